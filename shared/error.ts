@@ -1,0 +1,47 @@
+/**
+ * What can go wrong, as a closed set. The kind alone decides what happens next (`pipeline/recover.ts`):
+ *
+ * - `throttled`: the provider asks us to slow down. Waits; uses up no attempt.
+ * - `unavailable`: the provider or the network failed and may work again. Retried with backoff.
+ * - `unauthorized`: the mailbox must be connected again by its owner. Its work waits.
+ * - `expired`: the cursor is too old for the provider. The mailbox is listed again.
+ * - `rejected`: the provider refuses this very request, and will again.
+ * - `unparsable`: an answer or an entry that cannot be understood.
+ * - `misconfigured`: the person running mailsluice has to change something; the message says what.
+ * - `unsupported`: what was asked for does not exist here.
+ */
+export type ErrorKind =
+  | 'throttled'
+  | 'unavailable'
+  | 'unauthorized'
+  | 'expired'
+  | 'rejected'
+  | 'unparsable'
+  | 'misconfigured'
+  | 'unsupported'
+
+interface MailErrorOptions {
+  cause?: unknown
+  /** How long the provider asked us to wait, in milliseconds. */
+  retryAfterMs?: number
+}
+
+/** The one error of mailsluice: its message says what happened, to what, and what to do; it never holds mail or secrets. */
+export class MailError extends Error {
+  readonly kind: ErrorKind
+  readonly retryAfterMs: number | undefined
+
+  constructor(kind: ErrorKind, message: string, options: MailErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'MailError'
+    this.kind = kind
+    this.retryAfterMs = options.retryAfterMs
+  }
+}
+
+/** Any thrown value as a MailError: one that is already stays as it is, all else is `unavailable`, so that it is tried again. */
+export function asMailError(thrown: unknown): MailError {
+  if (thrown instanceof MailError) return thrown
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return new MailError('unavailable', message, { cause: thrown })
+}

@@ -1,0 +1,99 @@
+import { MailError } from './error.ts'
+import type { Message, MessageId, ThreadId } from './message.ts'
+
+/** Where mail lives. */
+export const PROVIDERS = ['gmail', 'outlook'] as const
+export type Provider = (typeof PROVIDERS)[number]
+
+/** One account at one provider, such as `gmail:ana@example.com`; the address is lower case. */
+export type MailboxId = `${Provider}:${string}`
+
+/** Where listing continues, as the provider's adapter wrote it; opaque to all others. */
+export type Cursor = string
+
+/** The next page of a listing, as the provider's adapter wrote it; opaque to all others. */
+export type Page = string
+
+/** A message id and its thread, as a listing names them. */
+export interface Listed {
+  id: MessageId
+  thread: ThreadId
+}
+
+/** A message whose content is wanted. */
+export type Wanted = Listed
+
+/** Labels that were put on or taken off a message. */
+export interface LabelChange {
+  id: MessageId
+  added: readonly string[]
+  removed: readonly string[]
+}
+
+/** One page of what is new in a mailbox, in the provider's order, each id once. */
+export interface Changes {
+  ids: readonly Listed[]
+  gone: readonly MessageId[]
+  labels: readonly LabelChange[]
+  /** Present while there is more to list. */
+  next?: Page
+  /** Present on the last page only: where the next listing begins. */
+  cursor?: Cursor
+  /** The cursor is too old for the provider: nothing was listed, the mailbox must be listed anew from a fresh cursor. */
+  reset?: true
+}
+
+/** What became of one wanted message. */
+export type Fetched =
+  | { outcome: 'ok'; message: Message }
+  | { outcome: 'gone' }
+  | { outcome: 'throttled'; retryAfterMs?: number }
+  | { outcome: 'failed'; error: MailError }
+
+/** The kinds of provider calls that runs count, each one HTTP request. */
+export const CALL_KINDS = ['list', 'batch', 'single', 'thread', 'history', 'delta', 'profile'] as const
+export type CallKind = (typeof CALL_KINDS)[number]
+
+/** What a provider call is given: when to give up, and where to note what it cost (`units` of the provider's quota). */
+export interface Call {
+  signal: AbortSignal
+  meter: (kind: CallKind, units: number) => void
+}
+
+/** Whose mailbox this is, and a cursor from which everything after this moment will be listed. */
+export interface Opened {
+  address: string
+  cursor: Cursor
+}
+
+/**
+ * One mailbox at its provider: the port every provider adapter fulfils. Each method is one provider call, never retried inside.
+ * All throw MailError and nothing else.
+ */
+export interface Mailbox {
+  /** Asks whose mailbox this is and pins a cursor before anything is listed. */
+  open(call: Call): Promise<Opened>
+  /** Lists one page of what is new since the cursor; a cursor fresh from `open` starts with the first sync's listing. */
+  changes(since: Cursor, page: Page | undefined, call: Call): Promise<Changes>
+  /** Fetches messages; the answer holds every wanted id, whatever became of it. */
+  fetch(wanted: readonly Wanted[], call: Call): Promise<ReadonlyMap<MessageId, Fetched>>
+}
+
+/** Reads `gmail:ana@example.com`; throws `misconfigured` with an example when it is none. */
+export function parseMailboxId(text: string): MailboxId {
+  const match = /^(gmail|outlook):([^\s:{}]+@[^\s:{}]+)$/i.exec(text.trim())
+  if (!match) {
+    throw new MailError('misconfigured', `"${text}" is not a mailbox: write provider:address, such as gmail:ana@example.com`)
+  }
+  return `${match[1]?.toLowerCase()}:${match[2]?.toLowerCase()}` as MailboxId
+}
+
+/** The provider of a mailbox. */
+export function providerOf(mailbox: MailboxId): Provider {
+  return mailbox.startsWith('gmail:') ? 'gmail' : 'outlook'
+}
+
+/** The address of a mailbox, without its provider. */
+export function addressOf(mailbox: MailboxId): string {
+  return mailbox.slice(mailbox.indexOf(':') + 1)
+}
