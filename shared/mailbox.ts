@@ -83,7 +83,10 @@ export interface Mailbox {
 export function parseMailboxId(text: string): MailboxId {
   const match = /^(gmail|outlook):([^\s:{}]+@[^\s:{}]+)$/i.exec(text.trim())
   if (!match) {
-    throw new MailError('misconfigured', `"${text}" is not a mailbox: write provider:address, such as gmail:ana@example.com`)
+    throw new MailError(
+      'misconfigured',
+      `"${text}" is not a mailbox: write provider:address, such as gmail:ana@example.com`,
+    )
   }
   return `${match[1]?.toLowerCase()}:${match[2]?.toLowerCase()}` as MailboxId
 }

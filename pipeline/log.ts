@@ -1,0 +1,13 @@
+import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import { PinoPretty } from 'pino-pretty'
+import type { Config } from '../shared/config.ts'
+
+export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
+
+/** Logs to stderr: JSON lines, or one readable line each where a person looks on. */
+export function createLog(config: Pick<Config, 'LOG_LEVEL'>, name: string): Logger {
+  const stream: DestinationStream = process.stderr.isTTY
+    ? PinoPretty({ destination: 2, sync: true, ignore: 'pid,hostname,name', translateTime: 'HH:MM:ss', singleLine: true })
+    : destination({ dest: 2, sync: true })
+  return pino({ name, level: config.LOG_LEVEL, base: { name } }, stream)
+}

@@ -1,0 +1,47 @@
+import type { MailError } from '../shared/error.ts'
+
+/** What happens to an input that could not be done: it waits and is tried again, or it is given up. */
+export type Decision = { retryInMs: number; attempt: number } | 'dead'
+
+/** How failures are met; `random` gives numbers from 0 to 1. */
+export interface RecoverPolicy {
+  backoffFactor: number
+  maxAttempts: number
+  random: () => number
+}
+
+const FIRST_WAIT_MS = 1000
+const LONGEST_WAIT_MS = 5 * 60_000
+const RECONNECT_WAIT_MS = 60_000
+const UNPARSABLE_ATTEMPTS = 3
+
+/**
+ * Decides by the error's kind. Being throttled or unauthorized waits and uses up no attempt; what is unavailable is tried again with
+ * full jitter; what is unparsable gets a few attempts, for answers can be cut short; what is refused is given up at once.
+ */
+export function decide(error: MailError, attempt: number, policy: RecoverPolicy): Decision {
+  switch (error.kind) {
+    case 'throttled':
+      return { retryInMs: (error.retryAfterMs ?? FIRST_WAIT_MS) + policy.random() * FIRST_WAIT_MS, attempt }
+    case 'unauthorized':
+      return { retryInMs: RECONNECT_WAIT_MS, attempt }
+    case 'unavailable':
+    case 'expired':
+      return again(policy.maxAttempts)
+    case 'unparsable':
+      return again(Math.min(UNPARSABLE_ATTEMPTS, policy.maxAttempts))
+    default:
+      return 'dead'
+  }
+
+  function again(attempts: number): Decision {
+    if (attempt + 1 >= attempts) return 'dead'
+    const ceiling = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * policy.backoffFactor ** attempt)
+    return { retryInMs: Math.max(error.retryAfterMs ?? 0, policy.random() * ceiling), attempt: attempt + 1 }
+  }
+}
+
+/** Whether a whole batch failed because of something in it, so that smaller batches can find out what. */
+export function isPoisoned(error: MailError): boolean {
+  return error.kind === 'rejected' || error.kind === 'unparsable'
+}

@@ -1,0 +1,194 @@
+import type { Redis } from 'ioredis'
+import { from, lastValueFrom, mergeMap } from 'rxjs'
+import { parseEnvelope } from '../shared/envelope.ts'
+import { asMailError, type MailError } from '../shared/error.ts'
+import type { CallKind, MailboxId } from '../shared/mailbox.ts'
+import { type CommitOptions, type Committed, commitWork, type Entry, type RunEvent, type Work } from '../shared/redis/commit.ts'
+import { isConnectionError } from '../shared/redis/connect.ts'
+import type { Queue, RawEntry } from '../shared/redis/queue.ts'
+import type { Outcome, Pace, Run, Stage } from '../shared/stage.ts'
+import { inBatches } from './batches.ts'
+import type { Log } from './log.ts'
+import { startReader } from './reader.ts'
+import { decide, isPoisoned, type RecoverPolicy } from './recover.ts'
+import { sleep } from './wait.ts'
+
+/** A stage at work in this process. */
+export interface RunningStage {
+  /** Reads no more, finishes what is under way within `drainMs`, leaves the rest to others. */
+  stop(drainMs: number): Promise<void>
+}
+
+export interface StageOptions {
+  queue: Queue
+  /** A connection for the reader alone. */
+  blocking: Redis
+  commit: CommitOptions
+  pace: Pace
+  leaseMs: number
+  policy: RecoverPolicy
+  /** What the handler works with for a mailbox; a mailbox that cannot be served throws MailError. */
+  runFor: (mailbox: MailboxId, call: Run['call']) => Run
+  isDead: (consumer: string) => boolean
+  onEvent: (event: RunEvent) => void
+  log: Log
+}
+
+const COMMIT_AGAIN_MS = 250
+const HEARTBEATS_A_LEASE = 3
+
+/** Runs a stage: read on credit, batch by mailbox, handle, and commit each batch whole. Errors never leave a batch. */
+export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningStage {
+  const { queue, pace, leaseMs, log } = options
+  const { now } = options.commit
+  const reader = startReader({
+    queue,
+    connection: options.blocking,
+    capacity: pace.size * pace.concurrency,
+    leaseMs,
+    isDead: options.isDead,
+    now,
+    log,
+  })
+  const aborted = new AbortController()
+  const heartbeat = setInterval(() => void holdAll(), leaseMs / HEARTBEATS_A_LEASE)
+  const finished = lastValueFrom(
+    reader.entries.pipe(
+      mergeMap(raw => from(decoded(raw))),
+      inBatches(pace, stage.reads),
+      mergeMap(batch => from(work(batch)), pace.concurrency),
+    ),
+    { defaultValue: undefined },
+  )
+
+  return {
+    async stop(drainMs) {
+      reader.stop()
+      const drained = new AbortController()
+      await Promise.race([finished, sleep(drainMs, drained.signal)])
+      drained.abort()
+      aborted.abort()
+      clearInterval(heartbeat)
+      await finished
+      await queue.leave().catch(error => log.warn({ error: String(error) }, 'could not hand work back; others take it over after the lease'))
+    },
+  }
+
+  function decoded(raw: RawEntry): Entry<In>[] {
+    const stream = stage.reads.find(({ name }) => name === raw.stream)
+    try {
+      if (!stream) return []
+      return [Object.assign(raw, { envelope: parseEnvelope(raw.text ?? '', stream.body) })]
+    } catch (error) {
+      void commit({ ...nothing([raw]), dead: [{ entry: raw, error: asMailError(error) }] })
+      return []
+    }
+  }
+
+  async function work(entries: Entry<In>[]): Promise<void> {
+    const meter = createMeter()
+    try {
+      const [first] = entries
+      if (!first) return
+      const { mailbox } = first.envelope
+      const run = options.runFor(mailbox, { signal: aborted.signal, meter: meter.count })
+      const outcome = await stage.handle({ mailbox, items: entries.map(({ envelope }) => envelope) }, run)
+      await commit(workOf(entries, outcome, meter))
+    } catch (error) {
+      await failed(entries, error, meter)
+    }
+  }
+
+  async function failed(entries: Entry<In>[], thrown: unknown, meter: Meter): Promise<void> {
+    if (aborted.signal.aborted) return
+    // Redis is away, the batch is not at fault.
+    if (isConnectionError(thrown)) {
+      await sleep(COMMIT_AGAIN_MS, aborted.signal)
+      return work(entries)
+    }
+    const error = asMailError(thrown)
+    if (isPoisoned(error) && entries.length > 1) {
+      const half = Math.ceil(entries.length / 2)
+      await work(entries.slice(0, half))
+      return work(entries.slice(half))
+    }
+    await commit(workOf(entries, { failed: entries.map(({ envelope }) => ({ item: envelope, error })) }, meter))
+  }
+
+  function workOf(entries: readonly Entry<In>[], outcome: Outcome<In>, meter: Meter): Work {
+    const all = { ...nothing(entries), calls: meter.calls, units: meter.units() }
+    const deliveries = [...(outcome.deliveries ?? [])]
+    const facts = [...(outcome.facts ?? [])]
+    const delays: { entry: Entry<In>; dueAt: number; attempt: number }[] = []
+    const dead: { entry: Entry<In>; error: MailError }[] = []
+    for (const { item, error } of outcome.failed ?? []) {
+      const entry = entries.find(({ envelope }) => envelope === item)
+      if (!entry) continue
+      const decision = decide(error, item.attempt, options.policy)
+      log.debug({ kind: error.kind, error: error.message, mailbox: item.mailbox, run: item.run, decision }, 'failed')
+      if (decision === 'dead') {
+        const burial = stage.bury(item, error)
+        deliveries.push(...(burial.deliveries ?? []))
+        facts.push(...(burial.facts ?? []))
+        dead.push({ entry, error })
+        log.error({ kind: error.kind, error: error.message, mailbox: item.mailbox, run: item.run, id: item.id }, 'given up: see the dead letters')
+      } else {
+        delays.push({ entry, dueAt: now() + decision.retryInMs, attempt: decision.attempt })
+      }
+    }
+    return { ...all, deliveries, facts, delays, dead }
+  }
+
+  function nothing(inputs: readonly RawEntry[]): Work {
+    return { stage: stage.name, inputs, deliveries: [], facts: [], delays: [], dead: [], calls: {}, units: 0 }
+  }
+
+  // Gated on XACK, a commit may be repeated until it is known to have happened.
+  async function commit(done: Work): Promise<void> {
+    for (let complained = false; !aborted.signal.aborted; complained = true) {
+      try {
+        const committed = await commitWork(done, options.commit)
+        reader.done(done.inputs)
+        for (const { dueAt } of done.delays) reader.expect(dueAt)
+        tell(done, committed)
+        return
+      } catch (error) {
+        if (!complained) log.error({ error: String(error) }, 'cannot commit yet; trying again')
+        await sleep(COMMIT_AGAIN_MS, aborted.signal)
+      }
+    }
+  }
+
+  function tell(done: Work, { acked, events }: Committed): void {
+    const taken = acked.filter(ours => !ours).length
+    if (taken > 0) log.warn({ entries: taken, of: done.inputs.length }, 'another consumer had taken over: its result counts, ours is dropped')
+    for (const event of events) options.onEvent(event)
+  }
+
+  async function holdAll(): Promise<void> {
+    const inFlight = reader.inFlight()
+    for (const key of new Set(inFlight.map(entry => entry.key))) {
+      const ids = inFlight.filter(entry => entry.key === key).map(({ entryId }) => entryId)
+      await queue.hold(key, ids).catch(() => undefined)
+    }
+  }
+}
+
+interface Meter {
+  count: (kind: CallKind, units: number) => void
+  calls: Partial<Record<CallKind, number>>
+  units: () => number
+}
+
+function createMeter(): Meter {
+  const calls: Partial<Record<CallKind, number>> = {}
+  let sum = 0
+  return {
+    calls,
+    units: () => sum,
+    count(kind, units) {
+      calls[kind] = (calls[kind] ?? 0) + 1
+      sum += units
+    },
+  }
+}

@@ -1,0 +1,17 @@
+import type { Config } from '../shared/config.ts'
+import type { Pace, Stage } from '../shared/stage.ts'
+import { aiDispatch } from '../stages/ai-dispatch.ts'
+import { batchFetch } from '../stages/batch-fetch.ts'
+import { cacheFilter } from '../stages/cache-filter.ts'
+import { listIds } from '../stages/list-ids.ts'
+import { merge } from '../stages/merge.ts'
+import { threadGroup } from '../stages/thread-group.ts'
+
+/** The six stages in flow order. */
+export const STAGES: readonly Stage[] = [listIds, cacheFilter, batchFetch, merge, threadGroup, aiDispatch]
+
+/** A stage's pace, with what is configured about it. */
+export function paceOf(stage: Stage, config: Pick<Config, 'GMAIL_BATCH_SIZE' | 'GMAIL_MAX_CONCURRENT_BATCHES'>): Pace {
+  if (stage.name !== 'batch-fetch') return stage.pace
+  return { ...stage.pace, size: config.GMAIL_BATCH_SIZE, concurrency: config.GMAIL_MAX_CONCURRENT_BATCHES }
+}

@@ -1,0 +1,31 @@
+import { type MailboxId, providerOf } from '../shared/mailbox.ts'
+import type { RunEvent } from '../shared/redis/commit.ts'
+import { type RunRecord, runRecord } from '../shared/redis/runs.ts'
+import type { Log } from './log.ts'
+
+/** Logs what became of a run: its metrics once every id has its fate, and an error when it does not add up. */
+export function tellOfRun(event: RunEvent, log: Log): void {
+  const run = runRecord(event.run, event)
+  if (event.event === 'run-ended') {
+    if (run.failure !== undefined) log.error({ run: run.run, mailbox: run.mailbox, reason: run.failure }, 'run failed')
+    log.debug({ run: run.run, mailbox: run.mailbox, threads: run.threads }, 'run ended')
+    return
+  }
+  const { mailbox, listed, fates, calls, units } = run
+  const seconds = secondsOf(run)
+  log.info({ run: run.run, mailbox, listed, ...fates, calls, units, seconds }, metricsLine(run))
+  if (!run.addsUp) {
+    log.error({ run: run.run, mailbox, listed, ...fates }, 'the run does not add up: listed is not cached + fetched + gone + filtered + dead')
+  }
+}
+
+/** `Sync metrics - gmail: 50 messages, 14.20s, 3 API calls, 35 cached`. */
+export function metricsLine(run: RunRecord): string {
+  const calls = Object.values(run.calls).reduce((sum, count) => sum + count, 0)
+  const provider = providerOf(run.mailbox as MailboxId)
+  return `Sync metrics - ${provider}: ${run.listed} messages, ${secondsOf(run).toFixed(2)}s, ${calls} API calls, ${run.fates.cached} cached`
+}
+
+function secondsOf(run: RunRecord): number {
+  return ((run.mergedAt ?? run.startedAt) - run.startedAt) / 1000
+}

@@ -1,0 +1,88 @@
+import type { Redis } from 'ioredis'
+import type { Config } from '../shared/config.ts'
+import type { MailboxId } from '../shared/mailbox.ts'
+import { createCache } from '../shared/redis/cache.ts'
+import type { RunEvent } from '../shared/redis/commit.ts'
+import { connectRedis, openRedis } from '../shared/redis/connect.ts'
+import { createKeys, type Keys } from '../shared/redis/keys.ts'
+import { createLedger } from '../shared/redis/ledger.ts'
+import { checkLayout } from '../shared/redis/mailboxes.ts'
+import { createQueue } from '../shared/redis/queue.ts'
+import type { Run, Stage } from '../shared/stage.ts'
+import { consumerName, deadOnThisHost, newRunId } from './identity.ts'
+import type { Log } from './log.ts'
+import type { Mailboxes } from './providers.ts'
+import { type RunningStage, runStage } from './run-stage.ts'
+import { paceOf } from './stages.ts'
+import { tellOfRun } from './tell.ts'
+
+/** A connection to Redis with what belongs to it: all that a command needs. */
+export interface Office {
+  config: Config
+  redis: Redis
+  keys: Keys
+  url: string
+  now: () => number
+  newRunId: () => string
+  close(): void
+}
+
+/** Connects to Redis and checks that its data fits the settings; throws `misconfigured` otherwise. */
+export async function openOffice(config: Config, url: string): Promise<Office> {
+  const redis = await connectRedis(url)
+  const keys = createKeys(config.REDIS_PREFIX, config.PARTITIONS)
+  const now = Date.now
+  try {
+    await checkLayout(redis, keys)
+  } catch (error) {
+    redis.disconnect()
+    throw error
+  }
+  return { config, redis, keys, url, now, newRunId: () => newRunId(now()), close: () => redis.disconnect() }
+}
+
+/** Starts stages in this process, each with a consumer and a reading connection of its own. */
+export function startStages(
+  stages: readonly Stage[],
+  office: Office,
+  options: { mailboxes: Mailboxes; log: Log & { child(fields: object): Log }; onEvent?: (event: RunEvent) => void },
+): RunningStage {
+  const { config, redis, keys, now } = office
+  const consumer = consumerName(config.RAILWAY_REPLICA_ID)
+  const running = stages.map(stage => {
+    const log = options.log.child({ stage: stage.name })
+    const streams = stage.reads.map(({ name }) => name)
+    return runStage(stage, {
+      queue: createQueue({ redis, keys, stage: stage.name, streams, consumer, now }),
+      blocking: openRedis(office.url),
+      commit: { redis, keys, longRunMs: config.MAX_SYNC_DURATION * 1000, now, newRunId: office.newRunId },
+      pace: paceOf(stage, config),
+      leaseMs: config.LEASE_MS,
+      policy: { backoffFactor: config.RATE_LIMIT_BACKOFF_FACTOR, maxAttempts: config.MAX_ATTEMPTS, random: Math.random },
+      runFor,
+      isDead: deadOnThisHost(consumer),
+      onEvent: event => {
+        tellOfRun(event, log)
+        options.onEvent?.(event)
+      },
+      log,
+    })
+  })
+
+  return {
+    async stop(drainMs) {
+      await Promise.all(running.map(stage => stage.stop(drainMs)))
+    },
+  }
+
+  function runFor(mailbox: MailboxId, call: Run['call']): Run {
+    return {
+      mailbox: options.mailboxes(mailbox),
+      call,
+      cache: createCache(redis, keys, mailbox, config.CACHE_MESSAGE_TTL),
+      ledger: createLedger(redis, keys, mailbox, now),
+      task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL },
+      now,
+    }
+  }
+}

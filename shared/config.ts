@@ -1,0 +1,91 @@
+import { z } from 'zod'
+import { MailError } from './error.ts'
+
+/** How much of a mailbox its first sync reads: the newest `count` messages, all of them, or those of the last `days`. */
+export type InitialSync = { kind: 'newest'; count: number } | { kind: 'all' } | { kind: 'days'; days: number }
+
+const whole = (low: number, high: number, preset: number) =>
+  z.coerce
+    .number({ error: `a whole number from ${low} to ${high}` })
+    .int(`a whole number from ${low} to ${high}`)
+    .min(low, `a whole number from ${low} to ${high}`)
+    .max(high, `a whole number from ${low} to ${high}`)
+    .default(preset)
+
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T, preset: T[number]) =>
+  z.enum(values, { error: `one of ${values.join(', ')}` }).default(() => preset)
+
+const url = (schemes: string[]) => {
+  const allowed = `an address that begins with ${schemes.map(scheme => `${scheme}//`).join(' or ')}`
+  return z
+    .string()
+    .refine(value => schemes.includes(URL.canParse(value) ? new URL(value).protocol : ''), allowed)
+    .optional()
+}
+
+const initialSync = z
+  .string()
+  .default('100')
+  .transform((text, context): InitialSync => {
+    const match = /^(?:(all)|([1-9]\d{0,8})(d?))$/.exec(text)
+    if (match?.[1]) return { kind: 'all' }
+    if (match?.[3]) return { kind: 'days', days: Number(match[2]) }
+    if (match) return { kind: 'newest', count: Number(match[2]) }
+    context.addIssue('a number of newest messages (100), a number of days (30d), or all')
+    return z.NEVER
+  })
+
+// Each setting with what is allowed; `.env.example` says what each is for.
+const settings = z.object({
+  NODE_ENV: z.string().optional(),
+  REDIS_URL: url(['redis:', 'rediss:']),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[\w.-]{1,40}$/, 'up to 40 letters, digits, dots, dashes and underscores')
+    .default('mailsluice'),
+  PARTITIONS: whole(1, 256, 8),
+  DATA_DIR: z.string().min(1, 'a folder').default('.data'),
+  SIM_URL: url(['http:', 'https:']),
+  GMAIL_CLIENT_ID: z.string().optional(),
+  GMAIL_CLIENT_SECRET: z.string().optional(),
+  GMAIL_REFRESH_TOKEN: z.string().optional(),
+  INITIAL_SYNC: initialSync,
+  GMAIL_QUOTA: oneOf(['2026', 'legacy'], '2026'),
+  GMAIL_BATCH_SIZE: whole(1, 100, 20),
+  GMAIL_MAX_CONCURRENT_BATCHES: whole(1, 50, 3),
+  GMAIL_FIELDS: z
+    .string()
+    .min(1, 'a list of Gmail message fields')
+    .default('id,threadId,labelIds,snippet,payload/headers,internalDate'),
+  CACHE_MESSAGE_TTL: whole(1, 31_536_000, 3600),
+  MAX_SYNC_DURATION: whole(1, 86_400, 300),
+  RATE_LIMIT_BACKOFF_FACTOR: z.coerce
+    .number({ error: 'a number from 1 to 10' })
+    .min(1, 'a number from 1 to 10')
+    .max(10, 'a number from 1 to 10')
+    .default(2),
+  MAX_ATTEMPTS: whole(1, 100, 12),
+  LEASE_MS: whole(500, 3_600_000, 30_000),
+  DRAIN_MS: whole(0, 3_600_000, 8000),
+  TASK_TOKENS: whole(100, 10_000_000, 8000),
+  PROMPT_VERSION: z.string().default('1'),
+  AI_MODEL: z.string().default(''),
+  LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
+  RAILWAY_REPLICA_ID: z.string().optional(),
+})
+
+/** Every setting, checked and with its default; durations carry their unit in the name or, for the classic names, are seconds. */
+export type Config = z.infer<typeof settings>
+
+/** Reads the settings; throws one `misconfigured` that names every wrong variable, its value (never a secret's) and what is allowed. */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  const result = settings.safeParse(given)
+  if (result.success) return result.data
+  const faults = result.error.issues.map(issue => {
+    const name = String(issue.path[0])
+    const value = /SECRET|TOKEN$|URL$|KEY$/.test(name) ? 'its value' : `"${given[name]}"`
+    return `${name}: ${value} is not allowed; use ${issue.message}`
+  })
+  throw new MailError('misconfigured', faults.join('. '))
+}

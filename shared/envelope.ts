@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { MailError } from './error.ts'
+import type { MailboxId } from './mailbox.ts'
+
+/** `live` work (pushes, incremental syncs) is read before `bulk` work (first syncs, resyncs) in every stage. */
+export const LANES = ['live', 'bulk'] as const
+export type Lane = (typeof LANES)[number]
+
+/** A run's id; sorts by the time the run was asked for. */
+export type RunId = string
+
+/**
+ * What travels in a stream. `id` is unique within its stream and the same again when the same step is done again, so that
+ * copies can be recognised; `at` is when it was written, in ms since 1970; `trace` is the id of the watch event it all began with;
+ * `attempt` counts the failures it has behind it.
+ */
+export interface Envelope<Body = unknown> {
+  id: string
+  run: RunId
+  mailbox: MailboxId
+  at: number
+  attempt: number
+  lane: Lane
+  trace: string
+  replayOf?: string
+  body: Body
+}
+
+const VERSION = 1
+
+const envelopeSchema = z.object({
+  v: z.literal(VERSION),
+  id: z.string(),
+  run: z.string(),
+  mailbox: z.custom<MailboxId>(value => typeof value === 'string' && value.includes(':')),
+  at: z.number(),
+  attempt: z.number().int().min(0),
+  lane: z.enum(LANES),
+  trace: z.string(),
+  replayOf: z.string().optional(),
+  body: z.unknown(),
+})
+
+/** An envelope as the one text that is written to Redis, with the format's version in front. */
+export function encodeEnvelope(envelope: Envelope): string {
+  return JSON.stringify({ v: VERSION, ...envelope })
+}
+
+/** Reads an envelope and its body; throws `unparsable`, naming the field that is wrong and never its content. */
+export function parseEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelope<Body> {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    throw new MailError('unparsable', 'the entry is not JSON: it was not written by mailsluice')
+  }
+  const head = envelopeSchema.safeParse(json)
+  if (!head.success) throw new MailError('unparsable', `not an envelope of version ${VERSION}: ${fieldsOf(head.error)}`)
+  const content = body.safeParse(head.data.body)
+  if (!content.success)
+    throw new MailError('unparsable', `the envelope's body does not fit its stream: ${fieldsOf(content.error)}`)
+  const { v: _, replayOf, ...rest } = head.data
+  return { ...rest, ...(replayOf === undefined ? {} : { replayOf }), body: content.data }
+}
+
+function fieldsOf(error: z.ZodError): string {
+  return error.issues.map(issue => `${issue.path.join('.') || 'entry'} (${issue.code})`).join(', ')
+}

@@ -1,0 +1,41 @@
+import type { Envelope } from './envelope.ts'
+import type { CallKind, Cursor, Listed } from './mailbox.ts'
+import type { MessageId, ThreadId } from './message.ts'
+import type { Fate, Stream } from './streams.ts'
+
+/** An envelope and the stream it is to be written to; `from` is the input it follows from. */
+export interface Delivery {
+  from: Envelope
+  to: Stream
+  envelope: Envelope
+}
+
+/**
+ * The state changes a stage may ask for: a small closed set, each applied by the commit script together with the acknowledgement
+ * of the input it follows from (`from`), or not at all.
+ */
+export type Fact = { from: Envelope } & (
+  | { fact: 'window-opened'; window: string; context: boolean; items: readonly Listed[] }
+  | { fact: 'page-listed'; next?: Delivery }
+  | { fact: 'cursor-moved'; was: Cursor; to: Cursor }
+  | { fact: 'run-failed'; reason: string }
+  | { fact: 'fate-known'; window: string; index: number; fate: Fate }
+  | { fact: 'window-grouped'; fresh: readonly Listed[]; gone: readonly Listed[] }
+  | { fact: 'context-asked'; threads: readonly ThreadId[] }
+  | { fact: 'thread-released'; thread: ThreadId; delivery?: Delivery }
+  | { fact: 'release-handled' }
+  | { fact: 'thread-settled'; thread: ThreadId; version: string; delivery?: Delivery }
+)
+
+/** Everything a run counts about its provider calls. */
+export type CallCounts = Record<CallKind, number>
+
+/** A thread that waits in its run to go out: all message ids known of it, those new in this run, and what is known of it. */
+export interface PendingThread {
+  thread: ThreadId
+  ids: readonly MessageId[]
+  fresh: readonly MessageId[]
+  contextAsked: boolean
+  /** It was dispatched before, in some version. */
+  known: boolean
+}

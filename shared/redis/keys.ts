@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto'
+import type { Lane } from '../envelope.ts'
+import type { MailboxId, Provider } from '../mailbox.ts'
+import type { StageName } from '../stage.ts'
+
+/** A partition such as `p03`; all keys of a mailbox carry their partition's hash tag, so that a script can touch them together. */
+export type Partition = `p${string}`
+
+/** Every Redis key there is. Nothing else in the project writes a key by hand. */
+export interface Keys {
+  partitions: readonly Partition[]
+  partitionOf(mailbox: MailboxId): Partition
+  /** The partition whose hash tag a key carries. */
+  partitionIn(key: string): Partition
+  /** Holds the number of partitions, which can never change while there is data. */
+  layout: string
+  stream(partition: Partition, name: string, lane: Lane): string
+  delay(partition: Partition, stage: StageName): string
+  dead(partition: Partition, stage: StageName): string
+  metrics(partition: Partition, provider: Provider): string
+  mailboxes(partition: Partition): string
+  runs(partition: Partition): string
+  mailbox(mailbox: MailboxId): string
+  message(mailbox: MailboxId, id: string): string
+  thread(mailbox: MailboxId, thread: string): string
+  run(partition: Partition, run: string): string
+  /** The threads of a run that wait to go out, in the order they were met. */
+  runThreads(partition: Partition, run: string): string
+  /** What is new in each of a run's threads. */
+  runFresh(partition: Partition, run: string): string
+  window(partition: Partition, run: string, window: string): string
+}
+
+/** The keys under one prefix, spread over `count` partitions. */
+export function createKeys(prefix: string, count: number): Keys {
+  const partitions = Array.from({ length: count }, (_, index): Partition => `p${String(index).padStart(2, '0')}`)
+  const known = new Map<MailboxId, Partition>()
+  const at = (partition: Partition, rest: string) => `${prefix}:{${partition}}:${rest}`
+  const partitionOf = (mailbox: MailboxId): Partition => {
+    const partition = known.get(mailbox) ?? partitions[hash(mailbox) % count] ?? 'p00'
+    known.set(mailbox, partition)
+    return partition
+  }
+  return {
+    partitions,
+    partitionOf,
+    partitionIn: key => (/\{(p\d+)\}/.exec(key)?.[1] ?? 'p00') as Partition,
+    layout: `${prefix}:layout`,
+    stream: (partition, name, lane) => at(partition, lane === 'live' ? `s:${name}` : `s:${name}:bulk`),
+    delay: (partition, stage) => at(partition, `delay:${stage}`),
+    dead: (partition, stage) => at(partition, `dead:${stage}`),
+    metrics: (partition, provider) => at(partition, `s:sync-metrics:${provider}`),
+    mailboxes: partition => at(partition, 'mailboxes'),
+    runs: partition => at(partition, 'runs'),
+    mailbox: mailbox => at(partitionOf(mailbox), `mailbox:${mailbox}`),
+    message: (mailbox, id) => at(partitionOf(mailbox), `msg:${mailbox}:${id}`),
+    thread: (mailbox, thread) => at(partitionOf(mailbox), `thread:${mailbox}:${thread}`),
+    run: (partition, run) => at(partition, `run:${run}`),
+    runThreads: (partition, run) => at(partition, `run:${run}:threads`),
+    runFresh: (partition, run) => at(partition, `run:${run}:fresh`),
+    window: (partition, run, window) => at(partition, `window:${run}:${window}`),
+  }
+}
+
+function hash(text: string): number {
+  return createHash('sha1').update(text).digest().readUInt32BE(0)
+}

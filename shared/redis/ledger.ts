@@ -1,0 +1,58 @@
+import type { Redis } from 'ioredis'
+import { MailError } from '../error.ts'
+import type { PendingThread } from '../fact.ts'
+import type { MailboxId } from '../mailbox.ts'
+import type { Ledger } from '../stage.ts'
+import type { WatchEvent } from '../streams.ts'
+import type { Keys } from './keys.ts'
+import { beginScript } from './scripts.ts'
+
+const KEEP_RUN_SECONDS = 7 * 24 * 3600
+const KEEP_RUNS = 1000
+
+/** What Redis knows of one mailbox and its runs. */
+export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: () => number): Ledger {
+  const partition = keys.partitionOf(mailbox)
+
+  return {
+    async begin(event) {
+      const { cause } = event.body as WatchEvent
+      const answer = await beginScript(
+        redis,
+        [keys.mailbox(mailbox), keys.run(partition, event.run), keys.runs(partition)],
+        [event.run, now(), cause, KEEP_RUN_SECONDS, KEEP_RUNS, mailbox],
+      )
+      const [state, cursor, synced] = answer as [string, string?, string?]
+      if (state === 'unknown')
+        throw new MailError('rejected', `${mailbox} is not connected: there is nothing to sync it with`)
+      if (state === 'coalesced') return undefined
+      return { cursor: cursor || undefined, synced: synced === '1' }
+    },
+
+    async pendingThreads(run, limit) {
+      const threads = await redis.zrange(keys.runThreads(partition, run), '0', `${limit - 1}`)
+      if (threads.length === 0) return []
+      const freshKey = keys.runFresh(partition, run)
+      const [fresh, asked, ...known] = await Promise.all([
+        redis.hmget(freshKey, ...threads),
+        redis.hmget(freshKey, ...threads.map(thread => `asked:${thread}`)),
+        ...threads.map(thread => redis.hkeys(keys.thread(mailbox, thread))),
+      ])
+      return threads.map((thread, index): PendingThread => {
+        const fields = known[index] ?? []
+        return {
+          thread,
+          ids: fields.flatMap(field => (field.startsWith('id:') ? [field.slice(3)] : [])),
+          fresh: JSON.parse(fresh[index] ?? '[]') as string[],
+          contextAsked: asked[index] === '1',
+          known: fields.includes('dispatched'),
+        }
+      })
+    },
+
+    async dispatched(threads) {
+      const versions = await Promise.all(threads.map(thread => redis.hget(keys.thread(mailbox, thread), 'dispatched')))
+      return new Map(threads.flatMap((thread, index) => (versions[index] ? [[thread, versions[index]]] : [])))
+    },
+  }
+}

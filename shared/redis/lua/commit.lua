@@ -1,0 +1,69 @@
+#!lua
+-- Hands work over: acknowledges inputs and, for each that was still ours, writes what follows from it. All or nothing per input.
+--
+-- KEYS     every key that is touched, each of the type named at the same place in plan.types
+-- ARGV[1]  plan: {now, group, types, inputs: [[key, entryId]], outputs: [[input, key, arg]], delays: [[input, key, dueMs, arg]],
+--          dead: [[input, key, arg, stage, kind, message]], counts: [[input, run, field, by]],
+--          facts: [{fact, input, run, …}], runs: [{…}], limits: {…}}; places count from 1
+-- ARGV[n]  envelopes, as their place in the plan names them
+-- Result   {one 1 or 0 an input (0: it was not ours any more), one JSON text an event}
+
+local plan = cjson.decode(ARGV[1])
+local events = {}
+
+-- There is no rollback: a wrong type found after XACK would lose the entry.
+for place, expected in ipairs(plan.types) do
+  local actual = redis.call('TYPE', KEYS[place]).ok
+  if actual ~= 'none' and actual ~= expected then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[place] .. ' holds a ' .. actual .. ' and should hold a ' .. expected)
+  end
+end
+
+local function add(place, text)
+  redis.call('XADD', KEYS[place], '*', 'envelope', text)
+end
+
+local function addNew(place, run, id, body)
+  local head = run.head
+  add(place, cjson.encode({
+    v = 1, id = id, run = run.id, mailbox = head.mailbox, at = plan.now, attempt = 0,
+    lane = head.lane, trace = head.trace, replayOf = head.replayOf, body = body,
+  }))
+end
+
+local function number(key, field)
+  return tonumber(redis.call('HGET', key, field) or 0)
+end
+
+--@ settle.lua
+--@ facts.lua
+
+local mine, acked = {}, {}
+for place, input in ipairs(plan.inputs) do
+  mine[place] = redis.call('XACK', KEYS[input[1]], plan.group, input[2]) == 1
+  acked[place] = mine[place] and 1 or 0
+end
+for _, out in ipairs(plan.outputs) do
+  if mine[out[1]] then add(out[2], ARGV[out[3]]) end
+end
+for _, delay in ipairs(plan.delays) do
+  if mine[delay[1]] then redis.call('ZADD', KEYS[delay[2]], delay[3], ARGV[delay[4]]) end
+end
+for _, dead in ipairs(plan.dead) do
+  if mine[dead[1]] then
+    redis.call('XADD', KEYS[dead[2]], '*', 'envelope', ARGV[dead[3]], 'stage', dead[4], 'stream', dead[5], 'kind', dead[6], 'message', dead[7], 'at', plan.now)
+  end
+end
+for _, count in ipairs(plan.counts) do
+  if mine[count[1]] then redis.call('HINCRBY', KEYS[plan.runs[count[2]].key], count[3], count[4]) end
+end
+local touched = {}
+for _, fact in ipairs(plan.facts) do
+  if mine[fact.input] then
+    local run = plan.runs[fact.run]
+    apply[fact.fact](fact, run, KEYS[run.key])
+    touched[fact.run] = true
+  end
+end
+for place in pairs(touched) do settle(plan.runs[place]) end
+return { acked, events }

@@ -1,0 +1,95 @@
+-- Part of commit.lua. How each fact changes the state; `f` is the fact, `run` its run in the plan, `key` the run's key.
+
+local apply = {}
+
+apply['window-opened'] = function(f, run, key)
+  local window = KEYS[f.window]
+  redis.call('DEL', window)
+  redis.call('HSET', window, 'of', f.of, 'context', f.context and '1' or '0', 'items', ARGV[f.items])
+  redis.call('EXPIRE', window, plan.limits.keepSeconds)
+  redis.call('HINCRBY', key, 'opened', 1)
+  redis.call('HINCRBY', key, f.context and 'context' or 'listed', f.of)
+  redis.call('HDEL', key, 'endedAt')
+end
+
+apply['page-listed'] = function(f, run, key)
+  if f.next then redis.call('HSET', key, 'next', ARGV[f.next]) else redis.call('HSET', key, 'listing', 'done') end
+end
+
+apply['cursor-moved'] = function(f, run, key)
+  local mailbox = KEYS[run.mailbox]
+  if (redis.call('HGET', mailbox, 'cursor') or '') ~= f.was then
+    redis.call('HINCRBY', mailbox, 'cursorConflicts', 1)
+    return
+  end
+  redis.call('HSET', mailbox, 'cursor', f.to, 'cursorAt', plan.now, 'synced', '1')
+end
+
+apply['run-failed'] = function(f, run, key)
+  redis.call('HSET', key, 'status', 'failed', 'failure', f.reason, 'listing', 'done')
+  redis.call('HDEL', key, 'next')
+end
+
+apply['fate-known'] = function(f, run, key)
+  local window = KEYS[f.window]
+  local of = number(window, 'of')
+  if of == 0 or redis.call('HSETNX', window, f.index, f.fate) == 0 then return end
+  local context = redis.call('HGET', window, 'context') == '1'
+  if not context then redis.call('HINCRBY', key, f.fate, 1) end
+  if redis.call('HINCRBY', window, 'done', 1) < of then return end
+  local items = cjson.decode(redis.call('HGET', window, 'items'))
+  for place, item in ipairs(items) do
+    items[place] = { id = item[1], thread = item[2], fate = redis.call('HGET', window, place - 1) }
+  end
+  addNew(run.merged, run, run.id .. '/' .. f.name, { window = f.name, context = context, items = items })
+  redis.call('HINCRBY', key, 'merged', 1)
+  redis.call('EXPIRE', window, plan.limits.keepMergedSeconds)
+end
+
+apply['window-grouped'] = function(f, run, key)
+  for _, thread in ipairs(f.threads) do
+    local known, fresh = KEYS[thread.key], KEYS[run.fresh]
+    if #thread.fresh > 0 then
+      for _, id in ipairs(thread.fresh) do redis.call('HSET', known, 'id:' .. id, '1') end
+      redis.call('ZADD', KEYS[run.threads], 'NX', plan.now, thread.id)
+      local before = redis.call('HGET', fresh, thread.id)
+      local ids = before and cjson.decode(before) or {}
+      for _, id in ipairs(thread.fresh) do ids[#ids + 1] = id end
+      redis.call('HSET', fresh, thread.id, cjson.encode(ids))
+    end
+    for _, id in ipairs(thread.gone) do redis.call('HDEL', known, 'id:' .. id) end
+  end
+  redis.call('EXPIRE', KEYS[run.fresh], plan.limits.keepSeconds)
+  redis.call('EXPIRE', KEYS[run.threads], plan.limits.keepSeconds)
+  redis.call('HINCRBY', key, 'grouped', 1)
+end
+
+apply['context-asked'] = function(f, run, key)
+  for _, thread in ipairs(f.threads) do
+    redis.call('ZADD', KEYS[run.threads], 'NX', plan.now, thread)
+    redis.call('HSET', KEYS[run.fresh], 'asked:' .. thread, '1')
+  end
+end
+
+apply['thread-released'] = function(f, run, key)
+  if redis.call('ZREM', KEYS[run.threads], f.thread) == 0 then return end
+  redis.call('HDEL', KEYS[run.fresh], f.thread, 'asked:' .. f.thread)
+  if not f.to then return end
+  add(f.to, ARGV[f.envelope])
+  redis.call('HINCRBY', key, 'threads', 1)
+end
+
+apply['release-handled'] = function(f, run, key)
+  redis.call('HDEL', key, 'releasing')
+end
+
+apply['thread-settled'] = function(f, run, key)
+  redis.call('HINCRBY', key, 'settled', 1)
+  if not f.to or redis.call('HGET', KEYS[f.thread], 'dispatched') == f.version then
+    redis.call('HINCRBY', key, 'unchanged', 1)
+    return
+  end
+  add(f.to, ARGV[f.envelope])
+  redis.call('HSET', KEYS[f.thread], 'dispatched', f.version, 'dispatchedAt', plan.now)
+  redis.call('HINCRBY', key, 'tasks', 1)
+end

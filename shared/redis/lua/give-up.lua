@@ -1,0 +1,15 @@
+#!lua
+-- Hands a consumer's pending entries to another, at most a thousand a call, and removes the consumer once it has none left.
+--
+-- KEYS    a stream
+-- ARGV    group, from consumer, to consumer, idle time to give them (ms; a long one lets anybody take them over at once)
+-- Result  {entries handed over, 1 when the consumer is gone}
+
+local stream, group, from = KEYS[1], ARGV[1], ARGV[2]
+local pending = redis.call('XPENDING', stream, group, '-', '+', 1000, from)
+for _, entry in ipairs(pending) do
+  redis.call('XCLAIM', stream, group, ARGV[3], 0, entry[1], 'IDLE', ARGV[4], 'JUSTID')
+end
+if #redis.call('XPENDING', stream, group, '-', '+', 1, from) > 0 then return { #pending, 0 } end
+redis.call('XGROUP', 'DELCONSUMER', stream, group, from)
+return { #pending, 1 }

@@ -1,0 +1,55 @@
+-- Part of commit.lua. What a run's counters make due: its next page, its metrics, its threads' release, its end. Each once.
+
+local function report(kind, run, key)
+  local event = { event = kind, run = run.id }
+  local fields = redis.call('HGETALL', key)
+  for at = 1, #fields, 2 do event[fields[at]] = fields[at + 1] end
+  events[#events + 1] = cjson.encode(event)
+end
+
+local function release(run, key)
+  if redis.call('HGET', key, 'releasing') == '1' then return end
+  redis.call('HSET', key, 'releasing', '1', 'releasedAt', plan.now)
+  local count = redis.call('HINCRBY', key, 'releases', 1)
+  addNew(run.merged, run, run.id .. '/release/' .. count, { window = 'release', release = true })
+end
+
+local function finish(run, key)
+  if redis.call('HEXISTS', key, 'endedAt') == 1 then return end
+  redis.call('HSET', key, 'endedAt', plan.now)
+  redis.call('HSETNX', key, 'status', 'done')
+  report('run-ended', run, key)
+  local mailbox = KEYS[run.mailbox]
+  if redis.call('HGET', mailbox, 'activeRun') ~= run.id then return end
+  redis.call('HDEL', mailbox, 'activeRun')
+  if redis.call('HDEL', mailbox, 'dirty') == 1 then
+    add(run.pages.live, ARGV[run.again])
+  end
+end
+
+local function settle(run)
+  local key = KEYS[run.key]
+  if redis.call('HEXISTS', key, 'startedAt') == 0 then return end
+  local opened, merged, grouped = number(key, 'opened'), number(key, 'merged'), number(key, 'grouped')
+  local page = redis.call('HGET', key, 'next')
+  if page and opened - merged < plan.limits.openWindows then
+    redis.call('HDEL', key, 'next')
+    add(run.pages[cjson.decode(page).lane], page)
+  end
+  local listed = redis.call('HGET', key, 'listing') == 'done'
+  if listed and merged == opened and redis.call('HSETNX', key, 'mergedAt', plan.now) == 1 then
+    local sum = 0
+    for _, fate in ipairs({ 'cached', 'fetched', 'gone', 'filtered', 'dead' }) do sum = sum + number(key, fate) end
+    redis.call('HSET', key, 'addsUp', sum == number(key, 'listed') and '1' or '0')
+    report('run-merged', run, key)
+    local fields = redis.call('HGETALL', key)
+    redis.call('XADD', KEYS[run.metrics], 'MAXLEN', '~', 1000, '*', 'run', run.id, unpack(fields))
+  end
+  local waiting = redis.call('ZCARD', KEYS[run.threads])
+  local overdue = plan.now - number(key, 'releasedAt') >= plan.limits.longRunMs
+  if listed and grouped == opened then
+    if waiting > 0 then release(run, key) else finish(run, key) end
+  elseif waiting > 0 and overdue then
+    release(run, key)
+  end
+end

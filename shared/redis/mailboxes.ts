@@ -1,0 +1,75 @@
+import type { Redis } from 'ioredis'
+import { type Envelope, encodeEnvelope } from '../envelope.ts'
+import { MailError } from '../error.ts'
+import type { Cursor, MailboxId } from '../mailbox.ts'
+import { type WatchEvent, watchEvents } from '../streams.ts'
+import type { Keys } from './keys.ts'
+
+/** A connected mailbox as Redis knows it. */
+export interface MailboxRecord {
+  mailbox: MailboxId
+  cursor: Cursor | undefined
+  /** When the cursor last moved, in ms since 1970. */
+  cursorAt: number | undefined
+  /** It was listed to its end at least once. */
+  synced: boolean
+  activeRun: string | undefined
+  /** Something came in during the active run: another follows it. */
+  dirty: boolean
+}
+
+/** Fixes the number of partitions on the first start; throws `misconfigured` when it differs from what the data was written with. */
+export async function checkLayout(redis: Redis, keys: Keys): Promise<void> {
+  const count = String(keys.partitions.length)
+  await redis.set(keys.layout, count, 'NX')
+  const stored = await redis.get(keys.layout)
+  if (stored !== count) {
+    throw new MailError('misconfigured', `PARTITIONS is ${count}, but the data in Redis was written with ${stored}: set PARTITIONS=${stored}, or use another REDIS_PREFIX`)
+  }
+}
+
+/** Makes a mailbox known, with the cursor that was pinned for it; one that is known already keeps its own. */
+export async function connectMailbox(redis: Redis, keys: Keys, mailbox: MailboxId, cursor: Cursor, now: number): Promise<void> {
+  const key = keys.mailbox(mailbox)
+  await redis
+    .multi()
+    .hsetnx(key, 'connectedAt', String(now))
+    .hsetnx(key, 'cursor', cursor)
+    .sadd(keys.mailboxes(keys.partitionOf(mailbox)), mailbox)
+    .exec()
+}
+
+/** Every connected mailbox, by name. */
+export async function listMailboxes(redis: Redis, keys: Keys): Promise<MailboxRecord[]> {
+  const names = await Promise.all(keys.partitions.map(partition => redis.smembers(keys.mailboxes(partition))))
+  const records = await Promise.all(names.flat().map(name => readMailbox(redis, keys, name as MailboxId)))
+  return records.filter(record => record !== undefined).sort((a, b) => (a.mailbox < b.mailbox ? -1 : 1))
+}
+
+/** One mailbox, or `undefined` when it is not connected. */
+export async function readMailbox(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<MailboxRecord | undefined> {
+  const fields = await redis.hgetall(keys.mailbox(mailbox))
+  if (Object.keys(fields).length === 0) return undefined
+  return {
+    mailbox,
+    cursor: fields.cursor,
+    cursorAt: fields.cursorAt === undefined ? undefined : Number(fields.cursorAt),
+    synced: fields.synced === '1',
+    activeRun: fields.activeRun,
+    dirty: fields.dirty === '1',
+  }
+}
+
+/** Puts "this mailbox changed" into its stream; the id of the run it asks for. */
+export async function postWatchEvent(
+  redis: Redis,
+  keys: Keys,
+  mailbox: MailboxId,
+  event: { run: string; at: number; body: WatchEvent },
+): Promise<string> {
+  const { run, at, body } = event
+  const envelope: Envelope = { id: run, run, mailbox, at, attempt: 0, lane: 'live', trace: run, body }
+  const key = keys.stream(keys.partitionOf(mailbox), watchEvents.name, 'live')
+  await redis.xadd(key, '*', 'envelope', encodeEnvelope(envelope))
+  return run
+}

@@ -1,0 +1,118 @@
+import { type Envelope, encodeEnvelope, LANES } from '../envelope.ts'
+import type { Delivery, Fact } from '../fact.ts'
+import { type MailboxId, providerOf } from '../mailbox.ts'
+import type { StageName } from '../stage.ts'
+import { merged, type Stream, watchEvents } from '../streams.ts'
+import type { CommitOptions } from './commit.ts'
+import type { RawEntry } from './queue.ts'
+
+type KeyType = 'stream' | 'hash' | 'zset'
+
+/** Gathers the keys and texts that a commit names by their places, which count from 1 as Lua does. */
+export interface Plan {
+  key(key: string, type: KeyType): number
+  text(text: string): number
+  envelope(envelope: Envelope): number
+  stream(to: Stream, envelope: Envelope): number
+  delay(stage: StageName): number
+  dead(stage: StageName): number
+  /** The run an envelope belongs to, with all the keys its settling may touch. */
+  run(of: Envelope): number
+  /** A fact in the form that `facts.lua` reads. */
+  fact(fact: Fact): Record<string, unknown>
+  done(): { keys: string[]; types: KeyType[]; runs: unknown[]; texts: string[] }
+}
+
+/** An empty plan for inputs of one partition. */
+export function createPlan(
+  inputs: readonly RawEntry[],
+  { keys: names, now, newRunId }: Pick<CommitOptions, 'keys' | 'now' | 'newRunId'>,
+): Plan {
+  const partition = names.partitionIn(inputs[0]?.key ?? '')
+  const places = new Map<string, number>()
+  const types: KeyType[] = []
+  const texts: string[] = []
+  const runs = new Map<string, { place: number; run: unknown }>()
+
+  const plan: Plan = {
+    key(key, type) {
+      const place = places.get(key) ?? types.push(type)
+      places.set(key, place)
+      return place
+    },
+    // The plan itself is the first text.
+    text: text => texts.push(text) + 1,
+    envelope: envelope => plan.text(encodeEnvelope(envelope)),
+    stream: (to, envelope) => plan.key(names.stream(partition, to.name, envelope.lane), 'stream'),
+    delay: stage => plan.key(names.delay(partition, stage), 'zset'),
+    dead: stage => plan.key(names.dead(partition, stage), 'stream'),
+    run(of) {
+      const known = runs.get(of.run)
+      if (known) return known.place
+      const place = runs.size + 1
+      runs.set(of.run, { place, run: describeRun(of) })
+      return place
+    },
+    fact: fact => describeFact(fact),
+    done: () => ({ keys: [...places.keys()], types, runs: [...runs.values()].map(({ run }) => run), texts }),
+  }
+  return plan
+
+  function describeRun(of: Envelope) {
+    const { run, mailbox, lane, trace, replayOf } = of
+    const [live, bulk] = LANES.map(one => plan.key(names.stream(partition, watchEvents.name, one), 'stream'))
+    return {
+      id: run,
+      head: { mailbox, lane, trace, replayOf },
+      key: plan.key(names.run(partition, run), 'hash'),
+      threads: plan.key(names.runThreads(partition, run), 'zset'),
+      fresh: plan.key(names.runFresh(partition, run), 'hash'),
+      mailbox: plan.key(names.mailbox(mailbox), 'hash'),
+      merged: plan.key(names.stream(partition, merged.name, lane), 'stream'),
+      metrics: plan.key(names.metrics(partition, providerOf(mailbox)), 'stream'),
+      pages: { live, bulk },
+      again: plan.envelope(nextRun(mailbox)),
+    }
+  }
+
+  // What came in while a run was under way is looked for by a run of its own.
+  function nextRun(mailbox: MailboxId): Envelope {
+    const id = newRunId()
+    return { id, run: id, mailbox, at: now(), attempt: 0, lane: 'live', trace: id, body: { cause: 'coalesced' } }
+  }
+
+  function describeFact(fact: Fact): Record<string, unknown> {
+    const { from, ...rest } = fact
+    const window = (name: string) => plan.key(names.window(partition, from.run, name), 'hash')
+    const thread = (id: string) => plan.key(names.thread(from.mailbox, id), 'hash')
+    const carried = (delivery: Delivery | undefined) =>
+      delivery ? { to: plan.stream(delivery.to, delivery.envelope), envelope: plan.envelope(delivery.envelope) } : {}
+    switch (rest.fact) {
+      case 'window-opened': {
+        const items = plan.text(JSON.stringify(rest.items.map(item => [item.id, item.thread])))
+        return { fact: rest.fact, window: window(rest.window), context: rest.context, of: rest.items.length, items }
+      }
+      case 'page-listed':
+        return { fact: rest.fact, ...(rest.next ? { next: plan.envelope(rest.next.envelope) } : {}) }
+      case 'fate-known':
+        return { fact: rest.fact, window: window(rest.window), name: rest.window, index: rest.index, fate: rest.fate }
+      case 'window-grouped': {
+        const grouped = new Map<string, { id: string; key: number; fresh: string[]; gone: string[] }>()
+        const entry = (id: string) => {
+          const known = grouped.get(id) ?? { id, key: thread(id), fresh: [], gone: [] }
+          grouped.set(id, known)
+          return known
+        }
+        for (const item of rest.fresh) entry(item.thread).fresh.push(item.id)
+        for (const item of rest.gone) entry(item.thread).gone.push(item.id)
+        return { fact: rest.fact, threads: [...grouped.values()] }
+      }
+      case 'thread-released':
+        return { fact: rest.fact, thread: rest.thread, ...carried(rest.delivery) }
+      case 'thread-settled':
+        return { fact: rest.fact, thread: thread(rest.thread), version: rest.version, ...carried(rest.delivery) }
+      default:
+        return rest
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import type { Redis } from 'ioredis'
+import { LANES, type Lane } from '../envelope.ts'
+import { CALL_KINDS, type CallKind } from '../mailbox.ts'
+import type { StageName } from '../stage.ts'
+import { FATES, type Fate, type Stream } from '../streams.ts'
+import type { Keys, Partition } from './keys.ts'
+
+/** A run with its counters, as far as it has come; times are in ms since 1970. */
+export interface RunRecord {
+  run: string
+  mailbox: string
+  cause: string
+  startedAt: number
+  /** When every listed id had its fate. */
+  mergedAt: number | undefined
+  /** When its last thread had gone out. */
+  endedAt: number | undefined
+  failure: string | undefined
+  listed: number
+  fates: Record<Fate, number>
+  /** Every listed id has exactly one fate. */
+  addsUp: boolean
+  /** Messages fetched again because a thread that changed needed them. */
+  context: number
+  threads: number
+  tasks: number
+  unchanged: number
+  /** Ended, and every thread was dispatched or found unchanged. */
+  settled: boolean
+  calls: Record<CallKind, number>
+  units: number
+}
+
+/** What is waiting in one stage and lane; `undefined` where Redis cannot tell. */
+export interface Backlog {
+  stage: StageName
+  lane: Lane
+  waiting: number | undefined
+  inWork: number
+  delayed: number
+  dead: number
+}
+
+/** One run, or `undefined` when it is unknown or forgotten. */
+export async function readRun(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<RunRecord | undefined> {
+  const fields = await redis.hgetall(keys.run(partition, run))
+  return fields.startedAt === undefined ? undefined : runRecord(run, fields)
+}
+
+/** The newest runs first, at most `limit`. */
+export async function listRuns(redis: Redis, keys: Keys, limit: number): Promise<RunRecord[]> {
+  const found = await Promise.all(
+    keys.partitions.map(async partition => {
+      const runs = await redis.zrevrange(keys.runs(partition), 0, limit - 1)
+      return Promise.all(runs.map(run => readRun(redis, keys, partition, run)))
+    }),
+  )
+  return found.flat().filter(run => run !== undefined).sort((a, b) => b.startedAt - a.startedAt).slice(0, limit)
+}
+
+/** A run from the fields of its hash. */
+export function runRecord(run: string, fields: Record<string, string>): RunRecord {
+  const number = (field: string) => Number(fields[field] ?? 0)
+  const time = (field: string) => (fields[field] === undefined ? undefined : Number(fields[field]))
+  const fates = Object.fromEntries(FATES.map(fate => [fate, number(fate)])) as Record<Fate, number>
+  const calls = Object.fromEntries(CALL_KINDS.map(kind => [kind, number(`calls:${kind}`)])) as Record<CallKind, number>
+  const endedAt = time('endedAt')
+  return {
+    run,
+    mailbox: fields.mailbox ?? '',
+    cause: fields.cause ?? '',
+    startedAt: number('startedAt'),
+    mergedAt: time('mergedAt'),
+    endedAt,
+    failure: fields.failure,
+    listed: number('listed'),
+    fates,
+    addsUp: FATES.reduce((sum, fate) => sum + fates[fate], 0) === number('listed'),
+    context: number('context'),
+    threads: number('threads'),
+    tasks: number('tasks'),
+    unchanged: number('unchanged'),
+    settled: endedAt !== undefined && number('settled') >= number('threads'),
+    calls,
+    units: number('units'),
+  }
+}
+
+/** What waits in each of these stages, over all partitions. */
+export async function readBacklog(redis: Redis, keys: Keys, stages: readonly { name: StageName; reads: readonly Stream[] }[]): Promise<Backlog[]> {
+  const rows = stages.flatMap(stage => LANES.map(lane => ({ stage, lane })))
+  return Promise.all(
+    rows.map(async ({ stage, lane }) => {
+      const streams = keys.partitions.flatMap(partition => stage.reads.map(({ name }) => keys.stream(partition, name, lane)))
+      const groups = await Promise.all(streams.map(stream => groupOf(redis, stream, stage.name)))
+      const ofPartitions = async (count: (partition: Partition) => Promise<number>) => sum(await Promise.all(keys.partitions.map(count)))
+      const waits = groups.map(({ lag }) => lag)
+      return {
+        stage: stage.name,
+        lane,
+        waiting: waits.includes(undefined) ? undefined : sum(waits.map(wait => wait ?? 0)),
+        inWork: sum(groups.map(({ pending }) => pending)),
+        delayed: lane === 'live' ? await ofPartitions(partition => redis.zcard(keys.delay(partition, stage.name))) : 0,
+        dead: lane === 'live' ? await ofPartitions(partition => redis.xlen(keys.dead(partition, stage.name))) : 0,
+      }
+    }),
+  )
+}
+
+async function groupOf(redis: Redis, stream: string, group: string): Promise<{ lag: number | undefined; pending: number }> {
+  const groups = (await redis.xinfo('GROUPS', stream).catch(() => [])) as unknown[][]
+  for (const fields of groups) {
+    const value = (name: string) => fields[fields.indexOf(name) + 1]
+    if (value('name') !== group) continue
+    const lag = value('lag')
+    return { lag: lag === null ? undefined : Number(lag), pending: Number(value('pending')) }
+  }
+  return { lag: await redis.xlen(stream), pending: 0 }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

@@ -1,0 +1,97 @@
+import type { Envelope } from './envelope.ts'
+import type { MailError } from './error.ts'
+import type { Delivery, Fact, PendingThread } from './fact.ts'
+import type { Call, Cursor, Mailbox, MailboxId } from './mailbox.ts'
+import type { Message, MessageId, ThreadId } from './message.ts'
+import type { Stream } from './streams.ts'
+import type { TaskOptions } from './task.ts'
+
+/** The six stages in flow order. One name everywhere: file, stage, consumer group, process, log field. */
+export const STAGE_NAMES = ['list-ids', 'cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'] as const
+export type StageName = (typeof STAGE_NAMES)[number]
+
+/** A named step: what it reads, what it may write, how it is paced, and what it does with a batch of one mailbox. */
+export interface Stage<In = unknown> {
+  name: StageName
+  reads: readonly Stream<In>[]
+  writes: readonly Stream[]
+  pace: Pace
+  /** A function over a batch. It may throw MailError, for the whole batch; it knows no Redis, no keys and no acknowledgements. */
+  handle(batch: Batch<In>, run: Run): Promise<Outcome<In>>
+  /** What follows when an input had to be given up, so that its window and run complete all the same. */
+  bury(item: Envelope<In>, error: MailError): Outcome<In>
+}
+
+/** At most `size` items a batch, waiting at most `waitMs` for them to come together, `concurrency` batches at once. */
+export interface Pace {
+  size: number
+  waitMs: number
+  concurrency: number
+}
+
+/** Items of one mailbox, in the order they were read; never empty. */
+export interface Batch<In> {
+  mailbox: MailboxId
+  items: readonly Envelope<In>[]
+}
+
+/** What follows from a batch. Everything in it happens together with the acknowledgement of the input it follows from, or not at all. */
+export interface Outcome<In> {
+  deliveries?: readonly Delivery[]
+  facts?: readonly Fact[]
+  /** Inputs that could not be done this time, each with the reason; the rest of the batch is done. */
+  failed?: readonly { item: Envelope<In>; error: MailError }[]
+}
+
+
+/** What a handler is given to work with, all of it bound to the batch's mailbox. */
+export interface Run {
+  mailbox: Mailbox
+  call: Call
+  cache: MessageCache
+  ledger: Ledger
+  task: TaskOptions
+  now: () => number
+}
+
+/** The messages at hand. What it does not hold can be fetched again; nothing relies on it for good. */
+export interface MessageCache {
+  /** Which of these are held; those are kept for another TTL. */
+  touch(ids: readonly MessageId[]): Promise<ReadonlySet<MessageId>>
+  /** Those of these that are held; kept for another TTL. */
+  get(ids: readonly MessageId[]): Promise<ReadonlyMap<MessageId, Message>>
+  put(messages: readonly Message[]): Promise<void>
+}
+
+/** What is known of the mailbox and its runs, for stages to ask. It is changed by facts alone, but for `begin`. */
+export interface Ledger {
+  /**
+   * Makes this event's run the mailbox's active one, or `undefined` when another is active: that one's end starts the next.
+   * The same event asked again gets the same answer.
+   */
+  begin(event: Envelope): Promise<Begun | undefined>
+  /** At most `limit` threads of the run that wait to go out, in the order they were met. */
+  pendingThreads(run: string, limit: number): Promise<readonly PendingThread[]>
+  /** The version in which each thread was last dispatched. */
+  dispatched(threads: readonly ThreadId[]): Promise<ReadonlyMap<ThreadId, string>>
+}
+
+/** A run that may start: from where, and whether the mailbox was ever listed to its end. */
+export interface Begun {
+  cursor: Cursor | undefined
+  synced: boolean
+}
+
+/** An envelope that follows from another in the same run; `id` must be the same whenever the same step is done again. */
+export function follow<Body>(
+  from: Envelope,
+  to: Stream<Body>,
+  id: string,
+  body: Body,
+  now: number,
+  lane = from.lane,
+): Delivery {
+  const { run, mailbox, trace } = from
+  const replay = from.replayOf === undefined ? {} : { replayOf: from.replayOf }
+  return { from, to: to as Stream, envelope: { id, run, mailbox, at: now, attempt: 0, lane, trace, ...replay, body } }
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { type Task, taskSchema } from './task.ts'
+
+/** What may become of a listed message id; each id of a run gets exactly one. */
+export const FATES = ['cached', 'fetched', 'gone', 'filtered', 'dead'] as const
+export type Fate = (typeof FATES)[number]
+
+/** A named stream and the shape of what travels in it. */
+export interface Stream<Body = unknown> {
+  name: string
+  body: z.ZodType<Body>
+  /** The group a body came in and how many there are of it, where that is known: a batch need not wait once all are there. */
+  siblings?(body: Body): { group: string; size: number }
+}
+
+const place = { window: z.string(), index: z.number().int(), of: z.number().int() }
+const inWindow = (body: { window: string; of: number }) => ({ group: body.window, size: body.of })
+
+// The streams, in the order mail flows through them.
+
+const watchEvent = z.object({
+  cause: z.enum(['push', 'poll', 'request', 'first-sync', 'coalesced', 'page']),
+  historyId: z.string().optional(),
+  page: z.object({ token: z.string(), since: z.string(), from: z.string(), window: z.number().int() }).optional(),
+})
+export type WatchEvent = z.infer<typeof watchEvent>
+
+/** "This mailbox changed", or "list the next page of this run" when a window was merged. */
+export const watchEvents: Stream<WatchEvent> = { name: 'watch-events', body: watchEvent }
+
+const listedId = z.object({ id: z.string(), thread: z.string(), ...place })
+export type ListedId = z.infer<typeof listedId>
+
+/** Listed ids, each with its place in its window. */
+export const messageIds: Stream<ListedId> = { name: 'message-ids', body: listedId, siblings: inWindow }
+
+const settledId = z.object({ id: z.string(), ...place, fate: z.enum(FATES), reason: z.string().optional() })
+export type SettledId = z.infer<typeof settledId>
+
+/** Fates that needed no fetch. */
+export const cachedMessages: Stream<SettledId> = { name: 'cached-messages', body: settledId, siblings: inWindow }
+
+/** Ids whose message the cache does not hold. */
+export const missingIds: Stream<ListedId> = { name: 'missing-ids', body: listedId, siblings: inWindow }
+
+/** Fates after a fetch. */
+export const fetchedMessages: Stream<SettledId> = { name: 'fetched-messages', body: settledId, siblings: inWindow }
+
+const mergedWindow = z.object({
+  window: z.string(),
+  context: z.boolean().default(false),
+  release: z.boolean().default(false),
+  items: z.array(z.object({ id: z.string(), thread: z.string(), fate: z.enum(FATES) })).default([]),
+})
+export type MergedWindow = z.infer<typeof mergedWindow>
+
+/** A window whose every id has its fate, in listing order; or, with `release`, the word that the run's threads may go out. */
+export const merged: Stream<MergedWindow> = { name: 'merged', body: mergedWindow }
+
+const threadChange = z.object({
+  thread: z.string(),
+  version: z.string(),
+  ids: z.array(z.string()),
+  fresh: z.array(z.string()),
+  reason: z.enum(['new', 'grown']),
+  part: z.object({ group: z.string(), of: z.number().int() }),
+})
+export type ThreadChange = z.infer<typeof threadChange>
+
+/** A thread that grew: every message id known of it, oldest first, all in the cache a moment ago; `part` counts its release. */
+export const threads: Stream<ThreadChange> = {
+  name: 'threads',
+  body: threadChange,
+  siblings: ({ part }) => ({ group: part.group, size: part.of }),
+}
+
+/** Self-contained analysis tasks, for the user's workers. */
+export const analysisTasks: Stream<Task> = { name: 'analysis-tasks', body: taskSchema }
+
+/** Every stream that stages hand work over in, in flow order. */
+export const STREAMS: readonly Stream[] = [
+  watchEvents,
+  messageIds,
+  cachedMessages,
+  missingIds,
+  fetchedMessages,
+  merged,
+  threads,
+  analysisTasks,
+]

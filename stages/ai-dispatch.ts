@@ -1,0 +1,47 @@
+import { askContext, joined } from '../shared/context.ts'
+import type { Envelope } from '../shared/envelope.ts'
+import type { Message } from '../shared/message.ts'
+import { follow, type Outcome, type Run, type Stage } from '../shared/stage.ts'
+import { analysisTasks, missingIds, type ThreadChange, threads } from '../shared/streams.ts'
+import { buildTask } from '../shared/task.ts'
+
+type Item = Envelope<ThreadChange>
+
+/** Turns each thread version into one self-contained analysis task; a version that was dispatched before is not dispatched again. */
+export const aiDispatch: Stage<ThreadChange> = {
+  name: 'ai-dispatch',
+  reads: [threads],
+  writes: [analysisTasks, missingIds],
+  pace: { size: 20, waitMs: 50, concurrency: 3 },
+
+  async handle(batch, run) {
+    const done = await run.ledger.dispatched(batch.items.map(item => item.body.thread))
+    const held = await run.cache.get(batch.items.flatMap(item => item.body.ids))
+    const outcomes = batch.items.map(item =>
+      done.get(item.body.thread) === item.body.version ? settle(item) : dispatch(item, held, run),
+    )
+    return joined(outcomes)
+  },
+
+  bury: item => settle(item),
+}
+
+function dispatch(item: Item, held: ReadonlyMap<string, Message>, run: Run): Outcome<ThreadChange> {
+  const { thread, version, reason, ids } = item.body
+  const lost = ids.filter(id => !held.has(id))
+  // The cache let go of mail while the thread waited here: thread-group lets the thread out again once it is back.
+  if (lost.length > 0)
+    return askContext(
+      item,
+      lost.map(id => ({ id, thread })),
+      run.now(),
+    )
+  const messages = ids.flatMap(id => held.get(id) ?? [])
+  const task = buildTask({ mailbox: item.mailbox, thread, version, reason }, messages, run.task)
+  return settle(item, follow(item, analysisTasks, `${item.id}/task`, task, run.now()))
+}
+
+function settle(item: Item, delivery?: ReturnType<typeof follow>): Outcome<ThreadChange> {
+  const { thread, version } = item.body
+  return { facts: [{ fact: 'thread-settled', from: item, thread, version, ...(delivery ? { delivery } : {}) }] }
+}

@@ -1,0 +1,31 @@
+import { follow, type Stage } from '../shared/stage.ts'
+import { cachedMessages, type ListedId, messageIds, missingIds } from '../shared/streams.ts'
+
+/** Sends ids whose message is at hand straight to merge, and only the others to be fetched. */
+export const cacheFilter: Stage<ListedId> = {
+  name: 'cache-filter',
+  reads: [messageIds],
+  writes: [cachedMessages, missingIds],
+  pace: { size: 20, waitMs: 50, concurrency: 3 },
+
+  async handle(batch, run) {
+    const held = await run.cache.touch(batch.items.map(item => item.body.id))
+    return {
+      deliveries: batch.items.map(item => {
+        const { id, window, index, of } = item.body
+        return held.has(id)
+          ? follow(item, cachedMessages, item.id, { id, window, index, of, fate: 'cached' }, run.now())
+          : follow(item, missingIds, item.id, item.body, run.now())
+      }),
+    }
+  },
+
+  bury(item, error) {
+    const { id, window, index, of } = item.body
+    return {
+      deliveries: [
+        follow(item, cachedMessages, item.id, { id, window, index, of, fate: 'dead', reason: error.message }, item.at),
+      ],
+    }
+  },
+}

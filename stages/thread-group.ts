@@ -1,0 +1,71 @@
+import { askContext, joined } from '../shared/context.ts'
+import type { Envelope } from '../shared/envelope.ts'
+import type { Fact, PendingThread } from '../shared/fact.ts'
+import type { Message } from '../shared/message.ts'
+import { follow, type Outcome, type Run, type Stage } from '../shared/stage.ts'
+import { type MergedWindow, merged, missingIds, threads } from '../shared/streams.ts'
+import { threadVersion } from '../shared/task.ts'
+
+type Item = Envelope<MergedWindow>
+
+const THREADS_A_RELEASE = 100
+
+/** Groups merged windows into threads, and lets a run's threads go out when all their mail is at hand. */
+export const threadGroup: Stage<MergedWindow> = {
+  name: 'thread-group',
+  reads: [merged],
+  writes: [threads, missingIds, merged],
+  pace: { size: 20, waitMs: 0, concurrency: 3 },
+
+  async handle(batch, run) {
+    const outcomes = await Promise.all(batch.items.map(item => (item.body.release ? release(item, run) : group(item))))
+    return joined(outcomes)
+  },
+
+  bury: item => (item.body.release ? { facts: [{ fact: 'release-handled', from: item }] } : group(item)),
+}
+
+function group(item: Item): Outcome<MergedWindow> {
+  const known = item.body.items.filter(({ fate }) => fate === 'cached' || fate === 'fetched')
+  const gone = item.body.items.filter(({ fate }) => fate === 'gone')
+  // The messages of a context window are old acquaintances: they make no thread grow.
+  return { facts: [{ fact: 'window-grouped', from: item, fresh: item.body.context ? [] : known, gone }] }
+}
+
+async function release(item: Item, run: Run): Promise<Outcome<MergedWindow>> {
+  const pending = await run.ledger.pendingThreads(item.run, THREADS_A_RELEASE)
+  const held = await run.cache.get(pending.flatMap(thread => thread.ids))
+  const lacking = pending.filter(thread => !thread.contextAsked && thread.ids.some(id => !held.has(id)))
+  const ready = pending.filter(thread => !lacking.includes(thread))
+  const released = ready.map(thread => goOut(item, thread, messagesOf(thread, held), ready.length, run))
+  const lost = lacking.flatMap(({ thread, ids }) => ids.filter(id => !held.has(id)).map(id => ({ id, thread })))
+  const context = askContext(item, lost, run.now())
+  return {
+    deliveries: context.deliveries ?? [],
+    facts: [...released, ...(context.facts ?? []), { fact: 'release-handled', from: item }],
+  }
+}
+
+function goOut(item: Item, pending: PendingThread, messages: readonly Message[], of: number, run: Run): Fact {
+  const { thread } = pending
+  if (messages.length === 0) return { fact: 'thread-released', from: item, thread }
+  const body = {
+    thread,
+    version: threadVersion(messages, run.task),
+    ids: messages.map(message => message.id),
+    fresh: pending.fresh.filter(id => messages.some(message => message.id === id)),
+    reason: pending.known ? ('grown' as const) : ('new' as const),
+    part: { group: item.id, of },
+  }
+  return {
+    fact: 'thread-released',
+    from: item,
+    thread,
+    delivery: follow(item, threads, `${item.id}/${thread}`, body, run.now()),
+  }
+}
+
+function messagesOf(thread: PendingThread, held: ReadonlyMap<string, Message>): Message[] {
+  const messages = thread.ids.flatMap(id => held.get(id) ?? [])
+  return messages.sort((a, b) => a.date - b.date || (a.id < b.id ? -1 : 1))
+}
