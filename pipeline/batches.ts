@@ -1,4 +1,4 @@
-import { bufferCount, filter, groupBy, mergeMap, type OperatorFunction, race, take, timer } from 'rxjs'
+import { filter, groupBy, mergeMap, type OperatorFunction, race, skip, take, timer, toArray } from 'rxjs'
 import type { Entry } from '../shared/redis/commit.ts'
 import type { Pace } from '../shared/stage.ts'
 import type { Stream } from '../shared/streams.ts'
@@ -14,9 +14,11 @@ export function inBatches<In>(pace: Pick<Pace, 'size' | 'waitMs'>, reads: readon
     const isLast = countSiblings(reads)
     return source.pipe(
       groupBy(entry => entry.envelope.mailbox, {
-        duration: group => race(timer(pace.waitMs), group.pipe(filter(isLast), take(1))),
+        // `isLast` counts, so it must see every entry: it comes before what may end the race.
+        duration: batch =>
+          race(batch.pipe(filter(isLast)), batch.pipe(skip(pace.size - 1)), timer(pace.waitMs)).pipe(take(1)),
       }),
-      mergeMap(group => group.pipe(bufferCount(pace.size))),
+      mergeMap(batch => batch.pipe(toArray())),
     )
   }
 }

@@ -8,6 +8,8 @@ const OLDEST = { redis: 7, valkey: 8 }
 export function openRedis(url: string): Redis {
   const redis = new Redis(url, {
     lazyConnect: true,
+    // One shape of answers whatever the server's age.
+    protocol: 2,
     maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_DEADLINE_MS,
     retryStrategy: attempt => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),

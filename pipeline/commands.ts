@@ -1,0 +1,132 @@
+import Table from 'cli-table3'
+import type { Config } from '../shared/config.ts'
+import { MailError } from '../shared/error.ts'
+import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
+import { redisLabel } from '../shared/redis/connect.ts'
+import { listMailboxes, readMailbox } from '../shared/redis/mailboxes.ts'
+import { listRuns, readBacklog } from '../shared/redis/runs.ts'
+import type { StageName } from '../shared/stage.ts'
+import { untilQuiet } from './follow.ts'
+import { createLog } from './log.ts'
+import { reachMailboxes } from './mail-source.ts'
+import { findRedis } from './redis-source.ts'
+import { findSimulator } from './simulator.ts'
+import { STAGES } from './stages.ts'
+import { callsOf, summarise, summaryTable } from './summary.ts'
+import { requestSync } from './up.ts'
+import { type Office, openOffice, startStages } from './wire.ts'
+
+/** What every command is given: the settings, where to print, when to stop. */
+export interface CommandContext {
+  config: Config
+  json: boolean
+  signal: AbortSignal
+  print: (text: string) => void
+}
+
+/** Runs one stage in this process until it is told to stop. */
+export async function runOneStage(context: CommandContext, name: StageName): Promise<void> {
+  const { config, signal } = context
+  const log = createLog(config, name)
+  const mailboxes = reachMailboxes(config, await findSimulator(config))
+  await withOffice(context, async office => {
+    const stages = startStages(
+      STAGES.filter(stage => stage.name === name),
+      office,
+      { mailboxes, log },
+    )
+    log.info({ pid: process.pid }, `${name} is running`)
+    await new Promise<void>(resolve => {
+      if (signal.aborted) resolve()
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await stages.stop(config.DRAIN_MS)
+    log.info(`${name} has stopped`)
+  })
+}
+
+/** Puts a watch event in. */
+export async function push(context: CommandContext, name: string, historyId: string | undefined): Promise<void> {
+  await withOffice(context, async office => {
+    const mailbox = await connected(office, name)
+    const run = await requestSync(office, mailbox, historyId)
+    context.print(context.json ? JSON.stringify({ mailbox, run }) : `${mailbox}: run ${run} asked for`)
+  })
+}
+
+/** Puts a watch event in and follows the run to its end; whether it went well. */
+export async function sync(context: CommandContext, name: string): Promise<boolean> {
+  return withOffice(context, async office => {
+    const mailbox = await connected(office, name)
+    const since = office.now()
+    await requestSync(office, mailbox)
+    const runs = await untilQuiet(office, {
+      since,
+      mailbox,
+      signal: context.signal,
+      bar: !context.json && process.stderr.isTTY === true,
+      onStandstill: () => process.stderr.write('Nothing has moved for ten seconds: is every stage running? See `mailsluice status`.\n'),
+    })
+    const summary = summarise(runs, { mailboxes: 1, seconds: (office.now() - since) / 1000, redis: await redisLabel(office.redis) })
+    context.print(context.json ? JSON.stringify(summary) : summaryTable(runs, summary))
+    return summary.ok
+  })
+}
+
+/** Shows what waits where. */
+export async function status(context: CommandContext): Promise<void> {
+  await withOffice(context, async ({ redis, keys, now }) => {
+    const [mailboxes, backlog, server] = await Promise.all([listMailboxes(redis, keys), readBacklog(redis, keys, STAGES), redisLabel(redis)])
+    if (context.json) {
+      context.print(JSON.stringify({ redis: server, mailboxes, backlog }))
+      return
+    }
+    const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
+    for (const row of backlog) stages.push([row.stage, row.lane, row.waiting ?? 'unknown', row.inWork, row.delayed, row.dead])
+    const boxes = table(['mailbox', 'last change read', 'state'], 3)
+    for (const { mailbox, cursorAt, activeRun, synced } of mailboxes) {
+      const state = activeRun ? `run ${activeRun} under way` : synced ? 'in sync' : 'never synced'
+      boxes.push([mailbox, cursorAt === undefined ? 'never' : `${Math.round((now() - cursorAt) / 1000)} s ago`, state])
+    }
+    context.print(`${server}\n${stages.toString()}\n${boxes.toString()}`)
+  })
+}
+
+/** Shows the newest runs. */
+export async function runs(context: CommandContext, limit: number): Promise<void> {
+  await withOffice(context, async ({ redis, keys }) => {
+    const found = await listRuns(redis, keys, limit)
+    if (context.json) {
+      context.print(JSON.stringify({ runs: found }))
+      return
+    }
+    const rows = table(['run', 'started', 'mailbox', 'cause', 'messages', 'threads', 'tasks', 'calls', 'state'], 4)
+    for (const run of found) {
+      const state = run.failure ?? (run.endedAt === undefined ? 'under way' : run.addsUp ? 'ok' : 'does not add up')
+      const started = new Date(run.startedAt).toISOString().replace('T', ' ').slice(0, 19)
+      rows.push([run.run, started, run.mailbox, run.cause, run.listed, run.threads, run.tasks, callsOf(run), state])
+    }
+    context.print(found.length > 0 ? rows.toString() : 'No runs yet: `mailsluice push MAILBOX` asks for one.')
+  })
+}
+
+async function withOffice<T>({ config }: CommandContext, work: (office: Office) => Promise<T>): Promise<T> {
+  const office = await openOffice(config, await findRedis(config))
+  try {
+    return await work(office)
+  } finally {
+    office.close()
+  }
+}
+
+async function connected({ redis, keys }: Office, name: string): Promise<MailboxId> {
+  const mailbox = parseMailboxId(name)
+  if (await readMailbox(redis, keys, mailbox)) return mailbox
+  const known = (await listMailboxes(redis, keys)).map(one => one.mailbox)
+  const hint = known.length > 0 ? `known are ${known.join(', ')}` : 'none is yet: `mailsluice up` connects what the settings name'
+  throw new MailError('misconfigured', `${mailbox} is not connected: ${hint}`)
+}
+
+function table(head: string[], textColumns: number) {
+  return new Table({ head, style: { head: [], border: [] }, colAligns: head.map((_, index) => (index < textColumns ? 'left' : 'right')) })
+}

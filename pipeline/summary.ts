@@ -1,0 +1,76 @@
+import Table from 'cli-table3'
+import { CALL_KINDS, type CallKind } from '../shared/mailbox.ts'
+import type { RunRecord } from '../shared/redis/runs.ts'
+import { FATES, type Fate } from '../shared/streams.ts'
+
+/** What `up --once` did, as it prints it with `--json`. */
+export interface Summary {
+  /** Every run ended, none failed, and every listed id has its fate. */
+  ok: boolean
+  mailboxes: number
+  runs: number
+  messages: number
+  threads: number
+  tasks: number
+  fates: Record<Fate, number>
+  calls: Record<Exclude<CallKind, 'profile'>, number>
+  units: number
+  seconds: number
+  redis: string
+}
+
+/** Sums up runs. */
+export function summarise(runs: readonly RunRecord[], rest: { mailboxes: number; seconds: number; redis: string }): Summary {
+  const total = (count: (run: RunRecord) => number) => runs.reduce((sum, run) => sum + count(run), 0)
+  const calls = CALL_KINDS.filter(kind => kind !== 'profile')
+  return {
+    ok: runs.length > 0 && runs.every(isWell),
+    mailboxes: rest.mailboxes,
+    runs: runs.length,
+    messages: total(run => run.listed),
+    threads: total(run => run.threads),
+    tasks: total(run => run.tasks),
+    fates: Object.fromEntries(FATES.map(fate => [fate, total(run => run.fates[fate])])) as Summary['fates'],
+    calls: Object.fromEntries(calls.map(kind => [kind, total(run => run.calls[kind])])) as Summary['calls'],
+    units: total(run => run.units),
+    seconds: Math.round(rest.seconds * 1000) / 1000,
+    redis: rest.redis,
+  }
+}
+
+/** The same for people: a row a run, and what it cost beside fetching each message by itself. */
+export function summaryTable(runs: readonly RunRecord[], summary: Summary): string {
+  const table = new Table({
+    head: ['mailbox', 'messages', 'fetched', 'cached', 'gone', 'dead', 'threads', 'tasks', 'calls', 'units', 'seconds', ''],
+    style: { head: [], border: [] },
+    colAligns: ['left', ...Array.from({ length: 10 }, () => 'right' as const), 'left'],
+  })
+  for (const run of runs) {
+    const { fates } = run
+    const seconds = (((run.endedAt ?? run.startedAt) - run.startedAt) / 1000).toFixed(2)
+    const state = isWell(run) ? 'ok' : (run.failure ?? (run.addsUp ? 'unfinished' : 'does not add up'))
+    table.push([run.mailbox, run.listed, fates.fetched, fates.cached, fates.gone, fates.dead, run.threads, run.tasks, callsOf(run), run.units, seconds, state])
+  }
+  return `${table.toString()}\n${verdict(summary)}`
+}
+
+/** How many provider calls a run made. */
+export function callsOf(run: RunRecord): number {
+  return CALL_KINDS.reduce((sum, kind) => sum + run.calls[kind], 0)
+}
+
+function verdict({ messages, fates, calls, tasks }: Summary): string {
+  const made = Object.values(calls).reduce((sum, count) => sum + count, 0)
+  if (messages === 0) return `Nothing new, for ${count(made, 'provider call')}.`
+  const oneByOne = calls.list + calls.history + calls.delta + fates.fetched + fates.gone
+  const instead = oneByOne > made ? ` instead of ${oneByOne}` : ''
+  return `${count(messages, 'message')} became ${count(tasks, 'analysis task')}, with ${count(made, 'provider call')}${instead}.`
+}
+
+function count(number: number, word: string): string {
+  return `${number.toLocaleString('en')} ${word}${number === 1 ? '' : 's'}`
+}
+
+function isWell(run: RunRecord): boolean {
+  return run.endedAt !== undefined && run.failure === undefined && run.addsUp && run.fates.dead === 0
+}

@@ -1,0 +1,131 @@
+import type { Config } from '../shared/config.ts'
+import { MailError } from '../shared/error.ts'
+import type { MailboxId } from '../shared/mailbox.ts'
+import { connectMailbox, listMailboxes, postWatchEvent } from '../shared/redis/mailboxes.ts'
+import type { RunRecord } from '../shared/redis/runs.ts'
+import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
+import { untilQuiet } from './follow.ts'
+import { createLog } from './log.ts'
+import { type MailSource, openMailSource } from './mail-source.ts'
+import { openRedisServer, type RedisServer } from './redis-source.ts'
+import { STAGES } from './stages.ts'
+import { type Summary, summarise, summaryTable } from './summary.ts'
+import { type Office, openOffice, startStages } from './wire.ts'
+
+export interface UpOptions {
+  only?: readonly StageName[]
+  once: boolean
+  json: boolean
+  mbox: readonly string[]
+  /** Aborted by the first SIGINT or SIGTERM. */
+  signal: AbortSignal
+  print: (text: string) => void
+}
+
+/** Runs every stage in this process: syncs all mailboxes, then stays up for what comes, or ends after the first sync with `once`. */
+export async function up(config: Config, options: UpOptions): Promise<boolean> {
+  const log = createLog(config, 'mailsluice')
+  const source = await openMailSource(config, options.mbox)
+  let server: RedisServer | undefined
+  let office: Office | undefined
+  try {
+    server = await openRedisServer(config, log)
+    office = await openOffice(config, server.url)
+    const stages = startStages(chosen(options.only), office, { mailboxes: source.mailboxes, log })
+    try {
+      return await syncAndStay(office, source, server, options)
+    } finally {
+      await stages.stop(config.DRAIN_MS)
+    }
+  } finally {
+    office?.close()
+    await server?.stop()
+    await source.close()
+  }
+}
+
+async function syncAndStay(office: Office, source: MailSource, server: RedisServer, options: UpOptions): Promise<boolean> {
+  const talk = options.json ? () => undefined : options.print
+  const since = office.now()
+  const mailboxes = await connectAll(office, source, options.signal)
+  talk(`Redis      ${server.label}\nMail       ${source.label}`)
+  for (const mailbox of mailboxes) await requestSync(office, mailbox)
+  const whole = options.only === undefined
+  const runs = whole ? await untilQuiet(office, { since, signal: options.signal, bar: !options.json && process.stderr.isTTY === true }).catch(tolerateStop(options)) : []
+  if (!runs) return !options.once
+  const summary = report(office, runs, { mailboxes: mailboxes.length, since, server, options })
+  if (options.once) return summary.ok
+  talk(whole ? stayUp(mailboxes) : `Running ${options.only?.join(', ')}. Ctrl-C stops.`)
+  await aborted(options.signal)
+  return true
+}
+
+// With `once`, stopping early is a failure; otherwise it is what Ctrl-C is for.
+function tolerateStop({ once, signal }: UpOptions): (error: unknown) => undefined {
+  return error => {
+    if (once || !signal.aborted) throw error
+  }
+}
+
+function report(
+  office: Office,
+  runs: readonly RunRecord[],
+  facts: { mailboxes: number; since: number; server: RedisServer; options: UpOptions },
+): Summary {
+  const { mailboxes, since, server, options } = facts
+  const seconds = (office.now() - since) / 1000
+  const summary = summarise(runs, { mailboxes, seconds, redis: server.label })
+  if (!options.json) options.print(summaryTable(runs, summary))
+  else if (options.once) options.print(JSON.stringify(summary))
+  return summary
+}
+
+async function connectAll(office: Office, source: MailSource, signal: AbortSignal): Promise<MailboxId[]> {
+  const { redis, keys, now } = office
+  const offered = await source.list(signal)
+  const known = new Set((await listMailboxes(redis, keys)).map(({ mailbox }) => mailbox))
+  for (const mailbox of offered.filter(one => !known.has(one))) {
+    const call = { signal, meter: () => undefined }
+    const { cursor } = await source.mailboxes(mailbox).open(call)
+    await connectMailbox(redis, keys, mailbox, cursor, now())
+  }
+  return offered
+}
+
+/** Asks for a sync of a mailbox; the id of the run it becomes, unless another run is under way, which another then follows. */
+export async function requestSync(office: Office, mailbox: MailboxId, historyId?: string): Promise<string> {
+  const body = { cause: historyId === undefined ? ('request' as const) : ('push' as const), ...(historyId === undefined ? {} : { historyId }) }
+  return postWatchEvent(office.redis, office.keys, mailbox, { run: office.newRunId(), at: office.now(), body })
+}
+
+function chosen(only: readonly StageName[] | undefined) {
+  return STAGES.filter(stage => only === undefined || only.includes(stage.name))
+}
+
+/** Reads `list-ids,merge`; throws `misconfigured` with the names there are. */
+export function parseStages(text: string): StageName[] {
+  return text.split(',').map(word => {
+    const name = STAGE_NAMES.find(one => one === word.trim())
+    if (!name) throw new MailError('misconfigured', `"${word}" is not a stage: the stages are ${STAGE_NAMES.join(', ')}`)
+    return name
+  })
+}
+
+function stayUp(mailboxes: readonly MailboxId[]): string {
+  const [first] = mailboxes
+  return [
+    '',
+    'Up, and waiting for changes. From another terminal:',
+    `  npx mailsluice push ${first ?? 'gmail:ana@example.com'}     says that the mailbox changed`,
+    `  npx mailsluice sync ${first ?? 'gmail:ana@example.com'}     the same, and shows how it goes`,
+    '  npx mailsluice status                           what waits where',
+    '  npx mailsluice runs                             what was synced',
+    'Ctrl-C stops.',
+  ].join('\n')
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  // Waiting for a signal alone does not keep a process up; the stages' connections do.
+  await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+}

@@ -1,0 +1,70 @@
+import type { Call, Changes, Cursor, Fetched, Mailbox, MessageId, Page, Wanted } from '../../shared/mailbox.ts'
+import type { Message } from '../../shared/message.ts'
+
+/** A mailbox in memory that fulfils the port: a first listing in pages, then what was delivered since. */
+export interface FakeMailbox extends Mailbox {
+  deliver(count: number, threads?: number): MessageId[]
+  remove(id: MessageId): void
+  calls: string[]
+  /** Called before each provider call; what it throws, the call throws. */
+  before: (kind: 'open' | 'changes' | 'fetch', wanted: readonly Wanted[]) => void | Promise<void>
+}
+
+/** An empty mailbox whose first listing comes in pages of `pageSize`. */
+export function fakeMailbox(pageSize = 500): FakeMailbox {
+  const messages: Message[] = []
+  const removed = new Set<MessageId>()
+  const fake: FakeMailbox = {
+    calls: [],
+    before: () => undefined,
+
+    deliver(count, threads = count) {
+      const ids: MessageId[] = []
+      for (let n = 0; n < count; n += 1) {
+        const id = `m${messages.length}`
+        messages.push(message(id, `t${messages.length % threads}`, messages.length))
+        ids.push(id)
+      }
+      return ids
+    },
+
+    remove: id => void removed.add(id),
+
+    async open(call) {
+      await begin('open', [], call, 'profile')
+      return { address: 'ana@example.com', cursor: `pinned:${messages.length}` }
+    },
+
+    async changes(since: Cursor, page: Page | undefined, call): Promise<Changes> {
+      const first = since.startsWith('pinned')
+      await begin('changes', [], call, first ? 'list' : 'history')
+      const from = Number(page ?? (first ? 0 : since.split(':')[1]))
+      const end = Math.min(messages.length, from + pageSize)
+      const ids = messages.slice(from, end).map(({ id, thread }) => ({ id, thread }))
+      const last = end === messages.length ? { cursor: `history:${end}` } : { next: `${end}` }
+      return { ids, gone: [], labels: [], ...last }
+    },
+
+    async fetch(wanted, call) {
+      await begin('fetch', wanted, call, wanted.length === 1 ? 'single' : 'batch')
+      return new Map(wanted.map(({ id }): [MessageId, Fetched] => [id, found(id)]))
+    },
+  }
+  return fake
+
+  async function begin(kind: 'open' | 'changes' | 'fetch', wanted: readonly Wanted[], call: Call, counted: 'profile' | 'list' | 'history' | 'single' | 'batch') {
+    fake.calls.push(kind === 'fetch' ? `fetch ${wanted.length}` : kind)
+    call.meter(counted, Math.max(1, wanted.length))
+    await fake.before(kind, wanted)
+  }
+
+  function found(id: MessageId): Fetched {
+    const held = messages.find(one => one.id === id)
+    return held && !removed.has(id) ? { outcome: 'ok', message: held } : { outcome: 'gone' }
+  }
+}
+
+function message(id: string, thread: string, index: number): Message {
+  const person = { name: 'Ana', address: 'ana@example.com' }
+  return { id, thread, labels: ['INBOX'], date: 1_790_000_000_000 + index * 60_000, subject: `About ${thread}`, from: [person], to: [person], cc: [], snippet: `This is ${id}.` }
+}

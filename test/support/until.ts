@@ -1,0 +1,20 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const LOOK_AGAIN_MS = 20
+
+/** Waits until a condition holds (is truthy and does not throw); throws, naming it, when it does not within `deadlineMs`. */
+export async function until<T>(condition: () => T | Promise<T>, what: string, deadlineMs = 20_000): Promise<T> {
+  const deadline = Date.now() + deadlineMs
+  let last: unknown
+  for (;;) {
+    try {
+      const value = await condition()
+      if (value) return value
+      last = value
+    } catch (error) {
+      last = error
+    }
+    if (Date.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${what} (last seen: ${String(last)})`)
+    await sleep(LOOK_AGAIN_MS)
+  }
+}
