@@ -13,7 +13,7 @@ import { findRedis } from './redis-source.ts'
 import { findSimulator } from './simulator.ts'
 import { STAGES } from './stages.ts'
 import { callsOf, summarise, summaryTable } from './summary.ts'
-import { requestSync } from './up.ts'
+import { requestSync } from './request-sync.ts'
 import { type Office, openOffice, startStages } from './wire.ts'
 
 /** What every command is given: the settings, where to print, when to stop. */

@@ -1,13 +1,14 @@
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
-import { connectMailbox, listMailboxes, postWatchEvent } from '../shared/redis/mailboxes.ts'
+import { connectMailbox, listMailboxes } from '../shared/redis/mailboxes.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
 import { untilQuiet } from './follow.ts'
 import { createLog } from './log.ts'
 import { type MailSource, openMailSource } from './mail-source.ts'
 import { openRedisServer, type RedisServer } from './redis-source.ts'
+import { requestSync } from './request-sync.ts'
 import { STAGES } from './stages.ts'
 import { type Summary, summarise, summaryTable } from './summary.ts'
 import { type Office, openOffice, startStages } from './wire.ts'
@@ -90,12 +91,6 @@ async function connectAll(office: Office, source: MailSource, signal: AbortSigna
     await connectMailbox(redis, keys, mailbox, cursor, now())
   }
   return offered
-}
-
-/** Asks for a sync of a mailbox; the id of the run it becomes, unless another run is under way, which another then follows. */
-export async function requestSync(office: Office, mailbox: MailboxId, historyId?: string): Promise<string> {
-  const body = { cause: historyId === undefined ? ('request' as const) : ('push' as const), ...(historyId === undefined ? {} : { historyId }) }
-  return postWatchEvent(office.redis, office.keys, mailbox, { run: office.newRunId(), at: office.now(), body })
 }
 
 function chosen(only: readonly StageName[] | undefined) {

@@ -27,6 +27,8 @@ export interface RunRecord {
   unchanged: number
   /** Ended, and every thread was dispatched or found unchanged. */
   settled: boolean
+  /** When the last of its threads was dispatched or found unchanged. */
+  settledAt: number | undefined
   calls: Record<CallKind, number>
   units: number
 }
@@ -81,6 +83,7 @@ export function runRecord(run: string, fields: Record<string, string>): RunRecor
     tasks: number('tasks'),
     unchanged: number('unchanged'),
     settled: endedAt !== undefined && number('settled') >= number('threads'),
+    settledAt: time('settledAt') ?? endedAt,
     calls,
     units: number('units'),
   }

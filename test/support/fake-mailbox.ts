@@ -1,5 +1,5 @@
-import type { Call, Changes, Cursor, Fetched, Mailbox, MessageId, Page, Wanted } from '../../shared/mailbox.ts'
-import type { Message } from '../../shared/message.ts'
+import type { Call, Changes, Cursor, Fetched, Mailbox, Page, Wanted } from '../../shared/mailbox.ts'
+import type { Message, MessageId } from '../../shared/message.ts'
 
 /** A mailbox in memory that fulfils the port: a first listing in pages, then what was delivered since. */
 export interface FakeMailbox extends Mailbox {

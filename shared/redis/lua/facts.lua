@@ -85,6 +85,7 @@ end
 
 apply['thread-settled'] = function(f, run, key)
   redis.call('HINCRBY', key, 'settled', 1)
+  redis.call('HSET', key, 'settledAt', plan.now)
   if not f.to or redis.call('HGET', KEYS[f.thread], 'dispatched') == f.version then
     redis.call('HINCRBY', key, 'unchanged', 1)
     return

@@ -1,0 +1,94 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { auth, gmail } from 'googleapis/build/src/apis/gmail/index.js'
+import { untilQuiet } from '../pipeline/follow.ts'
+import { createLog } from '../pipeline/log.ts'
+import { openMailboxes } from '../pipeline/providers.ts'
+import { openRedisServer } from '../pipeline/redis-source.ts'
+import { STAGES } from '../pipeline/stages.ts'
+import { requestSync } from '../pipeline/request-sync.ts'
+import { openOffice, startStages } from '../pipeline/wire.ts'
+import { readConfig } from '../shared/config.ts'
+import type { MailboxId } from '../shared/mailbox.ts'
+import { connectMailbox } from '../shared/redis/mailboxes.ts'
+import { demoMailbox } from '../sim/demo.ts'
+import { type GmailSimulator, startGmail } from '../sim/gmail.ts'
+
+/** The same mail read twice: message by message, and by the pipeline. Calls are counted at the server. */
+export interface Comparison {
+  n1Seconds: number
+  oursSeconds: number
+  ratio: number
+  /** What the provider alone takes for the pipeline's calls: a listing, then the slowest of the batches side by side. */
+  criticalPathSeconds: number
+  n1Calls: number
+  oursCalls: number
+}
+
+const MESSAGES = 50
+const BATCHES = [20, 20, 10]
+const SECONDS = {
+  live: { list: 0.15, batch: (parts: number) => 0.12 + parts * 0.003 },
+  seed: { list: 2.35, batch: () => 2.35 },
+}
+
+/** Reads the newest fifty messages of the demo mailbox both ways, one after the other, against one simulator. */
+export async function compareSync(profile: 'live' | 'seed'): Promise<Comparison> {
+  const mailbox = demoMailbox()
+  const sim = await startGmail({ profile, mailboxes: [mailbox] })
+  const dataDir = await mkdtemp(join(tmpdir(), 'mailsluice-bench-'))
+  try {
+    const oursSeconds = await pipeline(sim, `gmail:${mailbox.address}`, dataDir)
+    const oursCalls = sim.calls().total
+    sim.resetCalls()
+    const n1Seconds = await oneByOne(sim, mailbox.address)
+    const n1Calls = sim.calls().total
+    const { list, batch } = SECONDS[profile]
+    const criticalPathSeconds = list + Math.max(...BATCHES.map(batch))
+    return { n1Seconds, oursSeconds, ratio: n1Seconds / oursSeconds, criticalPathSeconds, n1Calls, oursCalls }
+  } finally {
+    await sim.close()
+    await rm(dataDir, { recursive: true, force: true })
+  }
+}
+
+/** From "this mailbox changed" to the last analysis task, in seconds. */
+async function pipeline(sim: GmailSimulator, mailbox: MailboxId, dataDir: string): Promise<number> {
+  const config = readConfig({ ...process.env, INITIAL_SYNC: `${MESSAGES}`, LOG_LEVEL: 'error', DATA_DIR: dataDir })
+  const log = createLog(config, 'bench')
+  const server = await openRedisServer({ ...config, REDIS_PREFIX: `bench-${process.pid}` }, log)
+  const office = await openOffice(config, server.url)
+  const mailboxes = openMailboxes(config, sim.url)
+  const stages = startStages(STAGES, office, { mailboxes, log })
+  const signal = new AbortController().signal
+  try {
+    const { cursor } = await mailboxes(mailbox).open({ signal, meter: () => undefined })
+    await connectMailbox(office.redis, office.keys, mailbox, cursor, office.now())
+    sim.resetCalls()
+    const since = office.now()
+    await requestSync(office, mailbox)
+    const [run] = await untilQuiet(office, { since, mailbox, signal, bar: false })
+    const messages = run?.listed ?? 0
+    if (messages !== MESSAGES) throw new Error(`the pipeline read ${messages} messages instead of ${MESSAGES}`)
+    return ((run?.settledAt ?? office.now()) - since) / 1000
+  } finally {
+    await stages.stop(config.DRAIN_MS)
+    office.close()
+    await server.stop()
+  }
+}
+
+/** The way everyone starts out: list, then get each message after the other, with Google's own client. */
+async function oneByOne(sim: GmailSimulator, address: string): Promise<number> {
+  const client = new auth.OAuth2({ endpoints: { oauth2TokenUrl: `${sim.url}/token` } })
+  client.setCredentials({ refresh_token: `simulated:${address}` })
+  await client.getAccessToken()
+  const api = gmail({ version: 'v1', auth: client, rootUrl: `${sim.url}/` })
+  const begun = performance.now()
+  const listed = await api.users.messages.list({ userId: 'me', maxResults: MESSAGES })
+  for (const { id } of listed.data.messages ?? []) {
+    await api.users.messages.get({ userId: 'me', id: id ?? '', format: 'metadata' })
+  }
+  return (performance.now() - begun) / 1000
+}

@@ -1,0 +1,184 @@
+import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdir, open, readFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { Redis } from 'ioredis'
+import { MailError } from '../shared/error.ts'
+import { sleep } from './wait.ts'
+
+const OLDEST_MAJOR = { redis: 7, valkey: 8 }
+const ANSWER_MS = 2000
+const SILENT_MS = 30_000
+const LOOK_AGAIN_MS = 20
+const TRIES = 3
+
+/** A Redis program on PATH. */
+export interface RedisProgram {
+  name: string
+  version: string
+  recent: boolean
+}
+
+/** The first of these programs that PATH has in a version new enough, and those that are too old. */
+export async function findProgram(
+  names: readonly string[],
+): Promise<{ program: RedisProgram | undefined; tooOld: readonly RedisProgram[] }> {
+  const tooOld: RedisProgram[] = []
+  for (const name of names) {
+    const program = await versionOf(name)
+    if (program?.recent) return { program, tooOld }
+    if (program) tooOld.push(program)
+  }
+  return { program: undefined, tooOld }
+}
+
+async function versionOf(name: string): Promise<RedisProgram | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)(name, ['--version'])
+    const version = /v=(\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? '0'
+    const oldest = /valkey/i.test(name + stdout) ? OLDEST_MAJOR.valkey : OLDEST_MAJOR.redis
+    return { name, version, recent: Number.parseInt(version, 10) >= oldest }
+  } catch {
+    return undefined
+  }
+}
+
+/** Where a server listens (the password is in `url`), and its process. */
+export interface ServerAddress {
+  url: string
+  pid: number
+}
+
+/** A server that was started here; `ended` resolves when its process is gone, with how it went. */
+export interface StartedServer extends ServerAddress {
+  ended: Promise<string>
+}
+
+type OnSpawn = (address: ServerAddress) => Promise<void>
+
+/**
+ * Starts the program on a free loopback port with its append-only file in `<dataDir>/redis`; resolves once it answers.
+ * It outlives this process and hears no Ctrl-C meant for it, so that work in flight can still be handed back.
+ * `onSpawn` is awaited before the server opens anything. Throws `misconfigured`, with the server's own last words.
+ */
+export async function startProgram(program: RedisProgram, dataDir: string, onSpawn: OnSpawn): Promise<StartedServer> {
+  await mkdir(join(dataDir, 'redis'), { recursive: true, mode: 0o700 })
+  for (let tried = 1; ; tried += 1) {
+    const server = await spawnProgram(program, dataDir, onSpawn)
+    const failed = await Promise.race([server.ended, untilReady(server.url, server.given)]).finally(server.giveUp)
+    if (failed === undefined) return server
+    const words = await lastWords(join(dataDir, 'redis.log'))
+    // Somebody else may have taken the free port in the meantime.
+    if (/already in use/i.test(words) && tried < TRIES) continue
+    throw new MailError(
+      'misconfigured',
+      `${program.name} ${program.version} did not start (${failed}): ${words}. Mend that, or set REDIS_URL to a Redis of your own; ${join(dataDir, 'redis.log')} is its log`,
+    )
+  }
+}
+
+async function spawnProgram(program: RedisProgram, dataDir: string, onSpawn: OnSpawn) {
+  const password = randomBytes(24).toString('hex')
+  const port = await freePort()
+  const url = `redis://:${password}@127.0.0.1:${port}`
+  const log = await open(join(dataDir, 'redis.log'), 'a', 0o600)
+  const child = spawn(program.name, ['-'], { detached: true, stdio: ['pipe', log.fd, log.fd] })
+  const ended = new Promise<string>(resolve => {
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
+    child.once('error', error => resolve(error.message))
+  })
+  child.unref()
+  // A server that ends before it has read its settings is told of by `ended`.
+  child.stdin.on('error', () => undefined)
+  await log.close()
+  const pid = child.pid ?? 0
+  if (pid) await onSpawn({ url, pid })
+  // By stdin, so that the password shows in no list of processes.
+  child.stdin.end(settings({ port, password, folder: join(resolve(dataDir), 'redis') }))
+  return { url, pid, ended }
+}
+
+function settings({ port, password, folder }: { port: number; password: string; folder: string }): string {
+  return [
+    'bind 127.0.0.1',
+    `port ${port}`,
+    `requirepass ${password}`,
+    `dir ${JSON.stringify(folder)}`,
+    'appendonly yes',
+    'save ""',
+    'maxmemory-policy noeviction',
+    'daemonize no',
+    '',
+  ].join('\n')
+}
+
+async function lastWords(file: string): Promise<string> {
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+  return (lines.at(-1) ?? '').replace(/^\d+:\w .*? [#*.-] /, '')
+}
+
+/** Waits until the server answers and has read its data; throws `unavailable` when nothing is heard of it for half a minute. */
+export async function untilReady(url: string, signal?: AbortSignal): Promise<undefined> {
+  let heard = Date.now()
+  while (!signal?.aborted) {
+    const state = await probe(url)
+    if (state === 'ready') return
+    if (state === 'loading') heard = Date.now()
+    if (Date.now() - heard > SILENT_MS) {
+      throw new MailError('unavailable', 'the embedded Redis does not answer: end it, or look into redis.log in DATA_DIR')
+    }
+    await sleep(LOOK_AGAIN_MS, signal)
+  }
+}
+
+/** Whether a Redis with this password answers at this address; `loading` while it reads its data. */
+export async function probe(url: string): Promise<'ready' | 'loading' | 'absent'> {
+  return withClient(url, async client => {
+    try {
+      await client.ping()
+      return 'ready'
+    } catch (error) {
+      return /LOADING/.test(String(error)) ? 'loading' : 'absent'
+    }
+  })
+}
+
+/** Asks the server to write everything down and end; resolves when it has, and kills it when it does not within ten seconds. */
+export async function shutDown(url: string, pid: number): Promise<void> {
+  await withClient(url, client => client.shutdown('NOSAVE').catch(() => undefined))
+  const deadline = Date.now() + 10_000
+  while ((await probe(url)) !== 'absent') {
+    if (Date.now() > deadline) process.kill(pid, 'SIGKILL')
+    await sleep(LOOK_AGAIN_MS)
+  }
+}
+
+async function withClient<T>(url: string, work: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis(url, {
+    lazyConnect: true,
+    enableReadyCheck: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: ANSWER_MS,
+    commandTimeout: ANSWER_MS,
+    retryStrategy: () => null,
+  })
+  // The command in question is rejected too, and that is handled.
+  client.on('error', () => undefined)
+  try {
+    return await work(client)
+  } finally {
+    client.disconnect()
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

@@ -1,0 +1,125 @@
+/** One request of a batch: the Content-ID its answer will carry, and the path and query of a GET. */
+export interface BatchRequest {
+  contentId: string
+  path: string
+}
+
+/**
+ * One part of a batch answer. `contentId` is without brackets and without `response-`, and empty where the part has none;
+ * `status` is 0 where the part has no status line; `headers` have lower-case names; `body` is trimmed text, often JSON.
+ */
+export interface Part {
+  contentId: string
+  status: number
+  headers: ReadonlyMap<string, string>
+  body: string
+}
+
+/** Which part answers which request; `byOrder` says that the answer's ids were of no use and only the parts' order was. */
+export interface Matched {
+  parts: ReadonlyMap<string, Part>
+  byOrder: boolean
+}
+
+const CRLF = '\r\n'
+// No line of a request can begin with it: header names and methods do not begin with a dash.
+const BOUNDARY = 'batch_mailsluice'
+
+/** Requests as one multipart/mixed body, the way developers.google.com/gmail/api/guides/batch wants it. */
+export function encodeBatch(requests: readonly BatchRequest[]): { contentType: string; body: string } {
+  const parts = requests.map(({ contentId, path }) =>
+    [`--${BOUNDARY}`, 'Content-Type: application/http', `Content-ID: <${contentId}>`, '', `GET ${path}`, '', ''].join(
+      CRLF,
+    ),
+  )
+  return { contentType: `multipart/mixed; boundary=${BOUNDARY}`, body: `${parts.join('')}--${BOUNDARY}--${CRLF}` }
+}
+
+/**
+ * Reads a batch answer as far as it can be read, and never throws: any line ends, text before and after, parts without a body or
+ * without JSON, an answer that was cut short. A part that cannot be understood keeps its place. Nothing readable gives no parts.
+ */
+export function parseBatch(contentType: string | undefined, body: string): readonly Part[] {
+  const lines = body.split(/\r?\n/)
+  const named = boundaryIn(contentType)
+  const boundary =
+    named !== undefined && lines.some(line => isDelimiter(line, named))
+      ? named
+      : lines
+          .find(line => /^--\S/.test(line))
+          ?.trimEnd()
+          .slice(2)
+  if (boundary === undefined) return []
+  const parts: string[][] = []
+  let part: string[] | undefined
+  for (const line of lines) {
+    if (line.trimEnd() === `--${boundary}--`) break
+    if (isDelimiter(line, boundary)) {
+      part = []
+      parts.push(part)
+    } else part?.push(line)
+  }
+  return parts.map(parsePart)
+}
+
+/**
+ * Finds each request's part by its Content-ID. A part whose id is not asked for is left out, and so are parts that claim the same
+ * request: nobody can say which is right. Only where no part has an id of its own and none is missing, the order decides.
+ */
+export function matchParts(contentIds: readonly string[], parts: readonly Part[]): Matched {
+  const asked = new Set(contentIds)
+  const given = new Set(parts.map(part => part.contentId))
+  const [only = ''] = given
+  const byOrder = given.size === 1 && !asked.has(only) && parts.length === contentIds.length
+  const found = new Map<string, Part>()
+  const claimed = new Set<string>()
+  parts.forEach((part, index) => {
+    const id = byOrder ? (contentIds[index] ?? '') : part.contentId
+    if (!asked.has(id)) return
+    if (claimed.has(id)) found.delete(id)
+    else found.set(id, part)
+    claimed.add(id)
+  })
+  return { parts: found, byOrder }
+}
+
+function parsePart(lines: readonly string[]): Part {
+  const statusAt = lines.findIndex(line => /^HTTP\/\d/i.test(line))
+  const outer = headersOf(statusAt < 0 ? lines : lines.slice(0, statusAt))
+  const contentId = idOf(outer.get('content-id') ?? '')
+  const status = Number(/^HTTP\/[\d.]+\s+(\d{3})(?:\s|$)/i.exec(lines[statusAt] ?? '')?.[1] ?? 0)
+  if (status === 0) return { contentId, status, headers: new Map(), body: '' }
+  const inner = lines.slice(statusAt + 1)
+  const blankAt = inner.findIndex(line => line.trim() === '')
+  const headers = headersOf(blankAt < 0 ? inner : inner.slice(0, blankAt))
+  return { contentId, status, headers, body: blankAt < 0 ? '' : inner.slice(blankAt).join('\n').trim() }
+}
+
+function headersOf(lines: readonly string[]): ReadonlyMap<string, string> {
+  const headers = new Map<string, string>()
+  let last: string | undefined
+  for (const line of lines) {
+    const match = /^([^\s:]+)\s*:\s*(.*?)\s*$/.exec(line)
+    if (match?.[1] !== undefined) {
+      last = match[1].toLowerCase()
+      if (!headers.has(last)) headers.set(last, match[2] ?? '')
+    } else if (last !== undefined && /^[ \t]+\S/.test(line)) headers.set(last, `${headers.get(last)} ${line.trim()}`)
+  }
+  return headers
+}
+
+function idOf(header: string): string {
+  return header
+    .trim()
+    .replace(/^<(.*)>$/, '$1')
+    .replace(/^response-/, '')
+}
+
+function boundaryIn(contentType: string | undefined): string | undefined {
+  const match = /;\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(contentType ?? '')
+  return match?.[1]?.replace(/\\(.)/g, '$1') ?? match?.[2]
+}
+
+function isDelimiter(line: string, boundary: string): boolean {
+  return line.trimEnd() === `--${boundary}`
+}

@@ -1,0 +1,55 @@
+import { MailError } from '../error.ts'
+import type { Cursor, Page } from '../mailbox.ts'
+
+/**
+ * What a Gmail cursor says: `pinned` when nothing was listed yet and what comes after `historyId` will be found in the history,
+ * `history` when everything up to `historyId` was listed.
+ */
+export interface Place {
+  at: 'pinned' | 'history'
+  historyId: bigint
+}
+
+/**
+ * What is being listed and how far it came: the newest messages with `left` to go, all of them, those received `after` a moment
+ * (seconds since 1970), or the history. It stands on its own, so that a changed setting cannot mix two listings.
+ */
+export type Listing =
+  | { list: 'newest'; left: number; token?: string }
+  | { list: 'all'; token?: string }
+  | { list: 'after'; seconds: number; token?: string }
+  | { list: 'history'; token?: string }
+
+/** A place as a cursor. */
+export function writeCursor({ at, historyId }: Place): Cursor {
+  return `${at}:${historyId}`
+}
+
+/** Reads a cursor that `writeCursor` wrote; throws `unparsable` on anything else. */
+export function readCursor(cursor: Cursor): Place {
+  const match = /^(pinned|history):(\d{1,20})$/.exec(cursor)
+  if (!match?.[2]) {
+    throw new MailError(
+      'unparsable',
+      'the cursor was not written by the Gmail adapter; connect the mailbox again to list it anew',
+    )
+  }
+  return { at: match[1] === 'pinned' ? 'pinned' : 'history', historyId: BigInt(match[2]) }
+}
+
+/** A listing and the token of its next page, as a page. */
+export function writePage(listing: Listing, token: string): Page {
+  const number = listing.list === 'newest' ? listing.left : listing.list === 'after' ? listing.seconds : ''
+  return `${listing.list}:${number}:${token}`
+}
+
+/** Reads a page that `writePage` wrote; throws `unparsable` on anything else. */
+export function readPage(page: Page): Listing {
+  const match = /^(?:(newest|after):(\d{1,15})|(all|history):):(.+)$/s.exec(page)
+  const [, counted, number = '', plain, token = ''] = match ?? []
+  if (counted === 'newest') return { list: 'newest', left: Number(number), token }
+  if (counted === 'after') return { list: 'after', seconds: Number(number), token }
+  if (plain === 'all') return { list: 'all', token }
+  if (plain === 'history') return { list: 'history', token }
+  throw new MailError('unparsable', 'the page was not written by the Gmail adapter')
+}

@@ -1,0 +1,162 @@
+import { z } from 'zod'
+import { type ErrorKind, MailError } from '../error.ts'
+
+/** An HTTP answer of Google's, or a part of a batch answer: the body as JSON where it is JSON, else as text. */
+export interface Answer {
+  status: number
+  body: unknown
+  /** The Retry-After header as it came. */
+  retryAfter?: string | undefined
+}
+
+/** How an answer is judged where the answer alone does not say: the time for dates in it, and what a 404 of the API means. */
+export interface Judging {
+  now?: () => number
+  notFound?: 'rejected' | 'expired'
+}
+
+// Reasons of the classic error format, of google.rpc.ErrorInfo, google.rpc.Code names and OAuth error codes, in lower case without
+// underscores, for Google spells the same one in several ways. What each means: developers.google.com/gmail/api/guides/handle-errors
+const REASONS: Readonly<Record<string, ErrorKind>> = {
+  ratelimitexceeded: 'throttled',
+  userratelimitexceeded: 'throttled',
+  dailylimitexceeded: 'throttled',
+  concurrentlimitexceeded: 'throttled',
+  quotaexceeded: 'throttled',
+  resourceexhausted: 'throttled',
+  backenderror: 'unavailable',
+  internalerror: 'unavailable',
+  internalfailure: 'unavailable',
+  servererror: 'unavailable',
+  temporarilyunavailable: 'unavailable',
+  unavailable: 'unavailable',
+  deadlineexceeded: 'unavailable',
+  aborted: 'unavailable',
+  autherror: 'unauthorized',
+  unauthenticated: 'unauthorized',
+  invalidgrant: 'unauthorized',
+  invalidclient: 'unauthorized',
+  unauthorizedclient: 'unauthorized',
+  accessdenied: 'unauthorized',
+  adminpolicyenforced: 'unauthorized',
+  insufficientpermissions: 'unauthorized',
+  accesstokenscopeinsufficient: 'unauthorized',
+  accessnotconfigured: 'misconfigured',
+  servicedisabled: 'misconfigured',
+  domainpolicy: 'rejected',
+}
+
+const DAILY_LIMIT_WAIT_MS = 10 * 60_000
+const LONGEST_WAIT_MS = 24 * 3_600_000
+
+const REMEDIES: Partial<Record<ErrorKind, string>> = {
+  unauthorized: 'connect the mailbox again',
+  misconfigured: 'enable the Gmail API for the Cloud project of GMAIL_CLIENT_ID',
+}
+
+/**
+ * The MailError of an answer that is not a success, judged by Google's reason and by the status only where no reason is known;
+ * `doing` names the call. The message holds the status and the reason, never Google's words, which may quote the request.
+ */
+export function errorOf(answer: Answer, doing: string, judging: Judging = {}): MailError {
+  const { now = Date.now, notFound = 'rejected' } = judging
+  const said = readError(answer.body)
+  const kind = kindOf(answer, said, notFound)
+  const reason = said.reasons[0]
+  const remedy = REMEDIES[kind]
+  const message = `${doing}: Google answered ${answer.status}${reason ? ` ${reason}` : ''}${remedy ? `; ${remedy}` : ''}`
+  const asked = retryAfterMs(answer.retryAfter, said, now())
+  const wait = asked ?? (kind === 'throttled' && reason === 'dailyLimitExceeded' ? DAILY_LIMIT_WAIT_MS : undefined)
+  return new MailError(kind, message, wait === undefined ? {} : { retryAfterMs: wait })
+}
+
+/** Whether the API itself says that what was asked for does not exist; a 404 page of anything in between says no such thing. */
+export function isNotFound({ status, body }: Answer): boolean {
+  const { code, reasons } = readError(body)
+  if (status !== 404 || (code !== undefined && code !== 404)) return false
+  return code === 404 || reasons.some(reason => plain(reason) === 'notfound')
+}
+
+/** The MailError of a call that got no answer: connection faults, timeouts, aborts; `unavailable`, with the system's code alone. */
+export function networkError(thrown: unknown, doing: string): MailError {
+  if (thrown instanceof MailError) return thrown
+  // The thrown error is no cause: HTTP clients keep the request in it, and its bearer.
+  const code = codeOf(thrown)
+  return new MailError('unavailable', `${doing}: no answer from Google${code ? ` (${code})` : ''}`)
+}
+
+interface Said {
+  code: number | undefined
+  reasons: string[]
+  message: string
+  retryDelay: string | undefined
+}
+
+const apiError = z.object({
+  error: z.object({
+    code: z.number().optional().catch(undefined),
+    message: z.string().catch(''),
+    status: z.string().optional().catch(undefined),
+    errors: z.array(z.object({ reason: z.string().optional().catch(undefined) })).catch([]),
+    details: z
+      .array(
+        z.object({
+          reason: z.string().optional().catch(undefined),
+          retryDelay: z.string().optional().catch(undefined),
+        }),
+      )
+      .catch([]),
+  }),
+})
+const oauthError = z.object({ error: z.string() })
+
+function readError(body: unknown): Said {
+  const oauth = oauthError.safeParse(body).data
+  if (oauth) return { code: undefined, reasons: namesIn([oauth.error]), message: '', retryDelay: undefined }
+  const error = apiError.safeParse(body).data?.error
+  if (!error) return { code: undefined, reasons: [], message: '', retryDelay: undefined }
+  const reasons = [...error.errors, ...error.details].map(({ reason }) => reason)
+  return {
+    code: error.code,
+    reasons: namesIn([...reasons, error.status]),
+    message: error.message,
+    retryDelay: error.details.find(detail => detail.retryDelay)?.retryDelay,
+  }
+}
+
+function kindOf({ status, body }: Answer, { reasons }: Said, notFound: ErrorKind): ErrorKind {
+  const kinds = reasons.map(reason => REASONS[plain(reason)])
+  if (kinds.includes('throttled') || status === 429) return 'throttled'
+  if (status >= 500 || status === 408) return 'unavailable'
+  const known = kinds.find(kind => kind !== undefined)
+  if (known) return known
+  if (status === 401) return 'unauthorized'
+  if (isNotFound({ status, body })) return notFound
+  // A 403 or 404 without a word of the API's comes from something in between.
+  if (status < 400 || status === 409 || ((status === 403 || status === 404) && reasons.length === 0))
+    return 'unavailable'
+  return 'rejected'
+}
+
+function retryAfterMs(header: string | undefined, { message, retryDelay }: Said, now: number): number | undefined {
+  const text = header?.trim() || retryDelay || /retry after\s+(\S.*?)[\s.]*$/i.exec(message)?.[1]
+  if (!text) return undefined
+  const seconds = /^(\d+(?:\.\d+)?)(?:\s*s(?:ec(?:ond)?s?)?)?$/i.exec(text)?.[1]
+  const wait = seconds === undefined ? Date.parse(text) - now : Number(seconds) * 1000
+  return Number.isNaN(wait) ? undefined : Math.min(LONGEST_WAIT_MS, Math.max(0, Math.ceil(wait)))
+}
+
+// A reason is repeated in messages only where it looks like one.
+function namesIn(texts: readonly (string | undefined)[]): string[] {
+  return texts.filter((text): text is string => text !== undefined && /^[A-Za-z]\w{1,59}$/.test(text))
+}
+
+function plain(reason: string): string {
+  return reason.replaceAll('_', '').toLowerCase()
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  const coded = z.object({ code: z.string().regex(/^[A-Z][A-Za-z_0-9]+$/) })
+  const held = z.object({ cause: coded }).safeParse(thrown).data?.cause ?? coded.safeParse(thrown).data
+  return held?.code
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import type { InitialSync } from '../config.ts'
+import { MailError } from '../error.ts'
+import type { Mailbox } from '../mailbox.ts'
+import { type GmailAccount, gmailClient } from './client.ts'
+import { readCursor, readPage, writeCursor } from './cursor.ts'
+import { errorOf } from './errors.ts'
+import { fetchMessages } from './fetch.ts'
+import { firstListing, listFirst, listHistory } from './listing.ts'
+import { QUOTA_COSTS, type QuotaTable } from './quota.ts'
+
+/** How to reach a Gmail mailbox, and how its mail is read. */
+export interface GmailOptions {
+  /** Whose mailbox it is meant to be; names it in messages. */
+  address: string
+  account: GmailAccount
+  /** Google's, or a simulator's; with a slash at its end. */
+  rootUrl?: string
+  tokenUrl?: string
+  /** The partial answer to ask for; `id` and `threadId` are asked for in any case. */
+  fields: string
+  initialSync: InitialSync
+  quota: QuotaTable
+  /** How many ids a page of a first sync (bulk), or history records a page of changes (live) holds; 500 at most. */
+  pageSize: { live: number; bulk: number }
+  now?: () => number
+  /** How long to wait for one answer; 30 s by default. */
+  timeoutMs?: number
+}
+
+const ROOT_URL = 'https://gmail.googleapis.com/'
+const TOKEN_URL = 'https://oauth2.googleapis.com/token'
+
+const profile = z.object({ emailAddress: z.string().min(1), historyId: z.coerce.string().regex(/^\d{1,20}$/) })
+
+/**
+ * A mailbox at Gmail. Each method is one HTTP request, metered in quota units when it is sent and never retried; only an unreadable
+ * batch answer is asked for again message by message. A cursor says `pinned:H` before the first listing and `history:H` after it.
+ */
+export function gmailMailbox(options: GmailOptions): Mailbox {
+  const { address, account, rootUrl = ROOT_URL, tokenUrl = TOKEN_URL, fields, pageSize, now = Date.now } = options
+  const client = gmailClient({ account, rootUrl, tokenUrl, timeoutMs: options.timeoutMs })
+  const costs = QUOTA_COSTS[options.quota]
+  const name = `gmail:${address}`
+  const listing = { name, client, costs, pageSize, now }
+
+  return {
+    async open(call) {
+      const doing = `getProfile of ${name}`
+      const sending = { doing, signal: call.signal, onSent: () => call.meter('profile', costs.profile) }
+      const answer = await client.ask(sending, (api, inner) =>
+        api.users.getProfile({ userId: 'me', fields: 'emailAddress,historyId' }, inner),
+      )
+      if (answer.status !== 200) throw errorOf(answer, doing, { now })
+      const { success, data } = profile.safeParse(answer.body)
+      if (!success) throw new MailError('unparsable', `${doing}: Google's answer holds no address and history id`)
+      return { address: data.emailAddress, cursor: writeCursor({ at: 'pinned', historyId: BigInt(data.historyId) }) }
+    },
+
+    async changes(since, page, call) {
+      const place = readCursor(since)
+      const at = page === undefined ? undefined : readPage(page)
+      if (place.at === 'history' && (at === undefined || at.list === 'history')) {
+        return listHistory(listing, place, at?.token, call)
+      }
+      if (place.at === 'history' || at?.list === 'history') {
+        throw new MailError('unparsable', `the page to list of ${name} belongs to another cursor`)
+      }
+      return listFirst(listing, place, at ?? firstListing(options.initialSync, now()), call)
+    },
+
+    fetch(wanted, call) {
+      const ids = [...new Set(wanted.map(({ id }) => id))]
+      return fetchMessages({ name, client, costs, fields, now }, ids, call)
+    },
+  }
+}

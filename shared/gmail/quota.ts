@@ -1,0 +1,23 @@
+/** Which of Google's cost tables a Cloud project is under: `2026` for projects made since 2026-05-01, `legacy` for older ones. */
+export type QuotaTable = '2026' | 'legacy'
+
+/** What each Gmail method costs, in quota units. */
+export interface QuotaCosts {
+  messageGet: number
+  threadGet: number
+  messageList: number
+  threadList: number
+  historyList: number
+  labelList: number
+  profile: number
+  watch: number
+  stop: number
+}
+
+const SAME = { messageList: 5, threadList: 10, historyList: 2, labelList: 1, profile: 1, watch: 100, stop: 50 }
+
+/** Both cost tables, as Google publishes them; in a batch each part costs what it costs alone (developers.google.com/gmail/api/reference/quota). */
+export const QUOTA_COSTS: Readonly<Record<QuotaTable, QuotaCosts>> = {
+  '2026': { ...SAME, messageGet: 20, threadGet: 40 },
+  legacy: { ...SAME, messageGet: 5, threadGet: 10 },
+}

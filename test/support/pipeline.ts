@@ -1,0 +1,115 @@
+import { createLog } from '../../pipeline/log.ts'
+import { STAGES } from '../../pipeline/stages.ts'
+import { requestSync } from '../../pipeline/request-sync.ts'
+import { type Office, openOffice, startStages } from '../../pipeline/wire.ts'
+import { readConfig } from '../../shared/config.ts'
+import { type Envelope, parseEnvelope } from '../../shared/envelope.ts'
+import type { Mailbox, MailboxId } from '../../shared/mailbox.ts'
+import { connectMailbox, readMailbox } from '../../shared/redis/mailboxes.ts'
+import { type RunRecord, listRuns, readBacklog } from '../../shared/redis/runs.ts'
+import type { StageName } from '../../shared/stage.ts'
+import { STREAMS, type Stream } from '../../shared/streams.ts'
+import type { TestRedis } from './redis.ts'
+import { until } from './until.ts'
+
+export const ANA: MailboxId = 'gmail:ana@example.com'
+
+/** The whole pipeline in the test's process, over a real Redis and a mailbox of the test's choice. */
+export interface TestPipeline {
+  office: Office
+  /** Asks for a sync of Ana's mailbox. */
+  request(): Promise<string>
+  /** Waits until nothing is under way any more; the newest run first. */
+  quiet(): Promise<RunRecord[]>
+  /** Asks for a sync and waits for it; the run it became. */
+  sync(): Promise<RunRecord>
+  /** Everything in a stream, of both lanes and all partitions, oldest first. */
+  read<Body>(stream: Stream<Body>): Promise<Envelope<Body>[]>
+  dead(stage: StageName): Promise<Record<string, string>[]>
+  start(only?: readonly StageName[]): void
+  stopStages(): Promise<void>
+  stop(): Promise<void>
+}
+
+let count = 0
+
+/** Starts the stages, all of them or some, with Ana's mailbox connected; each call has a key prefix of its own. */
+export async function startPipeline(
+  redis: TestRedis,
+  mailbox: Mailbox,
+  options: { only?: readonly StageName[]; settings?: Record<string, string> } = {},
+): Promise<TestPipeline> {
+  count += 1
+  const settings = { LOG_LEVEL: 'silent', REDIS_PREFIX: `test${count}`, PARTITIONS: '2', LEASE_MS: '1000', ...options.settings }
+  const config = readConfig(settings)
+  const office = await openOffice(config, redis.url)
+  const { keys } = office
+  const running: ReturnType<typeof startStages>[] = []
+  const start = (only?: readonly StageName[]) => {
+    const stages = STAGES.filter(({ name }) => only === undefined || only.includes(name))
+    running.push(startStages(stages, office, { mailboxes: () => mailbox, log: createLog(config, 'test') }))
+  }
+  const { cursor } = await mailbox.open({ signal: new AbortController().signal, meter: () => undefined })
+  await connectMailbox(office.redis, keys, ANA, cursor, office.now())
+  start(options.only)
+
+  const pipeline: TestPipeline = {
+    office,
+    request: () => requestSync(office, ANA),
+    start,
+
+    async quiet() {
+      await until(async () => {
+        const [runs, record, backlog] = await Promise.all([
+          listRuns(office.redis, keys, 100),
+          readMailbox(office.redis, keys, ANA),
+          readBacklog(office.redis, keys, STAGES),
+        ])
+        const idle = record?.activeRun === undefined && record?.dirty === false
+        const empty = backlog.every(({ waiting, inWork, delayed }) => (waiting ?? 0) + inWork + delayed === 0)
+        return idle && empty && runs.every(run => run.settled)
+      }, 'everything is done')
+      return listRuns(office.redis, keys, 100)
+    },
+
+    async sync() {
+      const id = await pipeline.request()
+      const run = (await pipeline.quiet()).find(one => one.run === id)
+      if (!run) throw new Error(`run ${id} did not come about`)
+      return run
+    },
+
+    async read(stream) {
+      const entries = await Promise.all(
+        keys.partitions.flatMap(partition => (['live', 'bulk'] as const).map(lane => office.redis.xrange(keys.stream(partition, stream.name, lane), '-', '+'))),
+      )
+      const envelopes = entries.flat().map(([, fields]) => parseEnvelope(fields[1] ?? '', stream.body))
+      return envelopes.sort((a, b) => a.at - b.at)
+    },
+
+    async dead(stage) {
+      const entries = await Promise.all(keys.partitions.map(partition => office.redis.xrange(keys.dead(partition, stage), '-', '+')))
+      return entries.flat().map(([, fields]) => Object.fromEntries(pairs(fields)))
+    },
+
+    async stopStages() {
+      await Promise.all(running.splice(0).map(stages => stages.stop(5000)))
+    },
+
+    async stop() {
+      await pipeline.stopStages()
+      office.close()
+    },
+  }
+  return pipeline
+}
+
+/** How many entries each stream ever got: to compare two moments. */
+export async function written(pipeline: TestPipeline): Promise<Record<string, number>> {
+  const counts = await Promise.all(STREAMS.map(async stream => [stream.name, (await pipeline.read(stream)).length] as const))
+  return Object.fromEntries(counts)
+}
+
+function pairs(fields: string[]): [string, string][] {
+  return fields.flatMap((field, index): [string, string][] => (index % 2 === 0 ? [[field, fields[index + 1] ?? '']] : []))
+}
