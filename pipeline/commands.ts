@@ -1,9 +1,8 @@
 import Table from 'cli-table3'
 import type { Config } from '../shared/config.ts'
-import { MailError } from '../shared/error.ts'
 import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
 import { redisLabel } from '../shared/redis/connect.ts'
-import { listMailboxes, readMailbox } from '../shared/redis/mailboxes.ts'
+import { listMailboxes } from '../shared/redis/mailboxes.ts'
 import { listRuns, readBacklog } from '../shared/redis/runs.ts'
 import type { StageName } from '../shared/stage.ts'
 import { untilQuiet } from './follow.ts'
@@ -13,7 +12,7 @@ import { findRedis } from './redis-source.ts'
 import { findSimulator } from './simulator.ts'
 import { STAGES } from './stages.ts'
 import { callsOf, summarise, summaryTable } from './summary.ts'
-import { requestSync } from './request-sync.ts'
+import { connectIfNew, requestSync } from './request-sync.ts'
 import { type Office, openOffice, startStages } from './wire.ts'
 
 /** What every command is given: the settings, where to print, when to stop. */
@@ -48,7 +47,7 @@ export async function runOneStage(context: CommandContext, name: StageName): Pro
 /** Puts a watch event in. */
 export async function push(context: CommandContext, name: string, historyId: string | undefined): Promise<void> {
   await withOffice(context, async office => {
-    const mailbox = await connected(office, name)
+    const mailbox = await connected(office, context, name)
     const run = await requestSync(office, mailbox, historyId)
     context.print(context.json ? JSON.stringify({ mailbox, run }) : `${mailbox}: run ${run} asked for`)
   })
@@ -57,7 +56,7 @@ export async function push(context: CommandContext, name: string, historyId: str
 /** Puts a watch event in and follows the run to its end; whether it went well. */
 export async function sync(context: CommandContext, name: string): Promise<boolean> {
   return withOffice(context, async office => {
-    const mailbox = await connected(office, name)
+    const mailbox = await connected(office, context, name)
     const since = office.now()
     await requestSync(office, mailbox)
     const runs = await untilQuiet(office, {
@@ -119,12 +118,11 @@ async function withOffice<T>({ config }: CommandContext, work: (office: Office) 
   }
 }
 
-async function connected({ redis, keys }: Office, name: string): Promise<MailboxId> {
+async function connected(office: Office, { config, signal }: CommandContext, name: string): Promise<MailboxId> {
   const mailbox = parseMailboxId(name)
-  if (await readMailbox(redis, keys, mailbox)) return mailbox
-  const known = (await listMailboxes(redis, keys)).map(one => one.mailbox)
-  const hint = known.length > 0 ? `known are ${known.join(', ')}` : 'none is yet: `mailsluice up` connects what the settings name'
-  throw new MailError('misconfigured', `${mailbox} is not connected: ${hint}`)
+  const simUrl = await findSimulator(config)
+  await connectIfNew(office, () => reachMailboxes(config, simUrl), mailbox, signal)
+  return mailbox
 }
 
 function table(head: string[], textColumns: number) {

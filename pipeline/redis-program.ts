@@ -1,12 +1,13 @@
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import { MailError } from '../shared/error.ts'
+import { ensureDataDir } from './data-dir.ts'
 import { sleep } from './wait.ts'
 
 const OLDEST_MAJOR = { redis: 7, valkey: 8 }
@@ -14,6 +15,7 @@ const ANSWER_MS = 2000
 const SILENT_MS = 30_000
 const LOOK_AGAIN_MS = 20
 const TRIES = 3
+const STOP_MS = 10_000
 
 /** A Redis program on PATH. */
 export interface RedisProgram {
@@ -65,10 +67,10 @@ type OnSpawn = (address: ServerAddress) => Promise<void>
  * `onSpawn` is awaited before the server opens anything. Throws `misconfigured`, with the server's own last words.
  */
 export async function startProgram(program: RedisProgram, dataDir: string, onSpawn: OnSpawn): Promise<StartedServer> {
-  await mkdir(join(dataDir, 'redis'), { recursive: true, mode: 0o700 })
+  await ensureDataDir(join(dataDir, 'redis'))
   for (let tried = 1; ; tried += 1) {
     const server = await spawnProgram(program, dataDir, onSpawn)
-    const failed = await Promise.race([server.ended, untilReady(server.url, server.given)]).finally(server.giveUp)
+    const failed = await endedOrReady(server)
     if (failed === undefined) return server
     const words = await lastWords(join(dataDir, 'redis.log'))
     // Somebody else may have taken the free port in the meantime.
@@ -80,7 +82,19 @@ export async function startProgram(program: RedisProgram, dataDir: string, onSpa
   }
 }
 
-async function spawnProgram(program: RedisProgram, dataDir: string, onSpawn: OnSpawn) {
+async function endedOrReady({ url, pid, ended }: StartedServer): Promise<string | undefined> {
+  const waiting = new AbortController()
+  try {
+    return await Promise.race([ended, untilReady(url, waiting.signal)])
+  } catch (error) {
+    process.kill(pid, 'SIGKILL')
+    throw error
+  } finally {
+    waiting.abort()
+  }
+}
+
+async function spawnProgram(program: RedisProgram, dataDir: string, onSpawn: OnSpawn): Promise<StartedServer> {
   const password = randomBytes(24).toString('hex')
   const port = await freePort()
   const url = `redis://:${password}@127.0.0.1:${port}`
@@ -92,12 +106,12 @@ async function spawnProgram(program: RedisProgram, dataDir: string, onSpawn: OnS
   })
   child.unref()
   // A server that ends before it has read its settings is told of by `ended`.
-  child.stdin.on('error', () => undefined)
+  child.stdin?.on('error', () => undefined)
   await log.close()
   const pid = child.pid ?? 0
   if (pid) await onSpawn({ url, pid })
   // By stdin, so that the password shows in no list of processes.
-  child.stdin.end(settings({ port, password, folder: join(resolve(dataDir), 'redis') }))
+  child.stdin?.end(settings({ port, password, folder: join(resolve(dataDir), 'redis') }))
   return { url, pid, ended }
 }
 
@@ -126,37 +140,37 @@ export async function untilReady(url: string, signal?: AbortSignal): Promise<und
   while (!signal?.aborted) {
     const state = await probe(url)
     if (state === 'ready') return
-    if (state === 'loading') heard = Date.now()
+    if (state === 'busy') heard = Date.now()
     if (Date.now() - heard > SILENT_MS) {
-      throw new MailError('unavailable', 'the embedded Redis does not answer: end it, or look into redis.log in DATA_DIR')
+      throw new MailError('unavailable', 'the embedded Redis does not answer: look into redis.log in DATA_DIR')
     }
     await sleep(LOOK_AGAIN_MS, signal)
   }
 }
 
-/** Whether a Redis with this password answers at this address; `loading` while it reads its data. */
-export async function probe(url: string): Promise<'ready' | 'loading' | 'absent'> {
-  return withClient(url, async client => {
+/** Whether a Redis with this password answers at this address; `busy` when it is there, but still reads its data or is stuck. */
+export async function probe(url: string): Promise<'ready' | 'busy' | 'absent'> {
+  return withClient(url, 'absent', async client => {
     try {
       await client.ping()
       return 'ready'
     } catch (error) {
-      return /LOADING/.test(String(error)) ? 'loading' : 'absent'
+      return /LOADING|timed out/i.test(String(error)) ? 'busy' : 'absent'
     }
   })
 }
 
 /** Asks the server to write everything down and end; resolves when it has, and kills it when it does not within ten seconds. */
 export async function shutDown(url: string, pid: number): Promise<void> {
-  await withClient(url, client => client.shutdown('NOSAVE').catch(() => undefined))
-  const deadline = Date.now() + 10_000
+  await withClient(url, undefined, client => client.shutdown('NOSAVE').catch(() => undefined))
+  const deadline = Date.now() + STOP_MS
   while ((await probe(url)) !== 'absent') {
     if (Date.now() > deadline) process.kill(pid, 'SIGKILL')
     await sleep(LOOK_AGAIN_MS)
   }
 }
 
-async function withClient<T>(url: string, work: (client: Redis) => Promise<T>): Promise<T> {
+async function withClient<T>(url: string, unreachable: T, work: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis(url, {
     lazyConnect: true,
     enableReadyCheck: false,
@@ -165,10 +179,13 @@ async function withClient<T>(url: string, work: (client: Redis) => Promise<T>): 
     commandTimeout: ANSWER_MS,
     retryStrategy: () => null,
   })
-  // The command in question is rejected too, and that is handled.
+  // Whatever goes wrong also rejects what was asked.
   client.on('error', () => undefined)
   try {
+    await client.connect()
     return await work(client)
+  } catch {
+    return unreachable
   } finally {
     client.disconnect()
   }

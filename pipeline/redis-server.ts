@@ -1,11 +1,28 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { ensureDataDir, isAlive, isRunning, readNote, readNoteSync, removeNote, thisProcess, writeNote } from './data-dir.ts'
+import {
+  ensureDataDir,
+  isAlive,
+  isRunning,
+  readNote,
+  readNoteSync,
+  removeNote,
+  thisProcess,
+  writeNote,
+} from './data-dir.ts'
 import { startJsRedis } from './js-redis.ts'
 import { withLock } from './lock.ts'
 import type { Log as FullLog } from './log.ts'
-import { findProgram, probe, type RedisProgram, type ServerAddress, shutDown, startProgram, untilReady } from './redis-program.ts'
+import {
+  findProgram,
+  probe,
+  type RedisProgram,
+  type ServerAddress,
+  shutDown,
+  startProgram,
+  untilReady,
+} from './redis-program.ts'
 
 type Log = Pick<FullLog, 'warn' | 'error'>
 
@@ -80,7 +97,9 @@ async function startReal(dataDir: string, program: RedisProgram, log: Log): Prom
   const redis = held(dataDir, noteOf(server))
   server.ended.then(how => {
     if (redis.leaving()) return
-    log.error(`${program.name} ended by itself (${how}): start mailsluice again; ${join(dataDir, 'redis.log')} may say why`)
+    log.error(
+      `${program.name} ended by itself (${how}): start mailsluice again; ${join(dataDir, 'redis.log')} may say why`,
+    )
   })
   return redis
 }
@@ -145,7 +164,9 @@ function withoutMe(users: Note['users']): Note['users'] {
 
 function notice(dataDir: string, programs: readonly string[], tooOld: readonly RedisProgram[]): string {
   const found = tooOld.map(({ name, version }) => `${name} ${version} is too old`)
-  const why = [...found, ...(found.length > 0 ? [] : [`no ${programs.join(' or ') || 'Redis server'} on PATH`])].join(', ')
+  const why = [...found, ...(found.length > 0 ? [] : [`no ${programs.join(' or ') || 'Redis server'} on PATH`])].join(
+    ', ',
+  )
   const unread = existsSync(join(dataDir, 'redis')) ? ` What ${join(dataDir, 'redis')} holds stays there, unread.` : ''
   return `${why}: using a Redis in JavaScript, slow with much mail, and nothing is kept when it stops.${unread} Install Redis 7.0 or newer, or set REDIS_URL`
 }

@@ -1,9 +1,24 @@
-import type { MailboxId } from '../shared/mailbox.ts'
-import { postWatchEvent } from '../shared/redis/mailboxes.ts'
+import { MailError } from '../shared/error.ts'
+import { addressOf, type MailboxId } from '../shared/mailbox.ts'
+import { connectMailbox, postWatchEvent, readMailbox } from '../shared/redis/mailboxes.ts'
+import type { Mailboxes } from './providers.ts'
 import type { Office } from './wire.ts'
 
 /** Asks for a sync of a mailbox; the id of the run it becomes, unless another run is under way, which another then follows. */
 export async function requestSync(office: Office, mailbox: MailboxId, historyId?: string): Promise<string> {
-  const body = { cause: historyId === undefined ? ('request' as const) : ('push' as const), ...(historyId === undefined ? {} : { historyId }) }
+  const body = historyId === undefined ? { cause: 'request' as const } : { cause: 'push' as const, historyId }
   return postWatchEvent(office.redis, office.keys, mailbox, { run: office.newRunId(), at: office.now(), body })
+}
+
+/**
+ * Connects a mailbox that is not known yet: asks the provider whose it is and pins the cursor its first sync starts from. A known
+ * one costs no call. Throws `misconfigured` when the provider answers for another address.
+ */
+export async function connectIfNew(office: Office, mailboxes: () => Mailboxes, mailbox: MailboxId, signal: AbortSignal): Promise<void> {
+  if (await readMailbox(office.redis, office.keys, mailbox)) return
+  const { address, cursor } = await mailboxes()(mailbox).open({ signal, meter: () => undefined })
+  if (address.toLowerCase() !== addressOf(mailbox)) {
+    throw new MailError('misconfigured', `the account that is set belongs to ${address}, not to ${addressOf(mailbox)}`)
+  }
+  await connectMailbox(office.redis, office.keys, mailbox, cursor, office.now())
 }

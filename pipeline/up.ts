@@ -1,14 +1,13 @@
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
-import { connectMailbox, listMailboxes } from '../shared/redis/mailboxes.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
 import { untilQuiet } from './follow.ts'
 import { createLog } from './log.ts'
 import { type MailSource, openMailSource } from './mail-source.ts'
 import { openRedisServer, type RedisServer } from './redis-source.ts'
-import { requestSync } from './request-sync.ts'
+import { connectIfNew, requestSync } from './request-sync.ts'
 import { STAGES } from './stages.ts'
 import { type Summary, summarise, summaryTable } from './summary.ts'
 import { type Office, openOffice, startStages } from './wire.ts'
@@ -82,14 +81,8 @@ function report(
 }
 
 async function connectAll(office: Office, source: MailSource, signal: AbortSignal): Promise<MailboxId[]> {
-  const { redis, keys, now } = office
   const offered = await source.list(signal)
-  const known = new Set((await listMailboxes(redis, keys)).map(({ mailbox }) => mailbox))
-  for (const mailbox of offered.filter(one => !known.has(one))) {
-    const call = { signal, meter: () => undefined }
-    const { cursor } = await source.mailboxes(mailbox).open(call)
-    await connectMailbox(redis, keys, mailbox, cursor, now())
-  }
+  for (const mailbox of offered) await connectIfNew(office, () => source.mailboxes, mailbox, signal)
   return offered
 }
 

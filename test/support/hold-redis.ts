@@ -1,0 +1,39 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { embeddedRedis } from '../../pipeline/redis-server.ts'
+
+/** A process of its own that uses the embedded Redis of a folder. */
+export interface RedisHolder {
+  url: string
+  /** Sends the signal and waits for the end; resolves with the exit code, if there was one. */
+  end(signal: NodeJS.Signals): Promise<number | null>
+}
+
+const here = fileURLToPath(import.meta.url)
+
+/** Starts such a process; resolves once it has its Redis. SIGTERM makes it stop in order, SIGUSR2 makes it just exit. */
+export async function holdRedis(dataDir: string): Promise<RedisHolder> {
+  const child: ChildProcess = spawn(process.execPath, [...process.execArgv, here, dataDir], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const exited = once(child, 'exit')
+  const [url] = await Promise.race([once(child, 'message'), exited])
+  if (typeof url !== 'string') throw new Error(`the holder of ${dataDir} ended early`)
+  return {
+    url,
+    async end(signal) {
+      child.kill(signal)
+      const [code] = await exited
+      return code
+    },
+  }
+}
+
+if (process.argv[1] === here) {
+  const log = { warn: () => undefined, error: () => undefined }
+  const redis = await embeddedRedis({ dataDir: process.argv[2] ?? '', log })
+  process.once('SIGTERM', () => redis.stop().then(() => process.disconnect()))
+  process.once('SIGUSR2', () => process.exit(3))
+  process.send?.(redis.url)
+}
