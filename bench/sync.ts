@@ -6,8 +6,8 @@ import { untilQuiet } from '../pipeline/follow.ts'
 import { createLog } from '../pipeline/log.ts'
 import { openMailboxes } from '../pipeline/providers.ts'
 import { openRedisServer } from '../pipeline/redis-source.ts'
-import { STAGES } from '../pipeline/stages.ts'
 import { requestSync } from '../pipeline/request-sync.ts'
+import { STAGES } from '../pipeline/stages.ts'
 import { openOffice, startStages } from '../pipeline/wire.ts'
 import { readConfig } from '../shared/config.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
@@ -68,7 +68,7 @@ async function pipeline(sim: GmailSimulator, mailbox: MailboxId, dataDir: string
     sim.resetCalls()
     const since = office.now()
     await requestSync(office, mailbox)
-    const [run] = await untilQuiet(office, { since, mailbox, signal, bar: false })
+    const [run] = await untilQuiet(office, { since, mailboxes: [mailbox], signal, bar: false })
     const messages = run?.listed ?? 0
     if (messages !== MESSAGES) throw new Error(`the pipeline read ${messages} messages instead of ${MESSAGES}`)
     return ((run?.settledAt ?? office.now()) - since) / 1000

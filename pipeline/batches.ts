@@ -9,7 +9,10 @@ const MOST_OPEN_GROUPS = 10_000
  * Gathers entries into batches of one mailbox: of `size`, or what has come within `waitMs` of the first, or sooner when nothing more
  * can be coming because all siblings of an entry are here. Completing the source lets the last partial batches out.
  */
-export function inBatches<In>(pace: Pick<Pace, 'size' | 'waitMs'>, reads: readonly Stream<In>[]): OperatorFunction<Entry<In>, Entry<In>[]> {
+export function inBatches<In>(
+  pace: Pick<Pace, 'size' | 'waitMs'>,
+  reads: readonly Stream<In>[],
+): OperatorFunction<Entry<In>, Entry<In>[]> {
   return source => {
     const isLast = countSiblings(reads)
     return source.pipe(

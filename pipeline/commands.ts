@@ -5,14 +5,14 @@ import { redisLabel } from '../shared/redis/connect.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
 import { listRuns, readBacklog } from '../shared/redis/runs.ts'
 import type { StageName } from '../shared/stage.ts'
-import { untilQuiet } from './follow.ts'
+import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { createLog } from './log.ts'
 import { reachMailboxes } from './mail-source.ts'
 import { findRedis } from './redis-source.ts'
+import { connectIfNew, requestSync } from './request-sync.ts'
 import { findSimulator } from './simulator.ts'
 import { STAGES } from './stages.ts'
 import { callsOf, summarise, summaryTable } from './summary.ts'
-import { connectIfNew, requestSync } from './request-sync.ts'
 import { type Office, openOffice, startStages } from './wire.ts'
 
 /** What every command is given: the settings, where to print, when to stop. */
@@ -61,12 +61,16 @@ export async function sync(context: CommandContext, name: string): Promise<boole
     await requestSync(office, mailbox)
     const runs = await untilQuiet(office, {
       since,
-      mailbox,
+      mailboxes: [mailbox],
       signal: context.signal,
       bar: !context.json && process.stderr.isTTY === true,
-      onStandstill: () => process.stderr.write('Nothing has moved for ten seconds: is every stage running? See `mailsluice status`.\n'),
+      onStandstill: warnOfStandstill,
     })
-    const summary = summarise(runs, { mailboxes: 1, seconds: (office.now() - since) / 1000, redis: await redisLabel(office.redis) })
+    const summary = summarise(runs, {
+      mailboxes: 1,
+      seconds: (office.now() - since) / 1000,
+      redis: await redisLabel(office.redis),
+    })
     context.print(context.json ? JSON.stringify(summary) : summaryTable(runs, summary))
     return summary.ok
   })
@@ -75,13 +79,18 @@ export async function sync(context: CommandContext, name: string): Promise<boole
 /** Shows what waits where. */
 export async function status(context: CommandContext): Promise<void> {
   await withOffice(context, async ({ redis, keys, now }) => {
-    const [mailboxes, backlog, server] = await Promise.all([listMailboxes(redis, keys), readBacklog(redis, keys, STAGES), redisLabel(redis)])
+    const [mailboxes, backlog, server] = await Promise.all([
+      listMailboxes(redis, keys),
+      readBacklog(redis, keys, STAGES),
+      redisLabel(redis),
+    ])
     if (context.json) {
       context.print(JSON.stringify({ redis: server, mailboxes, backlog }))
       return
     }
     const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
-    for (const row of backlog) stages.push([row.stage, row.lane, row.waiting ?? 'unknown', row.inWork, row.delayed, row.dead])
+    for (const row of backlog)
+      stages.push([row.stage, row.lane, row.waiting ?? 'unknown', row.inWork, row.delayed, row.dead])
     const boxes = table(['mailbox', 'last change read', 'state'], 3)
     for (const { mailbox, cursorAt, activeRun, synced } of mailboxes) {
       const state = activeRun ? `run ${activeRun} under way` : synced ? 'in sync' : 'never synced'
@@ -126,5 +135,9 @@ async function connected(office: Office, { config, signal }: CommandContext, nam
 }
 
 function table(head: string[], textColumns: number) {
-  return new Table({ head, style: { head: [], border: [] }, colAligns: head.map((_, index) => (index < textColumns ? 'left' : 'right')) })
+  return new Table({
+    head,
+    style: { head: [], border: [] },
+    colAligns: head.map((_, index) => (index < textColumns ? 'left' : 'right')),
+  })
 }

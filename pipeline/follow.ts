@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress'
 import { MailError } from '../shared/error.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
-import { listMailboxes } from '../shared/redis/mailboxes.ts'
+import { readMailbox } from '../shared/redis/mailboxes.ts'
 import { listRuns, type RunRecord, readBacklog } from '../shared/redis/runs.ts'
 import { FATES } from '../shared/streams.ts'
 import { STAGES } from './stages.ts'
@@ -16,15 +16,15 @@ const STOPPED = 'stopped before everything was synced; what is left goes on at t
 export interface FollowOptions {
   /** Runs that were under way since then (ms since 1970) count. */
   since: number
-  /** Only this mailbox's runs; without it, everything has to come to rest. */
-  mailbox?: MailboxId
+  /** The mailboxes that have to come to rest. */
+  mailboxes: readonly MailboxId[]
   signal: AbortSignal
   bar: boolean
   /** Told once when nothing has moved for ten seconds. */
   onStandstill?: () => void
 }
 
-/** Waits until nothing is under way any more; answers the runs that were. Shows a progress bar if asked to. Throws when aborted. */
+/** Waits until nothing is under way in these mailboxes any more; answers the runs that were. Shows a progress bar if asked to. Throws when aborted. */
 export async function untilQuiet(office: Office, options: FollowOptions): Promise<RunRecord[]> {
   const bar = options.bar ? progressBar() : undefined
   let movedAt = office.now()
@@ -35,7 +35,7 @@ export async function untilQuiet(office: Office, options: FollowOptions): Promis
       bar?.show(runs)
       const state = JSON.stringify(runs)
       // Looked at twice: a run may have begun and ended between two questions.
-      if (state === before && (await isQuiet(office, runs, options.mailbox))) return runs
+      if (state === before && (await isQuiet(office, runs, options.mailboxes))) return runs
       if (options.signal.aborted) throw new MailError('unavailable', STOPPED)
       if (state !== before) movedAt = office.now()
       before = state
@@ -50,20 +50,31 @@ export async function untilQuiet(office: Office, options: FollowOptions): Promis
   }
 }
 
-// The cheap questions first.
-async function isQuiet({ redis, keys }: Office, runs: readonly RunRecord[], mailbox: MailboxId | undefined): Promise<boolean> {
+// The cheap questions first. A watch event that waits to be tried again has begun its run, so only fresh ones are looked for.
+async function isQuiet(
+  { redis, keys }: Office,
+  runs: readonly RunRecord[],
+  mailboxes: readonly MailboxId[],
+): Promise<boolean> {
   if (!runs.every(run => run.settled)) return false
-  const mailboxes = (await listMailboxes(redis, keys)).filter(one => mailbox === undefined || one.mailbox === mailbox)
-  if (mailboxes.some(({ activeRun, dirty }) => activeRun !== undefined || dirty)) return false
-  const backlog = await readBacklog(redis, keys, mailbox === undefined ? STAGES : STAGES.slice(0, 1))
-  return backlog.every(({ waiting, inWork, delayed }) => (waiting ?? 0) + inWork + delayed === 0)
+  const records = await Promise.all(mailboxes.map(mailbox => readMailbox(redis, keys, mailbox)))
+  if (records.some(record => record?.activeRun !== undefined || record?.dirty)) return false
+  const backlog = await readBacklog(redis, keys, STAGES.slice(0, 1))
+  return backlog.every(({ waiting, inWork }) => (waiting ?? 0) + inWork === 0)
 }
 
-async function runsSince({ redis, keys }: Office, { since, mailbox }: FollowOptions): Promise<RunRecord[]> {
+async function runsSince({ redis, keys }: Office, { since, mailboxes }: FollowOptions): Promise<RunRecord[]> {
   const runs = await listRuns(redis, keys, MANY_RUNS)
-  const ofInterest = (run: RunRecord) => mailbox === undefined || run.mailbox === mailbox
+  const ofInterest = (run: RunRecord) => mailboxes.some(mailbox => mailbox === run.mailbox)
   const current = (run: RunRecord) => run.startedAt >= since || run.endedAt === undefined || run.endedAt >= since
   return runs.filter(run => ofInterest(run) && current(run)).reverse()
+}
+
+/** Tells a person that nothing moves, and where to look. */
+export function warnOfStandstill(): void {
+  process.stderr.write(
+    'Nothing has moved for ten seconds: is every stage running? `mailsluice status` shows what waits where.\n',
+  )
 }
 
 function progressBar() {
@@ -80,10 +91,13 @@ function progressBar() {
     show(runs: readonly RunRecord[]) {
       const total = (count: (run: RunRecord) => number) => runs.reduce((sum, run) => sum + count(run), 0)
       bar.setTotal(total(run => run.listed))
-      bar.update(total(run => FATES.reduce((sum, fate) => sum + run.fates[fate], 0)), {
-        threads: total(run => run.threads),
-        tasks: total(run => run.tasks),
-      })
+      bar.update(
+        total(run => FATES.reduce((sum, fate) => sum + run.fates[fate], 0)),
+        {
+          threads: total(run => run.threads),
+          tasks: total(run => run.tasks),
+        },
+      )
     },
     stop: () => bar.stop(),
   }

@@ -7,7 +7,13 @@ export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 /** Logs to stderr: JSON lines, or one readable line each where a person looks on. */
 export function createLog(config: Pick<Config, 'LOG_LEVEL'>, name: string): Logger {
   const stream: DestinationStream = process.stderr.isTTY
-    ? PinoPretty({ destination: 2, sync: true, ignore: 'pid,hostname,name', translateTime: 'HH:MM:ss', singleLine: true })
+    ? PinoPretty({
+        destination: 2,
+        sync: true,
+        ignore: 'pid,hostname,name',
+        translateTime: 'HH:MM:ss',
+        singleLine: true,
+      })
     : destination({ dest: 2, sync: true })
   return pino({ name, level: config.LOG_LEVEL, base: { name } }, stream)
 }

@@ -21,7 +21,12 @@ const nothing = async () => undefined
 export async function openMailSource(config: Config, mbox: readonly string[]): Promise<MailSource> {
   if (config.SIM_URL) {
     const url = config.SIM_URL.replace(/\/$/, '')
-    return { label: `simulated Gmail at ${url}`, mailboxes: openMailboxes(config, url), list: signal => listSimulated(url, signal), close: nothing }
+    return {
+      label: `simulated Gmail at ${url}`,
+      mailboxes: openMailboxes(config, url),
+      list: signal => listSimulated(url, signal),
+      close: nothing,
+    }
   }
   if (hasAccount(config) && mbox.length === 0) return openAccount(config)
   if (config.NODE_ENV === 'production') {
@@ -74,7 +79,11 @@ function openAccount(config: Config): MailSource {
 
 async function listSimulated(url: string, signal: AbortSignal): Promise<MailboxId[]> {
   const answer = await fetch(`${url}/control/mailboxes`, { signal }).catch(() => undefined)
-  if (!answer?.ok) throw new MailError('misconfigured', `no simulator answers at ${url}: start it with \`mailsluice sim\`, or correct SIM_URL`)
+  if (!answer?.ok)
+    throw new MailError(
+      'misconfigured',
+      `no simulator answers at ${url}: start it with \`mailsluice sim\`, or correct SIM_URL`,
+    )
   const mailboxes = (await answer.json()) as { address: string }[]
   return mailboxes.map(({ address }) => parseMailboxId(`gmail:${address}`))
 }

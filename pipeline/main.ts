@@ -21,7 +21,9 @@ process.exit()
 
 function program(): Command {
   const mailsluice = new Command('mailsluice')
-    .description('Event-driven mail sync: mailbox changes become conversations worth analysing, with few provider calls and nothing lost.')
+    .description(
+      'Event-driven mail sync: mailbox changes become conversations worth analysing, with few provider calls and nothing lost.',
+    )
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`mailsluice: ${text.replace(/^error: /, '')}`) })
     .showSuggestionAfterError()
@@ -33,10 +35,16 @@ function program(): Command {
     .option('--only <stages>', 'only these stages, such as list-ids,merge', checked(parseStages))
     .option('--once', 'sync every mailbox once, print the summary, exit', false)
     .option('--json', 'print the summary as one JSON object', false)
-    .option('--mbox <file>', 'simulate a mailbox from an mbox file or a folder of .eml files (may be repeated)', gather, [])
+    .option(
+      '--mbox <file>',
+      'simulate a mailbox from an mbox file or a folder of .eml files (may be repeated)',
+      gather,
+      [],
+    )
     .action(async options => {
       const context = contextOf(options)
-      if (!(await up(context.config, { ...options, signal: context.signal, print: context.print }))) process.exitCode = FAILED
+      if (!(await up(context.config, { ...options, signal: context.signal, print: context.print })))
+        process.exitCode = FAILED
     })
 
   mailsluice
@@ -83,7 +91,9 @@ function program(): Command {
     .option('--mbox <file>', 'an mbox file or a folder of .eml files (may be repeated)', gather, [])
     .option('--gmail <port>', 'the port to listen on', checked(wholeNumber(0, 65_535)), 8025)
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
-    .addOption(new Option('--profile <name>', 'how slow it answers').choices(['live', 'seed', 'instant']).default('live'))
+    .addOption(
+      new Option('--profile <name>', 'how slow it answers').choices(['live', 'seed', 'instant']).default('live'),
+    )
     .action(options => runSimulator(contextOf({}), options))
 
   return mailsluice
@@ -93,7 +103,12 @@ function contextOf(options: { json?: boolean }): CommandContext {
   const config = readConfig()
   diesLoudly(createLog(config, 'mailsluice'))
   const say = (text: string) => process.stderr.write(`${text}\n`)
-  return { config, json: options.json === true, signal: untilSignalled(say), print: text => process.stdout.write(`${text}\n`) }
+  return {
+    config,
+    json: options.json === true,
+    signal: untilSignalled(say),
+    print: text => process.stdout.write(`${text}\n`),
+  }
 }
 
 /** Says in one line what went wrong, and with which exit code. */
@@ -120,7 +135,8 @@ function checked<T>(parse: (text: string) => T): (text: string) => T {
 function wholeNumber(low: number, high: number): (text: string) => number {
   return text => {
     const number = Number(text)
-    if (!Number.isInteger(number) || number < low || number > high) throw new InvalidArgumentError(`use a whole number from ${low} to ${high}.`)
+    if (!Number.isInteger(number) || number < low || number > high)
+      throw new InvalidArgumentError(`use a whole number from ${low} to ${high}.`)
     return number
   }
 }

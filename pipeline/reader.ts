@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { Observable, Subject } from 'rxjs'
+import { type Observable, Subject } from 'rxjs'
 import { isConnectionError } from '../shared/redis/connect.ts'
 import type { Queue, RawEntry } from '../shared/redis/queue.ts'
 import type { Log } from './log.ts'
@@ -82,7 +82,8 @@ export function startReader(options: ReaderOptions): Reader {
       } catch (error) {
         if (stopping.signal.aborted) break
         fresh = true
-        if (!failingSince && isConnectionError(error)) log.warn({ error: String(error) }, 'Redis does not answer; waiting for it')
+        if (!failingSince && isConnectionError(error))
+          log.warn({ error: String(error) }, 'Redis does not answer; waiting for it')
         else if (!isConnectionError(error) && !isGroupGone(error)) log.error({ error: String(error) }, 'cannot read')
         failingSince ??= now()
         await sleep(AFTER_ERROR_MS, stopping.signal)
@@ -158,7 +159,10 @@ export function startReader(options: ReaderOptions): Reader {
     if (dueAt >= promoteAt || stopping.signal.aborted) return
     promoteAt = dueAt
     clearTimeout(promoteTimer)
-    promoteTimer = setTimeout(() => promote().catch(() => scheduleAt(now() + AFTER_ERROR_MS)), Math.max(1, dueAt - now()))
+    promoteTimer = setTimeout(
+      () => promote().catch(() => scheduleAt(now() + AFTER_ERROR_MS)),
+      Math.max(1, dueAt - now()),
+    )
   }
 
   function emit(entry: RawEntry): void {

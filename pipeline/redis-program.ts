@@ -150,45 +150,43 @@ export async function untilReady(url: string, signal?: AbortSignal): Promise<und
 
 /** Whether a Redis with this password answers at this address; `busy` when it is there, but still reads its data or is stuck. */
 export async function probe(url: string): Promise<'ready' | 'busy' | 'absent'> {
-  return withClient(url, 'absent', async client => {
-    try {
-      await client.ping()
-      return 'ready'
-    } catch (error) {
-      return /LOADING|timed out/i.test(String(error)) ? 'busy' : 'absent'
-    }
-  })
+  const client = openClient(url)
+  const answered = new AbortController()
+  try {
+    const late = sleep(ANSWER_MS, answered.signal).then(() => 'busy' as const)
+    return await Promise.race([late, client.ping().then(() => 'ready' as const)])
+  } catch (error) {
+    return /LOADING/.test(String(error)) ? 'busy' : 'absent'
+  } finally {
+    answered.abort()
+    close(client)
+  }
 }
 
 /** Asks the server to write everything down and end; resolves when it has, and kills it when it does not within ten seconds. */
 export async function shutDown(url: string, pid: number): Promise<void> {
-  await withClient(url, undefined, client => client.shutdown('NOSAVE').catch(() => undefined))
+  const client = openClient(url)
+  // The server ends the connection instead of answering.
+  const asked = client.shutdown('NOSAVE').catch(() => undefined)
   const deadline = Date.now() + STOP_MS
   while ((await probe(url)) !== 'absent') {
     if (Date.now() > deadline) process.kill(pid, 'SIGKILL')
     await sleep(LOOK_AGAIN_MS)
   }
+  close(client)
+  await asked
 }
 
-async function withClient<T>(url: string, unreachable: T, work: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis(url, {
-    lazyConnect: true,
-    enableReadyCheck: false,
-    maxRetriesPerRequest: 0,
-    connectTimeout: ANSWER_MS,
-    commandTimeout: ANSWER_MS,
-    retryStrategy: () => null,
-  })
+function openClient(url: string): Redis {
+  const client = new Redis(url, { enableReadyCheck: false, maxRetriesPerRequest: 0, retryStrategy: () => null })
   // Whatever goes wrong also rejects what was asked.
   client.on('error', () => undefined)
-  try {
-    await client.connect()
-    return await work(client)
-  } catch {
-    return unreachable
-  } finally {
-    client.disconnect()
-  }
+  return client
+}
+
+function close(client: Redis): void {
+  // Disconnecting what is closed already would keep this process up for two seconds more.
+  if (client.status !== 'end') client.disconnect()
 }
 
 async function freePort(): Promise<number> {

@@ -14,7 +14,8 @@ export interface RedisServer {
 
 /** The Redis that REDIS_URL names, else an embedded one that is started here, or is running already. */
 export async function openRedisServer(config: Config, log: Log): Promise<RedisServer> {
-  if (config.REDIS_URL) return { url: config.REDIS_URL, label: await labelOf(config.REDIS_URL), stop: async () => undefined }
+  if (config.REDIS_URL)
+    return { url: config.REDIS_URL, label: await labelOf(config.REDIS_URL), stop: async () => undefined }
   return embeddedRedis({ dataDir: config.DATA_DIR, log })
 }
 
@@ -22,7 +23,10 @@ export async function openRedisServer(config: Config, log: Log): Promise<RedisSe
 export async function findRedis(config: Config): Promise<string> {
   const url = config.REDIS_URL ?? (await findEmbeddedRedis(config.DATA_DIR))?.url
   if (url) return url
-  throw new MailError('misconfigured', `no mailsluice is running with its data in ${config.DATA_DIR}: start one with \`npm start\`, or set REDIS_URL`)
+  throw new MailError(
+    'misconfigured',
+    `no mailsluice is running with its data in ${config.DATA_DIR}: start one with \`npm start\`, or set REDIS_URL`,
+  )
 }
 
 async function labelOf(url: string): Promise<string> {

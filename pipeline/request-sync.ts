@@ -14,7 +14,12 @@ export async function requestSync(office: Office, mailbox: MailboxId, historyId?
  * Connects a mailbox that is not known yet: asks the provider whose it is and pins the cursor its first sync starts from. A known
  * one costs no call. Throws `misconfigured` when the provider answers for another address.
  */
-export async function connectIfNew(office: Office, mailboxes: () => Mailboxes, mailbox: MailboxId, signal: AbortSignal): Promise<void> {
+export async function connectIfNew(
+  office: Office,
+  mailboxes: () => Mailboxes,
+  mailbox: MailboxId,
+  signal: AbortSignal,
+): Promise<void> {
   if (await readMailbox(office.redis, office.keys, mailbox)) return
   const { address, cursor } = await mailboxes()(mailbox).open({ signal, meter: () => undefined })
   if (address.toLowerCase() !== addressOf(mailbox)) {

@@ -1,16 +1,23 @@
 import type { Redis } from 'ioredis'
 import { from, lastValueFrom, mergeMap } from 'rxjs'
-import { parseEnvelope } from '../shared/envelope.ts'
+import { type Envelope, parseEnvelope } from '../shared/envelope.ts'
 import { asMailError, type MailError } from '../shared/error.ts'
 import type { CallKind, MailboxId } from '../shared/mailbox.ts'
-import { type CommitOptions, type Committed, commitWork, type Entry, type RunEvent, type Work } from '../shared/redis/commit.ts'
+import {
+  type CommitOptions,
+  type Committed,
+  commitWork,
+  type Entry,
+  type RunEvent,
+  type Work,
+} from '../shared/redis/commit.ts'
 import { isConnectionError } from '../shared/redis/connect.ts'
 import type { Queue, RawEntry } from '../shared/redis/queue.ts'
 import type { Outcome, Pace, Run, Stage } from '../shared/stage.ts'
 import { inBatches } from './batches.ts'
 import type { Log } from './log.ts'
 import { startReader } from './reader.ts'
-import { decide, isPoisoned, type RecoverPolicy } from './recover.ts'
+import { type Decision, decide, isPoisoned, type RecoverPolicy } from './recover.ts'
 import { sleep } from './wait.ts'
 
 /** A stage at work in this process. */
@@ -70,7 +77,11 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       aborted.abort()
       clearInterval(heartbeat)
       await finished
-      await queue.leave().catch(error => log.warn({ error: String(error) }, 'could not hand work back; others take it over after the lease'))
+      await queue
+        .leave()
+        .catch(error =>
+          log.warn({ error: String(error) }, 'could not hand work back; others take it over after the lease'),
+        )
     },
   }
 
@@ -125,18 +136,26 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       const entry = entries.find(({ envelope }) => envelope === item)
       if (!entry) continue
       const decision = decide(error, item.attempt, options.policy)
-      log.debug({ kind: error.kind, error: error.message, mailbox: item.mailbox, run: item.run, decision }, 'failed')
+      tellOfFailure(item, error, decision)
       if (decision === 'dead') {
         const burial = stage.bury(item, error)
         deliveries.push(...(burial.deliveries ?? []))
         facts.push(...(burial.facts ?? []))
         dead.push({ entry, error })
-        log.error({ kind: error.kind, error: error.message, mailbox: item.mailbox, run: item.run, id: item.id }, 'given up: see the dead letters')
       } else {
         delays.push({ entry, dueAt: now() + decision.retryInMs, attempt: decision.attempt })
       }
     }
     return { ...all, deliveries, facts, delays, dead }
+  }
+
+  function tellOfFailure({ mailbox, run, id }: Envelope, error: MailError, decision: Decision): void {
+    const facts = { kind: error.kind, error: error.message, mailbox, run, id }
+    if (decision === 'dead') log.error(facts, 'given up: see the dead letters')
+    else if (error.kind === 'throttled') log.info({ ...facts, ...decision }, 'slowed down by the provider')
+    else if (error.kind === 'unauthorized')
+      log.error({ ...facts, ...decision }, 'the mailbox has to be connected again')
+    else log.warn({ ...facts, ...decision }, 'failed; trying again')
   }
 
   function nothing(inputs: readonly RawEntry[]): Work {
@@ -161,7 +180,11 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
 
   function tell(done: Work, { acked, events }: Committed): void {
     const taken = acked.filter(ours => !ours).length
-    if (taken > 0) log.warn({ entries: taken, of: done.inputs.length }, 'another consumer had taken over: its result counts, ours is dropped')
+    if (taken > 0)
+      log.warn(
+        { entries: taken, of: done.inputs.length },
+        'another consumer had taken over: its result counts, ours is dropped',
+      )
     for (const event of events) options.onEvent(event)
   }
 

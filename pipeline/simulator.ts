@@ -23,12 +23,15 @@ export async function startSimulator(
 ): Promise<GmailSimulator> {
   const mailboxes = options.mbox.length > 0 ? await Promise.all(options.mbox.map(load)) : [demoMailbox()]
   const { profile, port, host } = options
-  const sim = await startGmail({ profile, mailboxes, ...(port === undefined ? {} : { port }), ...(host === undefined ? {} : { host }) }).catch(
-    (error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
-      throw new MailError('misconfigured', `cannot listen on port ${port ?? 0}: ${reason}; choose another with --gmail`)
-    },
-  )
+  const sim = await startGmail({
+    profile,
+    mailboxes,
+    ...(port === undefined ? {} : { port }),
+    ...(host === undefined ? {} : { host }),
+  }).catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
+    throw new MailError('misconfigured', `cannot listen on port ${port ?? 0}: ${reason}; choose another with --gmail`)
+  })
   await noteRunning(config.DATA_DIR, 'sim', { url: sim.url })
   return sim
 }

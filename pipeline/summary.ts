@@ -20,7 +20,10 @@ export interface Summary {
 }
 
 /** Sums up runs. */
-export function summarise(runs: readonly RunRecord[], rest: { mailboxes: number; seconds: number; redis: string }): Summary {
+export function summarise(
+  runs: readonly RunRecord[],
+  rest: { mailboxes: number; seconds: number; redis: string },
+): Summary {
   const total = (count: (run: RunRecord) => number) => runs.reduce((sum, run) => sum + count(run), 0)
   const calls = CALL_KINDS.filter(kind => kind !== 'profile')
   return {
@@ -41,7 +44,20 @@ export function summarise(runs: readonly RunRecord[], rest: { mailboxes: number;
 /** The same for people: a row a run, and what it cost beside fetching each message by itself. */
 export function summaryTable(runs: readonly RunRecord[], summary: Summary): string {
   const table = new Table({
-    head: ['mailbox', 'messages', 'fetched', 'cached', 'gone', 'dead', 'threads', 'tasks', 'calls', 'units', 'seconds', ''],
+    head: [
+      'mailbox',
+      'messages',
+      'fetched',
+      'cached',
+      'gone',
+      'dead',
+      'threads',
+      'tasks',
+      'calls',
+      'units',
+      'seconds',
+      '',
+    ],
     style: { head: [], border: [] },
     colAligns: ['left', ...Array.from({ length: 10 }, () => 'right' as const), 'left'],
   })
@@ -49,7 +65,20 @@ export function summaryTable(runs: readonly RunRecord[], summary: Summary): stri
     const { fates } = run
     const seconds = (((run.endedAt ?? run.startedAt) - run.startedAt) / 1000).toFixed(2)
     const state = isWell(run) ? 'ok' : (run.failure ?? (run.addsUp ? 'unfinished' : 'does not add up'))
-    table.push([run.mailbox, run.listed, fates.fetched, fates.cached, fates.gone, fates.dead, run.threads, run.tasks, callsOf(run), run.units, seconds, state])
+    table.push([
+      run.mailbox,
+      run.listed,
+      fates.fetched,
+      fates.cached,
+      fates.gone,
+      fates.dead,
+      run.threads,
+      run.tasks,
+      callsOf(run),
+      run.units,
+      seconds,
+      state,
+    ])
   }
   return `${table.toString()}\n${verdict(summary)}`
 }

@@ -15,7 +15,10 @@ export function tellOfRun(event: RunEvent, log: Log): void {
   const seconds = secondsOf(run)
   log.info({ run: run.run, mailbox, listed, ...fates, calls, units, seconds }, metricsLine(run))
   if (!run.addsUp) {
-    log.error({ run: run.run, mailbox, listed, ...fates }, 'the run does not add up: listed is not cached + fetched + gone + filtered + dead')
+    log.error(
+      { run: run.run, mailbox, listed, ...fates },
+      'the run does not add up: listed is not cached + fetched + gone + filtered + dead',
+    )
   }
 }
 

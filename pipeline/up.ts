@@ -3,7 +3,7 @@ import { MailError } from '../shared/error.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
-import { untilQuiet } from './follow.ts'
+import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { createLog } from './log.ts'
 import { type MailSource, openMailSource } from './mail-source.ts'
 import { openRedisServer, type RedisServer } from './redis-source.ts'
@@ -31,9 +31,10 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
   try {
     server = await openRedisServer(config, log)
     office = await openOffice(config, server.url)
+    const mailboxes = await connectAll(office, source, options.signal)
     const stages = startStages(chosen(options.only), office, { mailboxes: source.mailboxes, log })
     try {
-      return await syncAndStay(office, source, server, options)
+      return await syncAndStay(office, mailboxes, { source, server, options })
     } finally {
       await stages.stop(config.DRAIN_MS)
     }
@@ -44,14 +45,25 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
   }
 }
 
-async function syncAndStay(office: Office, source: MailSource, server: RedisServer, options: UpOptions): Promise<boolean> {
+async function syncAndStay(
+  office: Office,
+  mailboxes: readonly MailboxId[],
+  { source, server, options }: { source: MailSource; server: RedisServer; options: UpOptions },
+): Promise<boolean> {
   const talk = options.json ? () => undefined : options.print
   const since = office.now()
-  const mailboxes = await connectAll(office, source, options.signal)
   talk(`Redis      ${server.label}\nMail       ${source.label}`)
   for (const mailbox of mailboxes) await requestSync(office, mailbox)
   const whole = options.only === undefined
-  const runs = whole ? await untilQuiet(office, { since, signal: options.signal, bar: !options.json && process.stderr.isTTY === true }).catch(tolerateStop(options)) : []
+  const runs = whole
+    ? await untilQuiet(office, {
+        since,
+        mailboxes,
+        signal: options.signal,
+        bar: !options.json && process.stderr.isTTY === true,
+        onStandstill: warnOfStandstill,
+      }).catch(tolerateStop(options))
+    : []
   if (!runs) return !options.once
   const summary = report(office, runs, { mailboxes: mailboxes.length, since, server, options })
   if (options.once) return summary.ok
@@ -94,7 +106,8 @@ function chosen(only: readonly StageName[] | undefined) {
 export function parseStages(text: string): StageName[] {
   return text.split(',').map(word => {
     const name = STAGE_NAMES.find(one => one === word.trim())
-    if (!name) throw new MailError('misconfigured', `"${word}" is not a stage: the stages are ${STAGE_NAMES.join(', ')}`)
+    if (!name)
+      throw new MailError('misconfigured', `"${word}" is not a stage: the stages are ${STAGE_NAMES.join(', ')}`)
     return name
   })
 }

@@ -58,7 +58,11 @@ export function startStages(
       commit: { redis, keys, longRunMs: config.MAX_SYNC_DURATION * 1000, now, newRunId: office.newRunId },
       pace: paceOf(stage, config),
       leaseMs: config.LEASE_MS,
-      policy: { backoffFactor: config.RATE_LIMIT_BACKOFF_FACTOR, maxAttempts: config.MAX_ATTEMPTS, random: Math.random },
+      policy: {
+        backoffFactor: config.RATE_LIMIT_BACKOFF_FACTOR,
+        maxAttempts: config.MAX_ATTEMPTS,
+        random: Math.random,
+      },
       runFor,
       isDead: deadOnThisHost(consumer),
       onEvent: event => {

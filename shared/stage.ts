@@ -43,7 +43,6 @@ export interface Outcome<In> {
   failed?: readonly { item: Envelope<In>; error: MailError }[]
 }
 
-
 /** What a handler is given to work with, all of it bound to the batch's mailbox. */
 export interface Run {
   mailbox: Mailbox

@@ -4,8 +4,8 @@ import type { MailError } from '../error.ts'
 import type { CallCounts, Delivery, Fact } from '../fact.ts'
 import type { StageName } from '../stage.ts'
 import type { Keys } from './keys.ts'
-import type { RawEntry } from './queue.ts'
 import { createPlan } from './plan.ts'
+import type { RawEntry } from './queue.ts'
 import { commitScript } from './scripts.ts'
 
 /** An entry whose envelope was read. */
@@ -63,7 +63,11 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     now: now(),
     group: work.stage,
     inputs,
-    outputs: work.deliveries.map(({ from, to, envelope }) => [input(from), plan.stream(to, envelope), plan.envelope(envelope)]),
+    outputs: work.deliveries.map(({ from, to, envelope }) => [
+      input(from),
+      plan.stream(to, envelope),
+      plan.envelope(envelope),
+    ]),
     delays: work.delays.map(({ entry, dueAt, attempt }) => {
       const text = encodeEnvelope({ ...entry.envelope, attempt })
       return [input(entry), plan.delay(work.stage), dueAt, plan.text(`${entry.key}\n${text}`)]

@@ -22,6 +22,10 @@ export function openRedis(url: string): Redis {
 /** Connects and checks the server; throws `misconfigured` that says what is wrong with which server and how to mend it. */
 export async function connectRedis(url: string): Promise<Redis> {
   const redis = openRedis(url)
+  let first: unknown
+  redis.once('error', error => {
+    first = error
+  })
   try {
     await redis.connect()
     const server = serverOf(await redis.info('server'))
@@ -44,7 +48,7 @@ export async function connectRedis(url: string): Promise<Redis> {
     if (error instanceof MailError) throw error
     throw new MailError(
       'misconfigured',
-      `No Redis answers at ${place(url)} (${reason(error)}): start it, correct REDIS_URL, or unset REDIS_URL to use the embedded one`,
+      `No Redis answers at ${place(url)} (${reason(first ?? error)}): start it, correct REDIS_URL, or unset REDIS_URL to use the embedded one`,
     )
   }
 }

@@ -24,12 +24,21 @@ export async function checkLayout(redis: Redis, keys: Keys): Promise<void> {
   await redis.set(keys.layout, count, 'NX')
   const stored = await redis.get(keys.layout)
   if (stored !== count) {
-    throw new MailError('misconfigured', `PARTITIONS is ${count}, but the data in Redis was written with ${stored}: set PARTITIONS=${stored}, or use another REDIS_PREFIX`)
+    throw new MailError(
+      'misconfigured',
+      `PARTITIONS is ${count}, but the data in Redis was written with ${stored}: set PARTITIONS=${stored}, or use another REDIS_PREFIX`,
+    )
   }
 }
 
 /** Makes a mailbox known, with the cursor that was pinned for it; one that is known already keeps its own. */
-export async function connectMailbox(redis: Redis, keys: Keys, mailbox: MailboxId, cursor: Cursor, now: number): Promise<void> {
+export async function connectMailbox(
+  redis: Redis,
+  keys: Keys,
+  mailbox: MailboxId,
+  cursor: Cursor,
+  now: number,
+): Promise<void> {
   const key = keys.mailbox(mailbox)
   await redis
     .multi()

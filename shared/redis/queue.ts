@@ -121,7 +121,9 @@ export function createQueue(options: {
     },
 
     async leave() {
-      const counts = await Promise.all(keys.map(key => handOver(key, consumer, '__released', TAKE_OVER_AT_ONCE_MS)))
+      const counts = await Promise.all(
+        keys.map(key => handOver(key, consumer, '__released', TAKE_OVER_AT_ONCE_MS).catch(noneWithoutGroup)),
+      )
       return counts.reduce((sum, count) => sum + count, 0)
     },
   }
@@ -148,4 +150,9 @@ export function createQueue(options: {
 
 function ignoreBusyGroup(error: Error): void {
   if (!error.message.startsWith('BUSYGROUP')) throw error
+}
+
+function noneWithoutGroup(error: Error): number {
+  if (!error.message.includes('NOGROUP')) throw error
+  return 0
 }

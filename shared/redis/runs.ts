@@ -44,7 +44,12 @@ export interface Backlog {
 }
 
 /** One run, or `undefined` when it is unknown or forgotten. */
-export async function readRun(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<RunRecord | undefined> {
+export async function readRun(
+  redis: Redis,
+  keys: Keys,
+  partition: Partition,
+  run: string,
+): Promise<RunRecord | undefined> {
   const fields = await redis.hgetall(keys.run(partition, run))
   return fields.startedAt === undefined ? undefined : runRecord(run, fields)
 }
@@ -57,7 +62,11 @@ export async function listRuns(redis: Redis, keys: Keys, limit: number): Promise
       return Promise.all(runs.map(run => readRun(redis, keys, partition, run)))
     }),
   )
-  return found.flat().filter(run => run !== undefined).sort((a, b) => b.startedAt - a.startedAt).slice(0, limit)
+  return found
+    .flat()
+    .filter(run => run !== undefined)
+    .sort((a, b) => b.startedAt - a.startedAt)
+    .slice(0, limit)
 }
 
 /** A run from the fields of its hash. */
@@ -90,13 +99,20 @@ export function runRecord(run: string, fields: Record<string, string>): RunRecor
 }
 
 /** What waits in each of these stages, over all partitions. */
-export async function readBacklog(redis: Redis, keys: Keys, stages: readonly { name: StageName; reads: readonly Stream[] }[]): Promise<Backlog[]> {
+export async function readBacklog(
+  redis: Redis,
+  keys: Keys,
+  stages: readonly { name: StageName; reads: readonly Stream[] }[],
+): Promise<Backlog[]> {
   const rows = stages.flatMap(stage => LANES.map(lane => ({ stage, lane })))
   return Promise.all(
     rows.map(async ({ stage, lane }) => {
-      const streams = keys.partitions.flatMap(partition => stage.reads.map(({ name }) => keys.stream(partition, name, lane)))
+      const streams = keys.partitions.flatMap(partition =>
+        stage.reads.map(({ name }) => keys.stream(partition, name, lane)),
+      )
       const groups = await Promise.all(streams.map(stream => groupOf(redis, stream, stage.name)))
-      const ofPartitions = async (count: (partition: Partition) => Promise<number>) => sum(await Promise.all(keys.partitions.map(count)))
+      const ofPartitions = async (count: (partition: Partition) => Promise<number>) =>
+        sum(await Promise.all(keys.partitions.map(count)))
       const waits = groups.map(({ lag }) => lag)
       return {
         stage: stage.name,
@@ -110,7 +126,11 @@ export async function readBacklog(redis: Redis, keys: Keys, stages: readonly { n
   )
 }
 
-async function groupOf(redis: Redis, stream: string, group: string): Promise<{ lag: number | undefined; pending: number }> {
+async function groupOf(
+  redis: Redis,
+  stream: string,
+  group: string,
+): Promise<{ lag: number | undefined; pending: number }> {
   const groups = (await redis.xinfo('GROUPS', stream).catch(() => [])) as unknown[][]
   for (const fields of groups) {
     const value = (name: string) => fields[fields.indexOf(name) + 1]

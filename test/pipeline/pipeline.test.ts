@@ -41,10 +41,11 @@ t.test('a task holds the whole thread, oldest first', async t => {
   mailbox.deliver(9, 3)
   await pipeline.sync()
   const tasks = await pipeline.read(analysisTasks)
-  t.same(
-    tasks.map(({ body }) => body.messages.map(({ id }) => id)).sort(),
-    [['m0', 'm3', 'm6'], ['m1', 'm4', 'm7'], ['m2', 'm5', 'm8']],
-  )
+  t.same(tasks.map(({ body }) => body.messages.map(({ id }) => id)).sort(), [
+    ['m0', 'm3', 'm6'],
+    ['m1', 'm4', 'm7'],
+    ['m2', 'm5', 'm8'],
+  ])
   t.equal(new Set(tasks.map(({ body }) => body.task)).size, 3)
 })
 
@@ -105,7 +106,9 @@ t.test('a poison message hurts only itself', async t => {
 
 t.test('what fails for a while is tried again, and in the end given up', async t => {
   const mailbox = fakeMailbox()
-  const pipeline = await startPipeline(redis, mailbox, { settings: { MAX_ATTEMPTS: '2', RATE_LIMIT_BACKOFF_FACTOR: '1' } })
+  const pipeline = await startPipeline(redis, mailbox, {
+    settings: { MAX_ATTEMPTS: '2', RATE_LIMIT_BACKOFF_FACTOR: '1' },
+  })
   t.teardown(() => pipeline.stop())
   mailbox.deliver(3, 3)
   let failures = 1
@@ -147,7 +150,10 @@ t.test('events during a run are answered by one run after it', async t => {
   await pipeline.request()
   await until(() => listings === 1, 'the first run is listing')
   for (let n = 0; n < 10; n += 1) await pipeline.request()
-  await until(async () => (await pipeline.office.redis.hget(pipeline.office.keys.mailbox(ANA), 'dirty')) === '1', 'noted')
+  await until(
+    async () => (await pipeline.office.redis.hget(pipeline.office.keys.mailbox(ANA), 'dirty')) === '1',
+    'noted',
+  )
   mailbox.deliver(4)
   release()
   const runs = await pipeline.quiet()
@@ -170,7 +176,10 @@ t.test('a thread whose older mail left the cache goes out whole', async t => {
   t.same(mailbox.calls, ['changes', 'fetch 1', 'fetch 2'], 'only what the grown thread needs is fetched again')
   t.match(run, { listed: 1, context: 2, fates: { fetched: 1 }, threads: 1, tasks: 1, addsUp: true })
   const task = (await pipeline.read(analysisTasks)).at(-1)
-  t.same(task?.body.messages.map(({ id }) => id), ['m0', 'm2', 'm4', 'm6'])
+  t.same(
+    task?.body.messages.map(({ id }) => id),
+    ['m0', 'm2', 'm4', 'm6'],
+  )
 })
 
 t.test('context that is gone at the provider is dropped from its thread', async t => {
@@ -184,12 +193,17 @@ t.test('context that is gone at the provider is dropped from its thread', async 
   mailbox.deliver(1, 1)
   await pipeline.sync()
   const task = (await pipeline.read(analysisTasks)).at(-1)
-  t.same(task?.body.messages.map(({ id }) => id), ['m0', 'm2', 'm3'])
+  t.same(
+    task?.body.messages.map(({ id }) => id),
+    ['m0', 'm2', 'm3'],
+  )
 })
 
 t.test('mail that leaves the cache before ai-dispatch gets to it is fetched again', async t => {
   const mailbox = fakeMailbox()
-  const pipeline = await startPipeline(redis, mailbox, { only: ['list-ids', 'cache-filter', 'batch-fetch', 'merge', 'thread-group'] })
+  const pipeline = await startPipeline(redis, mailbox, {
+    only: ['list-ids', 'cache-filter', 'batch-fetch', 'merge', 'thread-group'],
+  })
   t.teardown(() => pipeline.stop())
   mailbox.deliver(4, 2)
   await pipeline.request()
@@ -199,7 +213,10 @@ t.test('mail that leaves the cache before ai-dispatch gets to it is fetched agai
   pipeline.start(['ai-dispatch'])
   await until(async () => (await pipeline.read(analysisTasks)).length === 2, 'both tasks are there')
   const tasks = await pipeline.read(analysisTasks)
-  t.same(tasks.map(({ body }) => body.messages.length), [2, 2])
+  t.same(
+    tasks.map(({ body }) => body.messages.length),
+    [2, 2],
+  )
 })
 
 t.test('a version that was dispatched is not dispatched again', async t => {
@@ -238,7 +255,8 @@ t.test('a run that takes long lets go what it has', async t => {
   mailbox.deliver(15, 15)
   let listings = 0
   mailbox.before = async kind => {
-    if (kind === 'changes' && ++listings === 3) await until(async () => (await pipeline.read(threads)).length > 0, 'threads before the listing ends')
+    if (kind === 'changes' && ++listings === 3)
+      await until(async () => (await pipeline.read(threads)).length > 0, 'threads before the listing ends')
     else if (kind === 'changes') await new Promise(resolve => setTimeout(resolve, 1050))
   }
   t.match(await pipeline.sync(), { listed: 15, threads: 15, tasks: 15, addsUp: true })

@@ -52,7 +52,12 @@ export function fakeMailbox(pageSize = 500): FakeMailbox {
   }
   return fake
 
-  async function begin(kind: 'open' | 'changes' | 'fetch', wanted: readonly Wanted[], call: Call, counted: 'profile' | 'list' | 'history' | 'single' | 'batch') {
+  async function begin(
+    kind: 'open' | 'changes' | 'fetch',
+    wanted: readonly Wanted[],
+    call: Call,
+    counted: 'profile' | 'list' | 'history' | 'single' | 'batch',
+  ) {
     fake.calls.push(kind === 'fetch' ? `fetch ${wanted.length}` : kind)
     call.meter(counted, Math.max(1, wanted.length))
     await fake.before(kind, wanted)
@@ -66,5 +71,15 @@ export function fakeMailbox(pageSize = 500): FakeMailbox {
 
 function message(id: string, thread: string, index: number): Message {
   const person = { name: 'Ana', address: 'ana@example.com' }
-  return { id, thread, labels: ['INBOX'], date: 1_790_000_000_000 + index * 60_000, subject: `About ${thread}`, from: [person], to: [person], cc: [], snippet: `This is ${id}.` }
+  return {
+    id,
+    thread,
+    labels: ['INBOX'],
+    date: 1_790_000_000_000 + index * 60_000,
+    subject: `About ${thread}`,
+    from: [person],
+    to: [person],
+    cc: [],
+    snippet: `This is ${id}.`,
+  }
 }

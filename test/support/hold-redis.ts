@@ -33,6 +33,8 @@ export async function holdRedis(dataDir: string): Promise<RedisHolder> {
 if (process.argv[1] === here) {
   const log = { warn: () => undefined, error: () => undefined }
   const redis = await embeddedRedis({ dataDir: process.argv[2] ?? '', log })
+  // The open channel to the test keeps this process up.
+  process.on('message', () => undefined)
   process.once('SIGTERM', () => redis.stop().then(() => process.disconnect()))
   process.once('SIGUSR2', () => process.exit(3))
   process.send?.(redis.url)

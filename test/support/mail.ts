@@ -4,7 +4,10 @@ import { memoryMailbox, type SimMailbox } from '../../sim/mailbox.ts'
 export function testMailbox(address: string, count: number, threads: number): SimMailbox {
   return memoryMailbox(
     address,
-    Array.from({ length: count }, (_, index) => ({ raw: testMail(index, threads), receivedAtMs: 1_790_000_000_000 + index * 60_000 })),
+    Array.from({ length: count }, (_, index) => ({
+      raw: testMail(index, threads),
+      receivedAtMs: 1_790_000_000_000 + index * 60_000,
+    })),
   )
 }
 

@@ -1,12 +1,12 @@
 import { createLog } from '../../pipeline/log.ts'
-import { STAGES } from '../../pipeline/stages.ts'
 import { requestSync } from '../../pipeline/request-sync.ts'
+import { STAGES } from '../../pipeline/stages.ts'
 import { type Office, openOffice, startStages } from '../../pipeline/wire.ts'
 import { readConfig } from '../../shared/config.ts'
 import { type Envelope, parseEnvelope } from '../../shared/envelope.ts'
 import type { Mailbox, MailboxId } from '../../shared/mailbox.ts'
 import { connectMailbox, readMailbox } from '../../shared/redis/mailboxes.ts'
-import { type RunRecord, listRuns, readBacklog } from '../../shared/redis/runs.ts'
+import { listRuns, type RunRecord, readBacklog } from '../../shared/redis/runs.ts'
 import type { StageName } from '../../shared/stage.ts'
 import { STREAMS, type Stream } from '../../shared/streams.ts'
 import type { TestRedis } from './redis.ts'
@@ -40,7 +40,13 @@ export async function startPipeline(
   options: { only?: readonly StageName[]; settings?: Record<string, string> } = {},
 ): Promise<TestPipeline> {
   count += 1
-  const settings = { LOG_LEVEL: 'silent', REDIS_PREFIX: `test${count}`, PARTITIONS: '2', LEASE_MS: '1000', ...options.settings }
+  const settings = {
+    LOG_LEVEL: 'silent',
+    REDIS_PREFIX: `test${count}`,
+    PARTITIONS: '2',
+    LEASE_MS: '1000',
+    ...options.settings,
+  }
   const config = readConfig(settings)
   const office = await openOffice(config, redis.url)
   const { keys } = office
@@ -81,14 +87,20 @@ export async function startPipeline(
 
     async read(stream) {
       const entries = await Promise.all(
-        keys.partitions.flatMap(partition => (['live', 'bulk'] as const).map(lane => office.redis.xrange(keys.stream(partition, stream.name, lane), '-', '+'))),
+        keys.partitions.flatMap(partition =>
+          (['live', 'bulk'] as const).map(lane =>
+            office.redis.xrange(keys.stream(partition, stream.name, lane), '-', '+'),
+          ),
+        ),
       )
       const envelopes = entries.flat().map(([, fields]) => parseEnvelope(fields[1] ?? '', stream.body))
       return envelopes.sort((a, b) => a.at - b.at)
     },
 
     async dead(stage) {
-      const entries = await Promise.all(keys.partitions.map(partition => office.redis.xrange(keys.dead(partition, stage), '-', '+')))
+      const entries = await Promise.all(
+        keys.partitions.map(partition => office.redis.xrange(keys.dead(partition, stage), '-', '+')),
+      )
       return entries.flat().map(([, fields]) => Object.fromEntries(pairs(fields)))
     },
 
@@ -106,10 +118,14 @@ export async function startPipeline(
 
 /** How many entries each stream ever got: to compare two moments. */
 export async function written(pipeline: TestPipeline): Promise<Record<string, number>> {
-  const counts = await Promise.all(STREAMS.map(async stream => [stream.name, (await pipeline.read(stream)).length] as const))
+  const counts = await Promise.all(
+    STREAMS.map(async stream => [stream.name, (await pipeline.read(stream)).length] as const),
+  )
   return Object.fromEntries(counts)
 }
 
 function pairs(fields: string[]): [string, string][] {
-  return fields.flatMap((field, index): [string, string][] => (index % 2 === 0 ? [[field, fields[index + 1] ?? '']] : []))
+  return fields.flatMap((field, index): [string, string][] =>
+    index % 2 === 0 ? [[field, fields[index + 1] ?? '']] : [],
+  )
 }

@@ -14,6 +14,7 @@ export interface Finished {
 /** A mailsluice process that a test started. */
 export interface Process {
   pid: number
+  stdout(): string
   stderr(): string
   kill(signal: NodeJS.Signals): void
   exited: Promise<Finished>
@@ -33,6 +34,7 @@ export function start(words: readonly string[], environment: Record<string, stri
   })
   return {
     pid: child.pid ?? 0,
+    stdout: () => stdout,
     stderr: () => stderr,
     kill: signal => void child.kill(signal),
     exited: once(child, 'close').then(([code]) => ({ code, stdout, stderr })),
@@ -40,7 +42,11 @@ export function start(words: readonly string[], environment: Record<string, stri
 }
 
 /** Runs `mailsluice …words` to its end; killed after `deadlineMs`. */
-export async function run(words: readonly string[], environment: Record<string, string>, deadlineMs = 60_000): Promise<Finished> {
+export async function run(
+  words: readonly string[],
+  environment: Record<string, string>,
+  deadlineMs = 60_000,
+): Promise<Finished> {
   const running = start(words, environment)
   const timer = setTimeout(() => running.kill('SIGKILL'), deadlineMs)
   return running.exited.finally(() => clearTimeout(timer))

@@ -1,0 +1,50 @@
+import t from 'tap'
+import { readConfig } from '../../shared/config.ts'
+
+t.test('nothing set means the defaults', async t => {
+  t.match(readConfig({}), {
+    GMAIL_BATCH_SIZE: 20,
+    GMAIL_MAX_CONCURRENT_BATCHES: 3,
+    CACHE_MESSAGE_TTL: 3600,
+    INITIAL_SYNC: { kind: 'newest', count: 100 },
+    REDIS_PREFIX: 'mailsluice',
+  })
+  t.match(readConfig({ GMAIL_BATCH_SIZE: '' }), { GMAIL_BATCH_SIZE: 20 }, 'an empty variable is none')
+})
+
+t.test('INITIAL_SYNC takes a number, days, or all', async t => {
+  t.same(readConfig({ INITIAL_SYNC: 'all' }).INITIAL_SYNC, { kind: 'all' })
+  t.same(readConfig({ INITIAL_SYNC: '30d' }).INITIAL_SYNC, { kind: 'days', days: 30 })
+  t.same(readConfig({ INITIAL_SYNC: '5000' }).INITIAL_SYNC, { kind: 'newest', count: 5000 })
+})
+
+t.test('a value that is not allowed is named, with what is', async t => {
+  t.throws(
+    () => readConfig({ GMAIL_BATCH_SIZE: '500' }),
+    /GMAIL_BATCH_SIZE: "500" is not allowed; use a whole number from 1 to 100/,
+  )
+  t.throws(
+    () => readConfig({ GMAIL_BATCH_SIZE: 'many' }),
+    /GMAIL_BATCH_SIZE: "many" is not allowed; use a whole number from 1 to 100/,
+  )
+  t.throws(
+    () => readConfig({ INITIAL_SYNC: 'some' }),
+    /INITIAL_SYNC: "some" is not allowed; use a number of newest messages/,
+  )
+  t.throws(() => readConfig({ GMAIL_QUOTA: '2020' }), /GMAIL_QUOTA: "2020" is not allowed; use one of 2026, legacy/)
+  t.throws(() => readConfig({ LOG_LEVEL: 'loud' }), /LOG_LEVEL/)
+  t.throws(() => readConfig({ PARTITIONS: '0', LEASE_MS: '1' }), /PARTITIONS.*LEASE_MS/, 'all of them at once')
+})
+
+t.test('an address with a password is never repeated', async t => {
+  try {
+    readConfig({ REDIS_URL: 'http://user:hunter2@example.com' })
+    t.fail('it was accepted')
+  } catch (error) {
+    t.match(
+      String(error),
+      /REDIS_URL: its value is not allowed; use an address that begins with redis:\/\/ or rediss:\/\//,
+    )
+    t.notMatch(String(error), /hunter2/)
+  }
+})

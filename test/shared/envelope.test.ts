@@ -1,0 +1,31 @@
+import t from 'tap'
+import { type Envelope, encodeEnvelope, parseEnvelope } from '../../shared/envelope.ts'
+import { messageIds } from '../../shared/streams.ts'
+
+const envelope: Envelope = {
+  id: 'run/1/0',
+  run: 'run',
+  mailbox: 'gmail:ana@example.com',
+  at: 1,
+  attempt: 0,
+  lane: 'live',
+  trace: 'run',
+  body: { id: 'm', thread: 't', window: '1', index: 0, of: 1 },
+}
+
+t.test('what is written can be read', async t => {
+  t.same(parseEnvelope(encodeEnvelope(envelope), messageIds.body), envelope)
+  t.same(parseEnvelope(encodeEnvelope({ ...envelope, replayOf: 'x' }), messageIds.body), { ...envelope, replayOf: 'x' })
+})
+
+t.test('what cannot be read says which field, and never what is in it', async t => {
+  const text = (changes: object) => JSON.stringify({ v: 1, ...envelope, ...changes })
+  const read = (from: string) => () => parseEnvelope(from, messageIds.body)
+  t.throws(read('{'), { kind: 'unparsable', message: /not JSON/ })
+  t.throws(read(text({ v: 2 })), { kind: 'unparsable', message: /version 1: v/ })
+  t.throws(read(text({ lane: 'secret subject' })), { kind: 'unparsable', message: /^(?!.*secret).*lane/ })
+  t.throws(read(text({ body: { id: 'm', thread: 'secret' } })), {
+    kind: 'unparsable',
+    message: /^(?!.*secret).*window/,
+  })
+})

@@ -1,0 +1,199 @@
+import t from 'tap'
+import { type Envelope, encodeEnvelope } from '../../../shared/envelope.ts'
+import type { Fact } from '../../../shared/fact.ts'
+import type { MailboxId } from '../../../shared/mailbox.ts'
+import { type CommitOptions, commitWork, type Entry, type Work } from '../../../shared/redis/commit.ts'
+import { connectRedis } from '../../../shared/redis/connect.ts'
+import { createKeys } from '../../../shared/redis/keys.ts'
+import { createLedger } from '../../../shared/redis/ledger.ts'
+import { connectMailbox, readMailbox } from '../../../shared/redis/mailboxes.ts'
+import { readRun } from '../../../shared/redis/runs.ts'
+import { follow } from '../../../shared/stage.ts'
+import { fetchedMessages, merged, missingIds, watchEvents } from '../../../shared/streams.ts'
+import { startRedis } from '../../support/redis.ts'
+
+const ANA: MailboxId = 'gmail:ana@example.com'
+const server = await startRedis()
+const redis = await connectRedis(server.url)
+t.teardown(async () => {
+  redis.disconnect()
+  await server.stop()
+})
+t.afterEach(() => server.client.flushall())
+
+const keys = createKeys('test', 4)
+const partition = keys.partitionOf(ANA)
+const options: CommitOptions = { redis, keys, longRunMs: 300_000, now: () => 1_790_000_000_000, newRunId: () => 'next' }
+const input = keys.stream(partition, missingIds.name, 'live')
+const output = keys.stream(partition, fetchedMessages.name, 'live')
+
+t.test('only an input that is still ours brings anything about', async t => {
+  const [mine, taken] = [await read('mine'), await read('taken')]
+  await redis.xack(input, 'batch-fetch', taken.entryId)
+  const { acked } = await commitWork({ ...work([mine, taken]), deliveries: [mine, taken].map(fetched) }, options)
+  t.same(acked, [true, false])
+  t.same(await ids(output), ['mine'])
+  t.equal(((await redis.xpending(input, 'batch-fetch')) as number[])[0], 0)
+})
+
+t.test('a commit sent twice happens once', async t => {
+  const entry = await read('a')
+  const again = { ...work([entry]), deliveries: [fetched(entry)] }
+  await commitWork(again, options)
+  t.same((await commitWork(again, options)).acked, [false])
+  t.same(await ids(output), ['a'])
+})
+
+t.test('a key of a wrong type is found before anything is acknowledged', async t => {
+  const entry = await read('a')
+  await redis.set(output, 'a string')
+  await t.rejects(
+    commitWork({ ...work([entry]), deliveries: [fetched(entry)] }, options),
+    /WRONGTYPE .* holds a string and should hold a stream/,
+  )
+  t.equal(((await redis.xpending(input, 'batch-fetch')) as number[])[0], 1, 'the input is still ours')
+  await redis.del(output)
+  await commitWork({ ...work([entry]), deliveries: [fetched(entry)] }, options)
+  t.same(await ids(output), ['a'])
+})
+
+t.test('a full Redis refuses a commit up front, and nothing is half done', async t => {
+  const entry = await read('a')
+  await redis.config('SET', 'maxmemory', '1')
+  t.teardown(() => redis.config('SET', 'maxmemory', '0'))
+  await t.rejects(commitWork({ ...work([entry]), deliveries: [fetched(entry)] }, options), /OOM/)
+  await redis.config('SET', 'maxmemory', '0')
+  t.equal(((await redis.xpending(input, 'batch-fetch')) as number[])[0], 1)
+})
+
+t.test('delayed and dead inputs are acknowledged and kept', async t => {
+  const [late, bad] = [await read('late'), await read('bad')]
+  const { MailError } = await import('../../../shared/error.ts')
+  const error = new MailError('rejected', 'no')
+  await commitWork(
+    { ...work([late, bad]), delays: [{ entry: late, dueAt: 5000, attempt: 3 }], dead: [{ entry: bad, error }] },
+    options,
+  )
+  const [member, due] = await redis.zrange(keys.delay(partition, 'batch-fetch'), '0', '-1', 'WITHSCORES')
+  t.equal(due, '5000')
+  t.match(member, new RegExp(`^${input.replace(/[{}]/g, '.')}\n.*"attempt":3`))
+  t.match(await redis.xrange(keys.dead(partition, 'batch-fetch'), '-', '+'), [
+    [String, ['envelope', bad.text, 'stage', 'batch-fetch', 'stream', 'missing-ids', 'kind', 'rejected']],
+  ])
+})
+
+t.test('the cursor moves only from where the run found it', async t => {
+  await begun()
+  const moved = (was: string, to: string) => async () => {
+    const entry = await read('x')
+    await commitWork({ ...work([entry]), facts: [{ fact: 'cursor-moved', from: entry.envelope, was, to }] }, options)
+    return (await readMailbox(redis, keys, ANA))?.cursor
+  }
+  t.equal(await moved('pinned:1', 'history:5')(), 'history:5')
+  t.equal(await moved('pinned:1', 'history:3')(), 'history:5', 'a late one changes nothing')
+})
+
+t.test('the last fate of a window merges it, once, in listing order', async t => {
+  await begun()
+  const opener = await read('open')
+  const items = ['a', 'b', 'c'].map(id => ({ id, thread: `t-${id}` }))
+  const facts: Fact[] = [
+    { fact: 'window-opened', from: opener.envelope, window: '1', context: false, items },
+    { fact: 'page-listed', from: opener.envelope },
+  ]
+  await commitWork({ ...work([opener]), facts }, options)
+  const events: string[] = []
+  for (const index of [2, 0, 0, 1, 1]) {
+    const entry = await read(`fate-${index}`)
+    const fate = index === 1 ? 'gone' : 'fetched'
+    const done = await commitWork(
+      { ...work([entry]), facts: [{ fact: 'fate-known', from: entry.envelope, window: '1', index, fate }] },
+      options,
+    )
+    events.push(...done.events.map(({ event }) => event))
+  }
+  const [window, ...more] = await redis.xrange(keys.stream(partition, merged.name, 'live'), '-', '+')
+  t.same(more, [])
+  t.match(JSON.parse(window?.[1][1] ?? ''), {
+    run: 'run',
+    mailbox: ANA,
+    body: {
+      window: '1',
+      items: [
+        { id: 'a', fate: 'fetched' },
+        { id: 'b', fate: 'gone' },
+        { id: 'c', thread: 't-c', fate: 'fetched' },
+      ],
+    },
+  })
+  t.same(events, ['run-merged'])
+  t.match(await readRun(redis, keys, partition, 'run'), { listed: 3, fates: { fetched: 2, gone: 1 }, addsUp: true })
+  t.equal(await redis.xlen(keys.metrics(partition, 'gmail')), 1)
+})
+
+t.test('a third window waits until one of two is merged', async t => {
+  await begun()
+  const pages = keys.stream(partition, watchEvents.name, 'bulk')
+  for (const window of ['1', '2']) {
+    const entry = await read(`page-${window}`)
+    const next = follow(entry.envelope, watchEvents, `after-${window}`, { cause: 'page' }, 0, 'bulk')
+    const facts: Fact[] = [
+      { fact: 'window-opened', from: entry.envelope, window, context: false, items: [{ id: window, thread: 't' }] },
+      { fact: 'page-listed', from: entry.envelope, next },
+    ]
+    await commitWork({ ...work([entry]), facts }, options)
+  }
+  t.same(await ids(pages), ['after-1'], 'the second window was asked for, the third not')
+  const entry = await read('fate')
+  await commitWork(
+    { ...work([entry]), facts: [{ fact: 'fate-known', from: entry.envelope, window: '1', index: 0, fate: 'cached' }] },
+    options,
+  )
+  t.same(await ids(pages), ['after-1', 'after-2'])
+})
+
+async function begun(): Promise<void> {
+  await connectMailbox(redis, keys, ANA, 'pinned:1', 0)
+  await createLedger(redis, keys, ANA, options.now).begin({ ...envelope('e'), body: { cause: 'request' } })
+}
+
+function envelope(id: string): Envelope {
+  return {
+    id,
+    run: 'run',
+    mailbox: ANA,
+    at: 0,
+    attempt: 0,
+    lane: 'live',
+    trace: 'run',
+    body: { id, thread: 't', window: '1', index: 0, of: 1 },
+  }
+}
+
+/** Writes an entry to the input and reads it in the group, as batch-fetch would. */
+async function read(id: string): Promise<Entry> {
+  const text = encodeEnvelope(envelope(id))
+  const entryId = await redis.xadd(input, '*', 'envelope', text)
+  await redis.xgroup('CREATE', input, 'batch-fetch', '0', 'MKSTREAM').catch(() => undefined)
+  await redis.call('XREADGROUP', 'GROUP', 'batch-fetch', 'me', 'STREAMS', input, '>')
+  return { key: input, entryId: entryId ?? '', stream: missingIds.name, text, envelope: envelope(id) }
+}
+
+function fetched({ envelope: from }: Entry) {
+  return follow(
+    from,
+    fetchedMessages,
+    from.id,
+    { id: from.id, window: '1', index: 0, of: 1, fate: 'fetched' as const },
+    0,
+  )
+}
+
+function work(inputs: readonly Entry[]): Work {
+  return { stage: 'batch-fetch', inputs, deliveries: [], facts: [], delays: [], dead: [], calls: {}, units: 0 }
+}
+
+async function ids(stream: string): Promise<string[]> {
+  const entries = await redis.xrange(stream, '-', '+')
+  return entries.map(([, fields]) => (JSON.parse(fields[1] ?? '') as Envelope).id)
+}
