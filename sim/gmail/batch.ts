@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { readHead } from '../header.ts'
+import { parseHeaderValue } from '../header-value.ts'
+import { parseMime } from '../mime.ts'
+import { invalid } from './error.ts'
+
+/** A request inside a batch. */
+export interface BatchPart {
+  contentId: string | undefined
+  method: string
+  path: string
+  headers: Record<string, string>
+  body: string
+}
+
+const MAX_PARTS = 100
+const PATHS = ['/batch', '/batch/gmail/v1']
+
+/**
+ * Adds the batch endpoints: each part is answered by `parts`, a server that never listens, with the batch's Authorization unless it
+ * brings its own; answers come in the order asked, each under its `response-` Content-ID.
+ */
+export function addBatch(app: FastifyInstance, parts: FastifyInstance): void {
+  app.addContentTypeParser('multipart/mixed', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    return readBatch(request.headers['content-type'] ?? '', body.toString('latin1'))
+  })
+  for (const path of PATHS) {
+    app.post(path, async (request, reply) => {
+      const asked = partsOfBatch(request.body)
+      const { authorization } = request.headers
+      const answers = await Promise.all(asked.map(part => answerPart(parts, part, authorization)))
+      const boundary = `batch_${randomBytes(18).toString('base64url')}`
+      const body = [...answers.map(answer => `--${boundary}\r\n${answer}\r\n`), `--${boundary}--\r\n`].join('')
+      return reply.type(`multipart/mixed; boundary=${boundary}`).send(body)
+    })
+  }
+}
+
+/** The parts of a request that was read as a batch; empty for any other. */
+export function partsIn(body: unknown): readonly BatchPart[] {
+  return Array.isArray(body) ? body : []
+}
+
+function partsOfBatch(body: unknown): readonly BatchPart[] {
+  const parts = partsIn(body)
+  if (parts.length === 0) throw invalid('Failed to parse batch request, error: no parts were found.')
+  if (parts.length > MAX_PARTS)
+    throw invalid(`The number of calls in this batch request exceeds the limit of ${MAX_PARTS}.`)
+  return parts
+}
+
+function readBatch(contentType: string, body: string): BatchPart[] {
+  if (!parseHeaderValue(contentType).params.get('boundary'))
+    throw invalid('Missing boundary in the Content-Type of the batch.')
+  const { parts } = parseMime(`Content-Type: ${contentType}\r\n\r\n${body}`)
+  return parts.map(part => {
+    const text = part.content().toString()
+    const [requestLine = ''] = text.split(/\r?\n/, 1)
+    const match = /^([A-Z]+) (\S+)/.exec(requestLine.trim())
+    if (!match) throw invalid('Failed to parse batch request, error: a part does not begin with an HTTP request line.')
+    const rest = text.slice(requestLine.length).replace(/^\r?\n/, '')
+    const { headers, bodyAt } = readHead(rest)
+    return {
+      contentId: part.headers.find(({ name }) => name.toLowerCase() === 'content-id')?.value,
+      method: match[1] ?? '',
+      path: pathOf(match[2] ?? ''),
+      headers: Object.fromEntries(headers.map(({ name, value }) => [name.toLowerCase(), value])),
+      body: rest.slice(bodyAt),
+    }
+  })
+}
+
+function pathOf(url: string): string {
+  if (!URL.canParse(url)) return url
+  const { pathname, search } = new URL(url)
+  return pathname + search
+}
+
+async function answerPart(parts: FastifyInstance, part: BatchPart, authorization: string | undefined): Promise<string> {
+  const { contentId, method, path, headers } = part
+  const own = headers.authorization ?? authorization
+  const answer = await parts.inject({
+    method: method as 'GET',
+    url: path.startsWith('/') ? path : `/${path}`,
+    headers: own === undefined ? {} : { authorization: own },
+  })
+  return [
+    'Content-Type: application/http',
+    ...(contentId === undefined ? [] : [`Content-ID: ${contentId.replace(/^(<?)/, '$1response-')}`]),
+    '',
+    `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}`,
+    `Content-Type: ${answer.headers['content-type']}`,
+    'Vary: Origin',
+    'Vary: X-Origin',
+    'Vary: Referer',
+    '',
+    answer.body,
+  ].join('\r\n')
+}

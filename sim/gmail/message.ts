@@ -1,0 +1,99 @@
+import type { Part } from '../mime.ts'
+import type { Account, Entry } from './account.ts'
+import { notFound } from './error.ts'
+import { oneOf } from './parameters.ts'
+
+interface Wanted {
+  account: Account
+  query: URLSearchParams
+}
+
+/** A message in the format asked for: full where none is, metadata, minimal or raw. */
+export function renderMessage(entry: Entry, { account, query }: Wanted) {
+  return render(entry, { account, query, format: oneOf(query, 'format', ['full', 'metadata', 'minimal', 'raw']) })
+}
+
+/** A whole thread, oldest message first, in the format asked for; throws a 404 where there is no such thread. */
+export async function renderThread(threadId: string, { account, query }: Wanted) {
+  const format = oneOf(query, 'format', ['full', 'metadata', 'minimal'])
+  const entries = account.thread(threadId)
+  if (entries.length === 0) throw notFound()
+  const historyId = String(Math.max(...entries.map(entry => entry.historyId)))
+  return {
+    id: threadId,
+    historyId,
+    messages: await Promise.all(entries.map(entry => render(entry, { account, query, format }))),
+  }
+}
+
+/** The content of an attachment, by the id that a message's part names; throws a 404 where there is none. */
+export async function renderAttachment(entry: Entry, attachmentId: string, account: Account) {
+  const { root } = await account.content(entry)
+  const wanted = partsOf(root, '').find(({ partId }) => attachmentIdOf(entry, partId) === attachmentId)
+  if (!wanted) throw notFound()
+  const content = wanted.part.content()
+  return { size: content.length, data: base64url(content) }
+}
+
+type Format = 'full' | 'metadata' | 'minimal' | 'raw'
+
+async function render(entry: Entry, { account, query, format }: Wanted & { format: Format }) {
+  const { raw, root, snippet } = await account.content(entry)
+  return {
+    id: entry.id,
+    threadId: entry.threadId,
+    ...(entry.labelIds.length === 0 ? {} : { labelIds: entry.labelIds }),
+    snippet,
+    ...(format === 'full' ? { payload: fullPart(root, { entry, partId: '' }) } : {}),
+    ...(format === 'metadata' ? { payload: metadata(root, query.getAll('metadataHeaders')) } : {}),
+    sizeEstimate: raw.length,
+    ...(format === 'raw' ? { raw: base64url(raw) } : {}),
+    historyId: String(entry.historyId),
+    internalDate: String(entry.receivedAtMs),
+  }
+}
+
+function metadata({ mimeType, headers }: Part, wantedNames: readonly string[]) {
+  const names = new Set(wantedNames.map(name => name.toLowerCase()))
+  const wanted = names.size === 0 ? headers : headers.filter(({ name }) => names.has(name.toLowerCase()))
+  return { mimeType, ...(wanted.length === 0 ? {} : { headers: wanted }) }
+}
+
+function fullPart(part: Part, { entry, partId }: { entry: Entry; partId: string }): object {
+  const { mimeType, filename, headers, parts } = part
+  return {
+    partId,
+    mimeType,
+    filename,
+    ...(headers.length === 0 ? {} : { headers }),
+    body: body(part, { entry, partId }),
+    ...(parts.length === 0
+      ? {}
+      : { parts: parts.map((child, index) => fullPart(child, { entry, partId: childId(partId, index) })) }),
+  }
+}
+
+function body(part: Part, { entry, partId }: { entry: Entry; partId: string }) {
+  if (part.mimeType.startsWith('multipart/')) return { size: 0 }
+  const content = part.content()
+  const inline = part.filename === '' && part.mimeType.startsWith('text/')
+  if (!inline) return { attachmentId: attachmentIdOf(entry, partId), size: content.length }
+  return { size: content.length, ...(content.length === 0 ? {} : { data: base64url(content) }) }
+}
+
+function partsOf(part: Part, partId: string): { part: Part; partId: string }[] {
+  return [{ part, partId }, ...part.parts.flatMap((child, index) => partsOf(child, childId(partId, index)))]
+}
+
+function childId(partId: string, index: number): string {
+  return partId === '' ? String(index) : `${partId}.${index}`
+}
+
+function attachmentIdOf(entry: Entry, partId: string): string {
+  return Buffer.from(`${entry.id}/${partId}`).toString('base64url')
+}
+
+// Gmail pads its base64url; Node does not.
+function base64url(bytes: Buffer): string {
+  return bytes.toString('base64').replaceAll('+', '-').replaceAll('/', '_')
+}
