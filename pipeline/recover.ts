@@ -16,14 +16,16 @@ const RECONNECT_WAIT_MS = 60_000
 const UNPARSABLE_ATTEMPTS = 3
 
 /**
- * Decides by the error's kind. Being throttled or unauthorized waits and uses up no attempt; what is unavailable is tried again with
+ * Decides by the error's kind. Being throttled, unauthorized or misconfigured waits and uses up no attempt; what is unavailable is tried again with
  * full jitter; what is unparsable gets a few attempts, for answers can be cut short; what is refused is given up at once.
  */
 export function decide(error: MailError, attempt: number, policy: RecoverPolicy): Decision {
   switch (error.kind) {
     case 'throttled':
       return { retryInMs: (error.retryAfterMs ?? FIRST_WAIT_MS) + policy.random() * FIRST_WAIT_MS, attempt }
+    // Somebody has to mend it first; the work keeps until then.
     case 'unauthorized':
+    case 'misconfigured':
       return { retryInMs: RECONNECT_WAIT_MS, attempt }
     case 'unavailable':
     case 'expired':

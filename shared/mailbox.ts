@@ -67,7 +67,8 @@ export interface Opened {
 }
 
 /**
- * One mailbox at its provider: the port every provider adapter fulfils. Each method is one provider call, never retried inside.
+ * One mailbox at its provider: the port every provider adapter fulfils. Each method is one provider call, never retried inside;
+ * only a batch answer that cannot be read is asked for again, message by message, and every call is metered.
  * All throw MailError and nothing else.
  */
 export interface Mailbox {

@@ -28,26 +28,33 @@ t.test('six processes and a push do what one process does', async t => {
 
   for (const process of processes.values()) process.kill('SIGTERM')
   const ends = await Promise.all([...processes.values()].map(({ exited }) => exited))
-  t.same(ends.map(({ code }) => code), [0, 0, 0, 0, 0, 0], 'each stops by itself when asked to')
+  t.same(
+    ends.map(({ code }) => code),
+    [0, 0, 0, 0, 0, 0],
+    'each stops by itself when asked to',
+  )
 })
 
 for (const victim of STAGE_NAMES) {
-  t.test(`${victim} killed in the middle of a run and started again: the same tasks, none lost, none twice`, async t => {
-    const { environment, redis } = await setUp(t)
-    const processes = startAll(t, environment)
-    const followed = run(['sync', ANA, '--json'], environment)
-    await until(() => isInTheMiddle(redis, victim), `${victim} is in the middle of its work`)
-    processes.get(victim)?.kill('SIGKILL')
-    await processes.get(victim)?.exited
-    const again = start(['stage', victim], environment)
-    t.teardown(() => again.kill('SIGKILL'))
-    const finished = await followed
-    t.equal(finished.code, 0, finished.stderr)
-    t.match(lastJson(finished), DONE)
-    const tasks = await tasksOf(redis)
-    t.equal(tasks.length, THREADS, 'every thread once')
-    t.equal(new Set(tasks).size, THREADS, 'no thread twice')
-  })
+  t.test(
+    `${victim} killed in the middle of a run and started again: the same tasks, none lost, none twice`,
+    async t => {
+      const { environment, redis } = await setUp(t)
+      const processes = startAll(t, environment)
+      const followed = run(['sync', ANA, '--json'], environment)
+      await until(() => isInTheMiddle(redis, victim), `${victim} is in the middle of its work`)
+      processes.get(victim)?.kill('SIGKILL')
+      await processes.get(victim)?.exited
+      const again = start(['stage', victim], environment)
+      t.teardown(() => again.kill('SIGKILL'))
+      const finished = await followed
+      t.equal(finished.code, 0, finished.stderr)
+      t.match(lastJson(finished), DONE)
+      const tasks = await tasksOf(redis)
+      t.equal(tasks.length, THREADS, 'every thread once')
+      t.equal(new Set(tasks).size, THREADS, 'no thread twice')
+    },
+  )
 }
 
 interface SetUp {
@@ -62,7 +69,13 @@ async function setUp(t: Test): Promise<SetUp> {
     await sim.close()
     await redis.stop()
   })
-  const environment = { REDIS_URL: redis.url, SIM_URL: sim.url, INITIAL_SYNC: 'all', LEASE_MS: '1500', LOG_LEVEL: 'info' }
+  const environment = {
+    REDIS_URL: redis.url,
+    SIM_URL: sim.url,
+    INITIAL_SYNC: 'all',
+    LEASE_MS: '1500',
+    LOG_LEVEL: 'info',
+  }
   return { environment, redis }
 }
 
@@ -78,9 +91,18 @@ function startAll(t: Test, environment: Record<string, string>): Map<StageName, 
 async function isInTheMiddle({ client }: TestRedis, stage: StageName): Promise<boolean> {
   const keys = createKeys('mailsluice', 8)
   const partition = keys.partitionOf(ANA)
-  const read = { 'list-ids': 'watch-events', 'cache-filter': 'message-ids', 'batch-fetch': 'missing-ids', merge: 'fetched-messages', 'thread-group': 'merged', 'ai-dispatch': 'threads' }
+  const read = {
+    'list-ids': 'watch-events',
+    'cache-filter': 'message-ids',
+    'batch-fetch': 'missing-ids',
+    merge: 'fetched-messages',
+    'thread-group': 'merged',
+    'ai-dispatch': 'threads',
+  }
   for (const lane of ['live', 'bulk'] as const) {
-    const groups = (await client.xinfo('GROUPS', keys.stream(partition, read[stage], lane)).catch(() => [])) as unknown[][]
+    const groups = (await client
+      .xinfo('GROUPS', keys.stream(partition, read[stage], lane))
+      .catch(() => [])) as unknown[][]
     if (groups.some(fields => fields[fields.indexOf('last-delivered-id') + 1] !== '0-0')) return true
   }
   return false
@@ -89,7 +111,12 @@ async function isInTheMiddle({ client }: TestRedis, stage: StageName): Promise<b
 async function tasksOf({ client }: TestRedis): Promise<string[]> {
   const keys = createKeys('mailsluice', 8)
   const entries = await Promise.all(
-    (['live', 'bulk'] as const).map(lane => client.xrange(keys.stream(keys.partitionOf(ANA), 'analysis-tasks', lane), '-', '+')),
+    (['live', 'bulk'] as const).map(lane =>
+      client.xrange(keys.stream(keys.partitionOf(ANA), 'analysis-tasks', lane), '-', '+'),
+    ),
   )
-  return entries.flat().map(([, fields]) => (JSON.parse(fields[1] ?? '') as { body: { task: string } }).body.task).sort()
+  return entries
+    .flat()
+    .map(([, fields]) => (JSON.parse(fields[1] ?? '') as { body: { task: string } }).body.task)
+    .sort()
 }

@@ -15,10 +15,10 @@ export interface Part {
   body: string
 }
 
-/** Which part answers which request; `byOrder` says that the answer's ids were of no use and only the parts' order was. */
+/** Which part answers which request, and whether the answer's ids prove it: each asked for once, and no other. */
 export interface Matched {
   parts: ReadonlyMap<string, Part>
-  byOrder: boolean
+  proven: boolean
 }
 
 const CRLF = '\r\n'
@@ -70,17 +70,17 @@ export function matchParts(contentIds: readonly string[], parts: readonly Part[]
   const asked = new Set(contentIds)
   const given = new Set(parts.map(part => part.contentId))
   const [only = ''] = given
-  const byOrder = given.size === 1 && !asked.has(only) && parts.length === contentIds.length
+  if (given.size === 1 && !asked.has(only) && parts.length === contentIds.length) {
+    return { parts: new Map(parts.map((part, index) => [contentIds[index] ?? '', part])), proven: false }
+  }
   const found = new Map<string, Part>()
-  const claimed = new Set<string>()
-  parts.forEach((part, index) => {
-    const id = byOrder ? (contentIds[index] ?? '') : part.contentId
-    if (!asked.has(id)) return
-    if (claimed.has(id)) found.delete(id)
-    else found.set(id, part)
-    claimed.add(id)
-  })
-  return { parts: found, byOrder }
+  const disputed = new Set<string>()
+  for (const part of parts.filter(({ contentId }) => asked.has(contentId))) {
+    if (found.has(part.contentId)) disputed.add(part.contentId)
+    found.set(part.contentId, part)
+  }
+  for (const id of disputed) found.delete(id)
+  return { parts: found, proven: found.size === asked.size && parts.length === asked.size }
 }
 
 function parsePart(lines: readonly string[]): Part {

@@ -20,7 +20,7 @@ export interface ClientOptions {
 }
 
 /** One HTTP request to be sent: what it is, for messages; until when; and who is told in the moment it is sent. */
-export interface Sending {
+interface Sending {
   doing: string
   signal: AbortSignal
   onSent: () => void
@@ -29,7 +29,7 @@ export interface Sending {
 type Request = (
   api: gmail_v1.Gmail,
   options: { signal: AbortSignal },
-) => Promise<{ status: number; data: unknown; headers: { 'retry-after'?: string | undefined } }>
+) => Promise<{ status: number; data: unknown; headers: unknown }>
 
 /** The one way to Google of a mailbox. Both methods send one request, retry nothing, and give answers of any status. */
 export interface GmailClient {
@@ -40,7 +40,7 @@ export interface GmailClient {
 }
 
 /** The answer to a batch as it came. */
-export interface BatchAnswer extends Answer {
+interface BatchAnswer extends Answer {
   contentType: string | undefined
   body: string
 }
@@ -80,7 +80,7 @@ export function gmailClient({ account, rootUrl, tokenUrl, timeoutMs = TIMEOUT_MS
         sending.onSent()
         const { status, data, headers } = await request(api, { signal })
         forget(token, status)
-        return { status, body: data, retryAfter: headers['retry-after'] }
+        return { status, body: data, retryAfter: retryAfterIn(headers) }
       }),
 
     postBatch: (sending, { contentType, body }) =>
@@ -94,7 +94,7 @@ export function gmailClient({ account, rootUrl, tokenUrl, timeoutMs = TIMEOUT_MS
           status: answer.status,
           body: await answer.text(),
           contentType: answer.headers.get('content-type') ?? undefined,
-          retryAfter: answer.headers.get('retry-after') ?? undefined,
+          retryAfter: retryAfterIn(answer.headers),
         }
       }),
   }
@@ -123,8 +123,15 @@ const refusal = z.object({ response: z.object({ status: z.number(), data: z.unkn
 function tokenError(thrown: unknown, doing: string): MailError {
   const answer = refusal.safeParse(thrown).data?.response
   if (!answer || answer.status < 400) return networkError(thrown, `${doing}, asking for a token`)
-  const retryAfter = answer.headers instanceof Headers ? (answer.headers.get('retry-after') ?? undefined) : undefined
+  const retryAfter = retryAfterIn(answer.headers)
   return errorOf({ status: answer.status, body: answer.data, retryAfter }, `${doing}, asking for a token`)
+}
+
+// The library gives plain objects by its types, but node-fetch's Headers in fact.
+function retryAfterIn(headers: unknown): string | undefined {
+  const { get } = z.object({ get: z.unknown() }).catch({ get: undefined }).parse(headers)
+  const value: unknown = typeof get === 'function' ? get.call(headers, 'retry-after') : undefined
+  return typeof value === 'string' ? value : undefined
 }
 
 // Ends with the work, the caller's abort or the time limit, whichever is first. AbortSignal.any would do, but a signal that lives

@@ -124,18 +124,20 @@ function readError(body: unknown): Said {
   }
 }
 
-function kindOf({ status, body }: Answer, { reasons }: Said, notFound: ErrorKind): ErrorKind {
+function kindOf({ status, body }: Answer, { code, reasons }: Said, notFound: ErrorKind): ErrorKind {
   const kinds = reasons.map(reason => REASONS[plain(reason)])
   if (kinds.includes('throttled') || status === 429) return 'throttled'
   if (status >= 500 || status === 408) return 'unavailable'
+  // An answer that contradicts itself was damaged on its way.
+  if (code !== undefined && code !== status) return 'unparsable'
   const known = kinds.find(kind => kind !== undefined)
   if (known) return known
   if (status === 401) return 'unauthorized'
   if (isNotFound({ status, body })) return notFound
-  // A 403 or 404 without a word of the API's comes from something in between.
-  if (status < 400 || status === 409 || ((status === 403 || status === 404) && reasons.length === 0))
-    return 'unavailable'
-  return 'rejected'
+  if (status === 409) return 'unavailable'
+  if (code !== undefined || reasons.length > 0) return 'rejected'
+  // Without a word of the API's it comes from something in between: a 403 or 404 page says nothing about the mail.
+  return status === 403 || status === 404 ? 'unavailable' : 'unparsable'
 }
 
 function retryAfterMs(header: string | undefined, { message, retryDelay }: Said, now: number): number | undefined {

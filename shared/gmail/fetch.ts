@@ -17,7 +17,7 @@ export interface FetchOptions {
 }
 
 /** How many parts a batch may have (developers.google.com/gmail/api/guides/batch). */
-export const MOST_A_BATCH = 100
+const MOST_A_BATCH = 100
 const SINGLES_AT_ONCE = 5
 
 /**
@@ -66,8 +66,8 @@ async function fetchBatch(
         outcomeOf(options, id, { ...part, body: json(part.body), retryAfter: part.headers.get('retry-after') }),
       )
   })
-  if (!matched.byOrder) return outcomes
-  // An order proves nothing: what would be final must be said of the very message.
+  if (matched.proven) return outcomes
+  // An answer in disorder is believed only where it can be asked again; what would be final must be said of the very message.
   const doubtful = ids.filter(id => isFinal(outcomes.get(id)))
   return new Map([...outcomes, ...(await fetchSingly(options, doubtful, call))])
 }

@@ -1,3 +1,4 @@
+import { MailError } from '../../shared/error.ts'
 import type { Call, Changes, Cursor, Fetched, Mailbox, Page, Wanted } from '../../shared/mailbox.ts'
 import type { Message, MessageId } from '../../shared/message.ts'
 
@@ -32,17 +33,19 @@ export function fakeMailbox(pageSize = 500): FakeMailbox {
 
     async open(call) {
       await begin('open', [], call, 'profile')
-      return { address: 'ana@example.com', cursor: `pinned:${messages.length}` }
+      return { address: 'ana@example.com', cursor: `pinned:${messages.length}:${removed.size}` }
     },
 
     async changes(since: Cursor, page: Page | undefined, call): Promise<Changes> {
       const first = since.startsWith('pinned')
       await begin('changes', [], call, first ? 'list' : 'history')
-      const from = Number(page ?? (first ? 0 : since.split(':')[1]))
+      const [, listed = '0', seen = '0'] = since.split(':')
+      const from = Number(page ?? (first ? 0 : listed))
       const end = Math.min(messages.length, from + pageSize)
       const ids = messages.slice(from, end).map(({ id, thread }) => ({ id, thread }))
-      const last = end === messages.length ? { cursor: `history:${end}` } : { next: `${end}` }
-      return { ids, gone: [], labels: [], ...last }
+      const gone = first || page !== undefined ? [] : [...removed].slice(Number(seen))
+      const last = end === messages.length ? { cursor: `history:${end}:${removed.size}` } : { next: `${end}` }
+      return { ids, gone, labels: [], ...last }
     },
 
     async fetch(wanted, call) {
@@ -58,9 +61,11 @@ export function fakeMailbox(pageSize = 500): FakeMailbox {
     call: Call,
     counted: 'profile' | 'list' | 'history' | 'single' | 'batch',
   ) {
+    if (call.signal.aborted) throw new MailError('unavailable', 'stopped')
     fake.calls.push(kind === 'fetch' ? `fetch ${wanted.length}` : kind)
     call.meter(counted, Math.max(1, wanted.length))
     await fake.before(kind, wanted)
+    if (call.signal.aborted) throw new MailError('unavailable', 'stopped')
   }
 
   function found(id: MessageId): Fetched {

@@ -1,0 +1,217 @@
+import type { Test } from 'tap'
+import { MailError } from '../shared/error.ts'
+import type { Call, CallKind, Changes, Cursor, Mailbox } from '../shared/mailbox.ts'
+import type { MessageId } from '../shared/message.ts'
+
+/** A mailbox at its provider, to be held to the contract; its first sync lists all of it. */
+export interface ContractSubject {
+  mailbox: Mailbox
+  /** Delivers so many mails, each to a thread of its own, and tells their ids in the order of delivery. */
+  deliver(count: number): Promise<readonly MessageId[]>
+  /** Deletes a message for good. */
+  remove?(id: MessageId): Promise<void>
+  /** An id the provider might have given and has not. */
+  unknown: MessageId
+  /** How many HTTP requests the provider had so far, but for tokens; where it can tell. */
+  requests?(): number
+  close(): Promise<void>
+}
+
+const ENOUGH_PAGES = 1000
+const PROMPTLY_MS = 1000
+
+/** Holds a mailbox to what every Mailbox guarantees; `open` gives each fact an empty mailbox of its own. */
+export function mailboxContract(t: Test, name: string, open: () => Promise<ContractSubject>): void {
+  const fact = (what: string, check: (t: Test, subject: ContractSubject, calls: Calls) => Promise<void>) =>
+    t.test(`${name}: ${what}`, async t => {
+      const subject = await open()
+      try {
+        await check(t, subject, startCalls())
+      } finally {
+        await subject.close()
+      }
+    })
+
+  fact('an empty mailbox lists nothing', async (t, { mailbox }, { call }) => {
+    const { address, cursor } = await mailbox.open(call)
+    t.match(address, /@/)
+    const synced = await listAll(mailbox, cursor, call)
+    t.same(listedIds(synced), [])
+    t.same(listedIds(await listAll(mailbox, synced.cursor, call)), [])
+  })
+
+  fact('the first sync lists everything once', async (t, { mailbox, deliver }, { call }) => {
+    const delivered = await deliver(25)
+    const { cursor } = await mailbox.open(call)
+    const synced = await listAll(mailbox, cursor, call)
+    t.same([...listedIds(synced)].sort(), [...delivered].sort())
+    t.ok(synced.pages.every(page => page.ids.every(({ id, thread }) => id !== '' && thread !== '')))
+  })
+
+  fact('what is delivered after opening, and between pages, is listed', async (t, { mailbox, deliver }, { call }) => {
+    const delivered = [...(await deliver(15))]
+    const { cursor } = await mailbox.open(call)
+    delivered.push(...(await deliver(2)))
+    const synced = await listAll(mailbox, cursor, call, async () => void delivered.push(...(await deliver(1))))
+    delivered.push(...(await deliver(2)))
+    const later = await listAll(mailbox, synced.cursor, call)
+    const found = new Set([...listedIds(synced), ...listedIds(later)])
+    t.same([...found].sort(), delivered.sort())
+  })
+
+  fact('changes list what is new, in order, and nothing else', async (t, { mailbox, deliver }, { call }) => {
+    await deliver(5)
+    const synced = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
+    const first = await deliver(12)
+    const changed = await listAll(mailbox, synced.cursor, call)
+    t.same(listedIds(changed), first)
+    const second = await deliver(1)
+    t.same(listedIds(await listAll(mailbox, changed.cursor, call)), second)
+  })
+
+  fact(
+    'an unchanged mailbox lists nothing, and every cursor works again',
+    async (t, { mailbox, deliver }, { call }) => {
+      const old = await deliver(3)
+      const { cursor } = await mailbox.open(call)
+      const synced = await listAll(mailbox, cursor, call)
+      const again = await listAll(mailbox, synced.cursor, call)
+      t.same(listedIds(again), [])
+      const fresh = await deliver(2)
+      for (const since of [again.cursor, again.cursor, synced.cursor]) {
+        t.same(listedIds(await listAll(mailbox, since, call)), fresh)
+      }
+      t.same([...listedIds(await listAll(mailbox, cursor, call))].sort(), [...old, ...fresh].sort())
+    },
+  )
+
+  fact('fetching answers every wanted id, each with its own message', async (t, { mailbox, deliver }, { call }) => {
+    await deliver(20)
+    const { pages } = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
+    const listed = pages.flatMap(page => page.ids)
+    for (const wanted of [
+      listed,
+      listed.slice(0, 2),
+      listed.slice(0, 1),
+      [...listed.slice(3, 6), ...listed.slice(4, 5)],
+      [],
+    ]) {
+      const answers = await mailbox.fetch(wanted, call)
+      t.same([...answers.keys()].sort(), [...new Set(wanted.map(({ id }) => id))].sort())
+      for (const { id, thread } of wanted) t.match(answers.get(id), { outcome: 'ok', message: { id, thread } })
+    }
+  })
+
+  fact('an unknown id is gone, and harms no other', async (t, { mailbox, deliver, unknown }, { call }) => {
+    const [id = ''] = await deliver(1)
+    const wanted = [
+      { id: unknown, thread: unknown },
+      { id, thread: id },
+    ]
+    const answers = await mailbox.fetch(wanted, call)
+    t.match(Object.fromEntries(answers), { [unknown]: { outcome: 'gone' }, [id]: { outcome: 'ok', message: { id } } })
+    t.match((await mailbox.fetch(wanted.slice(0, 1), call)).get(unknown), { outcome: 'gone' })
+  })
+
+  fact('a deleted message is told as gone', async (t, { mailbox, deliver, remove }, { call }) => {
+    if (!remove) return void t.pass('nothing can be deleted here')
+    const [id = '', kept = ''] = await deliver(2)
+    const synced = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
+    await remove(id)
+    const changed = await listAll(mailbox, synced.cursor, call)
+    t.same(
+      changed.pages.flatMap(page => page.gone),
+      [id],
+    )
+    t.same(listedIds(changed), [])
+    const answers = await mailbox.fetch(
+      [id, kept].map(one => ({ id: one, thread: one })),
+      call,
+    )
+    t.match(Object.fromEntries(answers), { [id]: { outcome: 'gone' }, [kept]: { outcome: 'ok' } })
+  })
+
+  fact('who gives up is answered promptly, with a MailError', async (t, { mailbox, deliver }, { call }) => {
+    const [id = '', other = ''] = await deliver(2)
+    const { cursor } = await mailbox.open(call)
+    const wanted = [id, other].map(one => ({ id: one, thread: one }))
+    const works: ((call: Call) => Promise<unknown>)[] = [
+      call => mailbox.open(call),
+      call => mailbox.changes(cursor, undefined, call),
+      call => mailbox.fetch(wanted, call),
+      call => mailbox.fetch(wanted.slice(1), call),
+    ]
+    for (const work of works) {
+      const before = startCalls()
+      before.giveUp()
+      t.ok((await thrownBy(work(before.call))) instanceof MailError)
+      t.same(before.metered, [], 'given up before: nothing is sent')
+      const during = startCalls()
+      const began = Date.now()
+      const thrown = thrownBy(work(during.call))
+      during.giveUp()
+      t.ok((await thrown) instanceof MailError)
+      t.ok(Date.now() - began < PROMPTLY_MS)
+    }
+    t.equal((await mailbox.fetch(wanted, call)).size, 2, 'the mailbox is none the worse for it')
+  })
+
+  fact('every HTTP request is metered once', async (t, { mailbox, deliver, requests }, { call, metered }) => {
+    const started = requests?.() ?? 0
+    const ids = await deliver(4)
+    const { cursor } = await mailbox.open(call)
+    const synced = await listAll(mailbox, cursor, call)
+    await listAll(mailbox, synced.cursor, call)
+    await mailbox.fetch(
+      ids.map(id => ({ id, thread: id })),
+      call,
+    )
+    await mailbox.fetch(
+      ids.slice(1, 2).map(id => ({ id, thread: id })),
+      call,
+    )
+    t.ok(metered.length >= 5)
+    t.ok(metered.every(([, units]) => units > 0))
+    if (requests) t.equal(metered.length, requests() - started)
+  })
+}
+
+interface Calls {
+  call: Call
+  metered: [CallKind, number][]
+  giveUp(): void
+}
+
+function startCalls(): Calls {
+  const controller = new AbortController()
+  const metered: [CallKind, number][] = []
+  const call = { signal: controller.signal, meter: (kind: CallKind, units: number) => void metered.push([kind, units]) }
+  return { call, metered, giveUp: () => controller.abort() }
+}
+
+async function listAll(mailbox: Mailbox, since: Cursor, call: Call, between: () => Promise<void> = async () => {}) {
+  const pages: Changes[] = []
+  for (let page: Changes['next']; pages.length < ENOUGH_PAGES; ) {
+    const changes = await mailbox.changes(since, page, call)
+    pages.push(changes)
+    if (changes.cursor !== undefined) {
+      if (changes.next !== undefined) throw new Error('a page has both a next page and a cursor')
+      return { pages, cursor: changes.cursor }
+    }
+    if (changes.next === undefined) throw new Error('a page has neither a next page nor a cursor')
+    page = changes.next
+    await between()
+  }
+  throw new Error(`the listing does not end within ${ENOUGH_PAGES} pages`)
+}
+
+function listedIds({ pages }: { pages: readonly Changes[] }): readonly MessageId[] {
+  return pages.flatMap(page => page.ids.map(({ id }) => id))
+}
+
+function thrownBy(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => undefined,
+    error => error,
+  )
+}

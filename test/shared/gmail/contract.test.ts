@@ -1,0 +1,117 @@
+import t from 'tap'
+import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
+import { demoMailbox } from '../../../sim/demo.ts'
+import { startGmail } from '../../../sim/gmail.ts'
+import { memoryMailbox } from '../../../sim/mailbox.ts'
+import { mailboxContract } from '../../mailbox-contract.ts'
+import { openCall } from './google.ts'
+
+const ADDRESS = 'ana@example.com'
+const FIELDS = 'id,threadId,labelIds,snippet,payload/headers,internalDate'
+
+const mail = (number: number) =>
+  [
+    'From: Bo <bo@example.com>',
+    `To: Ana <${ADDRESS}>`,
+    `Subject: Subject ${number}`,
+    `Message-ID: <${number}@example.com>`,
+    '',
+    `This is mail ${number}.`,
+    '',
+  ].join('\r\n')
+
+const mailboxAt = (url: string, pageSize = { live: 500, bulk: 500 }) =>
+  gmailMailbox({
+    address: ADDRESS,
+    account: { clientId: 'simulated', clientSecret: 'simulated', refreshToken: `simulated:${ADDRESS}` },
+    rootUrl: `${url}/`,
+    tokenUrl: `${url}/token`,
+    fields: FIELDS,
+    initialSync: { kind: 'all' },
+    quota: '2026',
+    pageSize,
+  })
+
+for (const pageSize of [
+  { live: 500, bulk: 500 },
+  { live: 5, bulk: 7 },
+]) {
+  mailboxContract(t, `Gmail, pages of ${pageSize.bulk}`, async () => {
+    const sim = await startGmail({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, [])] })
+    let number = 0
+    return {
+      mailbox: mailboxAt(sim.url, pageSize),
+      deliver: async count =>
+        Array.from({ length: count }, () => {
+          number += 1
+          return sim.deliver(ADDRESS, mail(number), { receivedAt: 1_790_000_000_000 + number * 1000 }).id
+        }),
+      unknown: '18c0123456789abc',
+      requests: () => sim.calls().total,
+      close: () => sim.close(),
+    }
+  })
+}
+
+t.test('the demo mailbox is read whole, but for spam and trash', async t => {
+  const demo = demoMailbox()
+  const everywhere = Array.from({ length: demo.size }, (_, index) => demo.message(index))
+  const size = everywhere.filter(({ labels }) => !labels.includes('SPAM') && !labels.includes('TRASH')).length
+  const sim = await startGmail({ profile: 'instant', mailboxes: [demo] })
+  t.teardown(() => sim.close())
+  const mailbox = mailboxAt(sim.url)
+  const call = openCall()
+  const { address, cursor } = await mailbox.open(call)
+  t.equal(address, ADDRESS)
+  const page = await mailbox.changes(cursor, undefined, call)
+  t.equal(page.ids.length, size)
+  const messages = []
+  for (let from = 0; from < page.ids.length; from += 100) {
+    const answers = await mailbox.fetch(page.ids.slice(from, from + 100), call)
+    messages.push(...[...answers.values()].flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : [])))
+  }
+  t.equal(messages.length, size)
+  for (const message of messages) {
+    const complete =
+      message.subject !== '' && message.from[0]?.address.includes('@') && message.date > 0 && message.snippet !== ''
+    t.ok(complete, JSON.stringify(message).slice(0, 200), { diagnostic: !complete })
+  }
+  t.equal(call.metered.length, 2 + Math.ceil(size / 100))
+})
+
+t.test('fifty messages cost four calls with batches of twenty', async t => {
+  const mails = Array.from({ length: 50 }, (_, number) => ({ raw: mail(number) }))
+  const sim = await startGmail({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, mails)] })
+  t.teardown(() => sim.close())
+  const mailbox = mailboxAt(sim.url)
+  const { cursor } = await mailbox.open(openCall())
+  const call = openCall()
+  const { ids } = await mailbox.changes(cursor, undefined, call)
+  for (let from = 0; from < 50; from += 20) await mailbox.fetch(ids.slice(from, from + 20), call)
+  t.same(call.metered, [
+    ['list', 5],
+    ['batch', 400],
+    ['batch', 400],
+    ['batch', 200],
+  ])
+})
+
+t.test('an expired history asks for a reset, and the mailbox can be listed anew', async t => {
+  const sim = await startGmail({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, [{ raw: mail(1) }])] })
+  t.teardown(() => sim.close())
+  const mailbox = mailboxAt(sim.url)
+  const call = openCall()
+  const { cursor } = await mailbox.open(call)
+  const { cursor: synced = '' } = await mailbox.changes(cursor, undefined, call)
+  sim.deliver(ADDRESS, mail(2))
+  sim.expireHistory(ADDRESS)
+  t.same(await mailbox.changes(synced, undefined, call), { ids: [], gone: [], labels: [], reset: true })
+  const anew = await mailbox.changes((await mailbox.open(call)).cursor, undefined, call)
+  t.equal(anew.ids.length, 2)
+})
+
+t.test('a mailbox that the grant is not for is unauthorized', async t => {
+  const sim = await startGmail({ profile: 'instant', mailboxes: [] })
+  t.teardown(() => sim.close())
+  await t.rejects(mailboxAt(sim.url).open(openCall()), { name: 'MailError', message: /connect the mailbox again/ })
+})

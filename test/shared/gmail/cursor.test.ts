@@ -1,0 +1,59 @@
+import t from 'tap'
+import { MailError } from '../../../shared/error.ts'
+import { type Listing, readCursor, readPage, writeCursor, writePage } from '../../../shared/gmail/cursor.ts'
+
+const unparsable = (work: () => unknown) => {
+  try {
+    work()
+  } catch (thrown) {
+    return thrown instanceof MailError && thrown.kind === 'unparsable'
+  }
+  return false
+}
+
+t.test('cursors are read as they were written', async t => {
+  for (const at of ['pinned', 'history'] as const) {
+    const place = { at, historyId: 18_446_744_073_709_551_615n }
+    t.same(readCursor(writeCursor(place)), place)
+  }
+  t.equal(writeCursor({ at: 'pinned', historyId: 123n }), 'pinned:123')
+})
+
+t.test('a cursor of anyone else is refused', async t => {
+  for (const text of [
+    '',
+    '123',
+    'pinned:',
+    'pinned:-1',
+    'pinned:1.5',
+    'history:12a',
+    'history:1 ',
+    'delta:1',
+    'history:123456789012345678901',
+  ]) {
+    t.ok(
+      unparsable(() => readCursor(text)),
+      JSON.stringify(text),
+    )
+  }
+})
+
+t.test('pages are read as they were written, whatever the token', async t => {
+  const token = 'a:b=/+\n:1'
+  const listings: Listing[] = [
+    { list: 'newest', left: 40 },
+    { list: 'all' },
+    { list: 'after', seconds: 1_790_000_000 },
+    { list: 'history' },
+  ]
+  for (const listing of listings) t.same(readPage(writePage(listing, token)), { ...listing, token })
+})
+
+t.test('a page of anyone else is refused', async t => {
+  for (const text of ['', 'x', 'all::', 'all:5:x', 'newest::x', 'newest:-1:x', 'after:x:x', 'history:x', 'drafts::x']) {
+    t.ok(
+      unparsable(() => readPage(text)),
+      JSON.stringify(text),
+    )
+  }
+})

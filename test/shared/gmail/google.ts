@@ -1,0 +1,145 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { MailError } from '../../../shared/error.ts'
+import type { Call, CallKind } from '../../../shared/mailbox.ts'
+
+/** What the scripted Google was asked. */
+export interface Asked {
+  method: string
+  path: string
+  query: URLSearchParams
+  headers: IncomingMessage['headers']
+  body: string
+}
+
+/** What it answers: objects as JSON, text as it is; `never` leaves the caller waiting, `hang up` cuts the connection. */
+export type Reply = { status?: number; headers?: Record<string, string>; body?: unknown } | 'never' | 'hang up'
+
+/** A Google on loopback that answers as the script says and remembers what it was asked; token requests are apart. */
+export interface Google {
+  rootUrl: string
+  tokenUrl: string
+  asked: Asked[]
+  tokens: Asked[]
+  close(): Promise<void>
+}
+
+/** Starts one; without a word of `token` it grants tokens called token-1, token-2 and so on. */
+export async function startGoogle(
+  script: (asked: Asked, google: Google) => Reply,
+  token?: (asked: Asked) => Reply,
+): Promise<Google> {
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    const url = new URL(request.url ?? '/', google.rootUrl)
+    const asked = {
+      method: request.method ?? '',
+      path: url.pathname,
+      query: url.searchParams,
+      headers: request.headers,
+      body: Buffer.concat(chunks).toString(),
+    }
+    const isToken = url.pathname === '/token'
+    const kept = isToken ? google.tokens : google.asked
+    kept.push(asked)
+    const grant: Reply = {
+      body: { access_token: `token-${google.tokens.length}`, expires_in: 3600, token_type: 'Bearer' },
+    }
+    const reply = isToken ? (token?.(asked) ?? grant) : script(asked, google)
+    if (reply === 'never') return
+    if (reply === 'hang up') return void request.socket.destroy()
+    const { status = 200, headers = {}, body = '' } = reply
+    const isText = typeof body === 'string'
+    response.writeHead(status, { 'content-type': isText ? 'text/plain' : 'application/json', ...headers })
+    response.end(isText ? body : JSON.stringify(body))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const google: Google = {
+    rootUrl: `${url}/`,
+    tokenUrl: `${url}/token`,
+    asked: [],
+    tokens: [],
+    async close() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+  return google
+}
+
+/** A call that may be given up, and what it was metered. */
+export function openCall(): Call & { metered: [CallKind, number][]; abort(): void } {
+  const controller = new AbortController()
+  const metered: [CallKind, number][] = []
+  return {
+    signal: controller.signal,
+    meter: (kind, units) => void metered.push([kind, units]),
+    metered,
+    abort: () => controller.abort(),
+  }
+}
+
+/** The MailError that a call fails with; throws when it succeeds or throws anything else. */
+export async function failure(work: Promise<unknown>): Promise<MailError> {
+  const thrown = await work.then(
+    () => 'nothing',
+    error => error,
+  )
+  if (thrown instanceof MailError) return thrown
+  throw new Error(`expected a MailError, not ${thrown}`)
+}
+
+/** An error body the way the API writes it. */
+export function apiError(code: number, reason: string, message = 'It went wrong.') {
+  return { error: { code, message, errors: [{ message, domain: 'global', reason }] } }
+}
+
+/** A message resource with an id and a subject of its own. */
+export function resource(id: string, subject = `About ${id}`) {
+  return {
+    id,
+    threadId: `t-${id}`,
+    labelIds: ['INBOX'],
+    snippet: `The text of ${id}`,
+    internalDate: '1790000000000',
+    payload: { headers: [{ name: 'Subject', value: subject }] },
+  }
+}
+
+/** One part of a batch answer to be written; `contentId` as it stands in the header, none where it is undefined. */
+export interface Written {
+  contentId?: string | undefined
+  status?: string
+  body?: unknown
+  headers?: string[]
+}
+
+/** A batch answer as Google writes it. */
+export function batchAnswer(
+  parts: readonly Written[],
+  boundary = 'batch_abc',
+): { headers: Record<string, string>; body: string } {
+  const texts = parts.map(({ contentId, status = '200 OK', body, headers = [] }) =>
+    [
+      `--${boundary}`,
+      'Content-Type: application/http',
+      ...(contentId === undefined ? [] : [`Content-ID: ${contentId}`]),
+      '',
+      `HTTP/1.1 ${status}`,
+      'Content-Type: application/json; charset=UTF-8',
+      ...headers,
+      '',
+      ...(body === undefined ? [] : [typeof body === 'string' ? body : JSON.stringify(body, null, 2)]),
+      '',
+    ].join('\r\n'),
+  )
+  return {
+    headers: { 'content-type': `multipart/mixed; boundary=${boundary}` },
+    body: `${texts.join('')}--${boundary}--\r\n`,
+  }
+}

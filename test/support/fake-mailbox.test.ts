@@ -1,0 +1,15 @@
+import t from 'tap'
+import { mailboxContract } from '../mailbox-contract.ts'
+import { fakeMailbox } from './fake-mailbox.ts'
+
+mailboxContract(t, 'the fake', async () => {
+  const mailbox = fakeMailbox(7)
+  return {
+    mailbox,
+    deliver: async count => mailbox.deliver(count),
+    remove: async id => mailbox.remove(id),
+    unknown: 'm999999',
+    requests: () => mailbox.calls.length,
+    close: async () => undefined,
+  }
+})
