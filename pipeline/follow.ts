@@ -82,7 +82,6 @@ function progressBar() {
     format: '{bar} {value}/{total} messages · {threads} threads · {tasks} tasks · {duration_formatted}',
     stream: process.stderr,
     hideCursor: true,
-    clearOnComplete: true,
     barCompleteChar: '█',
     barIncompleteChar: '░',
   })

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream'
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { PinoPretty } from 'pino-pretty'
 import type { Config } from '../shared/config.ts'
@@ -8,12 +9,21 @@ export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 export function createLog(config: Pick<Config, 'LOG_LEVEL'>, name: string): Logger {
   const stream: DestinationStream = process.stderr.isTTY
     ? PinoPretty({
-        destination: 2,
-        sync: true,
+        destination: overProgressBar(),
         ignore: 'pid,hostname,name',
         translateTime: 'HH:MM:ss',
         singleLine: true,
       })
     : destination({ dest: 2, sync: true })
   return pino({ name, level: config.LOG_LEVEL, base: { name } }, stream)
+}
+
+// A progress bar may stand on the line: it is drawn anew below.
+function overProgressBar(): Writable {
+  return new Writable({
+    write(text, _, done) {
+      process.stderr.write(`\r\u001b[K${text}`)
+      done()
+    },
+  })
 }

@@ -112,17 +112,16 @@ export function parseStages(text: string): StageName[] {
   })
 }
 
-function stayUp(mailboxes: readonly MailboxId[]): string {
-  const [first] = mailboxes
-  return [
-    '',
-    'Up, and waiting for changes. From another terminal:',
-    `  npx mailsluice push ${first ?? 'gmail:ana@example.com'}     says that the mailbox changed`,
-    `  npx mailsluice sync ${first ?? 'gmail:ana@example.com'}     the same, and shows how it goes`,
-    '  npx mailsluice status                           what waits where',
-    '  npx mailsluice runs                             what was synced',
-    'Ctrl-C stops.',
-  ].join('\n')
+function stayUp([mailbox = 'gmail:ana@example.com']: readonly MailboxId[]): string {
+  const commands = [
+    [`push ${mailbox}`, 'says that the mailbox changed'],
+    [`sync ${mailbox}`, 'the same, and shows how it goes'],
+    ['status', 'what waits where'],
+    ['runs', 'what was synced'],
+  ] as const
+  const width = Math.max(...commands.map(([command]) => command.length))
+  const lines = commands.map(([command, does]) => `  npx mailsluice ${command.padEnd(width)}  ${does}`)
+  return ['', 'Up, and waiting for changes. From another terminal:', ...lines, 'Ctrl-C stops.'].join('\n')
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
