@@ -9,7 +9,8 @@ import { createLedger } from '../../../shared/redis/ledger.ts'
 import { connectMailbox, readMailbox } from '../../../shared/redis/mailboxes.ts'
 import { readRun } from '../../../shared/redis/runs.ts'
 import { follow } from '../../../shared/stage.ts'
-import { fetchedMessages, merged, missingIds, watchEvents } from '../../../shared/streams.ts'
+import { analysisTasks, fetchedMessages, merged, missingIds, watchEvents } from '../../../shared/streams.ts'
+import { buildTask } from '../../../shared/task.ts'
 import { startRedis } from '../../support/redis.ts'
 
 const ANA: MailboxId = 'gmail:ana@example.com'
@@ -24,6 +25,11 @@ t.afterEach(() => server.client.flushall())
 const keys = createKeys('test', 4)
 const partition = keys.partitionOf(ANA)
 const options: CommitOptions = { redis, keys, longRunMs: 300_000, now: () => 1_790_000_000_000, newRunId: () => 'next' }
+const task = buildTask({ mailbox: ANA, thread: 't', version: 'v', reason: 'new' }, [], {
+  tokens: 100,
+  promptVersion: '1',
+  model: '',
+})
 const input = keys.stream(partition, missingIds.name, 'live')
 const output = keys.stream(partition, fetchedMessages.name, 'live')
 
@@ -150,6 +156,21 @@ t.test('a third window waits until one of two is merged', async t => {
     options,
   )
   t.same(await ids(pages), ['after-1', 'after-2'])
+})
+
+t.test('a thread version becomes a task once, whoever comes second', async t => {
+  await begun()
+  const settle = async (id: string, version: string) => {
+    const entry = await read(id)
+    const delivery = follow(entry.envelope, analysisTasks, `${id}/task`, task, 0)
+    const facts: Fact[] = [{ fact: 'thread-settled', from: entry.envelope, thread: 't', version, delivery }]
+    await commitWork({ ...work([entry]), facts }, options)
+  }
+  await settle('first', 'v1')
+  await settle('second', 'v1')
+  await settle('third', 'v2')
+  t.same(await ids(keys.stream(partition, analysisTasks.name, 'live')), ['first/task', 'third/task'])
+  t.match(await readRun(redis, keys, partition, 'run'), { tasks: 2, unchanged: 1 })
 })
 
 async function begun(): Promise<void> {
