@@ -9,7 +9,7 @@ import { openRedisServer } from '../pipeline/redis-source.ts'
 import { requestSync } from '../pipeline/request-sync.ts'
 import { STAGES } from '../pipeline/stages.ts'
 import { openOffice, startStages } from '../pipeline/wire.ts'
-import { readConfig } from '../shared/config.ts'
+import { type Config, readConfig } from '../shared/config.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import { connectMailbox } from '../shared/redis/mailboxes.ts'
 import { demoMailbox } from '../sim/demo.ts'
@@ -55,9 +55,15 @@ export async function compareSync(profile: 'live' | 'seed'): Promise<Comparison>
 
 /** From "this mailbox changed" to the last analysis task, in seconds. */
 async function pipeline(sim: GmailSimulator, mailbox: MailboxId, dataDir: string): Promise<number> {
-  const config = readConfig({ ...process.env, INITIAL_SYNC: `${MESSAGES}`, LOG_LEVEL: 'error', DATA_DIR: dataDir })
+  const config: Config = {
+    ...readConfig(),
+    INITIAL_SYNC: { kind: 'newest', count: MESSAGES },
+    LOG_LEVEL: 'error',
+    DATA_DIR: dataDir,
+    REDIS_PREFIX: `bench-${process.pid}`,
+  }
   const log = createLog(config, 'bench')
-  const server = await openRedisServer({ ...config, REDIS_PREFIX: `bench-${process.pid}` }, log)
+  const server = await openRedisServer(config, log)
   const office = await openOffice(config, server.url)
   const mailboxes = openMailboxes(config, sim.url)
   const stages = startStages(STAGES, office, { mailboxes, log })

@@ -43,6 +43,7 @@ export interface StageOptions {
 
 const COMMIT_AGAIN_MS = 250
 const HEARTBEATS_A_LEASE = 3
+const ABORT_GRACE_MS = 500
 
 /** Runs a stage: read on credit, batch by mailbox, handle, and commit each batch whole. Errors never leave a batch. */
 export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningStage {
@@ -76,7 +77,8 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       drained.abort()
       aborted.abort()
       clearInterval(heartbeat)
-      await finished
+      // A handler that ignores its signal is left behind: what it held is handed over, and it can commit no more.
+      await Promise.race([finished, sleep(ABORT_GRACE_MS)])
       await queue
         .leave()
         .catch(error =>

@@ -22,8 +22,8 @@ export function tellOfRun(event: RunEvent, log: Log): void {
   }
 }
 
-/** `Sync metrics - gmail: 50 messages, 14.20s, 3 API calls, 35 cached`. */
-export function metricsLine(run: RunRecord): string {
+// `Sync metrics - gmail: 50 messages, 14.20s, 3 API calls, 35 cached`
+function metricsLine(run: RunRecord): string {
   const calls = Object.values(run.calls).reduce((sum, count) => sum + count, 0)
   const provider = providerOf(run.mailbox as MailboxId)
   return `Sync metrics - ${provider}: ${run.listed} messages, ${secondsOf(run).toFixed(2)}s, ${calls} API calls, ${run.fates.cached} cached`

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { ensureBuilt, ensureInstalled, ROOT } from '../pipeline/setup/ensure.mjs'
 
 const MOST_JOBS = 4
@@ -34,7 +34,8 @@ try {
   await give([error.message])
 }
 
-if (names.length === 0) await check('lint', () => tool('@biomejs/biome/bin/biome', ['ci', '--error-on-warnings', '.']))
+if (names.length === 0)
+  await check('lint', () => tool('@biomejs/biome/bin/biome', ['ci', '--error-on-warnings', '--colors=off', '.']))
 await check('types', ensureBuilt)
 if (names.length === 0) await check('dead code', () => tool('knip/bin/knip.js', []))
 await tests()
@@ -57,11 +58,14 @@ async function tests() {
 function testFiles() {
   const folder = join(ROOT, 'dist', 'test')
   const entries = existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : []
-  return entries
-    .filter(entry => entry.isFile() && entry.name.endsWith('.test.js'))
-    .map(entry => join(entry.parentPath ?? entry.path, entry.name))
-    .filter(file => names.length === 0 || names.some(name => file.includes(name.replace(/\.ts$/, ''))))
-    .sort()
+  return (
+    entries
+      .filter(entry => entry.isFile() && entry.name.endsWith('.test.js'))
+      .map(entry => join(entry.parentPath ?? entry.path, entry.name))
+      .filter(file => names.length === 0 || names.some(name => file.includes(name.replace(/\.ts$/, ''))))
+      // Tests of the whole program lie at the top and take longest: they go first, so that none is left over at the end.
+      .sort((a, b) => a.split(sep).length - b.split(sep).length || a.localeCompare(b))
+  )
 }
 
 /** A step that passes or fails as one; it shows what it has to say when it fails. */

@@ -3,7 +3,7 @@ import type { Delivery, Fact } from '../fact.ts'
 import { type MailboxId, providerOf } from '../mailbox.ts'
 import type { StageName } from '../stage.ts'
 import { merged, type Stream, watchEvents } from '../streams.ts'
-import type { CommitOptions } from './commit.ts'
+import type { Keys } from './keys.ts'
 import type { RawEntry } from './queue.ts'
 
 type KeyType = 'stream' | 'hash' | 'zset'
@@ -26,7 +26,7 @@ export interface Plan {
 /** An empty plan for inputs of one partition. */
 export function createPlan(
   inputs: readonly RawEntry[],
-  { keys: names, now, newRunId }: Pick<CommitOptions, 'keys' | 'now' | 'newRunId'>,
+  { keys: names, now, newRunId }: { keys: Keys; now: () => number; newRunId: () => string },
 ): Plan {
   const partition = names.partitionIn(inputs[0]?.key ?? '')
   const places = new Map<string, number>()

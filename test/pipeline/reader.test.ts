@@ -28,14 +28,17 @@ t.test('what is written is read, in order, from both lanes and all partitions', 
   await write(bulk, 2)
   await write(keys.stream('p01', 'fetched-messages', 'live'), 1)
   await until(() => got.length === 6, 'all are read')
-  t.same(got.filter(({ key }) => key === live).map(({ text }) => text), ['0', '1', '2'])
+  t.same(
+    got.filter(({ key }) => key === live).map(({ text }) => text),
+    ['0', '1', '2'],
+  )
 })
 
 t.test('never more is out than there is credit for, and credit that comes back is used', async t => {
   const { got, reader, capacity } = reading(t, { capacity: 10 })
   await write(live, 100)
   await until(() => got.length >= capacity - 3, 'most of the credit is used')
-  for (let round = 0; got.length < 100; round += 1) {
+  while (got.length < 100) {
     t.ok(reader.inFlight().length <= capacity, `${reader.inFlight().length} of ${capacity} are out`)
     const before = got.length
     reader.done(reader.inFlight())
@@ -64,7 +67,10 @@ t.test('what was delivered to a consumer and never arrived there is read again',
   await queue.read(redis, [live], 10, undefined)
   const { got } = reading(t, { consumer: 'me', leaseMs: HOUR_MS })
   await until(() => got.length === 3, 'its own pending entries')
-  t.same(got.map(({ text }) => text), ['0', '1', '2'])
+  t.same(
+    got.map(({ text }) => text),
+    ['0', '1', '2'],
+  )
 })
 
 t.test('what another consumer has left lying for a lease is taken over, and not before', async t => {
@@ -86,7 +92,10 @@ t.test('what a dead process of this host held is taken over at once', async t =>
   const { got } = reading(t, { leaseMs: HOUR_MS, isDead: consumer => consumer === 'here:1:a' })
   await until(() => got.length === 3, 'taken over')
   const consumers = (await redis.xinfo('CONSUMERS', live, 'merge')) as unknown[][]
-  t.notOk(consumers.some(fields => fields.includes('here:1:a')), 'the dead consumer is gone')
+  t.notOk(
+    consumers.some(fields => fields.includes('here:1:a')),
+    'the dead consumer is gone',
+  )
 })
 
 t.test('an entry that is being worked on for long stays with its consumer', async t => {
@@ -94,7 +103,8 @@ t.test('an entry that is being worked on for long stays with its consumer', asyn
   await write(live, 1)
   await until(() => got.length === 1, 'read')
   const id = got[0]?.entryId ?? ''
-  const idle = async () => Number(((await redis.xpending(live, 'merge', '-', '+', 1)) as [string, string, number][])[0]?.[2])
+  const idle = async () =>
+    Number(((await redis.xpending(live, 'merge', '-', '+', 1)) as [string, string, number][])[0]?.[2])
   await until(async () => (await idle()) >= 60, 'it has been idle for a while')
   t.same(await queue.hold(live, [id]), [])
   t.ok((await idle()) < 60, 'its lease is renewed')
@@ -111,7 +121,10 @@ t.test('delayed work comes back when it is due, though the reader blocks for lon
   reader.expect(dueAt)
   await until(() => got.length === 1, 'promoted', 5000)
   t.ok(Date.now() >= dueAt, 'not early')
-  t.same(got.map(({ key, text }) => [key, text]), [[live, 'later']])
+  t.same(
+    got.map(({ key, text }) => [key, text]),
+    [[live, 'later']],
+  )
   t.equal(await queue.promote(), undefined)
 })
 
@@ -132,7 +145,10 @@ t.test('a stream that is deleted under a blocked reader is read on when it is ba
   await server.client.flushall()
   await write(live, 1)
   await until(() => got.length === 2, 'reading again')
-  t.same(got.map(({ text }) => text), ['0', '0'])
+  t.same(
+    got.map(({ text }) => text),
+    ['0', '0'],
+  )
 })
 
 interface Settings {

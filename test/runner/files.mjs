@@ -1,6 +1,6 @@
 // Runs compiled test files, each as a plain `node` process, and reads what tap says in it.
 import { spawn } from 'node:child_process'
-import { relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Parser } from 'tap-parser'
 
@@ -21,7 +21,7 @@ export async function runFiles(files, { root, jobs, tell }) {
   const worker = async () => {
     for (let file = queue.shift(); file; file = queue.shift()) {
       const result = await runFile(file, root)
-      tell(report(relative(root, file), result))
+      tell(report(nameOf(file, root), result))
       sums.passed += result.passed
       sums.failed += result.failures.length
       sums.skipped += result.skipped
@@ -31,6 +31,11 @@ export async function runFiles(files, { root, jobs, tell }) {
   return sums
 }
 
+/** The source that was compiled to this file, from the project's folder. */
+function nameOf(file, root) {
+  return relative(join(root, 'dist'), file).replace(/\.js$/, '.ts')
+}
+
 /** Kills every test that runs, with all it started: for when the runner itself is asked to end. */
 export function killAll() {
   for (const pid of running) killGroup(pid, 'SIGKILL')
@@ -38,7 +43,7 @@ export function killAll() {
 
 async function runFile(file, root) {
   const started = performance.now()
-  const result = { passed: 0, skipped: 0, failures: [], stderr: '', ms: 0 }
+  const result = { passed: 0, skipped: 0, failures: [], notes: [], stderr: '', ms: 0 }
   const child = spawn(process.execPath, ['--enable-source-maps', file], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -71,7 +76,8 @@ async function runFile(file, root) {
   if (result.failures.length > 0) return result
   if (code !== 0) fail(result, `ended with ${signal ?? `exit code ${code}`}`)
   else if (!tap.ok) fail(result, tap.bailout ? `gave up: ${tap.bailout}` : (tap.failures[0]?.tapError ?? 'failed'))
-  else if (tap.count === 0 && !tap.plan.skipAll) fail(result, 'holds no test')
+  else if (result.passed + result.skipped === 0 && /^(no tests found)?$/.test(tap.plan.comment))
+    fail(result, 'holds no test')
   return result
 }
 
@@ -89,8 +95,11 @@ function follow(parser, path, result) {
     const isSummary = before && counted > before.passed + before.skipped + before.failed
     // The line that closes a subtest only sums it up, unless nothing in it says why it failed.
     if (isSummary && (ok || result.failures.length > before.failed)) return
-    if (skip || todo) result.skipped += 1
-    else if (ok) result.passed += 1
+    if (skip || todo) {
+      result.skipped += 1
+      const why = [skip, todo].find(one => typeof one === 'string')
+      result.notes.push([[...path, name].join(' › '), why].filter(Boolean).join(': '))
+    } else if (ok) result.passed += 1
     else fail(result, [...path, name].join(' › '), diag)
   })
 }
@@ -117,12 +126,18 @@ function killGroup(pid, signal) {
   }
 }
 
-function report(name, { passed, skipped, failures, stderr, ms }) {
+function report(name, { passed, skipped, failures, notes, stderr, ms }) {
   const counts = [`${passed} passed`, failures.length && `${failures.length} failed`, skipped && `${skipped} skipped`]
   const head = `${failures.length ? '✗' : '✓'} ${name}: ${counts.filter(Boolean).join(', ')} (${Math.round(ms)} ms)`
-  if (failures.length === 0) return head
+  const skips = [...new Set(notes)].map(note => indent(`- skipped: ${note}`))
+  if (failures.length === 0) return [head, ...skips].join('\n')
   const told = failures.map(({ what, diag }) => indent(`✗ ${what}${diag ? `\n${indent(details(diag))}` : ''}`))
-  return [head, ...told, ...(stderr ? [indent(`stderr:\n${indent(stderr.trimEnd().slice(-4000))}`)] : [])].join('\n')
+  return [
+    head,
+    ...skips,
+    ...told,
+    ...(stderr ? [indent(`stderr:\n${indent(stderr.trimEnd().slice(-4000))}`)] : []),
+  ].join('\n')
 }
 
 function details({ diff, compare, found, wanted, message, stack, at, ...rest }) {

@@ -8,7 +8,7 @@ import type { Mailbox, MailboxId } from '../../shared/mailbox.ts'
 import { connectMailbox, readMailbox } from '../../shared/redis/mailboxes.ts'
 import { listRuns, type RunRecord, readBacklog } from '../../shared/redis/runs.ts'
 import type { StageName } from '../../shared/stage.ts'
-import { STREAMS, type Stream } from '../../shared/streams.ts'
+import type { Stream } from '../../shared/streams.ts'
 import type { TestRedis } from './redis.ts'
 import { until } from './until.ts'
 
@@ -114,14 +114,6 @@ export async function startPipeline(
     },
   }
   return pipeline
-}
-
-/** How many entries each stream ever got: to compare two moments. */
-export async function written(pipeline: TestPipeline): Promise<Record<string, number>> {
-  const counts = await Promise.all(
-    STREAMS.map(async stream => [stream.name, (await pipeline.read(stream)).length] as const),
-  )
-  return Object.fromEntries(counts)
 }
 
 function pairs(fields: string[]): [string, string][] {

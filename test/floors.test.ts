@@ -1,0 +1,155 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { breaches } from './support/floors.ts'
+
+const FOLDERS = ['shared', 'stages', 'pipeline', 'sim', 'bench', 'test']
+
+/** The nearest folder above with the project's settings: this file runs from `dist/` too. */
+function projectFolder(from = dirname(fileURLToPath(import.meta.url))): string {
+  return readdirSync(from).includes('tsconfig.json') ? from : projectFolder(dirname(from))
+}
+
+function sources(): Map<string, string> {
+  const root = projectFolder()
+  const entries = FOLDERS.flatMap(folder =>
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).filter(({ name }) =>
+      name.endsWith('.ts'),
+    ),
+  )
+  const paths = entries.map(entry => join(entry.parentPath, entry.name))
+  return new Map(paths.map(path => [relative(root, path), readFileSync(path, 'utf8')]))
+}
+
+t.test('every source keeps to its floor', async t => {
+  const files = sources()
+  t.ok(files.has('shared/stage.ts') && files.has('test/floors.test.ts'), `${files.size} files were read`)
+  t.same(
+    breaches(files).map(({ file, line, rule }) => `${file}:${line} ${rule}`),
+    [],
+  )
+})
+
+t.test('what is allowed is not held against a file', async t => {
+  const allowed: Record<string, string> = {
+    'shared/a.ts': "import { z } from 'zod'\nimport { createHash } from 'node:crypto'\nimport { b } from './b.ts'",
+    'shared/b.ts': 'export class Late extends Error {}\nexport const b = 1\nexport { c } from "./c.ts"',
+    'shared/c.ts': 'export const c = 1',
+    'shared/config.ts': 'export const read = () => process.env',
+    'shared/gmail/d.ts':
+      "import { b } from '../b.ts'\nimport { e } from './parts/e.ts'\nimport { connect } from 'node:net'",
+    'shared/gmail/parts/e.ts':
+      "import { gmail } from 'googleapis/build/src/apis/gmail/index.js'\nexport const e = gmail",
+    'stages/f.ts': "import { b } from '../shared/b.ts'\nimport { createHash } from 'node:crypto'",
+    'sim/g.ts':
+      "import type { B } from '../shared/b.ts'\nimport { type C } from '../shared/c.ts'\nimport { h } from './h.ts'",
+    'sim/h.ts': "import fastify from 'fastify'\nexport const h = fastify",
+    'pipeline/i.ts':
+      "import { f } from '../stages/f.ts'\nimport { d } from '../shared/gmail/d.ts'\nimport { g } from '../sim/g.ts'",
+    'bench/j.ts': "import { i } from '../pipeline/i.ts'",
+    'test/k.test.ts': `import { google } from 'googleapis'\nimport { i } from '../pipeline/i.ts'\nprocess.env.A${'\n'.repeat(300)}// long`,
+  }
+  t.same(breaches(new Map(Object.entries(allowed))), [])
+})
+
+const planted: { what: string; rule: RegExp; files: Record<string, string> }[] = [
+  {
+    what: 'a noun that imports an adapter',
+    rule: /shared\/\*\.ts imports shared\/\*\.ts only/,
+    files: { 'shared/a.ts': "import { b } from './redis/b.ts'" },
+  },
+  {
+    what: 'a noun that reads files',
+    rule: /does no input or output/,
+    files: { 'shared/a.ts': "import { readFileSync } from 'node:fs'" },
+  },
+  {
+    what: 'a noun that uses a library',
+    rule: /imports ioredis/,
+    files: { 'shared/a.ts': "import type { Redis } from 'ioredis'" },
+  },
+  {
+    what: 'an adapter that imports its sibling',
+    rule: /shared\/gmail\/ imports itself and shared\/\*\.ts only/,
+    files: { 'shared/gmail/a.ts': "import { b } from '../redis/b.ts'" },
+  },
+  {
+    what: 'an adapter that imports the machinery',
+    rule: /imports pipeline\/b\.ts/,
+    files: { 'shared/redis/a.ts': "import type { B } from '../../pipeline/b.ts'" },
+  },
+  {
+    what: 'a stage that imports another',
+    rule: /imports stages\/b\.ts/,
+    files: { 'stages/a.ts': "import { b } from './b.ts'" },
+  },
+  {
+    what: 'a stage that imports an adapter',
+    rule: /imports shared\/redis\/b\.ts/,
+    files: { 'stages/a.ts': "import { b } from '../shared/redis/b.ts'" },
+  },
+  {
+    what: 'a stage that uses a library',
+    rule: /a stage uses no library/,
+    files: { 'stages/a.ts': "import { map } from 'rxjs'" },
+  },
+  {
+    what: 'a stage that hides it in a dynamic import',
+    rule: /imports node:fs/,
+    files: { 'stages/a.ts': "export const a = () => import('node:fs')" },
+  },
+  {
+    what: 'a simulator that imports our code',
+    rule: /sim\/ imports itself and types/,
+    files: { 'sim/a.ts': "import { type B, b } from '../shared/b.ts'" },
+  },
+  {
+    what: 'a simulator that imports types of an adapter',
+    rule: /sim\/ imports itself and types/,
+    files: { 'sim/a.ts': "import type { B } from '../shared/gmail/b.ts'" },
+  },
+  {
+    what: 'a program that imports a test',
+    rule: /only tests import tests/,
+    files: { 'pipeline/a.ts': "import { b } from '../test/b.ts'" },
+  },
+  {
+    what: 'all of googleapis',
+    rule: /imports all of googleapis/,
+    files: { 'shared/gmail/a.ts': "import { google } from 'googleapis'" },
+  },
+  {
+    what: 'a cycle, though of types',
+    rule: /closes a cycle: pipeline\/a\.ts → pipeline\/b\.ts → pipeline\/c\.ts → pipeline\/a\.ts/,
+    files: {
+      'pipeline/a.ts': "import { b } from './b.ts'",
+      'pipeline/b.ts': "import { c } from './c.ts'\nexport const b = c",
+      'pipeline/c.ts': "import type { a } from './a.ts'\nexport const c = 1",
+    },
+  },
+  { what: 'a barrel', rule: /only passes on/, files: { 'pipeline/a.ts': "export { b } from './b.ts'" } },
+  { what: 'export *', rule: /exports \*/, files: { 'pipeline/a.ts': "export * from './b.ts'\nexport const a = 1" } },
+  { what: 'a class', rule: /a class that is no error/, files: { 'pipeline/a.ts': 'export class Queue {}' } },
+  { what: 'a class of a library', rule: /a class/, files: { 'pipeline/a.ts': 'const a = class extends Queue {}' } },
+  { what: 'a default export', rule: /a default export/, files: { 'bench/a.ts': 'export default function a() {}' } },
+  { what: 'a default value', rule: /a default export/, files: { 'bench/a.ts': 'export default 1' } },
+  { what: 'a default name', rule: /a default export/, files: { 'bench/a.ts': 'const a = 1\nexport { a as default }' } },
+  { what: 'process.env', rule: /reads process\.env/, files: { 'pipeline/a.ts': 'export const a = process.env.HOME' } },
+  { what: "process['env']", rule: /reads process\.env/, files: { 'pipeline/a.ts': "export const a = process['env']" } },
+  { what: 'env of process', rule: /reads process\.env/, files: { 'pipeline/a.ts': 'const { env } = process' } },
+  {
+    what: 'env of node:process',
+    rule: /reads process\.env/,
+    files: { 'pipeline/a.ts': "import { env } from 'node:process'" },
+  },
+  { what: 'a long file', rule: /has 251 lines: 250 at most/, files: { 'sim/a.ts': 'a()\n'.repeat(251) } },
+]
+
+for (const { what, rule, files } of planted) {
+  t.test(`it is seen: ${what}`, async t => {
+    const found = breaches(new Map(Object.entries(files)))
+    t.equal(found.length, 1)
+    t.match(found[0]?.rule, rule)
+  })
+}

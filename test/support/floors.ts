@@ -1,0 +1,177 @@
+import { posix } from 'node:path'
+import ts from 'typescript'
+
+/** One thing a source file does that its floor forbids. */
+export interface Breach {
+  file: string
+  line: number
+  rule: string
+}
+
+interface Import {
+  from: string
+  typeOnly: boolean
+  line: number
+}
+
+const MOST_LINES = 250
+const PURE_LIBRARIES = ['zod', 'node:crypto']
+
+/** Checks sources, given as path → text with paths from the project's folder, against the rules that CONTRIBUTING states. */
+export function breaches(files: ReadonlyMap<string, string>): Breach[] {
+  const parsed = [...files].map(([file, text]) => ts.createSourceFile(file, text, ts.ScriptTarget.ES2023, true))
+  return [...parsed.flatMap(source => [...importBreaches(source), ...codeBreaches(source)]), ...cycles(parsed)]
+}
+
+function importBreaches(source: ts.SourceFile): Breach[] {
+  const file = source.fileName
+  return importsOf(source).flatMap(({ from, typeOnly, line }) => {
+    const ours = from.startsWith('.') ? posix.join(posix.dirname(file), from) : undefined
+    const rule = ours ? ourRule(file, ours, typeOnly) : libraryRule(file, from)
+    return rule ? [{ file, line, rule }] : []
+  })
+}
+
+function ourRule(file: string, target: string, typeOnly: boolean): string | undefined {
+  if (!within(file, 'test') && within(target, 'test')) return `imports ${target}: only tests import tests`
+  if (isNoun(file)) return isNoun(target) ? undefined : `imports ${target}: shared/*.ts imports shared/*.ts only`
+  if (within(file, 'shared')) {
+    const own = file.split('/').slice(0, 2).join('/')
+    return isNoun(target) || within(target, own)
+      ? undefined
+      : `imports ${target}: ${own}/ imports itself and shared/*.ts only`
+  }
+  if (within(file, 'stages')) return isNoun(target) ? undefined : `imports ${target}: a stage imports shared/*.ts only`
+  if (within(file, 'sim')) {
+    if (within(target, 'sim') || (isNoun(target) && typeOnly)) return undefined
+    return `imports ${target}: sim/ imports itself and types of shared/*.ts only`
+  }
+  return undefined
+}
+
+function libraryRule(file: string, library: string): string | undefined {
+  if (library === 'googleapis' && !within(file, 'test')) return 'imports all of googleapis: import the one API it needs'
+  if (isNoun(file) && !PURE_LIBRARIES.includes(library))
+    return `imports ${library}: shared/*.ts does no input or output`
+  if (within(file, 'stages') && library !== 'node:crypto') return `imports ${library}: a stage uses no library`
+  return undefined
+}
+
+/** A file directly in shared/. */
+function isNoun(file: string): boolean {
+  return posix.dirname(file) === 'shared'
+}
+
+function within(file: string, folder: string): boolean {
+  return file.startsWith(`${folder}/`)
+}
+
+function importsOf(source: ts.SourceFile): Import[] {
+  const found: Import[] = []
+  const visit = (node: ts.Node): void => {
+    const from = moduleNamed(node)
+    if (from !== undefined) found.push({ from, typeOnly: isTypeOnly(node), line: lineOf(source, node) })
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return found
+}
+
+function moduleNamed(node: ts.Node): string | undefined {
+  if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier)
+    return textOf(node.moduleSpecifier)
+  if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) return textOf(node.argument.literal)
+  if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+    return textOf(node.arguments[0])
+  return undefined
+}
+
+function textOf(node: ts.Node | undefined): string | undefined {
+  return node && ts.isStringLiteralLike(node) ? node.text : undefined
+}
+
+function isTypeOnly(node: ts.Node): boolean {
+  if (ts.isImportTypeNode(node)) return true
+  if (ts.isExportDeclaration(node)) return node.isTypeOnly
+  if (!ts.isImportDeclaration(node) || !node.importClause) return false
+  const { phaseModifier, name, namedBindings } = node.importClause
+  if (phaseModifier === ts.SyntaxKind.TypeKeyword) return true
+  return (
+    !name && !!namedBindings && ts.isNamedImports(namedBindings) && namedBindings.elements.every(one => one.isTypeOnly)
+  )
+}
+
+function codeBreaches(source: ts.SourceFile): Breach[] {
+  const file = source.fileName
+  const found: Breach[] = []
+  const breach = (node: ts.Node, rule: string) => found.push({ file, line: lineOf(source, node), rule })
+  const visit = (node: ts.Node): void => {
+    if (ts.isClassLike(node) && !extendsError(node))
+      breach(node, 'has a class that is no error: use functions and plain objects')
+    if (isDefaultExport(node)) breach(node, 'has a default export: name it')
+    if (ts.isExportDeclaration(node) && node.moduleSpecifier && !node.exportClause)
+      breach(node, 'exports *: name what is exported')
+    if (readsEnvironment(node) && file !== 'shared/config.ts' && !within(file, 'test')) {
+      breach(node, 'reads process.env: only shared/config.ts does')
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  if (isBarrel(source)) breach(source, 'only passes on what other files export: import from those files')
+  const lines = source.text.trimEnd().split('\n').length
+  if (lines > MOST_LINES && !within(file, 'test')) breach(source, `has ${lines} lines: ${MOST_LINES} at most`)
+  return found
+}
+
+function extendsError(node: ts.ClassLikeDeclaration): boolean {
+  return (
+    node.heritageClauses?.some(clause => clause.types.some(type => /Error$/.test(type.expression.getText()))) ?? false
+  )
+}
+
+function isDefaultExport(node: ts.Node): boolean {
+  if (ts.isExportAssignment(node)) return true
+  if (ts.isExportSpecifier(node)) return node.name.text === 'default'
+  return (
+    ts.canHaveModifiers(node) &&
+    (ts.getModifiers(node)?.some(one => one.kind === ts.SyntaxKind.DefaultKeyword) ?? false)
+  )
+}
+
+function readsEnvironment(node: ts.Node): boolean {
+  if (ts.isPropertyAccessExpression(node)) return node.name.text === 'env' && node.expression.getText() === 'process'
+  if (ts.isElementAccessExpression(node))
+    return textOf(node.argumentExpression) === 'env' && node.expression.getText() === 'process'
+  if (ts.isImportSpecifier(node)) return (node.propertyName ?? node.name).text === 'env'
+  if (!ts.isBindingElement(node) || (node.propertyName ?? node.name).getText() !== 'env') return false
+  return ts.isVariableDeclaration(node.parent.parent) && node.parent.parent.initializer?.getText() === 'process'
+}
+
+function isBarrel({ statements }: ts.SourceFile): boolean {
+  const passesOn = statements.some(one => ts.isExportDeclaration(one))
+  return passesOn && statements.every(one => ts.isExportDeclaration(one) || ts.isImportDeclaration(one))
+}
+
+/** Each cycle once, at its first file. Types count: a cycle of types is one for the reader too. */
+function cycles(sources: readonly ts.SourceFile[]): Breach[] {
+  const graph = new Map(
+    sources.map(source => [source.fileName, importsOf(source).filter(({ from }) => from.startsWith('.'))]),
+  )
+  const found: Breach[] = []
+  const done = new Set<string>()
+  const visit = (file: string, path: readonly string[]): void => {
+    for (const { from, line } of done.has(file) ? [] : (graph.get(file) ?? [])) {
+      const target = posix.join(posix.dirname(file), from)
+      const start = [...path, file].indexOf(target)
+      if (start < 0) visit(target, [...path, file])
+      else found.push({ file, line, rule: `closes a cycle: ${[...path.slice(start), file, target].join(' → ')}` })
+    }
+    done.add(file)
+  }
+  for (const file of graph.keys()) visit(file, [])
+  return found
+}
+
+function lineOf(source: ts.SourceFile, node: ts.Node): number {
+  return source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1
+}
