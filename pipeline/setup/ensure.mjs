@@ -160,7 +160,7 @@ async function withLock(work) {
     await sleep(LOOK_AGAIN_MS)
   }
   const release = () => rmSync(LOCK, { force: true })
-  const beat = setInterval(() => utimesSync(LOCK, new Date(), new Date()), BEAT_MS)
+  const beat = setInterval(touch, BEAT_MS)
   process.once('exit', release)
   try {
     return await work()
@@ -168,6 +168,14 @@ async function withLock(work) {
     clearInterval(beat)
     process.off('exit', release)
     release()
+  }
+}
+
+function touch() {
+  try {
+    utimesSync(LOCK, new Date(), new Date())
+  } catch {
+    // Somebody removed the folder under us: the work at hand says so better than a lock can.
   }
 }
 

@@ -1,0 +1,54 @@
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { STAGE_NAMES } from '../shared/stage.ts'
+
+const root = projectFolder()
+const text = (file: string) => readFileSync(join(root, file), 'utf8')
+
+/** The nearest folder above with the project's settings: this file runs from `dist/` too. */
+function projectFolder(from = dirname(fileURLToPath(import.meta.url))): string {
+  return readdirSync(from).includes('tsconfig.json') ? from : projectFolder(dirname(from))
+}
+
+t.test('every stage has a process of its own in Procfile and docker-compose.yml, started without npm', async t => {
+  const processes = text('Procfile').trim().split('\n')
+  const services = text('docker-compose.yml')
+  t.equal(processes[0], 'web: node dist/pipeline/main.js up')
+  t.same(
+    processes.slice(1),
+    STAGE_NAMES.map(name => `${name}: node dist/pipeline/main.js stage ${name}`),
+  )
+  for (const name of STAGE_NAMES) {
+    t.match(services, `\n  ${name}:\n    <<: *stage\n    command: node dist/pipeline/main.js stage ${name}\n`)
+  }
+})
+
+t.test('the lock file names the packages of every platform, so that npm ci works on each', async t => {
+  interface Locked {
+    optionalDependencies?: Record<string, string>
+  }
+  const { packages } = JSON.parse(text('package-lock.json')) as { packages: Record<string, Locked> }
+  const missing = Object.entries(packages).flatMap(([place, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter(name => !lookUp(packages, place, name)),
+  )
+  t.same(missing, [], 'npm install leaves out what its registry would not give: add the entries by hand')
+})
+
+/** Whether a package that is asked for at a place is found there or above, as Node would look for it. */
+function lookUp(packages: object, place: string, name: string): boolean {
+  if (`${place}${place && '/'}node_modules/${name}` in packages) return true
+  if (place === '') return false
+  return lookUp(packages, place.slice(0, Math.max(0, place.lastIndexOf('/node_modules/'))), name)
+}
+
+t.test('a start with nothing to do needs no npm, and says nothing of its own', async t => {
+  const words = [join(root, 'pipeline', 'setup', 'start.mjs'), '--help']
+  // No PATH: no other program could be found.
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, words, { env: { PATH: '' } })
+  t.match(stdout, /^Usage: mailsluice/)
+  t.equal(stderr, '')
+})
