@@ -2,7 +2,7 @@ import Table from 'cli-table3'
 import type { Config } from '../shared/config.ts'
 import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
 import { redisLabel } from '../shared/redis/connect.ts'
-import { listMailboxes } from '../shared/redis/mailboxes.ts'
+import { listMailboxes, resumeMailbox } from '../shared/redis/mailboxes.ts'
 import { listRuns, readBacklog } from '../shared/redis/runs.ts'
 import type { StageName } from '../shared/stage.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
@@ -76,6 +76,15 @@ export async function sync(context: CommandContext, name: string): Promise<boole
   })
 }
 
+/** Lets a mailbox that waits for its account go on. */
+export async function resume(context: CommandContext, name: string): Promise<void> {
+  await withOffice(context, async ({ redis, keys }) => {
+    const mailbox = parseMailboxId(name)
+    const entries = await resumeMailbox(redis, keys, mailbox)
+    context.print(context.json ? JSON.stringify({ mailbox, entries }) : `${mailbox}: ${entries} waiting entries go on`)
+  })
+}
+
 /** Shows what waits where. */
 export async function status(context: CommandContext): Promise<void> {
   await withOffice(context, async ({ redis, keys, now }) => {
@@ -92,8 +101,15 @@ export async function status(context: CommandContext): Promise<void> {
     for (const row of backlog)
       stages.push([row.stage, row.lane, row.waiting ?? 'unknown', row.inWork, row.delayed, row.dead])
     const boxes = table(['mailbox', 'last change read', 'state'], 3)
-    for (const { mailbox, cursorAt, activeRun, synced } of mailboxes) {
-      const state = activeRun ? `run ${activeRun} under way` : synced ? 'in sync' : 'never synced'
+    for (const { mailbox, cursorAt, activeRun, synced, needsReauth } of mailboxes) {
+      const state =
+        needsReauth !== undefined
+          ? `waits for its account: ${needsReauth}`
+          : activeRun
+            ? `run ${activeRun} under way`
+            : synced
+              ? 'in sync'
+              : 'never synced'
       boxes.push([mailbox, cursorAt === undefined ? 'never' : `${Math.round((now() - cursorAt) / 1000)} s ago`, state])
     }
     context.print(`${server}\n${stages.toString()}\n${boxes.toString()}`)
@@ -118,7 +134,8 @@ export async function runs(context: CommandContext, limit: number): Promise<void
   })
 }
 
-async function withOffice<T>({ config }: CommandContext, work: (office: Office) => Promise<T>): Promise<T> {
+/** Opens what a command needs for as long as it works. */
+export async function withOffice<T>({ config }: CommandContext, work: (office: Office) => Promise<T>): Promise<T> {
   const office = await openOffice(config, await findRedis(config))
   try {
     return await work(office)
@@ -134,7 +151,8 @@ async function connected(office: Office, { config, signal }: CommandContext, nam
   return mailbox
 }
 
-function table(head: string[], textColumns: number) {
+/** A plain table: so many columns of text, then numbers. */
+export function table(head: string[], textColumns: number) {
   return new Table({
     head,
     style: { head: [], border: [] },

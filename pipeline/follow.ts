@@ -56,9 +56,13 @@ async function isQuiet(
   runs: readonly RunRecord[],
   mailboxes: readonly MailboxId[],
 ): Promise<boolean> {
-  if (!runs.every(run => run.settled)) return false
   const records = await Promise.all(mailboxes.map(mailbox => readMailbox(redis, keys, mailbox)))
-  if (records.some(record => record?.activeRun !== undefined || record?.dirty)) return false
+  // A mailbox that waits for a person moves no more by itself.
+  const parked = records.filter(record => record?.needsReauth !== undefined)
+  const isParked = (mailbox: string) => parked.some(record => record?.mailbox === mailbox)
+  if (!runs.every(run => run.settled || isParked(run.mailbox))) return false
+  const moving = records.filter(record => !parked.includes(record))
+  if (moving.some(record => record?.activeRun !== undefined || record?.dirty)) return false
   const backlog = await readBacklog(redis, keys, STAGES.slice(0, 1))
   return backlog.every(({ waiting, inWork }) => (waiting ?? 0) + inWork === 0)
 }

@@ -2,7 +2,9 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { readConfig } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
-import { type CommandContext, push, runOneStage, runs, status, sync } from './commands.ts'
+import type { StageName } from '../shared/stage.ts'
+import { type CommandContext, push, resume, runOneStage, runs, status, sync } from './commands.ts'
+import { deadDrop, deadList, deadRedrive, deadShow } from './dead.ts'
 import { diesLoudly, untilSignalled } from './lifecycle.ts'
 import { createLog } from './log.ts'
 import { runSimulator } from './sim-command.ts'
@@ -50,10 +52,8 @@ function program(): Command {
   mailsluice
     .command('stage')
     .description('run one stage as a process of its own')
-    .argument('<name>', 'list-ids, cache-filter, batch-fetch, merge, thread-group or ai-dispatch', checked(parseStages))
-    .action(async ([name]) => {
-      if (name) await runOneStage(contextOf({}), name)
-    })
+    .argument('<name>', 'list-ids, cache-filter, batch-fetch, merge, thread-group or ai-dispatch', checked(oneStage))
+    .action(name => runOneStage(contextOf({}), name))
 
   mailsluice
     .command('push')
@@ -84,6 +84,37 @@ function program(): Command {
     .option('--limit <count>', 'how many', checked(wholeNumber(1, 1000)), 20)
     .option('--json', 'print one JSON object', false)
     .action(options => runs(contextOf(options), options.limit))
+
+  mailsluice
+    .command('resume')
+    .description('let a mailbox go on that waits for its account')
+    .argument('<mailbox>', 'such as gmail:ana@example.com')
+    .option('--json', 'print one JSON object', false)
+    .action((mailbox, options) => resume(contextOf(options), mailbox))
+
+  const dead = mailsluice.command('dead').description('dead letters: inputs that were given up').helpCommand(false)
+  const stage = () => new Option('--stage <name>', 'only of this stage').argParser(checked(oneStage))
+  dead
+    .command('list')
+    .addOption(stage())
+    .option('--limit <count>', 'how many', checked(wholeNumber(1, 10_000)), 100)
+    .option('--json', 'print one JSON object', false)
+    .action(options => deadList(contextOf(options), options))
+  dead
+    .command('show')
+    .argument('<name>', 'as `dead list` shows it')
+    .option('--json', 'print one JSON object', false)
+    .action((name, options) => deadShow(contextOf(options), name))
+  for (const [name, act] of Object.entries({ redrive: deadRedrive, drop: deadDrop })) {
+    dead
+      .command(name)
+      .description(name === 'redrive' ? 'put dead letters back to work' : 'forget dead letters for good')
+      .argument('[name]', 'as `dead list` shows it')
+      .option('--all', 'all of them', false)
+      .addOption(stage())
+      .option('--json', 'print one JSON object', false)
+      .action((letter, options) => act(contextOf(options), { name: letter, all: options.all, stage: options.stage }))
+  }
 
   mailsluice
     .command('sim')
@@ -139,6 +170,12 @@ function wholeNumber(low: number, high: number): (text: string) => number {
       throw new InvalidArgumentError(`use a whole number from ${low} to ${high}.`)
     return number
   }
+}
+
+function oneStage(text: string): StageName {
+  const [name, ...others] = parseStages(text)
+  if (!name || others.length > 0) throw new InvalidArgumentError('name one stage.')
+  return name
 }
 
 function historyId(text: string): string {

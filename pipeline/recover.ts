@@ -1,7 +1,7 @@
 import type { MailError } from '../shared/error.ts'
 
-/** What happens to an input that could not be done: it waits and is tried again, or it is given up. */
-export type Decision = { retryInMs: number; attempt: number } | 'dead'
+/** What happens to an input that could not be done: it is tried again after a while, waits until its mailbox is resumed, or is given up. */
+export type Decision = { retryInMs: number; attempt: number } | 'parked' | 'dead'
 
 /** How failures are met; `random` gives numbers from 0 to 1. */
 export interface RecoverPolicy {
@@ -12,21 +12,20 @@ export interface RecoverPolicy {
 
 const FIRST_WAIT_MS = 1000
 const LONGEST_WAIT_MS = 5 * 60_000
-const RECONNECT_WAIT_MS = 60_000
 const UNPARSABLE_ATTEMPTS = 3
 
 /**
- * Decides by the error's kind. Being throttled, unauthorized or misconfigured waits and uses up no attempt; what is unavailable is tried again with
+ * Decides by the error's kind. Being throttled waits and uses up no attempt; what needs a person parks the mailbox; what is unavailable is tried again with
  * full jitter; what is unparsable gets a few attempts, for answers can be cut short; what is refused is given up at once.
  */
 export function decide(error: MailError, attempt: number, policy: RecoverPolicy): Decision {
   switch (error.kind) {
     case 'throttled':
       return { retryInMs: (error.retryAfterMs ?? FIRST_WAIT_MS) + policy.random() * FIRST_WAIT_MS, attempt }
-    // Somebody has to mend it first; the work keeps until then.
+    // Somebody has to mend it first; the mailbox's work keeps until then.
     case 'unauthorized':
     case 'misconfigured':
-      return { retryInMs: RECONNECT_WAIT_MS, attempt }
+      return 'parked'
     case 'unavailable':
     case 'expired':
       return again(policy.maxAttempts)

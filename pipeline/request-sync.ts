@@ -1,6 +1,6 @@
 import { MailError } from '../shared/error.ts'
 import { addressOf, type MailboxId } from '../shared/mailbox.ts'
-import { connectMailbox, postWatchEvent, readMailbox } from '../shared/redis/mailboxes.ts'
+import { connectMailbox, postWatchEvent, readMailbox, resumeMailbox } from '../shared/redis/mailboxes.ts'
 import type { Mailboxes } from './providers.ts'
 import type { Office } from './wire.ts'
 
@@ -11,8 +11,8 @@ export async function requestSync(office: Office, mailbox: MailboxId, historyId?
 }
 
 /**
- * Connects a mailbox that is not known yet: asks the provider whose it is and pins the cursor its first sync starts from. A known
- * one costs no call. Throws `misconfigured` when the provider answers for another address.
+ * Connects a mailbox that is not known yet: asks the provider whose it is and pins the cursor its first sync starts from. One that
+ * waits for its account to be mended is asked for as well, and resumed if the provider answers. Any other costs no call. Throws `misconfigured` when the provider answers for another address.
  */
 export async function connectIfNew(
   office: Office,
@@ -20,10 +20,12 @@ export async function connectIfNew(
   mailbox: MailboxId,
   signal: AbortSignal,
 ): Promise<void> {
-  if (await readMailbox(office.redis, office.keys, mailbox)) return
+  const known = await readMailbox(office.redis, office.keys, mailbox)
+  if (known && known.needsReauth === undefined) return
   const { address, cursor } = await mailboxes()(mailbox).open({ signal, meter: () => undefined })
   if (address.toLowerCase() !== addressOf(mailbox)) {
     throw new MailError('misconfigured', `the account that is set belongs to ${address}, not to ${addressOf(mailbox)}`)
   }
-  await connectMailbox(office.redis, office.keys, mailbox, cursor, office.now())
+  if (known) await resumeMailbox(office.redis, office.keys, mailbox)
+  else await connectMailbox(office.redis, office.keys, mailbox, cursor, office.now())
 }

@@ -133,6 +133,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     const deliveries = [...(outcome.deliveries ?? [])]
     const facts = [...(outcome.facts ?? [])]
     const delays: { entry: Entry<In>; dueAt: number; attempt: number }[] = []
+    const parked: { entry: Entry<In>; error: MailError }[] = []
     const dead: { entry: Entry<In>; error: MailError }[] = []
     for (const { item, error } of outcome.failed ?? []) {
       const entry = entries.find(({ envelope }) => envelope === item)
@@ -144,24 +145,36 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
         deliveries.push(...(burial.deliveries ?? []))
         facts.push(...(burial.facts ?? []))
         dead.push({ entry, error })
+      } else if (decision === 'parked') {
+        parked.push({ entry, error })
       } else {
         delays.push({ entry, dueAt: now() + decision.retryInMs, attempt: decision.attempt })
       }
     }
-    return { ...all, deliveries, facts, delays, dead }
+    return { ...all, deliveries, facts, delays, parked, dead }
   }
 
   function tellOfFailure({ mailbox, run, id }: Envelope, error: MailError, decision: Decision): void {
     const facts = { kind: error.kind, error: error.message, mailbox, run, id }
     if (decision === 'dead') log.error(facts, 'given up: see the dead letters')
-    else if (error.kind === 'throttled') log.info({ ...facts, ...decision }, 'slowed down by the provider')
-    else if (error.kind === 'unauthorized')
-      log.error({ ...facts, ...decision }, 'the mailbox has to be connected again')
+    else if (decision !== 'parked' && error.kind === 'throttled')
+      log.info({ ...facts, ...decision }, 'slowed down by the provider')
+    else if (decision === 'parked') log.error(facts, 'the mailbox waits: mend what is said here, then resume it')
     else log.warn({ ...facts, ...decision }, 'failed; trying again')
   }
 
   function nothing(inputs: readonly RawEntry[]): Work {
-    return { stage: stage.name, inputs, deliveries: [], facts: [], delays: [], dead: [], calls: {}, units: 0 }
+    return {
+      stage: stage.name,
+      inputs,
+      deliveries: [],
+      facts: [],
+      delays: [],
+      parked: [],
+      dead: [],
+      calls: {},
+      units: 0,
+    }
   }
 
   // Gated on XACK, a commit may be repeated until it is known to have happened.

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Config } from '../shared/config.ts'
-import type { MailboxId } from '../shared/mailbox.ts'
+import { type MailboxId, type Provider, providerOf } from '../shared/mailbox.ts'
 import { createCache } from '../shared/redis/cache.ts'
 import type { RunEvent } from '../shared/redis/commit.ts'
 import { connectRedis, openRedis } from '../shared/redis/connect.ts'
@@ -9,6 +9,7 @@ import { createLedger } from '../shared/redis/ledger.ts'
 import { checkLayout } from '../shared/redis/mailboxes.ts'
 import { createQueue } from '../shared/redis/queue.ts'
 import type { Run, Stage } from '../shared/stage.ts'
+import { createGuard, type Guard } from './breaker.ts'
 import { consumerName, deadOnThisHost, newRunId } from './identity.ts'
 import type { Log } from './log.ts'
 import type { Mailboxes } from './providers.ts'
@@ -41,6 +42,8 @@ export async function openOffice(config: Config, url: string): Promise<Office> {
   return { config, redis, keys, url, now, newRunId: () => newRunId(now()), close: () => redis.disconnect() }
 }
 
+const BREAKER_OPEN_MS = 60_000
+
 /** Starts stages in this process, each with a consumer and a reading connection of its own. */
 export function startStages(
   stages: readonly Stage[],
@@ -48,6 +51,7 @@ export function startStages(
   options: { mailboxes: Mailboxes; log: Log & { child(fields: object): Log }; onEvent?: (event: RunEvent) => void },
 ): RunningStage {
   const { config, redis, keys, now } = office
+  const guards = new Map<Provider, Guard>()
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const running = stages.map(stage => {
     const log = options.log.child({ stage: stage.name })
@@ -79,9 +83,18 @@ export function startStages(
     },
   }
 
+  function guardOf(provider: Provider): Guard {
+    const log = options.log.child({ provider })
+    const guard =
+      guards.get(provider) ??
+      createGuard({ threshold: config.CIRCUIT_BREAKER_FAILURE_THRESHOLD, openMs: BREAKER_OPEN_MS, now, log })
+    guards.set(provider, guard)
+    return guard
+  }
+
   function runFor(mailbox: MailboxId, call: Run['call']): Run {
     return {
-      mailbox: options.mailboxes(mailbox),
+      mailbox: guardOf(providerOf(mailbox))(options.mailboxes(mailbox)),
       call,
       cache: createCache(redis, keys, mailbox, config.CACHE_MESSAGE_TTL),
       ledger: createLedger(redis, keys, mailbox, now),

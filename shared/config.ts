@@ -64,6 +64,7 @@ const settings = z.object({
     .min(1, 'a number from 1 to 10')
     .max(10, 'a number from 1 to 10')
     .default(2),
+  CIRCUIT_BREAKER_FAILURE_THRESHOLD: whole(1, 1000, 5),
   MAX_ATTEMPTS: whole(1, 100, 12),
   LEASE_MS: whole(500, 3_600_000, 30_000),
   DRAIN_MS: whole(0, 3_600_000, 8000),
@@ -88,4 +89,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     return `${name}: ${value} is not allowed; use ${issue.message}`
   })
   throw new MailError('misconfigured', faults.join('. '))
+}
+
+/** This process's environment with some variables changed, for processes it starts. */
+export function inheritedEnvironment(changes: Record<string, string>): NodeJS.ProcessEnv {
+  return { ...process.env, ...changes }
 }

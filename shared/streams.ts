@@ -76,3 +76,15 @@ export const threads: Stream<ThreadChange> = {
 
 /** Self-contained analysis tasks, for the user's workers. */
 export const analysisTasks: Stream<Task> = { name: 'analysis-tasks', body: taskSchema }
+
+/** Every stream that work is handed over in, in flow order. */
+export const STREAMS: readonly Stream[] = [
+  watchEvents,
+  messageIds,
+  cachedMessages,
+  missingIds,
+  fetchedMessages,
+  merged,
+  threads,
+  analysisTasks,
+]

@@ -20,6 +20,7 @@ export interface Work {
   deliveries: readonly Delivery[]
   facts: readonly Fact[]
   delays: readonly { entry: Entry; dueAt: number; attempt: number }[]
+  parked: readonly { entry: Entry; error: MailError }[]
   dead: readonly { entry: RawEntry; error: MailError }[]
   calls: Partial<CallCounts>
   units: number
@@ -71,6 +72,16 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     delays: work.delays.map(({ entry, dueAt, attempt }) => {
       const text = encodeEnvelope({ ...entry.envelope, attempt })
       return [input(entry), plan.delay(work.stage), dueAt, plan.text(`${entry.key}\n${text}`)]
+    }),
+    parked: work.parked.map(({ entry, error }) => {
+      const member = plan.text(`${entry.key}\n${entry.text}`)
+      return [
+        input(entry),
+        plan.parked(entry.envelope.mailbox),
+        plan.mailbox(entry.envelope.mailbox),
+        member,
+        error.message,
+      ]
     }),
     dead: work.dead.map(({ entry, error }) => {
       const text = plan.text(entry.text ?? '')

@@ -60,6 +60,8 @@ export async function redisLabel(redis: Redis): Promise<string> {
 
 /** Rejections that say the connection failed, not the command: what was asked may or may not have happened. */
 export function isConnectionError(error: unknown): boolean {
+  // What a provider's connection did is another matter.
+  if (error instanceof MailError) return false
   const text =
     error instanceof Error ? `${error.name} ${error.message} ${(error as NodeJS.ErrnoException).code ?? ''}` : ''
   return /MaxRetriesPerRequest|Connection is closed|Stream isn't writeable|ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|LOADING|MASTERDOWN|READONLY/.test(

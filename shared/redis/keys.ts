@@ -21,6 +21,8 @@ export interface Keys {
   mailboxes(partition: Partition): string
   runs(partition: Partition): string
   mailbox(mailbox: MailboxId): string
+  /** What waits until the mailbox is resumed. */
+  parked(mailbox: MailboxId): string
   message(mailbox: MailboxId, id: string): string
   thread(mailbox: MailboxId, thread: string): string
   run(partition: Partition, run: string): string
@@ -53,6 +55,7 @@ export function createKeys(prefix: string, count: number): Keys {
     mailboxes: partition => at(partition, 'mailboxes'),
     runs: partition => at(partition, 'runs'),
     mailbox: mailbox => at(partitionOf(mailbox), `mailbox:${mailbox}`),
+    parked: mailbox => at(partitionOf(mailbox), `parked:${mailbox}`),
     message: (mailbox, id) => at(partitionOf(mailbox), `msg:${mailbox}:${id}`),
     thread: (mailbox, thread) => at(partitionOf(mailbox), `thread:${mailbox}:${thread}`),
     run: (partition, run) => at(partition, `run:${run}`),

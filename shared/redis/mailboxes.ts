@@ -1,9 +1,12 @@
 import type { Redis } from 'ioredis'
-import { type Envelope, encodeEnvelope } from '../envelope.ts'
+import { type Envelope, encodeEnvelope, LANES } from '../envelope.ts'
 import { MailError } from '../error.ts'
 import type { Cursor, MailboxId } from '../mailbox.ts'
-import { type WatchEvent, watchEvents } from '../streams.ts'
+import { STREAMS, type WatchEvent, watchEvents } from '../streams.ts'
 import type { Keys } from './keys.ts'
+import { resumeScript } from './scripts.ts'
+
+const RESUME_AT_ONCE = 1000
 
 /** A connected mailbox as Redis knows it. */
 export interface MailboxRecord {
@@ -14,6 +17,8 @@ export interface MailboxRecord {
   /** It was listed to its end at least once. */
   synced: boolean
   activeRun: string | undefined
+  /** Why it waits for a person, where it does: its account has to be mended, then the mailbox resumed. */
+  needsReauth: string | undefined
   /** Something came in during the active run: another follows it. */
   dirty: boolean
 }
@@ -65,7 +70,25 @@ export async function readMailbox(redis: Redis, keys: Keys, mailbox: MailboxId):
     cursorAt: fields.cursorAt === undefined ? undefined : Number(fields.cursorAt),
     synced: fields.synced === '1',
     activeRun: fields.activeRun,
+    needsReauth: fields.status === 'needs-reauth' ? (fields.statusReason ?? '') : undefined,
     dirty: fields.dirty === '1',
+  }
+}
+
+/** Lets a mailbox's parked work go on; how much there was. Safe to call twice at once. */
+export async function resumeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<number> {
+  const partition = keys.partitionOf(mailbox)
+  const streams = STREAMS.flatMap(({ name }) => LANES.map(lane => keys.stream(partition, name, lane)))
+  let total = 0
+  for (;;) {
+    const answer = await resumeScript(
+      redis,
+      [keys.parked(mailbox), keys.mailbox(mailbox), ...streams],
+      [RESUME_AT_ONCE],
+    )
+    const [moved, left] = answer as [number, number]
+    total += moved
+    if (left === 0) return total
   }
 }
 

@@ -6,7 +6,7 @@ import { merged, type Stream, watchEvents } from '../streams.ts'
 import type { Keys } from './keys.ts'
 import type { RawEntry } from './queue.ts'
 
-type KeyType = 'stream' | 'hash' | 'zset'
+type KeyType = 'stream' | 'hash' | 'zset' | 'list'
 
 /** Gathers the keys and texts that a commit names by their places, which count from 1 as Lua does. */
 export interface Plan {
@@ -16,6 +16,8 @@ export interface Plan {
   stream(to: Stream, envelope: Envelope): number
   delay(stage: StageName): number
   dead(stage: StageName): number
+  parked(mailbox: MailboxId): number
+  mailbox(mailbox: MailboxId): number
   /** The run an envelope belongs to, with all the keys its settling may touch. */
   run(of: Envelope): number
   /** A fact in the form that `facts.lua` reads. */
@@ -46,6 +48,8 @@ export function createPlan(
     stream: (to, envelope) => plan.key(names.stream(partition, to.name, envelope.lane), 'stream'),
     delay: stage => plan.key(names.delay(partition, stage), 'zset'),
     dead: stage => plan.key(names.dead(partition, stage), 'stream'),
+    parked: mailbox => plan.key(names.parked(mailbox), 'list'),
+    mailbox: mailbox => plan.key(names.mailbox(mailbox), 'hash'),
     run(of) {
       const known = runs.get(of.run)
       if (known) return known.place

@@ -10,6 +10,8 @@ export const promoteScript = script('promote')
 export const reclaimScript = script('reclaim')
 export const holdScript = script('hold')
 export const giveUpScript = script('give-up')
+export const resumeScript = script('resume')
+export const redriveScript = script('redrive')
 
 function script(name: string): Script {
   const text = source(`${name}.lua`)

@@ -3,7 +3,7 @@
 --
 -- KEYS     every key that is touched, each of the type named at the same place in plan.types
 -- ARGV[1]  plan: {now, group, types, inputs: [[key, entryId]], outputs: [[input, key, arg]], delays: [[input, key, dueMs, arg]],
---          dead: [[input, key, arg, stage, kind, message]], counts: [[input, run, field, by]],
+--          parked: [[input, list, mailbox, arg, reason]], dead: [[input, key, arg, stage, kind, message]], counts: [[input, run, field, by]],
 --          facts: [{fact, input, run, …}], runs: [{…}], limits: {…}}; places count from 1
 -- ARGV[n]  envelopes, as their place in the plan names them
 -- Result   {one 1 or 0 an input (0: it was not ours any more), one JSON text an event}
@@ -48,6 +48,12 @@ for _, out in ipairs(plan.outputs) do
 end
 for _, delay in ipairs(plan.delays) do
   if mine[delay[1]] then redis.call('ZADD', KEYS[delay[2]], delay[3], ARGV[delay[4]]) end
+end
+for _, parked in ipairs(plan.parked) do
+  if mine[parked[1]] then
+    redis.call('RPUSH', KEYS[parked[2]], ARGV[parked[4]])
+    redis.call('HSET', KEYS[parked[3]], 'status', 'needs-reauth', 'statusReason', parked[5], 'statusAt', plan.now)
+  end
 end
 for _, dead in ipairs(plan.dead) do
   if mine[dead[1]] then

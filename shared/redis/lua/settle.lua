@@ -37,7 +37,7 @@ local function settle(run)
     add(run.pages[cjson.decode(page).lane], page)
   end
   local listed = redis.call('HGET', key, 'listing') == 'done'
-  if listed and merged == opened and redis.call('HSETNX', key, 'mergedAt', plan.now) == 1 then
+  if listed and merged >= opened and redis.call('HSETNX', key, 'mergedAt', plan.now) == 1 then
     local sum = 0
     for _, fate in ipairs({ 'cached', 'fetched', 'gone', 'filtered', 'dead' }) do sum = sum + number(key, fate) end
     redis.call('HSET', key, 'addsUp', sum == number(key, 'listed') and '1' or '0')
@@ -47,7 +47,8 @@ local function settle(run)
   end
   local waiting = redis.call('ZCARD', KEYS[run.threads])
   local overdue = plan.now - number(key, 'releasedAt') >= plan.limits.longRunMs
-  if listed and grouped == opened then
+  -- More may be grouped than was opened: a redriven window is grouped again.
+  if listed and grouped >= opened then
     if waiting > 0 then release(run, key) else finish(run, key) end
   elseif waiting > 0 and overdue then
     release(run, key)

@@ -211,7 +211,17 @@ function fetched({ envelope: from }: Entry) {
 }
 
 function work(inputs: readonly Entry[]): Work {
-  return { stage: 'batch-fetch', inputs, deliveries: [], facts: [], delays: [], dead: [], calls: {}, units: 0 }
+  return {
+    stage: 'batch-fetch',
+    inputs,
+    deliveries: [],
+    facts: [],
+    delays: [],
+    parked: [],
+    dead: [],
+    calls: {},
+    units: 0,
+  }
 }
 
 async function ids(stream: string): Promise<string[]> {

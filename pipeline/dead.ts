@@ -1,0 +1,99 @@
+import { MailError } from '../shared/error.ts'
+import { type DeadLetter, dropDead, listDead, readDead, redriveDead } from '../shared/redis/dead.ts'
+import type { StageName } from '../shared/stage.ts'
+import { type CommandContext, table, withOffice } from './commands.ts'
+import type { Office } from './wire.ts'
+
+/** Which dead letters: one by name, or all of a stage or of every stage. */
+export interface DeadSelection {
+  name: string | undefined
+  all: boolean
+  stage: StageName | undefined
+}
+
+const MOST_AT_ONCE = 10_000
+
+/** Lists dead letters, oldest first, without any mail content. */
+export async function deadList(
+  context: CommandContext,
+  options: { stage: StageName | undefined; limit: number },
+): Promise<void> {
+  await withOffice(context, async ({ redis, keys }) => {
+    const { stage, limit } = options
+    const letters = await listDead(redis, keys, { limit, ...(stage ? { stage } : {}) })
+    if (context.json) {
+      context.print(JSON.stringify({ dead: letters.map(({ text: _, ...rest }) => rest) }))
+      return
+    }
+    const rows = table(['name', 'mailbox', 'kind', 'message', 'attempts', 'given up'], 4)
+    for (const letter of letters) {
+      rows.push([
+        letter.name,
+        letter.mailbox ?? '',
+        letter.kind,
+        letter.message,
+        letter.attempts ?? '',
+        timeOf(letter.lastAt),
+      ])
+    }
+    context.print(letters.length > 0 ? rows.toString() : 'No dead letters.')
+  })
+}
+
+/** Shows one dead letter whole. */
+export async function deadShow(context: CommandContext, name: string): Promise<void> {
+  await withOffice(context, async ({ redis, keys }) => {
+    const letter = await readDead(redis, keys, name)
+    if (context.json) {
+      context.print(JSON.stringify(letter))
+      return
+    }
+    const { text, firstAt, lastAt, ...rest } = letter
+    const facts = {
+      ...rest,
+      'first written': firstAt === undefined ? 'unknown' : timeOf(firstAt),
+      'given up': timeOf(lastAt),
+    }
+    const width = Math.max(...Object.keys(facts).map(key => key.length))
+    const lines = Object.entries(facts).map(([key, value]) => `${key.padEnd(width)}  ${value ?? ''}`)
+    context.print([...lines, '', text].join('\n'))
+  })
+}
+
+/** Puts dead letters back to work; each is put back by one caller only, however many try. */
+export async function deadRedrive(context: CommandContext, selection: DeadSelection): Promise<void> {
+  await withOffice(context, async office => {
+    const { redis, keys, now, newRunId } = office
+    const done = await each(office, selection, letter =>
+      redriveDead(redis, keys, letter, { now: now(), newRunId: newRunId() }),
+    )
+    context.print(context.json ? JSON.stringify({ redriven: done }) : `${done} redriven`)
+  })
+}
+
+/** Drops dead letters for good. */
+export async function deadDrop(context: CommandContext, selection: DeadSelection): Promise<void> {
+  await withOffice(context, async office => {
+    const done = await each(office, selection, letter => dropDead(office.redis, office.keys, letter))
+    context.print(context.json ? JSON.stringify({ dropped: done }) : `${done} dropped`)
+  })
+}
+
+async function each(
+  { redis, keys }: Office,
+  { name, all, stage }: DeadSelection,
+  act: (letter: DeadLetter) => Promise<boolean>,
+): Promise<number> {
+  if ((name === undefined) === !all) throw new MailError('misconfigured', 'name one dead letter, or say --all')
+  const letters =
+    name === undefined
+      ? await listDead(redis, keys, { limit: MOST_AT_ONCE, ...(stage ? { stage } : {}) })
+      : [await readDead(redis, keys, name)]
+  let done = 0
+  for (const letter of letters) if (await act(letter)) done += 1
+  return done
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString().replace('T', ' ').slice(0, 19)
+}

@@ -1,0 +1,183 @@
+import type { Redis } from 'ioredis'
+import { type Envelope, encodeEnvelope, type Lane, parseEnvelope } from '../envelope.ts'
+import { MailError } from '../error.ts'
+import { STAGE_NAMES, type StageName } from '../stage.ts'
+import { type ListedId, messageIds, missingIds, STREAMS, watchEvents } from '../streams.ts'
+import type { Keys, Partition } from './keys.ts'
+import { redriveScript } from './scripts.ts'
+
+/** An input that was given up, with all that is needed to understand it and to drive it again. */
+export interface DeadLetter {
+  /** Names it among all dead letters, such as `batch-fetch/p03/1790000000000-0`. */
+  name: string
+  stage: StageName
+  /** The stream it was read from. */
+  stream: string
+  kind: string
+  message: string
+  /** When it was written to its stream, and when it was given up; ms since 1970. */
+  firstAt: number | undefined
+  lastAt: number
+  attempts: number | undefined
+  mailbox: string | undefined
+  run: string | undefined
+  /** The entry as it was read. */
+  text: string
+}
+
+const KEEP_RUN_SECONDS = 7 * 24 * 3600
+const PAGE = 500
+
+/** Every dead letter, of one stage or all, oldest first; at most `limit`. */
+export async function listDead(
+  redis: Redis,
+  keys: Keys,
+  options: { stage?: StageName; limit?: number } = {},
+): Promise<DeadLetter[]> {
+  const { limit = PAGE } = options
+  const stages = STAGE_NAMES.filter(stage => options.stage === undefined || stage === options.stage)
+  const found = await Promise.all(
+    stages.flatMap(stage =>
+      keys.partitions.map(async partition => {
+        const entries = await redis.xrange(keys.dead(partition, stage), '-', '+', 'COUNT', limit)
+        return entries.map(([id, fields]) => deadLetter(stage, partition, id, fields))
+      }),
+    ),
+  )
+  return found
+    .flat()
+    .sort((a, b) => a.lastAt - b.lastAt)
+    .slice(0, limit)
+}
+
+/** One dead letter by its name; throws `misconfigured` when there is none of that name. */
+export async function readDead(redis: Redis, keys: Keys, name: string): Promise<DeadLetter> {
+  const { stage, partition, id } = placeOf(name)
+  const [entry] = await redis.xrange(keys.dead(partition, stage), id, id)
+  if (!entry)
+    throw new MailError(
+      'misconfigured',
+      `there is no dead letter ${name}: \`mailsluice dead list\` shows those there are`,
+    )
+  return deadLetter(stage, partition, id, entry[1])
+}
+
+/** Drops a dead letter for good; false when it was gone already. */
+export async function dropDead(redis: Redis, keys: Keys, letter: DeadLetter): Promise<boolean> {
+  return settle(redis, keys, letter, { stream: letter.stream, lane: 'live' })
+}
+
+/**
+ * Puts a dead letter's input back, with no attempts behind it, so that its message reaches its thread and task; false when it was gone
+ * already. A message id goes through a window of its own, for the one it was in is complete; a listing becomes a new run.
+ */
+export async function redriveDead(
+  redis: Redis,
+  keys: Keys,
+  letter: DeadLetter,
+  context: { now: number; newRunId: string },
+): Promise<boolean> {
+  const stream = STREAMS.find(({ name }) => name === letter.stream)
+  const envelope = stream && readable(() => parseEnvelope(letter.text, stream.body))
+  // What could not be read is given another look as it is.
+  if (!envelope) return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: letter.text })
+  const { lane, mailbox } = envelope
+  if (letter.stream === watchEvents.name) {
+    const { newRunId: run, now } = context
+    const again: Envelope = {
+      ...envelope,
+      id: run,
+      run,
+      trace: run,
+      at: now,
+      attempt: 0,
+      lane: 'live',
+      body: { cause: 'request' },
+    }
+    return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: encodeEnvelope(again) })
+  }
+  if (letter.stream !== messageIds.name && letter.stream !== missingIds.name) {
+    return settle(redis, keys, letter, {
+      stream: letter.stream,
+      lane,
+      run: envelope.run,
+      text: encodeEnvelope({ ...envelope, attempt: 0 }),
+    })
+  }
+  const { id, thread } = envelope.body as ListedId
+  const window = `redrive:${letter.name}`
+  const body = { id, thread, window, index: 0, of: 1 }
+  const again = { ...envelope, id: `${envelope.run}/${window}/0`, at: context.now, attempt: 0, body }
+  const items = JSON.stringify([[id, thread]])
+  return settle(redis, keys, letter, {
+    stream: letter.stream,
+    lane,
+    run: envelope.run,
+    mailbox,
+    window,
+    items,
+    text: encodeEnvelope(again),
+  })
+}
+
+interface Again {
+  stream: string
+  lane: Lane
+  run?: string
+  mailbox?: string
+  window?: string
+  items?: string
+  text?: string
+}
+
+async function settle(redis: Redis, keys: Keys, letter: DeadLetter, again: Again): Promise<boolean> {
+  const { stage, partition, id } = placeOf(letter.name)
+  const { run = '-', window = '-', mailbox = '', items = '', text = '' } = again
+  const touched = [
+    keys.dead(partition, stage),
+    keys.stream(partition, again.stream, again.lane),
+    keys.run(partition, run),
+    keys.window(partition, run, window),
+    keys.runs(partition),
+  ]
+  return (await redriveScript(redis, touched, [id, text, run, mailbox, Date.now(), KEEP_RUN_SECONDS, items])) === 1
+}
+
+function deadLetter(stage: StageName, partition: Partition, id: string, fields: string[]): DeadLetter {
+  const value = (name: string) => fields[fields.indexOf(name) + 1] ?? ''
+  const text = value('envelope')
+  const head = readable(() => JSON.parse(text) as Partial<Envelope>)
+  return {
+    name: `${stage}/${partition}/${id}`,
+    stage,
+    stream: value('stream'),
+    kind: value('kind'),
+    message: value('message'),
+    firstAt: head?.at,
+    lastAt: Number(value('at')),
+    attempts: head?.attempt === undefined ? undefined : head.attempt + 1,
+    mailbox: head?.mailbox,
+    run: head?.run,
+    text,
+  }
+}
+
+function placeOf(name: string): { stage: StageName; partition: Partition; id: string } {
+  const [word, partition, id] = name.split('/')
+  const stage = STAGE_NAMES.find(one => one === word)
+  if (!stage || !/^p\d+$/.test(partition ?? '') || !/^\d+-\d+$/.test(id ?? '')) {
+    throw new MailError(
+      'misconfigured',
+      `"${name}" names no dead letter: names look like batch-fetch/p03/1790000000000-0`,
+    )
+  }
+  return { stage, partition: partition as Partition, id: id ?? '' }
+}
+
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
