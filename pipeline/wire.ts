@@ -9,12 +9,13 @@ import { createLedger } from '../shared/redis/ledger.ts'
 import { checkLayout } from '../shared/redis/mailboxes.ts'
 import { createQueue } from '../shared/redis/queue.ts'
 import type { Run, Stage } from '../shared/stage.ts'
+import { withBackpressure } from './backpressure.ts'
 import { createGuard, type Guard } from './breaker.ts'
 import { consumerName, deadOnThisHost, newRunId } from './identity.ts'
 import type { Log } from './log.ts'
 import type { Mailboxes } from './providers.ts'
 import { type RunningStage, runStage } from './run-stage.ts'
-import { paceOf } from './stages.ts'
+import { paceOf, STAGES } from './stages.ts'
 import { tellOfRun } from './tell.ts'
 
 /** A connection to Redis with what belongs to it: all that a command needs. */
@@ -51,13 +52,16 @@ export function startStages(
   options: { mailboxes: Mailboxes; log: Log & { child(fields: object): Log }; onEvent?: (event: RunEvent) => void },
 ): RunningStage {
   const { config, redis, keys, now } = office
+  const [firstStage] = STAGES
   const guards = new Map<Provider, Guard>()
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const running = stages.map(stage => {
     const log = options.log.child({ stage: stage.name })
     const streams = stage.reads.map(({ name }) => name)
-    return runStage(stage, {
-      queue: createQueue({ redis, keys, stage: stage.name, streams, consumer, now }),
+    const queue = createQueue({ redis, keys, stage: stage.name, streams, consumer, now })
+    const held = stage === firstStage ? withBackpressure(stage, office, { limit: config.BACKLOG_LIMIT, log }) : stage
+    return runStage(held, {
+      queue,
       blocking: openRedis(office.url),
       commit: { redis, keys, longRunMs: config.MAX_SYNC_DURATION * 1000, now, newRunId: office.newRunId },
       pace: paceOf(stage, config),

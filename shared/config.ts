@@ -58,6 +58,7 @@ const settings = z.object({
     .min(1, 'a list of Gmail message fields')
     .default('id,threadId,labelIds,snippet,payload/headers,internalDate'),
   CACHE_MESSAGE_TTL: whole(1, 31_536_000, 3600),
+  BACKLOG_LIMIT: whole(10, 10_000_000, 10_000),
   MAX_SYNC_DURATION: whole(1, 86_400, 300),
   RATE_LIMIT_BACKOFF_FACTOR: z.coerce
     .number({ error: 'a number from 1 to 10' })

@@ -61,7 +61,7 @@ t.test('what fails again is dead again, and can be redriven again', async t => {
   t.match((await pipeline.quiet())[0], { listed: 10, fates: { fetched: 9, dead: 1 }, addsUp: true })
   const [again] = await until(async () => {
     const found = await listDead(client, keys)
-    return found.length === 1 && found
+    return found.length === 1 ? found : undefined
   }, 'it is dead again')
   heal()
   if (again) await redriveDead(client, keys, again, context())
@@ -119,7 +119,7 @@ t.test('entries that cannot be read go to the dead letters and hold nobody up', 
   t.match(await pipeline.sync(), { listed: 5, fates: { fetched: 5 } })
   const letters = await until(async () => {
     const found = await listDead(client, keys)
-    return found.length === 3 && found
+    return found.length === 3 ? found : undefined
   }, 'all three are dead')
   t.same(letters.map(({ kind, text }) => [kind, text]).sort(), [
     ['unparsable', ''],

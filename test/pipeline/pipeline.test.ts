@@ -1,5 +1,7 @@
 import t from 'tap'
+import { STAGES } from '../../pipeline/stages.ts'
 import { MailError } from '../../shared/error.ts'
+import { readBacklog } from '../../shared/redis/runs.ts'
 import { analysisTasks, merged, messageIds, threads, watchEvents } from '../../shared/streams.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { ANA, startPipeline } from '../support/pipeline.ts'
@@ -63,6 +65,27 @@ t.test('at most two windows of a run are open, and a thread over many pages goes
   const windows = (await pipeline.read(merged)).filter(({ body }) => !body.release)
   t.equal(windows.length, 10)
   t.equal(new Set(windows.map(({ id }) => id)).size, 10)
+})
+
+t.test('while later stages are far behind nothing new is listed, and all comes once they have caught up', async t => {
+  const mailbox = fakeMailbox(100)
+  const pipeline = await startPipeline(redis, mailbox, { only: ['list-ids'], settings: { BACKLOG_LIMIT: '50' } })
+  t.teardown(() => pipeline.stop())
+  const { redis: client, keys } = pipeline.office
+  mailbox.deliver(450, 30)
+  await pipeline.request()
+  await until(async () => (await pipeline.read(messageIds)).length === 100, 'a page is listed')
+  const isHeld = async () => {
+    const backlog = await readBacklog(client, keys, STAGES.slice(0, 1))
+    return backlog.some(({ lane, inWork }) => lane === 'bulk' && inWork === 1)
+  }
+  await until(isHeld, 'the second page is taken up')
+  const begun = performance.now()
+  await until(() => performance.now() - begun > 500, 'it would be listed within milliseconds')
+  t.equal((await pipeline.read(messageIds)).length, 100, 'and is held back')
+  pipeline.start(['cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'])
+  const [run] = await pipeline.quiet()
+  t.match(run, { listed: 450, fates: { fetched: 450 }, tasks: 30, addsUp: true })
 })
 
 t.test('what was deleted meanwhile is gone, and its window completes', async t => {

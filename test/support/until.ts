@@ -3,7 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const LOOK_AGAIN_MS = 20
 
 /** Waits until a condition holds (is truthy and does not throw); throws, naming it, when it does not within `deadlineMs`. */
-export async function until<T>(condition: () => T | Promise<T>, what: string, deadlineMs = 20_000): Promise<T> {
+export async function until<T>(
+  condition: () => T | undefined | Promise<T | undefined>,
+  what: string,
+  deadlineMs = 20_000,
+): Promise<T> {
   const deadline = Date.now() + deadlineMs
   let last: unknown
   for (;;) {
