@@ -1,10 +1,11 @@
+import type { Redis } from 'ioredis'
 import { MailError } from '../shared/error.ts'
+import type { Keys } from '../shared/redis/keys.ts'
 import { readBacklog } from '../shared/redis/runs.ts'
 import type { Stage } from '../shared/stage.ts'
 import type { Log } from './log.ts'
 import { STAGES } from './stages.ts'
 import { sleep } from './wait.ts'
-import type { Office } from './wire.ts'
 
 const LOOK_EVERY_MS = 200
 
@@ -14,7 +15,7 @@ const LOOK_EVERY_MS = 200
  */
 export function withBackpressure(
   stage: Stage,
-  office: Pick<Office, 'redis' | 'keys' | 'now'>,
+  office: { redis: Redis; keys: Keys; now: () => number },
   { limit, log }: { limit: number; log: Log },
 ): Stage {
   let pausedAt: number | undefined
@@ -41,10 +42,16 @@ export function withBackpressure(
     if (office.now() - lookedAt < LOOK_EVERY_MS) return
     lookedAt = office.now()
     const backlog = await readBacklog(office.redis, office.keys, STAGES.slice(1))
-    const entries = backlog.reduce((sum, { waiting, inWork }) => sum + (waiting ?? 0) + inWork, 0)
+    // A stage that never ran is somebody else's business, not a slow one.
+    const counted = backlog.filter(({ known }) => known)
+    const entries = counted.reduce((sum, { waiting, inWork }) => sum + (waiting ?? 0) + inWork, 0)
     if (pausedAt === undefined && entries > limit) {
       pausedAt = office.now()
-      log.warn({ entries, limit }, 'too much is waiting in later stages: nothing new is listed until they catch up')
+      const [worst] = counted.toSorted((a, b) => (b.waiting ?? 0) + b.inWork - (a.waiting ?? 0) - a.inWork)
+      log.warn(
+        { entries, limit, most: worst?.stage },
+        'too much is waiting in later stages: nothing new is listed until they catch up',
+      )
     } else if (pausedAt !== undefined && entries <= limit / 2) {
       log.info({ entries, pausedMs: office.now() - pausedAt }, 'later stages have caught up: listing goes on')
       pausedAt = undefined

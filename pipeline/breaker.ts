@@ -32,7 +32,7 @@ export function createGuard({ threshold, openMs, now, log }: BreakerOptions): Gu
   breaker.onReset(() => log.info({ outageMs: now() - brokenAt }, 'the provider is available again'))
 
   return mailbox => ({
-    open: call => guarded(() => mailbox.open(call)),
+    open: (call, knownUntil) => guarded(() => mailbox.open(call, knownUntil)),
     changes: (since, page, call) => guarded(() => mailbox.changes(since, page, call)),
     fetch: (wanted, call) => guarded(() => mailbox.fetch(wanted, call)),
   })

@@ -1,15 +1,14 @@
 import { SingleBar } from 'cli-progress'
 import { MailError } from '../shared/error.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
-import { readMailbox } from '../shared/redis/mailboxes.ts'
-import { listRuns, type RunRecord, readBacklog } from '../shared/redis/runs.ts'
+import { type MailboxRecord, readMailbox } from '../shared/redis/mailboxes.ts'
+import { listRunsSince, type RunRecord, readBacklog, readRun } from '../shared/redis/runs.ts'
 import { FATES } from '../shared/streams.ts'
 import { STAGES } from './stages.ts'
 import { sleep } from './wait.ts'
 import type { Office } from './wire.ts'
 
 const LOOK_EVERY_MS = 50
-const MANY_RUNS = 1000
 const PATIENCE_MS = 10_000
 const STOPPED = 'stopped before everything was synced; what is left goes on at the next start'
 
@@ -27,15 +26,20 @@ export interface FollowOptions {
 /** Waits until nothing is under way in these mailboxes any more; answers the runs that were. Shows a progress bar if asked to. Throws when aborted. */
 export async function untilQuiet(office: Office, options: FollowOptions): Promise<RunRecord[]> {
   const bar = options.bar ? progressBar() : undefined
+  const { redis, keys } = office
+  // Runs that had begun before and were met under way.
+  const underWay = new Map<string, MailboxId>()
   let movedAt = office.now()
   let before = ''
   try {
     for (;;) {
-      const runs = await runsSince(office, options)
+      // Asked against the flow: what is taken up between two questions is seen by the later one.
+      const fresh = await areEventsTaken(office)
+      const records = await Promise.all(options.mailboxes.map(mailbox => readMailbox(redis, keys, mailbox)))
+      const runs = await runsOf(office, options, records, underWay)
       bar?.show(runs)
+      if (fresh && records.every(isAtRest) && runs.every(run => run.settled || isParked(run, records))) return runs
       const state = JSON.stringify(runs)
-      // Looked at twice: a run may have begun and ended between two questions.
-      if (state === before && (await isQuiet(office, runs, options.mailboxes))) return runs
       if (options.signal.aborted) throw new MailError('unavailable', STOPPED)
       if (state !== before) movedAt = office.now()
       before = state
@@ -50,28 +54,32 @@ export async function untilQuiet(office: Office, options: FollowOptions): Promis
   }
 }
 
-// The cheap questions first. A watch event that waits to be tried again has begun its run, so only fresh ones are looked for.
-async function isQuiet(
-  { redis, keys }: Office,
-  runs: readonly RunRecord[],
-  mailboxes: readonly MailboxId[],
-): Promise<boolean> {
-  const records = await Promise.all(mailboxes.map(mailbox => readMailbox(redis, keys, mailbox)))
-  // A mailbox that waits for a person moves no more by itself.
-  const parked = records.filter(record => record?.needsReauth !== undefined)
-  const isParked = (mailbox: string) => parked.some(record => record?.mailbox === mailbox)
-  if (!runs.every(run => run.settled || isParked(run.mailbox))) return false
-  const moving = records.filter(record => !parked.includes(record))
-  if (moving.some(record => record?.activeRun !== undefined || record?.dirty)) return false
+// An event that waits to be tried again has begun its run, or will never; only fresh ones are looked for.
+async function areEventsTaken({ redis, keys }: Office): Promise<boolean> {
   const backlog = await readBacklog(redis, keys, STAGES.slice(0, 1))
-  return backlog.every(({ waiting, inWork }) => (waiting ?? 0) + inWork === 0)
+  return backlog.every(({ waiting, inWork }) => waiting === 0 && inWork === 0)
 }
 
-async function runsSince({ redis, keys }: Office, { since, mailboxes }: FollowOptions): Promise<RunRecord[]> {
-  const runs = await listRuns(redis, keys, MANY_RUNS)
-  const ofInterest = (run: RunRecord) => mailboxes.some(mailbox => mailbox === run.mailbox)
-  const current = (run: RunRecord) => run.startedAt >= since || run.endedAt === undefined || run.endedAt >= since
-  return runs.filter(run => ofInterest(run) && current(run)).reverse()
+// A mailbox that waits for a person moves no more by itself.
+function isAtRest(record: MailboxRecord | undefined): boolean {
+  return record?.needsReauth !== undefined || (record?.activeRun === undefined && !record?.dirty)
+}
+
+function isParked({ mailbox }: RunRecord, records: readonly (MailboxRecord | undefined)[]): boolean {
+  return records.some(record => record?.mailbox === mailbox && record.needsReauth !== undefined)
+}
+
+async function runsOf(
+  { redis, keys }: Office,
+  { since, mailboxes }: FollowOptions,
+  records: readonly (MailboxRecord | undefined)[],
+  underWay: Map<string, MailboxId>,
+): Promise<RunRecord[]> {
+  const started = (await listRunsSince(redis, keys, since)).filter(run => mailboxes.some(one => one === run.mailbox))
+  for (const record of records) if (record?.activeRun !== undefined) underWay.set(record.activeRun, record.mailbox)
+  const earlier = [...underWay].filter(([run]) => !started.some(one => one.run === run))
+  const found = await Promise.all(earlier.map(([run, mailbox]) => readRun(redis, keys, keys.partitionOf(mailbox), run)))
+  return [...found.filter(run => run !== undefined), ...started]
 }
 
 /** Tells a person that nothing moves, and where to look. */

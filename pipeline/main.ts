@@ -5,6 +5,7 @@ import { MailError } from '../shared/error.ts'
 import type { StageName } from '../shared/stage.ts'
 import { type CommandContext, push, resume, runOneStage, runs, status, sync } from './commands.ts'
 import { deadDrop, deadList, deadRedrive, deadShow } from './dead.ts'
+import { runKeeper } from './keeper-command.ts'
 import { diesLoudly, untilSignalled } from './lifecycle.ts'
 import { createLog } from './log.ts'
 import { runSimulator } from './sim-command.ts'
@@ -54,6 +55,11 @@ function program(): Command {
     .description('run one stage as a process of its own')
     .argument('<name>', 'list-ids, cache-filter, batch-fetch, merge, thread-group or ai-dispatch', checked(oneStage))
     .action(name => runOneStage(contextOf({}), name))
+
+  mailsluice
+    .command('keeper')
+    .description('trim streams, remove dead consumers, look for stuck runs')
+    .action(() => runKeeper(contextOf({})))
 
   mailsluice
     .command('push')

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { from, lastValueFrom, mergeMap } from 'rxjs'
 import { type Envelope, parseEnvelope } from '../shared/envelope.ts'
-import { asMailError, type MailError } from '../shared/error.ts'
+import { asMailError, MailError } from '../shared/error.ts'
 import type { CallKind, MailboxId } from '../shared/mailbox.ts'
 import {
   type CommitOptions,
@@ -42,6 +42,7 @@ export interface StageOptions {
 }
 
 const COMMIT_AGAIN_MS = 250
+const COMPLAIN_EVERY_MS = 60_000
 const HEARTBEATS_A_LEASE = 3
 const ABORT_GRACE_MS = 500
 
@@ -98,8 +99,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     }
   }
 
-  async function work(entries: Entry<In>[]): Promise<void> {
-    const meter = createMeter()
+  async function work(entries: Entry<In>[], meter = createMeter()): Promise<void> {
     try {
       const [first] = entries
       if (!first) return
@@ -117,12 +117,13 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     // Redis is away, the batch is not at fault.
     if (isConnectionError(thrown)) {
       await sleep(COMMIT_AGAIN_MS, aborted.signal)
-      return work(entries)
+      return work(entries, meter)
     }
     const error = asMailError(thrown)
-    if (isPoisoned(error) && entries.length > 1) {
+    // What is no MailError is a fault of ours, met with something in the batch.
+    if (entries.length > 1 && (isPoisoned(error) || !(thrown instanceof MailError))) {
       const half = Math.ceil(entries.length / 2)
-      await work(entries.slice(0, half))
+      await work(entries.slice(0, half), meter)
       return work(entries.slice(half))
     }
     await commit(workOf(entries, { failed: entries.map(({ envelope }) => ({ item: envelope, error })) }, meter))
@@ -130,6 +131,10 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
 
   function workOf(entries: readonly Entry<In>[], outcome: Outcome<In>, meter: Meter): Work {
     const all = { ...nothing(entries), calls: meter.calls, units: meter.units() }
+    const at = now()
+    // One draw for all, so that what failed together comes back together: as one call, not as many.
+    const drawn = options.policy.random()
+    const policy = { ...options.policy, random: () => drawn }
     const deliveries = [...(outcome.deliveries ?? [])]
     const facts = [...(outcome.facts ?? [])]
     const delays: { entry: Entry<In>; dueAt: number; attempt: number }[] = []
@@ -138,7 +143,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     for (const { item, error } of outcome.failed ?? []) {
       const entry = entries.find(({ envelope }) => envelope === item)
       if (!entry) continue
-      const decision = decide(error, item.attempt, options.policy)
+      const decision = decide(error, item.attempt, policy)
       tellOfFailure(item, error, decision)
       if (decision === 'dead') {
         const burial = stage.bury(item, error)
@@ -148,7 +153,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       } else if (decision === 'parked') {
         parked.push({ entry, error })
       } else {
-        delays.push({ entry, dueAt: now() + decision.retryInMs, attempt: decision.attempt })
+        delays.push({ entry, dueAt: at + Math.ceil(decision.retryInMs), attempt: decision.attempt })
       }
     }
     return { ...all, deliveries, facts, delays, parked, dead }
@@ -179,7 +184,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
 
   // Gated on XACK, a commit may be repeated until it is known to have happened.
   async function commit(done: Work): Promise<void> {
-    for (let complained = false; !aborted.signal.aborted; complained = true) {
+    for (let complainAt = 0; !aborted.signal.aborted; ) {
       try {
         const committed = await commitWork(done, options.commit)
         reader.done(done.inputs)
@@ -187,7 +192,10 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
         tell(done, committed)
         return
       } catch (error) {
-        if (!complained) log.error({ error: String(error) }, 'cannot commit yet; trying again')
+        if (now() >= complainAt) {
+          log.error({ error: String(error), entries: done.inputs.length }, 'cannot commit yet; trying again')
+          complainAt = now() + COMPLAIN_EVERY_MS
+        }
         await sleep(COMMIT_AGAIN_MS, aborted.signal)
       }
     }

@@ -4,6 +4,7 @@ import type { MailboxId } from '../shared/mailbox.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
+import { keeperOf } from './keeper-command.ts'
 import { createLog } from './log.ts'
 import { type MailSource, openMailSource } from './mail-source.ts'
 import { openRedisServer, type RedisServer } from './redis-source.ts'
@@ -33,10 +34,11 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
     office = await openOffice(config, server.url)
     const mailboxes = await connectAll(office, source, options.signal)
     const stages = startStages(chosen(options.only), office, { mailboxes: source.mailboxes, log })
+    const keeper = options.only || options.once ? undefined : keeperOf(office, log)
     try {
       return await syncAndStay(office, mailboxes, { source, server, options })
     } finally {
-      await stages.stop(config.DRAIN_MS)
+      await Promise.all([stages.stop(config.DRAIN_MS), keeper?.stop()])
     }
   } finally {
     office?.close()

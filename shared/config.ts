@@ -59,6 +59,8 @@ const settings = z.object({
     .default('id,threadId,labelIds,snippet,payload/headers,internalDate'),
   CACHE_MESSAGE_TTL: whole(1, 31_536_000, 3600),
   BACKLOG_LIMIT: whole(10, 10_000_000, 10_000),
+  STREAM_RETENTION: whole(60, 31_536_000, 259_200),
+  KEEPER_INTERVAL: whole(1, 86_400, 60),
   MAX_SYNC_DURATION: whole(1, 86_400, 300),
   RATE_LIMIT_BACKOFF_FACTOR: z.coerce
     .number({ error: 'a number from 1 to 10' })

@@ -22,7 +22,7 @@ export type Fact = { from: Envelope } & (
   | { fact: 'fate-known'; window: string; index: number; fate: Fate }
   | { fact: 'window-grouped'; fresh: readonly Listed[]; gone: readonly Listed[] }
   | { fact: 'context-asked'; threads: readonly ThreadId[] }
-  | { fact: 'thread-released'; thread: ThreadId; delivery?: Delivery }
+  | { fact: 'thread-released'; thread: ThreadId; seen: string; version: string; delivery?: Delivery }
   | { fact: 'release-handled' }
   | { fact: 'thread-settled'; thread: ThreadId; version: string; delivery?: Delivery }
 )
@@ -35,6 +35,9 @@ export interface PendingThread {
   thread: ThreadId
   ids: readonly MessageId[]
   fresh: readonly MessageId[]
+  /** Stands for what is new of it; when the thread is let go, it goes only if nothing came meanwhile. */
+  seen: string
+  /** Its lost messages were asked for as often as makes sense. */
   contextAsked: boolean
   /** It was dispatched before, in some version. */
   known: boolean

@@ -72,8 +72,11 @@ export interface Opened {
  * All throw MailError and nothing else.
  */
 export interface Mailbox {
-  /** Asks whose mailbox this is and pins a cursor before anything is listed. */
-  open(call: Call): Promise<Opened>
+  /**
+   * Asks whose mailbox this is and pins a cursor before anything is listed. With `knownUntil` (ms since 1970) all mail received before
+   * is known, and the listing that begins at the cursor may leave it out; it leaves out nothing that came later.
+   */
+  open(call: Call, knownUntil?: number): Promise<Opened>
   /** Lists one page of what is new since the cursor; a cursor fresh from `open` starts with the first sync's listing. */
   changes(since: Cursor, page: Page | undefined, call: Call): Promise<Changes>
   /** Fetches messages; the answer holds every wanted id, whatever became of it. */

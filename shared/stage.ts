@@ -75,10 +75,11 @@ export interface Ledger {
   dispatched(threads: readonly ThreadId[]): Promise<ReadonlyMap<ThreadId, string>>
 }
 
-/** A run that may start: from where, and whether the mailbox was ever listed to its end. */
+/** A run that may start: from where, whether the mailbox was ever listed to its end, and when that last was (ms since 1970). */
 export interface Begun {
   cursor: Cursor | undefined
   synced: boolean
+  syncedAt: number | undefined
 }
 
 /** An envelope that follows from another in the same run; `id` must be the same whenever the same step is done again. */

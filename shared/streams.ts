@@ -21,7 +21,15 @@ const inWindow = (body: { window: string; of: number }) => ({ group: body.window
 const watchEvent = z.object({
   cause: z.enum(['push', 'poll', 'request', 'first-sync', 'coalesced', 'page']),
   historyId: z.string().optional(),
-  page: z.object({ token: z.string(), since: z.string(), from: z.string(), window: z.number().int() }).optional(),
+  page: z
+    .object({
+      token: z.string(),
+      since: z.string(),
+      from: z.string(),
+      window: z.number().int(),
+      syncedAt: z.number().optional(),
+    })
+    .optional(),
 })
 export type WatchEvent = z.infer<typeof watchEvent>
 

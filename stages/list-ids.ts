@@ -6,11 +6,12 @@ import { messageIds, type WatchEvent, watchEvents } from '../shared/streams.ts'
 
 type Event = Envelope<WatchEvent>
 
-/** Where a page of a run is listed from; `from` is the mailbox's cursor as the run found it. */
+/** Where a page of a run is listed from; `from` is the mailbox's cursor as the run found it, `syncedAt` when it last moved. */
 interface Place {
   since: Cursor
   from: Cursor
-  token?: string
+  token?: string | undefined
+  syncedAt?: number | undefined
   window: number
 }
 
@@ -22,31 +23,37 @@ export const listIds: Stage<WatchEvent> = {
   pace: { size: 20, waitMs: 0, concurrency: 3 },
 
   async handle(batch, run) {
-    const [first] = batch.items.filter(item => !item.body.page)
-    const outcomes = batch.items
-      .filter(item => item.body.page)
-      .map(item => listPage(item, item.lane, item.body.page as Place, run))
-    // One call answers all the events that came before it.
-    if (first) outcomes.push(startRun(first, run))
-    return joined(await Promise.all(outcomes))
+    const pages = batch.items.flatMap(item => (item.body.page ? [listPage(item, item.lane, item.body.page, run)] : []))
+    const started = startRun(
+      batch.items.filter(item => !item.body.page),
+      run,
+    )
+    return joined(await Promise.all([...pages, started]))
   },
 
   bury: (item, error) => ({ facts: [{ fact: 'run-failed', from: item, reason: error.message }] }),
 }
 
-async function startRun(event: Event, run: Run): Promise<Outcome<WatchEvent>> {
-  const begun = await run.ledger.begin(event)
-  if (!begun) return {}
-  const cursor = begun.cursor ?? (await run.mailbox.open(run.call)).cursor
-  return listPage(event, begun.synced ? 'live' : 'bulk', { since: cursor, from: begun.cursor ?? '', window: 1 }, run)
+// One call answers all the events that came before it; where another run is active, its end answers them.
+async function startRun(events: readonly Event[], run: Run): Promise<Outcome<WatchEvent>> {
+  for (const event of events) {
+    const begun = await run.ledger.begin(event)
+    if (!begun) continue
+    const { synced, syncedAt } = begun
+    const since = begun.cursor ?? (await run.mailbox.open(run.call)).cursor
+    const place = { since, from: begun.cursor ?? '', window: 1, ...(syncedAt === undefined ? {} : { syncedAt }) }
+    return listPage(event, synced ? 'live' : 'bulk', place, run)
+  }
+  return {}
 }
 
 async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promise<Outcome<WatchEvent>> {
   const { since, from, window } = place
   const changes = await run.mailbox.changes(since, place.token, run.call)
   if (changes.reset) {
-    const fresh = await run.mailbox.open(run.call)
-    return listPage(item, 'bulk', { since: fresh.cursor, from, window }, run)
+    // What came since the cursor last moved is listed, however much it is.
+    const fresh = await run.mailbox.open(run.call, place.syncedAt)
+    return listPage(item, 'bulk', { since: fresh.cursor, from, window, syncedAt: place.syncedAt }, run)
   }
   const deliveries = changes.ids.map(({ id, thread }, index) =>
     follow(
@@ -58,7 +65,14 @@ async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promis
       lane,
     ),
   )
-  const next = changes.next && { token: changes.next, since, from, window: window + 1 }
+  const { syncedAt } = place
+  const next = changes.next && {
+    token: changes.next,
+    since,
+    from,
+    window: window + 1,
+    ...(syncedAt === undefined ? {} : { syncedAt }),
+  }
   return {
     deliveries,
     facts: [

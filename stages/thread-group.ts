@@ -47,11 +47,12 @@ async function release(item: Item, run: Run): Promise<Outcome<MergedWindow>> {
 }
 
 function goOut(item: Item, pending: PendingThread, messages: readonly Message[], of: number, run: Run): Fact {
-  const { thread } = pending
-  if (messages.length === 0) return { fact: 'thread-released', from: item, thread }
+  const { thread, seen } = pending
+  const version = threadVersion(messages, run.task)
+  if (messages.length === 0) return { fact: 'thread-released', from: item, thread, seen, version }
   const body = {
     thread,
-    version: threadVersion(messages, run.task),
+    version,
     ids: messages.map(message => message.id),
     fresh: pending.fresh.filter(id => messages.some(message => message.id === id)),
     reason: pending.known ? ('grown' as const) : ('new' as const),
@@ -61,6 +62,8 @@ function goOut(item: Item, pending: PendingThread, messages: readonly Message[],
     fact: 'thread-released',
     from: item,
     thread,
+    seen,
+    version,
     delivery: follow(item, threads, `${item.id}/${thread}`, body, run.now()),
   }
 }

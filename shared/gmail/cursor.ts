@@ -8,6 +8,8 @@ import type { Cursor, Page } from '../mailbox.ts'
 export interface Place {
   at: 'pinned' | 'history'
   historyId: bigint
+  /** With `pinned`: only mail received after this moment is to be listed, in seconds since 1970; the rest is known. */
+  after?: number
 }
 
 /**
@@ -21,20 +23,22 @@ export type Listing =
   | { list: 'history'; token?: string }
 
 /** A place as a cursor. */
-export function writeCursor({ at, historyId }: Place): Cursor {
-  return `${at}:${historyId}`
+export function writeCursor({ at, historyId, after }: Place): Cursor {
+  return after === undefined ? `${at}:${historyId}` : `${at}:${historyId}:${after}`
 }
 
 /** Reads a cursor that `writeCursor` wrote; throws `unparsable` on anything else. */
 export function readCursor(cursor: Cursor): Place {
-  const match = /^(pinned|history):(\d{1,20})$/.exec(cursor)
-  if (!match?.[2]) {
+  const match = /^(?:(pinned):(\d{1,20})(?::(\d{1,11}))?|(history):(\d{1,20}))$/.exec(cursor)
+  const historyId = match?.[2] ?? match?.[5]
+  if (historyId === undefined) {
     throw new MailError(
       'unparsable',
       'the cursor was not written by the Gmail adapter; connect the mailbox again to list it anew',
     )
   }
-  return { at: match[1] === 'pinned' ? 'pinned' : 'history', historyId: BigInt(match[2]) }
+  const place: Place = { at: match?.[1] ? 'pinned' : 'history', historyId: BigInt(historyId) }
+  return match?.[3] === undefined ? place : { ...place, after: Number(match[3]) }
 }
 
 /** A listing and the token of its next page, as a page. */

@@ -32,8 +32,9 @@ const HISTORY_FIELDS = [
   'labelsRemoved(labelIds,message(id,threadId)))',
 ].join(',')
 
-/** The listing that a first sync begins with. */
-export function firstListing(initial: InitialSync, now: number): FirstSync {
+/** The listing that a first sync begins with; `after` (seconds since 1970), where it is given, bounds it instead. */
+export function firstListing(initial: InitialSync, now: number, after?: number): FirstSync {
+  if (after !== undefined) return { list: 'after', seconds: after }
   if (initial.kind === 'newest') return { list: 'newest', left: initial.count }
   if (initial.kind === 'all') return { list: 'all' }
   return { list: 'after', seconds: Math.floor(now / 1000) - initial.days * DAY_SECONDS }

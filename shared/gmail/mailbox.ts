@@ -33,6 +33,9 @@ const TOKEN_URL = 'https://oauth2.googleapis.com/token'
 
 const profile = z.object({ emailAddress: z.string().min(1), historyId: z.coerce.string().regex(/^\d{1,20}$/) })
 
+// Mail is not always received in the order of its dates.
+const OVERLAP_MS = 24 * 3_600_000
+
 /**
  * A mailbox at Gmail. Each method is one HTTP request, metered in quota units when it is sent and never retried; only an unreadable
  * batch answer is asked for again message by message. A cursor says `pinned:H` before the first listing and `history:H` after it.
@@ -45,7 +48,7 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
   const listing = { name, client, costs, pageSize, now }
 
   return {
-    async open(call) {
+    async open(call, knownUntil) {
       const doing = `getProfile of ${name}`
       const sending = { doing, signal: call.signal, onSent: () => call.meter('profile', costs.profile) }
       const answer = await client.ask(sending, (api, inner) =>
@@ -54,7 +57,11 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
       if (answer.status !== 200) throw errorOf(answer, doing, { now })
       const { success, data } = profile.safeParse(answer.body)
       if (!success) throw new MailError('unparsable', `${doing}: Google's answer holds no address and history id`)
-      return { address: data.emailAddress, cursor: writeCursor({ at: 'pinned', historyId: BigInt(data.historyId) }) }
+      const after = knownUntil === undefined ? {} : { after: Math.max(0, Math.floor((knownUntil - OVERLAP_MS) / 1000)) }
+      return {
+        address: data.emailAddress,
+        cursor: writeCursor({ at: 'pinned', historyId: BigInt(data.historyId), ...after }),
+      }
     },
 
     async changes(since, page, call) {
@@ -66,7 +73,7 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
       if (place.at === 'history' || at?.list === 'history') {
         throw new MailError('unparsable', `the page to list of ${name} belongs to another cursor`)
       }
-      return listFirst(listing, place, at ?? firstListing(options.initialSync, now()), call)
+      return listFirst(listing, place, at ?? firstListing(options.initialSync, now(), place.after), call)
     },
 
     fetch(wanted, call) {

@@ -1,12 +1,15 @@
 import { Redis } from 'ioredis'
 import { MailError } from '../error.ts'
+import { checkServer, versionOf } from './checks.ts'
 
 const CONNECT_DEADLINE_MS = 5000
-const OLDEST = { redis: 7, valkey: 8 }
+// A connection that is silent for so long after a command is dead, whatever the kernel believes; not for blocking reads.
+const SILENCE_MS = 10_000
 
 /** A connection that never sends a command twice: a command whose reply is lost is rejected, and the caller decides. */
-export function openRedis(url: string): Redis {
+export function openRedis(url: string, more: { socketTimeout?: number } = {}): Redis {
   const redis = new Redis(url, {
+    ...more,
     lazyConnect: true,
     // One shape of answers whatever the server's age.
     protocol: 2,
@@ -19,29 +22,17 @@ export function openRedis(url: string): Redis {
   return redis
 }
 
-/** Connects and checks the server; throws `misconfigured` that says what is wrong with which server and how to mend it. */
-export async function connectRedis(url: string): Promise<Redis> {
-  const redis = openRedis(url)
+/** Connects and checks the server; throws `misconfigured` that says what is wrong with which server and how to mend it. `warn` is
+ * told what is odd and can be lived with. */
+export async function connectRedis(url: string, warn: (text: string) => void = () => undefined): Promise<Redis> {
+  const redis = openRedis(url, { socketTimeout: SILENCE_MS })
   let first: unknown
   redis.once('error', error => {
     first = error
   })
   try {
     await redis.connect()
-    const server = serverOf(await redis.info('server'))
-    const policy = ((await redis.config('GET', 'maxmemory-policy').catch(() => [])) as string[])[1] ?? 'noeviction'
-    if (server.major < OLDEST[server.kind]) {
-      throw new MailError(
-        'misconfigured',
-        `${place(url)} runs ${server.label}; mailsluice needs Redis 7.0 or Valkey 8.0 at least: upgrade it`,
-      )
-    }
-    if (policy.startsWith('allkeys')) {
-      throw new MailError(
-        'misconfigured',
-        `${place(url)} evicts any key when full (maxmemory-policy ${policy}): set it to noeviction or volatile-lru`,
-      )
-    }
+    for (const warning of await checkServer(redis, { place: place(url), now: Date.now })) warn(warning)
     return redis
   } catch (error) {
     redis.disconnect()
@@ -55,7 +46,7 @@ export async function connectRedis(url: string): Promise<Redis> {
 
 /** What the server calls itself, such as `redis 7.0.15`. */
 export async function redisLabel(redis: Redis): Promise<string> {
-  return serverOf(await redis.info('server')).label
+  return versionOf(await redis.info('server')).label
 }
 
 /** Rejections that say the connection failed, not the command: what was asked may or may not have happened. */
@@ -64,16 +55,9 @@ export function isConnectionError(error: unknown): boolean {
   if (error instanceof MailError) return false
   const text =
     error instanceof Error ? `${error.name} ${error.message} ${(error as NodeJS.ErrnoException).code ?? ''}` : ''
-  return /MaxRetriesPerRequest|Connection is closed|Stream isn't writeable|ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|LOADING|MASTERDOWN|READONLY/.test(
+  return /MaxRetriesPerRequest|Socket timeout|Connection is closed|Stream isn't writeable|ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|LOADING|MASTERDOWN|READONLY/.test(
     text,
   )
-}
-
-function serverOf(info: string): { kind: 'redis' | 'valkey'; major: number; label: string } {
-  const valkey = /^valkey_version:(\S+)/m.exec(info)?.[1]
-  const version = valkey ?? /^redis_version:(\S+)/m.exec(info)?.[1] ?? '0'
-  const kind = valkey ? 'valkey' : 'redis'
-  return { kind, major: Number.parseInt(version, 10), label: `${kind} ${version}` }
 }
 
 function place(url: string): string {

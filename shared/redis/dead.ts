@@ -25,7 +25,6 @@ export interface DeadLetter {
   text: string
 }
 
-const KEEP_RUN_SECONDS = 7 * 24 * 3600
 const PAGE = 500
 
 /** Every dead letter, of one stage or all, oldest first; at most `limit`. */
@@ -140,7 +139,7 @@ async function settle(redis: Redis, keys: Keys, letter: DeadLetter, again: Again
     keys.window(partition, run, window),
     keys.runs(partition),
   ]
-  return (await redriveScript(redis, touched, [id, text, run, mailbox, Date.now(), KEEP_RUN_SECONDS, items])) === 1
+  return (await redriveScript(redis, touched, [id, text, run, mailbox, Date.now(), items])) === 1
 }
 
 function deadLetter(stage: StageName, partition: Partition, id: string, fields: string[]): DeadLetter {

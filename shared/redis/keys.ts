@@ -12,11 +12,15 @@ export interface Keys {
   partitionOf(mailbox: MailboxId): Partition
   /** The partition whose hash tag a key carries. */
   partitionIn(key: string): Partition
+  /** Held by the keeper that works. */
+  keeper: string
   /** Holds the number of partitions, which can never change while there is data. */
   layout: string
   stream(partition: Partition, name: string, lane: Lane): string
   delay(partition: Partition, stage: StageName): string
   dead(partition: Partition, stage: StageName): string
+  /** How far a stage has come in each of its streams: everything up to there is done. */
+  marks(partition: Partition, stage: StageName): string
   metrics(partition: Partition, provider: Provider): string
   mailboxes(partition: Partition): string
   runs(partition: Partition): string
@@ -47,10 +51,12 @@ export function createKeys(prefix: string, count: number): Keys {
     partitions,
     partitionOf,
     partitionIn: key => (/\{(p\d+)\}/.exec(key)?.[1] ?? 'p00') as Partition,
+    keeper: `${prefix}:keeper`,
     layout: `${prefix}:layout`,
     stream: (partition, name, lane) => at(partition, lane === 'live' ? `s:${name}` : `s:${name}:bulk`),
     delay: (partition, stage) => at(partition, `delay:${stage}`),
     dead: (partition, stage) => at(partition, `dead:${stage}`),
+    marks: (partition, stage) => at(partition, `marks:${stage}`),
     metrics: (partition, provider) => at(partition, `s:sync-metrics:${provider}`),
     mailboxes: partition => at(partition, 'mailboxes'),
     runs: partition => at(partition, 'runs'),

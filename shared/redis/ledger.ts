@@ -7,7 +7,8 @@ import type { WatchEvent } from '../streams.ts'
 import type { Keys } from './keys.ts'
 import { beginScript } from './scripts.ts'
 
-const KEEP_RUN_SECONDS = 7 * 24 * 3600
+const REMEMBER_COALESCED_SECONDS = 24 * 3600
+const CONTEXTS_A_THREAD = 3
 const KEEP_RUNS = 1000
 
 /** What Redis knows of one mailbox and its runs. */
@@ -17,16 +18,31 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
   return {
     async begin(event) {
       const { cause } = event.body as WatchEvent
-      const answer = await beginScript(
-        redis,
-        [keys.mailbox(mailbox), keys.run(partition, event.run), keys.runs(partition)],
-        [event.run, now(), cause, KEEP_RUN_SECONDS, KEEP_RUNS, mailbox],
-      )
-      const [state, cursor, synced] = answer as [string, string?, string?]
-      if (state === 'unknown')
-        throw new MailError('rejected', `${mailbox} is not connected: there is nothing to sync it with`)
-      if (state === 'coalesced') return undefined
-      return { cursor: cursor || undefined, synced: synced === '1' }
+      for (;;) {
+        const active = (await redis.hget(keys.mailbox(mailbox), 'activeRun')) ?? ''
+        const answer = await beginScript(
+          redis,
+          [
+            keys.mailbox(mailbox),
+            keys.run(partition, event.run),
+            keys.runs(partition),
+            keys.run(partition, active || event.run),
+          ],
+          [event.run, now(), cause, KEEP_RUNS, mailbox, active, REMEMBER_COALESCED_SECONDS],
+        )
+        const [state, cursor, synced, syncedAt] = answer as [string, string?, string?, string?]
+        if (state === 'unknown') {
+          throw new MailError('rejected', `${mailbox} is not connected: there is nothing to sync it with`)
+        }
+        if (state === 'coalesced') return undefined
+        // Another run became active between the question and the script.
+        if (state === 'changed') continue
+        return {
+          cursor: cursor || undefined,
+          synced: synced === '1',
+          syncedAt: syncedAt ? Number(syncedAt) : undefined,
+        }
+      }
     },
 
     async pendingThreads(run, limit) {
@@ -44,7 +60,8 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
           thread,
           ids: fields.flatMap(field => (field.startsWith('id:') ? [field.slice(3)] : [])),
           fresh: JSON.parse(fresh[index] ?? '[]') as string[],
-          contextAsked: asked[index] === '1',
+          seen: fresh[index] ?? '',
+          contextAsked: Number(asked[index] ?? 0) >= CONTEXTS_A_THREAD,
           known: fields.includes('dispatched'),
         }
       })

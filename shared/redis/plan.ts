@@ -112,7 +112,14 @@ export function createPlan(
         return { fact: rest.fact, threads: [...grouped.values()] }
       }
       case 'thread-released':
-        return { fact: rest.fact, thread: rest.thread, ...carried(rest.delivery) }
+        return {
+          fact: rest.fact,
+          thread: rest.thread,
+          known: thread(rest.thread),
+          seen: rest.seen,
+          version: rest.version,
+          ...carried(rest.delivery),
+        }
       case 'thread-settled':
         return { fact: rest.fact, thread: thread(rest.thread), version: rest.version, ...carried(rest.delivery) }
       default:

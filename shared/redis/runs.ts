@@ -38,6 +38,8 @@ export interface Backlog {
   stage: StageName
   lane: Lane
   waiting: number | undefined
+  /** The stage has read from all of its streams at some time. */
+  known: boolean
   inWork: number
   delayed: number
   dead: number
@@ -52,6 +54,20 @@ export async function readRun(
 ): Promise<RunRecord | undefined> {
   const fields = await redis.hgetall(keys.run(partition, run))
   return fields.startedAt === undefined ? undefined : runRecord(run, fields)
+}
+
+/** The runs that were started since then (ms since 1970), oldest first. */
+export async function listRunsSince(redis: Redis, keys: Keys, since: number): Promise<RunRecord[]> {
+  const found = await Promise.all(
+    keys.partitions.map(async partition => {
+      const runs = await redis.zrangebyscore(keys.runs(partition), since, '+inf')
+      return Promise.all(runs.map(run => readRun(redis, keys, partition, run)))
+    }),
+  )
+  return found
+    .flat()
+    .filter(run => run !== undefined)
+    .sort((a, b) => a.startedAt - b.startedAt)
 }
 
 /** The newest runs first, at most `limit`. */
@@ -117,6 +133,7 @@ export async function readBacklog(
       return {
         stage: stage.name,
         lane,
+        known: groups.every(({ exists }) => exists),
         waiting: waits.includes(undefined) ? undefined : sum(waits.map(wait => wait ?? 0)),
         inWork: sum(groups.map(({ pending }) => pending)),
         delayed: lane === 'live' ? await ofPartitions(partition => redis.zcard(keys.delay(partition, stage.name))) : 0,
@@ -130,15 +147,15 @@ async function groupOf(
   redis: Redis,
   stream: string,
   group: string,
-): Promise<{ lag: number | undefined; pending: number }> {
+): Promise<{ exists: boolean; lag: number | undefined; pending: number }> {
   const groups = (await redis.xinfo('GROUPS', stream).catch(() => [])) as unknown[][]
   for (const fields of groups) {
     const value = (name: string) => fields[fields.indexOf(name) + 1]
     if (value('name') !== group) continue
     const lag = value('lag')
-    return { lag: lag === null ? undefined : Number(lag), pending: Number(value('pending')) }
+    return { exists: true, lag: lag === null ? undefined : Number(lag), pending: Number(value('pending')) }
   }
-  return { lag: await redis.xlen(stream), pending: 0 }
+  return { exists: false, lag: await redis.xlen(stream), pending: 0 }
 }
 
 function sum(numbers: readonly number[]): number {

@@ -12,6 +12,9 @@ export const holdScript = script('hold')
 export const giveUpScript = script('give-up')
 export const resumeScript = script('resume')
 export const redriveScript = script('redrive')
+export const trimScript = script('trim')
+export const reapScript = script('reap')
+export const leaseScript = script('lease')
 
 function script(name: string): Script {
   const text = source(`${name}.lua`)

@@ -69,15 +69,18 @@ t.test('at most two windows of a run are open, and a thread over many pages goes
 
 t.test('while later stages are far behind nothing new is listed, and all comes once they have caught up', async t => {
   const mailbox = fakeMailbox(100)
-  const pipeline = await startPipeline(redis, mailbox, { only: ['list-ids'], settings: { BACKLOG_LIMIT: '50' } })
+  const pipeline = await startPipeline(redis, mailbox, { settings: { BACKLOG_LIMIT: '50' } })
   t.teardown(() => pipeline.stop())
+  await pipeline.sync()
+  await pipeline.stopStages()
+  pipeline.start(['list-ids'])
   const { redis: client, keys } = pipeline.office
   mailbox.deliver(450, 30)
   await pipeline.request()
   await until(async () => (await pipeline.read(messageIds)).length === 100, 'a page is listed')
   const isHeld = async () => {
     const backlog = await readBacklog(client, keys, STAGES.slice(0, 1))
-    return backlog.some(({ lane, inWork }) => lane === 'bulk' && inWork === 1)
+    return backlog.some(({ inWork }) => inWork === 1)
   }
   await until(isHeld, 'the second page is taken up')
   const begun = performance.now()
@@ -107,7 +110,13 @@ t.test('being throttled waits, uses up no attempt and never ends in dead letters
   mailbox.before = kind => {
     if (kind === 'fetch' && refusals-- > 0) throw new MailError('throttled', 'slow down', { retryAfterMs: 20 })
   }
+  mailbox.calls.length = 0
   t.match(await pipeline.sync(), { listed: 20, fates: { fetched: 20, dead: 0 }, addsUp: true })
+  t.same(
+    mailbox.calls,
+    ['changes', 'fetch 20', 'fetch 20', 'fetch 20', 'fetch 20'],
+    'what waited together is one call again',
+  )
   t.same(await pipeline.dead('batch-fetch'), [])
 })
 
@@ -235,6 +244,8 @@ t.test('mail that leaves the cache before ai-dispatch gets to it is fetched agai
   await client.del(...['m0', 'm1', 'm2', 'm3'].map(id => keys.message(ANA, id)))
   pipeline.start(['ai-dispatch'])
   await until(async () => (await pipeline.read(analysisTasks)).length === 2, 'both tasks are there')
+  const [run] = await pipeline.quiet()
+  t.match(run, { listed: 4, context: 4, threads: 2, tasks: 2, settled: true, addsUp: true })
   const tasks = await pipeline.read(analysisTasks)
   t.same(
     tasks.map(({ body }) => body.messages.length),

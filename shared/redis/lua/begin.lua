@@ -1,24 +1,35 @@
 #!lua
--- Makes a run the active one of its mailbox, unless another is.
+-- Makes a run the active one of its mailbox, unless another is. Asked again for the same run it answers the same.
 --
--- KEYS    mailbox, run, the partition's index of runs
--- ARGV    run id, now (ms), cause, seconds to keep the run, runs to keep in the index, mailbox id
--- Result  {'unknown'} | {'coalesced'} | {'begun', cursor or '', '1' if synced else '0'}
+-- KEYS    mailbox, run, the partition's index of runs, the run that is active as far as the caller knows (or the run once more)
+-- ARGV    run id, now (ms), cause, runs to keep in the index, mailbox id, id of the run that is active as far as the caller knows or '',
+--         seconds to remember that a run never came about
+-- Result  {'unknown'} | {'coalesced'} | {'changed'} | {'begun', cursor or '', '1' if synced else '0', when the cursor moved or ''}
 
-local mailbox, run, index = KEYS[1], KEYS[2], KEYS[3]
-local id, now, cause, keepSeconds, keepRuns, name = unpack(ARGV)
+local mailbox, run, index, other = unpack(KEYS)
+local id, now, cause, keepRuns, name, believed, keepSeconds = unpack(ARGV)
 if redis.call('EXISTS', mailbox) == 0 then return { 'unknown' } end
-local active = redis.call('HGET', mailbox, 'activeRun')
-if active and active ~= id then
-  redis.call('HSET', mailbox, 'dirty', '1')
-  return { 'coalesced' }
+if redis.call('HEXISTS', run, 'coalesced') == 1 or redis.call('HEXISTS', run, 'endedAt') == 1 then return { 'coalesced' } end
+local active = redis.call('HGET', mailbox, 'activeRun') or ''
+if active ~= '' and active ~= id then
+  if active ~= believed then return { 'changed' } end
+  -- A run that is forgotten or over can hold nobody up.
+  if redis.call('HEXISTS', other, 'startedAt') == 1 and redis.call('HEXISTS', other, 'endedAt') == 0 then
+    redis.call('HSET', mailbox, 'dirty', '1')
+    redis.call('HSET', run, 'coalesced', '1')
+    redis.call('EXPIRE', run, keepSeconds)
+    return { 'coalesced' }
+  end
 end
-if redis.call('HEXISTS', run, 'endedAt') == 1 then return { 'coalesced' } end
 redis.call('HSET', mailbox, 'activeRun', id)
 if redis.call('HSETNX', run, 'startedAt', now) == 1 then
   redis.call('HSET', run, 'mailbox', name, 'cause', cause, 'releasedAt', now)
-  redis.call('EXPIRE', run, keepSeconds)
   redis.call('ZADD', index, now, id)
   redis.call('ZREMRANGEBYRANK', index, 0, -1 - tonumber(keepRuns) - 1)
 end
-return { 'begun', redis.call('HGET', mailbox, 'cursor') or '', redis.call('HGET', mailbox, 'synced') or '0' }
+return {
+  'begun',
+  redis.call('HGET', mailbox, 'cursor') or '',
+  redis.call('HGET', mailbox, 'synced') or '0',
+  redis.call('HGET', mailbox, 'cursorAt') or '',
+}

@@ -61,7 +61,8 @@ for _, dead in ipairs(plan.dead) do
   end
 end
 for _, count in ipairs(plan.counts) do
-  if mine[count[1]] then redis.call('HINCRBY', KEYS[plan.runs[count[2]].key], count[3], count[4]) end
+  local key = KEYS[plan.runs[count[2]].key]
+  if mine[count[1]] and redis.call('HEXISTS', key, 'startedAt') == 1 then redis.call('HINCRBY', key, count[3], count[4]) end
 end
 local touched = {}
 for _, fact in ipairs(plan.facts) do

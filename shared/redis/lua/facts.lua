@@ -6,7 +6,7 @@ apply['window-opened'] = function(f, run, key)
   local window = KEYS[f.window]
   redis.call('DEL', window)
   redis.call('HSET', window, 'of', f.of, 'context', f.context and '1' or '0', 'items', ARGV[f.items])
-  redis.call('EXPIRE', window, plan.limits.keepSeconds)
+  redis.call('PERSIST', key)
   redis.call('HINCRBY', key, 'opened', 1)
   redis.call('HINCRBY', key, f.context and 'context' or 'listed', f.of)
   redis.call('HDEL', key, 'endedAt')
@@ -59,22 +59,24 @@ apply['window-grouped'] = function(f, run, key)
     end
     for _, id in ipairs(thread.gone) do redis.call('HDEL', known, 'id:' .. id) end
   end
-  redis.call('EXPIRE', KEYS[run.fresh], plan.limits.keepSeconds)
-  redis.call('EXPIRE', KEYS[run.threads], plan.limits.keepSeconds)
   redis.call('HINCRBY', key, 'grouped', 1)
 end
 
 apply['context-asked'] = function(f, run, key)
   for _, thread in ipairs(f.threads) do
-    redis.call('ZADD', KEYS[run.threads], 'NX', plan.now, thread)
-    redis.call('HSET', KEYS[run.fresh], 'asked:' .. thread, '1')
+    -- A thread that had gone out comes back: it will be counted again when it goes.
+    if redis.call('ZADD', KEYS[run.threads], 'NX', plan.now, thread) == 1 then redis.call('HINCRBY', key, 'threads', -1) end
+    redis.call('HINCRBY', KEYS[run.fresh], 'asked:' .. thread, 1)
   end
 end
 
 apply['thread-released'] = function(f, run, key)
+  -- What grew since it was looked at stays for the next release.
+  if (redis.call('HGET', KEYS[run.fresh], f.thread) or '') ~= f.seen then return end
   if redis.call('ZREM', KEYS[run.threads], f.thread) == 0 then return end
   redis.call('HDEL', KEYS[run.fresh], f.thread, 'asked:' .. f.thread)
   if not f.to then return end
+  redis.call('HSET', KEYS[f.known], 'released', f.version)
   add(f.to, ARGV[f.envelope])
   redis.call('HINCRBY', key, 'threads', 1)
 end
@@ -86,7 +88,9 @@ end
 apply['thread-settled'] = function(f, run, key)
   redis.call('HINCRBY', key, 'settled', 1)
   redis.call('HSET', key, 'settledAt', plan.now)
-  if not f.to or redis.call('HGET', KEYS[f.thread], 'dispatched') == f.version then
+  -- A version that a newer one has overtaken on the way is of no use any more.
+  local newest = redis.call('HGET', KEYS[f.thread], 'released') or f.version
+  if not f.to or newest ~= f.version or redis.call('HGET', KEYS[f.thread], 'dispatched') == f.version then
     redis.call('HINCRBY', key, 'unchanged', 1)
     return
   end

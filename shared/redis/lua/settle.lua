@@ -18,6 +18,8 @@ local function finish(run, key)
   if redis.call('HEXISTS', key, 'endedAt') == 1 then return end
   redis.call('HSET', key, 'endedAt', plan.now)
   redis.call('HSETNX', key, 'status', 'done')
+  -- Only what is over may be forgotten.
+  redis.call('EXPIRE', key, plan.limits.keepSeconds)
   report('run-ended', run, key)
   local mailbox = KEYS[run.mailbox]
   if redis.call('HGET', mailbox, 'activeRun') ~= run.id then return end

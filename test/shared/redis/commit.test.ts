@@ -173,6 +173,64 @@ t.test('a thread version becomes a task once, whoever comes second', async t => 
   t.match(await readRun(redis, keys, partition, 'run'), { tasks: 2, unchanged: 1 })
 })
 
+t.test('a version that a newer one overtook on the way is not dispatched', async t => {
+  await begun()
+  await redis.hset(keys.thread(ANA, 't'), 'released', 'v2')
+  const settle = async (id: string, version: string) => {
+    const entry = await read(id)
+    const delivery = follow(entry.envelope, analysisTasks, `${id}/task`, task, 0)
+    await commitWork(
+      { ...work([entry]), facts: [{ fact: 'thread-settled', from: entry.envelope, thread: 't', version, delivery }] },
+      options,
+    )
+  }
+  await settle('newer', 'v2')
+  await settle('older', 'v1')
+  t.same(await ids(keys.stream(partition, analysisTasks.name, 'live')), ['newer/task'])
+})
+
+t.test('a thread that grew while it was being let go stays for the next release', async t => {
+  await begun()
+  const change = async (id: string, fact: (entry: Entry) => Fact) => {
+    const entry = await read(id)
+    await commitWork({ ...work([entry]), facts: [fact(entry)] }, options)
+  }
+  const grow = (id: string) =>
+    change(id, entry => ({ fact: 'window-grouped', from: entry.envelope, fresh: [{ id, thread: 't' }], gone: [] }))
+  const ledger = createLedger(redis, keys, ANA, options.now)
+  const letGo = (seen: string) =>
+    change(`release-${seen}`, entry => ({
+      fact: 'thread-released',
+      from: entry.envelope,
+      thread: 't',
+      seen,
+      version: 'v',
+    }))
+  await grow('a')
+  const [before] = await ledger.pendingThreads('run', 10)
+  await grow('b')
+  await letGo(before?.seen ?? '')
+  const [after] = await ledger.pendingThreads('run', 10)
+  t.match(after, { ids: ['a', 'b'], fresh: ['a', 'b'] })
+  await letGo(after?.seen ?? '')
+  t.same(await ledger.pendingThreads('run', 10), [])
+})
+
+t.test('an event gets the same answer however often it asks, and a run that is forgotten holds nobody up', async t => {
+  await connectMailbox(redis, keys, ANA, 'pinned:1', 0)
+  const ledger = createLedger(redis, keys, ANA, options.now)
+  const event = (run: string) => ({ ...envelope(run), run, body: { cause: 'request' } })
+  t.match(await ledger.begin(event('first')), { cursor: 'pinned:1', synced: false })
+  t.match(await ledger.begin(event('first')), { cursor: 'pinned:1' })
+  t.equal(await ledger.begin(event('second')), undefined)
+  await redis.hset(keys.run(partition, 'first'), 'endedAt', '1')
+  t.equal(await ledger.begin(event('second')), undefined, "its work is the next run's by now")
+  t.match(await ledger.begin(event('third')), { cursor: 'pinned:1' })
+  await redis.del(keys.run(partition, 'third'))
+  t.match(await ledger.begin(event('fourth')), { cursor: 'pinned:1' })
+  t.match(await readMailbox(redis, keys, ANA), { activeRun: 'fourth' })
+})
+
 async function begun(): Promise<void> {
   await connectMailbox(redis, keys, ANA, 'pinned:1', 0)
   await createLedger(redis, keys, ANA, options.now).begin({ ...envelope('e'), body: { cause: 'request' } })

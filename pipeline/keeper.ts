@@ -1,0 +1,148 @@
+import { setTimeout as timeout } from 'node:timers/promises'
+import { isConnectionError } from '../shared/redis/connect.ts'
+import type { Partition } from '../shared/redis/keys.ts'
+import { createLease } from '../shared/redis/lease.ts'
+import { reapPartition } from '../shared/redis/reap.ts'
+import { createStuckWatch } from '../shared/redis/stuck.ts'
+import { type HeldBack, trimPartition } from '../shared/redis/trim.ts'
+import type { Log } from './log.ts'
+import { STAGES } from './stages.ts'
+import type { Office } from './wire.ts'
+
+/** A keeper at work, or ready to take over from the one that is. */
+export interface Keeper {
+  /** Finishes the script that is under way, and lets another keeper have the work at once; waits two seconds at most. */
+  stop(): Promise<void>
+}
+
+export interface KeeperOptions {
+  log: Log
+  /** Aborted, it stops by itself. */
+  signal?: AbortSignal
+  /** How often it makes its round. */
+  intervalMs?: number
+  /** How long entries are kept for replay. */
+  retentionMs?: number
+  /** After how long a silence an empty consumer is removed. */
+  idleMs?: number
+  /** How long a run may stand still. */
+  stuckMs?: number
+}
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+const INTERVALS_A_LEASE = 2
+const LOOKS_A_BOUND = 3
+const STOP_WITHIN_MS = 2000
+
+/**
+ * Keeps Redis in order: trims streams, removes dead consumers, and tells of runs that are stuck. Any number may run, one works: the
+ * others try again every interval, and take over within three once it is gone. No error ends it; an outage is told once.
+ */
+export function startKeeper(office: Office, options: KeeperOptions): Keeper {
+  const { redis, keys, now } = office
+  const { log, intervalMs = MINUTE_MS, retentionMs = 3 * DAY_MS, idleMs = DAY_MS, stuckMs = 15 * MINUTE_MS } = options
+  const stopping = new AbortController()
+  const signal = options.signal ? AbortSignal.any([stopping.signal, options.signal]) : stopping.signal
+  const lease = createLease(redis, office.keys.keeper)
+  const watch = createStuckWatch({ redis, keys, stages: STAGES, stuckMs, now })
+  const toldAt = new Map<string, number>()
+  let atWork = false
+  let askAgainAt = 0
+  let lookAt = 0
+  let failingSince: number | undefined
+  const finished = loop()
+
+  return {
+    async stop() {
+      stopping.abort()
+      // A server that does not answer is not waited for: the lease runs out by itself.
+      await Promise.race([finished, timeout(STOP_WITHIN_MS, undefined, { ref: false })])
+    },
+  }
+
+  async function loop(): Promise<void> {
+    while (!signal.aborted) {
+      const errors = await round().catch(error => [error])
+      if (!signal.aborted) tellOfOutage(errors[0])
+      // It alone is no reason to keep a process up.
+      await timeout(intervalMs, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+    await lease.giveBack().catch(() => undefined)
+  }
+
+  // What fails in one partition must not keep the others from theirs.
+  async function round(): Promise<unknown[]> {
+    const errors: unknown[] = []
+    const looks = now() >= lookAt
+    askAgainAt = 0
+    for (const job of [trim, reap, ...(looks ? [look] : [])]) {
+      for (const partition of keys.partitions) {
+        if (signal.aborted || !(await isOurs())) return errors
+        await job(partition).catch(error => {
+          if (isConnectionError(error)) throw error
+          errors.push(error)
+        })
+      }
+    }
+    if (looks) lookAt = now() + stuckMs / LOOKS_A_BOUND
+    return errors
+  }
+
+  // Asked before each script, for a round may take longer than the lease; but not more often than it matters.
+  async function isOurs(): Promise<boolean> {
+    if (now() < askAgainAt) return true
+    const ours = await lease.take(intervalMs * INTERVALS_A_LEASE).catch(error => {
+      // A full Redis takes no lease. To trim twice does no harm, not to trim would.
+      if (!/\bOOM\b/.test(String(error))) throw error
+      return true
+    })
+    if (ours && !atWork) log.info('this keeper is at work')
+    if (!ours && atWork) log.warn('another keeper has taken over')
+    atWork = ours
+    askAgainAt = ours ? now() + intervalMs / INTERVALS_A_LEASE : 0
+    return ours
+  }
+
+  async function trim(partition: Partition): Promise<void> {
+    const { removed, held } = await trimPartition(redis, keys, partition, { stages: STAGES, retentionMs, signal })
+    if (removed > 0) log.debug({ partition, removed }, 'trimmed what every group is done with')
+    for (const one of held) tellOfGroup(one)
+  }
+
+  function tellOfGroup({ stream, group, ageMs }: HeldBack): void {
+    const name = `${stream} ${group}`
+    if (now() - (toldAt.get(name) ?? Number.NEGATIVE_INFINITY) < DAY_MS) return
+    toldAt.set(name, now())
+    log.warn(
+      { stream, group, hours: Math.floor(ageMs / HOUR_MS) },
+      `a group keeps entries older than the retention from being trimmed; if nobody reads with it any more: XGROUP DESTROY ${name}`,
+    )
+  }
+
+  async function reap(partition: Partition): Promise<void> {
+    const removed = await reapPartition(redis, keys, partition, { stages: STAGES, idleMs })
+    if (removed.length > 0) log.debug({ partition, removed: removed.length }, 'removed consumers that are gone')
+  }
+
+  async function look(partition: Partition): Promise<void> {
+    for (const { run, mailbox, standsMs, missing } of await watch.look(partition, signal)) {
+      const minutes = Math.floor(standsMs / MINUTE_MS)
+      log.error(
+        { run, mailbox, minutes, missing },
+        'a run is stuck: it stands still, and nothing of it waits or is in work',
+      )
+    }
+  }
+
+  function tellOfOutage(error: unknown): void {
+    if (error === undefined) {
+      if (failingSince !== undefined) log.info({ outageMs: now() - failingSince }, 'the keeper can do its work again')
+      failingSince = undefined
+    } else if (failingSince === undefined) {
+      failingSince = now()
+      log.warn({ error: String(error) }, 'the keeper cannot do all of its work; it goes on trying')
+    }
+  }
+}

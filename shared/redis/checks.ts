@@ -1,0 +1,135 @@
+import type { Redis } from 'ioredis'
+import { MailError } from '../error.ts'
+
+export interface CheckOptions {
+  /** The server as messages name it, without its password. */
+  place: string
+  now: () => number
+  /** What the keys begin with; given, the user must be allowed to use them. */
+  prefix?: string
+}
+
+/** What a server is and which version of it runs, such as `redis 7.0.15`. */
+export interface ServerVersion {
+  kind: 'redis' | 'valkey'
+  major: number
+  label: string
+}
+
+const OLDEST = { redis: 7, valkey: 8 }
+const SKEW_TO_WARN_MS = 5000
+const SKEW_TO_REFUSE_MS = 60_000
+
+// Every command that is used, `k` standing for a key, with as many words as the server counts before it looks at the user's rights.
+const COMMANDS = `
+  INFO | TIME | EVAL s 0 | EVALSHA s 0 | TYPE k | EXISTS k | DEL k | UNLINK k | EXPIRE k 1 | PERSIST k | GET k | GETEX k | SET k v | SADD k v | SMEMBERS k
+  HGET k f | HMGET k f | HGETALL k | HKEYS k | HEXISTS k f | HSET k f v | HSETNX k f v | HINCRBY k f 1 | HDEL k f
+  LLEN k | LPOP k | RPUSH k v | ZADD k 1 v | ZREM k v | ZCARD k | ZRANGE k 0 0 | ZREVRANGE k 0 0 | ZRANGEBYSCORE k 0 0
+  ZREMRANGEBYRANK k 0 0 | XADD k * f v | XDEL k 1 | XLEN k | XRANGE k - + | XTRIM k MINID 0 | XACK k g 1 | XPENDING k g
+  XCLAIM k g c 0 1 | XAUTOCLAIM k g c 0 0 | XGROUP CREATE k g 0 | XGROUP DELCONSUMER k g c | XINFO STREAM k | XINFO GROUPS k
+  XINFO CONSUMERS k g | XREADGROUP GROUP g c STREAMS k >`
+  .split(/[|\n]/)
+  .map(words => words.trim().split(' '))
+  .filter(([command]) => command)
+
+/**
+ * Checks that a connected server can be worked with; throws `misconfigured`, saying what is wrong where and how to mend it, for
+ * commands the user may not give, a replica, a cluster, a server that is too old or evicts any key, and clocks more than a minute apart.
+ * Answers what is worth a warning, as sentences. Changes nothing on the server.
+ */
+export async function checkServer(redis: Redis, options: CheckOptions): Promise<string[]> {
+  const { place } = options
+  await checkPermissions(redis, options)
+  const info = await redis.info()
+  const version = versionOf(info)
+  if (version.major < OLDEST[version.kind])
+    refuse(`${place} runs ${version.label}; mailsluice needs Redis 7.0 or Valkey 8.0 at least: upgrade it`)
+  if (field(info, 'role') === 'slave') {
+    const primary = `${field(info, 'master_host')}:${field(info, 'master_port')}`
+    refuse(`${place} is a replica, which takes no writes: connect to its primary (${primary})`)
+  }
+  if (field(info, 'cluster_enabled') === '1')
+    refuse(
+      `${place} is a node of a cluster, and this connection knows one server only: use one that is not in cluster mode`,
+    )
+  const policy = field(info, 'maxmemory_policy') ?? 'noeviction'
+  if (policy.startsWith('allkeys'))
+    refuse(`${place} evicts any key when full (maxmemory-policy ${policy}): set it to noeviction or volatile-lru`)
+  return checkClock(redis, options)
+}
+
+/** Reads a server's version from what it answers to INFO. */
+export function versionOf(info: string): ServerVersion {
+  const valkey = field(info, 'valkey_version')
+  const version = valkey ?? field(info, 'redis_version') ?? '0'
+  const kind = valkey ? 'valkey' : 'redis'
+  return { kind, major: Number.parseInt(version, 10), label: `${kind} ${version}` }
+}
+
+// Rights are looked at when a command is queued, and nothing that is queued here is ever executed.
+async function checkPermissions(redis: Redis, { place, prefix }: CheckOptions): Promise<void> {
+  const user = redis.options.username ?? 'default'
+  // A connection that came back would give the commands outside of MULTI: this one does not come back.
+  const probe = redis.duplicate({
+    lazyConnect: true,
+    enableReadyCheck: false,
+    enableOfflineQueue: false,
+    retryStrategy: () => null,
+  })
+  probe.on('error', () => undefined)
+  try {
+    await probe.connect()
+    const key = `${prefix ?? 'mailsluice'}:{p00}:probe`
+    // EXEC outside of MULTI does nothing either.
+    const denied = [await denial(probe, ['EXEC']), await denial(probe, ['MULTI'])]
+    if (!denied[1]) {
+      const commands = COMMANDS.map(words => words.map(word => (word === 'k' ? key : word)))
+      denied.push(...(await Promise.all(commands.map(words => denial(probe, words)))))
+    }
+    const missing = [...new Set(denied.flatMap(text => /NOPERM .* run the '([^']+)'/.exec(text ?? '')?.[1] ?? []))]
+    if (missing.length > 0) {
+      const rules = missing.map(command => `+${command}`).join(' ')
+      const names = missing.map(command => command.toUpperCase().replace('|', ' ')).join(', ')
+      refuse(`${place} does not let its user "${user}" use ${names}: allow it with ACL SETUSER ${user} ${rules}`)
+    }
+    if (prefix && denied.some(text => text?.includes('NOPERM')))
+      refuse(
+        `${place} does not let its user "${user}" use the keys ${prefix}:*: allow it with ACL SETUSER ${user} ~${prefix}:*, or change REDIS_PREFIX`,
+      )
+  } finally {
+    probe.disconnect()
+  }
+}
+
+async function denial(probe: Redis, [command = '', ...args]: readonly string[]): Promise<string | undefined> {
+  try {
+    await probe.call(command, ...args)
+    return undefined
+  } catch (error) {
+    const { name, message } = error as Error
+    if (name !== 'ReplyError') throw error
+    return message
+  }
+}
+
+async function checkClock(redis: Redis, { place, now }: CheckOptions): Promise<string[]> {
+  const before = now()
+  const [seconds, micros] = await redis.time()
+  const after = now()
+  const apart = Number(seconds) * 1000 + Number(micros) / 1000 - (before + after) / 2
+  // The answer's way here and back is no difference of clocks.
+  const skewMs = Math.max(0, Math.abs(apart) - (after - before) / 2)
+  if (skewMs <= SKEW_TO_WARN_MS) return []
+  const direction = apart > 0 ? 'ahead of' : 'behind'
+  const sentence = `the clock of ${place} is ${Math.round(skewMs / 1000)} s ${direction} this machine's: set both by NTP`
+  if (skewMs > SKEW_TO_REFUSE_MS) refuse(sentence)
+  return [sentence]
+}
+
+function field(info: string, name: string): string | undefined {
+  return new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1]
+}
+
+function refuse(message: string): never {
+  throw new MailError('misconfigured', message)
+}

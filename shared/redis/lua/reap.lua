@@ -1,0 +1,22 @@
+#!lua
+-- Removes consumers that have not been heard of for long and hold nothing. Whoever still holds an entry stays, and so does the entry.
+--
+-- KEYS    streams of one partition, once for each group that is looked at
+-- ARGV    silence (ms), then the group for each stream
+-- Result  {{place of the stream, consumer}…}: who was removed
+
+local removed = {}
+for place, stream in ipairs(KEYS) do
+  local group = ARGV[place + 1]
+  local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, group)
+  -- An error: the stream or the group is not there (yet).
+  for _, flat in ipairs(consumers.err and {} or consumers) do
+    local consumer = {}
+    for at = 1, #flat, 2 do consumer[flat[at]] = flat[at + 1] end
+    if consumer.pending == 0 and consumer.idle >= tonumber(ARGV[1]) then
+      redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer.name)
+      removed[#removed + 1] = { place, consumer.name }
+    end
+  end
+end
+return removed
