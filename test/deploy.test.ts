@@ -14,18 +14,22 @@ function projectFolder(from = dirname(fileURLToPath(import.meta.url))): string {
   return readdirSync(from).includes('tsconfig.json') ? from : projectFolder(dirname(from))
 }
 
-t.test('every stage has a process of its own in Procfile and docker-compose.yml, started without npm', async t => {
-  const processes = text('Procfile').trim().split('\n')
-  const services = text('docker-compose.yml')
-  t.equal(processes[0], 'web: node dist/pipeline/main.js up')
-  t.same(
-    processes.slice(1),
-    STAGE_NAMES.map(name => `${name}: node dist/pipeline/main.js stage ${name}`),
-  )
-  for (const name of STAGE_NAMES) {
-    t.match(services, `\n  ${name}:\n    <<: *stage\n    command: node dist/pipeline/main.js stage ${name}\n`)
-  }
-})
+t.test(
+  'every stage and the keeper has a process of its own in Procfile and docker-compose.yml, started without npm',
+  async t => {
+    const processes = text('Procfile').trim().split('\n')
+    const services = text('docker-compose.yml')
+    t.equal(processes[0], 'web: node dist/pipeline/main.js up')
+    t.same(processes.slice(1), [
+      ...STAGE_NAMES.map(name => `${name}: node dist/pipeline/main.js stage ${name}`),
+      'keeper: node dist/pipeline/main.js keeper',
+    ])
+    for (const name of STAGE_NAMES) {
+      t.match(services, `\n  ${name}:\n    <<: *stage\n    command: node dist/pipeline/main.js stage ${name}\n`)
+    }
+    t.match(services, '\n  keeper:\n    <<: *stage\n    command: node dist/pipeline/main.js keeper\n')
+  },
+)
 
 t.test('the lock file names the packages of every platform, so that npm ci works on each', async t => {
   interface Locked {
