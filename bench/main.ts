@@ -1,26 +1,86 @@
 import { parseArgs } from 'node:util'
+import { untilSignalled } from '../pipeline/lifecycle.ts'
+import { runChaos } from './chaos.ts'
 import { type Comparison, compareSync } from './sync.ts'
 
 const PROFILES = ['live', 'seed'] as const
+const SYNC_USE = 'sync [--json] [--profile live] [--profile seed]'
+const CHAOS_USE = 'chaos [--seconds N] [--seed S] [--json]'
+const MOST_SECONDS = 86_400
+const MOST_SEED = 2 ** 32 - 1
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, profile: { type: 'string', multiple: true } },
-})
-const profiles = PROFILES.filter(name => values.profile === undefined || values.profile.includes(name))
-if (positionals[0] !== 'sync' || profiles.length === 0) {
-  process.stderr.write('Use: npm run bench -- sync [--json] [--profile live] [--profile seed]\n')
+const [command = '', ...words] = process.argv.slice(2)
+if (command === 'sync') await sync()
+else if (command === 'chaos') await chaos()
+else wrongUse(`${SYNC_USE}, or ${CHAOS_USE}`)
+process.exit()
+
+async function sync(): Promise<void> {
+  const { values } = parsed(SYNC_USE, () =>
+    parseArgs({
+      args: words,
+      options: { json: { type: 'boolean', default: false }, profile: { type: 'string', multiple: true } },
+    }),
+  )
+  const profiles = PROFILES.filter(name => values.profile === undefined || values.profile.includes(name))
+  if (profiles.length === 0) wrongUse(SYNC_USE)
+  const results: Record<string, Comparison> = {}
+  for (const profile of profiles) {
+    const result = await compareSync(profile)
+    results[profile] = result
+    const { n1Calls, n1Seconds, oursCalls, oursSeconds, ratio, criticalPathSeconds } = result
+    print(
+      `50 messages, profile ${profile}:  one by one ${n1Calls} calls, ${n1Seconds.toFixed(2)} s;  mailsluice ${oursCalls} calls, ${oursSeconds.toFixed(2)} s ` +
+        `(provider alone ${criticalPathSeconds.toFixed(2)} s);  ${ratio.toFixed(1)} times as fast`,
+    )
+  }
+  if (values.json) print(JSON.stringify(results))
+}
+
+async function chaos(): Promise<void> {
+  const { values } = parsed(CHAOS_USE, () =>
+    parseArgs({
+      args: words,
+      options: {
+        json: { type: 'boolean', default: false },
+        seconds: { type: 'string', default: '30' },
+        seed: { type: 'string', default: '1' },
+      },
+    }),
+  )
+  const seconds = wholeNumber('--seconds', values.seconds, { least: 1, most: MOST_SECONDS })
+  const seed = wholeNumber('--seed', values.seed, { least: 0, most: MOST_SEED })
+  const tell = (line: string) => void process.stderr.write(`${line}\n`)
+  const say = values.json ? () => undefined : tell
+  const result = await runChaos({ seconds, seed, say, signal: untilSignalled(tell) }).catch(failed)
+  print(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2))
+  if (!result.ok) process.exitCode = 1
+}
+
+function parsed<T>(use: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch {
+    return wrongUse(use)
+  }
+}
+
+function wholeNumber(name: string, text: string, { least, most }: { least: number; most: number }): number {
+  const number = Number(text)
+  if (/^\d+$/.test(text) && number >= least && number <= most) return number
+  return wrongUse(`${CHAOS_USE}; ${name} is a whole number from ${least} to ${most}`)
+}
+
+function failed(error: Error): never {
+  process.stderr.write(`${error.message}\n`)
+  process.exit(1)
+}
+
+function wrongUse(use: string): never {
+  process.stderr.write(`Use: npm run bench -- ${use}\n`)
   process.exit(2)
 }
-const results: Record<string, Comparison> = {}
-for (const profile of profiles) {
-  const result = await compareSync(profile)
-  results[profile] = result
-  const { n1Calls, n1Seconds, oursCalls, oursSeconds, ratio, criticalPathSeconds } = result
-  process.stdout.write(
-    `50 messages, profile ${profile}:  one by one ${n1Calls} calls, ${n1Seconds.toFixed(2)} s;  mailsluice ${oursCalls} calls, ${oursSeconds.toFixed(2)} s ` +
-      `(provider alone ${criticalPathSeconds.toFixed(2)} s);  ${ratio.toFixed(1)} times as fast\n`,
-  )
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
 }
-if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`)
-process.exit()

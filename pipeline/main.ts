@@ -2,13 +2,18 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { readConfig } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
-import type { StageName } from '../shared/stage.ts'
+import { parseMailboxId } from '../shared/mailbox.ts'
+import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
+import { STREAMS } from '../shared/streams.ts'
 import { type CommandContext, push, resume, runOneStage, runs, status, sync } from './commands.ts'
 import { deadDrop, deadList, deadRedrive, deadShow } from './dead.ts'
+import { explain } from './explain.ts'
 import { runKeeper } from './keeper-command.ts'
 import { diesLoudly, untilSignalled } from './lifecycle.ts'
 import { createLog } from './log.ts'
+import { parseTime, replay } from './replay.ts'
 import { runSimulator } from './sim-command.ts'
+import { tail } from './tail.ts'
 import { parseStages, up } from './up.ts'
 
 const WRONG_USE = 2
@@ -17,7 +22,7 @@ const FAILED = 1
 try {
   await program().parseAsync()
 } catch (error) {
-  process.exitCode = explain(error)
+  process.exitCode = complain(error)
 }
 // Whatever a library keeps open must not keep a finished command alive.
 process.exit()
@@ -123,6 +128,44 @@ function program(): Command {
   }
 
   mailsluice
+    .command('explain')
+    .description("show a message's way through the stages, hop by hop")
+    .argument('<message>', "the message's id at its provider, or an envelope's id such as run/window/index")
+    .option('--mailbox <mailbox>', 'only in this mailbox')
+    .option('--json', 'print one JSON object', false)
+    .action(async (message, options) => {
+      if (!(await explain(contextOf(options), message, options))) process.exitCode = FAILED
+    })
+
+  mailsluice
+    .command('tail')
+    .description('print what is written to a stream, as it is written, until Ctrl-C')
+    .argument('<stream>', STREAMS.map(({ name }) => name).join(', '))
+    .option('--from-start', 'begin with what it holds already', false)
+    .option('--json', 'print each entry in full, a JSON object a line', false)
+    .action((stream, options) => tail(contextOf(options), stream, options))
+
+  mailsluice
+    .command('replay')
+    .description(
+      'do again what a stage did with recorded inputs, with nothing changed, and show what comes out otherwise',
+    )
+    .argument('<stage>', STAGE_NAMES.join(', '), checked(oneStage))
+    .option('--run <id>', 'only inputs of this run')
+    .option('--mailbox <mailbox>', 'only inputs of this mailbox', checked(parseMailboxId))
+    .option('--since <time>', 'only inputs from then on, such as 2026-11-23T09:30:00Z', checked(parseTime))
+    .option('--until <time>', 'only inputs up to then', checked(parseTime))
+    .option('--message <id>', 'only inputs that speak of this message')
+    .addOption(
+      new Option('--into <name>', 'run them through all that follows, in a sandbox that expires').conflicts('requeue'),
+    )
+    .option('--requeue', 'put them back into their streams, for real')
+    .option('--json', 'print one JSON object', false)
+    .action(async (stage, options) => {
+      if (!(await replay(contextOf(options), stage, options))) process.exitCode = FAILED
+    })
+
+  mailsluice
     .command('sim')
     .description('run the Gmail simulator alone')
     .option('--mbox <file>', 'an mbox file or a folder of .eml files (may be repeated)', gather, [])
@@ -149,7 +192,7 @@ function contextOf(options: { json?: boolean }): CommandContext {
 }
 
 /** Says in one line what went wrong, and with which exit code. */
-function explain(error: unknown): number {
+function complain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USE
   process.stderr.write(`mailsluice: ${error instanceof Error ? error.message : String(error)}\n`)
   return error instanceof MailError && error.kind === 'misconfigured' ? WRONG_USE : FAILED

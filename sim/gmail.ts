@@ -6,6 +6,7 @@ import { addApi, type World } from './gmail/api.ts'
 import { addBatch, partsIn } from './gmail/batch.ts'
 import { type CallCounts, countCalls, kindOfCall } from './gmail/calls.ts'
 import { addControl, deliverTo, type MailboxSize, sizes } from './gmail/control.ts'
+import { addFaults, createFaults, type Faults } from './gmail/faults.ts'
 import { grantToken } from './gmail/token.ts'
 import type { SimMailbox } from './mailbox.ts'
 import { latencyMs, type Profile, pause } from './profile.ts'
@@ -25,6 +26,8 @@ export interface GmailSimulator {
   expireHistory(address: string): void
   calls(): CallCounts
   resetCalls(): void
+  /** What goes wrong: nothing, until it is set here or with `PUT /control/faults`. */
+  faults: Faults
   /** Stops listening and cuts what is under way; nothing of the simulator keeps the process alive after. */
   close(): Promise<void>
 }
@@ -53,6 +56,7 @@ export async function startGmail(options: Options): Promise<GmailSimulator> {
   const { port = 0, host = '127.0.0.1', profile, mailboxes, now = Date.now } = options
   const world: World = { accounts: openAccounts(mailboxes), now }
   const calls = countCalls()
+  const faults = createFaults(now)
   const closing = new AbortController()
   // Every request that is being delayed listens to it.
   setMaxListeners(0, closing.signal)
@@ -82,9 +86,10 @@ export async function startGmail(options: Options): Promise<GmailSimulator> {
     const { code, body } = grantToken(new URLSearchParams(String(request.body)), { known, nowMs: now() })
     return reply.code(code).send(body)
   })
+  addFaults({ app, parts, faults })
   addApi(app, world)
   addBatch(app, parts)
-  addControl(app, world, calls.read)
+  addControl(app, world, { readCalls: calls.read, faults })
   await app.listen({ host, port })
 
   return {
@@ -95,6 +100,7 @@ export async function startGmail(options: Options): Promise<GmailSimulator> {
     expireHistory: address => accountOf(world, address).expireHistory(),
     calls: calls.read,
     resetCalls: calls.reset,
+    faults,
     async close() {
       closing.abort()
       await app.close()

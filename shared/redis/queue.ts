@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { LANES } from '../envelope.ts'
 import type { StageName } from '../stage.ts'
+import { createGroup, type RestoredGroup } from './groups.ts'
 import type { Keys, Partition } from './keys.ts'
 import { giveUpScript, holdScript, promoteScript, reclaimScript } from './scripts.ts'
 
@@ -13,31 +14,45 @@ export interface RawEntry {
   text: string | undefined
 }
 
+/** Entries that were delivered before, and how many more were trimmed away before they were done. */
+export interface Pending {
+  entries: RawEntry[]
+  lost: number
+}
+
 /** The reading side of one stage's streams: a consumer in the stage's group. Every method throws on a lost connection. */
 export interface Queue {
   keys: readonly string[]
-  /** Makes sure that the group exists on every stream, reading from the stream's beginning. */
-  createGroups(): Promise<void>
+  /**
+   * Makes sure that the group exists on every stream, reading from the stream's beginning. Where it existed before and is gone, it begins
+   * at the last mark, so that only what came after is read twice; answers those.
+   */
+  createGroups(): Promise<RestoredGroup[]>
+  /** Lets a consumer that leaves find the connection that others read with, so that they look at once for what it left. */
+  announce(connection: Redis): Promise<void>
   /** New entries, at most `count` from each of these streams; waits up to `blockMs` for one, or not at all. */
   read(connection: Redis, keys: readonly string[], count: number, blockMs: number | undefined): Promise<RawEntry[]>
-  /** Entries that were delivered to this consumer already, after the given id. */
-  readOwn(key: string, after: string, count: number): Promise<RawEntry[]>
+  /** What was delivered to this consumer already, after the given id; `next` is where to go on, `undefined` at the end. */
+  readOwn(key: string, after: string, count: number): Promise<Pending & { next: string | undefined }>
   /** Puts delayed work that is due back; tells when the next is due (ms), or `undefined`. */
   promote(): Promise<number | undefined>
-  /** Takes over what other consumers have left lying for a lease; tells also how many entries were trimmed away unread. */
-  reclaim(leaseMs: number, count: number): Promise<{ entries: RawEntry[]; lost: number }>
+  /** Takes over what consumers have left lying for a lease, and moves the marks; `more` until all streams are looked through. */
+  reclaim(leaseMs: number, count: number): Promise<Pending & { more: boolean }>
   /** Renews the lease of entries that are still ours; answers those that are not. */
   hold(key: string, entryIds: readonly string[]): Promise<string[]>
   /** Takes over at once everything of consumers that are known to be dead, and removes them. */
   inherit(isDead: (consumer: string) => boolean): Promise<number>
-  /** Lets anybody have what this consumer still holds, and removes it. */
+  /** Lets anybody have what this consumer still holds, tells the others, and removes it. */
   leave(): Promise<number>
 }
 
 const PROMOTE_AT_ONCE = 1000
 const TAKE_OVER_AT_ONCE_MS = 86_400_000
 
-type Reclaimed = [cursor: string, taken: [string, string[]][], trimmed: number]
+type RedisEntry = [id: string, fields: string[] | null]
+type Reclaimed = [cursor: string, taken: RedisEntry[], trimmed: number]
+
+const FIRST_CURSOR = '0-0'
 
 /** The queue of a stage over its streams, live before bulk, in the given partitions. */
 export function createQueue(options: {
@@ -58,13 +73,21 @@ export function createQueue(options: {
     }
   }
   const keys = [...names.keys()]
-  const cursors = new Map<string, string>()
+  const readerName = `${group}@${keys[0]}`
+  // Streams that are still to be looked through for what was left lying, with the place to go on at.
+  const unseen = new Map<string, string>()
+  const marksOf = (key: string) => options.keys.marks(options.keys.partitionIn(key), group)
 
   return {
     keys,
 
     async createGroups() {
-      await Promise.all(keys.map(key => redis.xgroup('CREATE', key, group, '0', 'MKSTREAM').catch(ignoreBusyGroup)))
+      const made = await Promise.all(keys.map(key => createGroup(redis, { key, group, marks: marksOf(key) })))
+      return made.filter(one => one !== undefined)
+    },
+
+    async announce(connection) {
+      await connection.client('SETNAME', readerName).catch(notAllowed)
     },
 
     async read(connection, from, count, blockMs) {
@@ -85,7 +108,13 @@ export function createQueue(options: {
     },
 
     async readOwn(key, after, count) {
-      return entriesOf(await redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count, 'STREAMS', key, after))
+      const answer = await redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count, 'STREAMS', key, after)
+      const [[, found] = ['', []]] = (answer ?? []) as [string, RedisEntry[]][]
+      const trimmed = found.flatMap(([entryId, fields]) => (fields === null ? [entryId] : []))
+      // Their content is gone for good; acknowledged, they are not met again.
+      const lost = trimmed.length > 0 ? await redis.xack(key, group, ...trimmed) : 0
+      const entries = found.filter(([, fields]) => fields !== null).map(entry => rawEntry(key, entry))
+      return { entries, lost, next: found.at(-1)?.[0] }
     },
 
     async promote() {
@@ -95,14 +124,18 @@ export function createQueue(options: {
     },
 
     async reclaim(leaseMs, count) {
-      const from = keys.map(key => cursors.get(key) ?? '0-0')
-      const answers = (await reclaimScript(redis, keys, [group, consumer, leaseMs, count, ...from])) as Reclaimed[]
-      const entries = keys.flatMap((key, place) => {
-        const [cursor, taken] = answers[place] ?? ['0-0', [], 0]
-        cursors.set(key, cursor)
+      if (unseen.size === 0) for (const key of keys) unseen.set(key, FIRST_CURSOR)
+      const from = [...unseen]
+      const touched = [...from.map(([key]) => key), ...from.map(([key]) => marksOf(key))]
+      const words = [group, consumer, leaseMs, count, ...from.map(([, cursor]) => cursor)]
+      const answers = (await reclaimScript(redis, touched, words)) as Reclaimed[]
+      const entries = answers.flatMap(([cursor, taken], place) => {
+        const [key = ''] = from[place] ?? []
+        if (cursor === FIRST_CURSOR) unseen.delete(key)
+        else unseen.set(key, cursor)
         return taken.map(entry => rawEntry(key, entry))
       })
-      return { entries, lost: answers.reduce((sum, [, , trimmed]) => sum + trimmed, 0) }
+      return { entries, lost: answers.reduce((sum, [, , trimmed]) => sum + trimmed, 0), more: unseen.size > 0 }
     },
 
     hold: async (key, entryIds) => (await holdScript(redis, [key], [group, consumer, ...entryIds])) as string[],
@@ -124,8 +157,18 @@ export function createQueue(options: {
       const counts = await Promise.all(
         keys.map(key => handOver(key, consumer, '__released', TAKE_OVER_AT_ONCE_MS).catch(noneWithoutGroup)),
       )
-      return counts.reduce((sum, count) => sum + count, 0)
+      const left = counts.reduce((sum, count) => sum + count, 0)
+      if (left > 0) await wakeOthers().catch(notAllowed)
+      return left
     },
+  }
+
+  // A blocked read that ends before its time has been woken: `announce` gave it its name.
+  async function wakeOthers(): Promise<void> {
+    const clients = String(await redis.client('LIST', 'TYPE', 'NORMAL')).split('\n')
+    const readers = clients.filter(line => line.includes(` name=${readerName} `))
+    const ids = readers.flatMap(line => /^id=(\d+) /.exec(line)?.[1] ?? [])
+    await Promise.all(ids.map(id => redis.client('UNBLOCK', id)))
   }
 
   async function handOver(key: string, from: string, to: string, idleMs: number): Promise<number> {
@@ -138,21 +181,20 @@ export function createQueue(options: {
   }
 
   function entriesOf(answer: unknown): RawEntry[] {
-    const streams = (answer ?? []) as [string, [string, string[] | null][]][]
+    const streams = (answer ?? []) as [string, RedisEntry[]][]
     return streams.flatMap(([key, entries]) => entries.map(entry => rawEntry(key, entry)))
   }
 
-  function rawEntry(key: string, [entryId, fields]: [string, string[] | null]): RawEntry {
+  function rawEntry(key: string, [entryId, fields]: RedisEntry): RawEntry {
     const at = fields?.indexOf('envelope') ?? -1
     return { key, entryId, stream: names.get(key) ?? key, text: at >= 0 ? fields?.[at + 1] : undefined }
   }
-}
-
-function ignoreBusyGroup(error: Error): void {
-  if (!error.message.startsWith('BUSYGROUP')) throw error
 }
 
 function noneWithoutGroup(error: Error): number {
   if (!error.message.includes('NOGROUP')) throw error
   return 0
 }
+
+// Some hosts forbid CLIENT commands: then the others notice a lease later.
+function notAllowed(): void {}

@@ -4,6 +4,7 @@ import type { Account, Entry } from './account.ts'
 import type { World } from './api.ts'
 import type { CallCounts } from './calls.ts'
 import { invalid, notFound } from './error.ts'
+import { type Faults, readFaults } from './faults.ts'
 
 /** What a mailbox holds: its address and how many messages. */
 export interface MailboxSize {
@@ -12,10 +13,19 @@ export interface MailboxSize {
 }
 
 /** Adds what other processes may ask of the simulator itself, under `/control/`; nothing here is delayed or counted. */
-export function addControl(app: FastifyInstance, world: World, readCalls: () => CallCounts): void {
+export function addControl(
+  app: FastifyInstance,
+  world: World,
+  { readCalls, faults }: { readCalls: () => CallCounts; faults: Faults },
+): void {
   app.addContentTypeParser('message/rfc822', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) => body)
   app.get('/control/mailboxes', async () => sizes(world))
   app.get('/control/calls', async () => readCalls())
+  app.get('/control/faults', async () => ({ ...faults.read(), counts: faults.counts() }))
+  app.put('/control/faults', async request => {
+    faults.set(readFaults(request.body))
+    return { ...faults.read(), counts: faults.counts() }
+  })
   app.post('/control/mailboxes/:address/messages', async request => {
     const { address = '' } = request.params as Record<string, string | undefined>
     const account = world.accounts.get(address.toLowerCase())

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,8 @@ export interface TestRedis {
   /** A client that may be used freely in the test; closed with the server. */
   client: Redis
   kill(signal: NodeJS.Signals): Promise<void>
+  /** Kills it and starts it again on the same port: with the files it has written, or with nothing left of them. */
+  restart(options?: { empty?: boolean }): Promise<void>
   stop(): Promise<void>
 }
 
@@ -22,12 +24,16 @@ export async function startRedis(...options: string[]): Promise<TestRedis> {
   const port = await freePort()
   const dir = await mkdtemp(join(tmpdir(), 'mailsluice-redis-'))
   const words = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '', ...options]
-  const child: ChildProcess = spawn('redis-server', words, { stdio: 'ignore' })
-  const exited = once(child, 'exit')
+  const launch = () => {
+    const child: ChildProcess = spawn('redis-server', words, { stdio: 'ignore' })
+    return { child, exited: once(child, 'exit') }
+  }
+  let server = launch()
   const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50, maxRetriesPerRequest: null })
   client.on('error', () => undefined)
   await until(() => client.ping(), 'redis-server answers')
   const kill = async (signal: NodeJS.Signals) => {
+    const { child, exited } = server
     child.kill(signal)
     await exited
   }
@@ -36,6 +42,12 @@ export async function startRedis(...options: string[]): Promise<TestRedis> {
     port,
     client,
     kill,
+    async restart({ empty = false } = {}) {
+      await kill('SIGKILL')
+      if (empty) for (const file of await readdir(dir)) await rm(join(dir, file), { recursive: true })
+      server = launch()
+      await until(() => client.ping(), 'redis-server answers again')
+    },
     async stop() {
       client.disconnect()
       await kill('SIGKILL')

@@ -1,5 +1,5 @@
-#!lua
 -- Hands a consumer's pending entries to another, at most a thousand a call, and removes the consumer once it has none left.
+-- No `#!lua` line: a server that is out of memory would refuse the script, and work is handed over there too.
 --
 -- KEYS    a stream
 -- ARGV    group, from consumer, to consumer, idle time to give them (ms; a long one lets anybody take them over at once)

@@ -1,5 +1,5 @@
-#!lua
 -- Renews the lease of entries that are still ours; an entry that another took over stays with the other.
+-- No `#!lua` line: a server that is out of memory would refuse the script, and whoever works there keeps his work.
 --
 -- KEYS    a stream
 -- ARGV    group, consumer, entry ids…

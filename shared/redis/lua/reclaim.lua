@@ -1,20 +1,46 @@
-#!lua
--- Takes over entries whose consumer has not been heard of for a lease.
+-- Takes over entries whose consumer has not been heard of for a lease, and marks how far each stream is done.
+-- No `#!lua` line: a server that is out of memory would refuse the script, and what lies about has to be taken over there too.
 --
--- KEYS    streams
--- ARGV    group, consumer, lease (ms), most to take in all, then for each stream the cursor of the last call, or 0-0
--- Result  a list for each stream: {cursor for the next call, entries taken as {id, fields}, count of entries trimmed away}
+-- KEYS    streams, then for each the hash that holds its mark
+-- ARGV    group, consumer, lease (ms), most to take in all, then for each stream where to go on, or 0-0
+-- Result  a list for each stream that was come to: {where to go on, or 0-0 at the end; entries taken as {id, fields}; count of entries
+--         trimmed away, which are acknowledged}
+-- Everything up to a stream's mark is acknowledged: a group that is lost begins there again.
 
 local group, me, left = ARGV[1], ARGV[2], tonumber(ARGV[4])
-local answers = {}
-for place, stream in ipairs(KEYS) do
-  local cursor = ARGV[4 + place]
-  if left > 0 then
-    local found = redis.call('XAUTOCLAIM', stream, group, me, ARGV[3], cursor, 'COUNT', left)
-    answers[place] = { found[1], found[2], #(found[3] or {}) }
-    left = left - #found[2]
-  else
-    answers[place] = { cursor, {}, 0 }
+local streams = #KEYS / 2
+
+local function idBefore(id)
+  local ms, seq = string.match(id, '^(%d+)%-(%d+)$')
+  -- A sequence number that a double cannot hold is stepped back to its millisecond.
+  if #seq > 15 then return ms .. '-0' end
+  if seq ~= '0' then return string.format('%s-%.0f', ms, tonumber(seq) - 1) end
+  return string.format('%.0f-18446744073709551615', tonumber(ms) - 1)
+end
+
+local function lastDelivered(stream)
+  for _, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+    local found = {}
+    for at = 1, #flat, 2 do found[flat[at]] = flat[at + 1] end
+    if found.name == group then return found['last-delivered-id'] end
   end
+  return '0-0'
+end
+
+local function mark(stream, hash)
+  local oldest = redis.call('XPENDING', stream, group)[2]
+  local done = oldest and idBefore(oldest) or lastDelivered(stream)
+  -- Out of memory it stays as it is: an older mark is as true.
+  if redis.call('HGET', hash, stream) ~= done then redis.pcall('HSET', hash, stream, done) end
+end
+
+local answers = {}
+for place = 1, streams do
+  if left <= 0 then break end
+  local stream = KEYS[place]
+  local found = redis.call('XAUTOCLAIM', stream, group, me, ARGV[3], ARGV[4 + place], 'COUNT', left)
+  answers[place] = { found[1], found[2], #(found[3] or {}) }
+  left = left - #found[2]
+  mark(stream, KEYS[streams + place])
 end
 return answers

@@ -1,0 +1,110 @@
+import { fileURLToPath } from 'node:url'
+import type { StageName } from '../../shared/stage.ts'
+import { type Child, type Children, logHolds } from './children.ts'
+
+const MAIN = fileURLToPath(new URL('../../pipeline/main.js', import.meta.url))
+/** How often each stage is there: those that race with one another more than once. */
+const SIZES: Record<StageName, number> = {
+  'list-ids': 2,
+  'cache-filter': 1,
+  'batch-fetch': 2,
+  merge: 2,
+  'thread-group': 2,
+  'ai-dispatch': 2,
+}
+const BACK_MS = 300
+const CRASHED = 'unexpected error; this process ends'
+
+/** One process of a stage, and the next that takes its place whenever it ends. */
+export interface Post {
+  name: string
+  /** The process that serves now; `undefined` between two, and while something is done to it already. */
+  idle(): Child | undefined
+  /** Ends it with a signal; the next starts after a pause. Resolves once it has. */
+  end(signal: 'SIGKILL' | 'SIGTERM', restartAfterMs: number): Promise<void>
+  /** Stops it in its tracks for a while, so that it comes back with a lease that may be another's. */
+  freeze(ms: number): Promise<void>
+}
+
+/** All processes of all stages, each replaced when it ends, as a host would. */
+export interface Crew {
+  posts: readonly Post[]
+  /** How many ended by an error that nobody caught. */
+  crashes(): Promise<number>
+}
+
+interface CrewOptions {
+  children: Children
+  environment: NodeJS.ProcessEnv
+  signal: AbortSignal
+  pause: (ms: number) => Promise<void>
+}
+
+/** Starts every stage as processes of its own. */
+export async function startCrew(options: CrewOptions): Promise<Crew> {
+  const logs: string[] = []
+  const names = (Object.keys(SIZES) as StageName[]).flatMap(stage =>
+    Array.from({ length: SIZES[stage] }, (_, index) => ({ stage, name: `${stage}-${index + 1}` })),
+  )
+  const posts = await Promise.all(names.map(({ stage, name }) => startPost(stage, name, options, logs)))
+  return {
+    posts,
+    async crashes() {
+      const crashed = await Promise.all([...new Set(logs)].map(log => logHolds(log, CRASHED)))
+      return crashed.filter(Boolean).length
+    },
+  }
+}
+
+async function startPost(
+  stage: StageName,
+  name: string,
+  { children, environment, signal, pause }: CrewOptions,
+  logs: string[],
+): Promise<Post> {
+  let restartAfterMs = BACK_MS
+  let busy = false
+  let child: Child | undefined
+  let started: () => void = () => undefined
+
+  const start = async () => {
+    child = await children.start(name, [process.execPath, MAIN, 'stage', stage], environment)
+    logs.push(child.log)
+    started()
+    return child
+  }
+  // A process that finds no Redis when it starts says so and ends, as it should: whoever runs it starts it again.
+  const replace = async (first: Child) => {
+    for (let current = first; !signal.aborted; current = await start()) {
+      await current.ended
+      child = undefined
+      await pause(restartAfterMs)
+      if (signal.aborted) return
+    }
+  }
+  replace(await start()).catch(() => undefined)
+
+  return {
+    name,
+    idle: () => (busy ? undefined : child),
+    async end(how, afterMs) {
+      const back = new Promise<void>(resolve => {
+        started = resolve
+        signal.addEventListener('abort', () => resolve(), { once: true })
+      })
+      busy = true
+      restartAfterMs = afterMs
+      child?.send(how)
+      await back
+      restartAfterMs = BACK_MS
+      busy = false
+    },
+    async freeze(ms) {
+      busy = true
+      child?.send('SIGSTOP')
+      await pause(ms)
+      child?.send('SIGCONT')
+      busy = false
+    },
+  }
+}

@@ -1,0 +1,70 @@
+import type { FaultKind } from '../../sim/gmail/faults.ts'
+
+/**
+ * What a chaos does: kill -9, SIGSTOP and SIGTERM of a stage process; kill -9 of Redis; cutting every Redis connection; rate limits, errors and
+ * spoiled batches at the provider; forgetting Redis's scripts; expiring the provider's history; evicting half of the cached messages.
+ */
+export const CHAOS_KINDS = [
+  'kill',
+  'stop',
+  'term',
+  'redisKill',
+  'cut',
+  'throttle',
+  'error',
+  'parts',
+  'scriptFlush',
+  'expire',
+  'evict',
+] as const
+export type ChaosKind = (typeof CHAOS_KINDS)[number]
+
+/** One fault to come: when (ms from the beginning), for how long or after which pause (ms), and whom it hits, from 0 up to 1. */
+export interface PlannedFault {
+  atMs: number
+  kind: ChaosKind
+  forMs: number
+  victim: number
+  /** What goes wrong at the provider and how often, from 0 to 1; meant for `throttle`, `error` and `parts`. */
+  provider: { kind: FaultKind; rate: number }
+}
+
+const FIRST_MS = 500
+const GAP_MS = { least: 200, most: 900 }
+const RATE = { least: 0.3, most: 0.9 }
+const AT_PROVIDER: Partial<Record<ChaosKind, readonly FaultKind[]>> = {
+  throttle: ['throttled-until', 'throttled', 'rate-limit', 'user-rate-limit'],
+  error: ['server-error', 'unavailable', 'reset'],
+  parts: ['part-throttled', 'part-error', 'truncated', 'missing-part'],
+}
+
+/** The faults of so many seconds: the same numbers give the same plan. Each kind comes once before any comes again. */
+export function planFaults(random: () => number, options: { seconds: number; leaseMs: number }): PlannedFault[] {
+  const between = (least: number, most: number) => least + random() * (most - least)
+  const durations: Record<ChaosKind, () => number> = {
+    kill: () => between(0, 1500),
+    term: () => between(0, 1500),
+    stop: () => between(0.5, 2) * options.leaseMs,
+    redisKill: () => between(0, 1200),
+    throttle: () => between(500, 2500),
+    error: () => between(500, 2500),
+    parts: () => between(500, 2500),
+    cut: () => 0,
+    scriptFlush: () => 0,
+    expire: () => 0,
+    evict: () => 0,
+  }
+  const plan: PlannedFault[] = []
+  let bag: ChaosKind[] = []
+  for (let atMs = FIRST_MS; atMs < options.seconds * 1000; atMs += between(GAP_MS.least, GAP_MS.most)) {
+    if (bag.length === 0) bag = [...CHAOS_KINDS]
+    const [kind = 'kill'] = bag.splice(Math.floor(random() * bag.length), 1)
+    const kinds = AT_PROVIDER[kind] ?? ['unavailable']
+    const provider = {
+      kind: kinds[Math.floor(random() * kinds.length)] ?? 'unavailable',
+      rate: between(RATE.least, RATE.most),
+    }
+    plan.push({ atMs, kind, forMs: durations[kind](), victim: random(), provider })
+  }
+  return plan
+}

@@ -1,0 +1,59 @@
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import { findProgram, untilReady } from '../../pipeline/redis-program.ts'
+import { inheritedEnvironment } from '../../shared/config.ts'
+import type { Child, Children } from './children.ts'
+
+/** A real Redis on loopback that has everything on disk before it acknowledges it. */
+export interface ChaosRedis {
+  url: string
+  /** Kills it in the middle of whatever it does, and starts it again on the same port and folder; resolves once it answers. */
+  kill(restartAfterMs: number, pause: (ms: number) => Promise<void>): Promise<void>
+}
+
+/** Starts one; throws where no redis-server or valkey-server is installed. */
+export async function startRedis(folder: string, children: Children, signal: AbortSignal): Promise<ChaosRedis> {
+  const { program } = await findProgram(['redis-server', 'valkey-server'])
+  if (!program) throw new Error('chaos needs a redis-server or valkey-server on PATH: install one')
+  const data = join(folder, 'redis')
+  await mkdir(data)
+  const port = await freePort()
+  const url = `redis://127.0.0.1:${port}`
+  const settings = {
+    port: `${port}`,
+    bind: '127.0.0.1',
+    dir: data,
+    save: '',
+    appendonly: 'yes',
+    // Whatever was acknowledged is there again after kill -9: what is lost then is the pipeline's fault.
+    appendfsync: 'always',
+    'maxmemory-policy': 'noeviction',
+  }
+  const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
+  const start = async (): Promise<Child> => {
+    const child = await children.start('redis', [program.name, ...words], inheritedEnvironment({}))
+    await untilReady(url, signal)
+    return child
+  }
+  let server = await start()
+  return {
+    url,
+    async kill(restartAfterMs, pause) {
+      server.send('SIGKILL')
+      await server.ended
+      await pause(restartAfterMs)
+      server = await start()
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

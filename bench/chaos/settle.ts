@@ -1,0 +1,47 @@
+import { STAGES } from '../../pipeline/stages.ts'
+import type { Office } from '../../pipeline/wire.ts'
+import { isConnectionError } from '../../shared/redis/connect.ts'
+import { listMailboxes } from '../../shared/redis/mailboxes.ts'
+import { listRuns, readBacklog } from '../../shared/redis/runs.ts'
+
+const LOOK_EVERY_MS = 100
+const QUIET_LOOKS = 3
+const ALL_RUNS = 10_000
+
+/** Waits until nothing is under way in any mailbox, stage or run; what still is when the deadline has passed, in words. */
+export async function untilSettled(
+  office: Office,
+  options: { deadlineMs: number; signal: AbortSignal; pause: (ms: number) => Promise<void> },
+): Promise<string[]> {
+  const deadline = office.now() + options.deadlineMs
+  let open: string[] = []
+  // Looked at more than once: the questions are asked one after the other, and work moves between them.
+  for (let quiet = 0; quiet < QUIET_LOOKS; quiet = open.length === 0 ? quiet + 1 : 0) {
+    if (options.signal.aborted || office.now() > deadline) return open
+    await options.pause(LOOK_EVERY_MS)
+    open = await underWay(office).catch(error => {
+      if (isConnectionError(error)) return ['Redis does not answer']
+      throw error
+    })
+  }
+  return []
+}
+
+async function underWay({ redis, keys }: Office): Promise<string[]> {
+  const mailboxes = await listMailboxes(redis, keys)
+  const backlog = await readBacklog(redis, keys, STAGES)
+  const runs = await listRuns(redis, keys, ALL_RUNS)
+  return [
+    ...mailboxes.flatMap(({ mailbox, activeRun, dirty, needsReauth }) => [
+      ...(activeRun === undefined ? [] : [`${mailbox} has the active run ${activeRun}`]),
+      ...(dirty ? [`${mailbox} waits for another run`] : []),
+      ...(needsReauth === undefined ? [] : [`${mailbox} waits for a person: ${needsReauth}`]),
+    ]),
+    ...backlog
+      .filter(({ waiting = 1, inWork, delayed }) => waiting + inWork + delayed > 0)
+      .map(row => `${row.stage} ${row.lane}: ${row.waiting} wait, ${row.inWork} in work, ${row.delayed} delayed`),
+    ...runs
+      .filter(run => !run.settled)
+      .map(run => `run ${run.run} of ${run.mailbox} has not settled: ${run.threads} threads, ${run.tasks} tasks`),
+  ]
+}

@@ -1,0 +1,115 @@
+import type { ListedId, MergedWindow, SettledId, ThreadChange, WatchEvent } from '../shared/streams.ts'
+import type { Task } from '../shared/task.ts'
+import type { Hop, Progress } from './journey.ts'
+import type { Story } from './story.ts'
+import type { Whereabout } from './whereabouts.ts'
+
+const STREAM_WIDTH = 16
+const SHORT_VERSION = 8
+
+/** Stories for people, without anything that was written in a mail. */
+export function explanationLines(stories: readonly Story[], now: number): string[] {
+  return stories.flatMap((story, index) => [
+    ...(index > 0 ? [''] : []),
+    `${story.message} in ${story.mailbox}, run ${story.run}${runState(story)}`,
+    ...story.hops.map(hopLine),
+    ...story.elsewhere.map(one => `  ! ${elsewhereLine(one, now)}`),
+    ...standing(story).map(line => `  = ${line}`),
+  ])
+}
+
+function runState({ state }: Story): string {
+  if (!state) return ' (forgotten)'
+  if (state.failure !== undefined) return ` (${state.cause}, failed: ${state.failure})`
+  return ` (${state.cause}, ${state.endedAt === undefined ? 'under way' : 'ended'})`
+}
+
+function hopLine({ writtenAt, sinceMs, stream, lane, envelope, progress }: Hop): string {
+  const time = new Date(writtenAt).toISOString().replace('T', ' ').slice(0, 23)
+  const since = sinceMs === undefined ? '' : `+${sinceMs} ms`
+  const attempt = envelope.attempt > 0 ? [`attempt ${envelope.attempt + 1}`] : []
+  const replay = envelope.replayOf === undefined ? [] : [`replay of ${envelope.replayOf}`]
+  const words = [...hopWords(stream, envelope.body), ...attempt, ...replay, ...progress.flatMap(progressWords)]
+  return `  ${time} ${since.padStart(10)}  ${stream.padEnd(STREAM_WIDTH)}  ${lane}  ${words.join(', ')}`
+}
+
+function hopWords(stream: string, body: unknown): string[] {
+  switch (stream) {
+    case 'watch-events': {
+      const { cause, page } = body as WatchEvent
+      return [page ? `page ${page.window}` : cause]
+    }
+    case 'message-ids':
+    case 'missing-ids': {
+      const { window, index, of } = body as ListedId
+      return [`${index + 1} of ${of} in window ${window}`]
+    }
+    case 'cached-messages':
+    case 'fetched-messages': {
+      const { fate, reason, window } = body as SettledId
+      return [`${fate} in window ${window}`, ...(reason === undefined ? [] : [reason])]
+    }
+    case 'merged': {
+      const { window, release, items } = body as MergedWindow
+      return [release ? 'the run lets its threads go' : `window ${window} with ${items.length} ids`]
+    }
+    case 'threads': {
+      const { thread, version, ids, reason } = body as ThreadChange
+      return [`thread ${thread} (${reason}) with ${ids.length} messages`, `version ${short(version)}`]
+    }
+    case 'analysis-tasks': {
+      const { version, messages, budget } = body as Task
+      const omitted = budget.omitted > 0 ? [`${budget.omitted} older ones left out`] : []
+      return [`task with ${messages.length} messages`, ...omitted, `version ${short(version)}`]
+    }
+    default:
+      return []
+  }
+}
+
+function progressWords(progress: Progress): string[] {
+  if (progress.state === 'done') return []
+  if (progress.state === 'not read yet') return [`${progress.stage} has not read it yet`]
+  const { stage, consumer, forMs, deliveries } = progress
+  const times = deliveries > 1 ? `, given out ${deliveries} times` : ''
+  return [`in work in ${stage} at ${consumer} for ${seconds(forMs)}${times}`]
+}
+
+function elsewhereLine(one: Whereabout, now: number): string {
+  if (one.state === 'parked') return 'parked: its mailbox waits for its account; mend that, then `mailsluice resume`'
+  if (one.state === 'dead') {
+    const when = new Date(one.at).toISOString().replace('T', ' ').slice(0, 19)
+    return `given up in ${one.stage} at ${when} (${one.kind}): ${one.reason}; dead letter ${one.name}`
+  }
+  const due = one.dueAt > now ? `due in ${seconds(one.dueAt - now)}` : `due for ${seconds(now - one.dueAt)}`
+  return `delayed in ${one.stage}, ${due}, attempt ${one.attempt + 1}`
+}
+
+function standing({ fate, windows, thread, tasks, cachedForSeconds }: Story): string[] {
+  const cached = cachedForSeconds === undefined ? 'not in the cache' : `in the cache for another ${cachedForSeconds} s`
+  return [
+    fate === undefined ? 'no fate yet' : `fate ${fate.fate}${fate.reason === undefined ? '' : `: ${fate.reason}`}`,
+    ...windows.map(({ window, merged, missing }) =>
+      merged
+        ? `window ${window} is merged`
+        : `window ${window} waits for ${missing === undefined ? 'an unknown number of' : missing} fates`,
+    ),
+    ...(thread ? [threadLine(thread)] : []),
+    tasks.length > 0 ? `dispatched in this run: ${tasks.map(({ task }) => task).join(', ')}` : 'no task in this run',
+    cached,
+  ]
+}
+
+function threadLine({ thread, known, dispatched, waits }: NonNullable<Story['thread']>): string {
+  const waiting = waits ? ', waits for the run to let it go' : ''
+  const version = dispatched === undefined ? 'never dispatched' : `last dispatched in version ${short(dispatched)}`
+  return `thread ${thread}: ${known} messages known, ${version}${waiting}`
+}
+
+function short(version: string): string {
+  return version.slice(0, SHORT_VERSION)
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
+}

@@ -1,0 +1,127 @@
+import { type Envelope, encodeEnvelope } from '../shared/envelope.ts'
+import type { MailboxId } from '../shared/mailbox.ts'
+import type { MessageId, ThreadId } from '../shared/message.ts'
+import { connectMailbox, readMailbox } from '../shared/redis/mailboxes.ts'
+import type { Fate } from '../shared/streams.ts'
+import type { Recall, ThreadThen } from './recall.ts'
+import type { Recorded } from './recorded.ts'
+import type { Sandbox } from './sandbox.ts'
+import type { OpenWindow, Setting } from './setting.ts'
+import type { Office } from './wire.ts'
+
+interface Furnishing {
+  office: Office
+  sandbox: Sandbox
+  setting: Setting
+  /** The run that is set up, as the head of any of its envelopes. */
+  of: Pick<Envelope, 'run' | 'mailbox'>
+  recall: Recall
+}
+
+/** Sets up one run in a sandbox from the office it belongs to, which is only read, and puts its inputs in. Every key expires by itself. */
+export async function furnish(furnishing: Furnishing): Promise<void> {
+  const { office, setting, of, recall } = furnishing
+  await putMailbox(furnishing)
+  if (setting.counters) await putRun(furnishing, setting.counters)
+  for (const window of setting.windows) await putWindow(furnishing, window)
+  const then = recall.threads.get(of.run) ?? []
+  const messages = new Set<MessageId>()
+  for (const id of setting.threads) {
+    const thread = then.findLast(one => one.thread === id) ?? (await threadNow(office, of.mailbox, id))
+    await putThread(furnishing, thread)
+    for (const message of thread.ids) messages.add(message)
+  }
+  for (const { places } of setting.windows) for (const { id } of places.values()) messages.add(id)
+  await putMessages(
+    furnishing,
+    [...messages].filter(id => !setting.withheld.has(id)),
+  )
+  for (const input of setting.put) await putInput(furnishing, input)
+}
+
+async function putMailbox({ office, sandbox, setting, of: { mailbox } }: Furnishing): Promise<void> {
+  const { redis, keys, now } = sandbox.office
+  const record = await readMailbox(office.redis, office.keys, mailbox)
+  const cursor = setting.place?.cursor ?? record?.cursor
+  const synced = setting.place?.lane ? setting.place.lane === 'live' : record?.synced
+  await connectMailbox(redis, keys, mailbox, '', now())
+  await redis.expire(keys.mailboxes(keys.partitionOf(mailbox)), sandbox.keepSeconds)
+  await redis.del(keys.mailbox(mailbox))
+  await putHash(sandbox, keys.mailbox(mailbox), {
+    connectedAt: `${now()}`,
+    ...(cursor ? { cursor } : {}),
+    ...(synced ? { synced: '1' } : {}),
+  })
+}
+
+async function putRun({ sandbox, setting, of }: Furnishing, counters: Record<string, number>): Promise<void> {
+  const { redis, keys, now } = sandbox.office
+  const partition = keys.partitionOf(of.mailbox)
+  await putHash(sandbox, keys.run(partition, of.run), {
+    mailbox: of.mailbox,
+    cause: 'replay',
+    startedAt: `${now()}`,
+    releasedAt: `${now()}`,
+    ...(setting.listing ? {} : { listing: 'done' }),
+    ...Object.fromEntries(Object.entries(counters).map(([field, count]) => [field, `${count}`])),
+  })
+  await redis.zadd(keys.runs(partition), now(), of.run)
+  await redis.expire(keys.runs(partition), sandbox.keepSeconds)
+  for (const { thread, fresh } of setting.waiting) {
+    await redis.zadd(keys.runThreads(partition, of.run), now(), thread)
+    await putHash(sandbox, keys.runFresh(partition, of.run), { [thread]: JSON.stringify(fresh) })
+  }
+  await redis.expire(keys.runThreads(partition, of.run), sandbox.keepSeconds)
+}
+
+async function putWindow({ sandbox, of }: Furnishing, { name, of: size, places, open }: OpenWindow): Promise<void> {
+  const { keys } = sandbox.office
+  const leftOut: Fate = 'filtered'
+  const listed = Array.from({ length: size }, (_, index) => places.get(index))
+  const settled = listed.flatMap((_, index) => (open.has(index) ? [] : [[`${index}`, leftOut]]))
+  await putHash(sandbox, keys.window(keys.partitionOf(of.mailbox), of.run, name), {
+    of: `${size}`,
+    context: name.startsWith('context:') ? '1' : '0',
+    items: JSON.stringify(listed.map(place => [place?.id ?? '', place?.thread ?? ''])),
+    done: `${settled.length}`,
+    ...Object.fromEntries(settled),
+  })
+}
+
+async function putThread({ sandbox, of }: Furnishing, { thread, ids, known }: ThreadThen): Promise<void> {
+  const { redis, keys } = sandbox.office
+  const key = keys.thread(of.mailbox, thread)
+  if (ids.length > 0) await putHash(sandbox, key, Object.fromEntries(ids.map(id => [`id:${id}`, '1'])))
+  if (known) await redis.multi().hsetnx(key, 'dispatched', 'before the replay').expire(key, sandbox.keepSeconds).exec()
+}
+
+// A message is kept for as long as it would have been kept anyway.
+async function putMessages({ office, sandbox, of }: Furnishing, ids: readonly MessageId[]): Promise<void> {
+  const { redis, keys } = office
+  await Promise.all(
+    ids.map(async id => {
+      const key = keys.message(of.mailbox, id)
+      const [text, left] = await Promise.all([redis.get(key), redis.pttl(key)])
+      const longest = sandbox.keepSeconds * 1000
+      const keepMs = left > 0 ? Math.min(left, longest) : longest
+      if (text !== null) await redis.set(sandbox.office.keys.message(of.mailbox, id), text, 'PX', keepMs)
+    }),
+  )
+}
+
+async function putInput({ sandbox, of }: Furnishing, { stream, lane, envelope }: Recorded): Promise<void> {
+  const { redis, keys, now } = sandbox.office
+  const key = keys.stream(keys.partitionOf(of.mailbox), stream, lane)
+  const text = encodeEnvelope({ ...envelope, attempt: 0, at: now(), replayOf: envelope.id })
+  await redis.multi().xadd(key, '*', 'envelope', text).expire(key, sandbox.keepSeconds).exec()
+}
+
+async function putHash({ office, keepSeconds }: Sandbox, key: string, fields: Record<string, string>): Promise<void> {
+  await office.redis.multi().hset(key, fields).expire(key, keepSeconds).exec()
+}
+
+async function threadNow({ redis, keys }: Office, mailbox: MailboxId, thread: ThreadId): Promise<ThreadThen> {
+  const fields = await redis.hkeys(keys.thread(mailbox, thread))
+  const ids = fields.flatMap(field => (field.startsWith('id:') ? [field.slice(3)] : []))
+  return { thread, ids, fresh: [], known: fields.includes('dispatched'), release: '' }
+}

@@ -1,0 +1,91 @@
+import type { Envelope } from '../shared/envelope.ts'
+import { MailError } from '../shared/error.ts'
+import { addressOf, type Changes, type Fetched, type Mailbox, type MailboxId } from '../shared/mailbox.ts'
+import { type Message, type MessageId, parseMessage } from '../shared/message.ts'
+import { readMailbox } from '../shared/redis/mailboxes.ts'
+import type { Batch } from '../shared/stage.ts'
+import {
+  fetchedMessages,
+  type ListedId,
+  messageIds,
+  type SettledId,
+  type WatchEvent,
+  watchEvents,
+} from '../shared/streams.ts'
+import { type Lineage, windowOf } from './lineage.ts'
+import type { Office } from './wire.ts'
+
+/** Says that the provider would have to be asked for a message: the input is left out of the comparison. */
+export const NOT_AT_HAND = new MailError(
+  'unavailable',
+  'the message has left the cache since, and nobody is asked for it',
+)
+
+/** The provider of a batch as the records have it: one watch event's page, and what was fetched then and is cached still. */
+export async function recordedMailbox(
+  office: Office,
+  { mailbox, items }: Batch<unknown>,
+  then: Lineage,
+): Promise<Mailbox> {
+  const [item] = items
+  const next = item && nextPage(then, item)
+  const cursor = (await readMailbox(office.redis, office.keys, mailbox))?.cursor ?? ''
+
+  return {
+    open: async () => ({ address: addressOf(mailbox), cursor: next?.since ?? cursor }),
+
+    async changes(since, page): Promise<Changes> {
+      const nothing = { gone: [], labels: [] }
+      // Listing went on from another cursor than it began with: that one had expired.
+      if (next && page === undefined && since !== next.since) return { ids: [], ...nothing, reset: true }
+      const ids = item ? listedIn(then, item).map(({ id, thread }) => ({ id, thread })) : []
+      return { ids, ...nothing, ...(next ? { next: next.token } : { cursor }) }
+    },
+
+    async fetch(wanted) {
+      const held = await readMessages(
+        office,
+        mailbox,
+        wanted.map(({ id }) => id),
+      )
+      return new Map(wanted.map(({ id }): [MessageId, Fetched] => [id, fetchedThen(id, held.get(id))]))
+    },
+  }
+
+  function fetchedThen(id: MessageId, message: Message | undefined): Fetched {
+    const place = items.find(({ body }) => (body as ListedId).id === id)
+    const settled = place && (then.at(fetchedMessages.name, place.id)?.body as SettledId | undefined)
+    if (settled?.fate === 'gone') return { outcome: 'gone' }
+    if (settled?.fate === 'dead') return { outcome: 'failed', error: new MailError('rejected', settled.reason ?? '') }
+    return message ? { outcome: 'ok', message } : { outcome: 'failed', error: NOT_AT_HAND }
+  }
+}
+
+/** The page of ids that a watch event listed, in listing order. */
+export function listedIn(then: Lineage, item: Envelope): ListedId[] {
+  return then
+    .below(messageIds.name, `${item.run}/${windowOf(item.body)}`)
+    .map(({ body }) => body as ListedId)
+    .sort((a, b) => a.index - b.index)
+}
+
+/** The page that a watch event's listing went on with, if there was one. */
+export function nextPage(then: Lineage, item: Envelope): WatchEvent['page'] {
+  const entry = then.at(watchEvents.name, `${item.run}/page/${windowOf(item.body) + 1}`)
+  return (entry?.body as WatchEvent | undefined)?.page
+}
+
+/** Messages that the cache holds, read without keeping them any longer. */
+export async function readMessages(
+  { redis, keys }: Pick<Office, 'redis' | 'keys'>,
+  mailbox: MailboxId,
+  ids: readonly MessageId[],
+): Promise<Map<MessageId, Message>> {
+  const texts = await Promise.all(ids.map(id => redis.get(keys.message(mailbox, id))))
+  return new Map(
+    texts.flatMap((text): [MessageId, Message][] => {
+      const message = text === null ? undefined : parseMessage(text)
+      return message ? [[message.id, message]] : []
+    }),
+  )
+}

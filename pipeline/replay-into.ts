@@ -1,0 +1,147 @@
+import type { MailboxId } from '../shared/mailbox.ts'
+import { createQueue } from '../shared/redis/queue.ts'
+import { type RunRecord, readBacklog, readRun } from '../shared/redis/runs.ts'
+import type { Stage } from '../shared/stage.ts'
+import { analysisTasks } from '../shared/streams.ts'
+import type { Task } from '../shared/task.ts'
+import { type Comparison, compare } from './diff.ts'
+import { furnish } from './furnish.ts'
+import type { Emission } from './lineage.ts'
+import type { Log } from './log.ts'
+import { readRecall } from './recall.ts'
+import { byEntry, grouped, type Recorded, recordedIn, throwIfStopped } from './recorded.ts'
+import { createReplayMailboxes } from './replay-mailbox.ts'
+import type { Sandbox } from './sandbox.ts'
+import { settingOf } from './setting.ts'
+import { STAGES } from './stages.ts'
+import { sleep } from './wait.ts'
+import { type Office, startStages } from './wire.ts'
+
+/** What came out of a sandbox, and how its tasks differ from the recorded ones of the same threads. */
+export interface Replayed extends Comparison {
+  sandbox: string
+  /** Inputs that were put in; the others follow from these, or their surroundings are not recorded any more. */
+  inputs: number
+  leftOut: number
+  runs: readonly RunRecord[]
+  /** Messages that would have to be fetched from the provider: they count as gone here. */
+  notAtHand: readonly string[]
+}
+
+const LOOK_EVERY_MS = 20
+
+/**
+ * Replays inputs in a sandbox, run by run, with every stage at work there and no provider asked. The real namespace is only read.
+ * Throws when aborted; everything in the sandbox expires then too.
+ */
+export async function replayInto(
+  office: Office,
+  sandbox: Sandbox,
+  options: {
+    stage: Stage
+    inputs: readonly Recorded[]
+    log: Log & { child(fields: object): Log }
+    signal: AbortSignal
+  },
+): Promise<Replayed> {
+  const { stage, inputs, log, signal } = options
+  const mailboxes = createReplayMailboxes(office)
+  const replayed: { mailbox: MailboxId; run: string; threads: ReadonlySet<string> }[] = []
+  let put = 0
+  await prepareStreams(sandbox)
+  const stages = startStages(STAGES, sandbox.office, { mailboxes: mailboxes.of, log })
+  try {
+    for (const [mailbox, ofMailbox] of grouped(inputs, ({ envelope }) => envelope.mailbox) as Map<
+      MailboxId,
+      Recorded[]
+    >) {
+      const runs = grouped(ofMailbox, ({ envelope }) => envelope.run)
+      const recall = await readRecall(office, mailbox, new Set(runs.keys()), signal)
+      for (const [run, ofRun] of runs) {
+        // A watch event that another run answered began none of its own.
+        if (!(await readRun(office.redis, office.keys, office.keys.partitionOf(mailbox), run))) continue
+        const setting = settingOf(stage.name, run, ofRun, recall)
+        mailboxes.play(run, recall)
+        await furnish({ office, sandbox, setting, of: { run, mailbox }, recall })
+        put += setting.put.length
+        replayed.push({ mailbox, run, threads: setting.threads })
+        await quiet(sandbox.office, signal)
+      }
+    }
+  } finally {
+    await stages.stop(sandbox.office.config.DRAIN_MS)
+    await sandbox.expireAll()
+  }
+  const { redis, keys } = sandbox.office
+  const runs = await Promise.all(
+    replayed.map(({ mailbox, run }) => readRun(redis, keys, keys.partitionOf(mailbox), run)),
+  )
+  return {
+    sandbox: sandbox.prefix,
+    inputs: put,
+    leftOut: inputs.length - put,
+    runs: runs.filter(run => run !== undefined),
+    ...(await compareTasks(office, sandbox, replayed, signal)),
+    notAtHand: mailboxes.notAtHand(),
+  }
+}
+
+// Streams keep the time they have left when they are written to: none outlives a process that is killed.
+async function prepareStreams(sandbox: Sandbox): Promise<void> {
+  const { redis, keys, now } = sandbox.office
+  for (const { name: stage, reads } of STAGES) {
+    const streams = reads.map(({ name }) => name)
+    await createQueue({ redis, keys, stage, streams, consumer: 'replay', now }).createGroups()
+  }
+  await sandbox.expireAll()
+}
+
+async function quiet({ redis, keys }: Office, signal: AbortSignal): Promise<void> {
+  for (let still = 0; still < 2; ) {
+    throwIfStopped(signal)
+    const backlog = await readBacklog(redis, keys, STAGES)
+    const busy = backlog.some(({ waiting, inWork, delayed }) => (waiting ?? 0) + inWork + delayed > 0)
+    still = busy ? 0 : still + 1
+    await sleep(LOOK_EVERY_MS, signal)
+  }
+}
+
+// A release may have another number or lane here: a thread's version, or else its run, says which tasks belong together.
+async function compareTasks(
+  office: Office,
+  sandbox: Sandbox,
+  replayed: readonly { mailbox: MailboxId; run: string; threads: ReadonlySet<string> }[],
+  signal: AbortSignal,
+): Promise<Comparison> {
+  const runs = new Map(replayed.map(({ run, threads }) => [run, threads]))
+  const now = await tasksIn(sandbox.office, () => true, signal)
+  const versionsNow = versionsOf(now)
+  const then = await tasksIn(
+    office,
+    ({ envelope: { run, body } }) => versionsNow.has(body.task) || runs.get(run)?.has(body.thread) === true,
+    signal,
+  )
+  const versionsThen = versionsOf(then)
+  const isSame = (task: string) => versionsNow.has(task) && versionsThen.has(task)
+  const named = (entries: readonly Recorded<Task>[]) => {
+    const emissions = new Map<string, Emission>()
+    for (const { stream, envelope } of entries.toSorted(byEntry)) {
+      const { run, body } = envelope
+      const id = isSame(body.task) ? body.task : `${run}/${body.thread}`
+      // A run that took long let a thread go more than once; a replay is quick, and brings the last.
+      emissions.set(`${run}/${body.thread}`, { stream, id, lane: 'live', body })
+    }
+    return [...emissions.values()]
+  }
+  return compare(named(then), named(now))
+}
+
+function versionsOf(tasks: readonly Recorded<Task>[]): Set<string> {
+  return new Set(tasks.map(({ envelope }) => envelope.body.task))
+}
+
+async function tasksIn(office: Office, wanted: (entry: Recorded<Task>) => boolean, signal: AbortSignal) {
+  const found: Recorded<Task>[] = []
+  for await (const entry of recordedIn(office, analysisTasks, { signal })) if (wanted(entry)) found.push(entry)
+  return found
+}

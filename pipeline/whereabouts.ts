@@ -1,0 +1,93 @@
+import { type Envelope, parseEnvelope } from '../shared/envelope.ts'
+import type { MailboxId } from '../shared/mailbox.ts'
+import { listMailboxes } from '../shared/redis/mailboxes.ts'
+import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
+import { STREAMS } from '../shared/streams.ts'
+import type { Quest } from './journey.ts'
+import { entriesAt, keysOf, mentions, throwIfStopped } from './recorded.ts'
+import type { Office } from './wire.ts'
+
+/** Work about a message that is in no stream now. */
+export type Whereabout = { run: string; mailbox: MailboxId; id: string } & (
+  | { state: 'delayed'; stage: StageName; dueAt: number; attempt: number }
+  | { state: 'parked' }
+  | { state: 'dead'; stage: StageName; name: string; kind: string; reason: string; at: number }
+)
+
+const AT_ONCE = 500
+
+/** Where else a message waits or has ended: in delays, parked with its mailbox, or among the dead letters. */
+export async function findElsewhere(office: Office, quest: Quest, ids: ReadonlySet<string>): Promise<Whereabout[]> {
+  const { redis, keys } = office
+  const { mailbox, message, run, signal } = quest
+  const partitions = mailbox ? [keys.partitionOf(mailbox)] : keys.partitions
+  const found: Whereabout[] = []
+  const concerns = (envelope: Envelope | undefined): envelope is Envelope => {
+    if (!envelope || (mailbox && envelope.mailbox !== mailbox) || (run && envelope.run !== run)) return false
+    return mentions(envelope.body, message) || ids.has(envelope.id)
+  }
+  for (const partition of partitions) {
+    for (const stage of STAGE_NAMES) {
+      for await (const { text, dueAt } of delayed(office, keys.delay(partition, stage), signal)) {
+        const envelope = memberOf(office, text)
+        if (!concerns(envelope)) continue
+        found.push({ ...headOf(envelope), state: 'delayed', stage, dueAt, attempt: envelope.attempt })
+      }
+      for await (const [entryId, fields] of entriesAt(redis, keys.dead(partition, stage), true, signal)) {
+        const value = (name: string) => fields[fields.indexOf(name) + 1] ?? ''
+        const envelope = envelopeIn(value('envelope'), value('stream'))
+        if (!concerns(envelope)) continue
+        const name = `${stage}/${partition}/${entryId}`
+        const [kind, reason, at] = [value('kind'), value('message'), Number(value('at'))]
+        found.push({ ...headOf(envelope), state: 'dead', stage, name, kind, reason, at })
+      }
+    }
+  }
+  const mailboxes = mailbox ? [mailbox] : (await listMailboxes(redis, keys)).map(record => record.mailbox)
+  for (const one of mailboxes) {
+    for await (const text of parked(office, keys.parked(one), signal)) {
+      const envelope = memberOf(office, text)
+      if (concerns(envelope)) found.push({ ...headOf(envelope), state: 'parked' })
+    }
+  }
+  return found
+}
+
+function headOf({ run, mailbox, id }: Envelope) {
+  return { run, mailbox, id }
+}
+
+async function* delayed({ redis }: Office, key: string, signal: AbortSignal) {
+  for (let from = 0; ; from += AT_ONCE) {
+    throwIfStopped(signal)
+    const answer = await redis.zrange(key, `${from}`, `${from + AT_ONCE - 1}`, 'WITHSCORES')
+    for (let at = 0; at < answer.length; at += 2) yield { text: answer[at] ?? '', dueAt: Number(answer[at + 1]) }
+    if (answer.length < 2 * AT_ONCE) return
+  }
+}
+
+async function* parked({ redis }: Office, key: string, signal: AbortSignal) {
+  for (let from = 0; ; from += AT_ONCE) {
+    throwIfStopped(signal)
+    const members = await redis.lrange(key, from, from + AT_ONCE - 1)
+    yield* members
+    if (members.length < AT_ONCE) return
+  }
+}
+
+// A stream's key, a line feed, and the envelope.
+function memberOf({ keys }: Office, member: string): Envelope | undefined {
+  const cut = member.indexOf('\n')
+  const key = member.slice(0, cut)
+  const stream = STREAMS.find(one => keysOf(keys, one).some(place => place.key === key))
+  return envelopeIn(member.slice(cut + 1), stream?.name ?? '')
+}
+
+function envelopeIn(text: string, name: string): Envelope | undefined {
+  const stream = STREAMS.find(one => one.name === name)
+  try {
+    return stream && parseEnvelope(text, stream.body)
+  } catch {
+    return undefined
+  }
+}

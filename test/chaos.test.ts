@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const BENCH = fileURLToPath(new URL('../bench/main.js', import.meta.url))
+
+async function chaos(...words: string[]) {
+  const child = spawn(process.execPath, [BENCH, 'chaos', ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', chunk => {
+    stdout += chunk
+  })
+  child.stderr.on('data', chunk => {
+    stderr += chunk
+  })
+  const [code] = await once(child, 'close')
+  return { code, stdout, stderr }
+}
+
+t.test('twenty seconds of chaos lose nothing, double nothing, and settle', async t => {
+  const { code, stdout, stderr } = await chaos('--seconds', '20', '--seed', '2', '--json')
+  t.equal(code, 0, stderr)
+  const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}')
+  t.match(result, {
+    ok: true,
+    lost: 0,
+    incomplete: 0,
+    doubled: 0,
+    unbalanced: 0,
+    unsettled: 0,
+    crashed: 0,
+    problems: [],
+  })
+  const { faults, mails, tasks, tasksExpected, listed, cached, fetched, gone, filtered, dead } = result
+  for (const [kind, count] of Object.entries(faults)) t.ok(Number(count) > 0, `${kind} struck`)
+  t.ok(result.spoiled > 0, 'the provider failed')
+  t.ok(mails > 990, 'mail came in all the while')
+  t.ok(tasks >= tasksExpected)
+  t.equal(cached + fetched + gone + filtered + dead, listed)
+})
+
+t.test('wrong use is one line', async t => {
+  for (const words of [['--seconds', 'some'], ['--seed', '-1'], ['--seconds', '0'], ['--loudly']]) {
+    const { code, stderr } = await chaos(...words)
+    t.equal(code, 2)
+    t.match(stderr, /^Use: npm run bench -- chaos [^\n]*\n$/)
+  }
+})

@@ -1,0 +1,128 @@
+import t, { type Test } from 'tap'
+import { createLog } from '../../pipeline/log.ts'
+import { startStages } from '../../pipeline/wire.ts'
+import { batchFetch } from '../../stages/batch-fetch.ts'
+import { fakeMailbox } from '../support/fake-mailbox.ts'
+import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
+import { startProxy } from '../support/proxy.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+import { isIntact } from './support.ts'
+import { type Provider, startWorker } from './worker.ts'
+
+const OTHERS = ['list-ids', 'cache-filter', 'merge', 'thread-group', 'ai-dispatch'] as const
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+t.beforeEach(() => redis.client.flushall())
+
+t.test('a process that is asked to stop with sixty in work finishes them', async t => {
+  const { pipeline, worker } = await busy(t, { provider: { afterMs: 700 }, drainMs: 10_000 })
+  worker.kill('SIGTERM')
+  t.equal(await worker.exited, 0)
+  t.equal(await inWork(pipeline), 0, 'nothing is left behind')
+  t.equal(worker.answered(), 3)
+  await pipeline.quiet()
+  await isIntact(t, pipeline, { messages: 60, tasks: 12 })
+})
+
+t.test('a process that cannot finish in time hands back, and another that is running takes over at once', async t => {
+  const { pipeline, worker, mailbox } = await busy(t, { provider: 'silent', drainMs: 300 })
+  pipeline.start(['batch-fetch'])
+  await until(async () => (await readers(pipeline)) === 2, 'the other is waiting for work')
+  const begun = performance.now()
+  worker.kill('SIGTERM')
+  t.equal(await worker.exited, 0)
+  const ended = performance.now()
+  t.ok(ended - begun < 3000, `it took ${Math.round(ended - begun)} ms to stop`)
+  await until(() => mailbox.calls.filter(call => call.startsWith('fetch')).length === 3, 'the other works')
+  t.ok(performance.now() - ended < 2000, 'though its lease is a minute')
+  await pipeline.quiet()
+  await isIntact(t, pipeline, { messages: 60, tasks: 12 })
+})
+
+t.test('a second signal ends a process at once, and what it had is taken over', async t => {
+  const { pipeline, worker } = await busy(t, { provider: 'silent', drainMs: 60_000 })
+  worker.kill('SIGTERM')
+  await until(() => worker.said().some(text => text.startsWith('Stopping')), 'it stops')
+  const begun = performance.now()
+  worker.kill('SIGTERM')
+  t.equal(await worker.exited, 143)
+  t.ok(performance.now() - begun < 1000)
+  pipeline.start(['batch-fetch'])
+  await pipeline.quiet()
+  await isIntact(t, pipeline, { messages: 60, tasks: 12 })
+})
+
+t.test('a process that cannot reach Redis stops in time, too', async t => {
+  const proxy = await startProxy(redis.port)
+  t.teardown(() => proxy.close())
+  const { pipeline, worker } = await busy(t, { provider: 'silent', drainMs: 500, url: proxy.url })
+  proxy.refuse()
+  await until(() => proxy.refused() > 0, 'it is cut off')
+  worker.turn('answers')
+  const begun = performance.now()
+  worker.kill('SIGTERM')
+  t.equal(await worker.exited, 0)
+  t.ok(performance.now() - begun < 5000, `it took ${Math.round(performance.now() - begun)} ms`)
+  pipeline.start(['batch-fetch'])
+  await pipeline.quiet()
+  await isIntact(t, pipeline, { messages: 60, tasks: 12 })
+})
+
+t.test(
+  'a stage grows to six consumers and shrinks to one under load: nothing is lost and nothing done twice',
+  async t => {
+    const mailbox = fakeMailbox(500)
+    const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })
+    t.teardown(() => pipeline.stop())
+    mailbox.deliver(1500, 300)
+    let fetches = 0
+    mailbox.before = async kind => {
+      if (kind !== 'fetch') return
+      fetches += 1
+      await new Promise(resolve => setTimeout(resolve, 30))
+    }
+    const start = () => {
+      const log = createLog({ LOG_LEVEL: 'silent' }, 'test')
+      return startStages([batchFetch], pipeline.office, { mailboxes: () => mailbox, log })
+    }
+    const consumers = [start()]
+    t.teardown(() => Promise.all(consumers.map(one => one.stop(0))))
+    await pipeline.request()
+    await until(() => fetches >= 5, 'one works')
+    for (let n = 0; n < 5; n += 1) consumers.push(start())
+    await until(() => fetches >= 30, 'six work')
+    // Some have the time to finish, some have to hand back.
+    await Promise.all(consumers.splice(0, 5).map((one, index) => one.stop(index % 2 === 0 ? 5000 : 0)))
+    await pipeline.quiet()
+    await isIntact(t, pipeline, { messages: 1500, tasks: 300 })
+  },
+)
+
+/** Five stages here, and batch-fetch in a process of its own with sixty messages in work; leases are too long to help. */
+async function busy(t: Test, options: { provider: Provider; drainMs: number; url?: string }) {
+  const { provider, drainMs, url = redis.url } = options
+  const mailbox = fakeMailbox()
+  const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })
+  t.teardown(() => pipeline.stop())
+  mailbox.deliver(60, 12)
+  const { REDIS_PREFIX, PARTITIONS } = pipeline.office.config
+  const settings = { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}`, LEASE_MS: '60000', DRAIN_MS: `${drainMs}` }
+  const worker = await startWorker(t, { settings, url, messages: 60, threads: 12, provider })
+  await pipeline.request()
+  await until(() => worker.asked() === 3, 'sixty are in work')
+  return { mailbox, pipeline, worker }
+}
+
+async function inWork({ office: { keys } }: TestPipeline): Promise<number> {
+  const key = keys.stream(keys.partitionOf(ANA), 'missing-ids', 'bulk')
+  return Number(((await redis.client.xpending(key, 'batch-fetch')) as unknown[])[0])
+}
+
+/** How many consumers of batch-fetch are waiting for work. */
+async function readers({ office: { keys } }: TestPipeline): Promise<number> {
+  const [first = 'p00'] = keys.partitions
+  const name = `batch-fetch@${keys.stream(first, 'missing-ids', 'live')}`
+  const clients = String(await redis.client.client('LIST')).split('\n')
+  return clients.filter(line => line.includes(` name=${name} `) && line.includes('cmd=xreadgroup')).length
+}

@@ -1,0 +1,185 @@
+import type { Test } from 'tap'
+import type { Log } from '../../pipeline/log.ts'
+import { startReader } from '../../pipeline/reader.ts'
+import type { Envelope } from '../../shared/envelope.ts'
+import { connectRedis, openRedis } from '../../shared/redis/connect.ts'
+import { createKeys, type Keys } from '../../shared/redis/keys.ts'
+import { createQueue, type Queue, type RawEntry } from '../../shared/redis/queue.ts'
+import { listRuns } from '../../shared/redis/runs.ts'
+import {
+  analysisTasks,
+  cachedMessages,
+  fetchedMessages,
+  merged,
+  messageIds,
+  missingIds,
+  type Stream,
+  threads,
+  watchEvents,
+} from '../../shared/streams.ts'
+import { merge } from '../../stages/merge.ts'
+import type { TestPipeline } from '../support/pipeline.ts'
+import type { TestRedis } from '../support/redis.ts'
+
+/** A commit's request, as it goes over the wire; the plan is its first argument. */
+export const COMMIT = /evalsha[\s\S]*"inputs":/i
+
+/**
+ * Asserts that nothing was lost and nothing done twice: every run adds up, every id that was listed came through every stage once, no
+ * envelope is in a stream twice, and every version of a thread was dispatched once. Only what a stage put back itself may be there again.
+ */
+export async function isIntact(
+  t: Test,
+  pipeline: TestPipeline,
+  expected: { messages: number; tasks: number },
+): Promise<void> {
+  const { redis, keys } = pipeline.office
+  const runs = await listRuns(redis, keys, 1000)
+  t.same(
+    runs.filter(run => !run.addsUp || !run.settled).map(({ run }) => run),
+    [],
+    'every run adds up and is settled',
+  )
+  const sum = (count: (run: (typeof runs)[number]) => number) => runs.reduce((total, run) => total + count(run), 0)
+  t.equal(
+    sum(run => run.listed),
+    expected.messages,
+    'every message was listed once',
+  )
+  const streams: Stream[] = [
+    watchEvents,
+    messageIds,
+    cachedMessages,
+    missingIds,
+    fetchedMessages,
+    merged,
+    threads,
+    analysisTasks,
+  ]
+  for (const stream of streams) {
+    const ids = (await pipeline.read(stream)).map(copyOf)
+    t.same(doubles(ids), [], `no envelope is twice in ${stream.name}`)
+  }
+  const ids = async (stream: Stream) => (await pipeline.read(stream)).map(({ id }) => id)
+  const filtered = [...(await ids(cachedMessages)), ...(await ids(missingIds))]
+  t.same(missing(await ids(messageIds), filtered), [], 'every listed id was filtered')
+  t.same(missing(await ids(missingIds), await ids(fetchedMessages)), [], 'every missing id was fetched')
+  const tasks = (await pipeline.read(analysisTasks)).map(({ body }) => body.task)
+  t.equal(tasks.length, expected.tasks, 'as many tasks as versions of threads')
+  t.same(doubles(tasks), [], 'no version of a thread was dispatched twice')
+}
+
+// An envelope that was put back by a delay carries its attempts.
+function copyOf({ id, attempt }: Envelope): string {
+  return `${id}#${attempt}`
+}
+
+/** Those that are there more than once. */
+export function doubles(ids: readonly string[]): string[] {
+  const seen = new Set<string>()
+  return ids.filter(id => seen.size === seen.add(id).size)
+}
+
+function missing(wanted: readonly string[], there: readonly string[]): string[] {
+  const found = new Set(there)
+  return wanted.filter(id => !found.has(id))
+}
+
+/** How many commands of these names the server has executed, in scripts and out of them. */
+export async function commandCount({ client }: TestRedis, ...names: string[]): Promise<number> {
+  const lines = (await client.info('commandstats')).split('\r\n')
+  return lines.reduce((sum, line) => {
+    const [, name = '', calls = '0'] = /^cmdstat_([^:]+):calls=(\d+)/.exec(line) ?? []
+    return names.length === 0 || names.includes(name) ? sum + Number(calls) : sum
+  }, 0)
+}
+
+/** What a log was told. */
+export interface Told {
+  log: Log
+  lines: { level: string; fields: Record<string, unknown>; text: string }[]
+}
+
+/** A log that keeps what it is told, and passes the texts on. */
+export function keepLog(pass: (text: string) => void = () => undefined): Told {
+  const lines: Told['lines'] = []
+  const at =
+    (level: string) =>
+    (fields: unknown, text = '') => {
+      lines.push({ level, fields: fields as Record<string, unknown>, text })
+      pass(text)
+    }
+  const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } as unknown as Log
+  return { log, lines }
+}
+
+/** A reader of merge's streams in the test's process. */
+export interface TestReader {
+  keys: Keys
+  /** Its live and its bulk stream in the first partition. */
+  live: string
+  bulk: string
+  queue: Queue
+  got: RawEntry[]
+  told: Told
+  reader: ReturnType<typeof startReader>
+  write(stream: string, count: number): Promise<void>
+  /** Acknowledges all that is out, as a commit would; tells how much of it was not acknowledged before. */
+  finish(): Promise<number>
+}
+
+/** Starts a reader; `readUrl` is where it reads, `redis` where all else goes. */
+export async function startReading(
+  t: Test,
+  redis: TestRedis,
+  options: { readUrl?: string; writeUrl?: string; consumer?: string; leaseMs?: number; capacity?: number } = {},
+): Promise<TestReader> {
+  const writer = await connectRedis(options.writeUrl ?? redis.url)
+  const keys = createKeys('test', 1)
+  const live = keys.stream('p00', 'cached-messages', 'live')
+  const bulk = keys.stream('p00', 'cached-messages', 'bulk')
+  const queue = createQueue({
+    redis: writer,
+    keys,
+    stage: 'merge',
+    streams: merge.reads.map(({ name }) => name),
+    consumer: options.consumer ?? `test:${Math.random()}`,
+    now: Date.now,
+  })
+  const told = keepLog()
+  const got: RawEntry[] = []
+  const reader = startReader({
+    queue,
+    connection: openRedis(options.readUrl ?? redis.url),
+    capacity: options.capacity ?? 1000,
+    leaseMs: options.leaseMs ?? 1000,
+    isDead: () => false,
+    now: Date.now,
+    log: told.log,
+  })
+  reader.entries.subscribe(entry => got.push(entry))
+  t.teardown(() => {
+    reader.stop()
+    writer.disconnect()
+  })
+  return {
+    keys,
+    live,
+    bulk,
+    queue,
+    got,
+    told,
+    reader,
+    async write(stream, count) {
+      const pipeline = redis.client.pipeline()
+      for (let n = 0; n < count; n += 1) pipeline.xadd(stream, '*', 'envelope', `${n}`)
+      await pipeline.exec()
+    },
+    async finish() {
+      const out = reader.inFlight()
+      const acked = await Promise.all(out.map(({ key, entryId }) => redis.client.xack(key, 'merge', entryId)))
+      reader.done(out)
+      return acked.reduce((sum, one) => sum + one, 0)
+    },
+  }
+}

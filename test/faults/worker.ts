@@ -1,0 +1,118 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+import { untilSignalled } from '../../pipeline/lifecycle.ts'
+import { sleep } from '../../pipeline/wait.ts'
+import { openOffice, startStages } from '../../pipeline/wire.ts'
+import { readConfig } from '../../shared/config.ts'
+import { batchFetch } from '../../stages/batch-fetch.ts'
+import { fakeMailbox } from '../support/fake-mailbox.ts'
+import { until } from '../support/until.ts'
+import { keepLog } from './support.ts'
+
+/** How a worker's provider behaves: it answers, never answers, answers after a while, or keeps the whole process busy for as long. */
+export type Provider = 'answers' | 'silent' | { afterMs: number } | { busyMs: number }
+
+interface Task {
+  settings: Record<string, string>
+  url: string
+  /** What its mailbox holds; must be what the mailbox of the other stages holds. */
+  messages: number
+  threads: number
+  provider: Provider
+  /** Where the provider's behaviour shows: before it has the request, or once the answer is there. */
+  shows: 'before' | 'after'
+}
+
+/** batch-fetch in a process of its own. */
+export interface Worker {
+  pid: number
+  /** Calls its provider has been asked for, and answers it has given. */
+  asked(): number
+  answered(): number
+  /** What it logged. */
+  said(): readonly string[]
+  /** Its provider behaves like this from now on; a silent call is answered. */
+  turn(provider: Provider): void
+  kill(signal: NodeJS.Signals): void
+  /** Its exit code, once it has ended; `null` when a signal ended it. */
+  exited: Promise<number | null>
+}
+
+const here = fileURLToPath(import.meta.url)
+
+/** Starts batch-fetch in a process of its own; SIGTERM stops it in order, with DRAIN_MS. It is killed when the test ends. */
+export async function startWorker(
+  t: Test,
+  task: Omit<Task, 'provider' | 'shows'> & { provider?: Provider; shows?: Task['shows'] },
+): Promise<Worker> {
+  const words = JSON.stringify({ provider: 'answers', shows: 'before', ...task })
+  const child: ChildProcess = spawn(process.execPath, [...process.execArgv, here, words], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const heard: string[] = []
+  child.on('message', message => heard.push(String(message)))
+  const exited = once(child, 'exit').then(([code]) => code as number | null)
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  const count = (word: string) => heard.filter(one => one === word).length
+  await until(() => count('ready') === 1, 'the worker is ready')
+  return {
+    pid: child.pid ?? 0,
+    asked: () => count('asked'),
+    answered: () => count('answered'),
+    said: () => heard,
+    turn: provider => void child.send(provider),
+    kill: signal => void child.kill(signal),
+    exited,
+  }
+}
+
+if (process.argv[1] === here) await work(JSON.parse(process.argv[2] ?? '') as Task)
+
+async function work(task: Task): Promise<void> {
+  let { provider } = task
+  let turned = () => {}
+  process.on('message', message => {
+    provider = message as Provider
+    turned()
+  })
+  const tell = (word: string) => void process.send?.(word)
+  const signal = untilSignalled(tell)
+  const mailbox = fakeMailbox()
+  mailbox.deliver(task.messages, task.threads)
+  const { fetch } = mailbox
+  mailbox.fetch = async (wanted, call) => {
+    tell('asked')
+    if (task.shows === 'before') await behave()
+    const answer = await fetch(wanted, call)
+    tell('answered')
+    if (task.shows === 'after') await behave()
+    return answer
+  }
+
+  const config = readConfig(task.settings)
+  const office = await openOffice(config, task.url)
+  const { log } = keepLog(tell)
+  const stages = startStages([batchFetch], office, { mailboxes: () => mailbox, log: { ...log, child: () => log } })
+  tell('ready')
+  if (!signal.aborted) await once(signal, 'abort')
+  await stages.stop(config.DRAIN_MS)
+  process.exit(0)
+
+  async function behave(): Promise<void> {
+    while (provider === 'silent') {
+      await new Promise<void>(resolve => {
+        turned = resolve
+      })
+    }
+    const now = provider
+    if (now === 'answers') return
+    if ('afterMs' in now) return sleep(now.afterMs)
+    provider = 'answers'
+    for (const end = performance.now() + now.busyMs; performance.now() < end; );
+  }
+}
