@@ -11,11 +11,12 @@ import {
   type RunEvent,
   type Work,
 } from '../shared/redis/commit.ts'
-import { isConnectionError } from '../shared/redis/connect.ts'
+import { isRedisError } from '../shared/redis/connect.ts'
 import type { Queue, RawEntry } from '../shared/redis/queue.ts'
 import type { Outcome, Pace, Run, Stage } from '../shared/stage.ts'
 import { inBatches } from './batches.ts'
 import type { Log } from './log.ts'
+import { createMeter, type Meter } from './meter.ts'
 import { startReader } from './reader.ts'
 import { type Decision, decide, isPoisoned, type RecoverPolicy } from './recover.ts'
 import { sleep } from './wait.ts'
@@ -43,6 +44,7 @@ export interface StageOptions {
 
 const COMMIT_AGAIN_MS = 250
 const COMPLAIN_EVERY_MS = 60_000
+const LONGEST_REDIS_WAIT_MS = 5000
 const HEARTBEATS_A_LEASE = 3
 const ABORT_GRACE_MS = 500
 
@@ -60,6 +62,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     log,
   })
   const aborted = new AbortController()
+  let complainAt = 0
   const heartbeat = setInterval(() => void holdAll(), leaseMs / HEARTBEATS_A_LEASE)
   const finished = lastValueFrom(
     reader.entries.pipe(
@@ -99,7 +102,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     }
   }
 
-  async function work(entries: Entry<In>[], meter = createMeter()): Promise<void> {
+  async function work(entries: Entry<In>[], meter = createMeter(), waitMs = COMMIT_AGAIN_MS): Promise<void> {
     try {
       const [first] = entries
       if (!first) return
@@ -108,16 +111,21 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       const outcome = await stage.handle({ mailbox, items: entries.map(({ envelope }) => envelope) }, run)
       await commit(workOf(entries, outcome, meter))
     } catch (error) {
-      await failed(entries, error, meter)
+      await failed(entries, error, { meter, waitMs })
     }
   }
 
-  async function failed(entries: Entry<In>[], thrown: unknown, meter: Meter): Promise<void> {
+  async function failed(
+    entries: Entry<In>[],
+    thrown: unknown,
+    { meter, waitMs }: { meter: Meter; waitMs: number },
+  ): Promise<void> {
     if (aborted.signal.aborted) return
-    // Redis is away, the batch is not at fault.
-    if (isConnectionError(thrown)) {
-      await sleep(COMMIT_AGAIN_MS, aborted.signal)
-      return work(entries, meter)
+    // Redis is at fault, not the batch: it keeps, and the provider is not asked in vain too often.
+    if (isRedisError(thrown)) {
+      complain(thrown, entries.length)
+      await sleep(waitMs, aborted.signal)
+      return work(entries, meter, Math.min(waitMs * 2, LONGEST_REDIS_WAIT_MS))
     }
     const error = asMailError(thrown)
     // What is no MailError is a fault of ours, met with something in the batch.
@@ -184,7 +192,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
 
   // Gated on XACK, a commit may be repeated until it is known to have happened.
   async function commit(done: Work): Promise<void> {
-    for (let complainAt = 0; !aborted.signal.aborted; ) {
+    while (!aborted.signal.aborted) {
       try {
         const committed = await commitWork(done, options.commit)
         reader.done(done.inputs)
@@ -192,13 +200,16 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
         tell(done, committed)
         return
       } catch (error) {
-        if (now() >= complainAt) {
-          log.error({ error: String(error), entries: done.inputs.length }, 'cannot commit yet; trying again')
-          complainAt = now() + COMPLAIN_EVERY_MS
-        }
+        complain(error, done.inputs.length)
         await sleep(COMMIT_AGAIN_MS, aborted.signal)
       }
     }
+  }
+
+  function complain(error: unknown, entries: number): void {
+    if (now() < complainAt) return
+    complainAt = now() + COMPLAIN_EVERY_MS
+    log.error({ error: String(error), entries }, 'Redis does not do what is asked of it; trying again')
   }
 
   function tell(done: Work, { acked, events }: Committed): void {
@@ -217,24 +228,5 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       const ids = inFlight.filter(entry => entry.key === key).map(({ entryId }) => entryId)
       await queue.hold(key, ids).catch(() => undefined)
     }
-  }
-}
-
-interface Meter {
-  count: (kind: CallKind, units: number) => void
-  calls: Partial<Record<CallKind, number>>
-  units: () => number
-}
-
-function createMeter(): Meter {
-  const calls: Partial<Record<CallKind, number>> = {}
-  let sum = 0
-  return {
-    calls,
-    units: () => sum,
-    count(kind, units) {
-      calls[kind] = (calls[kind] ?? 0) + 1
-      sum += units
-    },
   }
 }

@@ -49,6 +49,11 @@ export async function redisLabel(redis: Redis): Promise<string> {
   return versionOf(await redis.info('server')).label
 }
 
+/** Whether Redis failed, be it the connection or a command that it refused (out of memory, a key of a wrong type). */
+export function isRedisError(error: unknown): boolean {
+  return isConnectionError(error) || (error instanceof Error && error.name === 'ReplyError')
+}
+
 /** Rejections that say the connection failed, not the command: what was asked may or may not have happened. */
 export function isConnectionError(error: unknown): boolean {
   // What a provider's connection did is another matter.

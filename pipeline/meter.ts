@@ -1,0 +1,22 @@
+import type { CallKind } from '../shared/mailbox.ts'
+
+/** Counts the provider calls of a batch, and what they cost in units of quota. */
+export interface Meter {
+  count: (kind: CallKind, units: number) => void
+  calls: Partial<Record<CallKind, number>>
+  units: () => number
+}
+
+/** A meter at zero. */
+export function createMeter(): Meter {
+  const calls: Partial<Record<CallKind, number>> = {}
+  let sum = 0
+  return {
+    calls,
+    units: () => sum,
+    count(kind, units) {
+      calls[kind] = (calls[kind] ?? 0) + 1
+      sum += units
+    },
+  }
+}
