@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import { from, lastValueFrom, mergeMap } from 'rxjs'
 import { type Envelope, parseEnvelope } from '../shared/envelope.ts'
 import { asMailError, MailError } from '../shared/error.ts'
-import type { CallKind, MailboxId } from '../shared/mailbox.ts'
+import type { MailboxId } from '../shared/mailbox.ts'
 import {
   type CommitOptions,
   type Committed,

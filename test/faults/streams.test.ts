@@ -194,6 +194,22 @@ t.test('an output key of a wrong type stops what writes to it until it is mended
   await isIntact(t, pipeline, { messages: 20, tasks: 4 })
 })
 
+t.test('an input of a wrong type is told once, asked for seldom, and read when it is mended', async t => {
+  const { got, live, told, write } = await startReading(t, redis, { leaseMs: 60_000 })
+  await until(async () => (await redis.client.exists(live)) === 1, 'reading')
+  await redis.client.set(live, 'a string')
+  await until(() => told.lines.some(({ level }) => level === 'error'), 'told')
+  const before = await commandCount(redis)
+  const begun = performance.now()
+  await until(() => performance.now() - begun > 1500, 'a while')
+  const commands = (await commandCount(redis)) - before
+  t.ok(commands < 150, `${commands} commands meanwhile`)
+  t.equal(told.lines.filter(({ level }) => level === 'error').length, 1)
+  await redis.client.del(live)
+  await write(live, 2)
+  await until(() => got.length === 2, 'it is read again')
+})
+
 t.test('entries that are trimmed away before they are done are acknowledged and counted as lost', async t => {
   const first = await startReading(t, redis, { consumer: 'test:first', leaseMs: 60_000 })
   await first.write(first.live, 1500)
