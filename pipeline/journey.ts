@@ -9,6 +9,7 @@ import {
   merged,
   messageIds,
   missingIds,
+  STREAMS,
   type Stream,
   type ThreadChange,
   threads,
@@ -92,7 +93,7 @@ export async function findJourneys(office: Office, quest: Quest): Promise<Journe
     quest,
     ({ envelope: { id, run, body } }) => runs.has(run) && (id === run || windows.has(`${run} ${windowOf(body)}`)),
   )
-  const all = [...named, ...tasks, ...joins, ...events].sort(byEntry)
+  const all = [...named, ...tasks, ...joins, ...events].sort(byFlow)
   const journeys = [...grouped(all, ({ envelope }) => `${envelope.mailbox} ${envelope.run}`).values()]
   return Promise.all(
     journeys.map(async entries => {
@@ -140,4 +141,10 @@ async function lastDelivered(redis: Redis, key: string, group: string): Promise<
   const groups = (await redis.xinfo('GROUPS', key).catch(() => [])) as unknown[][]
   const fields = groups.find(one => one[one.indexOf('name') + 1] === group)
   return fields && String(fields[fields.indexOf('last-delivered-id') + 1])
+}
+
+// Entries of one millisecond in different streams are in the order of the flow; their ids cannot tell.
+function byFlow(a: Recorded, b: Recorded): number {
+  const place = ({ stream }: Recorded) => STREAMS.findIndex(({ name }) => name === stream)
+  return a.writtenAt - b.writtenAt || place(a) - place(b) || byEntry(a, b)
 }
