@@ -27,7 +27,8 @@ export const threadGroup: Stage<MergedWindow> = {
 
 function group(item: Item): Outcome<MergedWindow> {
   const known = item.body.items.filter(({ fate }) => fate === 'cached' || fate === 'fetched')
-  const gone = item.body.items.filter(({ fate }) => fate === 'gone')
+  // A known message that cannot be had any more leaves its thread too; its dead letter says why.
+  const gone = item.body.items.filter(({ fate }) => fate === 'gone' || (item.body.context && fate === 'dead'))
   // The messages of a context window are old acquaintances: they make no thread grow.
   return { facts: [{ fact: 'window-grouped', from: item, fresh: item.body.context ? [] : known, gone }] }
 }

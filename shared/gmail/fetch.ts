@@ -66,7 +66,8 @@ async function fetchBatch(
         outcomeOf(options, id, { ...part, body: json(part.body), retryAfter: part.headers.get('retry-after') }),
       )
   })
-  if (matched.proven) return outcomes
+  // Without its last line it was cut short, perhaps in the middle of a part.
+  if (matched.proven && answer.body.trimEnd().endsWith('--')) return outcomes
   // An answer in disorder is believed only where it can be asked again; what would be final must be said of the very message.
   const doubtful = ids.filter(id => isFinal(outcomes.get(id)))
   return new Map([...outcomes, ...(await fetchSingly(options, doubtful, call))])

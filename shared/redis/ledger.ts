@@ -8,7 +8,8 @@ import type { Keys } from './keys.ts'
 import { beginScript } from './scripts.ts'
 
 const REMEMBER_COALESCED_SECONDS = 24 * 3600
-const CONTEXTS_A_THREAD = 3
+// Fates decide what a thread can still have; this only ends a loop that should not be.
+const CONTEXTS_A_THREAD = 50
 const KEEP_RUNS = 1000
 
 /** What Redis knows of one mailbox and its runs. */
