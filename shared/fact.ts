@@ -20,7 +20,7 @@ export type Fact = { from: Envelope } & (
   | { fact: 'cursor-moved'; was: Cursor; to: Cursor }
   | { fact: 'run-failed'; reason: string }
   | { fact: 'fate-known'; window: string; index: number; fate: Fate }
-  | { fact: 'window-grouped'; fresh: readonly Listed[]; gone: readonly Listed[] }
+  | { fact: 'window-grouped'; window: string; fresh: readonly Listed[]; gone: readonly Listed[] }
   | { fact: 'context-asked'; threads: readonly ThreadId[] }
   | { fact: 'thread-released'; thread: ThreadId; seen: string; version: string; delivery?: Delivery }
   | { fact: 'release-handled' }

@@ -30,7 +30,11 @@ function group(item: Item): Outcome<MergedWindow> {
   // A known message that cannot be had any more leaves its thread too; its dead letter says why.
   const gone = item.body.items.filter(({ fate }) => fate === 'gone' || (item.body.context && fate === 'dead'))
   // The messages of a context window are old acquaintances: they make no thread grow.
-  return { facts: [{ fact: 'window-grouped', from: item, fresh: item.body.context ? [] : known, gone }] }
+  return {
+    facts: [
+      { fact: 'window-grouped', from: item, window: item.body.window, fresh: item.body.context ? [] : known, gone },
+    ],
+  }
 }
 
 async function release(item: Item, run: Run): Promise<Outcome<MergedWindow>> {

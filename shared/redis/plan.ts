@@ -109,7 +109,7 @@ export function createPlan(
         }
         for (const item of rest.fresh) entry(item.thread).fresh.push(item.id)
         for (const item of rest.gone) entry(item.thread).gone.push(item.id)
-        return { fact: rest.fact, threads: [...grouped.values()] }
+        return { fact: rest.fact, window: window(rest.window), threads: [...grouped.values()] }
       }
       case 'thread-released':
         return {

@@ -41,6 +41,24 @@ t.test('a watch event whose answer was lost may be posted again: it is there twi
   t.match(runs[0], { listed: 30, fates: { fetched: 30 }, threads: 6, tasks: 6, addsUp: true })
 })
 
+t.test('a watch event that is posted again while its run is under way: everything is listed once', async t => {
+  const mailbox = fakeMailbox(20)
+  const pipeline = await startPipeline(redis, mailbox)
+  t.teardown(() => pipeline.stop())
+  mailbox.deliver(120, 8)
+  const { keys, now, newRunId, redis: client } = pipeline.office
+  const run = newRunId()
+  const post = () => postWatchEvent(client, keys, ANA, { run, at: now(), body: { cause: 'push' } })
+  let pages = 0
+  mailbox.before = async kind => {
+    if (kind === 'changes' && ++pages === 4) await post()
+  }
+  await post()
+  const runs = await pipeline.quiet()
+  t.equal(runs.length, 1)
+  t.match(runs[0], { listed: 120, fates: { fetched: 120 }, threads: 8, tasks: 8, addsUp: true })
+})
+
 t.test('answers to commits are lost, time and again: nothing is lost and nothing done twice', async t => {
   const { proxy, pipeline, mailbox } = await proxied(t)
   mailbox.deliver(120, 24)

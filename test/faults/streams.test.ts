@@ -121,6 +121,31 @@ for (const [stage, stream] of busy) {
   )
 }
 
+t.test('the group of thread-group is destroyed when it has grouped some windows: they count once', async t => {
+  const mailbox = fakeMailbox(20)
+  const pipeline = await startPipeline(redis, mailbox, { settings: { LEASE_MS: '60000' } })
+  t.teardown(() => pipeline.stop())
+  mailbox.deliver(120, 8)
+  const { keys, redis: client } = pipeline.office
+  const partition = keys.partitionOf(ANA)
+  const key = keys.stream(partition, merged.name, 'bulk')
+  let run = ''
+  let pages = 0
+  mailbox.before = async kind => {
+    if (kind !== 'changes' || ++pages !== 4) return
+    await until(async () => Number(await client.hget(keys.run(partition, run), 'grouped')) >= 2, 'some are grouped')
+    await client.xgroup('DESTROY', key, 'thread-group')
+    const entriesRead = async () => {
+      const [group] = (await client.xinfo('GROUPS', key)) as unknown[][]
+      return group?.[group.indexOf('last-delivered-id') + 1] !== '0-0' && group
+    }
+    await until(entriesRead, 'they are read again')
+  }
+  run = await pipeline.request()
+  await pipeline.quiet()
+  await isIntact(t, pipeline, { messages: 120, tasks: 8 })
+})
+
 t.test(
   'a group that was lost begins at its mark, is counted, and a stream that was deleted begins at its start',
   async t => {

@@ -4,8 +4,9 @@ local apply = {}
 
 apply['window-opened'] = function(f, run, key)
   local window = KEYS[f.window]
-  redis.call('DEL', window)
-  redis.call('HSET', window, 'of', f.of, 'context', f.context and '1' or '0', 'items', ARGV[f.items])
+  -- Its input may come a second time, when it was posted twice or its group was lost: a window is opened once.
+  if redis.call('HSETNX', window, 'of', f.of) == 0 then return end
+  redis.call('HSET', window, 'context', f.context and '1' or '0', 'items', ARGV[f.items])
   redis.call('PERSIST', key)
   redis.call('HINCRBY', key, 'opened', 1)
   redis.call('HINCRBY', key, f.context and 'context' or 'listed', f.of)
@@ -47,6 +48,9 @@ apply['fate-known'] = function(f, run, key)
 end
 
 apply['window-grouped'] = function(f, run, key)
+  local window = KEYS[f.window]
+  if redis.call('HSETNX', window, 'grouped', '1') == 0 then return end
+  redis.call('EXPIRE', window, plan.limits.keepMergedSeconds)
   for _, thread in ipairs(f.threads) do
     local known, fresh = KEYS[thread.key], KEYS[run.fresh]
     if #thread.fresh > 0 then

@@ -196,7 +196,13 @@ t.test('a thread that grew while it was being let go stays for the next release'
     await commitWork({ ...work([entry]), facts: [fact(entry)] }, options)
   }
   const grow = (id: string) =>
-    change(id, entry => ({ fact: 'window-grouped', from: entry.envelope, fresh: [{ id, thread: 't' }], gone: [] }))
+    change(id, entry => ({
+      fact: 'window-grouped',
+      window: id,
+      from: entry.envelope,
+      fresh: [{ id, thread: 't' }],
+      gone: [],
+    }))
   const ledger = createLedger(redis, keys, ANA, options.now)
   const letGo = (seen: string) =>
     change(`release-${seen}`, entry => ({
