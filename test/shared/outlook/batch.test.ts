@@ -1,0 +1,40 @@
+import { existsSync, readFileSync } from 'node:fs'
+import t from 'tap'
+import { parseGraphBatch } from '../../../shared/outlook/batch.ts'
+
+t.test('each part is found under the id of its request, in whatever order they come', async t => {
+  const parts = parseGraphBatch({
+    responses: [
+      { id: '2', status: 429, headers: { 'Retry-After': '2.128' }, body: { error: { code: 'TooManyRequests' } } },
+      { id: '3', status: 204, body: null },
+      { id: '1', status: 200, body: { value: [] } },
+    ],
+  })
+  t.same([...parts.keys()], ['2', '3', '1'])
+  t.match(parts.get('2'), { status: 429, headers: { 'Retry-After': '2.128' } })
+  t.same(parts.get('3'), { id: '3', status: 204, headers: {} })
+  t.match(parts.get('1'), { status: 200, body: { value: [] } })
+})
+
+t.test('what is no such answer is unparsable', async t => {
+  for (const answer of [undefined, {}, { responses: 'none' }, { responses: [{ status: 200 }] }]) {
+    t.throws(() => parseGraphBatch(answer), { message: /holds no list of responses/ })
+  }
+})
+
+const corpus = new URL('../../../../../shared/corpus/api/', import.meta.url)
+const withoutCorpus = existsSync(corpus) ? {} : { skip: 'there is no corpus beside the project' }
+
+t.test('answers of the SDK tests have the right status on the right id', withoutCorpus, async t => {
+  const read = (name: string) => JSON.parse(readFileSync(new URL(name, corpus), 'utf8'))
+  const statuses = (answer: unknown) =>
+    Object.fromEntries([...parseGraphBatch(answer)].map(([id, { status }]) => [id, status]))
+  t.same(statuses(read('graph-batch-response-javascript-sdk.json')), { 1: 302, 2: 200, 3: 401, 4: 204 })
+  const { answers } = read('graph-batch-responses-dotnet-core.json') as {
+    answers: { responses: { id: string; status: number }[] }[]
+  }
+  t.ok(answers.length > 1)
+  for (const answer of answers) {
+    t.same(statuses(answer), Object.fromEntries(answer.responses.map(({ id, status }) => [id, status])))
+  }
+})
