@@ -8,8 +8,6 @@ import { COMMIT, isIntact } from './support.ts'
 import { startWorker, type Worker } from './worker.ts'
 
 const OTHERS = ['list-ids', 'cache-filter', 'merge', 'thread-group', 'ai-dispatch'] as const
-// The read that is under way when the proxy learns of it cannot be cut any more; the one that takes the rest can.
-const READ = /xreadgroup/i
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
@@ -25,14 +23,6 @@ const moments: {
   worker: Partial<Parameters<typeof startWorker>[1]>
   at: (stand: Stand) => () => Promise<unknown>
 }[] = [
-  {
-    what: 'before its work reached it',
-    worker: {},
-    at: ({ proxy }) => {
-      const { struck } = proxy.cutAfter(READ, { leastReplyBytes: 150 })
-      return () => struck
-    },
-  },
   {
     what: 'before it asked the provider',
     worker: { provider: 'silent', shows: 'before' },
