@@ -8,6 +8,7 @@ import { COMMIT, isIntact } from './support.ts'
 import { startWorker, type Worker } from './worker.ts'
 
 const OTHERS = ['list-ids', 'cache-filter', 'merge', 'thread-group', 'ai-dispatch'] as const
+const READ = /xreadgroup[\s\S]*block/i
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
@@ -16,13 +17,21 @@ interface Stand {
   pipeline: TestPipeline
   proxy: CuttingProxy
   worker: Worker
+  struck: Promise<void> | undefined
 }
 
 const moments: {
   what: string
+  /** Planned before the worker starts: its first blocking read would else be under way already. */
+  planned?: (proxy: CuttingProxy) => Promise<void>
   worker: Partial<Parameters<typeof startWorker>[1]>
-  at: (stand: Stand) => () => Promise<unknown>
+  at?: (stand: Stand) => () => Promise<unknown>
 }[] = [
+  {
+    what: 'before its work reached it',
+    worker: {},
+    planned: proxy => proxy.cutAfter(READ, { leastReplyBytes: 150 }).struck,
+  },
   {
     what: 'before it asked the provider',
     worker: { provider: 'silent', shows: 'before' },
@@ -57,13 +66,13 @@ const moments: {
   },
 ]
 
-for (const { what, worker: task, at } of moments) {
+for (const { what, worker: task, at, planned } of moments) {
   t.test(`a process killed ${what}: another does what it left, at once, and nothing is done twice`, async t => {
-    const stand = await stage(t, task)
+    const stand = await stage(t, task, planned)
     const { pipeline, worker } = stand
-    const moment = at(stand)
+    const moment = at?.(stand)
     await pipeline.request()
-    await moment()
+    await (moment ? moment() : stand.struck)
     worker.kill('SIGKILL')
     await worker.exited
     pipeline.start(['batch-fetch'])
@@ -87,8 +96,13 @@ t.test('a process killed over and over again: what it left is done in the end, a
 })
 
 /** Five stages here and batch-fetch in a process of its own, behind a proxy; leases are too long to help. */
-async function stage(t: Test, task: Partial<Parameters<typeof startWorker>[1]>) {
+async function stage(
+  t: Test,
+  task: Partial<Parameters<typeof startWorker>[1]>,
+  planned?: (proxy: CuttingProxy) => Promise<void>,
+) {
   const proxy = await startProxy(redis.port)
+  const struck = planned?.(proxy)
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })
   t.teardown(async () => {
@@ -99,5 +113,5 @@ async function stage(t: Test, task: Partial<Parameters<typeof startWorker>[1]>) 
   const { REDIS_PREFIX, PARTITIONS } = pipeline.office.config
   const settings = { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}`, LEASE_MS: '60000' }
   const start = () => startWorker(t, { settings, url: proxy.url, messages: 60, threads: 12, ...task })
-  return { pipeline, proxy, start, worker: await start() }
+  return { pipeline, proxy, start, struck, worker: await start() }
 }

@@ -130,7 +130,7 @@ export async function startProxy(port: number): Promise<CuttingProxy> {
     server.on('data', data => {
       if (pair.lost.replies) return
       if (!cutting) return void client.write(data)
-      if (data.length < cutting.leastReplyBytes) return
+      if (data.length < cutting.leastReplyBytes) return void client.write(data)
       pair.lost.replies = true
       cutting.strike()
       client.off('close', end).resetAndDestroy()
