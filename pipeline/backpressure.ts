@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { MailError } from '../shared/error.ts'
+import { readBacklog } from '../shared/redis/backlog.ts'
 import type { Keys } from '../shared/redis/keys.ts'
-import { readBacklog } from '../shared/redis/runs.ts'
 import type { Stage } from '../shared/stage.ts'
 import type { Log } from './log.ts'
 import { STAGES } from './stages.ts'

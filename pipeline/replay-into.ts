@@ -1,6 +1,7 @@
 import type { MailboxId } from '../shared/mailbox.ts'
+import { readBacklog } from '../shared/redis/backlog.ts'
 import { createQueue } from '../shared/redis/queue.ts'
-import { type RunRecord, readBacklog, readRun } from '../shared/redis/runs.ts'
+import { type RunRecord, readRun } from '../shared/redis/runs.ts'
 import type { Stage } from '../shared/stage.ts'
 import { analysisTasks } from '../shared/streams.ts'
 import type { Task } from '../shared/task.ts'

@@ -1,8 +1,9 @@
 import { STAGES } from '../../pipeline/stages.ts'
 import type { Office } from '../../pipeline/wire.ts'
+import { readBacklog } from '../../shared/redis/backlog.ts'
 import { isConnectionError } from '../../shared/redis/connect.ts'
 import { listMailboxes } from '../../shared/redis/mailboxes.ts'
-import { listRuns, readBacklog } from '../../shared/redis/runs.ts'
+import { listRuns } from '../../shared/redis/runs.ts'
 
 const LOOK_EVERY_MS = 100
 const QUIET_LOOKS = 3

@@ -1,8 +1,6 @@
 import type { Redis } from 'ioredis'
-import { LANES, type Lane } from '../envelope.ts'
 import { CALL_KINDS, type CallKind } from '../mailbox.ts'
-import type { StageName } from '../stage.ts'
-import { FATES, type Fate, type Stream } from '../streams.ts'
+import { FATES, type Fate } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
 
 /** A run with its counters, as far as it has come; times are in ms since 1970. */
@@ -31,18 +29,6 @@ export interface RunRecord {
   settledAt: number | undefined
   calls: Record<CallKind, number>
   units: number
-}
-
-/** What is waiting in one stage and lane; `undefined` where Redis cannot tell. */
-export interface Backlog {
-  stage: StageName
-  lane: Lane
-  waiting: number | undefined
-  /** The stage has read from all of its streams at some time. */
-  known: boolean
-  inWork: number
-  delayed: number
-  dead: number
 }
 
 /** One run, or `undefined` when it is unknown or forgotten. */
@@ -112,52 +98,4 @@ export function runRecord(run: string, fields: Record<string, string>): RunRecor
     calls,
     units: number('units'),
   }
-}
-
-/** What waits in each of these stages, over all partitions. */
-export async function readBacklog(
-  redis: Redis,
-  keys: Keys,
-  stages: readonly { name: StageName; reads: readonly Stream[] }[],
-): Promise<Backlog[]> {
-  const rows = stages.flatMap(stage => LANES.map(lane => ({ stage, lane })))
-  return Promise.all(
-    rows.map(async ({ stage, lane }) => {
-      const streams = keys.partitions.flatMap(partition =>
-        stage.reads.map(({ name }) => keys.stream(partition, name, lane)),
-      )
-      const groups = await Promise.all(streams.map(stream => groupOf(redis, stream, stage.name)))
-      const ofPartitions = async (count: (partition: Partition) => Promise<number>) =>
-        sum(await Promise.all(keys.partitions.map(count)))
-      const waits = groups.map(({ lag }) => lag)
-      return {
-        stage: stage.name,
-        lane,
-        known: groups.every(({ exists }) => exists),
-        waiting: waits.includes(undefined) ? undefined : sum(waits.map(wait => wait ?? 0)),
-        inWork: sum(groups.map(({ pending }) => pending)),
-        delayed: lane === 'live' ? await ofPartitions(partition => redis.zcard(keys.delay(partition, stage.name))) : 0,
-        dead: lane === 'live' ? await ofPartitions(partition => redis.xlen(keys.dead(partition, stage.name))) : 0,
-      }
-    }),
-  )
-}
-
-async function groupOf(
-  redis: Redis,
-  stream: string,
-  group: string,
-): Promise<{ exists: boolean; lag: number | undefined; pending: number }> {
-  const groups = (await redis.xinfo('GROUPS', stream).catch(() => [])) as unknown[][]
-  for (const fields of groups) {
-    const value = (name: string) => fields[fields.indexOf(name) + 1]
-    if (value('name') !== group) continue
-    const lag = value('lag')
-    return { exists: true, lag: lag === null ? undefined : Number(lag), pending: Number(value('pending')) }
-  }
-  return { exists: false, lag: await redis.xlen(stream), pending: 0 }
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
 }

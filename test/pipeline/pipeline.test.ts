@@ -1,7 +1,7 @@
 import t from 'tap'
 import { STAGES } from '../../pipeline/stages.ts'
 import { MailError } from '../../shared/error.ts'
-import { readBacklog } from '../../shared/redis/runs.ts'
+import { readBacklog } from '../../shared/redis/backlog.ts'
 import { analysisTasks, merged, messageIds, threads, watchEvents } from '../../shared/streams.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { ANA, startPipeline } from '../support/pipeline.ts'

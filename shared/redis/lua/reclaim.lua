@@ -18,11 +18,26 @@ local function idBefore(id)
   return string.format('%.0f-18446744073709551615', tonumber(ms) - 1)
 end
 
+local function named(flat)
+  local fields = {}
+  for at = 1, #flat, 2 do fields[flat[at]] = flat[at + 1] end
+  return fields
+end
+
 local function lastDelivered(stream)
   for _, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
-    local found = {}
-    for at = 1, #flat, 2 do found[flat[at]] = flat[at + 1] end
-    if found.name == group then return found['last-delivered-id'] end
+    local found = named(flat)
+    if found.name == group then
+      local last = found['last-delivered-id']
+      -- Loaded from an append-only file, a group has forgotten how many entries it has read: its lag is overstated, or unknown.
+      if last ~= '0-0' and (found.lag ~= 0 or not found['entries-read']) then
+        local all = named(redis.call('XINFO', 'STREAM', stream))
+        if all['last-generated-id'] == last then
+          redis.pcall('XGROUP', 'SETID', stream, group, last, 'ENTRIESREAD', all['entries-added'])
+        end
+      end
+      return last
+    end
   end
   return '0-0'
 end

@@ -1,0 +1,51 @@
+import type { Redis } from 'ioredis'
+import { LANES, type Lane } from '../envelope.ts'
+import type { StageName } from '../stage.ts'
+import type { Stream } from '../streams.ts'
+import { readGroup } from './groups.ts'
+import type { Keys, Partition } from './keys.ts'
+
+/** What is waiting in one stage and lane; `undefined` where Redis cannot tell. */
+export interface Backlog {
+  stage: StageName
+  lane: Lane
+  waiting: number | undefined
+  /** The stage has read from all of its streams at some time. */
+  known: boolean
+  inWork: number
+  delayed: number
+  dead: number
+}
+
+/** What waits in each of these stages, over all partitions. */
+export async function readBacklog(
+  redis: Redis,
+  keys: Keys,
+  stages: readonly { name: StageName; reads: readonly Stream[] }[],
+): Promise<Backlog[]> {
+  const rows = stages.flatMap(stage => LANES.map(lane => ({ stage, lane })))
+  return Promise.all(
+    rows.map(async ({ stage, lane }) => {
+      const streams = keys.partitions.flatMap(partition =>
+        stage.reads.map(({ name }) => keys.stream(partition, name, lane)),
+      )
+      const groups = await Promise.all(streams.map(stream => readGroup(redis, stream, stage.name)))
+      const ofPartitions = async (count: (partition: Partition) => Promise<number>) =>
+        sum(await Promise.all(keys.partitions.map(count)))
+      const waits = groups.map(({ lag }) => lag)
+      return {
+        stage: stage.name,
+        lane,
+        known: groups.every(({ exists }) => exists),
+        waiting: waits.includes(undefined) ? undefined : sum(waits.map(wait => wait ?? 0)),
+        inWork: sum(groups.map(({ pending }) => pending)),
+        delayed: lane === 'live' ? await ofPartitions(partition => redis.zcard(keys.delay(partition, stage.name))) : 0,
+        dead: lane === 'live' ? await ofPartitions(partition => redis.xlen(keys.dead(partition, stage.name))) : 0,
+      }
+    }),
+  )
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
