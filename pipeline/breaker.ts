@@ -1,6 +1,7 @@
-import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel'
+import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel'
 import { MailError } from '../shared/error.ts'
-import type { Mailbox } from '../shared/mailbox.ts'
+import type { Fetched, Mailbox } from '../shared/mailbox.ts'
+import type { MessageId } from '../shared/message.ts'
 import type { Log } from './log.ts'
 
 interface BreakerOptions {
@@ -17,33 +18,55 @@ export type Guard = (mailbox: Mailbox) => Mailbox
 
 /**
  * A breaker for one provider: after too many calls in a row that found it unavailable, calls are refused unasked, as throttled, until
- * one that is let through succeeds. An open breaker delays work; it never fails it and uses up no attempt.
+ * one that is let through succeeds. An open breaker delays work; it never fails it and uses up no attempt, nor do the calls that open it
+ * and keep it open: however long a provider is away, its work keeps. A fetch of which every part is unavailable counts as such a call.
  */
 export function createGuard({ threshold, openMs, now, log }: BreakerOptions): Guard {
-  const breaker = circuitBreaker(
-    handleWhen(error => error instanceof MailError && error.kind === 'unavailable'),
-    { halfOpenAfter: openMs, breaker: new ConsecutiveBreaker(threshold) },
-  )
-  let brokenAt = 0
+  const breaker = circuitBreaker(handleWhen(isUnavailable), {
+    halfOpenAfter: openMs,
+    breaker: new ConsecutiveBreaker(threshold),
+  })
+  let openedAt: number | undefined
+  let triedAt = 0
   breaker.onBreak(() => {
-    brokenAt = now()
+    triedAt = now()
+    if (openedAt !== undefined) return
+    openedAt = triedAt
     log.warn({ failures: threshold, openMs }, 'the provider is unavailable: it is left alone for a while')
   })
-  breaker.onReset(() => log.info({ outageMs: now() - brokenAt }, 'the provider is available again'))
+  breaker.onReset(() => {
+    log.info({ outageMs: now() - (openedAt ?? now()) }, 'the provider is available again')
+    openedAt = undefined
+  })
 
   return mailbox => ({
     open: (call, knownUntil) => guarded(() => mailbox.open(call, knownUntil)),
     changes: (since, page, call) => guarded(() => mailbox.changes(since, page, call)),
-    fetch: (wanted, call) => guarded(() => mailbox.fetch(wanted, call)),
+    fetch: (wanted, call) => guarded(() => mailbox.fetch(wanted, call).then(notAllUnavailable)),
   })
 
   async function guarded<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await breaker.execute(ask)
     } catch (error) {
-      if (!(error instanceof BrokenCircuitError)) throw error
-      const retryAfterMs = Math.max(0, brokenAt + openMs - now())
-      throw new MailError('throttled', 'the provider is unavailable and is left alone for a while', { retryAfterMs })
+      const refused = error instanceof BrokenCircuitError
+      if (!refused && !(isUnavailable(error) && breaker.state !== CircuitState.Closed)) throw error
+      const retryAfterMs = Math.max(0, triedAt + openMs - now())
+      const reason = refused ? '' : ` (${(error as MailError).message})`
+      throw new MailError('throttled', `the provider is unavailable and is left alone for a while${reason}`, {
+        retryAfterMs,
+        cause: error,
+      })
     }
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof MailError && error.kind === 'unavailable'
+}
+
+function notAllUnavailable(answers: ReadonlyMap<MessageId, Fetched>): ReadonlyMap<MessageId, Fetched> {
+  const errors = [...answers.values()].flatMap(answer => (answer.outcome === 'failed' ? [answer.error] : []))
+  if (errors[0] && errors.length === answers.size && errors.every(isUnavailable)) throw errors[0]
+  return answers
 }
