@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
-import { from, lastValueFrom, mergeMap } from 'rxjs'
-import { type Envelope, parseEnvelope } from '../shared/envelope.ts'
+import { from, ignoreElements, lastValueFrom, mergeMap, type Observable } from 'rxjs'
+import { type Envelope, parseEnvelope, salvageEnvelope } from '../shared/envelope.ts'
 import { asMailError, MailError } from '../shared/error.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import {
@@ -12,14 +12,16 @@ import {
   type Work,
 } from '../shared/redis/commit.ts'
 import { isRedisError } from '../shared/redis/connect.ts'
-import type { Queue, RawEntry } from '../shared/redis/queue.ts'
-import type { Outcome, Pace, Run, Stage } from '../shared/stage.ts'
+import { type Queue, type RawEntry, SUSPECT } from '../shared/redis/queue.ts'
+import type { Pace, Run, Stage } from '../shared/stage.ts'
+import type { OneAtATime } from './alone.ts'
 import { inBatches } from './batches.ts'
 import type { Log } from './log.ts'
 import { createMeter, type Meter } from './meter.ts'
 import { startReader } from './reader.ts'
-import { type Decision, decide, isPoisoned, type RecoverPolicy } from './recover.ts'
+import { isPoisoned, type RecoverPolicy } from './recover.ts'
 import { sleep } from './wait.ts'
+import { workOf, workOfUnreadable } from './work-of.ts'
 
 /** A stage at work in this process. */
 export interface RunningStage {
@@ -38,6 +40,8 @@ export interface StageOptions {
   /** What the handler works with for a mailbox; a mailbox that cannot be served throws MailError. */
   runFor: (mailbox: MailboxId, call: Run['call']) => Run
   isDead: (consumer: string) => boolean
+  /** Shared by all stages of the process. */
+  alone: OneAtATime
   onEvent: (event: RunEvent) => void
   log: Log
 }
@@ -47,6 +51,7 @@ const COMPLAIN_EVERY_MS = 60_000
 const LONGEST_REDIS_WAIT_MS = 5000
 const HEARTBEATS_A_LEASE = 3
 const ABORT_GRACE_MS = 500
+const MOST_TRIALS = 3
 
 /** Runs a stage: read on credit, batch by mailbox, handle, and commit each batch whole. Errors never leave a batch. */
 export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningStage {
@@ -66,7 +71,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   const heartbeat = setInterval(() => void holdAll(), leaseMs / HEARTBEATS_A_LEASE)
   const finished = lastValueFrom(
     reader.entries.pipe(
-      mergeMap(raw => from(decoded(raw))),
+      mergeMap(decoded),
       inBatches(pace, stage.reads),
       mergeMap(batch => from(work(batch)), pace.concurrency),
     ),
@@ -91,15 +96,47 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     },
   }
 
-  function decoded(raw: RawEntry): Entry<In>[] {
+  function decoded(raw: RawEntry): Observable<Entry<In>> {
+    if (raw.deliveries >= SUSPECT) return from(options.alone(() => tryAlone(raw))).pipe(ignoreElements())
+    return from(readable(raw))
+  }
+
+  function readable(raw: RawEntry): Entry<In>[] {
     const stream = stage.reads.find(({ name }) => name === raw.stream)
+    if (!stream) return []
     try {
-      if (!stream) return []
-      return [Object.assign(raw, { envelope: parseEnvelope(raw.text ?? '', stream.body) })]
-    } catch (error) {
-      void commit({ ...nothing([raw]), dead: [{ entry: raw, error: asMailError(error) }] })
+      const envelope = parseEnvelope(raw.text ?? '', stream.body)
+      if (isHere(raw, envelope)) return [Object.assign(raw, { envelope })]
+      throw new MailError('unparsable', `${envelope.mailbox} has its streams in another partition than ${raw.key}`)
+    } catch (thrown) {
+      const error = asMailError(thrown)
+      const facts = { kind: error.kind, error: error.message, entry: raw.entryId, stream: raw.stream }
+      log.error(facts, 'cannot be read: see the dead letters')
+      const item = salvageEnvelope(raw.text ?? '', stream.body)
+      void commit(workOfUnreadable(stage, raw, error, item && isHere(raw, item) ? item : undefined))
       return []
     }
+  }
+
+  function isHere({ key }: RawEntry, { mailbox }: Envelope): boolean {
+    const { keys } = options.commit
+    return keys.partitionIn(key) === keys.partitionOf(mailbox)
+  }
+
+  // Processes have died while they had it. With no other suspect beside it, it shows whether it was that.
+  async function tryAlone(raw: RawEntry): Promise<void> {
+    if (aborted.signal.aborted) return
+    const deliveries = await untilAnswered(() => queue.tryAlone(raw))
+    if (!deliveries) return reader.done([raw])
+    const entries = readable(raw)
+    const trial = deliveries - SUSPECT
+    if (trial > MOST_TRIALS) {
+      const error = new MailError('crashed', `${MOST_TRIALS} processes died while they worked on this alone`)
+      return allFailed(entries, error)
+    }
+    const facts = { entry: raw.entryId, stream: raw.stream, trial, of: MOST_TRIALS }
+    log.warn(facts, 'processes died while they had this: trying it alone')
+    return work(entries)
   }
 
   async function work(entries: Entry<In>[], meter = createMeter(), waitMs = COMMIT_AGAIN_MS): Promise<void> {
@@ -109,7 +146,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       const { mailbox } = first.envelope
       const run = options.runFor(mailbox, { signal: aborted.signal, meter: meter.count })
       const outcome = await stage.handle({ mailbox, items: entries.map(({ envelope }) => envelope) }, run)
-      await commit(workOf(entries, outcome, meter))
+      await commit(workOf(stage, entries, outcome, recording(meter)))
     } catch (error) {
       await failed(entries, error, { meter, waitMs })
     }
@@ -134,76 +171,38 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       await work(entries.slice(0, half), meter)
       return work(entries.slice(half))
     }
-    await commit(workOf(entries, { failed: entries.map(({ envelope }) => ({ item: envelope, error })) }, meter))
+    await allFailed(entries, error, meter)
   }
 
-  function workOf(entries: readonly Entry<In>[], outcome: Outcome<In>, meter: Meter): Work {
-    const all = { ...nothing(entries), calls: meter.calls, units: meter.units() }
-    const at = now()
-    // One draw for all, so that what failed together comes back together: as one call, not as many.
-    const drawn = options.policy.random()
-    const policy = { ...options.policy, random: () => drawn }
-    const deliveries = [...(outcome.deliveries ?? [])]
-    const facts = [...(outcome.facts ?? [])]
-    const delays: { entry: Entry<In>; dueAt: number; attempt: number }[] = []
-    const parked: { entry: Entry<In>; error: MailError }[] = []
-    const dead: { entry: Entry<In>; error: MailError }[] = []
-    for (const { item, error } of outcome.failed ?? []) {
-      const entry = entries.find(({ envelope }) => envelope === item)
-      if (!entry) continue
-      const decision = decide(error, item.attempt, policy)
-      tellOfFailure(item, error, decision)
-      if (decision === 'dead') {
-        const burial = stage.bury(item, error)
-        deliveries.push(...(burial.deliveries ?? []))
-        facts.push(...(burial.facts ?? []))
-        dead.push({ entry, error })
-      } else if (decision === 'parked') {
-        parked.push({ entry, error })
-      } else {
-        delays.push({ entry, dueAt: at + Math.ceil(decision.retryInMs), attempt: decision.attempt })
-      }
-    }
-    return { ...all, deliveries, facts, delays, parked, dead }
+  async function allFailed(entries: Entry<In>[], error: MailError, meter?: Meter): Promise<void> {
+    const failed = entries.map(({ envelope }) => ({ item: envelope, error }))
+    await commit(workOf(stage, entries, { failed }, recording(meter)))
   }
 
-  function tellOfFailure({ mailbox, run, id }: Envelope, error: MailError, decision: Decision): void {
-    const facts = { kind: error.kind, error: error.message, mailbox, run, id }
-    if (decision === 'dead') log.error(facts, 'given up: see the dead letters')
-    else if (decision !== 'parked' && error.kind === 'throttled')
-      log.info({ ...facts, ...decision }, 'slowed down by the provider')
-    else if (decision === 'parked') log.error(facts, 'the mailbox waits: mend what is said here, then resume it')
-    else log.warn({ ...facts, ...decision }, 'failed; trying again')
-  }
-
-  function nothing(inputs: readonly RawEntry[]): Work {
-    return {
-      stage: stage.name,
-      inputs,
-      deliveries: [],
-      facts: [],
-      delays: [],
-      parked: [],
-      dead: [],
-      calls: {},
-      units: 0,
-    }
+  function recording(meter = createMeter()) {
+    return { policy: options.policy, meter, now, log }
   }
 
   // Gated on XACK, a commit may be repeated until it is known to have happened.
   async function commit(done: Work): Promise<void> {
+    const committed = await untilAnswered(() => commitWork(done, options.commit), done.inputs.length)
+    if (!committed) return
+    reader.done(done.inputs)
+    for (const { dueAt } of done.delays) reader.expect(dueAt)
+    tell(done, committed)
+  }
+
+  /** Asks Redis again until it has answered; `undefined` when that is not to be awaited any more. */
+  async function untilAnswered<T>(ask: () => Promise<T>, entries = 1): Promise<T | undefined> {
     while (!aborted.signal.aborted) {
       try {
-        const committed = await commitWork(done, options.commit)
-        reader.done(done.inputs)
-        for (const { dueAt } of done.delays) reader.expect(dueAt)
-        tell(done, committed)
-        return
+        return await ask()
       } catch (error) {
-        complain(error, done.inputs.length)
+        complain(error, entries)
         await sleep(COMMIT_AGAIN_MS, aborted.signal)
       }
     }
+    return undefined
   }
 
   function complain(error: unknown, entries: number): void {

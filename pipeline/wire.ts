@@ -9,6 +9,7 @@ import { createLedger } from '../shared/redis/ledger.ts'
 import { checkLayout } from '../shared/redis/mailboxes.ts'
 import { createQueue } from '../shared/redis/queue.ts'
 import type { Run, Stage } from '../shared/stage.ts'
+import { oneAtATime } from './alone.ts'
 import { withBackpressure } from './backpressure.ts'
 import { createGuard, type Guard } from './breaker.ts'
 import { consumerName, deadOnThisHost, newRunId } from './identity.ts'
@@ -55,6 +56,7 @@ export function startStages(
   const [firstStage] = STAGES
   const guards = new Map<Provider, Guard>()
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
+  const alone = oneAtATime()
   const running = stages.map(stage => {
     const log = options.log.child({ stage: stage.name })
     const streams = stage.reads.map(({ name }) => name)
@@ -73,6 +75,7 @@ export function startStages(
       },
       runFor,
       isDead: deadOnThisHost(consumer),
+      alone,
       onEvent: event => {
         tellOfRun(event, log)
         options.onEvent?.(event)

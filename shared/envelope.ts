@@ -63,6 +63,18 @@ export function parseEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelo
   return { ...rest, ...(replayOf === undefined ? {} : { replayOf }), body: content.data }
 }
 
+/**
+ * What can be told of an entry that `parseEnvelope` refuses, such as one of another version: enough to say what becomes of it, or `undefined`.
+ */
+export function salvageEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelope<Body> | undefined {
+  try {
+    const { v: _, ...head } = JSON.parse(text)
+    return parseEnvelope(JSON.stringify({ ...head, v: VERSION }), body)
+  } catch {
+    return undefined
+  }
+}
+
 function fieldsOf(error: z.ZodError): string {
   return error.issues.map(issue => `${issue.path.join('.') || 'entry'} (${issue.code})`).join(', ')
 }

@@ -7,6 +7,7 @@
  * - `expired`: the cursor is too old for the provider. The mailbox is listed again.
  * - `rejected`: the provider refuses this very request, and will again.
  * - `unparsable`: an answer or an entry that cannot be understood.
+ * - `crashed`: processes died over it, again and again. Given up.
  * - `misconfigured`: the person running mailsluice has to change something; the message says what.
  * - `unsupported`: what was asked for does not exist here.
  */
@@ -17,6 +18,7 @@ export type ErrorKind =
   | 'expired'
   | 'rejected'
   | 'unparsable'
+  | 'crashed'
   | 'misconfigured'
   | 'unsupported'
 

@@ -3,7 +3,7 @@ import { LANES } from '../envelope.ts'
 import type { StageName } from '../stage.ts'
 import { createGroup, type RestoredGroup } from './groups.ts'
 import type { Keys, Partition } from './keys.ts'
-import { giveUpScript, holdScript, promoteScript, reclaimScript } from './scripts.ts'
+import { aloneScript, giveUpScript, holdScript, ownScript, promoteScript, reclaimScript } from './scripts.ts'
 
 /** An entry as Redis gave it, not looked into yet; `text` is `undefined` where the entry has no envelope field. */
 export interface RawEntry {
@@ -12,7 +12,12 @@ export interface RawEntry {
   /** The stream's name, without prefix, partition and lane. */
   stream: string
   text: string | undefined
+  /** How often it was given out: once, once more for each process that died over it, up to `SUSPECT`, then once for each time it is tried alone. */
+  deliveries: number
 }
+
+/** Given out so often, an entry is suspected of what its processes died of; on its way there it was tried again among others. */
+export const SUSPECT = 3
 
 /** Entries that were delivered before, and how many more were trimmed away before they were done. */
 export interface Pending {
@@ -38,6 +43,8 @@ export interface Queue {
   promote(): Promise<number | undefined>
   /** Takes over what consumers have left lying for a lease, and moves the marks; `more` until all streams are looked through. */
   reclaim(leaseMs: number, count: number): Promise<Pending & { more: boolean }>
+  /** Notes that a suspect is about to be tried alone; how often it was given out with that, or 0 when another has it. */
+  tryAlone(entry: RawEntry): Promise<number>
   /** Renews the lease of entries that are still ours; answers those that are not. */
   hold(key: string, entryIds: readonly string[]): Promise<string[]>
   /** Takes over at once everything of consumers that are known to be dead, and removes them. */
@@ -49,7 +56,7 @@ export interface Queue {
 const PROMOTE_AT_ONCE = 1000
 const TAKE_OVER_AT_ONCE_MS = 86_400_000
 
-type RedisEntry = [id: string, fields: string[] | null]
+type RedisEntry = [id: string, fields: string[], deliveries?: number]
 type Reclaimed = [cursor: string, taken: RedisEntry[], trimmed: number]
 
 const FIRST_CURSOR = '0-0'
@@ -108,13 +115,9 @@ export function createQueue(options: {
     },
 
     async readOwn(key, after, count) {
-      const answer = await redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count, 'STREAMS', key, after)
-      const [[, found] = ['', []]] = (answer ?? []) as [string, RedisEntry[]][]
-      const trimmed = found.flatMap(([entryId, fields]) => (fields === null ? [entryId] : []))
-      // Their content is gone for good; acknowledged, they are not met again.
-      const lost = trimmed.length > 0 ? await redis.xack(key, group, ...trimmed) : 0
-      const entries = found.filter(([, fields]) => fields !== null).map(entry => rawEntry(key, entry))
-      return { entries, lost, next: found.at(-1)?.[0] }
+      const answer = await ownScript(redis, [key], [group, consumer, after, count])
+      const [found, lost, last] = answer as [RedisEntry[], number, string]
+      return { entries: found.map(entry => rawEntry(key, entry)), lost, next: last || undefined }
     },
 
     async promote() {
@@ -127,7 +130,7 @@ export function createQueue(options: {
       if (unseen.size === 0) for (const key of keys) unseen.set(key, FIRST_CURSOR)
       const from = [...unseen]
       const touched = [...from.map(([key]) => key), ...from.map(([key]) => marksOf(key))]
-      const words = [group, consumer, leaseMs, count, ...from.map(([, cursor]) => cursor)]
+      const words = [group, consumer, leaseMs, count, SUSPECT, ...from.map(([, cursor]) => cursor)]
       const answers = (await reclaimScript(redis, touched, words)) as Reclaimed[]
       const entries = answers.flatMap(([cursor, taken], place) => {
         const [key = ''] = from[place] ?? []
@@ -138,6 +141,8 @@ export function createQueue(options: {
       return { entries, lost: answers.reduce((sum, [, , trimmed]) => sum + trimmed, 0), more: unseen.size > 0 }
     },
 
+    tryAlone: async ({ key, entryId }) => (await aloneScript(redis, [key], [group, consumer, entryId])) as number,
+
     hold: async (key, entryIds) => (await holdScript(redis, [key], [group, consumer, ...entryIds])) as string[],
 
     async inherit(isDead) {
@@ -147,7 +152,7 @@ export function createQueue(options: {
             String(fields[1]),
           )
           const dead = consumers.filter(name => name !== consumer && isDead(name))
-          return Promise.all(dead.map(name => handOver(key, name, consumer, 0)))
+          return Promise.all(dead.map(name => handOver(key, name, consumer, 0, SUSPECT)))
         }),
       )
       return counts.flat().reduce((sum, count) => sum + count, 0)
@@ -155,7 +160,7 @@ export function createQueue(options: {
 
     async leave() {
       const counts = await Promise.all(
-        keys.map(key => handOver(key, consumer, '__released', TAKE_OVER_AT_ONCE_MS).catch(noneWithoutGroup)),
+        keys.map(key => handOver(key, consumer, '__released', TAKE_OVER_AT_ONCE_MS, 0).catch(noneWithoutGroup)),
       )
       const left = counts.reduce((sum, count) => sum + count, 0)
       if (left > 0) await wakeOthers().catch(notAllowed)
@@ -171,10 +176,10 @@ export function createQueue(options: {
     await Promise.all(ids.map(id => redis.client('UNBLOCK', id)))
   }
 
-  async function handOver(key: string, from: string, to: string, idleMs: number): Promise<number> {
+  async function handOver(key: string, from: string, to: string, idleMs: number, counted: number): Promise<number> {
     let total = 0
     for (;;) {
-      const [count, gone] = (await giveUpScript(redis, [key], [group, from, to, idleMs])) as [number, number]
+      const [count, gone] = (await giveUpScript(redis, [key], [group, from, to, idleMs, counted])) as [number, number]
       total += count
       if (gone === 1 || count === 0) return total
     }
@@ -185,9 +190,9 @@ export function createQueue(options: {
     return streams.flatMap(([key, entries]) => entries.map(entry => rawEntry(key, entry)))
   }
 
-  function rawEntry(key: string, [entryId, fields]: RedisEntry): RawEntry {
-    const at = fields?.indexOf('envelope') ?? -1
-    return { key, entryId, stream: names.get(key) ?? key, text: at >= 0 ? fields?.[at + 1] : undefined }
+  function rawEntry(key: string, [entryId, fields, deliveries = 1]: RedisEntry): RawEntry {
+    const at = fields.indexOf('envelope')
+    return { key, entryId, stream: names.get(key) ?? key, text: at >= 0 ? fields[at + 1] : undefined, deliveries }
   }
 }
 

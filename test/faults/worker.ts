@@ -6,13 +6,17 @@ import { untilSignalled } from '../../pipeline/lifecycle.ts'
 import { sleep } from '../../pipeline/wait.ts'
 import { openOffice, startStages } from '../../pipeline/wire.ts'
 import { readConfig } from '../../shared/config.ts'
+import type { Wanted } from '../../shared/mailbox.ts'
 import { batchFetch } from '../../stages/batch-fetch.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { until } from '../support/until.ts'
 import { keepLog } from './support.ts'
 
-/** How a worker's provider behaves: it answers, never answers, answers after a while, or keeps the whole process busy for as long. */
-export type Provider = 'answers' | 'silent' | { afterMs: number } | { busyMs: number }
+/**
+ * How a worker's provider behaves: it answers, never answers, answers after a while, keeps the whole process busy for as long, or kills the
+ * process when it is asked for a certain message.
+ */
+export type Provider = 'answers' | 'silent' | { afterMs: number } | { busyMs: number } | { diesOf: string }
 
 interface Task {
   settings: Record<string, string>
@@ -87,10 +91,10 @@ async function work(task: Task): Promise<void> {
   const { fetch } = mailbox
   mailbox.fetch = async (wanted, call) => {
     tell('asked')
-    if (task.shows === 'before') await behave()
+    if (task.shows === 'before') await behave(wanted)
     const answer = await fetch(wanted, call)
     tell('answered')
-    if (task.shows === 'after') await behave()
+    if (task.shows === 'after') await behave(wanted)
     return answer
   }
 
@@ -103,7 +107,7 @@ async function work(task: Task): Promise<void> {
   await stages.stop(config.DRAIN_MS)
   process.exit(0)
 
-  async function behave(): Promise<void> {
+  async function behave(wanted: readonly Wanted[]): Promise<void> {
     while (provider === 'silent') {
       await new Promise<void>(resolve => {
         turned = resolve
@@ -112,6 +116,10 @@ async function work(task: Task): Promise<void> {
     const now = provider
     if (now === 'answers') return
     if ('afterMs' in now) return sleep(now.afterMs)
+    if ('diesOf' in now) {
+      if (wanted.some(({ id }) => id === now.diesOf)) process.kill(process.pid, 'SIGKILL')
+      return
+    }
     provider = 'answers'
     for (const end = performance.now() + now.busyMs; performance.now() < end; );
   }

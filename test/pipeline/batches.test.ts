@@ -103,5 +103,5 @@ function entry(mailbox: MailboxId, index: number, of: number): Entry<ListedId> {
     trace: 'x',
     body,
   }
-  return { key: 'k', entryId: `${index}-0`, stream: messageIds.name, text: '', envelope }
+  return { key: 'k', entryId: `${index}-0`, stream: messageIds.name, text: '', deliveries: 1, envelope }
 }

@@ -261,7 +261,7 @@ async function read(id: string): Promise<Entry> {
   const entryId = await redis.xadd(input, '*', 'envelope', text)
   await redis.xgroup('CREATE', input, 'batch-fetch', '0', 'MKSTREAM').catch(() => undefined)
   await redis.call('XREADGROUP', 'GROUP', 'batch-fetch', 'me', 'STREAMS', input, '>')
-  return { key: input, entryId: entryId ?? '', stream: missingIds.name, text, envelope: envelope(id) }
+  return { key: input, entryId: entryId ?? '', stream: missingIds.name, text, deliveries: 1, envelope: envelope(id) }
 }
 
 function fetched({ envelope: from }: Entry) {
