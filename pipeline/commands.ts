@@ -6,8 +6,9 @@ import { redisLabel } from '../shared/redis/connect.ts'
 import { listMailboxes, resumeMailbox } from '../shared/redis/mailboxes.ts'
 import { listRuns } from '../shared/redis/runs.ts'
 import type { StageName } from '../shared/stage.ts'
+import { awaitRedis } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
-import { createLog } from './log.ts'
+import { createLog, type Log } from './log.ts'
 import { reachMailboxes } from './mail-source.ts'
 import { findRedis } from './redis-source.ts'
 import { connectIfNew, requestSync } from './request-sync.ts'
@@ -29,7 +30,7 @@ export async function runOneStage(context: CommandContext, name: StageName): Pro
   const { config, signal } = context
   const log = createLog(config, name)
   const mailboxes = reachMailboxes(config, await findSimulator(config))
-  await withOffice(context, async office => {
+  await staying({ ...context, log }, async office => {
     const stages = startStages(
       STAGES.filter(stage => stage.name === name),
       office,
@@ -133,6 +134,16 @@ export async function runs(context: CommandContext, limit: number): Promise<void
     }
     context.print(found.length > 0 ? rows.toString() : 'No runs yet: `mailsluice push MAILBOX` asks for one.')
   })
+}
+
+/** As `withOffice`, for a process that stays: a Redis that is still starting is waited for. */
+export async function staying<T>(
+  context: CommandContext & { log: Log },
+  work: (office: Office) => Promise<T>,
+): Promise<T> {
+  const { config, signal, log } = context
+  if (config.REDIS_URL) await awaitRedis(config.REDIS_URL, { signal, log })
+  return withOffice(context, work)
 }
 
 /** Opens what a command needs for as long as it works. */

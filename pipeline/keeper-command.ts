@@ -1,4 +1,4 @@
-import { type CommandContext, withOffice } from './commands.ts'
+import { type CommandContext, staying } from './commands.ts'
 import { type Keeper, startKeeper } from './keeper.ts'
 import { createLog, type Log } from './log.ts'
 import type { Office } from './wire.ts'
@@ -16,7 +16,7 @@ export function keeperOf(office: Office, log: Log & { child(fields: object): Log
 /** Runs the keeper alone until it is told to stop; any number may run, one works. */
 export async function runKeeper(context: CommandContext): Promise<void> {
   const log = createLog(context.config, 'keeper')
-  await withOffice(context, async office => {
+  await staying({ ...context, log }, async office => {
     const keeper = keeperOf(office, log)
     await new Promise<void>(resolve => {
       if (context.signal.aborted) resolve()

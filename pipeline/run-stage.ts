@@ -185,11 +185,17 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
 
   // Gated on XACK, a commit may be repeated until it is known to have happened.
   async function commit(done: Work): Promise<void> {
-    const committed = await untilAnswered(() => commitWork(done, options.commit), done.inputs.length)
+    let times = 0
+    const committed = await untilAnswered(() => {
+      times += 1
+      return commitWork(done, options.commit)
+    }, done.inputs.length)
     if (!committed) return
     reader.done(done.inputs)
     for (const { dueAt } of done.delays) reader.expect(dueAt)
-    tell(done, committed)
+    // Of several times the first may have happened, and only its answer was lost.
+    if (times === 1) tellOfTakeover(done, committed)
+    for (const event of committed.events) options.onEvent(event)
   }
 
   /** Asks Redis again until it has answered; `undefined` when that is not to be awaited any more. */
@@ -211,14 +217,10 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     log.error({ error: String(error), entries }, 'Redis does not do what is asked of it; trying again')
   }
 
-  function tell(done: Work, { acked, events }: Committed): void {
-    const taken = acked.filter(ours => !ours).length
-    if (taken > 0)
-      log.warn(
-        { entries: taken, of: done.inputs.length },
-        'another consumer had taken over: its result counts, ours is dropped',
-      )
-    for (const event of events) options.onEvent(event)
+  function tellOfTakeover({ inputs }: Work, { acked }: Committed): void {
+    const entries = acked.filter(ours => !ours).length
+    if (entries === 0) return
+    log.warn({ entries, of: inputs.length }, 'another consumer had taken over: its result counts, ours is dropped')
   }
 
   async function holdAll(): Promise<void> {

@@ -3,6 +3,7 @@ import { MailError } from '../shared/error.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
+import { awaitRedis } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { keeperOf } from './keeper-command.ts'
 import { createLog } from './log.ts'
@@ -30,6 +31,7 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
   let server: RedisServer | undefined
   let office: Office | undefined
   try {
+    if (config.REDIS_URL && !options.once) await awaitRedis(config.REDIS_URL, { signal: options.signal, log })
     server = await openRedisServer(config, log)
     office = await openOffice(config, server.url)
     const mailboxes = await connectAll(office, source, options.signal)

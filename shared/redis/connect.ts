@@ -40,6 +40,7 @@ export async function connectRedis(url: string, warn: (text: string) => void = (
     throw new MailError(
       'misconfigured',
       `No Redis answers at ${place(url)} (${reason(first ?? error)}): start it, correct REDIS_URL, or unset REDIS_URL to use the embedded one`,
+      { cause: first ?? error },
     )
   }
 }

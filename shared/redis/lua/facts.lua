@@ -70,6 +70,8 @@ apply['context-asked'] = function(f, run, key)
   for _, thread in ipairs(f.threads) do
     -- A thread that had gone out comes back: it will be counted again when it goes.
     if redis.call('ZADD', KEYS[run.threads], 'NX', plan.now, thread) == 1 then redis.call('HINCRBY', key, 'threads', -1) end
+    -- One that waits for mail makes room for those that are ready.
+    redis.call('ZADD', KEYS[run.threads], 'XX', plan.now, thread)
     redis.call('HINCRBY', KEYS[run.fresh], 'asked:' .. thread, 1)
   end
 end

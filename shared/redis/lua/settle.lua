@@ -29,6 +29,14 @@ local function finish(run, key)
   end
 end
 
+-- Whether a run that goes on for long lets out what it has by now: every so long, and then all that was met until then.
+local function isOverdue(run, key)
+  local first = redis.call('ZRANGE', KEYS[run.threads], 0, 0, 'WITHSCORES')[2]
+  if not first then return false end
+  if plan.now - number(key, 'releasedAt') >= plan.limits.longRunMs then redis.call('HSET', key, 'releaseUpTo', plan.now) end
+  return tonumber(first) <= number(key, 'releaseUpTo')
+end
+
 local function settle(run)
   local key = KEYS[run.key]
   if redis.call('HEXISTS', key, 'startedAt') == 0 then return end
@@ -48,11 +56,10 @@ local function settle(run)
     redis.call('XADD', KEYS[run.metrics], 'MAXLEN', '~', 1000, '*', 'run', run.id, unpack(fields))
   end
   local waiting = redis.call('ZCARD', KEYS[run.threads])
-  local overdue = plan.now - number(key, 'releasedAt') >= plan.limits.longRunMs
   -- More may be grouped than was opened: a redriven window is grouped again.
   if listed and grouped >= opened then
     if waiting > 0 then release(run, key) else finish(run, key) end
-  elseif waiting > 0 and overdue then
+  elseif isOverdue(run, key) then
     release(run, key)
   end
 end
