@@ -13,7 +13,8 @@ const SIZES: Record<StageName, number> = {
   'ai-dispatch': 2,
 }
 const BACK_MS = 300
-const CRASHED = 'unexpected error; this process ends'
+// What the process says of itself, and what Node.js says when it cannot even be started.
+const CRASHED = ['unexpected error; this process ends', '\nNode.js v']
 
 /** One process of a stage, and the next that takes its place whenever it ends. */
 export interface Post {
@@ -50,7 +51,7 @@ export async function startCrew(options: CrewOptions): Promise<Crew> {
   return {
     posts,
     async crashes() {
-      const crashed = await Promise.all([...new Set(logs)].map(log => logHolds(log, CRASHED)))
+      const crashed = await Promise.all([...new Set(logs)].flatMap(log => CRASHED.map(text => logHolds(log, text))))
       return crashed.filter(Boolean).length
     },
   }
