@@ -1,8 +1,6 @@
-import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { findProgram, untilReady } from '../../pipeline/redis-program.ts'
+import { findProgram, freePort, untilReady } from '../../pipeline/redis-program.ts'
 import { inheritedEnvironment } from '../../shared/config.ts'
 import type { Child, Children } from './children.ts'
 
@@ -47,13 +45,4 @@ export async function startRedis(folder: string, children: Children, signal: Abo
       server = await start()
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

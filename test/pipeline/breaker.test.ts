@@ -3,9 +3,9 @@ import { createGuard } from '../../pipeline/breaker.ts'
 import { MailError } from '../../shared/error.ts'
 import type { Fetched } from '../../shared/mailbox.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
+import { silent } from '../support/log.ts'
 import { until } from '../support/until.ts'
 
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 const call = { signal: new AbortController().signal, meter: () => undefined }
 
 t.test('a provider that fails again and again is left alone, then tried with one call, and trusted again', async t => {

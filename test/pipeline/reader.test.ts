@@ -1,26 +1,20 @@
 import t, { type Test } from 'tap'
 import { startReader } from '../../pipeline/reader.ts'
-import { connectRedis, openRedis } from '../../shared/redis/connect.ts'
+import { openRedis } from '../../shared/redis/connect.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
 import { createQueue, type RawEntry } from '../../shared/redis/queue.ts'
 import { merge } from '../../stages/merge.ts'
-import { startRedis } from '../support/redis.ts'
+import { silent } from '../support/log.ts'
+import { redisFor } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 const HOUR_MS = 3_600_000
-const server = await startRedis()
-const redis = await connectRedis(server.url)
-t.teardown(async () => {
-  redis.disconnect()
-  await server.stop()
-})
-t.beforeEach(() => server.client.flushall())
+const { server, redis } = await redisFor(t)
 
 const keys = createKeys('test', 2)
 const [partition = 'p00'] = keys.partitions
 const live = keys.stream(partition, 'cached-messages', 'live')
 const bulk = keys.stream(partition, 'cached-messages', 'bulk')
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 t.test('what is written is read, in order, from both lanes and all partitions', async t => {
   const { got } = reading(t)

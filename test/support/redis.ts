@@ -5,6 +5,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import type { Test } from 'tap'
+import { connectRedis } from '../../shared/redis/connect.ts'
 import { until } from './until.ts'
 
 /** A real redis-server of a test's own, on a loopback port. */
@@ -54,6 +56,18 @@ export async function startRedis(...options: string[]): Promise<TestRedis> {
       await rm(dir, { recursive: true, force: true })
     },
   }
+}
+
+/** A server for a whole test file, emptied before each test and stopped at the end, and a connection to it as mailsluice makes it. */
+export async function redisFor(t: Test, ...options: string[]): Promise<{ server: TestRedis; redis: Redis }> {
+  const server = await startRedis(...options)
+  const redis = await connectRedis(server.url)
+  t.teardown(async () => {
+    redis.disconnect()
+    await server.stop()
+  })
+  t.beforeEach(() => server.client.flushall())
+  return { server, redis }
 }
 
 /** A port nobody listens on. */

@@ -4,16 +4,10 @@ import { STAGES } from '../../../pipeline/stages.ts'
 import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { reapPartition } from '../../../shared/redis/reap.ts'
-import { startRedis } from '../../support/redis.ts'
+import { redisFor } from '../../support/redis.ts'
 
 const DAY_MS = 86_400_000
-const server = await startRedis()
-const redis = await connectRedis(server.url)
-t.teardown(async () => {
-  redis.disconnect()
-  await server.stop()
-})
-t.beforeEach(() => server.client.flushall())
+const { redis } = await redisFor(t)
 
 const keys = createKeys('test', 2)
 const stream = keys.stream('p00', 'message-ids', 'live')

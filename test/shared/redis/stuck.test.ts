@@ -1,20 +1,13 @@
 import t from 'tap'
 import { STAGES } from '../../../pipeline/stages.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
-import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createStuckWatch, type StuckWatch } from '../../../shared/redis/stuck.ts'
-import { startRedis } from '../../support/redis.ts'
+import { redisFor } from '../../support/redis.ts'
 
 const ANA: MailboxId = 'gmail:ana@example.com'
 const BOUND_MS = 900_000
-const server = await startRedis()
-const redis = await connectRedis(server.url)
-t.teardown(async () => {
-  redis.disconnect()
-  await server.stop()
-})
-t.beforeEach(() => server.client.flushall())
+const { server, redis } = await redisFor(t)
 
 const keys = createKeys('test', 2)
 const partition = keys.partitionOf(ANA)

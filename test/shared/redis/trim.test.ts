@@ -5,17 +5,11 @@ import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { trimPartition, workStreams } from '../../../shared/redis/trim.ts'
 import { STREAMS } from '../../../shared/streams.ts'
-import { startRedis } from '../../support/redis.ts'
+import { redisFor } from '../../support/redis.ts'
 
 const HOUR_MS = 3_600_000
 // One entry a node: what is trimmed in whole nodes is trimmed exactly, and at most a hundred a call.
-const server = await startRedis('--stream-node-max-entries', '1')
-const redis = await connectRedis(server.url)
-t.teardown(async () => {
-  redis.disconnect()
-  await server.stop()
-})
-t.beforeEach(() => server.client.flushall())
+const { server, redis } = await redisFor(t, '--stream-node-max-entries', '1')
 
 const keys = createKeys('test', 2)
 const stream = keys.stream('p00', 'message-ids', 'live')

@@ -1,0 +1,2 @@
+/** A log that keeps quiet. */
+export const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
