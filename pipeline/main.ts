@@ -5,6 +5,8 @@ import { MailError } from '../shared/error.ts'
 import { parseMailboxId } from '../shared/mailbox.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
 import { STREAMS } from '../shared/streams.ts'
+import { parseFaults } from '../sim/gmail/faults.ts'
+import { checked, gather, webAddress, wholeNumber } from './arguments.ts'
 import { type CommandContext, push, resume, runOneStage, runs, status, sync } from './commands.ts'
 import { deadDrop, deadList, deadRedrive, deadShow } from './dead.ts'
 import { explain } from './explain.ts'
@@ -174,6 +176,21 @@ function program(): Command {
     .addOption(
       new Option('--profile <name>', 'how slow it answers').choices(['live', 'seed', 'instant']).default('live'),
     )
+    .addOption(
+      new Option('--quota <table>', 'refuse what is over the limits of these costs').choices(['2026', 'legacy']),
+    )
+    .option(
+      '--faults <list>',
+      'what goes wrong and how often, such as throttled=0.1,truncated=0.05',
+      checked(parseFaults),
+    )
+    .option('--push-to <url>', 'where notifications of watches are pushed', checked(webAddress))
+    .option(
+      '--speed <n>',
+      'how many times faster minutes pass and calls are answered',
+      checked(wholeNumber(1, 10_000)),
+      1,
+    )
     .action(options => runSimulator(contextOf({}), options))
 
   return mailsluice
@@ -196,29 +213,6 @@ function complain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USE
   process.stderr.write(`mailsluice: ${error instanceof Error ? error.message : String(error)}\n`)
   return error instanceof MailError && error.kind === 'misconfigured' ? WRONG_USE : FAILED
-}
-
-function gather(value: string, before: string[]): string[] {
-  return [...before, value]
-}
-
-function checked<T>(parse: (text: string) => T): (text: string) => T {
-  return text => {
-    try {
-      return parse(text)
-    } catch (error) {
-      throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
-    }
-  }
-}
-
-function wholeNumber(low: number, high: number): (text: string) => number {
-  return text => {
-    const number = Number(text)
-    if (!Number.isInteger(number) || number < low || number > high)
-      throw new InvalidArgumentError(`use a whole number from ${low} to ${high}.`)
-    return number
-  }
 }
 
 function oneStage(text: string): StageName {

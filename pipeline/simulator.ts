@@ -1,10 +1,9 @@
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { demoMailbox } from '../sim/demo.ts'
-import { type GmailSimulator, startGmail } from '../sim/gmail.ts'
+import { type GmailOptions, type GmailSimulator, startGmail } from '../sim/gmail.ts'
 import type { SimMailbox } from '../sim/mailbox.ts'
 import { loadMail } from '../sim/mbox.ts'
-import type { Profile } from '../sim/profile.ts'
 import { findRunning, noteRunning } from './data-dir.ts'
 import { hasAccount } from './providers.ts'
 
@@ -16,21 +15,21 @@ export async function findSimulator(config: Config): Promise<string | undefined>
   return note?.url
 }
 
+/** Mailboxes by files or folders instead of as such, and all else that a simulator can be started with. */
+type SimulatorOptions = Omit<GmailOptions, 'mailboxes'> & { mbox: readonly string[] }
+
 /** Starts a Gmail simulator with these mbox files or folders, or with the demo mailbox, and notes where it is for other commands. */
-export async function startSimulator(
-  config: Config,
-  options: { mbox: readonly string[]; profile: Profile; port?: number; host?: string },
-): Promise<GmailSimulator> {
-  const mailboxes = options.mbox.length > 0 ? await Promise.all(options.mbox.map(load)) : [demoMailbox()]
-  const { profile, port, host } = options
+export async function startSimulator(config: Config, { mbox, ...options }: SimulatorOptions): Promise<GmailSimulator> {
+  const mailboxes = mbox.length > 0 ? await Promise.all(mbox.map(load)) : [demoMailbox()]
   const sim = await startGmail({
-    profile,
+    ...options,
     mailboxes,
-    ...(port === undefined ? {} : { port }),
-    ...(host === undefined ? {} : { host }),
   }).catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
-    throw new MailError('misconfigured', `cannot listen on port ${port ?? 0}: ${reason}; choose another with --gmail`)
+    throw new MailError(
+      'misconfigured',
+      `cannot listen on port ${options.port ?? 0}: ${reason}; choose another with --gmail`,
+    )
   })
   await noteRunning(config.DATA_DIR, 'sim', { url: sim.url })
   return sim

@@ -1,21 +1,13 @@
 import { createHash } from 'node:crypto'
 import { factsReader, type MailFacts } from '../facts.ts'
-import { SYSTEM_LABELS, systemLabel } from '../labels.ts'
 import { memoryMail, type NewMail, type SimMail, type SimMailbox } from '../mailbox.ts'
 import { type Part, parseMime } from '../mime.ts'
 import { snippetOf } from '../snippet.ts'
+import { type Entry, newerFirst } from './entry.ts'
+import { type Change, type HistoryLog, openHistory } from './history-log.ts'
+import { type LabelBook, openLabelBook } from './label-book.ts'
 import { keepRecent } from './recent.ts'
 import { groupThreads } from './threads.ts'
-
-/** A message as Gmail knows it before its content is read. */
-export interface Entry {
-  index: number
-  id: string
-  threadId: string
-  labelIds: readonly string[]
-  receivedAtMs: number
-  historyId: number
-}
 
 /** A mail that was read: its bytes, its parts and its snippet (HTML-escaped, as Gmail gives it). */
 interface Content {
@@ -24,59 +16,61 @@ interface Content {
   snippet: string
 }
 
+/** Label ids to put on messages, and to take off. */
+export interface LabelChange {
+  add: readonly string[]
+  remove: readonly string[]
+}
+
 /** One simulated mailbox with Gmail's ids on it. The same mailbox loaded again has the same ids; mails appended to it continue its history. */
 export interface Account {
   address: string
-  /** In delivery order, which is the order of their history ids. */
+  /** What is there, in delivery order. */
   entries(): readonly Entry[]
-  /** By time received, newest first. */
+  /** What is there, by time received, newest first. */
   newestFirst(): readonly Entry[]
   find(id: string): Entry | undefined
+  /** The message delivered at a position, even if it has been deleted since. */
+  at(index: number): Entry | undefined
   /** The messages of a thread, oldest first; empty where there is none. */
   thread(threadId: string): readonly Entry[]
   /** Threads by id, in the order of their first delivery. */
   threads(): ReadonlyMap<string, readonly Entry[]>
-  /** Label ids and their names, system labels first. */
-  labels(): ReadonlyMap<string, string>
+  labels: LabelBook
+  history: HistoryLog
   content(entry: Entry): Promise<Content>
-  /** The mailbox's current history id, and the oldest that history can still be listed from. */
-  history(): { currentId: number; oldestId: number }
-  deliver(mail: NewMail): Entry
-  /** Forgets the history: every history id given out so far is too old from now on. */
-  expireHistory(): void
+  /** Adds a mail, to a thread where one is named, else to the one it answers; throws where there is no such thread. */
+  deliver(mail: NewMail, options?: { threadId?: string | undefined }): Entry
+  /** Changes labels, in one record of the history; messages that have them so already are not touched. */
+  modify(entries: readonly Entry[], change: LabelChange): void
+  /** Deletes for ever, in one record of the history. */
+  remove(entries: readonly Entry[]): void
+  /** Deletes a label, and takes it off all messages, in one record of the history. */
+  removeLabel(id: string): void
+  /** Writes down that something happened to a message, and not what: a record with only `id` and `messages`. */
+  touch(entry: Entry): void
 }
 
-const FIRST_HISTORY_ID = 1000
 const CACHE_BYTES = 16 << 20
 const TIME_DIGITS = 11
 const SERIAL_BITS = 20
 // Odd, so that successive positions of one moment never meet within 2^20.
 const SERIAL_STEP = 0x9e375
 
-/** Puts Gmail's ids on a mailbox. Reads the facts of its mails, not their bytes. */
-export function openAccount(mailbox: SimMailbox): Account {
-  const entries: Entry[] = []
+/** Puts Gmail's ids on a mailbox. Reads the facts of its mails, not their bytes; `now` dates what changes later. */
+export function openAccount(mailbox: SimMailbox, now: () => number): Account {
+  const all: Entry[] = []
   const byId = new Map<string, Entry>()
   const byThread = new Map<string, Entry[]>()
-  const labelNames = new Map<string, string>(SYSTEM_LABELS.map(label => [label, label]))
-  const labelIds = new Map<string, string>()
+  const labels = openLabelBook()
+  const history = openHistory()
   const delivered: SimMail[] = []
   const readFacts = factsReader()
   const grouping = groupThreads()
   const contents = keepRecent<Content>({ limit: CACHE_BYTES, weigh: content => content.raw.length })
   const salt = createHash('sha256').update(mailbox.address).digest().readUInt32BE()
-  let currentId = FIRST_HISTORY_ID
-  let oldestId = FIRST_HISTORY_ID
+  let present: readonly Entry[] | undefined
   let sorted: readonly Entry[] | undefined
-
-  const labelId = (label: string) => {
-    const known = systemLabel(label) ?? labelIds.get(label)
-    if (known !== undefined) return known
-    const id = `Label_${labelIds.size + 1}`
-    labelIds.set(label, id)
-    labelNames.set(id, label)
-    return id
-  }
 
   const idFor = (mail: MailFacts, index: number) => {
     const time = Math.min(mail.receivedAtMs, 16 ** TIME_DIGITS - 1)
@@ -85,60 +79,92 @@ export function openAccount(mailbox: SimMailbox): Account {
   }
 
   const add = (mail: MailFacts) => {
-    const index = entries.length
+    const index = all.length
     const id = idFor(mail, index)
     // A thread bears the id of its first message.
-    const first = entries[grouping.firstOf(index)]
-    currentId += 1
-    const entry: Entry = {
-      index,
-      id,
-      threadId: first?.id ?? id,
-      labelIds: mail.labels.map(labelId),
-      receivedAtMs: mail.receivedAtMs,
-      historyId: currentId,
-    }
-    entries.push(entry)
+    const threadId = all[grouping.firstOf(index)]?.threadId ?? id
+    const labelIds = mail.labels.map(labels.idOf)
+    const { receivedAtMs } = mail
+    const entry: Entry = { index, id, threadId, labelIds, receivedAtMs, historyId: 0, deleted: false }
+    all.push(entry)
     byId.set(id, entry)
-    const thread = byThread.get(entry.threadId)
+    const thread = byThread.get(threadId)
     if (thread) thread.push(entry)
-    else byThread.set(entry.threadId, [entry])
+    else byThread.set(threadId, [entry])
+    present = sorted = undefined
     return entry
   }
 
+  const drop = (entry: Entry) => {
+    entry.deleted = true
+    byId.delete(entry.id)
+    const rest = (byThread.get(entry.threadId) ?? []).filter(other => other !== entry)
+    if (rest.length > 0) byThread.set(entry.threadId, rest)
+    else byThread.delete(entry.threadId)
+    present = sorted = undefined
+  }
+
+  const record = (changes: readonly Change[]) => {
+    if (changes.length > 0) history.record(changes, now())
+  }
+
   for (let index = 0; index < mailbox.size; index++) grouping.add(mailbox.message(index), { merging: true })
-  for (let index = 0; index < mailbox.size; index++) add(mailbox.message(index))
+  for (let index = 0; index < mailbox.size; index++) history.load(add(mailbox.message(index)))
 
   return {
     address: mailbox.address,
-    entries: () => entries,
-    find: id => byId.get(id),
-    thread: threadId =>
-      [...(byThread.get(threadId) ?? [])].sort((a, b) => a.receivedAtMs - b.receivedAtMs || a.index - b.index),
-    threads: () => byThread,
-    labels: () => labelNames,
-    history: () => ({ currentId, oldestId }),
+    labels,
+    history,
+    entries() {
+      present ??= all.filter(entry => !entry.deleted)
+      return present
+    },
     newestFirst() {
-      sorted ??= [...entries].sort((a, b) => b.receivedAtMs - a.receivedAtMs || b.index - a.index)
+      sorted ??= all.filter(entry => !entry.deleted).sort(newerFirst)
       return sorted
     },
+    find: id => byId.get(id),
+    at: index => all[index],
+    thread: threadId => [...(byThread.get(threadId) ?? [])].sort((a, b) => newerFirst(b, a)),
+    threads: () => byThread,
     content(entry) {
       const mail = delivered[entry.index - mailbox.size] ?? mailbox.message(entry.index)
       return contents.get(entry.id, async () => parse(await mail.read()))
     },
-    deliver(mail) {
+    deliver(mail, { threadId } = {}) {
+      const joined = threadId === undefined ? undefined : byThread.get(threadId)?.[0]?.index
+      if (threadId !== undefined && joined === undefined)
+        throw new Error(`${mailbox.address} has no thread ${threadId}`)
       const stored = memoryMail(mail, readFacts)
       delivered.push(stored)
-      grouping.add(stored, { merging: false })
-      sorted = undefined
-      return add(stored)
+      grouping.add(stored, { merging: false, joined })
+      const entry = add(stored)
+      record([{ entry, kind: 'messageAdded', labelIds: [] }])
+      return entry
     },
-    expireHistory() {
-      // One further, so that even a cursor that is up to date is too old.
-      currentId += 1
-      oldestId = currentId
+    modify(entries, { add: wanted, remove: unwanted }) {
+      record(entries.flatMap(entry => relabel(entry, { add: wanted, remove: unwanted })))
     },
+    remove(entries) {
+      for (const entry of entries) drop(entry)
+      record(entries.map(entry => ({ entry, kind: 'messageDeleted', labelIds: [] })))
+    },
+    removeLabel(id) {
+      labels.remove(id)
+      record(all.flatMap(entry => (entry.deleted ? [] : relabel(entry, { add: [], remove: [id] }))))
+    },
+    touch: entry => record([{ entry, kind: undefined, labelIds: [] }]),
   }
+}
+
+function relabel(entry: Entry, change: LabelChange): Change[] {
+  const added = change.add.filter(label => !entry.labelIds.includes(label))
+  const removed = change.remove.filter(label => entry.labelIds.includes(label))
+  entry.labelIds = [...entry.labelIds.filter(label => !removed.includes(label)), ...added]
+  return [
+    ...(added.length === 0 ? [] : [{ entry, kind: 'labelAdded' as const, labelIds: added }]),
+    ...(removed.length === 0 ? [] : [{ entry, kind: 'labelRemoved' as const, labelIds: removed }]),
+  ]
 }
 
 function parse(raw: Buffer): Content {

@@ -1,90 +1,134 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Account, Entry } from './account.ts'
-import { asGoogleError, forbidden, notFound, unauthenticated } from './error.ts'
+import type { Account } from './account.ts'
+import type { Call } from './call.ts'
+import * as changes from './changes.ts'
+import { asGoogleError, forbidden, insufficientScopes, invalid, notFound, unauthenticated } from './error.ts'
 import { readFields, selectFields } from './fields.ts'
-import { listLabels, renderLabel } from './label.ts'
-import { listHistory, listMessages, listThreads } from './listing.ts'
+import { listHistory } from './history-list.ts'
+import { importMessage, insertMessage, sendMessage } from './insert.ts'
+import { createLabel, deleteLabel, listLabels, renderLabel, updateLabel } from './label.ts'
+import { listMessages, listThreads } from './listing.ts'
 import { renderAttachment, renderMessage, renderThread } from './message.ts'
-import { flag, oneOf } from './parameters.ts'
+import { METHODS, type Method, type MethodName } from './methods.ts'
+import { flag, knownOnly, oneOf } from './parameters.ts'
+import type { Quirks } from './quirks.ts'
 import * as resources from './resources.ts'
-import { tokenAddress } from './token.ts'
+import { scopesOf } from './scopes.ts'
+import type { Tokens } from './token.ts'
+import type { Watches } from './watch.ts'
 
-/** The mailboxes by lower-case address, and the clock. */
+/** What a simulator is made of: mailboxes by lower-case address, tokens, the clock, and what is odd about it. */
 export interface World {
   accounts: ReadonlyMap<string, Account>
+  tokens: Tokens
+  watches: Watches
   now: () => number
+  quirks: Quirks
 }
 
-interface Call {
-  account: Account
-  query: URLSearchParams
-  nowMs: number
-  /** The id in the path, of a message, a thread or a label. */
-  id: string
-  attachmentId: string
+interface Answerer {
+  /** The fields of the answer; none where it has no body. */
+  shape?: resources.Shape
+  answer: (call: Call, world: World) => unknown
 }
 
-interface Route {
-  path: string
-  shape: resources.Shape
-  answer: (call: Call) => unknown
+const LABELLED = { shape: resources.MESSAGE }
+const THREAD = { shape: resources.THREAD }
+const LABEL = { shape: resources.LABEL }
+
+const ANSWERS: Record<MethodName, Answerer> = {
+  getProfile: { shape: resources.PROFILE, answer: ({ account }) => profile(account) },
+  watch: { shape: resources.WATCH, answer: (call, { watches }) => watches.start(call) },
+  stop: { answer: (call, { watches }) => watches.stop(call) },
+  'history.list': { shape: resources.HISTORY, answer: listHistory },
+  'labels.list': { shape: resources.LABELS, answer: listLabels },
+  'labels.get': { ...LABEL, answer: renderLabel },
+  'labels.create': { ...LABEL, answer: createLabel },
+  'labels.update': { ...LABEL, answer: updateLabel },
+  'labels.patch': { ...LABEL, answer: updateLabel },
+  'labels.delete': { answer: deleteLabel },
+  'messages.list': { shape: resources.MESSAGES, answer: listMessages },
+  'messages.get': { ...LABELLED, answer: renderMessage },
+  'messages.attachments.get': { shape: resources.ATTACHMENT, answer: renderAttachment },
+  'messages.insert': { ...LABELLED, answer: insertMessage },
+  'messages.import': { ...LABELLED, answer: importMessage },
+  'messages.send': { ...LABELLED, answer: (call, { accounts }) => sendMessage(call, accounts) },
+  'messages.modify': { ...LABELLED, answer: changes.modifyMessage },
+  'messages.batchModify': { answer: changes.batchModify },
+  'messages.trash': { ...LABELLED, answer: changes.trashMessage },
+  'messages.untrash': { ...LABELLED, answer: changes.untrashMessage },
+  'messages.delete': { answer: changes.deleteMessage },
+  'messages.batchDelete': { answer: changes.batchDelete },
+  'threads.list': { shape: resources.THREADS, answer: listThreads },
+  'threads.get': { ...THREAD, answer: renderThread },
+  'threads.modify': { ...THREAD, answer: changes.modifyThread },
+  'threads.trash': { ...THREAD, answer: changes.trashThread },
+  'threads.untrash': { ...THREAD, answer: changes.untrashThread },
+  'threads.delete': { answer: changes.deleteThread },
 }
 
-const ROUTES: readonly Route[] = [
-  { path: 'profile', shape: resources.PROFILE, answer: ({ account }) => profile(account) },
-  { path: 'labels', shape: resources.LABELS, answer: ({ account }) => listLabels(account) },
-  { path: 'labels/:id', shape: resources.LABEL, answer: ({ account, id }) => renderLabel(account, id) },
-  { path: 'messages', shape: resources.MESSAGES, answer: listMessages },
-  { path: 'messages/:id', shape: resources.MESSAGE, answer: call => renderMessage(entryOf(call), call) },
-  {
-    path: 'messages/:id/attachments/:attachmentId',
-    shape: resources.ATTACHMENT,
-    answer: call => renderAttachment(entryOf(call), call.attachmentId, call.account),
-  },
-  { path: 'threads', shape: resources.THREADS, answer: listThreads },
-  { path: 'threads/:id', shape: resources.THREAD, answer: call => renderThread(call.id, call) },
-  { path: 'history', shape: resources.HISTORY, answer: listHistory },
-]
-
-/** Adds Gmail's reading methods to a server, with their access checks, `fields`, `alt` and `prettyPrint`, and errors in Google's shape. */
+/** Adds Gmail's methods to a server, with their access checks, `fields`, `alt` and `prettyPrint`, and errors in Google's shape. */
 export function addApi(app: FastifyInstance, world: World): void {
-  for (const { path, shape, answer } of ROUTES) {
-    app.get(`/gmail/v1/users/:userId/${path}`, async (request, reply) => {
-      const call = readCall(request, world)
-      oneOf(call.query, 'alt', ['json'])
-      const fields = call.query.get('fields')
-      // Checked before the work is done: a wrong selection is refused whatever would have been found.
-      const selection = fields ? readFields(fields, shape) : 'all'
-      const body = selectFields(await answer(call), selection)
-      const json = JSON.stringify(body, null, flag(call.query, 'prettyPrint', true) ? 2 : 0)
-      return reply.type('application/json; charset=UTF-8').send(`${json}\n`)
-    })
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_: unknown, body: string) =>
+    readJson(body),
+  )
+  for (const method of METHODS) {
+    addMethod(app, { method, answerer: ANSWERS[method.name], world })
   }
   app.setNotFoundHandler(() => {
     throw notFound()
   })
   app.setErrorHandler((thrown, _, reply) => {
-    const { code, body } = asGoogleError(thrown)
-    return reply
-      .code(code)
-      .type('application/json; charset=UTF-8')
-      .send(JSON.stringify(body, null, 2))
+    const { code, headers, body } = asGoogleError(thrown)
+    return reply.code(code).headers(headers).send(body)
   })
 }
 
-function readCall(request: FastifyRequest, { accounts, now }: World): Call {
-  const nowMs = now()
-  const account = accounts.get(tokenAddress(request.headers.authorization, nowMs))
-  if (!account) throw unauthenticated(true)
-  const { userId, id = '', attachmentId = '' } = request.params as Record<string, string | undefined>
-  if (userId !== 'me' && userId?.toLowerCase() !== account.address.toLowerCase()) throw forbidden(userId ?? '')
-  return { account, query: new URL(request.url, 'http://localhost').searchParams, nowMs, id, attachmentId }
+function addMethod(
+  app: FastifyInstance,
+  { method, answerer, world }: { method: Method; answerer: Answerer; world: World },
+): void {
+  const url = `/gmail/v1/users/:userId/${method.path}`
+  app.route({
+    method: method.verb,
+    url,
+    handler: async (request, reply) => {
+      const call = readCall(request, { method, world })
+      oneOf(call.query, 'alt', ['json'])
+      knownOnly(call.query, method.query)
+      const fields = call.query.get('fields')
+      // Checked before the work is done: a wrong selection is refused whatever would have been found.
+      const selection = fields && answerer.shape ? readFields(fields, answerer.shape) : 'all'
+      const body = selectFields(await answerer.answer(call, world), selection)
+      if (!answerer.shape) return reply.code(204).send()
+      const json = JSON.stringify(body, null, flag(call.query, 'prettyPrint', true) ? 2 : 0)
+      return reply.type('application/json; charset=UTF-8').send(`${json}\n`)
+    },
+  })
 }
 
-function entryOf({ account, id }: Call): Entry {
-  const entry = account.find(id)
-  if (!entry) throw notFound()
-  return entry
+function readCall(request: FastifyRequest, { method, world }: { method: Method; world: World }): Call {
+  const { accounts, tokens, now, quirks } = world
+  const grant = tokens.readAuthorization(request.headers.authorization)
+  const account = accounts.get(grant.address)
+  if (!account) throw unauthenticated(true)
+  const { userId, id = '', messageId = '' } = request.params as Record<string, string | undefined>
+  if (userId !== 'me' && userId?.toLowerCase() !== account.address.toLowerCase())
+    throw forbidden(`Delegation denied for ${userId}`)
+  const scopes = scopesOf(grant.scope)
+  if (!scopes.some(scope => method.scopes.includes(scope))) throw insufficientScopes(method.name)
+  const query = new URL(request.url, 'http://localhost').searchParams
+  return { account, query, body: request.body, nowMs: now(), id, messageId, scopes, quirks }
+}
+
+function readJson(text: string): unknown {
+  if (text.trim() === '') return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw invalid('Invalid JSON payload received. Expected an object key or }.')
+  }
 }
 
 function profile(account: Account) {
@@ -92,6 +136,6 @@ function profile(account: Account) {
     emailAddress: account.address,
     messagesTotal: account.entries().length,
     threadsTotal: account.threads().size,
-    historyId: String(account.history().currentId),
+    historyId: String(account.history.currentId()),
   }
 }

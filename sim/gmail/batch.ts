@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { readHead } from '../header.ts'
 import { parseHeaderValue } from '../header-value.ts'
 import { parseMime } from '../mime.ts'
-import { invalid } from './error.ts'
+import { type GoogleError, invalid } from './error.ts'
 
 /** A request inside a batch. */
 export interface BatchPart {
@@ -14,22 +15,41 @@ export interface BatchPart {
   body: string
 }
 
+interface PartAnswer {
+  code: number
+  headers: Readonly<Record<string, string>>
+  body: string
+}
+
 const MAX_PARTS = 100
+const BATCH_TYPE = 'multipart/mixed'
 const PATHS = ['/batch', '/batch/gmail/v1']
 
 /**
  * Adds the batch endpoints: each part is answered by `parts`, a server that never listens, with the batch's Authorization unless it
- * brings its own; answers come in the order asked, each under its `response-` Content-ID.
+ * brings its own; answers come in the order asked, each under its `response-` Content-ID. `refusals` has the errors of parts, by
+ * position, that are answered with those instead.
  */
-export function addBatch(app: FastifyInstance, parts: FastifyInstance): void {
-  app.addContentTypeParser('multipart/mixed', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+export function addBatch(
+  app: FastifyInstance,
+  {
+    parts,
+    refusals,
+  }: { parts: FastifyInstance; refusals: (request: FastifyRequest) => readonly (GoogleError | undefined)[] },
+): void {
+  app.addContentTypeParser(BATCH_TYPE, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
     return readBatch(request.headers['content-type'] ?? '', body.toString('latin1'))
   })
   for (const path of PATHS) {
     app.post(path, async (request, reply) => {
-      const asked = partsOfBatch(request.body)
+      const asked = partsOfBatch(request)
       const { authorization } = request.headers
-      const answers = await Promise.all(asked.map(part => answerPart(parts, part, authorization)))
+      const refused = refusals(request)
+      const answers = await Promise.all(
+        asked.map(async (part, index) =>
+          writePart(part, refused[index] ?? (await answerPart(parts, part, authorization))),
+        ),
+      )
       const boundary = `batch_${randomBytes(18).toString('base64url')}`
       const body = [...answers.map(answer => `--${boundary}\r\n${answer}\r\n`), `--${boundary}--\r\n`].join('')
       return reply.type(`multipart/mixed; boundary=${boundary}`).send(body)
@@ -37,13 +57,18 @@ export function addBatch(app: FastifyInstance, parts: FastifyInstance): void {
   }
 }
 
-/** The parts of a request that was read as a batch; empty for any other. */
-export function partsIn(body: unknown): readonly BatchPart[] {
-  return Array.isArray(body) ? body : []
+/** The parts of a request that was read as a batch; empty for any other, and for a batch of more parts than are allowed. */
+export function partsIn(request: FastifyRequest): readonly BatchPart[] {
+  const parts = allParts(request)
+  return parts.length > MAX_PARTS ? [] : parts
 }
 
-function partsOfBatch(body: unknown): readonly BatchPart[] {
-  const parts = partsIn(body)
+function allParts({ headers, body }: FastifyRequest): readonly BatchPart[] {
+  return headers['content-type']?.startsWith(BATCH_TYPE) && Array.isArray(body) ? body : []
+}
+
+function partsOfBatch(request: FastifyRequest): readonly BatchPart[] {
+  const parts = allParts(request)
   if (parts.length === 0) throw invalid('Failed to parse batch request, error: no parts were found.')
   if (parts.length > MAX_PARTS)
     throw invalid(`The number of calls in this batch request exceeds the limit of ${MAX_PARTS}.`)
@@ -66,7 +91,8 @@ function readBatch(contentType: string, body: string): BatchPart[] {
       method: match[1] ?? '',
       path: pathOf(match[2] ?? ''),
       headers: Object.fromEntries(headers.map(({ name, value }) => [name.toLowerCase(), value])),
-      body: rest.slice(bodyAt),
+      // Clients end a part with a line of their own.
+      body: rest.slice(bodyAt).trim(),
     }
   })
 }
@@ -77,24 +103,45 @@ function pathOf(url: string): string {
   return pathname + search
 }
 
-async function answerPart(parts: FastifyInstance, part: BatchPart, authorization: string | undefined): Promise<string> {
-  const { contentId, method, path, headers } = part
+async function answerPart(
+  parts: FastifyInstance,
+  { method, path, headers, body }: BatchPart,
+  authorization: string | undefined,
+): Promise<PartAnswer> {
   const own = headers.authorization ?? authorization
+  const type = headers['content-type']
   const answer = await parts.inject({
     method: method as 'GET',
     url: path.startsWith('/') ? path : `/${path}`,
-    headers: own === undefined ? {} : { authorization: own },
+    headers: {
+      ...(own === undefined ? {} : { authorization: own }),
+      ...(type === undefined || body === '' ? {} : { 'content-type': type }),
+    },
+    ...(body === '' ? {} : { payload: body }),
   })
+  const answered = answer.headers['content-type']
+  return {
+    code: answer.statusCode,
+    headers: answered === undefined ? {} : { 'content-type': String(answered) },
+    body: answer.body,
+  }
+}
+
+function writePart({ contentId }: BatchPart, { code, headers, body }: PartAnswer): string {
   return [
     'Content-Type: application/http',
     ...(contentId === undefined ? [] : [`Content-ID: ${contentId.replace(/^(<?)/, '$1response-')}`]),
     '',
-    `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}`,
-    `Content-Type: ${answer.headers['content-type']}`,
+    `HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ''}`,
+    ...Object.entries(headers).map(([name, value]) => `${titleCase(name)}: ${value}`),
     'Vary: Origin',
     'Vary: X-Origin',
     'Vary: Referer',
     '',
-    answer.body,
+    body,
   ].join('\r\n')
+}
+
+function titleCase(name: string): string {
+  return name.replace(/(^|-)[a-z]/g, letter => letter.toUpperCase())
 }

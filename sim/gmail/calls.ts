@@ -45,10 +45,13 @@ const KINDS: readonly [RegExp, CallKind][] = [
   [/^GET \/gmail\/v1\/users\/[^/]+\/labels(\/[^/]+)?$/, 'labels'],
 ]
 
-/** The kind of a request; `undefined` for the control port, which is no call to Gmail. */
+// Not Gmail's API: the control port, and Google's accounts server but for its tokens.
+const BESIDE = /^\/(control|oauth2|o\/oauth2|revoke)(\/|$)/
+
+/** The kind of a request; `undefined` for what is no call to Gmail. */
 export function kindOfCall(method: string, url: string): CallKind | undefined {
   const path = url.split('?', 1)[0] ?? ''
-  if (path.startsWith('/control/')) return undefined
+  if (BESIDE.test(path)) return undefined
   return KINDS.find(([pattern]) => pattern.test(`${method} ${path}`))?.[1] ?? 'other'
 }
 

@@ -1,55 +1,98 @@
 import type { FastifyInstance } from 'fastify'
-import type { NewMail } from '../mailbox.ts'
-import type { Account, Entry } from './account.ts'
+import { z } from 'zod'
 import type { World } from './api.ts'
 import type { CallCounts } from './calls.ts'
-import { invalid, notFound } from './error.ts'
-import { type Faults, readFaults } from './faults.ts'
+import { readBody } from './control-body.ts'
+import { type Faults, faultsSchema } from './faults.ts'
+import type { Consent } from './oauth.ts'
+import { type Pushes, pushSchema } from './pubsub.ts'
+import { quirksSchema } from './quirks.ts'
+import { type Quota, quotaSchema } from './quota.ts'
 
-/** What a mailbox holds: its address and how many messages. */
-export interface MailboxSize {
-  address: string
-  messages: number
+/** What is ruled from the control port. */
+export interface Controlled {
+  world: World
+  readCalls: () => CallCounts
+  faults: Faults
+  quota: Quota
+  pushes: Pushes
+  consent: Consent
 }
 
-/** Adds what other processes may ask of the simulator itself, under `/control/`; nothing here is delayed or counted. */
-export function addControl(
-  app: FastifyInstance,
-  world: World,
-  { readCalls, faults }: { readCalls: () => CallCounts; faults: Faults },
-): void {
-  app.addContentTypeParser('message/rfc822', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) => body)
-  app.get('/control/mailboxes', async () => sizes(world))
+const oauthSchema = z.strictObject({
+  auto: z.boolean().optional(),
+  accessTokenSeconds: z.number().int().min(1).optional(),
+})
+
+/**
+ * Adds how other processes read and set what the simulator is to do; nothing here is delayed, counted, or struck by faults. JSON both
+ * ways; a PUT answers with what a GET does.
+ *
+ * - `GET /control/calls`: HTTP requests by kind.
+ * - `GET|PUT /control/faults`: what goes wrong, and how often it did. PUT replaces all settings.
+ * - `GET|PUT /control/quirks`: what is odd and allowed to be. PUT replaces all.
+ * - `GET|PUT|DELETE /control/quota`: `{settings, total, mailboxes}`. PUT replaces all settings, DELETE refuses nothing any more.
+ * - `POST /control/quota/reset`: counts from zero.
+ * - `GET|PUT /control/pushes`: `{settings, counts, watches}`. PUT changes what it names.
+ * - `GET|PUT /control/oauth`: `{auto, accessTokenSeconds}`. PUT changes what it names.
+ * - `POST /control/oauth/expire-tokens`: all access tokens so far are invalid; refresh tokens still work.
+ */
+export function addControl(app: FastifyInstance, controlled: Controlled): void {
+  const { world, readCalls, faults, quota, pushes, consent } = controlled
+  const { accounts, watches, tokens } = world
   app.get('/control/calls', async () => readCalls())
-  app.get('/control/faults', async () => ({ ...faults.read(), counts: faults.counts() }))
-  app.put('/control/faults', async request => {
-    faults.set(readFaults(request.body))
-    return { ...faults.read(), counts: faults.counts() }
-  })
-  app.post('/control/mailboxes/:address/messages', async request => {
-    const { address = '' } = request.params as Record<string, string | undefined>
-    const account = world.accounts.get(address.toLowerCase())
-    if (!account) throw notFound()
-    if (!Buffer.isBuffer(request.body)) throw invalid('Send a mail as message/rfc822.')
-    return deliverTo(account, { raw: request.body }, world.now())
-  })
-}
 
-/** What each mailbox holds now. */
-export function sizes(world: World): MailboxSize[] {
-  return [...world.accounts.values()].map(account => ({ address: account.address, messages: account.entries().length }))
-}
-
-/** Delivers a mail, received now and to the inbox, unread, where nothing else is said; answers with the ids it got. */
-export function deliverTo(
-  account: Account,
-  mail: NewMail,
-  nowMs: number,
-): Pick<Entry, 'id' | 'threadId'> & { historyId: string } {
-  const { id, threadId, historyId } = account.deliver({
-    raw: mail.raw,
-    labels: mail.labels ?? ['INBOX', 'UNREAD'],
-    receivedAtMs: mail.receivedAtMs ?? nowMs,
+  const tellFaults = () => ({ ...faults.read(), counts: faults.counts() })
+  app.get('/control/faults', async () => tellFaults())
+  app.put('/control/faults', async ({ body }) => {
+    faults.set(readBody(faultsSchema, body))
+    return tellFaults()
   })
-  return { id, threadId, historyId: String(historyId) }
+
+  app.get('/control/quirks', async () => world.quirks)
+  app.put('/control/quirks', async ({ body }) => Object.assign(world.quirks, readBody(quirksSchema, body)))
+
+  const addresses = () => [...accounts.keys()]
+  const tellQuota = () => ({
+    settings: quota.read() ?? null,
+    total: quota.counts(),
+    mailboxes: Object.fromEntries(addresses().map(address => [address, quota.counts(address)])),
+  })
+  app.get('/control/quota', async () => tellQuota())
+  app.put('/control/quota', async ({ body }) => {
+    quota.set(readBody(quotaSchema, body))
+    return tellQuota()
+  })
+  app.delete('/control/quota', async () => {
+    quota.set(undefined)
+    return tellQuota()
+  })
+  app.post('/control/quota/reset', async () => {
+    quota.reset()
+    return tellQuota()
+  })
+
+  const tellPushes = () => ({
+    settings: pushes.read(),
+    counts: pushes.counts(),
+    watches: Object.fromEntries(addresses().map(address => [address, watches.of(address) ?? null])),
+  })
+  app.get('/control/pushes', async () => tellPushes())
+  app.put('/control/pushes', async ({ body }) => {
+    pushes.set(readBody(pushSchema, body))
+    return tellPushes()
+  })
+
+  const tellOauth = () => ({ auto: consent.auto, accessTokenSeconds: tokens.lifetime() })
+  app.get('/control/oauth', async () => tellOauth())
+  app.put('/control/oauth', async ({ body }) => {
+    const { auto, accessTokenSeconds } = readBody(oauthSchema, body)
+    if (auto !== undefined) consent.auto = auto
+    if (accessTokenSeconds !== undefined) tokens.setLifetime(accessTokenSeconds)
+    return tellOauth()
+  })
+  app.post('/control/oauth/expire-tokens', async () => {
+    tokens.expire()
+    return tellOauth()
+  })
 }

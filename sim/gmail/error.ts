@@ -1,25 +1,40 @@
 interface Fault {
   code: number
-  status: string
+  /** Google leaves it out of its older errors. */
+  status?: string
+  domain?: 'global' | 'usageLimits'
   reason: string
   message: string
   /** What the error's list says where Google words it unlike the message. */
   detail?: string
   location?: { location: string; locationType: 'parameter' | 'header' }
+  details?: readonly object[]
+  retryAfterSeconds?: number | undefined
 }
 
-/** An error answer: `code` is its HTTP status, `body` what Google would send. */
+/** An error answer: `code` is its HTTP status, `headers` and `body` what Google would send. */
 export class GoogleError extends Error {
   readonly code: number
-  readonly body: { error: object }
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
 
-  constructor({ code, status, reason, message, detail = message, location }: Fault) {
+  constructor(fault: Fault) {
+    const { code, status, domain = 'global', reason, message, detail = message, location, details } = fault
     super(message)
     this.name = 'GoogleError'
     this.code = code
-    this.body = {
-      error: { code, message, errors: [{ message: detail, domain: 'global', reason, ...location }], status },
+    this.headers = {
+      'content-type': 'application/json; charset=UTF-8',
+      ...(fault.retryAfterSeconds === undefined ? {} : { 'retry-after': String(fault.retryAfterSeconds) }),
     }
+    const error = {
+      code,
+      message,
+      errors: [{ message: detail, domain, reason, ...location }],
+      ...(status === undefined ? {} : { status }),
+      ...(details === undefined ? {} : { details }),
+    }
+    this.body = JSON.stringify({ error }, null, 2)
   }
 }
 
@@ -32,6 +47,11 @@ export function invalid(message: string, parameter?: string): GoogleError {
     message,
     ...(parameter === undefined ? {} : { location: { location: parameter, locationType: 'parameter' } }),
   })
+}
+
+/** 400: what was asked for makes no sense to Gmail, though it could be read. */
+export function refused(message: string): GoogleError {
+  return new GoogleError({ code: 400, status: 'INVALID_ARGUMENT', reason: 'invalidArgument', message })
 }
 
 /** 401: no access token, or one that is not valid (any more). */
@@ -48,13 +68,27 @@ export function unauthenticated(given: boolean): GoogleError {
   })
 }
 
-/** 403: the token is for another mailbox. */
-export function forbidden(address: string): GoogleError {
+/** 403: what the token allows does not go as far as this. */
+export function forbidden(message: string): GoogleError {
+  return new GoogleError({ code: 403, status: 'PERMISSION_DENIED', reason: 'forbidden', message })
+}
+
+/** 403: no scope of the token allows the method. */
+export function insufficientScopes(method: string): GoogleError {
   return new GoogleError({
     code: 403,
     status: 'PERMISSION_DENIED',
-    reason: 'forbidden',
-    message: `Delegation denied for ${address}`,
+    reason: 'insufficientPermissions',
+    message: 'Request had insufficient authentication scopes.',
+    detail: 'Insufficient Permission',
+    details: [
+      {
+        '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
+        reason: 'ACCESS_TOKEN_SCOPE_INSUFFICIENT',
+        domain: 'googleapis.com',
+        metadata: { service: 'gmail.googleapis.com', method: `caribou.api.proto.MailboxService.${method}` },
+      },
+    ],
   })
 }
 
@@ -66,6 +100,11 @@ export function notFound(): GoogleError {
     reason: 'notFound',
     message: 'Requested entity was not found.',
   })
+}
+
+/** 409: another label bears the name. */
+export function conflicting(message: string): GoogleError {
+  return new GoogleError({ code: 409, status: 'ABORTED', reason: 'aborted', message })
 }
 
 /** Any thrown value as an error answer; what has no HTTP status of its own is a 500. */

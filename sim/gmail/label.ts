@@ -1,27 +1,67 @@
-import { systemLabel } from '../labels.ts'
 import type { Account } from './account.ts'
-import { notFound } from './error.ts'
+import type { Call } from './call.ts'
+import { invalid, notFound } from './error.ts'
+import type { Label, LabelSettings } from './label-book.ts'
+import { bodyFields, stringIn } from './parameters.ts'
+
+const FIELDS = ['id', 'name', 'messageListVisibility', 'labelListVisibility', 'type', 'color']
+const COUNTS = ['messagesTotal', 'messagesUnread', 'threadsTotal', 'threadsUnread']
+const VISIBILITIES = {
+  messageListVisibility: ['show', 'hide'],
+  labelListVisibility: ['labelShow', 'labelShowIfUnread', 'labelHide'],
+}
 
 /** All labels of a mailbox, system labels first. */
-export function listLabels(account: Account) {
-  return { labels: [...account.labels()].map(([id, name]) => describe(id, name)) }
+export function listLabels({ account }: Call) {
+  return { labels: account.labels.all() }
 }
 
 /** One label with its counts; throws a 404 where there is no such label. */
-export function renderLabel(account: Account, id: string) {
-  const name = account.labels().get(id)
-  if (name === undefined) throw notFound()
+export function renderLabel({ account, id }: Call) {
+  const label = account.labels.find(id)
+  if (!label) throw notFound()
+  return { ...label, ...countsOf(account, id) }
+}
+
+/** Makes a label; throws a 409 where its name is taken. */
+export function createLabel({ account, body }: Call): Label {
+  return account.labels.create(settingsIn(body))
+}
+
+/** Sets what is given of a label of one's own; throws a 400 for a system label. */
+export function updateLabel({ account, id, body }: Call): Label {
+  return account.labels.update(id, settingsIn(body))
+}
+
+/** Deletes a label, and takes it off all messages. */
+export function deleteLabel({ account, id }: Call): undefined {
+  account.removeLabel(id)
+}
+
+function settingsIn(body: unknown): LabelSettings {
+  // Clients send back what they were given, counts included.
+  const fields = bodyFields(body, [...FIELDS, ...COUNTS])
+  const settings: LabelSettings = {}
+  const name = stringIn(fields, 'name')
+  if (name !== undefined) settings.name = name
+  for (const key of ['messageListVisibility', 'labelListVisibility'] as const) {
+    const value = stringIn(fields, key)
+    if (value === undefined) continue
+    if (!VISIBILITIES[key].includes(value))
+      throw invalid(`Invalid value at 'label.${key}' (TYPE_ENUM), "${value}"`, key)
+    settings[key] = value
+  }
+  if (typeof fields.color === 'object' && fields.color !== null) settings.color = fields.color
+  return settings
+}
+
+function countsOf(account: Account, id: string) {
   const labelled = account.entries().filter(entry => entry.labelIds.includes(id))
   const unread = labelled.filter(entry => entry.labelIds.includes('UNREAD'))
   return {
-    ...describe(id, name),
     messagesTotal: labelled.length,
     messagesUnread: unread.length,
     threadsTotal: new Set(labelled.map(entry => entry.threadId)).size,
     threadsUnread: new Set(unread.map(entry => entry.threadId)).size,
   }
-}
-
-function describe(id: string, name: string) {
-  return { id, name, type: systemLabel(id) === id ? 'system' : 'user' }
 }

@@ -1,21 +1,24 @@
 import type { Part } from '../mime.ts'
-import type { Account, Entry } from './account.ts'
-import { notFound } from './error.ts'
+import type { Account } from './account.ts'
+import type { Call } from './call.ts'
+import { entryOf } from './changes.ts'
+import type { Entry } from './entry.ts'
+import { forbidden, notFound } from './error.ts'
 import { oneOf } from './parameters.ts'
 
-interface Wanted {
-  account: Account
-  query: URLSearchParams
-}
-
 /** A message in the format asked for: full where none is, metadata, minimal or raw. */
-export function renderMessage(entry: Entry, { account, query }: Wanted) {
-  return render(entry, { account, query, format: oneOf(query, 'format', ['full', 'metadata', 'minimal', 'raw']) })
+export function renderMessage(call: Call) {
+  const entry = entryOf(call)
+  const format = oneOf(call.query, 'format', ['full', 'metadata', 'minimal', 'raw'])
+  checkScope(call, format)
+  return render(entry, { ...call, format })
 }
 
 /** A whole thread, oldest message first, in the format asked for; throws a 404 where there is no such thread. */
-export async function renderThread(threadId: string, { account, query }: Wanted) {
+export async function renderThread(call: Call) {
+  const { account, query, id: threadId } = call
   const format = oneOf(query, 'format', ['full', 'metadata', 'minimal'])
+  checkScope(call, format)
   const entries = account.thread(threadId)
   if (entries.length === 0) throw notFound()
   const historyId = String(Math.max(...entries.map(entry => entry.historyId)))
@@ -27,7 +30,8 @@ export async function renderThread(threadId: string, { account, query }: Wanted)
 }
 
 /** The content of an attachment, by the id that a message's part names; throws a 404 where there is none. */
-export async function renderAttachment(entry: Entry, attachmentId: string, account: Account) {
+export async function renderAttachment({ account, id: attachmentId, messageId }: Call) {
+  const entry = entryOf({ account, id: messageId })
   const { root } = await account.content(entry)
   const wanted = partsOf(root, '').find(({ partId }) => attachmentIdOf(entry, partId) === attachmentId)
   if (!wanted) throw notFound()
@@ -37,7 +41,19 @@ export async function renderAttachment(entry: Entry, attachmentId: string, accou
 
 type Format = 'full' | 'metadata' | 'minimal' | 'raw'
 
-async function render(entry: Entry, { account, query, format }: Wanted & { format: Format }) {
+// Even beside a scope that allows it, as those who ask for both find out.
+function checkScope({ scopes }: Call, format: Format): void {
+  if (scopes.includes('metadata') && (format === 'full' || format === 'raw'))
+    throw forbidden(`Metadata scope doesn't allow format ${format.toUpperCase()}`)
+}
+
+interface Wanted {
+  account: Account
+  query: URLSearchParams
+  format: Format
+}
+
+async function render(entry: Entry, { account, query, format }: Wanted) {
   const { raw, root, snippet } = await account.content(entry)
   return {
     id: entry.id,

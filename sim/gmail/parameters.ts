@@ -2,6 +2,20 @@ import { invalid } from './error.ts'
 
 const PRESET_RESULTS = 100
 const MAX_RESULTS = 500
+// What the discovery document lists for all methods.
+const COMMON = [
+  '$.xgafv',
+  'access_token',
+  'alt',
+  'callback',
+  'fields',
+  'key',
+  'oauth_token',
+  'prettyPrint',
+  'quotaUser',
+  'uploadType',
+  'upload_protocol',
+]
 
 /** How many results a page may hold: `maxResults`, 100 where it is absent and 500 at most; throws a 400 where it is no number. */
 export function pageSize(query: URLSearchParams): number {
@@ -29,16 +43,64 @@ export function flag(query: URLSearchParams, name: string, preset = false): bool
   return oneOf(query, name, preset ? ['true', 'false'] : ['false', 'true']) === 'true'
 }
 
-/** A page token that continues after a number (a position, a history id). */
-export function pageToken(after: number): string {
-  return Buffer.from(`after ${after}`).toString('base64url')
+/** Where a listing continues: after a number (a position, a history id), with an empty page before it if `empty`. */
+export interface PageStart {
+  after: number
+  empty: boolean
 }
 
-/** The number a page token continues after, `undefined` on the first page; throws a 400 for a token that was never given out. */
-export function tokenPosition(query: URLSearchParams): number | undefined {
+/** A page token for a place in a listing. */
+export function pageToken({ after, empty }: PageStart): string {
+  return Buffer.from(`${empty ? 'empty' : 'after'} ${after}`).toString('base64url')
+}
+
+/** The place a page token names, `undefined` on the first page; throws a 400 for a token that was never given out. */
+export function pageStart(query: URLSearchParams): PageStart | undefined {
   const token = query.get('pageToken')
   if (token === null || token === '') return undefined
-  const match = /^after (\d{1,15})$/.exec(Buffer.from(token, 'base64url').toString())
+  const match = /^(after|empty) (\d{1,15})$/.exec(Buffer.from(token, 'base64url').toString())
   if (!match) throw invalid('Invalid pageToken', 'pageToken')
-  return Number(match[1])
+  return { after: Number(match[2]), empty: match[1] === 'empty' }
+}
+
+/** Refuses with a 400 what a method does not know, as Google does; parameters of every method pass. */
+export function knownOnly(query: URLSearchParams, names: readonly string[]): void {
+  for (const name of query.keys()) {
+    if (COMMON.includes(name) || names.includes(name)) continue
+    throw unknownField(
+      `Unknown name "${name}": Cannot bind query parameter. Field '${name}' could not be found in request message.`,
+    )
+  }
+}
+
+/** The JSON object of a request's body; throws a 400 where it is none, or has fields that are not allowed there. */
+export function bodyFields(body: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
+  if (body === undefined || body === null) return {}
+  if (typeof body !== 'object' || Array.isArray(body)) throw unknownField('Root element must be a message.')
+  for (const name of Object.keys(body))
+    if (!names.includes(name)) throw unknownField(`Unknown name "${name}": Cannot find field.`)
+  return { ...body }
+}
+
+/** A list of strings in a body, empty where it is absent; throws a 400 for anything else. */
+export function stringsIn(fields: Readonly<Record<string, unknown>>, name: string): readonly string[] {
+  const value = fields[name] ?? []
+  if (Array.isArray(value) && value.every(item => typeof item === 'string')) return value
+  throw invalid(`Invalid value at '${snakeCase(name)}' (TYPE_STRING), ${JSON.stringify(value)}`, name)
+}
+
+/** A string in a body; throws a 400 for anything else. */
+export function stringIn(fields: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = fields[name]
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string') return value
+  throw invalid(`Invalid value at '${snakeCase(name)}' (TYPE_STRING), ${JSON.stringify(value)}`, name)
+}
+
+function unknownField(problem: string): Error {
+  return invalid(`Invalid JSON payload received. ${problem}`)
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 }

@@ -1,5 +1,6 @@
 import { systemLabel } from '../labels.ts'
-import type { Account, Entry } from './account.ts'
+import type { Account } from './account.ts'
+import type { Entry } from './entry.ts'
 import { invalid } from './error.ts'
 
 /** What a search asks for: whether a message matches, and whether spam and trash are searched too. */
@@ -74,15 +75,8 @@ function timeTest(
 }
 
 function labelTest(name: string, account: Account): Test {
-  const id = systemLabel(name) ?? ownLabel(name, account)
+  const id = systemLabel(name) ?? account.labels.named(name)?.id
   return entry => id !== undefined && entry.labelIds.includes(id)
-}
-
-// Gmail accepts a label's name with dashes for spaces and slashes.
-function ownLabel(name: string, account: Account): string | undefined {
-  const plain = (text: string) => text.toLowerCase().replace(/[ /]/g, '-')
-  for (const [id, label] of account.labels()) if (id === name || plain(label) === plain(name)) return id
-  return undefined
 }
 
 function dateMs(value: string): number | undefined {

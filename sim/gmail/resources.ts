@@ -74,3 +74,6 @@ export const LABELS: Shape = { labels: LABEL }
 
 /** A mailbox's profile. */
 export const PROFILE: Shape = { emailAddress: true, messagesTotal: true, threadsTotal: true, historyId: true }
+
+/** What a watch answers with. */
+export const WATCH: Shape = { historyId: true, expiration: true }

@@ -4,9 +4,9 @@ import type { MailFacts } from '../facts.ts'
 export interface Threads {
   /**
    * Adds the next mail. With `merging`, a mail that refers to several threads makes them one; without, it joins the one it
-   * answers most directly, so that no known mail changes its thread.
+   * answers most directly, so that no known mail changes its thread. `joined` is the position of a mail whose thread it joins whatever it says.
    */
-  add(mail: MailFacts, options: { merging: boolean }): void
+  add(mail: MailFacts, options: { merging: boolean; joined?: number | undefined }): void
   /** The position of the first mail of this mail's thread. */
   firstOf(index: number): number
 }
@@ -30,8 +30,9 @@ export function groupThreads(): Threads {
 
   return {
     firstOf,
-    add(mail, { merging }) {
+    add(mail, { merging, joined }) {
       const index = earlier.push(earlier.length) - 1
+      if (joined !== undefined) earlier[index] = firstOf(joined)
       const own = mail.messageId === undefined ? [] : [mail.messageId]
       for (const key of mail.thread === undefined ? [...mail.references, ...own] : [mail.thread]) {
         const other = mailWith.get(key)

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type GmailSimulator, startGmail } from '../../sim/gmail.ts'
 import { memoryMailbox, type NewMail, type SimMailbox } from '../../sim/mailbox.ts'
-import type { Profile } from '../../sim/profile.ts'
 
 /** Whose mailbox the tests read. */
 export const ADDRESS = 'ana@example.com'
@@ -12,6 +11,8 @@ const HOUR_MS = 3_600_000
 
 /** A message in an answer; what is not there in every format is read as if it were. */
 interface ListedMessage {
+  historyId: string
+  labelIds: string[]
   id: string
   threadId: string
   snippet: string
@@ -26,8 +27,16 @@ interface Body extends ListedMessage {
   messages: ListedMessage[]
   threads: ListedMessage[]
   labels: object[]
-  history: { id: string; messages: ListedMessage[]; messagesAdded: { message: ListedMessage }[] }[]
-  historyId: string
+  history: {
+    id: string
+    messages: ListedMessage[]
+    messagesAdded: { message: ListedMessage }[]
+    messagesDeleted: { message: ListedMessage }[]
+    labelsAdded: { message: ListedMessage; labelIds: string[] }[]
+    labelsRemoved: { message: ListedMessage; labelIds: string[] }[]
+  }[]
+  messagesTotal: number
+  threadsTotal: number
   nextPageToken: string
   resultSizeEstimate: number
 }
@@ -42,9 +51,9 @@ export interface Answer {
 export async function connected(
   t: { teardown: (end: () => Promise<void>) => void },
   mailbox: SimMailbox,
-  options: { profile?: Profile; now?: () => number } = {},
+  { others = [], ...options }: { others?: readonly SimMailbox[] } & Partial<Parameters<typeof startGmail>[0]> = {},
 ) {
-  const sim = await startGmail({ profile: 'instant', mailboxes: [mailbox], ...options })
+  const sim = await startGmail({ profile: 'instant', mailboxes: [mailbox, ...others], ...options })
   t.teardown(() => sim.close())
   const { body } = await askToken(sim, `simulated:${mailbox.address}`)
   const headers = { authorization: `Bearer ${body.access_token}` }
@@ -63,6 +72,28 @@ export async function askToken(sim: GmailSimulator, refreshToken: string): Promi
 /** An answer with its JSON read. */
 export async function answerOf(response: Response): Promise<Answer> {
   return { status: response.status, body: (await response.json()) as Body }
+}
+
+/** Sends requests, each `GET /gmail/v1/…` with a body after a blank line if it has one, as one batch; the answers by position. */
+export async function postParts(
+  url: string,
+  headers: Record<string, string>,
+  requests: readonly string[],
+): Promise<Answer[]> {
+  const parts = requests.map((request, index) => {
+    return `--b\r\nContent-Type: application/http\r\nContent-ID: <p${index}>\r\n\r\n${request}\r\n\r\n`
+  })
+  const response = await fetch(`${url}/batch/gmail/v1`, {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'multipart/mixed; boundary=b' },
+    body: `${parts.join('')}--b--`,
+  })
+  const boundary = /boundary=(\S+)/.exec(response.headers.get('content-type') ?? '')?.[1]
+  const answers = (await response.text()).split(`--${boundary}`).slice(1, -1)
+  return answers.map(text => {
+    const json = text.split('\r\n\r\n')[2]?.trim() ?? ''
+    return { status: Number(/HTTP\/1\.1 (\d+)/.exec(text)?.[1]), body: (json === '' ? {} : JSON.parse(json)) as Body }
+  })
 }
 
 /** A mailbox of `count` plain mails, an hour apart; every third answers the one before. */

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { errorOf } from '../../shared/gmail/errors.ts'
-import { FAULT_KINDS, type FaultKind } from '../../sim/gmail/faults.ts'
+import { FAULT_KINDS, type FaultKind, parseFaults } from '../../sim/gmail/faults.ts'
 import { connected, mailboxOf } from './client.ts'
 
 const WHOLE: { kind: FaultKind; status: number; reason: string; is: string }[] = [
@@ -10,6 +10,7 @@ const WHOLE: { kind: FaultKind; status: number; reason: string; is: string }[] =
   { kind: 'user-rate-limit', status: 403, reason: 'userRateLimitExceeded', is: 'throttled' },
   { kind: 'server-error', status: 500, reason: 'backendError', is: 'unavailable' },
   { kind: 'unavailable', status: 503, reason: 'backendError', is: 'unavailable' },
+  { kind: 'token-expired', status: 401, reason: 'authError', is: 'unauthorized' },
 ]
 
 for (const { kind, status, reason, is } of WHOLE) {
@@ -50,6 +51,7 @@ t.test('the parts of a batch fail one by one, under an outer 200', async t => {
   for (const [kind, status, message] of [
     ['part-throttled', 429, 'Too many concurrent requests for user'],
     ['part-error', 500, 'Internal error encountered.'],
+    ['part-token-expired', 401, '.* invalid authentication credentials'],
   ] as const) {
     sim.faults.set({ rates: { [kind]: 0.5 }, seed: 3 })
     const { status: outer, text } = await postBatch(sim.url, headers, 20)
@@ -57,26 +59,118 @@ t.test('the parts of a batch fail one by one, under an outer 200', async t => {
     t.equal(outer, 200)
     t.equal(failed + (text.match(/HTTP\/1.1 200 OK/g)?.length ?? 0), 20)
     t.ok(failed > 0 && failed < 20, `${failed} failed`)
-    t.match(text, `"message": "${message}"`)
+    t.match(text, new RegExp(`"message": "${message}`))
   }
 })
 
-t.test('a batch answer is cut short, or lacks a part', async t => {
+t.test('a server before Gmail writes HTML, for a batch as well', async t => {
   const { sim, headers } = await connected(t, mailboxOf(1))
+  for (const [kind, status] of [
+    ['html-throttled', 429],
+    ['html-unavailable', 503],
+  ] as const) {
+    sim.faults.set({ rates: { [kind]: 1 } })
+    const answer = await postBatch(sim.url, headers, 2)
+    t.match(answer, { status, type: 'text/html; charset=UTF-8', text: /^<!DOCTYPE html>/ })
+    t.equal(errorOf({ status, body: answer.text }, 'a test').kind, status === 429 ? 'throttled' : 'unavailable')
+  }
+})
+
+t.test('a batch answer is spoiled in each of its ways, and whole again after', async t => {
+  const { sim, headers } = await connected(t, mailboxOf(1))
+  const spoiled = (kind: FaultKind, seed = 1) => {
+    sim.faults.set({ rates: { [kind]: 1 }, seed })
+    return postBatch(sim.url, headers, 5)
+  }
+  const order = ['response-p0', 'response-p1', 'response-p2', 'response-p3', 'response-p4']
   const whole = await postBatch(sim.url, headers, 5)
-  t.equal(whole.ids.length, 5)
+  t.same(whole.ids, order)
   t.match(whole.text, /--\r\n$/)
 
-  sim.faults.set({ rates: { truncated: 1 } })
-  const cut = await postBatch(sim.url, headers, 5)
+  const cut = await spoiled('truncated')
   t.equal(cut.status, 200)
   t.ok(cut.text.length < whole.text.length)
   t.notMatch(cut.text, /--\r\n$/)
 
-  sim.faults.set({ rates: { 'missing-part': 1 } })
-  const lacking = await postBatch(sim.url, headers, 5)
+  const lacking = await spoiled('missing-part')
   t.equal(lacking.ids.length, 4)
   t.match(lacking.text, /--\r\n$/)
+
+  const shuffled = await spoiled('shuffled')
+  t.notSame(shuffled.ids, order)
+  t.same([...shuffled.ids].sort(), order)
+
+  const nameless = await spoiled('unusable-ids')
+  t.equal(nameless.text.match(/^Content-ID: response-\r$/gm)?.length, 5)
+  t.same(nameless.ids, [])
+
+  const bodies = (text: string) =>
+    text
+      .split('\r\n\r\n')
+      .filter((_, index) => index % 2 === 0)
+      .slice(1)
+  for (const [kind, body] of [
+    ['part-not-json', /^<html>/],
+    ['part-without-body', /^\r\n--batch_/],
+  ] as const) {
+    const { text, ids } = await spoiled(kind)
+    t.same(ids, order)
+    t.equal(bodies(text).filter(one => body.test(one)).length, 1, kind)
+    t.equal(text.match(/"emailAddress"/g)?.length, 4)
+  }
+
+  const ways = new Set<string>()
+  for (let seed = 1; seed <= 12; seed++) {
+    const { status, type, text } = await spoiled('malformed', seed)
+    t.equal(status, 200)
+    const boundary = /boundary=(\S+)/.exec(type)?.[1]
+    t.notOk(boundary !== undefined && text.includes(boundary), 'it cannot be taken apart')
+    ways.add(type)
+  }
+  t.same(ways, new Set(['multipart/mixed; boundary=batch_another', 'multipart/mixed', 'text/html; charset=UTF-8']))
+
+  sim.faults.set({})
+  t.same((await postBatch(sim.url, headers, 5)).ids, order)
+})
+
+t.test('several things can be wrong with one batch answer', async t => {
+  const { sim, headers } = await connected(t, mailboxOf(1))
+  sim.faults.set({ rates: { 'unusable-ids': 1, 'missing-part': 1, 'part-error': 1 } })
+  const { text } = await postBatch(sim.url, headers, 5)
+  t.equal(text.match(/^Content-ID: response-\r$/gm)?.length, 4)
+  t.equal(text.match(/HTTP\/1.1 500 /g)?.length, 4)
+})
+
+t.test('an answer drips, for as long as is set, and is whole in the end', async t => {
+  const { sim, headers, get } = await connected(t, mailboxOf(1))
+  const whole = await postBatch(sim.url, headers, 2)
+  sim.faults.set({ rates: { slow: 1 }, dripMs: 400 })
+  const startedMs = performance.now()
+  const response = await fetch(`${sim.url}/gmail/v1/users/me/profile`, { headers })
+  let chunks = 0
+  for await (const _ of response.body ?? []) chunks += 1
+  t.ok(chunks > 5, `${chunks} chunks`)
+  t.ok(performance.now() - startedMs >= 300)
+  t.equal((await postBatch(sim.url, headers, 2)).text.length, whole.text.length)
+
+  sim.faults.set({ rates: { slow: 1 }, dripMs: 300_000 })
+  const dripping = get('profile')
+  dripping.catch(() => undefined)
+  while (sim.faults.counts().slow < 3) await new Promise(resolve => setImmediate(resolve))
+  await sim.close()
+  await t.rejects(dripping, 'closing does not wait for it')
+})
+
+t.test('faults are written on one line', async t => {
+  t.same(parseFaults('throttled=0.1, truncated=1,retryAfterSeconds=0.5,dripMs=10,seed=3'), {
+    rates: { throttled: 0.1, truncated: 1 },
+    retryAfterSeconds: 0.5,
+    dripMs: 10,
+    seed: 3,
+  })
+  t.throws(() => parseFaults('throttled'), { message: /cannot read "throttled": write kind=rate/ })
+  t.throws(() => parseFaults('tired=1'), { message: /there is no fault tired; there are reset, / })
+  t.throws(() => parseFaults('throttled=2'), { message: /^throttled: / })
 })
 
 t.test('the same seed draws the same faults', async t => {
@@ -112,14 +206,15 @@ t.test('faults are set over HTTP, and never strike tokens or the control port', 
       body: JSON.stringify(body),
     })
   const all = Object.fromEntries(FAULT_KINDS.filter(kind => kind !== 'reset').map(kind => [kind, 1]))
-  const answer = await put({ rates: all, retryAfterSeconds: 2.5 })
+  t.equal(Object.keys(all).length, FAULT_KINDS.length - 1)
+  const answer = await put({ rates: all, retryAfterSeconds: 2.5, dripMs: 20 })
   t.match(await answer.json(), { rates: all, bursts: [], retryAfterSeconds: 2.5, counts: { throttled: 0 } })
   t.equal((await get('profile')).status, 429)
   t.equal((await fetch(`${sim.url}/token`, { method: 'POST', body: new URLSearchParams() })).status, 400)
   const read = await fetch(`${sim.url}/control/faults`)
   t.match(await read.json(), { counts: { 'throttled-until': 1, throttled: 0 } })
 
-  for (const wrong of [{ rates: { throttled: 2 } }, { rates: { slow: 1 } }, { rate: {} }, []]) {
+  for (const wrong of [{ rates: { throttled: 2 } }, { rates: { tired: 1 } }, { rate: {} }, []]) {
     const refused = await put(wrong)
     t.equal(refused.status, 400)
     t.match(await refused.json(), { error: { status: 'INVALID_ARGUMENT' } })
@@ -139,5 +234,10 @@ async function postBatch(url: string, headers: Record<string, string>, size: num
     body: `${parts.join('')}--b--`,
   })
   const text = await response.text()
-  return { status: response.status, text, ids: text.match(/response-p\d/g) ?? [] }
+  return {
+    status: response.status,
+    type: response.headers.get('content-type') ?? '',
+    text,
+    ids: text.match(/response-p\d/g) ?? [],
+  }
 }

@@ -22,19 +22,25 @@ t.test('a mailbox loaded again with more mail continues its history', async t =>
 
 t.test('history is after its start, oldest first, in pages', async t => {
   const { get } = await connected(t, mailboxOf(7))
-  const first = (await get('history?startHistoryId=1002&maxResults=3')).body
+  const all = (await get('history?startHistoryId=1000')).body.history.map(({ id }) => id)
+  const start = all[1]
+  const first = (await get(`history?startHistoryId=${start}&maxResults=3`)).body
   t.same(
     first.history.map(({ id }) => id),
-    ['1003', '1004', '1005'],
+    all.slice(2, 5),
   )
-  t.equal(first.historyId, '1007')
+  t.equal(first.historyId, all[6])
+  t.ok(
+    all.every((id, index) => index === 0 || Number(id) > Number(all[index - 1]) + 1),
+    'with gaps',
+  )
   const record = first.history[0]
   t.same(record?.messages, [{ id: record?.messages[0]?.id, threadId: record?.messages[0]?.threadId }])
   t.same(record?.messagesAdded, [{ message: { ...record?.messages[0], labelIds: ['INBOX'] } }])
-  const last = (await get(`history?startHistoryId=1002&maxResults=3&pageToken=${first.nextPageToken}`)).body
+  const last = (await get(`history?startHistoryId=${start}&maxResults=3&pageToken=${first.nextPageToken}`)).body
   t.same(
     last.history.map(({ id }) => id),
-    ['1006', '1007'],
+    all.slice(5),
   )
   t.equal(last.nextPageToken, undefined)
 })
@@ -43,16 +49,17 @@ t.test('history can be narrowed to a label and to kinds of change', async t => {
   const { get } = await connected(t, mailboxOf(11))
   t.equal((await get('history?startHistoryId=1000&labelId=UNREAD')).body.history.length, 3)
   t.equal((await get('history?startHistoryId=1000&historyTypes=messageAdded')).body.history.length, 11)
-  t.same((await get('history?startHistoryId=1000&historyTypes=labelAdded')).body, { historyId: '1011' })
+  t.same(Object.keys((await get('history?startHistoryId=1000&historyTypes=labelAdded')).body), ['historyId'])
 })
 
 t.test('delivered mail is in history at once, with its label and its thread', async t => {
   const { sim, get } = await connected(t, mailboxOf(3))
+  const before = sim.mailbox(ADDRESS).historyId()
   const delivered = sim.deliver(ADDRESS, 'References: <0@example.org>\n\nMore', {
     labels: ['INBOX', 'Team A'],
     receivedAt: 1_790_000_000_000,
   })
-  const { history, historyId } = (await get('history?startHistoryId=1003')).body
+  const { history, historyId } = (await get(`history?startHistoryId=${before}`)).body
   t.equal(historyId, delivered.historyId)
   t.same(history[0]?.messagesAdded[0]?.message, {
     id: delivered.id,

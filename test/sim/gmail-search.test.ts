@@ -71,10 +71,10 @@ t.test('threads are listed by their newest message, with its snippet', async t =
     ]),
   )
   const { threads, nextPageToken, resultSizeEstimate } = (await get('threads?maxResults=1')).body
-  t.match(threads, [{ id: /^[0-9a-f]{16}$/, snippet: 'last', historyId: '1003' }])
+  t.match(threads, [{ id: /^[0-9a-f]{16}$/, snippet: 'last', historyId: /^10\d\d$/ }])
   t.equal(resultSizeEstimate, 2)
   t.match((await get(`threads?pageToken=${nextPageToken}`)).body.threads, [{ snippet: 'other' }])
   const thread = (await get(`threads/${threads[0]?.id}?format=minimal`)).body
-  t.match(thread, { historyId: '1003', messages: [{ snippet: 'first' }, { snippet: 'last' }] })
+  t.match(thread, { historyId: threads[0]?.historyId, messages: [{ snippet: 'first' }, { snippet: 'last' }] })
   t.equal((await get(`threads/${threads[0]?.id}?format=raw`)).status, 400)
 })

@@ -26,7 +26,12 @@ async function client(t: { teardown: (end: () => Promise<void>) => void }, refre
 t.test('googleapis reads the profile and the labels', async t => {
   const { sim, users } = await client(t)
   const { data } = await users.getProfile({ userId: 'me' })
-  t.same(data, { emailAddress: ADDRESS, messagesTotal: 12, threadsTotal: 8, historyId: '1012' })
+  t.same(data, {
+    emailAddress: ADDRESS,
+    messagesTotal: 12,
+    threadsTotal: 8,
+    historyId: sim.mailbox(ADDRESS).historyId(),
+  })
   const { data: all } = await users.labels.list({ userId: 'me' })
   t.ok(all.labels?.some(label => label.id === 'INBOX'))
   t.match(sim.calls(), { token: 1, profile: 1, labels: 1, total: 2 })
@@ -62,8 +67,9 @@ t.test('googleapis gets a message in every format', async t => {
 
 t.test('googleapis reads history and threads', async t => {
   const { sim, users } = await client(t)
+  const startHistoryId = sim.mailbox(ADDRESS).historyId()
   const { threadId } = sim.deliver(ADDRESS, 'In-Reply-To: <0@example.org>\r\n\r\nNew')
-  const { data } = await users.history.list({ userId: 'me', startHistoryId: '1012', historyTypes: ['messageAdded'] })
+  const { data } = await users.history.list({ userId: 'me', startHistoryId, historyTypes: ['messageAdded'] })
   t.equal(data.history?.[0]?.messagesAdded?.[0]?.message?.threadId, threadId)
   const { data: thread } = await users.threads.get({ userId: 'me', id: threadId, format: 'metadata' })
   t.equal(thread.messages?.length, 2)

@@ -1,0 +1,33 @@
+import { InvalidArgumentError } from 'commander'
+
+/** Adds one more value of an option that may be repeated. */
+export function gather(value: string, before: string[]): string[] {
+  return [...before, value]
+}
+
+/** A parser of a command's argument whose errors are told as wrong use. */
+export function checked<T>(parse: (text: string) => T): (text: string) => T {
+  return text => {
+    try {
+      return parse(text)
+    } catch (error) {
+      throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+    }
+  }
+}
+
+/** Reads a whole number from `low` to `high`. */
+export function wholeNumber(low: number, high: number): (text: string) => number {
+  return text => {
+    const number = Number(text)
+    if (!Number.isInteger(number) || number < low || number > high)
+      throw new InvalidArgumentError(`use a whole number from ${low} to ${high}.`)
+    return number
+  }
+}
+
+/** Reads an http or https address. */
+export function webAddress(text: string): string {
+  if (!/^https?:/.test(text) || !URL.canParse(text)) throw new InvalidArgumentError('use an http or https address.')
+  return text
+}

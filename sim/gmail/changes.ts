@@ -1,0 +1,125 @@
+import type { Account, LabelChange } from './account.ts'
+import type { Call } from './call.ts'
+import type { Entry } from './entry.ts'
+import { notFound, refused } from './error.ts'
+import { bodyFields, stringsIn } from './parameters.ts'
+
+const MOST_LABELS = 100
+const MOST_IDS = 1000
+// developers.google.com/workspace/gmail/api/guides/labels: what a client can neither put on nor take off.
+const FIXED_LABELS = ['SENT', 'DRAFT', 'CHAT']
+/** What moving to the trash does: out of the inbox and out of spam. */
+export const TO_TRASH: LabelChange = { add: ['TRASH'], remove: ['INBOX', 'SPAM'] }
+/** What taking out of the trash does: not back to the inbox. */
+export const FROM_TRASH: LabelChange = { add: [], remove: ['TRASH'] }
+
+/** Adds labels to a message and takes others off. */
+export function modifyMessage(call: Call) {
+  const change = labelChange(call.account, call.body)
+  return relabel(call, change)
+}
+
+/** Moves a message to the trash. */
+export function trashMessage(call: Call) {
+  return relabel(call, TO_TRASH)
+}
+
+/** Takes a message out of the trash. */
+export function untrashMessage(call: Call) {
+  return relabel(call, FROM_TRASH)
+}
+
+/** Deletes a message for ever. */
+export function deleteMessage(call: Call): undefined {
+  call.account.remove([entryOf(call)])
+}
+
+/** Changes the labels of up to 1,000 messages; ids that are unknown are passed over. */
+export function batchModify({ account, body }: Call): undefined {
+  const entries = knownEntries(account, idsIn(body, ['addLabelIds', 'removeLabelIds']))
+  const { ids: _, ...labels } = bodyFields(body, ['ids', 'addLabelIds', 'removeLabelIds'])
+  const change = labelChange(account, labels)
+  // One record a message: what was done to many at once is told one by one.
+  for (const entry of entries) account.modify([entry], change)
+}
+
+/** Deletes up to 1,000 messages for ever; ids that are unknown are passed over. */
+export function batchDelete({ account, body }: Call): undefined {
+  for (const entry of knownEntries(account, idsIn(body, []))) account.remove([entry])
+}
+
+/** Adds labels to all messages of a thread and takes others off, in one record of the history. */
+export function modifyThread(call: Call) {
+  return relabelThread(call, labelChange(call.account, call.body))
+}
+
+/** Moves a thread to the trash. */
+export function trashThread(call: Call) {
+  return relabelThread(call, TO_TRASH)
+}
+
+/** Takes a thread out of the trash. */
+export function untrashThread(call: Call) {
+  return relabelThread(call, FROM_TRASH)
+}
+
+/** Deletes a thread for ever, in one record of the history. */
+export function deleteThread(call: Call): undefined {
+  call.account.remove(threadOf(call))
+}
+
+/** The message a path names; throws a 404 where there is none, a 400 for what cannot be an id. */
+export function entryOf({ account, id }: Pick<Call, 'account' | 'id'>): Entry {
+  if (!/^[0-9a-f]{1,16}$/i.test(id)) throw refused('Invalid id value')
+  const entry = account.find(id)
+  if (!entry) throw notFound()
+  return entry
+}
+
+/** What a change of labels answers with. */
+export function renderLabelled({ id, threadId, labelIds }: Entry) {
+  return { id, threadId, ...(labelIds.length === 0 ? {} : { labelIds }) }
+}
+
+function relabel(call: Call, change: LabelChange) {
+  const entry = entryOf(call)
+  call.account.modify([entry], change)
+  return renderLabelled(entry)
+}
+
+function relabelThread(call: Call, change: LabelChange) {
+  const entries = threadOf(call)
+  call.account.modify(entries, change)
+  return { id: call.id, messages: entries.map(renderLabelled) }
+}
+
+function threadOf({ account, id }: Call): readonly Entry[] {
+  const entries = account.thread(id)
+  if (entries.length === 0) throw notFound()
+  return entries
+}
+
+function labelChange(account: Account, body: unknown): LabelChange {
+  const fields = bodyFields(body, ['addLabelIds', 'removeLabelIds'])
+  const add = stringsIn(fields, 'addLabelIds')
+  const remove = stringsIn(fields, 'removeLabelIds')
+  if (add.length + remove.length === 0) throw refused('No label add or removes specified')
+  if (add.length > MOST_LABELS || remove.length > MOST_LABELS)
+    throw refused(`Too many labels: at most ${MOST_LABELS} can be added or removed at once`)
+  for (const label of [...add, ...remove])
+    if (!account.labels.find(label) || FIXED_LABELS.includes(label)) throw refused(`Invalid label: ${label}`)
+  const both = add.find(label => remove.includes(label))
+  if (both !== undefined) throw refused(`Cannot both add and remove the same label: ${both}`)
+  return { add, remove }
+}
+
+function idsIn(body: unknown, others: readonly string[]): readonly string[] {
+  const ids = stringsIn(bodyFields(body, ['ids', ...others]), 'ids')
+  if (ids.length === 0) throw refused('No message ids specified')
+  if (ids.length > MOST_IDS) throw refused(`Too many message ids specified: at most ${MOST_IDS} are allowed`)
+  return ids
+}
+
+function knownEntries(account: Account, ids: readonly string[]): Entry[] {
+  return [...new Set(ids)].flatMap(id => account.find(id) ?? [])
+}

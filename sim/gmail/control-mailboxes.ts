@@ -1,0 +1,97 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import type { NewMail } from '../mailbox.ts'
+import type { Account } from './account.ts'
+import type { World } from './api.ts'
+import { readBody } from './control-body.ts'
+import { invalid, notFound } from './error.ts'
+
+/** What a mailbox holds: its address and how many messages. */
+export interface MailboxSize {
+  address: string
+  messages: number
+}
+
+const querySchema = z.strictObject({
+  label: z
+    .union([z.string(), z.array(z.string())])
+    .transform(label => [label].flat())
+    .optional(),
+  receivedAt: z.coerce.number().int().min(0).optional(),
+  threadId: z.string().optional(),
+})
+
+/**
+ * Adds what other processes may do to mailboxes from outside; what a client of Gmail may do, it does by Gmail's methods.
+ *
+ * - `GET /control/mailboxes`: `[{address, messages}]`.
+ * - `POST /control/mailboxes/:address/messages?label=…&receivedAt=…&threadId=…`: delivers a `message/rfc822`; answers
+ *   `{id, threadId, historyId}`. `label` may be repeated.
+ * - `POST /control/mailboxes/:address/messages/:id/touch`: a history record with only `id` and `messages`; answers `{historyId}`.
+ * - `POST /control/mailboxes/:address/expire-history`: every history id so far is too old; answers `{historyId}`.
+ * - `POST /control/mailboxes/:address/expire-tokens`: its access tokens so far are invalid; refresh tokens still work.
+ * - `POST /control/mailboxes/:address/revoke`: `invalid_grant` until it is connected anew; `…/restore` takes that back for the refresh
+ *   token `simulated:<address>`.
+ */
+export function addMailboxControl(app: FastifyInstance, world: World): void {
+  const { accounts, tokens, now } = world
+  const accountOf = ({ params }: FastifyRequest) => {
+    const account = accounts.get(parameter(params, 'address').toLowerCase())
+    if (!account) throw notFound()
+    return account
+  }
+  const historyOf = ({ history }: Account) => ({ historyId: String(history.currentId()) })
+
+  app.addContentTypeParser('message/rfc822', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) => body)
+  app.get('/control/mailboxes', async () => sizes(world))
+  app.post('/control/mailboxes/:address/messages', async request => {
+    const account = accountOf(request)
+    if (!Buffer.isBuffer(request.body)) throw invalid('Send a mail as message/rfc822.')
+    const { label, receivedAt, threadId } = readBody(querySchema, request.query)
+    if (threadId !== undefined && account.thread(threadId).length === 0) throw notFound()
+    return deliverTo(account, { raw: request.body, labels: label, receivedAtMs: receivedAt, threadId }, now())
+  })
+  app.post('/control/mailboxes/:address/messages/:id/touch', async request => {
+    const account = accountOf(request)
+    const entry = account.find(parameter(request.params, 'id'))
+    if (!entry) throw notFound()
+    account.touch(entry)
+    return historyOf(account)
+  })
+  app.post('/control/mailboxes/:address/expire-history', async request => {
+    const account = accountOf(request)
+    account.history.expire()
+    return historyOf(account)
+  })
+  for (const [action, act] of [
+    ['expire-tokens', tokens.expire],
+    ['revoke', tokens.revoke],
+    ['restore', tokens.restore],
+  ] as const) {
+    app.post(`/control/mailboxes/:address/${action}`, async request => {
+      const { address } = accountOf(request)
+      act(address)
+      return { address }
+    })
+  }
+}
+
+/** What each mailbox holds now. */
+export function sizes({ accounts }: World): MailboxSize[] {
+  return [...accounts.values()].map(account => ({ address: account.address, messages: account.entries().length }))
+}
+
+/** Delivers a mail, received now and to the inbox, unread, where nothing else is said; answers with the ids it got. */
+export function deliverTo(
+  account: Account,
+  mail: NewMail & { threadId?: string | undefined },
+  nowMs: number,
+): { id: string; threadId: string; historyId: string } {
+  const { raw, labels = ['INBOX', 'UNREAD'], receivedAtMs = nowMs, threadId: thread } = mail
+  const { id, threadId, historyId } = account.deliver({ raw, labels, receivedAtMs }, { threadId: thread })
+  return { id, threadId, historyId: String(historyId) }
+}
+
+function parameter(params: unknown, name: string): string {
+  return (params as Record<string, string | undefined>)[name] ?? ''
+}

@@ -1,0 +1,45 @@
+const MINUTE_MS = 60_000
+
+/** Units spent within the last minute, whichever minute that is. */
+export function minuteWindow() {
+  // What was spent in one millisecond is one item: there are never more than 60,000.
+  const spent: { atMs: number; units: number }[] = []
+  let from = 0
+  let total = 0
+
+  const forget = (nowMs: number) => {
+    for (let oldest = spent[from]; oldest && oldest.atMs <= nowMs - MINUTE_MS; oldest = spent[from]) {
+      total -= oldest.units
+      from += 1
+    }
+    if (from > spent.length / 2) {
+      spent.splice(0, from)
+      from = 0
+    }
+  }
+
+  return {
+    used(nowMs: number): number {
+      forget(nowMs)
+      return total
+    },
+    spend(nowMs: number, units: number): void {
+      total += units
+      const last = spent.at(-1)
+      if (last?.atMs === nowMs && spent.length > from) last.units += units
+      else spent.push({ atMs: nowMs, units })
+    },
+    /** How long until so many units are within the limit, in ms; 0 where they are now. */
+    freeInMs(nowMs: number, units: number, limit: number): number {
+      forget(nowMs)
+      let over = total + units - limit
+      if (over <= 0) return 0
+      for (let at = from; at < spent.length; at++) {
+        const { atMs, units: freed } = spent[at] ?? { atMs: nowMs, units: 0 }
+        over -= freed
+        if (over <= 0) return atMs + MINUTE_MS - nowMs
+      }
+      return MINUTE_MS
+    },
+  }
+}

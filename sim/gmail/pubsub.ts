@@ -1,0 +1,174 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { z } from 'zod'
+import type { Signer } from './signing.ts'
+
+/** Where pushes go, and for whom they are signed; `audience` is the URL, `serviceAccount` a simulated one, where they are absent. */
+export interface PushTarget {
+  url: string
+  audience?: string | undefined
+  serviceAccount?: string | undefined
+}
+
+/** What becomes of pushes. */
+export interface PushSettings {
+  /** `null` or absent: what is published goes nowhere. */
+  to?: PushTarget | null | undefined
+  /** So many of the next notifications are lost. */
+  dropNext?: number | undefined
+  /** So many of the next notifications come twice, under one message id. */
+  duplicateNext?: number | undefined
+  /** How long a notification takes, in ms. */
+  delayMs?: number | undefined
+}
+
+/** What became of notifications so far. */
+export interface PushCounts {
+  published: number
+  /** Not published, for there was one for the mailbox within the second before. */
+  tooSoon: number
+  /** Lost because of `dropNext`. */
+  dropped: number
+  /** Taken with a 2xx. */
+  delivered: number
+  /** Attempts that were not. */
+  refused: number
+  /** Given up after many attempts. */
+  expired: number
+  pending: number
+}
+
+/** A Pub/Sub topic with one push subscription. */
+export interface Pushes {
+  /** Changes what is given and leaves the rest. */
+  set(settings: PushSettings): void
+  read(): PushSettings
+  counts(): PushCounts
+  /** Publishes JSON to a topic, and pushes it until it is taken. */
+  publish(topic: string, data: object): void
+  noteTooSoon(): void
+}
+
+/** Push settings as JSON. */
+export const pushSchema = z.strictObject({
+  to: z
+    .strictObject({ url: z.url(), audience: z.string().optional(), serviceAccount: z.string().optional() })
+    .nullable()
+    .optional(),
+  dropNext: z.number().int().min(0).optional(),
+  duplicateNext: z.number().int().min(0).optional(),
+  delayMs: z.number().min(0).optional(),
+})
+
+const ISSUER = 'https://accounts.google.com'
+const SERVICE_ACCOUNT = 'gmail-push@simulated.iam.gserviceaccount.com'
+const TOKEN_SECONDS = 3600
+// cloud.google.com/pubsub/docs/push: the deadline, and how attempts move apart.
+const ACK_DEADLINE_MS = 10_000
+const FIRST_BACKOFF_MS = 100
+const LONGEST_BACKOFF_MS = 60_000
+const MOST_ATTEMPTS = 50
+const FIRST_MESSAGE_ID = 11_000_000_000_000
+
+/** Pushes that go nowhere yet. `speed` shortens delays and backoff; nothing is pushed after `closing` is aborted. */
+export function createPushes(options: {
+  signer: Signer
+  now: () => number
+  speed: number
+  closing: AbortSignal
+}): Pushes {
+  const { signer, now, speed, closing } = options
+  const counts: PushCounts = { published: 0, tooSoon: 0, dropped: 0, delivered: 0, refused: 0, expired: 0, pending: 0 }
+  let settings: PushSettings = {}
+
+  const push = async (body: string) => {
+    await wait((settings.delayMs ?? 0) / speed, undefined, { signal: closing })
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      if (await post(body)) {
+        counts.delivered += 1
+        return
+      }
+      counts.refused += 1
+      const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** attempt, LONGEST_BACKOFF_MS)
+      await wait(backoffMs / speed, undefined, { signal: closing })
+    }
+    counts.expired += 1
+  }
+
+  const post = async (body: string) => {
+    if (!settings.to) return true
+    const { url } = settings.to
+    const token = await signer.sign(pushClaims(settings.to, now()))
+    const signal = AbortSignal.any([closing, AbortSignal.timeout(ACK_DEADLINE_MS)])
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'user-agent': 'CloudPubSub-Google',
+    }
+    try {
+      const answer = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'error' })
+      await answer.arrayBuffer()
+      return answer.ok
+    } catch {
+      return false
+    }
+  }
+
+  const start = (body: string) => {
+    counts.pending += 1
+    push(body)
+      // Only the end of the simulator stops a push.
+      .catch(() => undefined)
+      .finally(() => {
+        counts.pending -= 1
+      })
+  }
+
+  return {
+    set(next) {
+      settings = { ...settings, ...next }
+    },
+    read: () => settings,
+    counts: () => ({ ...counts }),
+    publish(topic, data) {
+      counts.published += 1
+      if (!settings.to) return
+      if (settings.dropNext) {
+        settings = { ...settings, dropNext: settings.dropNext - 1 }
+        counts.dropped += 1
+        return
+      }
+      const message = {
+        data: Buffer.from(JSON.stringify(data)).toString('base64'),
+        messageId: String(FIRST_MESSAGE_ID + counts.published),
+        publishTime: new Date(now()).toISOString(),
+      }
+      const body = JSON.stringify({ message, subscription: subscriptionOf(topic) })
+      start(body)
+      if (!settings.duplicateNext) return
+      settings = { ...settings, duplicateNext: settings.duplicateNext - 1 }
+      start(body)
+    },
+    noteTooSoon() {
+      counts.tooSoon += 1
+    },
+  }
+}
+
+/** The claims of a push's token, as Pub/Sub sets them. */
+export function pushClaims({ url, audience = url, serviceAccount = SERVICE_ACCOUNT }: PushTarget, nowMs: number) {
+  const seconds = Math.floor(nowMs / 1000)
+  return {
+    aud: audience,
+    azp: '113774264463038321964',
+    email: serviceAccount,
+    email_verified: true,
+    exp: seconds + TOKEN_SECONDS,
+    iat: seconds,
+    iss: ISSUER,
+    sub: '113774264463038321964',
+  }
+}
+
+function subscriptionOf(topic: string): string {
+  return `${topic.replace('/topics/', '/subscriptions/')}-push`
+}

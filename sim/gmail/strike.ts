@@ -1,0 +1,112 @@
+import { Readable } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { kindOfCall } from './calls.ts'
+import { GoogleError, unauthenticated } from './error.ts'
+import { BATCH_FAULTS, type FaultKind, type Faults, PART_FAULTS, WHOLE_FAULTS } from './faults.ts'
+import { tooMany } from './refusals.ts'
+import { spoilBatch } from './spoil.ts'
+
+const DRIPS = 40
+
+// developers.google.com/workspace/gmail/api/guides/handle-errors; the 403s come without a status there.
+const exhausted = {
+  code: 429,
+  status: 'RESOURCE_EXHAUSTED',
+  domain: 'usageLimits',
+  reason: 'rateLimitExceeded',
+  message: 'Rate Limit Exceeded',
+} as const
+const limited = { code: 403, domain: 'usageLimits' } as const
+const failing = { reason: 'backendError' } as const
+const crashed = () =>
+  new GoogleError({ ...failing, code: 500, status: 'INTERNAL', message: 'Internal error encountered.' })
+const expired = () => unauthenticated(true)
+
+const ERRORS: Partial<Record<FaultKind, (retryAfterSeconds: number) => GoogleError>> = {
+  'throttled-until': retryAfterSeconds => new GoogleError({ ...exhausted, retryAfterSeconds }),
+  throttled: () => new GoogleError(exhausted),
+  'rate-limit': () => new GoogleError({ ...limited, reason: 'rateLimitExceeded', message: 'Rate Limit Exceeded' }),
+  'user-rate-limit': () =>
+    new GoogleError({ ...limited, reason: 'userRateLimitExceeded', message: 'User Rate Limit Exceeded' }),
+  'server-error': crashed,
+  unavailable: () =>
+    new GoogleError({
+      ...failing,
+      code: 503,
+      status: 'UNAVAILABLE',
+      message: 'The service is currently unavailable.',
+    }),
+  'token-expired': expired,
+  'part-throttled': tooMany,
+  'part-error': crashed,
+  'part-token-expired': expired,
+}
+
+const PAGES: Partial<Record<FaultKind, { code: number; title: string }>> = {
+  'html-throttled': { code: 429, title: 'Error 429 (Too Many Requests)' },
+  'html-unavailable': { code: 503, title: 'Error 503 (Service Unavailable)' },
+}
+
+/**
+ * Lets faults strike: API calls at `app`, after their latency, and the parts of batches at `parts`; tokens and the control port are
+ * spared. `closing` ends answers that drip.
+ */
+export function addFaults(
+  app: FastifyInstance,
+  { parts, faults, closing }: { parts: FastifyInstance; faults: Faults; closing: AbortSignal },
+): void {
+  app.addHook('preHandler', async (request, reply) => {
+    const call = kindOfCall(request.method, request.url)
+    if (call === undefined || call === 'token') return
+    const fault = faults.draw(WHOLE_FAULTS)
+    if (fault === 'reset') {
+      reply.hijack()
+      request.raw.socket.resetAndDestroy()
+      return reply
+    }
+    const page = fault && PAGES[fault]
+    if (page) return sendPage(reply, page)
+    strike(fault)
+  })
+  app.addHook('onSend', async (request, reply, payload) => {
+    const call = kindOfCall(request.method, request.url)
+    if (call === undefined || call === 'token') return payload
+    const answer =
+      call === 'batch' && reply.statusCode === 200 ? spoil(String(payload), reply) : (payload as string | undefined)
+    return answer && faults.draw(['slow']) ? drip(answer, faults.read().dripMs, closing) : answer
+  })
+  parts.addHook('onRequest', async () => strike(faults.draw(PART_FAULTS)))
+
+  function strike(fault: FaultKind | undefined): void {
+    const error = fault && ERRORS[fault]?.(faults.read().retryAfterSeconds)
+    if (error) throw error
+  }
+
+  function spoil(text: string, reply: FastifyReply): string {
+    const striking = BATCH_FAULTS.filter(kind => faults.draw([kind]))
+    if (striking.length === 0) return text
+    const type = String(reply.getHeader('content-type'))
+    const spoiled = striking.reduce((answer, kind) => spoilBatch(kind, answer, faults.random), { type, text })
+    reply.type(spoiled.type)
+    return spoiled.text
+  }
+}
+
+function sendPage(reply: FastifyReply, { code, title }: { code: number; title: string }): FastifyReply {
+  const html = `<!DOCTYPE html><html lang=en><title>${title}!!1</title><p><b>${code}.</b> <ins>That’s an error.</ins></html>\n`
+  return reply.code(code).type('text/html; charset=UTF-8').send(html)
+}
+
+/** The text, a few bytes at a time. */
+function drip(text: string, ms: number, signal: AbortSignal): Readable {
+  const bytes = Buffer.from(text)
+  const step = Math.max(1, Math.ceil(bytes.length / DRIPS))
+  async function* drops() {
+    for (let at = 0; at < bytes.length; at += step) {
+      await wait(ms / DRIPS, undefined, { signal })
+      yield bytes.subarray(at, at + step)
+    }
+  }
+  return Readable.from(drops())
+}

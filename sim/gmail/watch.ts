@@ -1,0 +1,99 @@
+import type { Account } from './account.ts'
+import type { Call } from './call.ts'
+import { invalid, refused } from './error.ts'
+import type { HistoryRecord } from './history-log.ts'
+import { bodyFields, stringIn, stringsIn } from './parameters.ts'
+import type { Pushes } from './pubsub.ts'
+
+/** What a mailbox's owner asked to be told of. */
+export interface Watch {
+  topicName: string
+  labelIds: readonly string[]
+  /** Whether the labels are those that matter, or those that do not. */
+  including: boolean
+  expiresAtMs: number
+}
+
+/** The watches of a simulator, one a mailbox at most. */
+export interface Watches {
+  /** Answers `users.watch`, and notifies once at once. */
+  start(call: Call): { historyId: string; expiration: string }
+  /** Answers `users.stop`. */
+  stop(call: Call): undefined
+  /** The watch of a mailbox, unless it is over. */
+  of(address: string): Watch | undefined
+}
+
+const LIFETIME_MS = 7 * 86_400_000
+const SPACING_MS = 1000
+const FIELDS = ['topicName', 'labelIds', 'labelFilterBehavior', 'labelFilterAction']
+
+/**
+ * No watches yet. A mailbox's changes are told at most once a second, by `elapsedMs`, and the excess is never told; the notification
+ * that a watch begins with does not count (developers.google.com/workspace/gmail/api/guides/push).
+ */
+export function createWatches(
+  accounts: ReadonlyMap<string, Account>,
+  { pushes, now, elapsedMs }: { pushes: Pushes; now: () => number; elapsedMs: () => number },
+): Watches {
+  const watches = new Map<string, Watch>()
+  const toldAtMs = new Map<string, number>()
+
+  const active = (address: string) => {
+    const watch = watches.get(address)
+    return watch && watch.expiresAtMs > now() ? watch : undefined
+  }
+
+  const tell = (account: Account, { topicName }: Watch) => {
+    // Gmail sends the id as a number, though it documents a string.
+    pushes.publish(topicName, { emailAddress: account.address, historyId: account.history.currentId() })
+  }
+
+  const onRecord = (account: Account, record: HistoryRecord) => {
+    const watch = active(account.address.toLowerCase())
+    if (!watch || !concerns(watch, record)) return
+    const atMs = elapsedMs()
+    if (atMs - (toldAtMs.get(account.address) ?? Number.NEGATIVE_INFINITY) < SPACING_MS) return pushes.noteTooSoon()
+    toldAtMs.set(account.address, atMs)
+    tell(account, watch)
+  }
+
+  for (const account of accounts.values()) account.history.listen(record => onRecord(account, record))
+
+  return {
+    start({ account, body }) {
+      const address = account.address.toLowerCase()
+      const watch = { ...readWatch(body), expiresAtMs: now() + LIFETIME_MS }
+      for (const label of watch.labelIds) if (!account.labels.find(label)) throw refused(`Invalid label: ${label}`)
+      const other = active(address)
+      if (other && other.topicName !== watch.topicName)
+        throw refused('Only one user push notification client allowed per developer (call /stop then try again)')
+      watches.set(address, watch)
+      tell(account, watch)
+      return { historyId: String(account.history.currentId()), expiration: String(watch.expiresAtMs) }
+    },
+    stop({ account }) {
+      watches.delete(account.address.toLowerCase())
+    },
+    of: address => active(address.toLowerCase()),
+  }
+}
+
+function readWatch(body: unknown): Omit<Watch, 'expiresAtMs'> {
+  const fields = bodyFields(body, FIELDS)
+  const topicName = stringIn(fields, 'topicName') ?? ''
+  if (!/^projects\/[^/]+\/topics\/[^/]+$/.test(topicName))
+    throw refused(`Invalid topicName does not match projects/*/topics/*: ${topicName}`)
+  const behavior = stringIn(fields, 'labelFilterBehavior') ?? stringIn(fields, 'labelFilterAction') ?? 'INCLUDE'
+  if (!/^(include|exclude)$/i.test(behavior))
+    throw invalid(`Invalid value at 'label_filter_behavior' (TYPE_ENUM), "${behavior}"`, 'labelFilterBehavior')
+  return { topicName, labelIds: stringsIn(fields, 'labelIds'), including: /^include$/i.test(behavior) }
+}
+
+function concerns({ labelIds, including }: Watch, { changes }: HistoryRecord): boolean {
+  if (labelIds.length === 0) return true
+  return changes.some(({ entry, labelIds: changed }) => {
+    const named = labelIds.some(label => entry.labelIds.includes(label) || changed.includes(label))
+    return named === including
+  })
+}

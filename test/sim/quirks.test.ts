@@ -1,0 +1,68 @@
+import t from 'tap'
+import { ADDRESS, answerOf, connected, mailboxOf, plainMail } from './client.ts'
+
+t.test('pages of history may be empty and yet go on', async t => {
+  const { sim, get } = await connected(t, mailboxOf(5))
+  sim.quirks.emptyPages = true
+  const sizes: number[] = []
+  let token = ''
+  do {
+    const { history = [], nextPageToken = '' } = (
+      await get(`history?startHistoryId=1000&maxResults=2&pageToken=${token}`)
+    ).body
+    sizes.push(history.length)
+    token = nextPageToken
+  } while (token !== '')
+  t.same(sizes, [0, 2, 0, 2, 0, 1])
+  const { historyId } = (await get('profile')).body
+  t.same((await get(`history?startHistoryId=${historyId}`)).body, { historyId }, 'where nothing is new, nothing is odd')
+})
+
+t.test('some records hold only an id and messages, the same each time', async t => {
+  const { sim, get } = await connected(t, mailboxOf(40))
+  const bare = async () => {
+    const { history } = (await get('history?startHistoryId=1000&historyTypes=messageAdded')).body
+    t.equal(history.length, 40)
+    t.ok(history.every(({ messages }) => messages.length === 1))
+    return history.filter(({ messagesAdded }) => messagesAdded === undefined).map(({ id }) => id)
+  }
+  t.equal((await bare()).length, 0)
+  sim.quirks.bareRecords = 0.25
+  const some = await bare()
+  t.ok(some.length > 4 && some.length < 16, `${some.length} of 40`)
+  t.same(await bare(), some)
+  sim.quirks.bareRecords = 1
+  t.equal((await bare()).length, 40)
+})
+
+t.test('history may lag behind a change, and then tells no id that it has not told of', async t => {
+  let nowMs = Date.UTC(2026, 10, 1)
+  const { sim, get } = await connected(t, mailboxOf(3), { now: () => nowMs })
+  const start = sim.mailbox(ADDRESS).historyId()
+  await fetch(`${sim.url}/control/quirks`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ historyLagMs: 500 }),
+  })
+  const { historyId } = sim.deliver(ADDRESS, plainMail(9).raw)
+  t.same((await get(`history?startHistoryId=${start}`)).body, { historyId: start })
+  t.same((await get(`history?startHistoryId=${historyId}`)).body, { historyId }, 'an id that a push told of is no 404')
+  nowMs += 500
+  t.match((await get(`history?startHistoryId=${start}`)).body, { historyId, history: [{ id: historyId }] })
+})
+
+t.test('quirks are set whole over HTTP', async t => {
+  const { sim } = await connected(t, mailboxOf(1))
+  const put = async (body: object) =>
+    answerOf(
+      await fetch(`${sim.url}/control/quirks`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
+    )
+  t.match(await put({ emptyPages: true }), { body: { emptyPages: true, bareRecords: 0, historyLagMs: 0 } })
+  t.match(await put({ bareRecords: 1 }), { body: { emptyPages: false, bareRecords: 1 } })
+  t.match(await put({ bareRecords: 2 }), { status: 400, body: { error: { message: /^bareRecords: / } } })
+  t.equal(sim.quirks.bareRecords, 1)
+})
