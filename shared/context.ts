@@ -3,20 +3,31 @@ import type { Listed } from './mailbox.ts'
 import { follow, type Outcome } from './stage.ts'
 import { missingIds } from './streams.ts'
 
+// So that a window never grows beyond what an entry may hold, however much the cache has lost.
+const LARGEST_WINDOW = 500
+
 /**
- * Asks for known messages that the cache has lost: opens a context window of them in the item's run and sends them to be fetched.
- * Their threads wait in the run and go out once the window is merged.
+ * Asks for known messages that the cache has lost: opens context windows of them in the item's run, of at most 500 each, and sends them
+ * to be fetched. Their threads wait in the run and go out once the windows are merged.
  */
 export function askContext<In>(item: Envelope<In>, wanted: readonly Listed[], now: number): Outcome<In> {
   if (wanted.length === 0) return {}
-  const window = `context:${item.id}`
-  const of = wanted.length
+  const count = Math.ceil(wanted.length / LARGEST_WINDOW)
+  const windows = Array.from({ length: count }, (_, at) => ({
+    window: `context:${item.id}/${at}`,
+    items: wanted.slice(at * LARGEST_WINDOW, (at + 1) * LARGEST_WINDOW),
+  }))
   return {
-    deliveries: wanted.map(({ id, thread }, index) =>
-      follow(item, missingIds, `${item.run}/${window}/${index}`, { id, thread, window, index, of }, now),
+    deliveries: windows.flatMap(({ window, items }) =>
+      items.map(({ id, thread }, index) => {
+        const body = { id, thread, window, index, of: items.length }
+        return follow(item, missingIds, `${item.run}/${window}/${index}`, body, now)
+      }),
     ),
     facts: [
-      { fact: 'window-opened', from: item, window, context: true, items: wanted },
+      ...windows.map(
+        ({ window, items }) => ({ fact: 'window-opened', from: item, window, context: true, items }) as const,
+      ),
       { fact: 'context-asked', from: item, threads: [...new Set(wanted.map(({ thread }) => thread))] },
     ],
   }

@@ -27,6 +27,8 @@ export interface Envelope<Body = unknown> {
 }
 
 const VERSION = 1
+// Ours have a few hundred bytes, and the largest, a window of 500 ids, some ten thousands.
+const LARGEST_ENTRY_BYTES = 1 << 20
 
 const envelopeSchema = z.object({
   v: z.literal(VERSION),
@@ -46,13 +48,22 @@ export function encodeEnvelope(envelope: Envelope): string {
   return JSON.stringify({ v: VERSION, ...envelope })
 }
 
-/** Reads an envelope and its body; throws `unparsable`, naming the field that is wrong and never its content. */
+/**
+ * Reads an envelope and its body; throws `unparsable`, naming the field that is wrong and never its content. What has more than a
+ * mebibyte is refused unread, and so is what a later version wrote: it keeps among the dead letters until this process is upgraded.
+ */
 export function parseEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelope<Body> {
+  checkSize(text)
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch {
     throw new MailError('unparsable', 'the entry is not JSON: it was not written by mailsluice')
+  }
+  const { v } = (json ?? {}) as { v?: unknown }
+  if (typeof v === 'number' && v > VERSION) {
+    const newer = `an envelope of version ${v}, and this process reads version ${VERSION}`
+    throw new MailError('unparsable', `${newer}: upgrade it, then redrive the entry`)
   }
   const head = envelopeSchema.safeParse(json)
   if (!head.success) throw new MailError('unparsable', `not an envelope of version ${VERSION}: ${fieldsOf(head.error)}`)
@@ -68,11 +79,19 @@ export function parseEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelo
  */
 export function salvageEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelope<Body> | undefined {
   try {
+    checkSize(text)
     const { v: _, ...head } = JSON.parse(text)
     return parseEnvelope(JSON.stringify({ ...head, v: VERSION }), body)
   } catch {
     return undefined
   }
+}
+
+function checkSize(text: string): void {
+  const bytes = Buffer.byteLength(text)
+  if (bytes === 0) throw new MailError('unparsable', 'the entry has no envelope: it was not written by mailsluice')
+  if (bytes > LARGEST_ENTRY_BYTES)
+    throw new MailError('unparsable', `the entry has ${bytes} bytes, and at most ${LARGEST_ENTRY_BYTES} are read`)
 }
 
 function fieldsOf(error: z.ZodError): string {

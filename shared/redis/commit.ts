@@ -85,7 +85,8 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     }),
     dead: work.dead.map(({ entry, error }) => {
       const text = plan.text(entry.text ?? '')
-      return [input(entry), plan.dead(work.stage), text, work.stage, entry.stream, error.kind, error.message]
+      const unread = 'envelope' in entry ? 0 : 1
+      return [input(entry), plan.dead(work.stage), text, work.stage, entry.stream, error.kind, error.message, unread]
     }),
     facts: work.facts.map(fact => ({ ...plan.fact(fact), input: input(fact.from), run: plan.run(fact.from) })),
     counts: first ? counters(work).map(([field, by]) => [input(first), plan.run(first.envelope), field, by]) : [],

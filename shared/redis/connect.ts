@@ -15,6 +15,8 @@ export function openRedis(url: string, more: { socketTimeout?: number } = {}): R
     protocol: 2,
     maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_DEADLINE_MS,
+    // The primary has become a replica, and its place is taken by another: the address leads there by now.
+    reconnectOnError: error => /\bREADONLY\b/.test(error.message),
     retryStrategy: attempt => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
   })
   // Outages are told once by whoever waits for the connection; without a listener ioredis prints each one.

@@ -21,6 +21,8 @@ export interface DeadLetter {
   attempts: number | undefined
   mailbox: string | undefined
   run: string | undefined
+  /** It could not be read, so nobody was told of it: the window it belongs to still waits for it. */
+  unread: boolean
   /** The entry as it was read. */
   text: string
 }
@@ -68,7 +70,8 @@ export async function dropDead(redis: Redis, keys: Keys, letter: DeadLetter): Pr
 
 /**
  * Puts a dead letter's input back, with no attempts behind it, so that its message reaches its thread and task; false when it was gone
- * already. A message id goes through a window of its own, for the one it was in is complete; a listing becomes a new run.
+ * already, or is without an envelope to put back. A message id goes through a window of its own, for the one it was in is complete; a
+ * listing becomes a new run. What could not be read and now can (a newer version wrote it) takes the place that is kept for it.
  */
 export async function redriveDead(
   redis: Redis,
@@ -76,47 +79,42 @@ export async function redriveDead(
   letter: DeadLetter,
   context: { now: number; newRunId: string },
 ): Promise<boolean> {
+  if (letter.text === '') return false
   const stream = STREAMS.find(({ name }) => name === letter.stream)
   const envelope = stream && readable(() => parseEnvelope(letter.text, stream.body))
   // What could not be read is given another look as it is.
   if (!envelope) return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: letter.text })
-  const { lane, mailbox } = envelope
+  const { lane, mailbox, run } = envelope
+  const asItWas = { stream: letter.stream, lane, run, text: encodeEnvelope({ ...envelope, attempt: 0 }) }
+  const isListed = letter.stream === messageIds.name || letter.stream === missingIds.name
+  if (letter.unread && (!isListed || (await isAwaited(redis, keys, envelope as Envelope<ListedId>))))
+    return settle(redis, keys, letter, asItWas)
   if (letter.stream === watchEvents.name) {
-    const { newRunId: run, now } = context
-    const again: Envelope = {
-      ...envelope,
-      id: run,
-      run,
-      trace: run,
-      at: now,
-      attempt: 0,
-      lane: 'live',
-      body: { cause: 'request' },
-    }
+    const { newRunId, now: at } = context
+    const own = { id: newRunId, run: newRunId, trace: newRunId, at }
+    const again: Envelope = { ...envelope, ...own, attempt: 0, lane: 'live', body: { cause: 'request' } }
     return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: encodeEnvelope(again) })
   }
-  if (letter.stream !== messageIds.name && letter.stream !== missingIds.name) {
-    return settle(redis, keys, letter, {
-      stream: letter.stream,
-      lane,
-      run: envelope.run,
-      text: encodeEnvelope({ ...envelope, attempt: 0 }),
-    })
-  }
+  if (!isListed) return settle(redis, keys, letter, asItWas)
   const { id, thread } = envelope.body as ListedId
   const window = `redrive:${letter.name}`
   const body = { id, thread, window, index: 0, of: 1 }
-  const again = { ...envelope, id: `${envelope.run}/${window}/0`, at: context.now, attempt: 0, body }
+  const again = { ...envelope, id: `${run}/${window}/0`, at: context.now, attempt: 0, body }
   const items = JSON.stringify([[id, thread]])
   return settle(redis, keys, letter, {
     stream: letter.stream,
     lane,
-    run: envelope.run,
+    run,
     mailbox,
     window,
     items,
     text: encodeEnvelope(again),
   })
+}
+
+/** Whether the window that an id was listed in is still open. */
+async function isAwaited(redis: Redis, keys: Keys, { mailbox, run, body }: Envelope<ListedId>): Promise<boolean> {
+  return (await redis.hexists(keys.window(keys.partitionOf(mailbox), run, body.window), 'of')) === 1
 }
 
 interface Again {
@@ -157,6 +155,7 @@ function deadLetter(stage: StageName, partition: Partition, id: string, fields: 
     attempts: head?.attempt === undefined ? undefined : head.attempt + 1,
     mailbox: head?.mailbox,
     run: head?.run,
+    unread: value('unread') === '1',
     text,
   }
 }

@@ -2,7 +2,7 @@ import { type Envelope, encodeEnvelope, LANES } from '../envelope.ts'
 import type { Delivery, Fact } from '../fact.ts'
 import { type MailboxId, providerOf } from '../mailbox.ts'
 import type { StageName } from '../stage.ts'
-import { merged, type Stream, watchEvents } from '../streams.ts'
+import { merged, type Stream, type WatchEvent, watchEvents } from '../streams.ts'
 import type { Keys } from './keys.ts'
 import type { RawEntry } from './queue.ts'
 
@@ -97,7 +97,11 @@ export function createPlan(
         return { fact: rest.fact, window: window(rest.window), context: rest.context, of: rest.items.length, items }
       }
       case 'page-listed':
-        return { fact: rest.fact, ...(rest.next ? { next: plan.envelope(rest.next.envelope) } : {}) }
+        return {
+          fact: rest.fact,
+          begins: (from.body as WatchEvent).page === undefined,
+          ...(rest.next ? { next: plan.envelope(rest.next.envelope) } : {}),
+        }
       case 'fate-known':
         return { fact: rest.fact, window: window(rest.window), name: rest.window, index: rest.index, fate: rest.fate }
       case 'window-grouped': {

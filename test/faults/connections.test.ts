@@ -97,6 +97,18 @@ t.test('connections that are reset in the middle of everything: nothing is lost 
   await isIntact(t, pipeline, { messages: 300, tasks: 60 })
 })
 
+t.test('connections are cut in the middle of what is written to them: what Redis had half of is done once', async t => {
+  const { proxy, pipeline, mailbox } = await proxied(t)
+  mailbox.deliver(120, 24)
+  const half = [/\r\nset\r\n[\s\S]*:msg:/i, COMMIT, /:msg:[\s\S]*\r\nEX\r\n/, COMMIT].map(within =>
+    proxy.cutWithin(within),
+  )
+  await pipeline.request()
+  await Promise.all(half.map(({ struck }) => struck))
+  await pipeline.quiet()
+  await isIntact(t, pipeline, { messages: 120, tasks: 24 })
+})
+
 t.test('while Redis is away little is tried, it is told once, and then all goes on', async t => {
   const proxy = await startProxy(redis.port)
   t.teardown(() => proxy.close())

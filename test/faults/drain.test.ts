@@ -1,7 +1,4 @@
 import t, { type Test } from 'tap'
-import { createLog } from '../../pipeline/log.ts'
-import { startStages } from '../../pipeline/wire.ts'
-import { batchFetch } from '../../stages/batch-fetch.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -68,36 +65,6 @@ t.test('a process that cannot reach Redis stops in time, too', async t => {
   await pipeline.quiet()
   await isIntact(t, pipeline, { messages: 60, tasks: 12 })
 })
-
-t.test(
-  'a stage grows to six consumers and shrinks to one under load: nothing is lost and nothing done twice',
-  async t => {
-    const mailbox = fakeMailbox(500)
-    const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })
-    t.teardown(() => pipeline.stop())
-    mailbox.deliver(1500, 300)
-    let fetches = 0
-    mailbox.before = async kind => {
-      if (kind !== 'fetch') return
-      fetches += 1
-      await new Promise(resolve => setTimeout(resolve, 30))
-    }
-    const start = () => {
-      const log = createLog({ LOG_LEVEL: 'silent' }, 'test')
-      return startStages([batchFetch], pipeline.office, { mailboxes: () => mailbox, log })
-    }
-    const consumers = [start()]
-    t.teardown(() => Promise.all(consumers.map(one => one.stop(0))))
-    await pipeline.request()
-    await until(() => fetches >= 5, 'one works')
-    for (let n = 0; n < 5; n += 1) consumers.push(start())
-    await until(() => fetches >= 30, 'six work')
-    // Some have the time to finish, some have to hand back.
-    await Promise.all(consumers.splice(0, 5).map((one, index) => one.stop(index % 2 === 0 ? 5000 : 0)))
-    await pipeline.quiet()
-    await isIntact(t, pipeline, { messages: 1500, tasks: 300 })
-  },
-)
 
 /** Five stages here, and batch-fetch in a process of its own with sixty messages in work; leases are too long to help. */
 async function busy(t: Test, options: { provider: Provider; drainMs: number; url?: string }) {

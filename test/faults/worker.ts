@@ -6,6 +6,7 @@ import { untilSignalled } from '../../pipeline/lifecycle.ts'
 import { sleep } from '../../pipeline/wait.ts'
 import { openOffice, startStages } from '../../pipeline/wire.ts'
 import { readConfig } from '../../shared/config.ts'
+import { MailError } from '../../shared/error.ts'
 import type { Wanted } from '../../shared/mailbox.ts'
 import { batchFetch } from '../../stages/batch-fetch.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
@@ -13,10 +14,17 @@ import { until } from '../support/until.ts'
 import { keepLog } from './support.ts'
 
 /**
- * How a worker's provider behaves: it answers, never answers, answers after a while, keeps the whole process busy for as long, or kills the
- * process when it is asked for a certain message.
+ * How a worker's provider behaves: it answers, never answers, answers after a while, keeps the whole process busy for as long, kills the
+ * process when it is asked for a certain message, asks to come again later, or fails so long after it was told to stop.
  */
-export type Provider = 'answers' | 'silent' | { afterMs: number } | { busyMs: number } | { diesOf: string }
+export type Provider =
+  | 'answers'
+  | 'silent'
+  | { afterMs: number }
+  | { busyMs: number }
+  | { diesOf: string }
+  | { throttledMs: number }
+  | { failsAfterStopMs: number }
 
 interface Task {
   settings: Record<string, string>
@@ -91,10 +99,10 @@ async function work(task: Task): Promise<void> {
   const { fetch } = mailbox
   mailbox.fetch = async (wanted, call) => {
     tell('asked')
-    if (task.shows === 'before') await behave(wanted)
+    if (task.shows === 'before') await behave(wanted, call.signal)
     const answer = await fetch(wanted, call)
     tell('answered')
-    if (task.shows === 'after') await behave(wanted)
+    if (task.shows === 'after') await behave(wanted, call.signal)
     return answer
   }
 
@@ -107,7 +115,7 @@ async function work(task: Task): Promise<void> {
   await stages.stop(config.DRAIN_MS)
   process.exit(0)
 
-  async function behave(wanted: readonly Wanted[]): Promise<void> {
+  async function behave(wanted: readonly Wanted[], stopped: AbortSignal): Promise<void> {
     while (provider === 'silent') {
       await new Promise<void>(resolve => {
         turned = resolve
@@ -119,6 +127,12 @@ async function work(task: Task): Promise<void> {
     if ('diesOf' in now) {
       if (wanted.some(({ id }) => id === now.diesOf)) process.kill(process.pid, 'SIGKILL')
       return
+    }
+    if ('throttledMs' in now) throw new MailError('throttled', 'HTTP 429', { retryAfterMs: now.throttledMs })
+    if ('failsAfterStopMs' in now) {
+      if (!stopped.aborted) await once(stopped, 'abort')
+      await sleep(now.failsAfterStopMs)
+      throw new Error('what was asked for has come to nothing')
     }
     provider = 'answers'
     for (const end = performance.now() + now.busyMs; performance.now() < end; );

@@ -22,10 +22,29 @@ t.test('what cannot be read says which field, and never what is in it', async t 
   const text = (changes: object) => JSON.stringify({ v: 1, ...envelope, ...changes })
   const read = (from: string) => () => parseEnvelope(from, messageIds.body)
   t.throws(read('{'), { kind: 'unparsable', message: /not JSON/ })
-  t.throws(read(text({ v: 2 })), { kind: 'unparsable', message: /version 1: v/ })
+  t.throws(read(text({ v: 0 })), { kind: 'unparsable', message: /version 1: v/ })
   t.throws(read(text({ lane: 'secret subject' })), { kind: 'unparsable', message: /^(?!.*secret).*lane/ })
   t.throws(read(text({ body: { id: 'm', thread: 'secret' } })), {
     kind: 'unparsable',
     message: /^(?!.*secret).*window/,
+  })
+})
+
+t.test('what a later version wrote is refused with the remedy', async t => {
+  const text = JSON.stringify({ v: 2, of: 'another shape' })
+  t.throws(() => parseEnvelope(text, messageIds.body), {
+    kind: 'unparsable',
+    message: /version 2, and this process reads version 1: upgrade it, then redrive/,
+  })
+})
+
+t.test('what has more than a mebibyte is refused before it is read, with its size', async t => {
+  const text = encodeEnvelope({ ...envelope, trace: 'ü'.repeat(400_000) })
+  t.ok(text.length < 1 << 20, 'it is counted in bytes')
+  t.equal(parseEnvelope(text, messageIds.body).trace.length, 400_000)
+  const larger = `{${'ü'.repeat(1 << 19)}`
+  t.throws(() => parseEnvelope(larger, messageIds.body), {
+    kind: 'unparsable',
+    message: 'the entry has 1048577 bytes, and at most 1048576 are read',
   })
 })

@@ -4,10 +4,15 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 /** A TCP proxy before Redis that can fail the way networks do. */
 export interface CuttingProxy {
   url: string
+  port: number
   /** Forwards the next request that matches, lets Redis do it, and cuts the connection before its answer comes back. */
   cutAfter(request: RegExp, options?: { leastReplyBytes?: number }): Moment
+  /** Cuts the connection in the middle of the next write of requests that matches: Redis gets the first half of it. */
+  cutWithin(request: RegExp): Moment
   /** Forwards nothing more of the connection on which a request matches, beginning with that request. */
   holdBefore(request: RegExp): Moment
+  /** Passes nothing on any more of what Redis writes on a connection, beginning with the command that matches: for a replica's. */
+  muteBefore(reply: RegExp): Moment
   /** Passes nothing on any more on the connections there are, silently: of what goes to Redis, of what comes from there, or of both. */
   blackHole(direction: 'requests' | 'replies' | 'both'): void
   /** Resets every connection there is. */
@@ -16,6 +21,8 @@ export interface CuttingProxy {
   refuse(): void
   /** Accepts connections again. */
   heal(): void
+  /** Forwards new connections to another port; those there are stay where they are. */
+  redirect(port: number): void
   /** How many connections were refused. */
   refused(): number
   close(): Promise<void>
@@ -29,8 +36,8 @@ export interface Moment {
 }
 
 interface Plan {
-  request: RegExp
-  action: 'cut' | 'hold'
+  matches: RegExp
+  action: 'cut' | 'tear' | 'hold' | 'mute'
   leastReplyBytes: number
   strike: () => void
 }
@@ -45,6 +52,7 @@ interface Pair {
 export async function startProxy(port: number): Promise<CuttingProxy> {
   const plans: Plan[] = []
   const pairs = new Set<Pair>()
+  let target = port
   let refusing = false
   let refused = 0
   const listener = createServer(client => {
@@ -58,11 +66,11 @@ export async function startProxy(port: number): Promise<CuttingProxy> {
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')
 
-  const at = (action: Plan['action'], request: RegExp, leastReplyBytes = 0): Moment => {
+  const at = (action: Plan['action'], matches: RegExp, leastReplyBytes = 0): Moment => {
     let strikes = 0
     const struck = new Promise<void>(resolve => {
       plans.push({
-        request,
+        matches,
         action,
         leastReplyBytes,
         strike() {
@@ -76,10 +84,14 @@ export async function startProxy(port: number): Promise<CuttingProxy> {
   const reset = () => {
     for (const { client } of pairs) client.resetAndDestroy()
   }
+  const listensAt = (listener.address() as AddressInfo).port
   return {
-    url: `redis://127.0.0.1:${(listener.address() as AddressInfo).port}`,
+    url: `redis://127.0.0.1:${listensAt}`,
+    port: listensAt,
     cutAfter: (request, { leastReplyBytes = 0 } = {}) => at('cut', request, leastReplyBytes),
+    cutWithin: request => at('tear', request),
     holdBefore: request => at('hold', request),
+    muteBefore: reply => at('mute', reply),
     blackHole(direction) {
       for (const { lost } of pairs) {
         lost.requests ||= direction !== 'replies'
@@ -94,6 +106,9 @@ export async function startProxy(port: number): Promise<CuttingProxy> {
     heal() {
       refusing = false
     },
+    redirect(to) {
+      target = to
+    },
     refused: () => refused,
     async close() {
       const closed = once(listener, 'close')
@@ -104,7 +119,7 @@ export async function startProxy(port: number): Promise<CuttingProxy> {
   }
 
   function forward(client: Socket): void {
-    const server = connect(port, '127.0.0.1')
+    const server = connect(target, '127.0.0.1')
     const pair: Pair = { client, server, lost: { requests: false, replies: false } }
     pairs.add(pair)
     let cutting: Plan | undefined
@@ -118,17 +133,28 @@ export async function startProxy(port: number): Promise<CuttingProxy> {
     client.on('close', end)
     client.on('data', data => {
       if (pair.lost.requests) return
-      const plan = plans.find(({ request }) => request.test(data.toString('latin1')))
-      if (plan) plans.splice(plans.indexOf(plan), 1)
+      const plan = planned(data, action => action !== 'mute')
       if (plan?.action === 'hold') {
         pair.lost.requests = true
         return plan.strike()
+      }
+      if (plan?.action === 'tear') {
+        pair.lost.requests = true
+        plan.strike()
+        client.off('close', end).resetAndDestroy()
+        return void server.end(data.subarray(0, data.length / 2))
       }
       cutting ??= plan
       server.write(data)
     })
     server.on('data', data => {
       if (pair.lost.replies) return
+      const muting = planned(data, action => action === 'mute')
+      if (muting) {
+        pair.lost.replies = true
+        client.write(data.subarray(0, commandAt(data, muting.matches)))
+        return muting.strike()
+      }
       if (!cutting) return void client.write(data)
       if (data.length < cutting.leastReplyBytes) return void client.write(data)
       pair.lost.replies = true
@@ -138,4 +164,18 @@ export async function startProxy(port: number): Promise<CuttingProxy> {
       server.end()
     })
   }
+
+  /** The plan for what goes over the wire now, if there is one; it is taken off the list. */
+  function planned(data: Buffer, is: (action: Plan['action']) => boolean): Plan | undefined {
+    const text = data.toString('latin1')
+    const place = plans.findIndex(({ action, matches }) => is(action) && matches.test(text))
+    return place < 0 ? undefined : plans.splice(place, 1)[0]
+  }
+}
+
+/** Where the command begins that matches. */
+function commandAt(data: Buffer, matches: RegExp): number {
+  const text = data.toString('latin1')
+  const end = text.lastIndexOf('\r\n*', text.search(matches))
+  return end < 0 ? 0 : end + 2
 }

@@ -3,10 +3,10 @@
 --
 -- KEYS     every key that is touched, each of the type named at the same place in plan.types
 -- ARGV[1]  plan: {now, group, types, inputs: [[key, entryId]], outputs: [[input, key, arg]], delays: [[input, key, dueMs, arg]],
---          parked: [[input, list, mailbox, arg, reason]], dead: [[input, key, arg, stage, kind, message]], counts: [[input, run, field, by]],
+--          parked: [[input, list, mailbox, arg, reason]], dead: [[input, key, arg, stage, stream, kind, message, 1 if unread]], counts: [[input, run, field, by]],
 --          facts: [{fact, input, run, …}], runs: [{…}], limits: {…}}; places count from 1
 -- ARGV[n]  envelopes, as their place in the plan names them
--- Result   {one 1 or 0 an input (0: it was not ours any more), one JSON text an event}
+-- Result   {one 1 or 0 an input (0: it was not ours any more, or its run is not begun here), one JSON text an event}
 
 local plan = cjson.decode(ARGV[1])
 local events = {}
@@ -38,9 +38,16 @@ end
 --@ settle.lua
 --@ facts.lua
 
+-- A run is begun before it is listed. A server that took over meanwhile may never have heard of it: the input then stays pending, and
+-- after a lease it begins the run once more. Committed, what it listed would belong to a run that nothing ends.
+local unbegun = {}
+for _, fact in ipairs(plan.facts) do
+  if fact.begins and redis.call('HEXISTS', KEYS[plan.runs[fact.run].key], 'startedAt') == 0 then unbegun[fact.input] = true end
+end
+
 local mine, acked = {}, {}
 for place, input in ipairs(plan.inputs) do
-  mine[place] = redis.call('XACK', KEYS[input[1]], plan.group, input[2]) == 1
+  mine[place] = not unbegun[place] and redis.call('XACK', KEYS[input[1]], plan.group, input[2]) == 1
   acked[place] = mine[place] and 1 or 0
 end
 for _, out in ipairs(plan.outputs) do
@@ -57,7 +64,8 @@ for _, parked in ipairs(plan.parked) do
 end
 for _, dead in ipairs(plan.dead) do
   if mine[dead[1]] then
-    redis.call('XADD', KEYS[dead[2]], '*', 'envelope', ARGV[dead[3]], 'stage', dead[4], 'stream', dead[5], 'kind', dead[6], 'message', dead[7], 'at', plan.now)
+    local unread = dead[8] == 1 and { 'unread', '1' } or {}
+    redis.call('XADD', KEYS[dead[2]], '*', 'envelope', ARGV[dead[3]], 'stage', dead[4], 'stream', dead[5], 'kind', dead[6], 'message', dead[7], 'at', plan.now, unpack(unread))
   end
 end
 for _, count in ipairs(plan.counts) do

@@ -1,0 +1,74 @@
+import type { Envelope, Lane } from '../../shared/envelope.ts'
+import type { StageName } from '../../shared/stage.ts'
+import { fetchedMessages, missingIds, type Stream } from '../../shared/streams.ts'
+import { ANA, type TestPipeline } from '../support/pipeline.ts'
+
+/** How many of the ids that a stage was ever given are where, and which are in no place or in two. */
+export interface Balance {
+  astray: readonly string[]
+  done: number
+  delayed: number
+  inWork: number
+  unread: number
+}
+
+type RedisEntry = [id: string, fields: string[]]
+
+/**
+ * Looks at batch-fetch in one moment, in the middle of whatever goes on. Of every id it was ever given exactly one thing is to be true: it
+ * is done (and dead, if that is its fate), it is delayed, it is in work, or it is not read yet.
+ */
+export async function balanceOf({ office }: TestPipeline): Promise<Balance> {
+  const { redis, keys } = office
+  const partition = keys.partitionOf(ANA)
+  const group: StageName = 'batch-fetch'
+  const key = (stream: Stream, lane: Lane) => keys.stream(partition, stream.name, lane)
+  const lanes: Lane[] = ['live', 'bulk']
+  const look = redis.multi()
+  for (const lane of lanes) {
+    look.xrange(key(missingIds, lane), '-', '+')
+    look.xrange(key(fetchedMessages, lane), '-', '+')
+    look.xpending(key(missingIds, lane), group, '-', '+', 100_000)
+    look.xinfo('GROUPS', key(missingIds, lane))
+  }
+  look.zrange(keys.delay(partition, group), '0', '-1')
+  const answers = ((await look.exec()) ?? []).map(([error, answer]) => {
+    if (error) throw error
+    return answer
+  })
+  const given = new Set<string>()
+  const done: string[] = []
+  const inWork: string[] = []
+  const unread: string[] = []
+  for (const at of lanes.keys()) {
+    const [ins, outs, pending, groups] = answers.slice(4 * at, 4 * at + 4) as [
+      RedisEntry[],
+      RedisEntry[],
+      [string][],
+      unknown[][],
+    ]
+    const held = new Set(pending.map(([entryId]) => entryId))
+    const [fields = []] = groups
+    const last = String(fields[fields.indexOf('last-delivered-id') + 1])
+    for (const entry of ins) {
+      given.add(idOf(entry[1][1]))
+      if (held.has(entry[0])) inWork.push(idOf(entry[1][1]))
+      else if (isAfter(entry[0], last)) unread.push(idOf(entry[1][1]))
+    }
+    done.push(...outs.map(([, fields]) => idOf(fields[1])))
+  }
+  const delayed = (answers.at(-1) as string[]).map(member => idOf(member.slice(member.indexOf('\n') + 1)))
+  const places = [...done, ...delayed, ...inWork, ...unread]
+  const astray = [...given].filter(id => places.filter(place => place === id).length !== 1)
+  return { astray, done: done.length, delayed: delayed.length, inWork: inWork.length, unread: unread.length }
+}
+
+function idOf(text = ''): string {
+  return (JSON.parse(text) as Envelope).id
+}
+
+function isAfter(id: string, other: string): boolean {
+  const [ms = 0, seq = 0] = id.split('-').map(Number)
+  const [otherMs = 0, otherSeq = 0] = other.split('-').map(Number)
+  return ms > otherMs || (ms === otherMs && seq > otherSeq)
+}

@@ -1,0 +1,140 @@
+import t, { type Test } from 'tap'
+import { STAGES } from '../../pipeline/stages.ts'
+import { encodeEnvelope, type Lane } from '../../shared/envelope.ts'
+import { type DeadLetter, listDead, redriveDead } from '../../shared/redis/dead.ts'
+import { listRuns } from '../../shared/redis/runs.ts'
+import type { StageName } from '../../shared/stage.ts'
+import { cachedMessages, merged, messageIds, type Stream, threads } from '../../shared/streams.ts'
+import { cacheFilter } from '../../stages/cache-filter.ts'
+import { merge } from '../../stages/merge.ts'
+import { type FakeMailbox, fakeMailbox } from '../support/fake-mailbox.ts'
+import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+import { isIntact, startBeside } from './support.ts'
+
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+t.beforeEach(() => redis.client.flushall())
+
+t.test('an entry of more than a mebibyte is refused unread, kept whole, and never logged', async t => {
+  const { pipeline, mailbox } = await without(t, 'merge')
+  const { lines } = startBeside(t, pipeline, mailbox, [merge])
+  const body = { id: 'm', window: '1', index: 0, of: 1, fate: 'gone', reason: `a secret ${'x'.repeat(2 << 20)}` }
+  const head = { id: 'r/1/0', run: 'r', mailbox: ANA, at: 1, attempt: 0, lane: 'live', trace: 'r' } as const
+  const text = encodeEnvelope({ ...head, body })
+  const entryId = await redis.client.xadd(keyOf(pipeline, cachedMessages), '*', 'envelope', text)
+  mailbox.deliver(20, 4)
+  t.match(await pipeline.sync(), { listed: 20, fates: { fetched: 20 }, tasks: 4, addsUp: true })
+  const [letter] = await letters(pipeline, 1)
+  const size = `the entry has ${text.length} bytes, and at most 1048576 are read`
+  t.match(letter, { stage: 'merge', stream: 'cached-messages', kind: 'unparsable', message: size, unread: true })
+  t.ok(letter?.text === text, 'whole')
+  t.notMatch(JSON.stringify(lines), /a secret/)
+  await redis.client.xdel(keyOf(pipeline, cachedMessages), `${entryId}`)
+  await isIntact(t, pipeline, { messages: 20, tasks: 4 })
+})
+
+t.test(
+  'what this version reads, what a later one wrote and garbage, in one stream: each meets its own fate',
+  async t => {
+    const { pipeline, mailbox } = await without(t, 'cache-filter')
+    mailbox.deliver(40, 8)
+    await pipeline.request()
+    const key = keyOf(pipeline, messageIds, 'bulk')
+    const entries = await until(async () => {
+      const found = await redis.client.xrange(key, '-', '+')
+      return found.length === 40 ? found : undefined
+    }, 'all is listed')
+    await redis.client.del(key)
+    const later: string[] = []
+    for (const [index, [, fields]] of entries.entries()) {
+      const text = fields[1] ?? ''
+      const asLater = text.replace('"v":1', '"v":2').replace('"body":{', '"body":{"since":"v2",')
+      if (index % 10 === 5) later.push(asLater)
+      await redis.client.xadd(key, '*', 'envelope', index % 10 === 5 ? asLater : text)
+      if (index % 10 === 7) await redis.client.xadd(key, '*', 'envelope', 'garbage')
+      if (index % 10 === 9) await redis.client.xadd(key, '*', 'other', text)
+    }
+    pipeline.start(['cache-filter'])
+    const dead = await letters(pipeline, 12)
+    const texts = (of: readonly DeadLetter[]) => of.map(({ text }) => text).sort()
+    const isLater = ({ message }: DeadLetter) => /version 2, and this process reads version 1: upgrade it/.test(message)
+    t.same(texts(dead.filter(isLater)), later.sort(), 'what a later version wrote is there whole')
+    t.same(texts(dead.filter(one => !isLater(one))), ['', '', '', '', 'garbage', 'garbage', 'garbage', 'garbage'])
+    const balanced = { listed: 40, fates: { fetched: 36, dead: 4 }, threads: 8, tasks: 8, addsUp: true }
+    t.match(await pipeline.quiet(), [balanced], 'the others have gone on, and the window is complete')
+
+    t.equal(await redrive(pipeline, dead), 8, 'what has no envelope cannot be put back')
+    const before = new Set(dead.flatMap(({ name, text }) => (text ? [name] : [])))
+    const again = await until(async () => {
+      const found = await letters(pipeline, 12)
+      return found.some(({ name }) => before.has(name)) ? undefined : found
+    }, 'the others are dead again')
+    t.same(texts(again), texts(dead), 'not a byte is different')
+    t.match(await pipeline.quiet(), [balanced], 'and nothing is counted twice')
+  },
+)
+
+t.test('what could not be read goes where it was missing, once its reader is upgraded', async t => {
+  const { pipeline, mailbox } = await without(t, 'cache-filter')
+  mailbox.deliver(40, 8)
+  const readable = messageIds.body.refine(({ index }) => index % 10 !== 5)
+  const old = startBeside(t, pipeline, mailbox, [{ ...cacheFilter, reads: [{ ...messageIds, body: readable }] }])
+  await pipeline.request()
+  const dead = await letters(pipeline, 4)
+  await until(async () => (await fetched(pipeline)) === 36, 'the others have gone on')
+  await old.stop(5000)
+  pipeline.start(['cache-filter'])
+  t.equal(await redrive(pipeline, dead), 4)
+  t.match(await pipeline.quiet(), [{ listed: 40, fates: { fetched: 40, dead: 0 }, threads: 8, tasks: 8, addsUp: true }])
+  await isIntact(t, pipeline, { messages: 40, tasks: 8, again: [messageIds] })
+})
+
+t.test('a thread that has lost more mail than a window holds comes back whole, through several windows', async t => {
+  const mailbox = fakeMailbox()
+  const pipeline = await startPipeline(redis, mailbox)
+  t.teardown(() => pipeline.stop())
+  const old = mailbox.deliver(600, 1)
+  await pipeline.sync()
+  await redis.client.del(...old.map(id => pipeline.office.keys.message(ANA, id)))
+  mailbox.deliver(1, 1)
+  t.match(await pipeline.sync(), { listed: 1, context: 600, threads: 1, tasks: 1, addsUp: true })
+  t.equal((await pipeline.read(threads)).at(-1)?.body.ids.length, 601)
+  const windows = (await pipeline.read(merged)).filter(({ body }) => body.context)
+  t.same(windows.map(({ body }) => body.items.length).sort(), [100, 500])
+})
+
+/** A pipeline of which one stage is not started yet. */
+async function without(t: Test, stage: StageName): Promise<{ pipeline: TestPipeline; mailbox: FakeMailbox }> {
+  const mailbox = fakeMailbox()
+  const only = STAGES.map(({ name }) => name).filter(name => name !== stage)
+  const pipeline = await startPipeline(redis, mailbox, { only })
+  t.teardown(() => pipeline.stop())
+  return { pipeline, mailbox }
+}
+
+function keyOf({ office: { keys } }: TestPipeline, { name }: Stream, lane: Lane = 'live'): string {
+  return keys.stream(keys.partitionOf(ANA), name, lane)
+}
+
+async function letters({ office }: TestPipeline, count: number): Promise<DeadLetter[]> {
+  return until(async () => {
+    const found = await listDead(office.redis, office.keys)
+    return found.length === count ? found : undefined
+  }, `${count} are dead`)
+}
+
+/** Redrives all of these; how many could be. */
+async function redrive({ office }: TestPipeline, dead: readonly DeadLetter[]): Promise<number> {
+  const { redis: client, keys, now, newRunId } = office
+  const done = await Promise.all(
+    dead.map(letter => redriveDead(client, keys, letter, { now: now(), newRunId: newRunId() })),
+  )
+  return done.filter(one => one).length
+}
+
+async function fetched({ office }: TestPipeline): Promise<number> {
+  const runs = await listRuns(office.redis, office.keys, 10)
+  return runs.reduce((sum, { fates }) => sum + fates.fetched, 0)
+}

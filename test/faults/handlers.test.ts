@@ -1,0 +1,121 @@
+import t, { type Test } from 'tap'
+import { MailError } from '../../shared/error.ts'
+import { fetchedMessages, missingIds } from '../../shared/streams.ts'
+import { batchFetch } from '../../stages/batch-fetch.ts'
+import { fakeMailbox } from '../support/fake-mailbox.ts'
+import { startPipeline } from '../support/pipeline.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+import { balanceOf } from './balance.ts'
+import { isIntact, startBeside } from './support.ts'
+import { type Provider, startWorker } from './worker.ts'
+
+const LEASE_MS = 600
+const OTHERS = ['list-ids', 'cache-filter', 'merge', 'thread-group', 'ai-dispatch'] as const
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+t.beforeEach(() => redis.client.flushall())
+
+t.test(
+  'a handler that never settles holds up what it holds and nothing else, and is left behind at a stop',
+  async t => {
+    const { pipeline, mailbox } = await stand(t)
+    mailbox.deliver(100, 20)
+    let calls = 0
+    mailbox.before = kind => (kind === 'fetch' && ++calls === 1 ? new Promise(() => {}) : undefined)
+    const { stop } = startBeside(t, pipeline, mailbox, [batchFetch])
+    await pipeline.request()
+    await until(async () => (await balanceOf(pipeline)).done === 80, 'the others are done')
+    const begun = performance.now()
+    await until(() => performance.now() - begun > 2 * LEASE_MS, 'two leases')
+    t.match(await balanceOf(pipeline), { astray: [], done: 80, inWork: 20 }, 'it keeps what it has')
+    t.equal(calls, 5, 'and nobody else is given it')
+    const stopping = performance.now()
+    await stop(300)
+    t.ok(performance.now() - stopping < 3000, 'it stops in time all the same')
+    pipeline.start(['batch-fetch'])
+    await pipeline.quiet()
+    await isIntact(t, pipeline, { messages: 100, tasks: 20 })
+  },
+)
+
+t.test(
+  'a handler that throws, before it returns a promise, is met like one that rejects: what it throws at is isolated',
+  async t => {
+    const { pipeline, mailbox } = await stand(t)
+    mailbox.deliver(40, 8)
+    const throws: typeof batchFetch = {
+      ...batchFetch,
+      handle(batch, run) {
+        if (batch.items.some(({ body }) => body.id === 'm7')) throw new TypeError('a fault of ours')
+        return batchFetch.handle(batch, run)
+      },
+    }
+    const { lines } = startBeside(t, pipeline, mailbox, [throws])
+    t.match(await pipeline.sync(), { listed: 40, fates: { fetched: 39, dead: 1 }, threads: 8, tasks: 8, addsUp: true })
+    const [letter, ...others] = await pipeline.dead('batch-fetch')
+    t.same(others, [])
+    t.match(letter, { kind: 'unavailable', message: 'a fault of ours' })
+    t.match(JSON.parse(letter?.envelope ?? ''), { body: { id: 'm7' } })
+    t.same((await balanceOf(pipeline)).astray, [])
+    await isIntact(t, pipeline, { messages: 40, tasks: 8 })
+    t.equal(lines.filter(({ level }) => level === 'error').length, 1)
+  },
+)
+
+t.test('a process whose handlers fail when they are told to stop hands their work back as it was', async t => {
+  const { pipeline, worker } = await withWorker(t, { failsAfterStopMs: 0 })
+  worker.kill('SIGTERM')
+  t.equal(await worker.exited, 0)
+  pipeline.start(['batch-fetch'])
+  await pipeline.quiet()
+  await isIntact(t, pipeline, { messages: 60, tasks: 12 })
+  const attempts = (await pipeline.read(missingIds)).map(({ attempt }) => attempt)
+  t.same(
+    attempts.filter(attempt => attempt > 0),
+    [],
+    'no attempt was spent',
+  )
+})
+
+t.test('handlers that fail long after a stop write nothing, while others do their work', async t => {
+  const { pipeline, mailbox } = await stand(t)
+  mailbox.deliver(60, 12)
+  const failures: ((error: Error) => void)[] = []
+  mailbox.before = kind => (kind === 'fetch' ? new Promise((_, reject) => failures.push(reject)) : undefined)
+  const { lines, stop } = startBeside(t, pipeline, mailbox, [batchFetch])
+  await pipeline.request()
+  await until(() => failures.length === 3, 'sixty are in work')
+  await stop(0)
+  const told = lines.length
+  for (const fail of failures) fail(new MailError('rejected', 'too late'))
+  t.match(await balanceOf(pipeline), { astray: [], done: 0, inWork: 60 })
+  mailbox.before = () => undefined
+  pipeline.start(['batch-fetch'])
+  await pipeline.quiet()
+  await isIntact(t, pipeline, { messages: 60, tasks: 12 })
+  t.ok((await pipeline.read(fetchedMessages)).every(({ body }) => body.fate === 'fetched'))
+  t.same(await pipeline.dead('batch-fetch'), [])
+  t.equal(lines.length, told, 'and nobody is told')
+})
+
+/** Five stages, leases that are short, and the last attempt the first. */
+async function stand(t: Test) {
+  const mailbox = fakeMailbox()
+  const settings = { LEASE_MS: `${LEASE_MS}`, MAX_ATTEMPTS: '1' }
+  const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings })
+  t.teardown(() => pipeline.stop())
+  return { pipeline, mailbox }
+}
+
+/** The same with batch-fetch in a process of its own, with sixty messages in work. */
+async function withWorker(t: Test, provider: Provider) {
+  const { pipeline, mailbox } = await stand(t)
+  mailbox.deliver(60, 12)
+  const { REDIS_PREFIX, PARTITIONS } = pipeline.office.config
+  const settings = { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}`, LEASE_MS: '60000', DRAIN_MS: '100', MAX_ATTEMPTS: '1' }
+  const worker = await startWorker(t, { settings, url: redis.url, messages: 60, threads: 12, provider })
+  await pipeline.request()
+  await until(() => worker.asked() === 3, 'sixty are in work')
+  return { pipeline, worker }
+}

@@ -1,0 +1,162 @@
+import t, { type Test } from 'tap'
+import { requestSync } from '../../pipeline/request-sync.ts'
+import { readBacklog } from '../../shared/redis/backlog.ts'
+import { postWatchEvent } from '../../shared/redis/mailboxes.ts'
+import { listRuns } from '../../shared/redis/runs.ts'
+import { analysisTasks, STREAMS } from '../../shared/streams.ts'
+import { listIds } from '../../stages/list-ids.ts'
+import { fakeMailbox } from '../support/fake-mailbox.ts'
+import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+import { doubles, isIntact } from './support.ts'
+
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+t.beforeEach(() => redis.client.flushall())
+
+// Pub/Sub delivers late, twice and in any order.
+const HISTORY_IDS = ['1007', '1003', '1010', '1003', '1001', '1009', '1002', '1010', '1005', '1004']
+
+t.test(
+  'ten pushes in any order, with history ids that go back, are one run of work and one look whether more has come',
+  async t => {
+    const { pipeline, mailbox, answered } = await pushed(t)
+    await pipeline.stopStages()
+    mailbox.deliver(30, 6)
+    for (const historyId of HISTORY_IDS) await requestSync(pipeline.office, ANA, historyId)
+    mailbox.before = async kind => {
+      if (kind === 'changes' && mailbox.calls.length === 1) await answered()
+    }
+    pipeline.start()
+    await pipeline.quiet()
+    t.same(mailbox.calls, ['changes', 'fetch 20', 'fetch 10', 'changes'])
+    await isIntact(t, pipeline, { messages: 40, tasks: 5 + 6 })
+    t.same(await messagesOf(pipeline), ids(40), 'nothing is missed')
+  },
+)
+
+t.test(
+  'ten pushes that come when a run has listed already are one more run, which finds what came with them',
+  async t => {
+    const { pipeline, mailbox, answered } = await pushed(t)
+    mailbox.deliver(5, 5)
+    const [first = '', ...others] = HISTORY_IDS
+    mailbox.before = async kind => {
+      if (kind !== 'fetch' || others.length === 0) return
+      mailbox.deliver(1, 5)
+      await Promise.all(others.splice(0).map(historyId => requestSync(pipeline.office, ANA, historyId)))
+      await answered()
+    }
+    await requestSync(pipeline.office, ANA, first)
+    await pipeline.quiet()
+    t.same(mailbox.calls, ['changes', 'fetch 5', 'changes', 'fetch 1'])
+    await isIntact(t, pipeline, { messages: 16, tasks: 5 + 5 + 1 })
+    t.same(await messagesOf(pipeline), ids(16), 'nothing is missed')
+  },
+)
+
+for (const [when, forgetful] of [
+  ['while all is remembered', false],
+  ['when everything that could recognise it has expired', true],
+] as const) {
+  t.test(`whatever was ever written is written again, ${when}: it has no second effect`, async t => {
+    const mailbox = fakeMailbox(20)
+    const pipeline = await startPipeline(redis, mailbox)
+    t.teardown(() => pipeline.stop())
+    mailbox.deliver(60, 12)
+    await pipeline.sync()
+    mailbox.deliver(5, 5)
+    await pipeline.sync()
+    const { redis: client, keys } = pipeline.office
+    const partition = keys.partitionOf(ANA)
+    const tasks = (await pipeline.read(analysisTasks)).map(({ body }) => body.task)
+    t.equal(tasks.length, 17)
+    const cursor = await client.hget(keys.mailbox(ANA), 'cursor')
+
+    if (forgetful) await expireNow(pipeline)
+    const written = await Promise.all(
+      STREAMS.filter(stream => stream !== analysisTasks).flatMap(({ name }) =>
+        (['live', 'bulk'] as const).map(async lane => {
+          const key = keys.stream(partition, name, lane)
+          const entries = await client.xrange(key, '-', '+')
+          return entries.map(([, fields]) => ({ key, text: fields[1] ?? '' }))
+        }),
+      ),
+    )
+    const again = client.pipeline()
+    for (const { key, text } of written.flat()) again.xadd(key, '*', 'envelope', text)
+    await again.exec()
+    t.ok(written.flat().length > 200, `${written.flat().length} entries`)
+    await pipeline.quiet()
+
+    t.same(
+      (await pipeline.read(analysisTasks)).map(({ body }) => body.task),
+      tasks,
+      'no task more',
+    )
+    t.equal(await client.hget(keys.mailbox(ANA), 'cursor'), cursor, 'the cursor is where it was')
+    const runs = await listRuns(client, keys, 10)
+    t.same(
+      runs.filter(({ addsUp, settled }) => !addsUp || !settled),
+      [],
+    )
+    mailbox.deliver(3, 3)
+    t.match(await pipeline.sync(), { listed: 3, fates: { fetched: 3 }, tasks: 3, addsUp: true })
+    t.same(doubles((await pipeline.read(analysisTasks)).map(({ body }) => body.task)), [])
+    t.same(await messagesOf(pipeline), ids(68))
+  })
+}
+
+t.test('a push that comes again when its run is long forgotten looks once, and finds only what is new', async t => {
+  const { pipeline, mailbox } = await pushed(t)
+  const [{ run } = { run: '' }] = await listRuns(pipeline.office.redis, pipeline.office.keys, 1)
+  await expireNow(pipeline)
+  mailbox.deliver(1, 5)
+  const { redis: client, keys, now } = pipeline.office
+  const again = async () => {
+    await postWatchEvent(client, keys, ANA, { run, at: now(), body: { cause: 'push', historyId: '1' } })
+    await pipeline.quiet()
+  }
+  await again()
+  t.same(mailbox.calls, ['changes', 'fetch 1', 'fetch 2'], 'what is new, and what its thread needs besides')
+  t.match(await listRuns(client, keys, 10), [{ run, listed: 1, context: 2, tasks: 1, addsUp: true }])
+  await again()
+  await again()
+  t.equal(mailbox.calls.length, 3, 'and from then on it is known again')
+  t.same(await messagesOf(pipeline), ids(11))
+})
+
+/** A pipeline with ten messages read; `answered` waits until list-ids has looked at every watch event, and works on one at most. */
+async function pushed(t: Test) {
+  const mailbox = fakeMailbox()
+  const pipeline = await startPipeline(redis, mailbox)
+  t.teardown(() => pipeline.stop())
+  mailbox.deliver(10, 5)
+  await pipeline.sync()
+  mailbox.calls.length = 0
+  const answered = () =>
+    until(async () => {
+      const backlog = await readBacklog(pipeline.office.redis, pipeline.office.keys, [listIds])
+      return backlog.reduce((sum, { waiting, inWork }) => sum + (waiting ?? 1) + inWork, 0) <= 1
+    }, 'every push is looked at')
+  return { pipeline, mailbox, answered }
+}
+
+/** Lets everything expire that ever expires: runs, windows and cached messages. */
+async function expireNow({ office: { redis: client } }: TestPipeline): Promise<void> {
+  const mortal: string[] = []
+  for (const key of await client.keys('*')) if ((await client.pttl(key)) > 0) mortal.push(key)
+  for (const key of mortal) await client.pexpire(key, 1)
+  await until(async () => (await client.exists(...mortal)) === 0, 'they have expired')
+}
+
+/** Every message that is in some task. */
+async function messagesOf(pipeline: TestPipeline): Promise<string[]> {
+  const tasks = await pipeline.read(analysisTasks)
+  return [...new Set(tasks.flatMap(({ body }) => body.messages.map(({ id }) => id)))].sort()
+}
+
+function ids(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `m${index}`).sort()
+}
