@@ -1,18 +1,25 @@
 import { parseArgs } from 'node:util'
 import { untilSignalled } from '../pipeline/lifecycle.ts'
 import { runChaos } from './chaos.ts'
+import { measureQuota } from './quota.ts'
 import { type Comparison, compareSync } from './sync.ts'
 
 const PROFILES = ['live', 'seed'] as const
 const SYNC_USE = 'sync [--json] [--profile live] [--profile seed]'
 const CHAOS_USE = 'chaos [--seconds N] [--seed S] [--json]'
+const QUOTA_USE = 'quota [--messages N] [--json]'
 const MOST_SECONDS = 86_400
+const MOST_MESSAGES = 100_000
+// Five thousand messages take some nine minutes of the provider's and less than one here.
+const QUOTA_BENCH = { speed: 12, fetchers: 4 }
+const WELL_USED = { used: 0.97, refusedShare: 0.01 }
 const MOST_SEED = 2 ** 32 - 1
 
 const [command = '', ...words] = process.argv.slice(2)
 if (command === 'sync') await sync()
+else if (command === 'quota') await quota()
 else if (command === 'chaos') await chaos()
-else wrongUse(`${SYNC_USE}, or ${CHAOS_USE}`)
+else wrongUse(`${SYNC_USE}, or ${QUOTA_USE}, or ${CHAOS_USE}`)
 process.exit()
 
 async function sync(): Promise<void> {
@@ -35,6 +42,26 @@ async function sync(): Promise<void> {
     )
   }
   if (values.json) print(JSON.stringify(results))
+}
+
+async function quota(): Promise<void> {
+  const { values } = parsed(QUOTA_USE, () =>
+    parseArgs({
+      args: words,
+      options: { json: { type: 'boolean', default: false }, messages: { type: 'string', default: '5000' } },
+    }),
+  )
+  const messages = wholeNumber('--messages', values.messages, { least: 1200, most: MOST_MESSAGES, use: QUOTA_USE })
+  const result = await measureQuota({ ...QUOTA_BENCH, messages }).catch(failed)
+  const { read, dead, units, minutes, used, requests, refused, worstMinute } = result
+  print(
+    `${read} of ${messages} messages, ${units} units in ${minutes.toFixed(1)} minutes of 6000 units: ${(used * 100).toFixed(1)} % used, ` +
+      `${worstMinute} in the worst minute; ${refused} of ${requests} requests refused, ${dead} dead`,
+  )
+  if (values.json) print(JSON.stringify(result))
+  const isWell =
+    used >= WELL_USED.used && result.refusedShare < WELL_USED.refusedShare && dead === 0 && read === messages
+  if (!isWell) process.exitCode = 1
 }
 
 async function chaos(): Promise<void> {
@@ -65,10 +92,14 @@ function parsed<T>(use: string, parse: () => T): T {
   }
 }
 
-function wholeNumber(name: string, text: string, { least, most }: { least: number; most: number }): number {
+function wholeNumber(
+  name: string,
+  text: string,
+  { least, most, use = CHAOS_USE }: { least: number; most: number; use?: string },
+): number {
   const number = Number(text)
   if (/^\d+$/.test(text) && number >= least && number <= most) return number
-  return wrongUse(`${CHAOS_USE}; ${name} is a whole number from ${least} to ${most}`)
+  return wrongUse(`${use}; ${name} is a whole number from ${least} to ${most}`)
 }
 
 function failed(error: Error): never {

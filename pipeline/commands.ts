@@ -10,6 +10,7 @@ import { awaitRedis } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { createLog, type Log } from './log.ts'
 import { reachMailboxes } from './mail-source.ts'
+import { unitsSaved } from './quotas.ts'
 import { findRedis } from './redis-source.ts'
 import { connectIfNew, requestSync } from './request-sync.ts'
 import { findSimulator } from './simulator.ts'
@@ -69,6 +70,7 @@ export async function sync(context: CommandContext, name: string): Promise<boole
       onStandstill: warnOfStandstill,
     })
     const summary = summarise(runs, {
+      saved: run => unitsSaved(run, office.config),
       mailboxes: 1,
       seconds: (office.now() - since) / 1000,
       redis: await redisLabel(office.redis),

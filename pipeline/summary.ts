@@ -14,7 +14,10 @@ export interface Summary {
   tasks: number
   fates: Record<Fate, number>
   calls: Record<Exclude<CallKind, 'profile'>, number>
+  /** What the provider counted against its quota, listing included. */
   units: number
+  /** How much more it would have been message by message. */
+  saved: number
   seconds: number
   redis: string
 }
@@ -22,7 +25,7 @@ export interface Summary {
 /** Sums up runs. */
 export function summarise(
   runs: readonly RunRecord[],
-  rest: { mailboxes: number; seconds: number; redis: string },
+  rest: { mailboxes: number; seconds: number; redis: string; saved: (run: RunRecord) => number },
 ): Summary {
   const total = (count: (run: RunRecord) => number) => runs.reduce((sum, run) => sum + count(run), 0)
   const calls = CALL_KINDS.filter(kind => kind !== 'profile')
@@ -36,6 +39,7 @@ export function summarise(
     fates: Object.fromEntries(FATES.map(fate => [fate, total(run => run.fates[fate])])) as Summary['fates'],
     calls: Object.fromEntries(calls.map(kind => [kind, total(run => run.calls[kind])])) as Summary['calls'],
     units: total(run => run.units),
+    saved: total(rest.saved),
     seconds: Math.round(rest.seconds * 1000) / 1000,
     redis: rest.redis,
   }
@@ -88,12 +92,14 @@ export function callsOf(run: RunRecord): number {
   return CALL_KINDS.reduce((sum, kind) => sum + run.calls[kind], 0)
 }
 
-function verdict({ messages, fates, calls, tasks }: Summary): string {
+function verdict({ messages, fates, calls, tasks, units, saved }: Summary): string {
   const made = Object.values(calls).reduce((sum, count) => sum + count, 0)
   if (messages === 0) return `Nothing new, for ${count(made, 'provider call')}.`
   const oneByOne = calls.list + calls.history + calls.delta + fates.fetched + fates.gone
   const instead = oneByOne > made ? ` instead of ${oneByOne}` : ''
-  return `${count(messages, 'message')} became ${count(tasks, 'analysis task')}, with ${count(made, 'provider call')}${instead}.`
+  const cheaper =
+    saved > 0 ? ` and ${count(units, 'unit')} of quota instead of ${(units + saved).toLocaleString('en')}` : ''
+  return `${count(messages, 'message')} became ${count(tasks, 'analysis task')}, with ${count(made, 'provider call')}${instead}${cheaper}.`
 }
 
 function count(number: number, word: string): string {

@@ -8,6 +8,7 @@ import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { keeperOf } from './keeper-command.ts'
 import { createLog } from './log.ts'
 import { type MailSource, openMailSource } from './mail-source.ts'
+import { unitsSaved } from './quotas.ts'
 import { openRedisServer, type RedisServer } from './redis-source.ts'
 import { connectIfNew, requestSync } from './request-sync.ts'
 import { STAGES } from './stages.ts'
@@ -90,7 +91,8 @@ function report(
 ): Summary {
   const { mailboxes, since, server, options } = facts
   const seconds = (office.now() - since) / 1000
-  const summary = summarise(runs, { mailboxes, seconds, redis: server.label })
+  const saved = (run: RunRecord) => unitsSaved(run, office.config)
+  const summary = summarise(runs, { mailboxes, seconds, redis: server.label, saved })
   if (!options.json) options.print(summaryTable(runs, summary))
   else if (options.once) options.print(JSON.stringify(summary))
   return summary

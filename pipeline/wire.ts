@@ -15,6 +15,7 @@ import { createGuard, type Guard } from './breaker.ts'
 import { consumerName, deadOnThisHost, newRunId } from './identity.ts'
 import type { Log } from './log.ts'
 import type { Mailboxes } from './providers.ts'
+import { openQuotas, type Quotas } from './quotas.ts'
 import { type RunningStage, runStage } from './run-stage.ts'
 import { paceOf, STAGES } from './stages.ts'
 import { tellOfRun } from './tell.ts'
@@ -50,10 +51,16 @@ const BREAKER_OPEN_MS = 60_000
 export function startStages(
   stages: readonly Stage[],
   office: Office,
-  options: { mailboxes: Mailboxes; log: Log & { child(fields: object): Log }; onEvent?: (event: RunEvent) => void },
+  options: {
+    mailboxes: Mailboxes
+    log: Log & { child(fields: object): Log }
+    onEvent?: (event: RunEvent) => void
+    quotas?: Quotas
+  },
 ): RunningStage {
   const { config, redis, keys, now } = office
   const [firstStage] = STAGES
+  const { quotas = openQuotas(office) } = options
   const guards = new Map<Provider, Guard>()
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const alone = oneAtATime()
@@ -100,9 +107,10 @@ export function startStages(
   }
 
   function runFor(mailbox: MailboxId, call: Run['call']): Run {
+    const quota = quotas(mailbox)
     return {
       mailbox: guardOf(providerOf(mailbox))(options.mailboxes(mailbox)),
-      call,
+      call: quota ? { ...call, quota } : call,
       cache: createCache(redis, keys, mailbox, config.CACHE_MESSAGE_TTL),
       ledger: createLedger(redis, keys, mailbox, now),
       task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL },

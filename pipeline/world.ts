@@ -6,6 +6,7 @@ import { readRun } from '../shared/redis/runs.ts'
 import type { Batch, Run, StageName } from '../shared/stage.ts'
 import {
   cachedMessages,
+  fetchedMessages,
   type ListedId,
   messageIds,
   missingIds,
@@ -86,7 +87,9 @@ async function heldThen(office: Office, { mailbox, items }: Batch<unknown>, then
       const places = items.filter(({ body }) => (body as ListedId).id === id)
       if (places.some(place => (then.at(cachedMessages.name, place.id)?.body as SettledId)?.fate === 'cached'))
         return true
-      if (places.some(place => then.at(missingIds.name, place.id))) return false
+      // What was fetched then is answered from the records too.
+      if (places.some(place => then.at(missingIds.name, place.id) ?? then.at(fetchedMessages.name, place.id)))
+        return false
       return (await redis.exists(keys.message(mailbox, id))) === 1
     }),
   )

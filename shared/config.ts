@@ -4,13 +4,12 @@ import { MailError } from './error.ts'
 /** How much of a mailbox its first sync reads: the newest `count` messages, all of them, or those of the last `days`. */
 export type InitialSync = { kind: 'newest'; count: number } | { kind: 'all' } | { kind: 'days'; days: number }
 
-const whole = (low: number, high: number, preset: number) =>
-  z.coerce
-    .number({ error: `a whole number from ${low} to ${high}` })
-    .int(`a whole number from ${low} to ${high}`)
-    .min(low, `a whole number from ${low} to ${high}`)
-    .max(high, `a whole number from ${low} to ${high}`)
-    .default(preset)
+const between = (low: number, high: number) => {
+  const allowed = `a whole number from ${low} to ${high}`
+  return z.coerce.number({ error: allowed }).int(allowed).min(low, allowed).max(high, allowed)
+}
+
+const whole = (low: number, high: number, preset: number) => between(low, high).default(preset)
 
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T, preset: T[number]) =>
   z.enum(values, { error: `one of ${values.join(', ')}` }).default(() => preset)
@@ -51,6 +50,13 @@ const settings = z.object({
   GMAIL_REFRESH_TOKEN: z.string().optional(),
   INITIAL_SYNC: initialSync,
   GMAIL_QUOTA: oneOf(['2026', 'legacy'], '2026'),
+  GMAIL_QUOTA_SHARE: z.coerce
+    .number({ error: 'a number from 0.05 to 1' })
+    .min(0.05, 'a number from 0.05 to 1')
+    .max(1, 'a number from 0.05 to 1')
+    .default(1),
+  GMAIL_USER_UNITS: between(100, 10_000_000).optional(),
+  GMAIL_PROJECT_UNITS: whole(1000, 1_000_000_000, 1_200_000),
   GMAIL_BATCH_SIZE: whole(1, 100, 20),
   GMAIL_MAX_CONCURRENT_BATCHES: whole(1, 50, 3),
   GMAIL_FIELDS: z

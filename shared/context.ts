@@ -1,3 +1,4 @@
+import { countThreads } from './by-thread.ts'
 import type { Envelope } from './envelope.ts'
 import type { Listed } from './mailbox.ts'
 import { follow, type Outcome } from './stage.ts'
@@ -18,12 +19,13 @@ export function askContext<In>(item: Envelope<In>, wanted: readonly Listed[], no
     items: wanted.slice(at * LARGEST_WINDOW, (at + 1) * LARGEST_WINDOW),
   }))
   return {
-    deliveries: windows.flatMap(({ window, items }) =>
-      items.map(({ id, thread }, index) => {
-        const body = { id, thread, window, index, of: items.length }
+    deliveries: windows.flatMap(({ window, items }) => {
+      const ofThread = countThreads(items)
+      return items.map(({ id, thread }, index) => {
+        const body = { id, thread, window, index, of: items.length, ofThread: ofThread(thread) }
         return follow(item, missingIds, `${item.run}/${window}/${index}`, body, now)
-      }),
-    ),
+      })
+    }),
     facts: [
       ...windows.map(
         ({ window, items }) => ({ fact: 'window-opened', from: item, window, context: true, items }) as const,

@@ -1,5 +1,6 @@
 import { MailError } from './error.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
+import type { Quota } from './quota.ts'
 
 /** Where mail lives. */
 export const PROVIDERS = ['gmail', 'outlook'] as const
@@ -21,7 +22,12 @@ export interface Listed {
 }
 
 /** A message whose content is wanted. */
-export type Wanted = Listed
+export interface Wanted extends Listed {
+  /** How many messages of its thread were listed with it, and are likely to be wanted in this call and in others about now. */
+  ofThread?: number | undefined
+  /** It is to be asked for by itself, because asking for its thread failed before. */
+  alone?: boolean
+}
 
 /** Labels that were put on or taken off a message. */
 export interface LabelChange {
@@ -54,10 +60,14 @@ export type Fetched =
 export const CALL_KINDS = ['list', 'batch', 'single', 'thread', 'history', 'delta', 'profile'] as const
 export type CallKind = (typeof CALL_KINDS)[number]
 
-/** What a provider call is given: when to give up, and where to note what it cost (`units` of the provider's quota). */
+/**
+ * What a provider call is given: when to give up, where to note what it cost (`units` of the provider's quota), and whom to ask for
+ * leave before it is sent; without a quota nothing is held back.
+ */
 export interface Call {
   signal: AbortSignal
   meter: (kind: CallKind, units: number) => void
+  quota?: Quota
 }
 
 /** Whose mailbox this is, and a cursor from which everything after this moment will be listed. */
@@ -67,9 +77,10 @@ export interface Opened {
 }
 
 /**
- * One mailbox at its provider: the port every provider adapter fulfils. Each method is one provider call, never retried inside;
- * only a batch answer that cannot be read is asked for again, message by message, and every call is metered.
- * All throw MailError and nothing else.
+ * One mailbox at its provider: the port every provider adapter fulfils. Each method is one provider call, never retried inside; only
+ * what a batch answer leaves in doubt is asked for again, message by message, and a batch that the quota lets through in parts is sent
+ * in parts. Every call is metered. All throw MailError and nothing else, but for what the call's quota throws; a call whose turn is
+ * not near is `throttled` unsent, and says when to ask again.
  */
 export interface Mailbox {
   /**
@@ -79,7 +90,7 @@ export interface Mailbox {
   open(call: Call, knownUntil?: number): Promise<Opened>
   /** Lists one page of what is new since the cursor; a cursor fresh from `open` starts with the first sync's listing. */
   changes(since: Cursor, page: Page | undefined, call: Call): Promise<Changes>
-  /** Fetches messages; the answer holds every wanted id, whatever became of it. */
+  /** Fetches messages; the answer holds every wanted id, whatever became of it, and as `ok` also messages that came along unasked. */
   fetch(wanted: readonly Wanted[], call: Call): Promise<ReadonlyMap<MessageId, Fetched>>
 }
 

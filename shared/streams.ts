@@ -36,7 +36,13 @@ export type WatchEvent = z.infer<typeof watchEvent>
 /** "This mailbox changed", or "list the next page of this run" when a window was merged. */
 export const watchEvents: Stream<WatchEvent> = { name: 'watch-events', body: watchEvent }
 
-const listedId = z.object({ id: z.string(), thread: z.string(), ...place })
+const listedId = z.object({
+  id: z.string(),
+  thread: z.string(),
+  ...place,
+  /** How many of the window's ids are of its thread. */
+  ofThread: z.number().int().optional(),
+})
 export type ListedId = z.infer<typeof listedId>
 
 /** Listed ids, each with its place in its window. */

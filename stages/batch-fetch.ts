@@ -1,10 +1,15 @@
 import type { Envelope } from '../shared/envelope.ts'
 import { MailError } from '../shared/error.ts'
-import type { Fetched } from '../shared/mailbox.ts'
+import type { Fetched, Wanted } from '../shared/mailbox.ts'
+import type { MessageId } from '../shared/message.ts'
 import { follow, type Stage } from '../shared/stage.ts'
 import { type Fate, fetchedMessages, type ListedId, missingIds } from '../shared/streams.ts'
 
-/** Fetches missing messages, a batch with one provider call, and keeps them in the cache. */
+// A message that could not be had with its thread so often is asked for by itself.
+const ATTEMPTS_WITH_THREAD = 2
+const nothing: ReadonlyMap<MessageId, Fetched> = new Map()
+
+/** Fetches missing messages, a batch with one provider call, and keeps in the cache what comes, be it wanted or not. */
 export const batchFetch: Stage<ListedId> = {
   name: 'batch-fetch',
   reads: [missingIds],
@@ -12,12 +17,15 @@ export const batchFetch: Stage<ListedId> = {
   pace: { size: 20, waitMs: 50, concurrency: 3 },
 
   async handle(batch, run) {
-    const answers = await run.mailbox.fetch(
-      batch.items.map(item => item.body),
-      run.call,
-    )
+    // Since it was found missing it may have come along with another batch's thread.
+    const here = await run.cache.touch(batch.items.map(item => item.body.id))
+    const wanted = batch.items.filter(item => !here.has(item.body.id))
+    const answers = wanted.length > 0 ? await run.mailbox.fetch(wanted.map(asWanted), run.call) : nothing
     await run.cache.put([...answers.values()].flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : [])))
-    const results = batch.items.map(item => ({ item, ...fateOf(answers.get(item.body.id)) }))
+    const results = batch.items.map(item => ({
+      item,
+      ...(here.has(item.body.id) ? { fate: 'fetched' as const } : fateOf(answers.get(item.body.id))),
+    }))
     return {
       deliveries: results.flatMap(({ item, fate }) => (fate ? [settle(item, fate, run.now())] : [])),
       failed: results.flatMap(({ item, error }) => (error ? [{ item, error }] : [])),
@@ -25,6 +33,10 @@ export const batchFetch: Stage<ListedId> = {
   },
 
   bury: (item, error) => ({ deliveries: [settle(item, 'dead', item.at, error.message)] }),
+}
+
+function asWanted({ attempt, body: { id, thread, ofThread } }: Envelope<ListedId>): Wanted {
+  return { id, thread, ofThread, alone: attempt >= ATTEMPTS_WITH_THREAD }
 }
 
 function fateOf(answer: Fetched | undefined): { fate?: Fate; error?: MailError } {

@@ -1,3 +1,4 @@
+import { countThreads, keepThreads } from '../shared/by-thread.ts'
 import { joined } from '../shared/context.ts'
 import type { Envelope, Lane } from '../shared/envelope.ts'
 import type { Cursor } from '../shared/mailbox.ts'
@@ -55,12 +56,15 @@ async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promis
     const fresh = await run.mailbox.open(run.call, place.syncedAt)
     return listPage(item, 'bulk', { since: fresh.cursor, from, window, syncedAt: place.syncedAt }, run)
   }
-  const deliveries = changes.ids.map(({ id, thread }, index) =>
+  // Beside each other, messages of a thread come into one batch and can be fetched as one.
+  const ids = keepThreads(changes.ids)
+  const ofThread = countThreads(ids)
+  const deliveries = ids.map(({ id, thread }, index) =>
     follow(
       item,
       messageIds,
       `${item.run}/${window}/${index}`,
-      { id, thread, window: `${window}`, index, of: changes.ids.length },
+      { id, thread, window: `${window}`, index, of: ids.length, ofThread: ofThread(thread) },
       run.now(),
       lane,
     ),
@@ -77,7 +81,7 @@ async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promis
     deliveries,
     facts: [
       ...(deliveries.length > 0
-        ? [{ fact: 'window-opened', from: item, window: `${window}`, context: false, items: changes.ids } as const]
+        ? [{ fact: 'window-opened', from: item, window: `${window}`, context: false, items: ids } as const]
         : []),
       ...(changes.cursor === undefined
         ? []

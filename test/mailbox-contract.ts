@@ -6,8 +6,8 @@ import type { MessageId } from '../shared/message.ts'
 /** A mailbox at its provider, to be held to the contract; its first sync lists all of it. */
 export interface ContractSubject {
   mailbox: Mailbox
-  /** Delivers so many mails, each to a thread of its own, and tells their ids in the order of delivery. */
-  deliver(count: number): Promise<readonly MessageId[]>
+  /** Delivers so many mails, each to a thread of its own or dealt out to so many threads, and tells their ids in the order of delivery. */
+  deliver(count: number, threads?: number): Promise<readonly MessageId[]>
   /** Deletes a message for good. */
   remove?(id: MessageId): Promise<void>
   /** An id the provider might have given and has not. */
@@ -100,6 +100,39 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
       t.same([...answers.keys()].sort(), [...new Set(wanted.map(({ id }) => id))].sort())
       for (const { id, thread } of wanted) t.match(answers.get(id), { outcome: 'ok', message: { id, thread } })
     }
+  })
+
+  fact('what comes along with the wanted is whole, and of a wanted thread', async (t, subject, { call }) => {
+    const { mailbox, deliver, remove } = subject
+    await deliver(12, 3)
+    const { pages } = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
+    const listed = pages.flatMap(page => page.ids)
+    const threads = [...new Set(listed.map(({ thread }) => thread))]
+    const of = (thread: string | undefined) => listed.filter(one => one.thread === thread)
+    t.equal(threads.length, 3)
+    for (const wanted of [
+      listed,
+      of(threads[0]).slice(0, 2),
+      of(threads[1]),
+      [...of(threads[0]), ...of(threads[1]).slice(1)],
+    ]) {
+      const [answers, same] = await Promise.all([mailbox.fetch(wanted, call), mailbox.fetch(wanted, call)])
+      for (const { id, thread } of wanted) {
+        t.match(answers.get(id), { outcome: 'ok', message: { id, thread } })
+        t.match(same.get(id), { outcome: 'ok', message: { id, thread } }, 'asked for twice at the same time')
+      }
+      for (const [id, answer] of [...answers, ...same]) {
+        const thread = listed.find(one => one.id === id)?.thread
+        t.match(answer, { outcome: 'ok', message: { id, thread } })
+        t.ok(wanted.some(one => one.thread === thread))
+      }
+    }
+    const [lost, ...kept] = of(threads[2])
+    if (!remove || !lost) return
+    await remove(lost.id)
+    const answers = await mailbox.fetch([lost, ...kept], call)
+    t.match(answers.get(lost.id), { outcome: 'gone' })
+    for (const { id } of kept) t.match(answers.get(id), { outcome: 'ok', message: { id } })
   })
 
   fact('an unknown id is gone, and harms no other', async (t, { mailbox, deliver, unknown }, { call }) => {

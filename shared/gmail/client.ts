@@ -2,7 +2,9 @@ import { auth, gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/inde
 import fetch from 'node-fetch'
 import { z } from 'zod'
 import { MailError } from '../error.ts'
+import type { Call, CallKind } from '../mailbox.ts'
 import { type Answer, errorOf, networkError } from './errors.ts'
+import { spend, spentOn, takeLeave } from './spend.ts'
 
 /** A Google OAuth client and the refresh token that a mailbox's owner gave it. */
 export interface GmailAccount {
@@ -17,13 +19,15 @@ export interface ClientOptions {
   rootUrl: string
   tokenUrl: string
   timeoutMs?: number | undefined
+  now?: () => number
 }
 
-/** One HTTP request to be sent: what it is, for messages; until when; and who is told in the moment it is sent. */
+/** One HTTP request to be sent: what it is, for messages; for which call; and what the call's meter is told when it is sent. */
 interface Sending {
   doing: string
-  signal: AbortSignal
-  onSent: () => void
+  call: Call
+  kind: CallKind
+  units: number
 }
 
 type Request = (
@@ -33,14 +37,17 @@ type Request = (
 
 /** The one way to Google of a mailbox. Both methods send one request, retry nothing, and give answers of any status. */
 export interface GmailClient {
-  /** Sends a request through the Gmail library; throws `unavailable` without an answer, and what the token endpoint says. */
+  /**
+   * Takes leave from the call's quota and sends a request through the Gmail library; throws `unavailable` without an answer, what the
+   * token endpoint says, and `throttled` unsent.
+   */
   ask(sending: Sending, request: Request): Promise<Answer>
-  /** Posts a multipart batch, with the same bearer; as `ask`, and the body of an answer stays text. */
+  /** Posts a multipart batch, with the same bearer; as `ask`, but leave was taken already, and the body of an answer stays text. */
   postBatch(sending: Sending, batch: { contentType: string; body: string }): Promise<BatchAnswer>
 }
 
 /** The answer to a batch as it came. */
-interface BatchAnswer extends Answer {
+export interface BatchAnswer extends Answer {
   contentType: string | undefined
   body: string
 }
@@ -49,7 +56,8 @@ const TIMEOUT_MS = 30_000
 const TOKEN_LIFE_MS = 3_600_000
 
 /** A client of its own for one mailbox: its access token is asked for when it is needed first, once however many calls wait for it. */
-export function gmailClient({ account, rootUrl, tokenUrl, timeoutMs = TIMEOUT_MS }: ClientOptions): GmailClient {
+export function gmailClient(options: ClientOptions): GmailClient {
+  const { account, rootUrl, tokenUrl, timeoutMs = TIMEOUT_MS, now = Date.now } = options
   const oauth = new auth.OAuth2({
     clientId: account.clientId,
     clientSecret: account.clientSecret,
@@ -74,19 +82,24 @@ export function gmailClient({ account, rootUrl, tokenUrl, timeoutMs = TIMEOUT_MS
   const batchUrl = new URL('batch/gmail/v1', rootUrl).href
 
   return {
-    ask: (sending, request) =>
-      within(sending, timeoutMs, async signal => {
-        const token = await bearer(sending.doing, signal)
-        sending.onSent()
-        const { status, data, headers } = await request(api, { signal })
-        forget(token, status)
-        return { status, body: data, retryAfter: retryAfterIn(headers) }
-      }),
+    async ask(sending, request) {
+      const { doing, call, kind, units } = sending
+      const send = () =>
+        within(sending, timeoutMs, async signal => {
+          const token = await bearer(doing, signal)
+          call.meter(kind, units)
+          const { status, data, headers } = await request(api, { signal })
+          forget(token, status)
+          return { status, body: data, retryAfter: retryAfterIn(headers) }
+        })
+      const taken = await takeLeave(call, [units], doing)
+      return spend(taken, units, send, answer => spentOn([{ answer, units }], now))
+    },
 
     postBatch: (sending, { contentType, body }) =>
       within(sending, timeoutMs, async signal => {
         const token = await bearer(sending.doing, signal)
-        sending.onSent()
+        sending.call.meter(sending.kind, sending.units)
         const headers = { authorization: `Bearer ${token}`, 'content-type': contentType }
         const answer = await fetch(batchUrl, { method: 'POST', headers, body, signal })
         forget(token, answer.status)
@@ -136,7 +149,8 @@ function retryAfterIn(headers: unknown): string | undefined {
 
 // Ends with the work, the caller's abort or the time limit, whichever is first. AbortSignal.any would do, but a signal that lives
 // as long as the process holds on to every signal made from it in Node 20.
-async function within<T>({ doing, signal }: Sending, timeoutMs: number, work: (signal: AbortSignal) => Promise<T>) {
+async function within<T>({ doing, call }: Sending, timeoutMs: number, work: (signal: AbortSignal) => Promise<T>) {
+  const { signal } = call
   if (signal.aborted) throw new MailError('unavailable', `${doing}: given up before it was sent`)
   const controller = new AbortController()
   let giveUp = () => {}

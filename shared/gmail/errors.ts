@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type ErrorKind, MailError } from '../error.ts'
+import type { Refusal } from '../quota.ts'
 
 /** An HTTP answer of Google's, or a part of a batch answer: the body as JSON where it is JSON, else as text. */
 export interface Answer {
@@ -70,10 +71,23 @@ export function errorOf(answer: Answer, doing: string, judging: Judging = {}): M
   return new MailError(kind, message, wait === undefined ? {} : { retryAfterMs: wait })
 }
 
+/**
+ * Which limit an answer says was met, if it says so. The limit on requests at once has no reason of its own, only words: "Too many
+ * concurrent requests for user" (developers.google.com/gmail/api/guides/handle-errors).
+ */
+export function refusalOf(answer: Answer): Refusal | undefined {
+  if (answer.status < 400) return undefined
+  const said = readError(answer.body)
+  if (kindOf(answer, said, 'rejected') !== 'throttled') return undefined
+  const isCrowd = said.reasons.some(reason => plain(reason) === 'concurrentlimitexceeded')
+  return isCrowd || /\bconcurrent\b/i.test(said.message) ? 'concurrency' : 'rate'
+}
+
 /** Whether the API itself says that what was asked for does not exist; a 404 page of anything in between says no such thing. */
 export function isNotFound({ status, body }: Answer): boolean {
+  if (status !== 404) return false
   const { code, reasons } = readError(body)
-  if (status !== 404 || (code !== undefined && code !== 404)) return false
+  if (code !== undefined && code !== 404) return false
   return code === 404 || reasons.some(reason => plain(reason) === 'notfound')
 }
 
@@ -141,10 +155,17 @@ function kindOf({ status, body }: Answer, { code, reasons }: Said, notFound: Err
 }
 
 function retryAfterMs(header: string | undefined, { message, retryDelay }: Said, now: number): number | undefined {
-  const text = header?.trim() || retryDelay || /retry after\s+(\S.*?)[\s.]*$/i.exec(message)?.[1]
-  if (!text) return undefined
-  const seconds = /^(\d+(?:\.\d+)?)(?:\s*s(?:ec(?:ond)?s?)?)?$/i.exec(text)?.[1]
-  const wait = seconds === undefined ? Date.parse(text) - now : Number(seconds) * 1000
+  // What follows the time in a message is said of something else, "(Mail sending)" for instance.
+  const told = /retry after:?\s+(\d\S*(?:\s+s(?:ec(?:ond)?s?)?\b)?|[A-Z][a-z]{2}, .*?GMT)/i.exec(message)?.[1]
+  return waitIn(header, now) ?? waitIn(retryDelay, now) ?? waitIn(told?.replace(/[.,;]+$/, ''), now)
+}
+
+// Seconds, with or without a fraction and a unit, or a date.
+function waitIn(text: string | undefined, now: number): number | undefined {
+  const trimmed = text?.trim()
+  if (!trimmed) return undefined
+  const seconds = /^(\d*\.?\d+)(?:\s*s(?:ec(?:ond)?s?)?)?$/i.exec(trimmed)?.[1]
+  const wait = seconds === undefined ? Date.parse(trimmed) - now : Number(seconds) * 1000
   return Number.isNaN(wait) ? undefined : Math.min(LONGEST_WAIT_MS, Math.max(0, Math.ceil(wait)))
 }
 

@@ -53,7 +53,7 @@ export async function listFirst(
   const { client, costs, pageSize } = options
   const wanted = listing.list === 'newest' ? listing.left : MOST_A_PAGE
   const doing = `messages.list of ${options.name}`
-  const sending = { doing, signal: call.signal, onSent: () => call.meter('list', costs.messageList) }
+  const sending = { doing, call, kind: 'list', units: costs.messageList } as const
   const answer = await client.ask(sending, (api, inner) =>
     api.users.messages.list(
       {
@@ -89,7 +89,7 @@ export async function listHistory(
 ): Promise<Changes> {
   const { client, costs, pageSize } = options
   const doing = `history.list of ${options.name}`
-  const sending = { doing, signal: call.signal, onSent: () => call.meter('history', costs.historyList) }
+  const sending = { doing, call, kind: 'history', units: costs.historyList } as const
   const answer = await client.ask(sending, (api, inner) => {
     const params: gmail_v1.Params$Resource$Users$History$List = {
       userId: 'me',

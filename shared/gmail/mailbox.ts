@@ -6,6 +6,7 @@ import { type GmailAccount, gmailClient } from './client.ts'
 import { readCursor, readPage, writeCursor } from './cursor.ts'
 import { errorOf } from './errors.ts'
 import { fetchMessages } from './fetch.ts'
+import { createFlights } from './flights.ts'
 import { firstListing, listFirst, listHistory } from './listing.ts'
 import { QUOTA_COSTS, type QuotaTable } from './quota.ts'
 
@@ -37,21 +38,21 @@ const profile = z.object({ emailAddress: z.string().min(1), historyId: z.coerce.
 const OVERLAP_MS = 24 * 3_600_000
 
 /**
- * A mailbox at Gmail. Each method is one HTTP request, metered in quota units when it is sent and never retried; only an unreadable
- * batch answer is asked for again message by message. A cursor says `pinned:H` before the first listing and `history:H` after it.
+ * A mailbox at Gmail. Each method is one HTTP request, metered in quota units when it is sent and never retried; only what a batch
+ * answer leaves in doubt is asked for again message by message. A cursor says `pinned:H` before the first listing and `history:H` after it.
  */
 export function gmailMailbox(options: GmailOptions): Mailbox {
   const { address, account, rootUrl = ROOT_URL, tokenUrl = TOKEN_URL, fields, pageSize, now = Date.now } = options
-  const client = gmailClient({ account, rootUrl, tokenUrl, timeoutMs: options.timeoutMs })
+  const client = gmailClient({ account, rootUrl, tokenUrl, timeoutMs: options.timeoutMs, now })
   const costs = QUOTA_COSTS[options.quota]
   const name = `gmail:${address}`
   const listing = { name, client, costs, pageSize, now }
+  const fetching = { name, client, costs, fields, now, flights: createFlights() }
 
   return {
     async open(call, knownUntil) {
       const doing = `getProfile of ${name}`
-      const sending = { doing, signal: call.signal, onSent: () => call.meter('profile', costs.profile) }
-      const answer = await client.ask(sending, (api, inner) =>
+      const answer = await client.ask({ doing, call, kind: 'profile', units: costs.profile }, (api, inner) =>
         api.users.getProfile({ userId: 'me', fields: 'emailAddress,historyId' }, inner),
       )
       if (answer.status !== 200) throw errorOf(answer, doing, { now })
@@ -76,9 +77,6 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
       return listFirst(listing, place, at ?? firstListing(options.initialSync, now(), place.after), call)
     },
 
-    fetch(wanted, call) {
-      const ids = [...new Set(wanted.map(({ id }) => id))]
-      return fetchMessages({ name, client, costs, fields, now }, ids, call)
-    },
+    fetch: (wanted, call) => fetchMessages(fetching, wanted, call),
   }
 }

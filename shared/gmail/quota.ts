@@ -21,3 +21,9 @@ export const QUOTA_COSTS: Readonly<Record<QuotaTable, QuotaCosts>> = {
   '2026': { ...SAME, messageGet: 20, threadGet: 40 },
   legacy: { ...SAME, messageGet: 5, threadGet: 10 },
 }
+
+/**
+ * Units a minute that Google lets be spent on one mailbox (developers.google.com/gmail/api/reference/quota). A project's own limit is
+ * the same under both tables.
+ */
+export const UNITS_A_MINUTE: Readonly<Record<QuotaTable, number>> = { '2026': 6000, legacy: 15_000 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Lane } from '../envelope.ts'
-import type { MailboxId, Provider } from '../mailbox.ts'
+import { type MailboxId, type Provider, providerOf } from '../mailbox.ts'
 import type { StageName } from '../stage.ts'
 
 /** A partition such as `p03`; all keys of a mailbox carry their partition's hash tag, so that a script can touch them together. */
@@ -27,6 +27,10 @@ export interface Keys {
   mailbox(mailbox: MailboxId): string
   /** What waits until the mailbox is resumed. */
   parked(mailbox: MailboxId): string
+  /** What was spent on the mailbox of its provider's quota. */
+  quota(mailbox: MailboxId): string
+  /** What was spent on all mailboxes of the mailbox's provider. */
+  projectQuota(mailbox: MailboxId): string
   message(mailbox: MailboxId, id: string): string
   thread(mailbox: MailboxId, thread: string): string
   run(partition: Partition, run: string): string
@@ -62,6 +66,8 @@ export function createKeys(prefix: string, count: number): Keys {
     runs: partition => at(partition, 'runs'),
     mailbox: mailbox => at(partitionOf(mailbox), `mailbox:${mailbox}`),
     parked: mailbox => at(partitionOf(mailbox), `parked:${mailbox}`),
+    quota: mailbox => at(partitionOf(mailbox), `quota:${mailbox}`),
+    projectQuota: mailbox => `${prefix}:quota:${providerOf(mailbox)}`,
     message: (mailbox, id) => at(partitionOf(mailbox), `msg:${mailbox}:${id}`),
     thread: (mailbox, thread) => at(partitionOf(mailbox), `thread:${mailbox}:${thread}`),
     run: (partition, run) => at(partition, `run:${run}`),

@@ -17,6 +17,8 @@ export const redriveScript = script('redrive')
 export const trimScript = script('trim')
 export const reapScript = script('reap')
 export const leaseScript = script('lease')
+export const quotaReserveScript = script('quota-reserve')
+export const quotaSettleScript = script('quota-settle')
 
 function script(name: string): Script {
   const text = source(`${name}.lua`)

@@ -16,7 +16,8 @@ t.test('a message is shown hop by hop, from the watch event to its task', async 
   const mailbox = fakeMailbox(10)
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
-  mailbox.deliver(15, 4)
+  mailbox.deliver(10)
+  mailbox.deliver(5, 4)
   const { run } = await pipeline.sync()
   const { seen, stories } = await explained(pipeline, 'm12')
   t.equal(seen, true)
@@ -27,9 +28,9 @@ t.test('a message is shown hop by hop, from the watch event to its task', async 
     [
       `watch-events ${run}`,
       `watch-events ${run}/page/2`,
-      `message-ids ${run}/2/2`,
-      `missing-ids ${run}/2/2`,
-      `fetched-messages ${run}/2/2`,
+      `message-ids ${run}/2/3`,
+      `missing-ids ${run}/2/3`,
+      `fetched-messages ${run}/2/3`,
       `merged ${run}/2`,
       `merged ${run}/release/1`,
       `threads ${run}/release/1/t0`,
@@ -43,7 +44,7 @@ t.test('a message is shown hop by hop, from the watch event to its task', async 
     elsewhere: [],
     fate: { fate: 'fetched' },
     windows: [{ window: '2', merged: true, missing: 0 }],
-    thread: { thread: 't0', known: 4, waits: false },
+    thread: { thread: 't0', known: 2, waits: false },
     cachedForSeconds: Number,
   })
   t.equal(story?.tasks.length, 1)
@@ -67,7 +68,7 @@ t.test('an envelope id stands for its message in that run, and a message in two 
     (await explained(pipeline, 'm1')).stories.map(({ run }) => run),
     [first.run, second.run],
   )
-  const one = await explained(pipeline, `${second.run}/1/1`)
+  const one = await explained(pipeline, `${second.run}/1/2`)
   t.match(one, { message: 'm1', stories: [{ run: second.run, fate: { fate: 'cached' }, tasks: [] }] })
   t.equal(one.stories.length, 1)
   t.equal((await explained(pipeline, 'm1', 'gmail:bo@example.com')).seen, false)
@@ -170,8 +171,8 @@ t.test('a stream of thousands of entries is read to its end', async t => {
   t.teardown(() => pipeline.stop())
   mailbox.deliver(1700, 300)
   await pipeline.sync()
-  t.match((await explained(pipeline, 'm0')).stories, [{ fate: { fate: 'fetched' } }])
-  t.match((await explained(pipeline, 'm1699')).stories, [{ fate: { fate: 'fetched' } }])
+  t.match((await explained(pipeline, 'm0')).stories, [{ fate: { fate: /^(cached|fetched)$/ } }])
+  t.match((await explained(pipeline, 'm1699')).stories, [{ fate: { fate: /^(cached|fetched)$/ } }])
 })
 
 type Explained = { message: string; seen: boolean; stories: Story[] }

@@ -6,7 +6,7 @@ mailboxContract(t, 'the fake', async () => {
   const mailbox = fakeMailbox(7)
   return {
     mailbox,
-    deliver: async count => mailbox.deliver(count),
+    deliver: async (count, threads) => mailbox.deliver(count, threads),
     remove: async id => mailbox.remove(id),
     unknown: 'm999999',
     requests: () => mailbox.calls.length,

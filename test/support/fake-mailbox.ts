@@ -1,8 +1,9 @@
 import { MailError } from '../../shared/error.ts'
+import { planRequests } from '../../shared/gmail/plan.ts'
 import type { Call, Changes, Cursor, Fetched, Mailbox, Page, Wanted } from '../../shared/mailbox.ts'
 import type { Message, MessageId } from '../../shared/message.ts'
 
-/** A mailbox in memory that fulfils the port: a first listing in pages, then what was delivered since. */
+/** A mailbox in memory that fulfils the port: a first listing in pages, then what was delivered since; threads come along whole. */
 export interface FakeMailbox extends Mailbox {
   deliver(count: number, threads?: number): MessageId[]
   remove(id: MessageId): void
@@ -50,7 +51,10 @@ export function fakeMailbox(pageSize = 500): FakeMailbox {
 
     async fetch(wanted, call) {
       await begin('fetch', wanted, call, wanted.length === 1 ? 'single' : 'batch')
-      return new Map(wanted.map(({ id }): [MessageId, Fetched] => [id, found(id)]))
+      const threads = planRequests(wanted).flatMap(request => ('thread' in request ? [request.thread] : []))
+      const along = messages.filter(one => threads.includes(one.thread) && !removed.has(one.id))
+      const ids = new Set([...along.map(({ id }) => id), ...wanted.map(({ id }) => id)])
+      return new Map([...ids].map((id): [MessageId, Fetched] => [id, found(id)]))
     },
   }
   return fake

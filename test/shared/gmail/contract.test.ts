@@ -9,12 +9,13 @@ import { openCall } from './google.ts'
 const ADDRESS = 'ana@example.com'
 const FIELDS = 'id,threadId,labelIds,snippet,payload/headers,internalDate'
 
-const mail = (number: number) =>
+const mail = (number: number, answers?: number) =>
   [
     'From: Bo <bo@example.com>',
     `To: Ana <${ADDRESS}>`,
     `Subject: Subject ${number}`,
     `Message-ID: <${number}@example.com>`,
+    ...(answers === undefined ? [] : [`In-Reply-To: <${answers}@example.com>`]),
     '',
     `This is mail ${number}.`,
     '',
@@ -41,10 +42,11 @@ for (const pageSize of [
     let number = 0
     return {
       mailbox: mailboxAt(sim.url, pageSize),
-      deliver: async count =>
-        Array.from({ length: count }, () => {
+      deliver: async (count, threads = count) =>
+        Array.from({ length: count }, (_, index) => {
           number += 1
-          return sim.deliver(ADDRESS, mail(number), { receivedAt: 1_790_000_000_000 + number * 1000 }).id
+          const raw = mail(number, index < threads ? undefined : number - threads)
+          return sim.deliver(ADDRESS, raw, { receivedAt: 1_790_000_000_000 + number * 1000 }).id
         }),
       unknown: '18c0123456789abc',
       requests: () => sim.calls().total,
@@ -67,8 +69,10 @@ t.test('the demo mailbox is read whole, but for spam and trash', async t => {
   t.equal(page.ids.length, size)
   const messages = []
   for (let from = 0; from < page.ids.length; from += 100) {
-    const answers = await mailbox.fetch(page.ids.slice(from, from + 100), call)
-    messages.push(...[...answers.values()].flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : [])))
+    const wanted = page.ids.slice(from, from + 100)
+    const answers = await mailbox.fetch(wanted, call)
+    const outcomes = wanted.flatMap(({ id }) => answers.get(id) ?? [])
+    messages.push(...outcomes.flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : [])))
   }
   t.equal(messages.length, size)
   for (const message of messages) {

@@ -1,0 +1,171 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { untilQuiet } from '../pipeline/follow.ts'
+import { createLog } from '../pipeline/log.ts'
+import { openMailboxes } from '../pipeline/providers.ts'
+import { openQuotas } from '../pipeline/quotas.ts'
+import { openRedisServer } from '../pipeline/redis-source.ts'
+import { requestSync } from '../pipeline/request-sync.ts'
+import { STAGES } from '../pipeline/stages.ts'
+import { openOffice, startStages } from '../pipeline/wire.ts'
+import { type Config, readConfig } from '../shared/config.ts'
+import { connectMailbox } from '../shared/redis/mailboxes.ts'
+import type { RunRecord } from '../shared/redis/runs.ts'
+import { type GmailSimulator, startGmail } from '../sim/gmail.ts'
+import { memoryMailbox, type SimMailbox } from '../sim/mailbox.ts'
+
+/** How well a mailbox's quota is used; minutes are those of the provider, which pass faster here. */
+export interface QuotaUse {
+  messages: number
+  /** Messages that were read. */
+  read: number
+  dead: number
+  units: number
+  minutes: number
+  /** What was spent from the end of the first minute to the end of the last whole one, of what might have been. */
+  used: number
+  /** Requests, each part of a batch one, refused ones included; whoever made them. */
+  requests: number
+  refused: number
+  refusedShare: number
+  /** The refusals of each whole minute. */
+  refusedByMinute: number[]
+  /** The most units in any minute, as the provider counted them. */
+  worstMinute: number
+}
+
+export interface QuotaBench {
+  messages: number
+  /** How many times faster minutes pass. */
+  speed: number
+  /** How many fetch, each as a process of its own would. */
+  fetchers: number
+  /** Whoever else asks for mail of the same mailbox; is stopped at the end. */
+  meanwhile?: (sim: GmailSimulator, address: string) => { stop(): Promise<void> }
+}
+
+const ADDRESS = 'ana@example.com'
+const UNITS_A_MINUTE = 6000
+const MINUTE_MS = 60_000
+const MESSAGES_A_THREAD = 4
+const LOOK_EVERY_MS = 5
+
+/** Reads a mailbox at a Gmail that lets 6,000 units a minute be spent. */
+export async function measureQuota({ messages, speed, fetchers, meanwhile }: QuotaBench): Promise<QuotaUse> {
+  const quota = { userUnitsPerMinute: UNITS_A_MINUTE }
+  const sim = await startGmail({ profile: 'live', speed, mailboxes: [threadsOf(messages)], quota })
+  const dataDir = await mkdtemp(join(tmpdir(), 'mailsluice-bench-'))
+  const other = meanwhile?.(sim, ADDRESS)
+  try {
+    const watch = watchMinutes(sim, speed)
+    const run = await read(sim, { dataDir, speed, fetchers })
+    await other?.stop()
+    const { marks, worstMinute, minutes } = watch.stop()
+    const { units, methods, refused } = sim.quota.counts(ADDRESS)
+    const refusals = refused.user + refused.concurrent
+    const requests = Object.values(methods).reduce((sum, count) => sum + count, refusals)
+    return {
+      messages: run.listed,
+      read: run.fates.fetched + run.fates.cached,
+      dead: run.fates.dead,
+      units,
+      minutes,
+      used: ((marks.at(-1)?.units ?? 0) - (marks[0]?.units ?? 0)) / (Math.max(1, marks.length - 1) * UNITS_A_MINUTE),
+      requests,
+      refused: refusals,
+      refusedShare: refusals / requests,
+      refusedByMinute: marks.map((mark, index) => mark.refused - (marks[index - 1]?.refused ?? 0)),
+      worstMinute,
+    }
+  } finally {
+    await sim.close()
+    await rm(dataDir, { recursive: true, force: true })
+  }
+}
+
+async function read(
+  sim: GmailSimulator,
+  { dataDir, speed, fetchers }: { dataDir: string; speed: number; fetchers: number },
+): Promise<RunRecord> {
+  const config: Config = {
+    ...readConfig(),
+    INITIAL_SYNC: { kind: 'all' },
+    LOG_LEVEL: 'error',
+    DATA_DIR: dataDir,
+    REDIS_PREFIX: `bench-${process.pid}`,
+  }
+  const log = createLog(config, 'bench')
+  const server = await openRedisServer(config, log)
+  const office = await openOffice(config, server.url)
+  // A connection, a consumer and a way to Google of its own, as a process has.
+  const start = (stages: typeof STAGES) =>
+    startStages(stages, office, {
+      mailboxes: openMailboxes(config, sim.url),
+      log,
+      quotas: openQuotas(office, MINUTE_MS / speed),
+    })
+  const fetching = STAGES.filter(({ name }) => name === 'batch-fetch')
+  const running = [start(STAGES), ...Array.from({ length: fetchers - 1 }, () => start(fetching))]
+  const signal = new AbortController().signal
+  const mailbox = `gmail:${ADDRESS}` as const
+  try {
+    const { cursor } = await openMailboxes(config, sim.url)(mailbox).open({ signal, meter: () => undefined })
+    await connectMailbox(office.redis, office.keys, mailbox, cursor, office.now())
+    const since = office.now()
+    await requestSync(office, mailbox)
+    const [run] = await untilQuiet(office, { since, mailboxes: [mailbox], signal, bar: false })
+    if (!run) throw new Error('the run did not come about')
+    return run
+  } finally {
+    await Promise.all(running.map(stages => stages.stop(config.DRAIN_MS)))
+    office.close()
+    await server.stop()
+  }
+}
+
+// What had been spent at the end of each whole minute since the first request; idle time after the last request does not count.
+function watchMinutes(sim: GmailSimulator, speed: number) {
+  const marks: { units: number; refused: number }[] = []
+  let before = { units: 0, refused: 0 }
+  let began: number | undefined
+  let last = 0
+  let worstMinute = 0
+  const minutesTo = (at: number) => ((at - (began ?? at)) * speed) / MINUTE_MS
+  const timer = setInterval(() => {
+    const { units, refused, minuteUnits } = sim.quota.counts(ADDRESS)
+    worstMinute = Math.max(worstMinute, minuteUnits)
+    if (units === before.units) return
+    last = performance.now()
+    began ??= last
+    while (minutesTo(last) >= marks.length + 1) marks.push(before)
+    before = { units, refused: refused.user + refused.concurrent }
+  }, LOOK_EVERY_MS)
+  return {
+    stop() {
+      clearInterval(timer)
+      return { marks, worstMinute, minutes: minutesTo(last) }
+    },
+  }
+}
+
+function threadsOf(messages: number): SimMailbox {
+  return memoryMailbox(
+    ADDRESS,
+    Array.from({ length: messages }, (_, index) => {
+      const place = index % MESSAGES_A_THREAD
+      const answers = place === 0 ? [] : [`In-Reply-To: <${index - 1}@example.com>`]
+      const subject = `${place === 0 ? '' : 'Re: '}Topic ${index - place}`
+      const head = [
+        'From: Bo <bo@example.com>',
+        `To: <${ADDRESS}>`,
+        `Subject: ${subject}`,
+        `Message-ID: <${index}@example.com>`,
+      ]
+      return {
+        raw: [...head, ...answers, '', `This is mail ${index}.`].join('\r\n'),
+        receivedAtMs: 1_700_000_000_000 + index * MINUTE_MS,
+      }
+    }),
+  )
+}

@@ -1,0 +1,50 @@
+import type { Config } from '../shared/config.ts'
+import { QUOTA_COSTS, UNITS_A_MINUTE } from '../shared/gmail/quota.ts'
+import { type MailboxId, providerOf } from '../shared/mailbox.ts'
+import type { Quota } from '../shared/quota.ts'
+import { createQuota, type QuotaLimits } from '../shared/redis/quota.ts'
+import type { RunRecord } from '../shared/redis/runs.ts'
+import type { Office } from './wire.ts'
+
+/** The quota of a mailbox, the same object each time; `undefined` where its provider counts none. */
+export type Quotas = (mailbox: MailboxId) => Quota | undefined
+
+// What users report to pass; Google publishes no number.
+const REQUESTS_TO_BEGIN_WITH = 25
+
+/** The quotas of this process's mailboxes, shared with all other processes on the same Redis. `windowMs` stands for the provider's minute. */
+export function openQuotas(
+  { redis, keys, config }: Pick<Office, 'redis' | 'keys' | 'config'>,
+  windowMs?: number,
+): Quotas {
+  const limits = { ...limitsOf(config), ...(windowMs === undefined ? {} : { windowMs }) }
+  const open = new Map<MailboxId, Quota>()
+  return mailbox => {
+    if (providerOf(mailbox) !== 'gmail') return undefined
+    const quota = open.get(mailbox) ?? createQuota({ redis, keys, mailbox, limits })
+    open.set(mailbox, quota)
+    return quota
+  }
+}
+
+/** What the settings let mailsluice spend at Gmail. */
+export function limitsOf(config: Config): QuotaLimits {
+  const most = config.GMAIL_BATCH_SIZE * config.GMAIL_MAX_CONCURRENT_BATCHES
+  const units = config.GMAIL_USER_UNITS ?? UNITS_A_MINUTE[config.GMAIL_QUOTA]
+  return {
+    mailboxUnits: Math.floor(units * config.GMAIL_QUOTA_SHARE),
+    projectUnits: config.GMAIL_PROJECT_UNITS,
+    requests: { first: Math.min(REQUESTS_TO_BEGIN_WITH, most), most },
+  }
+}
+
+/** How many units a run saved: what its messages would have cost one by one, less what they did cost. */
+export function unitsSaved(
+  { mailbox, calls, fates, context, units }: RunRecord,
+  config: Pick<Config, 'GMAIL_QUOTA'>,
+): number {
+  if (providerOf(mailbox as MailboxId) !== 'gmail') return 0
+  const { messageGet, messageList, historyList, profile } = QUOTA_COSTS[config.GMAIL_QUOTA]
+  const listing = calls.list * messageList + calls.history * historyList + calls.profile * profile
+  return (fates.fetched + fates.gone + context) * messageGet + listing - units
+}

@@ -1,0 +1,91 @@
+import { z } from 'zod'
+import { MailError } from '../error.ts'
+import type { Fetched } from '../mailbox.ts'
+import type { Message, MessageId } from '../message.ts'
+import { type Answer, errorOf, isNotFound } from './errors.ts'
+import { readMessage } from './message.ts'
+import type { Request } from './plan.ts'
+
+/** How answers are judged: the mailbox's name for messages, and the time for dates in them. */
+export interface Judge {
+  name: string
+  now: () => number
+}
+
+/** What an answer says of the ids it was asked for; of those in neither it says nothing, and they have to be asked for by themselves. */
+export interface Verdict {
+  outcomes: ReadonlyMap<MessageId, Fetched>
+  /** Messages of a sound thread that nobody asked for. */
+  extra: readonly Message[]
+}
+
+/** Judges the answer to a request. A thread that cannot be had whole says nothing, and neither does one of an id it does not hold. */
+export function judge(options: Judge, request: Request, answer: Answer): Verdict {
+  if ('message' in request) {
+    return { outcomes: new Map([[request.message, outcomeOf(options, request.message, answer)]]), extra: [] }
+  }
+  if (answer.status === 200) return judgeThread(request, answer.body)
+  const error = errorOf(answer, doingOf(options, request), options)
+  if (error.kind !== 'throttled' && !holdsForAll(error)) return { outcomes: new Map(), extra: [] }
+  return { outcomes: new Map(request.ids.map(id => [id, failure(error)])), extra: [] }
+}
+
+const resource = z.object({ id: z.string(), messages: z.array(z.unknown()) })
+
+function judgeThread({ thread, ids }: Extract<Request, { thread: string }>, body: unknown): Verdict {
+  const outcomes = new Map<MessageId, Fetched>()
+  const read = resource.safeParse(body).data
+  if (read?.id !== thread) return { outcomes, extra: [] }
+  const messages = read.messages.map(readMessage)
+  const found = new Map<MessageId, Message>()
+  const disputed = new Set<MessageId>()
+  for (const message of messages) {
+    if (message?.thread !== thread) continue
+    if (found.has(message.id)) disputed.add(message.id)
+    found.set(message.id, message)
+  }
+  for (const id of disputed) found.delete(id)
+  for (const id of ids) {
+    const message = found.get(id)
+    if (message) outcomes.set(id, { outcome: 'ok', message })
+  }
+  // Where anything is odd, an id may have been damaged: what nobody can miss is not kept then.
+  const sound = found.size === messages.length && outcomes.size === ids.length
+  return { outcomes, extra: sound ? [...found.values()].filter(({ id }) => !outcomes.has(id)) : [] }
+}
+
+function outcomeOf(options: Judge, id: MessageId, answer: Answer): Fetched {
+  if (isNotFound(answer)) return { outcome: 'gone' }
+  const doing = `messages.get of ${options.name}`
+  if (answer.status === 200) {
+    const message = readMessage(answer.body)
+    if (message?.id === id) return { outcome: 'ok', message }
+    const what = message ? 'another message than was asked for' : 'no message'
+    return failure(new MailError('unparsable', `${doing}: Google's answer holds ${what}`))
+  }
+  if (answer.status < 400)
+    return failure(new MailError('unparsable', `${doing}: Google answered ${answer.status || 'nothing readable'}`))
+  return failure(errorOf(answer, doing, options))
+}
+
+/** What is being done, for messages. */
+export function doingOf({ name }: Pick<Judge, 'name'>, request: Request): string {
+  return `${'thread' in request ? 'threads.get' : 'messages.get'} of ${name}`
+}
+
+/** An error as the outcome of one id. */
+export function failure(error: MailError): Fetched {
+  if (error.kind !== 'throttled') return { outcome: 'failed', error }
+  return { outcome: 'throttled', ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) }
+}
+
+/** Whether an error says something of the mailbox or the provider, and nothing of the message. */
+export function holdsForAll({ kind }: MailError): boolean {
+  return kind === 'unavailable' || kind === 'unauthorized' || kind === 'misconfigured'
+}
+
+/** Whether an outcome would end an id's way; from an answer in disorder it is not believed. */
+export function isFinal(outcome: Fetched): boolean {
+  if (outcome.outcome === 'failed') return !holdsForAll(outcome.error)
+  return outcome.outcome === 'gone'
+}

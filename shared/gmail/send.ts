@@ -1,0 +1,178 @@
+import { MailError } from '../error.ts'
+import type { Call, Fetched } from '../mailbox.ts'
+import type { Message, MessageId } from '../message.ts'
+import { encodeBatch, matchParts, type Part, parseBatch } from './batch.ts'
+import type { BatchAnswer, GmailClient } from './client.ts'
+import { type Answer, errorOf } from './errors.ts'
+import { doingOf, failure, holdsForAll, isFinal, type Judge, judge } from './outcome.ts'
+import { idsOf, pathOf, queryOf, type Request, unitsOf } from './plan.ts'
+import type { QuotaCosts } from './quota.ts'
+import { spend, spentOn, takeLeave } from './spend.ts'
+
+/** What sending needs to know: `fields` is the partial answer that is asked for, to which `id` and `threadId` are added. */
+export interface SendOptions extends Judge {
+  client: GmailClient
+  costs: QuotaCosts
+  fields: string
+}
+
+/** What answers said: what became of ids, and messages that came along. An id without an outcome was in a thread that lacks it. */
+export interface Got {
+  outcomes: Map<MessageId, Fetched>
+  extra: Message[]
+}
+
+const SINGLES_AT_ONCE = 5
+const NO_ANSWER: Answer = { status: 0, body: '' }
+
+/** Nothing yet. */
+export function noMore(): Got {
+  return { outcomes: new Map(), extra: [] }
+}
+
+/**
+ * Sends one request alone, several as one batch, or as several batches one after the other where the quota wants it so. Throws what holds
+ * for all of them; once something was answered, the rest bears it as its outcome instead.
+ */
+export async function sendTogether(options: SendOptions, requests: readonly Request[], call: Call): Promise<Got> {
+  const got = noMore()
+  let left = requests
+  while (left.length > 0) {
+    try {
+      const [first] = left
+      const sent =
+        left.length === 1 && first
+          ? { count: 1, ...(await sendOne(options, first, call)) }
+          : await sendBatch(options, left, call)
+      keep(got, sent)
+      left = left.slice(sent.count)
+    } catch (thrown) {
+      if (left === requests || !(thrown instanceof MailError) || call.signal.aborted) throw thrown
+      for (const id of left.flatMap(idsOf)) got.outcomes.set(id, failure(thrown))
+      left = []
+    }
+  }
+  return got
+}
+
+// Sends as many of the requests as may go together now.
+async function sendBatch(options: SendOptions, requests: readonly Request[], call: Call) {
+  const { client, costs } = options
+  const doing = `a batch of ${requests.length} requests of ${options.name}`
+  const units = requests.map(request => unitsOf(request, costs))
+  const taken = await takeLeave(call, units, doing)
+  const { count } = taken
+  const some = requests.slice(0, count)
+  const cost = units.slice(0, count).reduce((sum, one) => sum + one, 0)
+  const send = async () => {
+    const parts = some.map((request, index) => ({ contentId: `m${index}`, path: pathOf(request, options.fields) }))
+    return readAnswer(await client.postBatch({ doing, call, kind: 'batch', units: cost }, encodeBatch(parts)), count)
+  }
+  const { outer, readable, answers, proven } = await spend(taken, cost, send, ({ outer, readable, answers }) => {
+    if (outer.status !== 200) return spentOn([{ answer: outer, units: cost }], options.now)
+    if (!readable) return { units: cost }
+    return spentOn(
+      answers.map((answer = NO_ANSWER, index) => ({ answer, units: units[index] ?? 0 })),
+      options.now,
+    )
+  })
+  if (outer.status !== 200) throw errorOf(outer, doing, options)
+  if (!readable) return { count, ...(await sendSingly(options, some, call)) }
+  const { got, doubtful } = judgeAnswers(options, some, { answers, proven })
+  keep(got, await sendSingly(options, doubtful, call))
+  return { count, ...got }
+}
+
+// The outer answer first, then each request's, where there is one.
+function readAnswer(answer: BatchAnswer, count: number) {
+  const outer: Answer = { ...answer, body: answer.status === 200 ? '' : json(answer.body) }
+  const read = answer.status === 200 ? parseBatch(answer.contentType, answer.body) : []
+  const ids = Array.from({ length: count }, (_, index) => `m${index}`)
+  const { parts, proven } = matchParts(ids, read)
+  return {
+    outer,
+    readable: read.some(part => part.status > 0),
+    answers: ids.map(id => answerIn(parts.get(id))),
+    // Without its last line it was cut short, perhaps in the middle of a part.
+    proven: proven && answer.body.trimEnd().endsWith('--'),
+  }
+}
+
+// An answer in disorder is believed only where it can be asked again; what would be final must be said of the very message.
+function judgeAnswers(
+  options: SendOptions,
+  requests: readonly Request[],
+  { answers, proven }: { answers: readonly (Answer | undefined)[]; proven: boolean },
+) {
+  const got = noMore()
+  const doubtful: Request[] = []
+  requests.forEach((request, index) => {
+    const answer = answers[index]
+    if (!answer) {
+      const error = new MailError('unavailable', `${doingOf(options, request)}: the batch answer does not mention it`)
+      for (const id of idsOf(request)) got.outcomes.set(id, failure(error))
+      return
+    }
+    const { outcomes, extra } = judge(options, request, answer)
+    if (!proven && [...outcomes.values()].some(isFinal)) doubtful.push(request)
+    keep(got, { outcomes, extra: proven ? extra : [] })
+  })
+  return { got, doubtful }
+}
+
+async function sendOne(options: SendOptions, request: Request, call: Call): Promise<Got> {
+  const { client, costs, fields } = options
+  const doing = doingOf(options, request)
+  const kind = 'thread' in request ? 'thread' : 'single'
+  const answer = await client.ask({ doing, call, kind, units: unitsOf(request, costs) }, ({ users }, inner) => {
+    const query = { userId: 'me', ...queryOf(request, fields) }
+    return 'thread' in request
+      ? users.threads.get({ ...query, id: request.thread }, inner)
+      : users.messages.get({ ...query, id: request.message }, inner)
+  })
+  const { outcomes, extra } = judge(options, request, answer)
+  for (const outcome of outcomes.values()) {
+    const isError = outcome.outcome === 'failed' && holdsForAll(outcome.error)
+    if (isError || outcome.outcome === 'throttled') throw errorOf(answer, doing, options)
+  }
+  return { outcomes: new Map(outcomes), extra: [...extra] }
+}
+
+// What holds for the whole mailbox is met once and not asked for again.
+async function sendSingly(options: SendOptions, requests: readonly Request[], call: Call): Promise<Got> {
+  const got = noMore()
+  const waiting = [...requests]
+  let refusal: MailError | undefined
+  const work = async () => {
+    for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
+      try {
+        if (refusal) throw refusal
+        keep(got, await sendOne(options, request, call))
+      } catch (thrown) {
+        if (!(thrown instanceof MailError)) throw thrown
+        refusal = thrown
+        for (const id of idsOf(request)) got.outcomes.set(id, failure(thrown))
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: SINGLES_AT_ONCE }, work))
+  if (refusal && call.signal.aborted) throw refusal
+  return got
+}
+
+function keep(got: Got, more: { outcomes: ReadonlyMap<MessageId, Fetched>; extra: readonly Message[] }): void {
+  for (const [id, outcome] of more.outcomes) got.outcomes.set(id, outcome)
+  got.extra.push(...more.extra)
+}
+
+function answerIn(part: Part | undefined): Answer | undefined {
+  return part && { status: part.status, body: json(part.body), retryAfter: part.headers.get('retry-after') }
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,66 @@
+-- Part of quota-reserve.lua and quota-settle.lua. Reads a quota's book as it is now.
+--
+-- Fields of the book
+--   spent:<ms>   units that count until then
+--   lease:<id>   what is under way: "ends since units requests"; one that is never settled counts as sent in its last moment
+--   places       requests at a time that the provider bears, as far as is known; narrowedAt: when it last proved to be less
+--   share        of the limit that is ours, as far as is known, at refusedAt: when the provider last said it was spent
+--   refusals     how often it said so since it last served us; pausedUntil: nothing is sent before
+
+local key, window = KEYS[1], tonumber(ARGV[2])
+local clock = redis.call('TIME')
+local now = tonumber(ARGV[1]) or (clock[1] * 1000 + math.floor(clock[2] / 1000))
+-- Units are put down for a slice of the window, so that the book stays small however many requests there are.
+local slice = math.max(1, math.floor(window / 240))
+local keepWindows = 60
+
+local function whole(value) return string.format('%.0f', value) end
+
+local book = { used = 0, requests = 0, spent = {}, leases = {} }
+
+local function spend(at, units)
+  local ends = math.ceil((at + window) / slice) * slice
+  if units <= 0 or ends <= now then return end
+  redis.call('HINCRBY', key, 'spent:' .. whole(ends), units)
+  book.used = book.used + units
+  book.spent[#book.spent + 1] = { ends = ends, units = units }
+end
+
+local fields = redis.call('HGETALL', key)
+local late = {}
+for at = 1, #fields, 2 do
+  local name, value = fields[at], fields[at + 1]
+  local kind, rest = string.match(name, '^(%a+):(.+)$')
+  if kind == 'spent' then
+    local ends, units = tonumber(rest), tonumber(value)
+    if ends <= now then
+      redis.call('HDEL', key, name)
+    else
+      book.used = book.used + units
+      book.spent[#book.spent + 1] = { ends = ends, units = units }
+    end
+  elseif kind == 'lease' then
+    local ends, since, units, requests = string.match(value, '^(%d+) (%d+) (%d+) (%d+)$')
+    local lease = { ends = tonumber(ends), since = tonumber(since), units = tonumber(units), requests = tonumber(requests) }
+    if lease.ends <= now then
+      redis.call('HDEL', key, name)
+      late[#late + 1] = lease
+    else
+      book.leases[rest] = lease
+      book.used = book.used + lease.units
+      book.requests = book.requests + lease.requests
+    end
+  else
+    book[name] = tonumber(value)
+  end
+end
+for _, lease in ipairs(late) do spend(lease.ends, lease.units) end
+
+-- After a refusal the share is less, and grows again: slowly at first, for whoever else spends here goes on, then ever faster.
+local function shareNow()
+  if not book.refusedAt then return 1 end
+  local windows = (now - book.refusedAt) / window
+  return math.min(1, (book.share or 1) + 0.01 * windows * windows)
+end
+
+local function keep() redis.call('PEXPIRE', key, whole(window * keepWindows)) end

@@ -1,0 +1,49 @@
+#!lua
+-- Takes units of a quota ahead of requests, or says how long they have to wait. In any window of time, whichever way the provider cuts
+-- its own, no more than the limit is spent: units count until a whole window has gone by since their answer was there.
+--
+-- KEYS    a mailbox's book, or a project's
+-- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time to begin with (0: any number), lease (ms),
+--         id, units, requests
+-- Result  {'go'} | {'wait', ms} | {'fewer', requests that may go together}
+
+--@ quota-book.lua
+
+local limit, places, leaseMs = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local id, units, requests = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
+local placeWaitMs = math.ceil(window / 600)
+local smallest = 0.01
+
+local function wait(ms) return { 'wait', math.max(1, math.ceil(ms)) } end
+
+if (book.pausedUntil or 0) > now then return wait(book.pausedUntil - now) end
+
+-- After a refusal one request finds out whether the provider serves again.
+local probing = (book.refusals or 0) > 0
+if places > 0 then places = math.max(1, math.floor(book.places or places)) end
+if probing then places = 1 end
+if places > 0 and requests > places then return { 'fewer', places } end
+
+local allowed = math.floor(limit * (probing and 1 or shareNow()))
+-- What is small, such as looking for news, is not held up by what is large.
+if units > limit * smallest then allowed = allowed - math.floor(limit * smallest) end
+if units > allowed then
+  if requests > 1 then return { 'fewer', math.max(1, math.floor(requests * allowed / units)) } end
+  allowed = units
+end
+if places > 0 and book.requests + requests > places then return wait(placeWaitMs) end
+
+local over = book.used + units - allowed
+if over > 0 then
+  table.sort(book.spent, function(a, b) return a.ends < b.ends end)
+  for _, one in ipairs(book.spent) do
+    over = over - one.units
+    if over <= 0 then return wait(one.ends - now) end
+  end
+  -- What is under way counts for a window from its end.
+  return wait(window)
+end
+
+redis.call('HSET', key, 'lease:' .. id, table.concat({ whole(now + leaseMs), whole(now), whole(units), whole(requests) }, ' '))
+keep()
+return { 'go' }

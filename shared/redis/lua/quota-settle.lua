@@ -1,0 +1,51 @@
+#!lua
+-- Ends a reservation: puts down what was spent, and learns from what the provider refused.
+--
+-- KEYS    a mailbox's book, or a project's
+-- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time to begin with (0: any number), most at a
+--         time, id, units spent, 'rate', 'concurrency' or '' for what was refused, how long the provider asked to wait (ms; -1: it did not say)
+-- Result  1 when the reservation was there, 0 when it had run out
+
+--@ quota-book.lua
+
+local limit, places, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local id, units, refused, retryAfterMs = ARGV[6], tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
+local firstPause, longestPause = window / 30, window
+local leastShare, stepDown = 0.05, 0.9
+
+local lease = book.leases[id]
+local since = lease and lease.since or 0
+-- Of requests that were under way together several may be refused: that is one refusal.
+local isNews = function(last) return since >= (last or 0) end
+
+if lease then
+  redis.call('HDEL', key, 'lease:' .. id)
+  book.used = book.used - lease.units
+  spend(now, units)
+end
+
+if refused == 'rate' then
+  if isNews(book.refusedAt) then
+    -- What we had of the last window is what others leave us.
+    local share = math.min(shareNow(), math.max(leastShare, stepDown * book.used / limit))
+    local refusals = (book.refusals or 0) + 1
+    local pause = math.min(longestPause, firstPause * 2 ^ (refusals - 1))
+    redis.call('HSET', key, 'share', string.format('%.4f', share), 'refusedAt', whole(now), 'refusals', refusals)
+    book.pausedUntil = math.max(book.pausedUntil or 0, now + pause)
+  end
+  if retryAfterMs > 0 then book.pausedUntil = math.max(book.pausedUntil or 0, now + retryAfterMs) end
+  redis.call('HSET', key, 'pausedUntil', whole(book.pausedUntil or 0))
+elseif refused == 'concurrency' then
+  if places > 0 and isNews(book.narrowedAt) then
+    local fewer = math.max(1, math.floor((book.places or places) / 2))
+    redis.call('HSET', key, 'places', fewer, 'narrowedAt', whole(now))
+  end
+elseif lease and units > 0 then
+  redis.call('HDEL', key, 'refusals')
+  local known = book.places or places
+  if places > 0 and known < most then
+    redis.call('HSET', key, 'places', string.format('%.4f', math.min(most, known + lease.requests / (4 * known))))
+  end
+end
+keep()
+return lease and 1 or 0

@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import type { MailboxId } from '../mailbox.ts'
+import type { Leave, Quota, Spent } from '../quota.ts'
+import type { Keys } from './keys.ts'
+import { quotaReserveScript, quotaSettleScript } from './scripts.ts'
+
+/** What a provider lets us spend. */
+export interface QuotaLimits {
+  /** Units that may be spent on one mailbox within any window. */
+  mailboxUnits: number
+  /** Units that may be spent on all mailboxes together within any window. */
+  projectUnits: number
+  /** Requests of one mailbox at a time: to begin with, and at most. */
+  requests: { first: number; most: number }
+  /** How long the provider counts; a minute where it is absent. */
+  windowMs?: number
+}
+
+interface QuotaOptions {
+  redis: Redis
+  keys: Keys
+  mailbox: MailboxId
+  limits: QuotaLimits
+  /** The server's clock, one for all processes, where it is absent. */
+  now?: () => number
+}
+
+const MINUTE_MS = 60_000
+// Longer than any request waits for its answer.
+const LEASE_MS = 45_000
+
+/**
+ * The quota of a mailbox, kept in Redis for all processes, and within it that of its provider project. What the provider refuses is
+ * learned from: a spent minute pauses the mailbox everywhere and lowers its share for a while, a crowd halves the requests at a time.
+ */
+export function createQuota({ redis, keys, mailbox, limits, now }: QuotaOptions): Quota {
+  const { mailboxUnits, projectUnits, requests, windowMs = MINUTE_MS } = limits
+  const own = { key: keys.quota(mailbox), units: mailboxUnits, ...requests }
+  // Different slots of a cluster cannot be seen by one script: first the one, then the other.
+  const project = { key: keys.projectQuota(mailbox), units: projectUnits, first: 0, most: 0 }
+
+  return {
+    async reserve(cost) {
+      const id = randomUUID()
+      const answer = await reserveIn(own, id, cost)
+      if (answer) return answer
+      const refusal = await reserveIn(project, id, cost)
+      if (refusal) {
+        await settleIn(own, id, { units: 0 })
+        return refusal
+      }
+      return {
+        leave: 'go',
+        async settle(spent) {
+          await Promise.all([settleIn(own, id, spent), settleIn(project, id, { units: spent.units })])
+        },
+      }
+    },
+  }
+
+  async function reserveIn(book: typeof own, id: string, cost: { units: number; requests: number }) {
+    const words = [now?.() ?? '', windowMs, book.units, book.first, LEASE_MS, id, cost.units, cost.requests]
+    const [leave, amount = 0] = (await quotaReserveScript(redis, [book.key], words)) as [Leave['leave'], number?]
+    if (leave === 'wait') return { leave, waitMs: amount } as const
+    if (leave === 'fewer') return { leave, most: amount } as const
+    return undefined
+  }
+
+  async function settleIn(
+    book: typeof own,
+    id: string,
+    { units, refused = '', retryAfterMs = -1 }: Omit<Spent, 'refused'> & { refused?: string },
+  ) {
+    const words = [now?.() ?? '', windowMs, book.units, book.first, book.most, id, units, refused, retryAfterMs]
+    await quotaSettleScript(redis, [book.key], words)
+  }
+}

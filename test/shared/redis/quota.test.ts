@@ -1,0 +1,227 @@
+import t, { type Test } from 'tap'
+import type { MailboxId } from '../../../shared/mailbox.ts'
+import type { Leave, Quota } from '../../../shared/quota.ts'
+import { createKeys } from '../../../shared/redis/keys.ts'
+import { createQuota, type QuotaLimits } from '../../../shared/redis/quota.ts'
+import { startRedis } from '../../support/redis.ts'
+
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+
+const LIMITS: QuotaLimits = { mailboxUnits: 6000, projectUnits: 1_200_000, requests: { first: 25, most: 60 } }
+const MINUTE_MS = 60_000
+
+let count = 0
+function ledger(limits: Partial<QuotaLimits> = {}) {
+  count += 1
+  const keys = createKeys(`quota${count}`, 2)
+  const clock = { ms: 1_790_000_000_000 }
+  const of = (mailbox: MailboxId): Quota =>
+    createQuota({ redis: redis.client, keys, mailbox, limits: { ...LIMITS, ...limits }, now: () => clock.ms })
+  return { clock, keys, of, quota: of('gmail:ana@example.com') }
+}
+
+function granted(t: Test, leave: Leave): Extract<Leave, { leave: 'go' }> {
+  t.equal(leave.leave, 'go')
+  if (leave.leave === 'go') return leave
+  throw new Error(`told ${JSON.stringify(leave)}`)
+}
+
+async function serve(t: Test, quota: Quota, units: number, requests = 1): Promise<void> {
+  await granted(t, await quota.reserve({ units, requests })).settle({ units })
+}
+
+t.test('a minute can be spent at once, and what was spent comes back a minute after its answer', async t => {
+  const { clock, quota } = ledger()
+  for (let batch = 0; batch < 14; batch += 1) {
+    const { settle } = granted(t, await quota.reserve({ units: 400, requests: 20 }))
+    clock.ms += 200
+    await settle({ units: 400 })
+  }
+  const left = 14 * 200
+  const leave = await quota.reserve({ units: 400, requests: 20 })
+  t.match(leave, { leave: 'wait' })
+  const waitMs = leave.leave === 'wait' ? leave.waitMs : 0
+  t.ok(waitMs >= MINUTE_MS - left + 200, 'never before the first answer is a minute old')
+  t.ok(waitMs <= MINUTE_MS - left + 200 + 500, 'and soon after it')
+  clock.ms += waitMs - 1
+  t.match(await quota.reserve({ units: 400, requests: 20 }), { leave: 'wait' })
+  clock.ms += 1
+  await serve(t, quota, 400, 20)
+})
+
+t.test('whichever minute is looked at, no more than the limit is spent in it, and almost all of it', async t => {
+  const { clock, quota } = ledger()
+  const began = clock.ms
+  const spans: { from: number; to: number; units: number }[] = []
+  const flying: { settle(): Promise<void>; at: number }[] = []
+  let random = 7
+  const next = (most: number) => {
+    random = (random * 1103515245 + 12345) % 2 ** 31
+    return random % most
+  }
+  while (clock.ms - began < 20 * MINUTE_MS) {
+    for (const done of flying.filter(({ at }) => at <= clock.ms)) {
+      flying.splice(flying.indexOf(done), 1)
+      await done.settle()
+    }
+    const requests = 1 + next(20)
+    const units = requests * 20
+    const leave = await quota.reserve({ units, requests })
+    if (leave.leave === 'go') {
+      const span = { from: clock.ms, to: clock.ms + 100 + next(400), units }
+      spans.push(span)
+      flying.push({ at: span.to, settle: () => leave.settle({ units }) })
+      clock.ms += 1
+    } else clock.ms += leave.leave === 'wait' ? Math.min(leave.waitMs, 100) : 0
+  }
+  // The provider may count a request at any moment from its being sent to its answer: the worst for each window is looked for.
+  const edges = spans.map(({ to }) => to)
+  const worst = Math.max(
+    ...edges.map(edge =>
+      spans.reduce((sum, { from, to, units }) => sum + (to >= edge && from < edge + MINUTE_MS ? units : 0), 0),
+    ),
+  )
+  t.ok(worst <= 6000, `${worst} units in the worst minute`)
+  // The first minute may be spent in its first moment, which would flatter the rest.
+  const later = spans.filter(({ from }) => from >= began + MINUTE_MS)
+  const share = later.reduce((sum, { units }) => sum + units, 0) / (6000 * 19)
+  t.ok(share >= 0.97, `${(share * 100).toFixed(1)} % used`)
+})
+
+t.test('what is small is not held up by what is large', async t => {
+  const { quota } = ledger()
+  for (;;) {
+    const leave = await quota.reserve({ units: 200, requests: 10 })
+    if (leave.leave !== 'go') break
+    await leave.settle({ units: 200 })
+  }
+  await serve(t, quota, 2)
+  await serve(t, quota, 20)
+})
+
+t.test('what was not spent is given back, and a reservation nobody settles runs out', async t => {
+  const { clock, quota } = ledger({ mailboxUnits: 1000, requests: { first: 50, most: 50 } })
+  await granted(t, await quota.reserve({ units: 980, requests: 49 })).settle({ units: 0 })
+  await serve(t, quota, 500, 25)
+  granted(t, await quota.reserve({ units: 480, requests: 24 }))
+  t.match(await quota.reserve({ units: 40, requests: 2 }), { leave: 'wait' }, 'whoever holds it may have sent it')
+  clock.ms += 46_000
+  granted(t, await quota.reserve({ units: 5, requests: 40 }))
+  t.match(
+    await quota.reserve({ units: 100, requests: 1 }),
+    { leave: 'wait' },
+    'its requests are free, its units count on',
+  )
+  clock.ms += 15_000
+  t.match(await quota.reserve({ units: 600, requests: 1 }), { leave: 'wait' })
+  await serve(t, quota, 400)
+  clock.ms += MINUTE_MS
+  await serve(t, quota, 900)
+})
+
+t.test('requests at a time are limited for all together, halved by a crowd, and grow slowly', async t => {
+  const { clock, quota } = ledger({ mailboxUnits: 1_000_000 })
+  t.match(await quota.reserve({ units: 600, requests: 30 }), { leave: 'fewer', most: 25 })
+  const first = granted(t, await quota.reserve({ units: 400, requests: 20 }))
+  t.match(await quota.reserve({ units: 400, requests: 20 }), { leave: 'wait', waitMs: 100 })
+  const second = granted(t, await quota.reserve({ units: 100, requests: 5 }))
+  clock.ms += 1
+  await first.settle({ units: 300, refused: 'concurrency' })
+  await second.settle({ units: 0, refused: 'concurrency' })
+  t.match(await quota.reserve({ units: 600, requests: 30 }), { leave: 'fewer', most: 12 }, 'they were one crowd')
+  for (const most of [6, 3, 1, 1]) {
+    const crowded = granted(t, await quota.reserve({ units: 20, requests: 1 }))
+    clock.ms += 1
+    await crowded.settle({ units: 0, refused: 'concurrency' })
+    t.match(await quota.reserve({ units: 2000, requests: 100 }), { leave: 'fewer', most })
+    clock.ms += 1
+  }
+  for (let served = 0; served < 7000; ) {
+    const leave = await quota.reserve({ units: 50, requests: 50 })
+    const requests = leave.leave === 'fewer' ? leave.most : 50
+    const all = leave.leave === 'go' ? leave : granted(t, await quota.reserve({ units: requests, requests }))
+    await all.settle({ units: requests })
+    served += requests
+    clock.ms += 100
+  }
+  const leave = await quota.reserve({ units: 600, requests: 100 })
+  t.ok(leave.leave === 'fewer' && leave.most > 40 && leave.most <= 60, JSON.stringify(leave))
+})
+
+t.test('a spent minute stops everybody, one request tries again, and the share grows back', async t => {
+  const { clock, of, quota } = ledger()
+  const other = of('gmail:ana@example.com')
+  for (let batch = 0; batch < 7; batch += 1) await serve(t, quota, 400, 20)
+  const [one, two] = [
+    granted(t, await quota.reserve({ units: 200, requests: 10 })),
+    granted(t, await other.reserve({ units: 200, requests: 10 })),
+  ]
+  clock.ms += 1
+  await one.settle({ units: 200, refused: 'rate' })
+  await two.settle({ units: 0, refused: 'rate' })
+  t.match(
+    await other.reserve({ units: 20, requests: 1 }),
+    { leave: 'wait', waitMs: 2000 },
+    'two refusals at once are one',
+  )
+  clock.ms += 2000
+  t.match(await other.reserve({ units: 400, requests: 20 }), { leave: 'fewer', most: 1 })
+  const probe = granted(t, await other.reserve({ units: 20, requests: 1 }))
+  t.match(await quota.reserve({ units: 20, requests: 1 }), { leave: 'wait', waitMs: 100 }, 'only one tries')
+  clock.ms += 1
+  await probe.settle({ units: 0, refused: 'rate' })
+  t.match(await quota.reserve({ units: 20, requests: 1 }), { leave: 'wait', waitMs: 4000 }, 'then twice as long')
+  clock.ms += 4000
+  await serve(t, quota, 20)
+  t.match(await quota.reserve({ units: 400, requests: 20 }), { leave: 'wait' }, 'a little less than we had is ours')
+  clock.ms += 70_000
+  for (let batch = 0; batch < 6; batch += 1) await serve(t, quota, 400, 20)
+  t.match(await quota.reserve({ units: 400, requests: 20 }), { leave: 'wait' })
+  clock.ms += 8 * MINUTE_MS
+  for (let batch = 0; batch < 14; batch += 1) await serve(t, quota, 400, 20)
+})
+
+t.test('how long the provider asks to wait is waited', async t => {
+  const { clock, quota } = ledger()
+  const refused = granted(t, await quota.reserve({ units: 20, requests: 1 }))
+  await refused.settle({ units: 0, refused: 'rate', retryAfterMs: 600_000 })
+  t.match(await quota.reserve({ units: 2, requests: 1 }), { leave: 'wait', waitMs: 600_000 })
+  clock.ms += 600_000
+  await serve(t, quota, 2)
+})
+
+t.test('the project is spent by all its mailboxes', async t => {
+  const { clock, of } = ledger({ projectUnits: 3000 })
+  const [ana, bo] = [of('gmail:ana@example.com'), of('gmail:bo@example.com')]
+  for (let batch = 0; batch < 7; batch += 1) await serve(t, batch % 2 === 0 ? ana : bo, 400, 20)
+  t.match(await ana.reserve({ units: 400, requests: 20 }), { leave: 'wait' })
+  clock.ms += MINUTE_MS + 500
+  for (let batch = 0; batch < 7; batch += 1) await serve(t, bo, 400, 20)
+  t.match(await bo.reserve({ units: 400, requests: 20 }), { leave: 'wait' }, 'what the project refused was not taken')
+})
+
+t.test('more than there is at all goes in parts, and a single request always at last', async t => {
+  const { quota } = ledger({ mailboxUnits: 300, requests: { first: 60, most: 60 } })
+  t.match(await quota.reserve({ units: 800, requests: 40 }), { leave: 'fewer', most: 14 })
+  const small = ledger({ mailboxUnits: 30 })
+  await serve(t, small.quota, 100)
+  t.match(await small.quota.reserve({ units: 100, requests: 1 }), { leave: 'wait' })
+})
+
+t.test('the books stay small, end by themselves, and use the clock of the server', async t => {
+  const { keys, quota, clock } = ledger({ mailboxUnits: 100_000, requests: { first: 5000, most: 5000 } })
+  for (let request = 0; request < 2000; request += 1) {
+    await serve(t, quota, 20)
+    clock.ms += 31
+  }
+  const key = keys.quota('gmail:ana@example.com')
+  t.ok((await redis.client.hlen(key)) <= 250)
+  const ttl = await redis.client.pttl(key)
+  t.ok(ttl > 0 && ttl <= 60 * MINUTE_MS)
+  const mailbox = 'gmail:bo@example.com'
+  const real = createQuota({ redis: redis.client, keys, mailbox, limits: { ...LIMITS, windowMs: 200 } })
+  await serve(t, real, 5900)
+  const leave = await real.reserve({ units: 400, requests: 20 })
+  t.ok(leave.leave === 'wait' && leave.waitMs <= 205)
+})
