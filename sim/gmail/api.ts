@@ -1,8 +1,8 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Account } from './account.ts'
 import type { Call } from './call.ts'
 import * as changes from './changes.ts'
-import { asGoogleError, forbidden, insufficientScopes, invalid, notFound, unauthenticated } from './error.ts'
+import { asGoogleError, forbidden, insufficientScopes, notFound, unauthenticated } from './error.ts'
 import { readFields, selectFields } from './fields.ts'
 import { listHistory } from './history-list.ts'
 import { importMessage, insertMessage, sendMessage } from './insert.ts'
@@ -10,11 +10,12 @@ import { createLabel, deleteLabel, listLabels, renderLabel, updateLabel } from '
 import { listMessages, listThreads } from './listing.ts'
 import { renderAttachment, renderMessage, renderThread } from './message.ts'
 import { METHODS, type Method, type MethodName } from './methods.ts'
-import { flag, knownOnly, oneOf } from './parameters.ts'
+import { flag, knownOnly, oneOf, readJson } from './parameters.ts'
 import type { Quirks } from './quirks.ts'
 import * as resources from './resources.ts'
 import { scopesOf } from './scopes.ts'
 import type { Tokens } from './token.ts'
+import { addUpload, addUploadTypes } from './upload.ts'
 import type { Watches } from './watch.ts'
 
 /** What a simulator is made of: mailboxes by lower-case address, tokens, the clock, and what is odd about it. */
@@ -69,12 +70,17 @@ const ANSWERS: Record<MethodName, Answerer> = {
 
 /** Adds Gmail's methods to a server, with their access checks, `fields`, `alt` and `prettyPrint`, and errors in Google's shape. */
 export function addApi(app: FastifyInstance, world: World): void {
+  addUploadTypes(app)
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_: unknown, body: string) =>
     readJson(body),
   )
   for (const method of METHODS) {
-    addMethod(app, { method, answerer: ANSWERS[method.name], world })
+    const url = `/gmail/v1/users/:userId/${method.path}`
+    const answerWith = (request: FastifyRequest, reply: FastifyReply, body: unknown) =>
+      answerCall(request, reply, { method, body, world })
+    app.route({ method: method.verb, url, handler: (request, reply) => answerWith(request, reply, request.body) })
+    if (method.uploads) addUpload(app, url, answerWith)
   }
   app.setNotFoundHandler(() => {
     throw notFound()
@@ -85,30 +91,29 @@ export function addApi(app: FastifyInstance, world: World): void {
   })
 }
 
-function addMethod(
-  app: FastifyInstance,
-  { method, answerer, world }: { method: Method; answerer: Answerer; world: World },
-): void {
-  const url = `/gmail/v1/users/:userId/${method.path}`
-  app.route({
-    method: method.verb,
-    url,
-    handler: async (request, reply) => {
-      const call = readCall(request, { method, world })
-      oneOf(call.query, 'alt', ['json'])
-      knownOnly(call.query, method.query)
-      const fields = call.query.get('fields')
-      // Checked before the work is done: a wrong selection is refused whatever would have been found.
-      const selection = fields && answerer.shape ? readFields(fields, answerer.shape) : 'all'
-      const body = selectFields(await answerer.answer(call, world), selection)
-      if (!answerer.shape) return reply.code(204).send()
-      const json = JSON.stringify(body, null, flag(call.query, 'prettyPrint', true) ? 2 : 0)
-      return reply.type('application/json; charset=UTF-8').send(`${json}\n`)
-    },
-  })
+/** Answers a call that came in by one of its paths, with what its body was read as. */
+async function answerCall(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { method, body, world }: { method: Method & { name: MethodName }; body: unknown; world: World },
+): Promise<FastifyReply> {
+  const { shape, answer } = ANSWERS[method.name]
+  const call = readCall(request, { method, body, world })
+  oneOf(call.query, 'alt', ['json'])
+  knownOnly(call.query, method.query)
+  const fields = call.query.get('fields')
+  // Checked before the work is done: a wrong selection is refused whatever would have been found.
+  const selection = fields && shape ? readFields(fields, shape) : 'all'
+  const answered = selectFields(await answer(call, world), selection)
+  if (!shape) return reply.code(204).send()
+  const json = JSON.stringify(answered, null, flag(call.query, 'prettyPrint', true) ? 2 : 0)
+  return reply.type('application/json; charset=UTF-8').send(`${json}\n`)
 }
 
-function readCall(request: FastifyRequest, { method, world }: { method: Method; world: World }): Call {
+function readCall(
+  request: FastifyRequest,
+  { method, body, world }: { method: Method; body: unknown; world: World },
+): Call {
   const { accounts, tokens, now, quirks } = world
   const grant = tokens.readAuthorization(request.headers.authorization)
   const account = accounts.get(grant.address)
@@ -119,16 +124,7 @@ function readCall(request: FastifyRequest, { method, world }: { method: Method; 
   const scopes = scopesOf(grant.scope)
   if (!scopes.some(scope => method.scopes.includes(scope))) throw insufficientScopes(method.name)
   const query = new URL(request.url, 'http://localhost').searchParams
-  return { account, query, body: request.body, nowMs: now(), id, messageId, scopes, quirks }
-}
-
-function readJson(text: string): unknown {
-  if (text.trim() === '') return undefined
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw invalid('Invalid JSON payload received. Expected an object key or }.')
-  }
+  return { account, query, body, nowMs: now(), id, messageId, scopes, quirks }
 }
 
 function profile(account: Account) {

@@ -109,13 +109,13 @@ async function answerPart(
   authorization: string | undefined,
 ): Promise<PartAnswer> {
   const own = headers.authorization ?? authorization
-  const type = headers['content-type']
+  const { 'content-type': type = 'application/json' } = headers
   const answer = await parts.inject({
     method: method as 'GET',
     url: path.startsWith('/') ? path : `/${path}`,
     headers: {
       ...(own === undefined ? {} : { authorization: own }),
-      ...(type === undefined || body === '' ? {} : { 'content-type': type }),
+      ...(body === '' ? {} : { 'content-type': type }),
     },
     ...(body === '' ? {} : { payload: body }),
   })

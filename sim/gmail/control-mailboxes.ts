@@ -42,7 +42,6 @@ export function addMailboxControl(app: FastifyInstance, world: World): void {
   }
   const historyOf = ({ history }: Account) => ({ historyId: String(history.currentId()) })
 
-  app.addContentTypeParser('message/rfc822', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) => body)
   app.get('/control/mailboxes', async () => sizes(world))
   app.post('/control/mailboxes/:address/messages', async request => {
     const account = accountOf(request)

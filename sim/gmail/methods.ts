@@ -16,6 +16,8 @@ export interface Method {
   scopes: readonly Scope[]
   /** The query parameters it knows, besides those that every method knows. */
   query: readonly string[]
+  /** Whether a mail can be uploaded to it, under `/upload`. */
+  uploads: boolean
 }
 
 const READ: readonly Scope[] = ['full', 'modify', 'readonly', 'metadata']
@@ -23,6 +25,7 @@ const CHANGE: readonly Scope[] = ['full', 'modify']
 const LABELS: readonly Scope[] = ['full', 'modify', 'labels']
 const INSERT: readonly Scope[] = ['full', 'modify', 'insert']
 const FULL: readonly Scope[] = ['full']
+const UPLOADS = ['messages.insert', 'messages.import', 'messages.send']
 const LIST = ['includeSpamTrash', 'labelIds', 'maxResults', 'pageToken', 'q']
 const GET = ['format', 'metadataHeaders']
 const PUT = ['deleted', 'internalDateSource']
@@ -72,7 +75,7 @@ export type MethodName = (typeof METHODS)[number]['name']
 const PATTERNS = METHODS.map(({ name, verb, path, units }) => ({
   name,
   units,
-  pattern: new RegExp(`^${verb} (/upload)?/gmail/v1/users/[^/]+/${path.replace(/:\w+/g, '[^/]+')}$`),
+  pattern: new RegExp(`^${verb} (/resumable)?(/upload)?/gmail/v1/users/[^/]+/${path.replace(/:\w+/g, '[^/]+')}$`),
 }))
 
 /** The method a request asks for, an upload included; `undefined` where it is none that the simulator has. */
@@ -90,5 +93,5 @@ function method<const Name extends string>(
 ): Method & { name: Name } {
   const [verb, path = ''] = asked.split(' ')
   const units = typeof cost === 'number' ? { 2026: cost, legacy: cost } : cost
-  return { name, verb: verb as Method['verb'], path, units, scopes, query }
+  return { name, verb: verb as Method['verb'], path, units, scopes, query, uploads: UPLOADS.includes(name) }
 }

@@ -15,6 +15,8 @@ const COMMON = [
   'quotaUser',
   'uploadType',
   'upload_protocol',
+  // In the addresses that resumable uploads are given.
+  'upload_id',
 ]
 
 /** How many results a page may hold: `maxResults`, 100 where it is absent and 500 at most; throws a 400 where it is no number. */
@@ -73,10 +75,21 @@ export function knownOnly(query: URLSearchParams, names: readonly string[]): voi
   }
 }
 
+/** Reads a body as JSON, `undefined` where it is empty; throws a 400 where it is none. */
+export function readJson(text: string): unknown {
+  if (text.trim() === '') return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw invalid('Invalid JSON payload received. Expected an object key or }.')
+  }
+}
+
 /** The JSON object of a request's body; throws a 400 where it is none, or has fields that are not allowed there. */
 export function bodyFields(body: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
   if (body === undefined || body === null) return {}
-  if (typeof body !== 'object' || Array.isArray(body)) throw unknownField('Root element must be a message.')
+  if (typeof body !== 'object' || Array.isArray(body) || Buffer.isBuffer(body))
+    throw unknownField('Root element must be a message.')
   for (const name of Object.keys(body))
     if (!names.includes(name)) throw unknownField(`Unknown name "${name}": Cannot find field.`)
   return { ...body }

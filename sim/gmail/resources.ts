@@ -25,6 +25,7 @@ export const MESSAGE: Shape = {
   payload: part,
   sizeEstimate: true,
   raw: true,
+  classificationLabelValues: { labelId: true, fields: { fieldId: true, selection: true } },
 }
 
 /** A page of messages. */

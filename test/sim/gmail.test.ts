@@ -71,6 +71,13 @@ t.test('wrong parameters are refused in the shape of Google’s errors', async t
     'messages?alt=media',
     'history',
     'history?startHistoryId=x',
+    'history?startHistoryId=1000&historyTypes=messageMoved',
+    'messages?labelIds=Label_9',
+    'messages?colour=red',
+    'profile?maxResults=1',
+    'messages?pageToken=YWZ0ZXIgOTk5',
+    'messages/not-an-id',
+    'messages?includeSpamTrash=maybe',
   ]
   for (const path of wrong) {
     t.match(await get(path), { status: 400, body: { error: { code: 400, status: 'INVALID_ARGUMENT' } } }, path)
