@@ -91,6 +91,7 @@ async function read(
   const config: Config = {
     ...readConfig(),
     INITIAL_SYNC: { kind: 'all' },
+    GMAIL_USER_UNITS: UNITS_A_MINUTE,
     LOG_LEVEL: 'error',
     DATA_DIR: dataDir,
     REDIS_PREFIX: `bench-${process.pid}`,

@@ -1,15 +1,17 @@
 import Table from 'cli-table3'
 import type { Config } from '../shared/config.ts'
+import { MailError } from '../shared/error.ts'
 import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
 import { readBacklog } from '../shared/redis/backlog.ts'
 import { redisLabel } from '../shared/redis/connect.ts'
-import { listMailboxes, resumeMailbox } from '../shared/redis/mailboxes.ts'
+import { listMailboxes, readMailbox } from '../shared/redis/mailboxes.ts'
 import { listRuns } from '../shared/redis/runs.ts'
 import type { StageName } from '../shared/stage.ts'
 import { awaitRedis } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { createLog, type Log } from './log.ts'
 import { reachMailboxes } from './mail-source.ts'
+import { sinceRead, stateOf } from './mailbox-state.ts'
 import { unitsSaved } from './quotas.ts'
 import { findRedis } from './redis-source.ts'
 import { connectIfNew, requestSync } from './request-sync.ts'
@@ -30,12 +32,12 @@ export interface CommandContext {
 export async function runOneStage(context: CommandContext, name: StageName): Promise<void> {
   const { config, signal } = context
   const log = createLog(config, name)
-  const mailboxes = reachMailboxes(config, await findSimulator(config))
+  const mailboxesIn = reachMailboxes(config, await findSimulator(config))
   await staying({ ...context, log }, async office => {
     const stages = startStages(
       STAGES.filter(stage => stage.name === name),
       office,
-      { mailboxes, log },
+      { mailboxes: mailboxesIn(office), log },
     )
     log.info({ pid: process.pid }, `${name} is running`)
     await new Promise<void>(resolve => {
@@ -60,6 +62,9 @@ export async function push(context: CommandContext, name: string, historyId: str
 export async function sync(context: CommandContext, name: string): Promise<boolean> {
   return withOffice(context, async office => {
     const mailbox = await connected(office, context, name)
+    const record = await readMailbox(office.redis, office.keys, mailbox)
+    if (record?.pausedAt !== undefined)
+      throw new MailError('misconfigured', `${mailbox} is paused: \`mailsluice resume ${mailbox}\` lets it go on`)
     const since = office.now()
     await requestSync(office, mailbox)
     const runs = await untilQuiet(office, {
@@ -80,15 +85,6 @@ export async function sync(context: CommandContext, name: string): Promise<boole
   })
 }
 
-/** Lets a mailbox that waits for its account go on. */
-export async function resume(context: CommandContext, name: string): Promise<void> {
-  await withOffice(context, async ({ redis, keys }) => {
-    const mailbox = parseMailboxId(name)
-    const entries = await resumeMailbox(redis, keys, mailbox)
-    context.print(context.json ? JSON.stringify({ mailbox, entries }) : `${mailbox}: ${entries} waiting entries go on`)
-  })
-}
-
 /** Shows what waits where. */
 export async function status(context: CommandContext): Promise<void> {
   await withOffice(context, async ({ redis, keys, now }) => {
@@ -105,17 +101,7 @@ export async function status(context: CommandContext): Promise<void> {
     for (const row of backlog)
       stages.push([row.stage, row.lane, row.waiting ?? 'unknown', row.inWork, row.delayed, row.dead])
     const boxes = table(['mailbox', 'last change read', 'state'], 3)
-    for (const { mailbox, cursorAt, activeRun, synced, needsReauth } of mailboxes) {
-      const state =
-        needsReauth !== undefined
-          ? `waits for its account: ${needsReauth}`
-          : activeRun
-            ? `run ${activeRun} under way`
-            : synced
-              ? 'in sync'
-              : 'never synced'
-      boxes.push([mailbox, cursorAt === undefined ? 'never' : `${Math.round((now() - cursorAt) / 1000)} s ago`, state])
-    }
+    for (const record of mailboxes) boxes.push([record.mailbox, sinceRead(record, now()), stateOf(record)])
     context.print(`${server}\n${stages.toString()}\n${boxes.toString()}`)
   })
 }
@@ -161,7 +147,7 @@ export async function withOffice<T>({ config }: CommandContext, work: (office: O
 async function connected(office: Office, { config, signal }: CommandContext, name: string): Promise<MailboxId> {
   const mailbox = parseMailboxId(name)
   const simUrl = await findSimulator(config)
-  await connectIfNew(office, () => reachMailboxes(config, simUrl), mailbox, signal)
+  await connectIfNew(office, () => reachMailboxes(config, simUrl)(office), mailbox, signal)
   return mailbox
 }
 

@@ -63,11 +63,15 @@ async function areEventsTaken({ redis, keys }: Office): Promise<boolean> {
 
 // A mailbox that waits for a person moves no more by itself.
 function isAtRest(record: MailboxRecord | undefined): boolean {
-  return record?.needsReauth !== undefined || (record?.activeRun === undefined && !record?.dirty)
+  return waitsForPerson(record) || (record?.activeRun === undefined && !record?.dirty)
 }
 
 function isParked({ mailbox }: RunRecord, records: readonly (MailboxRecord | undefined)[]): boolean {
-  return records.some(record => record?.mailbox === mailbox && record.needsReauth !== undefined)
+  return records.some(record => record?.mailbox === mailbox && waitsForPerson(record))
+}
+
+function waitsForPerson(record: MailboxRecord | undefined): boolean {
+  return record?.needsReauth !== undefined || record?.pausedAt !== undefined
 }
 
 async function runsOf(

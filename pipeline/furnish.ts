@@ -45,7 +45,9 @@ async function putMailbox({ office, sandbox, setting, of: { mailbox } }: Furnish
   const cursor = setting.place?.cursor ?? record?.cursor
   const synced = setting.place?.lane ? setting.place.lane === 'live' : record?.synced
   await connectMailbox(redis, keys, mailbox, '', now())
-  await redis.expire(keys.mailboxes(keys.partitionOf(mailbox)), sandbox.keepSeconds)
+  const partition = keys.partitionOf(mailbox)
+  await redis.expire(keys.mailboxes(partition), sandbox.keepSeconds)
+  await redis.expire(keys.mailboxEvents(partition), sandbox.keepSeconds)
   await redis.del(keys.mailbox(mailbox))
   await putHash(sandbox, keys.mailbox(mailbox), {
     connectedAt: `${now()}`,

@@ -3,6 +3,19 @@ import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { PinoPretty } from 'pino-pretty'
 import type { Config } from '../shared/config.ts'
 
+// No message holds a secret; should one ever come as a field, it is not written down.
+const SECRET_FIELDS = [
+  'token',
+  'accessToken',
+  'refreshToken',
+  'access_token',
+  'refresh_token',
+  'clientSecret',
+  'client_secret',
+  'authorization',
+]
+const REDACT = { paths: SECRET_FIELDS.flatMap(name => [name, `*.${name}`, `*.*.${name}`]), censor: '[secret]' }
+
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
 /** Logs to stderr: JSON lines, or one readable line each where a person looks on. */
@@ -15,7 +28,7 @@ export function createLog(config: Pick<Config, 'LOG_LEVEL'>, name: string): Logg
         singleLine: true,
       })
     : destination({ dest: 2, sync: true })
-  return pino({ name, level: config.LOG_LEVEL, base: { name } }, stream)
+  return pino({ name, level: config.LOG_LEVEL, base: { name }, redact: REDACT }, stream)
 }
 
 // A progress bar may stand on the line: it is drawn anew below.

@@ -1,19 +1,28 @@
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
+import { listMailboxes } from '../shared/redis/mailboxes.ts'
+import { createVault } from '../shared/redis/secrets.ts'
+import { createSeal } from '../shared/seal.ts'
 import { forgetRunning } from './data-dir.ts'
-import { hasAccount, type Mailboxes, openMailboxes } from './providers.ts'
+import { canConnect, hasAccount } from './oauth-app.ts'
+import { type Mailboxes, openMailboxes, type Store } from './providers.ts'
 import { startSimulator } from './simulator.ts'
 
-/** Where mail comes from: a Google account, or a simulator that is running or is started for it. */
+/** Where mail comes from: Google accounts, or a simulator that is running or is started for it. */
 export interface MailSource {
   /** For people: what it is. */
   label: string
-  mailboxes: Mailboxes
+  /** With the accounts that are kept in the store. */
+  mailboxes(store: Store): Mailboxes
   /** The mailboxes it offers. */
-  list(signal: AbortSignal): Promise<MailboxId[]>
+  list(signal: AbortSignal, store: Store): Promise<MailboxId[]>
   close(): Promise<void>
 }
+
+const HOW_TO_SET =
+  'set GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET and MAILBOXES_KEY and run `mailsluice connect gmail`, or set GMAIL_REFRESH_TOKEN instead of the key'
+const HALF_SET = `an OAuth client is set, and no account: ${HOW_TO_SET}`
 
 const nothing = async () => undefined
 
@@ -23,30 +32,31 @@ export async function openMailSource(config: Config, mbox: readonly string[]): P
     const url = config.SIM_URL.replace(/\/$/, '')
     return {
       label: `simulated Gmail at ${url}`,
-      mailboxes: openMailboxes(config, url),
+      mailboxes: store => openMailboxes(config, url, store),
       list: signal => listSimulated(url, signal),
       close: nothing,
     }
   }
-  if (hasAccount(config) && mbox.length === 0) return openAccount(config)
+  if ((hasAccount(config) || canConnect(config)) && mbox.length === 0) return openAccounts(config)
+  if (config.GMAIL_CLIENT_ID && mbox.length === 0) throw new MailError('misconfigured', HALF_SET)
   if (config.NODE_ENV === 'production') {
     throw new MailError(
       'misconfigured',
-      'NODE_ENV is production and no mail account is set: set GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET and GMAIL_REFRESH_TOKEN, or unset NODE_ENV to run on simulated mail',
+      `NODE_ENV is production and no mail account is set: ${HOW_TO_SET}, or unset NODE_ENV to run on simulated mail`,
     )
   }
   return openSimulator(config, mbox)
 }
 
-/** Mailboxes alone, for processes that run single stages: no mailbox is listed and no simulator started. */
-export function reachMailboxes(config: Config, simUrl: string | undefined): Mailboxes {
-  if (!simUrl && !hasAccount(config)) {
+/** Mailboxes alone, for processes that run single stages: no mailbox is listed and no simulator started. Throws `misconfigured` when no account is set. */
+export function reachMailboxes(config: Config, simUrl: string | undefined): (store: Store) => Mailboxes {
+  if (!simUrl && !hasAccount(config) && !canConnect(config)) {
     throw new MailError(
       'misconfigured',
-      'no mail account is set: set GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET and GMAIL_REFRESH_TOKEN, or SIM_URL to the address of `mailsluice sim`',
+      `no mail account is set: ${HOW_TO_SET}, or SIM_URL to the address of \`mailsluice sim\``,
     )
   }
-  return openMailboxes(config, simUrl)
+  return store => openMailboxes(config, simUrl, store)
 }
 
 async function openSimulator(config: Config, mbox: readonly string[]): Promise<MailSource> {
@@ -54,7 +64,7 @@ async function openSimulator(config: Config, mbox: readonly string[]): Promise<M
   const what = mbox.length > 0 ? mbox.join(', ') : 'a demo mailbox, as no account is set'
   return {
     label: `simulated Gmail at ${sim.url} (${what})`,
-    mailboxes: openMailboxes(config, sim.url),
+    mailboxes: store => openMailboxes(config, sim.url, store),
     list: signal => listSimulated(sim.url, signal),
     async close() {
       await forgetRunning(config.DATA_DIR, 'sim')
@@ -63,18 +73,25 @@ async function openSimulator(config: Config, mbox: readonly string[]): Promise<M
   }
 }
 
-// Google tells whose account it is.
-function openAccount(config: Config): MailSource {
-  const mailboxes = openMailboxes(config, undefined)
+function openAccounts(config: Config): MailSource {
+  const mailboxes = (store: Store) => openMailboxes(config, undefined, store)
   return {
-    label: 'Gmail, with the configured account',
+    label: 'Gmail',
     mailboxes,
-    async list(signal) {
-      const { address } = await mailboxes('gmail:me@gmail.com').open({ signal, meter: () => undefined })
-      return [parseMailboxId(`gmail:${address}`)]
+    async list(signal, store) {
+      const known = (await listMailboxes(store.redis, store.keys)).map(({ mailbox }) => mailbox)
+      const kept = await createVault(store.redis, store.keys, createSeal([])).has(known)
+      const configured = hasAccount(config) ? [await configuredMailbox(mailboxes(store), signal)] : []
+      return [...new Set([...configured, ...kept])]
     },
     close: nothing,
   }
+}
+
+// Google tells whose account it is.
+async function configuredMailbox(mailboxes: Mailboxes, signal: AbortSignal): Promise<MailboxId> {
+  const { address } = await mailboxes('gmail:me@gmail.com').open({ signal, meter: () => undefined })
+  return parseMailboxId(`gmail:${address}`)
 }
 
 async function listSimulated(url: string, signal: AbortSignal): Promise<MailboxId[]> {

@@ -6,8 +6,9 @@ import { parseMailboxId } from '../shared/mailbox.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
 import { STREAMS } from '../shared/streams.ts'
 import { parseFaults } from '../sim/gmail/faults.ts'
+import { addAccountCommands } from './account-program.ts'
 import { checked, gather, webAddress, wholeNumber } from './arguments.ts'
-import { type CommandContext, push, resume, runOneStage, runs, status, sync } from './commands.ts'
+import { type CommandContext, push, runOneStage, runs, status, sync } from './commands.ts'
 import { deadDrop, deadList, deadRedrive, deadShow } from './dead.ts'
 import { explain } from './explain.ts'
 import { runKeeper } from './keeper-command.ts'
@@ -98,12 +99,7 @@ function program(): Command {
     .option('--json', 'print one JSON object', false)
     .action(options => runs(contextOf(options), options.limit))
 
-  mailsluice
-    .command('resume')
-    .description('let a mailbox go on that waits for its account')
-    .argument('<mailbox>', 'such as gmail:ana@example.com')
-    .option('--json', 'print one JSON object', false)
-    .action((mailbox, options) => resume(contextOf(options), mailbox))
+  addAccountCommands(mailsluice, contextOf)
 
   const dead = mailsluice.command('dead').description('dead letters: inputs that were given up').helpCommand(false)
   const stage = () => new Option('--stage <name>', 'only of this stage').argParser(checked(oneStage))

@@ -1,59 +1,80 @@
+import type { Redis } from 'ioredis'
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
-import type { GmailAccount } from '../shared/gmail/client.ts'
 import { gmailMailbox } from '../shared/gmail/mailbox.ts'
+import { type AccessTokens, ownTokens } from '../shared/gmail/tokens.ts'
 import { addressOf, type Mailbox, type MailboxId, providerOf } from '../shared/mailbox.ts'
+import type { Keys } from '../shared/redis/keys.ts'
+import { createLease } from '../shared/redis/lease.ts'
+import { createVault } from '../shared/redis/secrets.ts'
+import { createSeal } from '../shared/seal.ts'
+import { hasAccount, oauthApp } from './oauth-app.ts'
+import { sharedTokens } from './shared-tokens.ts'
 
-/** The mailbox behind an id, the same object each time; throws `unauthorized` or `unsupported` when there is no way to reach it. */
+/** The mailbox behind an id, the same object each time; throws `unsupported` when there is no way to reach it. */
 export type Mailboxes = (mailbox: MailboxId) => Mailbox
+
+/** Where connected accounts are kept. */
+export interface Store {
+  redis: Redis
+  keys: Keys
+}
 
 const PAGE_SIZE = { live: 100, bulk: 500 }
 const GOOGLE = 'https://gmail.googleapis.com'
-const GOOGLE_TOKENS = 'https://oauth2.googleapis.com/token'
 
-/** Mailboxes at Google with the configured account, or at a simulator when `simUrl` names one. */
-export function openMailboxes(config: Config, simUrl: string | undefined): Mailboxes {
+/**
+ * Mailboxes at Google, or at a simulator when `simUrl` names one: with the account that is kept for them in the store, if there is one,
+ * else with the configured account, or one that the simulator takes. Without any, their calls throw `unauthorized`.
+ */
+export function openMailboxes(config: Config, simUrl: string | undefined, store?: Store): Mailboxes {
   const open = new Map<MailboxId, Mailbox>()
   return mailbox => {
-    const known = open.get(mailbox) ?? gmail(mailbox)
+    const known = open.get(mailbox) ?? openGmail(config, simUrl, mailbox, accountOf(mailbox))
     open.set(mailbox, known)
     return known
   }
 
-  function gmail(mailbox: MailboxId): Mailbox {
-    if (providerOf(mailbox) !== 'gmail') {
-      throw new MailError('unsupported', `${mailbox}: Outlook mailboxes are not supported yet; only gmail: ones are`)
-    }
-    const address = addressOf(mailbox)
-    return gmailMailbox({
-      address,
-      account: simUrl ? simulated(address) : accountOf(config, mailbox),
-      rootUrl: `${simUrl ?? GOOGLE}/`,
-      tokenUrl: simUrl ? `${simUrl}/token` : GOOGLE_TOKENS,
-      fields: config.GMAIL_FIELDS,
-      initialSync: config.INITIAL_SYNC,
-      quota: config.GMAIL_QUOTA,
-      pageSize: PAGE_SIZE,
-    })
+  function accountOf(mailbox: MailboxId): AccessTokens {
+    const otherwise = configured(mailbox)
+    if (!store) return otherwise ?? noAccount(mailbox)
+    const { redis, keys } = store
+    const vault = createVault(redis, keys, createSeal(config.MAILBOXES_KEY))
+    const lease = createLease(redis, keys.refreshing(mailbox))
+    return sharedTokens(mailbox, { vault, lease, app: () => oauthApp(config, simUrl), otherwise })
+  }
+
+  function configured(mailbox: MailboxId): AccessTokens | undefined {
+    if (simUrl) return ownTokens(oauthApp(config, simUrl), `simulated:${addressOf(mailbox)}`)
+    const { GMAIL_REFRESH_TOKEN: refreshToken } = config
+    return refreshToken && hasAccount(config) ? ownTokens(oauthApp(config, simUrl), refreshToken) : undefined
   }
 }
 
-/** Whether the settings name a Google account. */
-export function hasAccount(config: Config): boolean {
-  return Boolean(config.GMAIL_CLIENT_ID && config.GMAIL_CLIENT_SECRET && config.GMAIL_REFRESH_TOKEN)
-}
-
-function simulated(address: string): GmailAccount {
-  return { clientId: 'simulated', clientSecret: 'simulated', refreshToken: `simulated:${address}` }
-}
-
-function accountOf(config: Config, mailbox: MailboxId): GmailAccount {
-  const { GMAIL_CLIENT_ID: clientId, GMAIL_CLIENT_SECRET: clientSecret, GMAIL_REFRESH_TOKEN: refreshToken } = config
-  if (!clientId || !clientSecret || !refreshToken) {
-    throw new MailError(
-      'unauthorized',
-      `${mailbox} cannot be reached: set GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET and GMAIL_REFRESH_TOKEN, or SIM_URL for a simulator`,
-    )
+/** One mailbox at Google or at a simulator, with access tokens of this source. */
+export function openGmail(
+  config: Config,
+  simUrl: string | undefined,
+  mailbox: MailboxId,
+  account: AccessTokens,
+): Mailbox {
+  if (providerOf(mailbox) !== 'gmail') {
+    throw new MailError('unsupported', `${mailbox}: Outlook mailboxes are not supported yet; only gmail: ones are`)
   }
-  return { clientId, clientSecret, refreshToken }
+  return gmailMailbox({
+    address: addressOf(mailbox),
+    account,
+    rootUrl: `${simUrl ?? GOOGLE}/`,
+    fields: config.GMAIL_FIELDS,
+    initialSync: config.INITIAL_SYNC,
+    quota: config.GMAIL_QUOTA,
+    pageSize: PAGE_SIZE,
+  })
+}
+
+function noAccount(mailbox: MailboxId): never {
+  throw new MailError(
+    'unauthorized',
+    `${mailbox} cannot be reached: set GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET and GMAIL_REFRESH_TOKEN, or SIM_URL for a simulator`,
+  )
 }

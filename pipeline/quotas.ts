@@ -1,20 +1,23 @@
+import type { Redis } from 'ioredis'
 import type { Config } from '../shared/config.ts'
 import { QUOTA_COSTS, UNITS_A_MINUTE } from '../shared/gmail/quota.ts'
 import { type MailboxId, providerOf } from '../shared/mailbox.ts'
 import type { Quota } from '../shared/quota.ts'
+import type { Keys } from '../shared/redis/keys.ts'
 import { createQuota, type QuotaLimits } from '../shared/redis/quota.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
-import type { Office } from './wire.ts'
+import { canConnect, hasAccount } from './oauth-app.ts'
 
 /** The quota of a mailbox, the same object each time; `undefined` where its provider counts none. */
 export type Quotas = (mailbox: MailboxId) => Quota | undefined
 
 // What users report to pass; Google publishes no number.
 const REQUESTS_TO_BEGIN_WITH = 25
+const NO_LIMIT = 100_000_000
 
 /** The quotas of this process's mailboxes, shared with all other processes on the same Redis. `windowMs` stands for the provider's minute. */
 export function openQuotas(
-  { redis, keys, config }: Pick<Office, 'redis' | 'keys' | 'config'>,
+  { redis, keys, config }: { redis: Redis; keys: Keys; config: Config },
   windowMs?: number,
 ): Quotas {
   const limits = { ...limitsOf(config), ...(windowMs === undefined ? {} : { windowMs }) }
@@ -27,10 +30,11 @@ export function openQuotas(
   }
 }
 
-/** What the settings let mailsluice spend at Gmail. */
-export function limitsOf(config: Config): QuotaLimits {
+/** What the settings let mailsluice spend at Gmail; on simulated mail everything, unless they say how much. */
+function limitsOf(config: Config): QuotaLimits {
   const most = config.GMAIL_BATCH_SIZE * config.GMAIL_MAX_CONCURRENT_BATCHES
-  const units = config.GMAIL_USER_UNITS ?? UNITS_A_MINUTE[config.GMAIL_QUOTA]
+  const isSimulated = config.SIM_URL !== undefined || !(hasAccount(config) || canConnect(config))
+  const units = config.GMAIL_USER_UNITS ?? (isSimulated ? NO_LIMIT : UNITS_A_MINUTE[config.GMAIL_QUOTA])
   return {
     mailboxUnits: Math.floor(units * config.GMAIL_QUOTA_SHARE),
     projectUnits: config.GMAIL_PROJECT_UNITS,

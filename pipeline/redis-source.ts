@@ -9,13 +9,15 @@ export interface RedisServer {
   url: string
   /** For people: what it is and whether it keeps anything. */
   label: string
+  /** It keeps what it holds when mailsluice ends, as far as we know. */
+  durable: boolean
   stop(): Promise<void>
 }
 
 /** The Redis that REDIS_URL names, else an embedded one that is started here, or is running already. */
 export async function openRedisServer(config: Config, log: Log): Promise<RedisServer> {
   if (config.REDIS_URL)
-    return { url: config.REDIS_URL, label: await labelOf(config.REDIS_URL), stop: async () => undefined }
+    return { url: config.REDIS_URL, label: await labelOf(config.REDIS_URL), durable: true, stop: async () => undefined }
   return embeddedRedis({ dataDir: config.DATA_DIR, log })
 }
 

@@ -5,12 +5,12 @@ import { type GmailOptions, type GmailSimulator, startGmail } from '../sim/gmail
 import type { SimMailbox } from '../sim/mailbox.ts'
 import { loadMail } from '../sim/mbox.ts'
 import { findRunning, noteRunning } from './data-dir.ts'
-import { hasAccount } from './providers.ts'
+import { canConnect, hasAccount } from './oauth-app.ts'
 
 /** The simulator that SIM_URL names, or that a running `up` has started, where no mail account is set. */
 export async function findSimulator(config: Config): Promise<string | undefined> {
   if (config.SIM_URL) return config.SIM_URL.replace(/\/$/, '')
-  if (hasAccount(config)) return undefined
+  if (hasAccount(config) || canConnect(config)) return undefined
   const note = (await findRunning(config.DATA_DIR, 'sim')) as { url?: string } | undefined
   return note?.url
 }

@@ -3,8 +3,26 @@ import type { RunEvent } from '../shared/redis/commit.ts'
 import { type RunRecord, runRecord } from '../shared/redis/runs.ts'
 import type { Log } from './log.ts'
 
-/** Logs what became of a run: its metrics once every id has its fate, and an error when it does not add up. */
-export function tellOfRun(event: RunEvent, log: Log): void {
+/** Logs what a commit brought about: what became of a run, and of a mailbox. */
+export function tellOf(event: RunEvent, log: Log): void {
+  const { mailbox, reason, entries } = event
+  switch (event.event) {
+    case 'needs-reauth':
+      log.error(
+        { mailbox, reason },
+        'the mailbox needs its owner: its work waits until it is connected again or resumed',
+      )
+      break
+    case 'entries-dropped':
+      log.warn({ mailbox, entries: Number(entries) }, 'dropped what was left of a mailbox that is not connected')
+      break
+    default:
+      tellOfRun(event, log)
+  }
+}
+
+// Its metrics once every id has its fate, and an error when it does not add up.
+function tellOfRun(event: RunEvent, log: Log): void {
   const run = runRecord(event.run, event)
   if (event.event === 'run-ended') {
     if (run.failure !== undefined) log.error({ run: run.run, mailbox: run.mailbox, reason: run.failure }, 'run failed')

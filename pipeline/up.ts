@@ -1,13 +1,15 @@
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
+import { readMailbox } from '../shared/redis/mailboxes.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
 import { awaitRedis } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { keeperOf } from './keeper-command.ts'
-import { createLog } from './log.ts'
+import { createLog, type Log } from './log.ts'
 import { type MailSource, openMailSource } from './mail-source.ts'
+import type { Mailboxes } from './providers.ts'
 import { unitsSaved } from './quotas.ts'
 import { openRedisServer, type RedisServer } from './redis-source.ts'
 import { connectIfNew, requestSync } from './request-sync.ts'
@@ -35,11 +37,12 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
     if (config.REDIS_URL && !options.once) await awaitRedis(config.REDIS_URL, { signal: options.signal, log })
     server = await openRedisServer(config, log)
     office = await openOffice(config, server.url)
-    const mailboxes = await connectAll(office, source, options.signal)
-    const stages = startStages(chosen(options.only), office, { mailboxes: source.mailboxes, log })
+    const mailboxes = source.mailboxes(office)
+    const ready = await connectAll(office, { source, mailboxes, log, signal: options.signal })
+    const stages = startStages(chosen(options.only), office, { mailboxes, log })
     const keeper = options.only || options.once ? undefined : keeperOf(office, log)
     try {
-      return await syncAndStay(office, mailboxes, { source, server, options })
+      return await syncAndStay(office, ready, { source, server, options })
     } finally {
       await Promise.all([stages.stop(config.DRAIN_MS), keeper?.stop()])
     }
@@ -52,12 +55,13 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
 
 async function syncAndStay(
   office: Office,
-  mailboxes: readonly MailboxId[],
+  { mailboxes, lacking, offered }: Ready,
   { source, server, options }: { source: MailSource; server: RedisServer; options: UpOptions },
 ): Promise<boolean> {
   const talk = options.json ? () => undefined : options.print
   const since = office.now()
   talk(`Redis      ${server.label}\nMail       ${source.label}`)
+  if (offered === 0) talk('No mailbox is connected yet: `mailsluice connect gmail` connects one.')
   for (const mailbox of mailboxes) await requestSync(office, mailbox)
   const whole = options.only === undefined
   const runs = whole
@@ -70,7 +74,7 @@ async function syncAndStay(
       }).catch(tolerateStop(options))
     : []
   if (!runs) return !options.once
-  const summary = report(office, runs, { mailboxes: mailboxes.length, since, server, options })
+  const summary = report(office, runs, { mailboxes: mailboxes.length, since, server, options, lacking })
   if (options.once) return summary.ok
   talk(whole ? stayUp(mailboxes) : `Running ${options.only?.join(', ')}. Ctrl-C stops.`)
   await aborted(options.signal)
@@ -87,21 +91,48 @@ function tolerateStop({ once, signal }: UpOptions): (error: unknown) => undefine
 function report(
   office: Office,
   runs: readonly RunRecord[],
-  facts: { mailboxes: number; since: number; server: RedisServer; options: UpOptions },
+  facts: { mailboxes: number; since: number; server: RedisServer; options: UpOptions; lacking: number },
 ): Summary {
-  const { mailboxes, since, server, options } = facts
+  const { mailboxes, since, server, options, lacking } = facts
   const seconds = (office.now() - since) / 1000
   const saved = (run: RunRecord) => unitsSaved(run, office.config)
-  const summary = summarise(runs, { mailboxes, seconds, redis: server.label, saved })
+  const summed = summarise(runs, { mailboxes, seconds, redis: server.label, saved })
+  const summary = { ...summed, ok: summed.ok && lacking === 0 }
   if (!options.json) options.print(summaryTable(runs, summary))
   else if (options.once) options.print(JSON.stringify(summary))
   return summary
 }
 
-async function connectAll(office: Office, source: MailSource, signal: AbortSignal): Promise<MailboxId[]> {
-  const offered = await source.list(signal)
-  for (const mailbox of offered) await connectIfNew(office, () => source.mailboxes, mailbox, signal)
-  return offered
+/** The mailboxes that can be synced, how many others wait for their account, and how many there are in all. */
+interface Ready {
+  mailboxes: MailboxId[]
+  lacking: number
+  offered: number
+}
+
+// One whose account fails must not keep the others from theirs.
+async function connectAll(
+  office: Office,
+  { source, mailboxes, log, signal }: { source: MailSource; mailboxes: Mailboxes; log: Log; signal: AbortSignal },
+): Promise<Ready> {
+  const offered = await source.list(signal, office)
+  const ready: Ready = { mailboxes: [], lacking: 0, offered: offered.length }
+  for (const mailbox of offered) {
+    const known = await readMailbox(office.redis, office.keys, mailbox)
+    if (known?.pausedAt !== undefined) {
+      log.info({ mailbox }, 'the mailbox is paused')
+      continue
+    }
+    try {
+      await connectIfNew(office, () => mailboxes, mailbox, signal)
+      ready.mailboxes.push(mailbox)
+    } catch (error) {
+      if (!known || !(error instanceof MailError)) throw error
+      log.warn({ mailbox, error: error.message }, 'the mailbox waits for its account')
+      ready.lacking += 1
+    }
+  }
+  return ready
 }
 
 function chosen(only: readonly StageName[] | undefined) {

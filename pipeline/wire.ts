@@ -18,7 +18,8 @@ import type { Mailboxes } from './providers.ts'
 import { openQuotas, type Quotas } from './quotas.ts'
 import { type RunningStage, runStage } from './run-stage.ts'
 import { paceOf, STAGES } from './stages.ts'
-import { tellOfRun } from './tell.ts'
+import { withStanding } from './standing.ts'
+import { tellOf } from './tell.ts'
 
 /** A connection to Redis with what belongs to it: all that a command needs. */
 export interface Office {
@@ -68,8 +69,8 @@ export function startStages(
     const log = options.log.child({ stage: stage.name })
     const streams = stage.reads.map(({ name }) => name)
     const queue = createQueue({ redis, keys, stage: stage.name, streams, consumer, now })
-    const held = stage === firstStage ? withBackpressure(stage, office, { limit: config.BACKLOG_LIMIT, log }) : stage
-    return runStage(held, {
+    const paced = stage === firstStage ? withBackpressure(stage, office, { limit: config.BACKLOG_LIMIT, log }) : stage
+    return runStage(withStanding(paced, office), {
       queue,
       blocking: openRedis(office.url),
       commit: { redis, keys, longRunMs: config.MAX_SYNC_DURATION * 1000, now, newRunId: office.newRunId },
@@ -84,7 +85,7 @@ export function startStages(
       isDead: deadOnThisHost(consumer),
       alone,
       onEvent: event => {
-        tellOfRun(event, log)
+        tellOf(event, log)
         options.onEvent?.(event)
       },
       log,

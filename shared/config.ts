@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MailError } from './error.ts'
+import { parseSealingKeys } from './seal.ts'
 
 /** How much of a mailbox its first sync reads: the newest `count` messages, all of them, or those of the last `days`. */
 export type InitialSync = { kind: 'newest'; count: number } | { kind: 'all' } | { kind: 'days'; days: number }
@@ -34,6 +35,16 @@ const initialSync = z
     return z.NEVER
   })
 
+const sealingKeys = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const keys = text === '' ? [] : parseSealingKeys(text)
+    if (keys) return keys
+    context.addIssue('32 bytes in base64, as `openssl rand -base64 32` prints, or several such keys as v2:KEY,v1:KEY')
+    return z.NEVER
+  })
+
 // Each setting with what is allowed; `.env.example` says what each is for.
 const settings = z.object({
   NODE_ENV: z.string().optional(),
@@ -48,6 +59,7 @@ const settings = z.object({
   GMAIL_CLIENT_ID: z.string().optional(),
   GMAIL_CLIENT_SECRET: z.string().optional(),
   GMAIL_REFRESH_TOKEN: z.string().optional(),
+  MAILBOXES_KEY: sealingKeys,
   INITIAL_SYNC: initialSync,
   GMAIL_QUOTA: oneOf(['2026', 'legacy'], '2026'),
   GMAIL_QUOTA_SHARE: z.coerce

@@ -25,7 +25,14 @@ export type Fact = { from: Envelope } & (
   | { fact: 'thread-released'; thread: ThreadId; seen: string; version: string; delivery?: Delivery }
   | { fact: 'release-handled' }
   | { fact: 'thread-settled'; thread: ThreadId; version: string; delivery?: Delivery }
+  | HeldFact
 )
+
+/** The input was not looked at: it waits, as it is, until its mailbox is resumed. Of those of which one is enough, only one waits. */
+interface HeldFact {
+  fact: 'held'
+  oneIsEnough: boolean
+}
 
 /** Everything a run counts about its provider calls. */
 export type CallCounts = Record<CallKind, number>

@@ -65,7 +65,8 @@ export interface MessageCache {
 /** What is known of the mailbox and its runs, for stages to ask. It is changed by facts alone, but for `begin`. */
 export interface Ledger {
   /**
-   * Makes this event's run the mailbox's active one, or `undefined` when another is active: that one's end starts the next.
+   * Makes this event's run the mailbox's active one, or `undefined` when another is active, whose end starts the next, or the
+   * mailbox is not connected.
    * The same event asked again gets the same answer.
    */
   begin(event: Envelope): Promise<Begun | undefined>

@@ -1,10 +1,11 @@
-import { auth, gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js'
+import { gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js'
 import fetch from 'node-fetch'
-import { z } from 'zod'
 import { MailError } from '../error.ts'
 import type { Call, CallKind } from '../mailbox.ts'
-import { type Answer, errorOf, networkError } from './errors.ts'
+import { type Answer, networkError } from './errors.ts'
+import { retryAfterIn } from './headers.ts'
 import { spend, spentOn, takeLeave } from './spend.ts'
+import { type AccessTokens, ownTokens } from './tokens.ts'
 
 /** A Google OAuth client and the refresh token that a mailbox's owner gave it. */
 export interface GmailAccount {
@@ -15,7 +16,8 @@ export interface GmailAccount {
 
 /** Where to reach Google, as whom, and how long to wait for one answer (30 s by default). */
 export interface ClientOptions {
-  account: GmailAccount
+  /** A refresh token, for access tokens of this process alone, or where they come from. */
+  account: GmailAccount | AccessTokens
   rootUrl: string
   tokenUrl: string
   timeoutMs?: number | undefined
@@ -32,7 +34,7 @@ interface Sending {
 
 type Request = (
   api: gmail_v1.Gmail,
-  options: { signal: AbortSignal },
+  options: { signal: AbortSignal; headers?: { authorization: string } },
 ) => Promise<{ status: number; data: unknown; headers: unknown }>
 
 /** The one way to Google of a mailbox. Both methods send one request, retry nothing, and give answers of any status. */
@@ -53,26 +55,16 @@ export interface BatchAnswer extends Answer {
 }
 
 const TIMEOUT_MS = 30_000
-const TOKEN_LIFE_MS = 3_600_000
 
-/** A client of its own for one mailbox: its access token is asked for when it is needed first, once however many calls wait for it. */
+/** A client of its own for one mailbox. Where tokens come from may throw what is no MailError: it is passed on as it is. */
 export function gmailClient(options: ClientOptions): GmailClient {
   const { account, rootUrl, tokenUrl, timeoutMs = TIMEOUT_MS, now = Date.now } = options
-  const oauth = new auth.OAuth2({
-    clientId: account.clientId,
-    clientSecret: account.clientSecret,
-    endpoints: { oauth2TokenUrl: tokenUrl },
-    // The library asks to retry token requests; only a retry count of its transporter wins over that.
-    transporterOptions: { retryConfig: { retry: 0 }, timeout: timeoutMs },
-  })
-  oauth.setCredentials({ refresh_token: account.refreshToken })
-  oauth.on('tokens', tokens => {
-    // Without an expiry the library would answer a 403, a rate limit say, by refreshing the token.
-    tokens.expiry_date ??= Date.now() + TOKEN_LIFE_MS
-  })
+  const tokens =
+    'refreshToken' in account
+      ? ownTokens({ ...account, authUrl: '', tokenUrl, revokeUrl: '', timeoutMs }, account.refreshToken)
+      : account
   const api = gmail({
     version: 'v1',
-    auth: oauth,
     rootUrl,
     retry: false,
     retryConfig: { retry: 0 },
@@ -83,26 +75,20 @@ export function gmailClient(options: ClientOptions): GmailClient {
 
   return {
     async ask(sending, request) {
-      const { doing, call, kind, units } = sending
-      const send = () =>
-        within(sending, timeoutMs, async signal => {
-          const token = await bearer(doing, signal)
-          call.meter(kind, units)
-          const { status, data, headers } = await request(api, { signal })
-          forget(token, status)
+      const { doing, call, units } = sending
+      const ask = () =>
+        send(sending, async (authorization, signal) => {
+          const { status, data, headers } = await request(api, { signal, headers: { authorization } })
           return { status, body: data, retryAfter: retryAfterIn(headers) }
         })
       const taken = await takeLeave(call, [units], doing)
-      return spend(taken, units, send, answer => spentOn([{ answer, units }], now))
+      return spend(taken, units, ask, answer => spentOn([{ answer, units }], now))
     },
 
     postBatch: (sending, { contentType, body }) =>
-      within(sending, timeoutMs, async signal => {
-        const token = await bearer(sending.doing, signal)
-        sending.call.meter(sending.kind, sending.units)
-        const headers = { authorization: `Bearer ${token}`, 'content-type': contentType }
+      send(sending, async (authorization, signal) => {
+        const headers = { authorization, 'content-type': contentType }
         const answer = await fetch(batchUrl, { method: 'POST', headers, body, signal })
-        forget(token, answer.status)
         return {
           status: answer.status,
           body: await answer.text(),
@@ -112,39 +98,25 @@ export function gmailClient(options: ClientOptions): GmailClient {
       }),
   }
 
-  async function bearer(doing: string, signal: AbortSignal): Promise<string> {
-    try {
-      const { token } = await oauth.getAccessToken()
+  function send<T extends Answer>(
+    sending: Sending,
+    request: (authorization: string, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { doing, call, kind, units } = sending
+    return within(sending, timeoutMs, async signal => {
+      const token = await tokens.get(doing, signal)
       // Who gave up while others still wait for the token must not send.
       signal.throwIfAborted()
-      if (token) return token
-    } catch (thrown) {
-      throw tokenError(thrown, doing)
-    }
-    throw new MailError('unparsable', `${doing}: Google's token answer holds no token`)
+      call.meter(kind, units)
+      const answer = await request(`Bearer ${token}`, signal).catch(thrown => {
+        throw networkError(thrown, doing)
+      })
+      if (answer.status === 401 && (await tokens.refused(token))) {
+        throw new MailError('unavailable', `${doing}: the access token is not good any more; another is asked for`)
+      }
+      return answer
+    })
   }
-
-  // A token that is refused is asked for anew by the next call; another call may have done so already.
-  function forget(token: string, status: number): void {
-    if (status !== 401 || oauth.credentials.access_token !== token) return
-    oauth.setCredentials({ refresh_token: account.refreshToken })
-  }
-}
-
-const refusal = z.object({ response: z.object({ status: z.number(), data: z.unknown(), headers: z.unknown() }) })
-
-function tokenError(thrown: unknown, doing: string): MailError {
-  const answer = refusal.safeParse(thrown).data?.response
-  if (!answer || answer.status < 400) return networkError(thrown, `${doing}, asking for a token`)
-  const retryAfter = retryAfterIn(answer.headers)
-  return errorOf({ status: answer.status, body: answer.data, retryAfter }, `${doing}, asking for a token`)
-}
-
-// The library gives plain objects by its types, but node-fetch's Headers in fact.
-function retryAfterIn(headers: unknown): string | undefined {
-  const { get } = z.object({ get: z.unknown() }).catch({ get: undefined }).parse(headers)
-  const value: unknown = typeof get === 'function' ? get.call(headers, 'retry-after') : undefined
-  return typeof value === 'string' ? value : undefined
 }
 
 // Ends with the work, the caller's abort or the time limit, whichever is first. AbortSignal.any would do, but a signal that lives
@@ -166,8 +138,6 @@ async function within<T>({ doing, call }: Sending, timeoutMs: number, work: (sig
   })
   try {
     return await Promise.race([work(controller.signal), ended])
-  } catch (thrown) {
-    throw networkError(thrown, doing)
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', giveUp)

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import type { Mailbox } from '../mailbox.ts'
-import { type GmailAccount, gmailClient } from './client.ts'
+import { type ClientOptions, gmailClient } from './client.ts'
 import { readCursor, readPage, writeCursor } from './cursor.ts'
 import { errorOf } from './errors.ts'
 import { fetchMessages } from './fetch.ts'
@@ -14,7 +14,7 @@ import { QUOTA_COSTS, type QuotaTable } from './quota.ts'
 export interface GmailOptions {
   /** Whose mailbox it is meant to be; names it in messages. */
   address: string
-  account: GmailAccount
+  account: ClientOptions['account']
   /** Google's, or a simulator's; with a slash at its end. */
   rootUrl?: string
   tokenUrl?: string

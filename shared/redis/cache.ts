@@ -3,8 +3,12 @@ import type { MailboxId } from '../mailbox.ts'
 import { type Message, type MessageId, parseMessage } from '../message.ts'
 import type { MessageCache } from '../stage.ts'
 import type { Keys } from './keys.ts'
+import { keepScript } from './scripts.ts'
 
-/** The message cache of one mailbox: one string a message, each batch of reads or writes in one round trip, kept `ttlSeconds` after its last use. */
+/**
+ * The message cache of one mailbox: one string a message, each batch of reads or writes in one round trip, kept `ttlSeconds` after its last use. Of a mailbox
+ * that is not connected nothing is kept.
+ */
 export function createCache(redis: Redis, keys: Keys, mailbox: MailboxId, ttlSeconds: number): MessageCache {
   return {
     async touch(ids) {
@@ -23,9 +27,9 @@ export function createCache(redis: Redis, keys: Keys, mailbox: MailboxId, ttlSec
     },
 
     async put(messages) {
-      await pipelined(messages, (pipeline, message) =>
-        pipeline.set(keys.message(mailbox, message.id), JSON.stringify(message), 'EX', ttlSeconds),
-      )
+      if (messages.length === 0) return
+      const touched = [keys.mailbox(mailbox), ...messages.map(({ id }) => keys.message(mailbox, id))]
+      await keepScript(redis, touched, [ttlSeconds, ...messages.map(message => JSON.stringify(message))])
     },
   }
 

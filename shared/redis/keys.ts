@@ -12,6 +12,8 @@ export interface Keys {
   partitionOf(mailbox: MailboxId): Partition
   /** The partition whose hash tag a key carries. */
   partitionIn(key: string): Partition
+  /** What every key of a partition begins with; without one, a pattern for SCAN that fits all of them. */
+  head(partition?: Partition): string
   /** Held by the keeper that works. */
   keeper: string
   /** Holds the number of partitions, which can never change while there is data. */
@@ -22,9 +24,15 @@ export interface Keys {
   /** How far a stage has come in each of its streams: everything up to there is done. */
   marks(partition: Partition, stage: StageName): string
   metrics(partition: Partition, provider: Provider): string
+  /** What happened to mailboxes: `connected`, `needs-reauth`, `paused`, `resumed`. */
+  mailboxEvents(partition: Partition): string
   mailboxes(partition: Partition): string
   runs(partition: Partition): string
   mailbox(mailbox: MailboxId): string
+  /** A mailbox's tokens, sealed. */
+  secret(mailbox: MailboxId): string
+  /** Held by the process that asks for a new access token. */
+  refreshing(mailbox: MailboxId): string
   /** What waits until the mailbox is resumed. */
   parked(mailbox: MailboxId): string
   /** What was spent on the mailbox of its provider's quota. */
@@ -55,6 +63,7 @@ export function createKeys(prefix: string, count: number): Keys {
     partitions,
     partitionOf,
     partitionIn: key => (/\{(p\d+)\}/.exec(key)?.[1] ?? 'p00') as Partition,
+    head: partition => (partition === undefined ? `${prefix}:{p*}:` : at(partition, '')),
     keeper: `${prefix}:keeper`,
     layout: `${prefix}:layout`,
     stream: (partition, name, lane) => at(partition, lane === 'live' ? `s:${name}` : `s:${name}:bulk`),
@@ -62,9 +71,12 @@ export function createKeys(prefix: string, count: number): Keys {
     dead: (partition, stage) => at(partition, `dead:${stage}`),
     marks: (partition, stage) => at(partition, `marks:${stage}`),
     metrics: (partition, provider) => at(partition, `s:sync-metrics:${provider}`),
+    mailboxEvents: partition => at(partition, 's:mailbox-events'),
     mailboxes: partition => at(partition, 'mailboxes'),
     runs: partition => at(partition, 'runs'),
     mailbox: mailbox => at(partitionOf(mailbox), `mailbox:${mailbox}`),
+    secret: mailbox => at(partitionOf(mailbox), `secret:${mailbox}`),
+    refreshing: mailbox => at(partitionOf(mailbox), `refreshing:${mailbox}`),
     parked: mailbox => at(partitionOf(mailbox), `parked:${mailbox}`),
     quota: mailbox => at(partitionOf(mailbox), `quota:${mailbox}`),
     projectQuota: mailbox => `${prefix}:quota:${providerOf(mailbox)}`,

@@ -1,5 +1,4 @@
 import type { Redis } from 'ioredis'
-import { MailError } from '../error.ts'
 import type { PendingThread } from '../fact.ts'
 import type { MailboxId } from '../mailbox.ts'
 import type { Ledger } from '../stage.ts'
@@ -32,10 +31,8 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
           [event.run, now(), cause, KEEP_RUNS, mailbox, active, REMEMBER_COALESCED_SECONDS],
         )
         const [state, cursor, synced, syncedAt] = answer as [string, string?, string?, string?]
-        if (state === 'unknown') {
-          throw new MailError('rejected', `${mailbox} is not connected: there is nothing to sync it with`)
-        }
-        if (state === 'coalesced') return undefined
+        // Of a mailbox that is not connected nothing comes about.
+        if (state === 'unknown' || state === 'coalesced') return undefined
         // Another run became active between the question and the script.
         if (state === 'changed') continue
         return {

@@ -4,7 +4,7 @@ import { MailError } from '../error.ts'
 import type { Cursor, MailboxId } from '../mailbox.ts'
 import { STREAMS, type WatchEvent, watchEvents } from '../streams.ts'
 import type { Keys } from './keys.ts'
-import { resumeScript } from './scripts.ts'
+import { connectScript, pauseScript, resumeScript } from './scripts.ts'
 
 const RESUME_AT_ONCE = 1000
 
@@ -19,6 +19,10 @@ export interface MailboxRecord {
   activeRun: string | undefined
   /** Why it waits for a person, where it does: its account has to be mended, then the mailbox resumed. */
   needsReauth: string | undefined
+  /** When a person paused it, in ms since 1970: its work waits until it is resumed. */
+  pausedAt: number | undefined
+  /** Until when the provider notifies of its changes, in ms since 1970, where it was asked to. */
+  watchExpiresAt: number | undefined
   /** Something came in during the active run: another follows it. */
   dirty: boolean
 }
@@ -36,21 +40,23 @@ export async function checkLayout(redis: Redis, keys: Keys): Promise<void> {
   }
 }
 
-/** Makes a mailbox known, with the cursor that was pinned for it; one that is known already keeps its own. */
+/** Makes a mailbox known, with the cursor that was pinned for it; one that is known already keeps its own. Whether it is new. */
 export async function connectMailbox(
   redis: Redis,
   keys: Keys,
   mailbox: MailboxId,
   cursor: Cursor,
   now: number,
-): Promise<void> {
-  const key = keys.mailbox(mailbox)
-  await redis
-    .multi()
-    .hsetnx(key, 'connectedAt', String(now))
-    .hsetnx(key, 'cursor', cursor)
-    .sadd(keys.mailboxes(keys.partitionOf(mailbox)), mailbox)
-    .exec()
+): Promise<boolean> {
+  const partition = keys.partitionOf(mailbox)
+  const touched = [keys.mailbox(mailbox), keys.mailboxes(partition), keys.mailboxEvents(partition)]
+  return (await connectScript(redis, touched, [mailbox, cursor, now])) === 1
+}
+
+/** Whether work of a mailbox is to be done now, or to be held because the mailbox is paused or not connected. */
+export async function isAtWork(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<boolean> {
+  const [connectedAt, pausedAt] = await redis.hmget(keys.mailbox(mailbox), 'connectedAt', 'pausedAt')
+  return connectedAt !== null && pausedAt === null
 }
 
 /** Every connected mailbox, by name. */
@@ -63,7 +69,7 @@ export async function listMailboxes(redis: Redis, keys: Keys): Promise<MailboxRe
 /** One mailbox, or `undefined` when it is not connected. */
 export async function readMailbox(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<MailboxRecord | undefined> {
   const fields = await redis.hgetall(keys.mailbox(mailbox))
-  if (Object.keys(fields).length === 0) return undefined
+  if (fields.connectedAt === undefined) return undefined
   return {
     mailbox,
     cursor: fields.cursor,
@@ -71,21 +77,35 @@ export async function readMailbox(redis: Redis, keys: Keys, mailbox: MailboxId):
     synced: fields.synced === '1',
     activeRun: fields.activeRun,
     needsReauth: fields.status === 'needs-reauth' ? (fields.statusReason ?? '') : undefined,
+    pausedAt: fields.pausedAt === undefined ? undefined : Number(fields.pausedAt),
+    watchExpiresAt: fields.watchExpiresAt === undefined ? undefined : Number(fields.watchExpiresAt),
     dirty: fields.dirty === '1',
   }
 }
 
-/** Lets a mailbox's parked work go on; how much there was. Safe to call twice at once. */
-export async function resumeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<number> {
+/** Pauses a mailbox: within a second its work waits, and of its watch events one. Throws `misconfigured` when it is not connected. */
+export async function pauseMailbox(redis: Redis, keys: Keys, mailbox: MailboxId, now: number): Promise<void> {
+  const touched = [keys.mailbox(mailbox), keys.mailboxEvents(keys.partitionOf(mailbox))]
+  if ((await pauseScript(redis, touched, [mailbox, now])) === 'unknown')
+    throw new MailError('misconfigured', `${mailbox} is not connected: \`mailsluice mailboxes\` shows those that are`)
+}
+
+/**
+ * Lets a mailbox's parked work go on once its account is mended; how much there was. With `unpause` it ends a pause as well; without it,
+ * a paused mailbox stays so, with its work. Safe to call twice at once.
+ */
+export async function resumeMailbox(
+  redis: Redis,
+  keys: Keys,
+  mailbox: MailboxId,
+  { unpause = false, now = Date.now() }: { unpause?: boolean; now?: number } = {},
+): Promise<number> {
   const partition = keys.partitionOf(mailbox)
   const streams = STREAMS.flatMap(({ name }) => LANES.map(lane => keys.stream(partition, name, lane)))
+  const touched = [keys.parked(mailbox), keys.mailbox(mailbox), keys.mailboxEvents(partition), ...streams]
   let total = 0
   for (;;) {
-    const answer = await resumeScript(
-      redis,
-      [keys.parked(mailbox), keys.mailbox(mailbox), ...streams],
-      [RESUME_AT_ONCE],
-    )
+    const answer = await resumeScript(redis, touched, [RESUME_AT_ONCE, mailbox, now, unpause ? 1 : 0])
     const [moved, left] = answer as [number, number]
     total += moved
     if (left === 0) return total

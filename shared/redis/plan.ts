@@ -18,6 +18,7 @@ export interface Plan {
   dead(stage: StageName): number
   parked(mailbox: MailboxId): number
   mailbox(mailbox: MailboxId): number
+  mailboxEvents(): number
   /** The run an envelope belongs to, with all the keys its settling may touch. */
   run(of: Envelope): number
   /** A fact in the form that `facts.lua` reads. */
@@ -50,6 +51,7 @@ export function createPlan(
     dead: stage => plan.key(names.dead(partition, stage), 'stream'),
     parked: mailbox => plan.key(names.parked(mailbox), 'list'),
     mailbox: mailbox => plan.key(names.mailbox(mailbox), 'hash'),
+    mailboxEvents: () => plan.key(names.mailboxEvents(partition), 'stream'),
     run(of) {
       const known = runs.get(of.run)
       if (known) return known.place

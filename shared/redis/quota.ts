@@ -29,6 +29,8 @@ interface QuotaOptions {
 const MINUTE_MS = 60_000
 // Longer than any request waits for its answer.
 const LEASE_MS = 45_000
+// Longer than answers take: what is still without one was likely sent by a process that is no more.
+const ANSWER_MS = 10_000
 
 /**
  * The quota of a mailbox, kept in Redis for all processes, and within it that of its provider project. What the provider refuses is
@@ -60,7 +62,7 @@ export function createQuota({ redis, keys, mailbox, limits, now }: QuotaOptions)
   }
 
   async function reserveIn(book: typeof own, id: string, cost: { units: number; requests: number }) {
-    const words = [now?.() ?? '', windowMs, book.units, book.first, LEASE_MS, id, cost.units, cost.requests]
+    const words = [now?.() ?? '', windowMs, book.units, book.first, LEASE_MS, ANSWER_MS, id, cost.units, cost.requests]
     const [leave, amount = 0] = (await quotaReserveScript(redis, [book.key], words)) as [Leave['leave'], number?]
     if (leave === 'wait') return { leave, waitMs: amount } as const
     if (leave === 'fewer') return { leave, most: amount } as const

@@ -19,6 +19,10 @@ export const reapScript = script('reap')
 export const leaseScript = script('lease')
 export const quotaReserveScript = script('quota-reserve')
 export const quotaSettleScript = script('quota-settle')
+export const connectScript = script('connect')
+export const pauseScript = script('pause')
+export const keepScript = script('keep')
+export const secretScript = script('secret')
 
 function script(name: string): Script {
   const text = source(`${name}.lua`)

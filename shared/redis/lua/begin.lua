@@ -8,7 +8,7 @@
 
 local mailbox, run, index, other = unpack(KEYS)
 local id, now, cause, keepRuns, name, believed, keepSeconds = unpack(ARGV)
-if redis.call('EXISTS', mailbox) == 0 then return { 'unknown' } end
+if redis.call('HEXISTS', mailbox, 'connectedAt') == 0 then return { 'unknown' } end
 if redis.call('HEXISTS', run, 'coalesced') == 1 or redis.call('HEXISTS', run, 'endedAt') == 1 then return { 'coalesced' } end
 local active = redis.call('HGET', mailbox, 'activeRun') or ''
 if active ~= '' and active ~= id then
@@ -16,7 +16,7 @@ if active ~= '' and active ~= id then
   -- A run that is forgotten or over can hold nobody up.
   if redis.call('HEXISTS', other, 'startedAt') == 1 and redis.call('HEXISTS', other, 'endedAt') == 0 then
     redis.call('HSET', mailbox, 'dirty', '1')
-    redis.call('HSET', run, 'coalesced', '1')
+    redis.call('HSET', run, 'coalesced', '1', 'mailbox', name)
     redis.call('EXPIRE', run, keepSeconds)
     return { 'coalesced' }
   end

@@ -16,7 +16,7 @@ local keepWindows = 60
 
 local function whole(value) return string.format('%.0f', value) end
 
-local book = { used = 0, requests = 0, spent = {}, leases = {} }
+local book = { used = 0, spent = {}, leases = {} }
 
 local function spend(at, units)
   local ends = math.ceil((at + window) / slice) * slice
@@ -48,7 +48,6 @@ for at = 1, #fields, 2 do
     else
       book.leases[rest] = lease
       book.used = book.used + lease.units
-      book.requests = book.requests + lease.requests
     end
   else
     book[name] = tonumber(value)

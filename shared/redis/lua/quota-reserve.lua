@@ -3,14 +3,14 @@
 -- its own, no more than the limit is spent: units count until a whole window has gone by since their answer was there.
 --
 -- KEYS    a mailbox's book, or a project's
--- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time to begin with (0: any number), lease (ms),
---         id, units, requests
+-- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time to begin with (0: any number), how long units
+--         are held that nobody settles (ms), how long their requests count as under way (ms), id, units, requests
 -- Result  {'go'} | {'wait', ms} | {'fewer', requests that may go together}
 
 --@ quota-book.lua
 
-local limit, places, leaseMs = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local id, units, requests = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
+local limit, places, leaseMs, answerMs = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local id, units, requests = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
 local placeWaitMs = math.ceil(window / 600)
 local smallest = 0.01
 
@@ -31,7 +31,11 @@ if units > allowed then
   if requests > 1 then return { 'fewer', math.max(1, math.floor(requests * allowed / units)) } end
   allowed = units
 end
-if places > 0 and book.requests + requests > places then return wait(placeWaitMs) end
+local underWay = 0
+for _, lease in pairs(book.leases) do
+  if lease.since + answerMs > now then underWay = underWay + lease.requests end
+end
+if places > 0 and underWay + requests > places then return wait(placeWaitMs) end
 
 local over = book.used + units - allowed
 if over > 0 then

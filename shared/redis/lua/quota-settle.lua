@@ -10,7 +10,7 @@
 
 local limit, places, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local id, units, refused, retryAfterMs = ARGV[6], tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
-local firstPause, longestPause = window / 30, window
+local firstPause, longestPause = window / 30, window / 4
 local leastShare, stepDown = 0.05, 0.9
 
 local lease = book.leases[id]
@@ -29,7 +29,7 @@ if refused == 'rate' then
     -- What we had of the last window is what others leave us.
     local share = math.min(shareNow(), math.max(leastShare, stepDown * book.used / limit))
     local refusals = (book.refusals or 0) + 1
-    local pause = math.min(longestPause, firstPause * 2 ^ (refusals - 1))
+    local pause = retryAfterMs > 0 and retryAfterMs or math.min(longestPause, firstPause * 2 ^ (refusals - 1))
     redis.call('HSET', key, 'share', string.format('%.4f', share), 'refusedAt', whole(now), 'refusals', refusals)
     book.pausedUntil = math.max(book.pausedUntil or 0, now + pause)
   end

@@ -83,7 +83,7 @@ t.test(
         { status: 400, body: { error: 'invalid_grant', error_description: 'Token has been expired or revoked.' } },
         'unauthorized',
       ],
-      [{ status: 401, body: { error: 'invalid_client' } }, 'unauthorized'],
+      [{ status: 401, body: { error: 'invalid_client' } }, 'misconfigured'],
       [{ status: 429, body: { error: 'rate_limit_exceeded' } }, 'throttled'],
       [{ status: 503, body: 'later' }, 'unavailable'],
       [{ status: 200, body: '<html>Welcome</html>' }, 'unavailable'],

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import t from 'tap'
 import { MailError } from '../../../shared/error.ts'
-import { errorOf, isNotFound, networkError } from '../../../shared/gmail/errors.ts'
+import { errorOf, isNotFound, networkError, refusalOf } from '../../../shared/gmail/errors.ts'
 import { apiError } from './google.ts'
 
 const NOW = Date.UTC(2026, 10, 2, 12)
@@ -62,6 +62,13 @@ t.test('how long to wait is read wherever Google says it', async t => {
   t.equal(wait(undefined, 'User-rate limit exceeded.  Retry after 2026-11-02T12:00:05.250Z'), 5250)
   t.equal(wait(undefined, 'Rate limit exceeded. Retry after 20 seconds.'), 20_000)
   t.equal(wait('1', 'Retry after 2026-11-02T12:01:00Z'), 1000, 'the header comes first')
+  t.equal(wait(undefined, 'User-rate limit exceeded.  Retry after 2026-11-02T12:00:05Z (Mail sending)'), 5000)
+  t.equal(wait(undefined, 'Retry after Mon, 02 Nov 2026 12:00:30 GMT.'), 30_000)
+  t.equal(wait(undefined, 'Busy; retry after 1.5 s, please.'), 1500)
+  t.equal(wait('0'), 0)
+  t.equal(wait('.5 s'), 500)
+  t.equal(wait('soon', 'Retry after 4'), 4000, 'what cannot be read is as if it were not there')
+  t.equal(wait(undefined, 'Retry after a while'), undefined)
   t.equal(wait('soon'), undefined)
   t.equal(wait(), undefined)
   t.equal(wait('99999999'), 86_400_000, 'a day at most')
@@ -72,6 +79,20 @@ t.test('how long to wait is read wherever Google says it', async t => {
     'a spent day is not asked every second',
   )
   t.equal(judge(503, '', '7').retryAfterMs, 7000)
+})
+
+t.test('which limit was met is told by the reason, or where it has none of its own, by the words', async t => {
+  const refused = (status: number, body: unknown) => refusalOf({ status, body })
+  const crowd = 'Too many concurrent requests for user'
+  t.equal(refused(429, apiError(429, 'rateLimitExceeded', crowd)), 'concurrency')
+  t.equal(refused(429, apiError(429, 'concurrentLimitExceeded')), 'concurrency')
+  t.equal(refused(429, apiError(429, 'rateLimitExceeded')), 'rate')
+  t.equal(refused(403, apiError(403, 'userRateLimitExceeded')), 'rate')
+  t.equal(refused(403, apiError(403, 'dailyLimitExceeded')), 'rate')
+  t.equal(refused(429, 'Slow down'), 'rate')
+  t.equal(refused(403, apiError(403, 'domainPolicy', crowd)), undefined)
+  t.equal(refused(503, apiError(503, 'backendError')), undefined)
+  t.equal(refused(200, apiError(429, 'rateLimitExceeded')), undefined)
 })
 
 t.test('only the API itself can say that a message is gone', async t => {

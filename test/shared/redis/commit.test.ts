@@ -88,6 +88,28 @@ t.test('delayed and dead inputs are acknowledged and kept', async t => {
   ])
 })
 
+t.test('a mailbox begins to wait for its account once, however much of its work is parked', async t => {
+  const { MailError } = await import('../../../shared/error.ts')
+  const error = new MailError('unauthorized', 'connect it again')
+  const events: string[] = []
+  for (const id of ['a', 'b', 'c']) {
+    const entry = await read(id)
+    const done = await commitWork({ ...work([entry]), parked: [{ entry, error }] }, options)
+    events.push(...done.events.map(({ event, mailbox, reason }) => `${event} ${mailbox} ${reason}`))
+  }
+  t.same(events, [`needs-reauth ${ANA} connect it again`])
+  t.equal(await redis.llen(keys.parked(ANA)), 3)
+  const told = await redis.xrange(keys.mailboxEvents(partition), '-', '+')
+  t.match(
+    told.map(([, fields]) => fields),
+    [
+      ['event', 'connected', 'mailbox', ANA],
+      ['event', 'needs-reauth', 'mailbox', ANA, 'at', String, 'reason', 'connect it again'],
+    ],
+  )
+  t.equal(told.length, 2)
+})
+
 t.test('the cursor moves only from where the run found it', async t => {
   await begun()
   const moved = (was: string, to: string) => async () => {
@@ -257,6 +279,7 @@ function envelope(id: string): Envelope {
 
 /** Writes an entry to the input and reads it in the group, as batch-fetch would. */
 async function read(id: string): Promise<Entry> {
+  await connectMailbox(redis, keys, ANA, 'pinned:1', 0)
   const text = encodeEnvelope(envelope(id))
   const entryId = await redis.xadd(input, '*', 'envelope', text)
   await redis.xgroup('CREATE', input, 'batch-fetch', '0', 'MKSTREAM').catch(() => undefined)

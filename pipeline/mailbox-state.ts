@@ -1,0 +1,14 @@
+import type { MailboxRecord } from '../shared/redis/mailboxes.ts'
+
+/** What a mailbox is doing, for people. */
+export function stateOf({ activeRun, synced, needsReauth, pausedAt }: MailboxRecord): string {
+  if (needsReauth !== undefined) return `waits for its account: ${needsReauth}`
+  if (pausedAt !== undefined) return 'paused'
+  if (activeRun !== undefined) return `run ${activeRun} under way`
+  return synced ? 'in sync' : 'never synced'
+}
+
+/** How long ago its last change was read, for people. */
+export function sinceRead({ cursorAt }: MailboxRecord, now: number): string {
+  return cursorAt === undefined ? 'never' : `${Math.round((now - cursorAt) / 1000)} s ago`
+}

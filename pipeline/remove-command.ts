@@ -1,0 +1,86 @@
+import { createInterface } from 'node:readline/promises'
+import { MailError } from '../shared/error.ts'
+import { revokeGrant } from '../shared/gmail/oauth.ts'
+import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
+import { readMailbox } from '../shared/redis/mailboxes.ts'
+import { removeMailbox } from '../shared/redis/remove.ts'
+import { createVault } from '../shared/redis/secrets.ts'
+import { createSeal } from '../shared/seal.ts'
+import { type CommandContext, withOffice } from './commands.ts'
+import { hasAccount, oauthApp } from './oauth-app.ts'
+import { findSimulator } from './simulator.ts'
+import type { Office } from './wire.ts'
+
+/** What became of the access that the owner had granted. */
+type Access = 'taken back' | 'not taken back' | 'none'
+
+const PERMISSIONS = 'https://myaccount.google.com/permissions'
+
+/**
+ * Removes a mailbox: takes access back at Google, as far as Google answers, and deletes everything that is kept of it. Asks first, unless
+ * `yes` is set; without a terminal to ask at it throws `misconfigured`.
+ */
+export async function remove(context: CommandContext, name: string, options: { yes: boolean }): Promise<void> {
+  const mailbox = parseMailboxId(name)
+  if (!options.yes && !(await isConfirmed(mailbox, context.signal))) {
+    context.print('Nothing was removed.')
+    return
+  }
+  await withOffice(context, async office => {
+    const wasConnected = (await readMailbox(office.redis, office.keys, mailbox)) !== undefined
+    const { access, why } = await takeBack(context, office, mailbox)
+    const removed = await removeMailbox(office.redis, office.keys, mailbox)
+    if (context.json) {
+      context.print(JSON.stringify({ mailbox, connected: wasConnected, access, ...removed }))
+      return
+    }
+    context.print(
+      [
+        `${mailbox} ${wasConnected ? 'is removed' : 'was not connected'}: ${removed.keys} keys and ${removed.entries} stream entries were deleted.`,
+        ...(removed.waiting > 0
+          ? [`${removed.waiting} entries still wait; the stages drop them when they come to them.`]
+          : []),
+        ...(access === 'taken back' ? ['Access was taken back at Google.'] : []),
+        ...(access === 'not taken back'
+          ? [`Access was not taken back (${why}): the owner can do it at ${PERMISSIONS}`]
+          : []),
+        ...(access === 'none' && hasAccount(context.config)
+          ? ['If it is the mailbox of GMAIL_REFRESH_TOKEN, unset that: the next `up` would connect it again.']
+          : []),
+      ].join('\n'),
+    )
+  })
+}
+
+// Google's word is wished for, not waited for: the mailbox goes in any case.
+async function takeBack(
+  { config }: CommandContext,
+  { redis, keys }: Office,
+  mailbox: MailboxId,
+): Promise<{ access: Access; why?: string }> {
+  try {
+    const grant = await createVault(redis, keys, createSeal(config.MAILBOXES_KEY)).read(mailbox)
+    if (!grant) return { access: 'none' }
+    await revokeGrant(oauthApp(config, await findSimulator(config)), grant.refreshToken)
+    return { access: 'taken back' }
+  } catch (error) {
+    if (!(error instanceof MailError)) throw error
+    return { access: 'not taken back', why: error.message }
+  }
+}
+
+async function isConfirmed(mailbox: MailboxId, signal: AbortSignal): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw new MailError(
+      'misconfigured',
+      `removing ${mailbox} deletes all that is kept of it: add --yes to say that you mean it`,
+    )
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    const answer = await terminal.question(`Remove ${mailbox} and all that is kept of it? (yes/no) `, { signal })
+    return /^y(es)?$/i.test(answer.trim())
+  } finally {
+    terminal.close()
+  }
+}

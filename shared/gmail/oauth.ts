@@ -1,0 +1,154 @@
+import { auth } from 'googleapis/build/src/apis/gmail/index.js'
+import { z } from 'zod'
+import { MailError } from '../error.ts'
+import { errorOf, networkError } from './errors.ts'
+import { retryAfterIn } from './headers.ts'
+
+/** An OAuth client of a Google Cloud project, and where Google (or a simulator) answers. */
+export interface OAuthApp {
+  clientId: string
+  clientSecret: string
+  authUrl: string
+  tokenUrl: string
+  revokeUrl: string
+  /** How long to wait for one answer; 10 s by default. */
+  timeoutMs?: number | undefined
+}
+
+/** What Google's token endpoint gave; times in ms since 1970. `refreshToken` is there on consent, and where Google replaced the old one. */
+export interface Granted {
+  accessToken: string
+  givenAt: number
+  endsAt: number
+  refreshToken: string | undefined
+  scopes: readonly string[]
+}
+
+/** A question to a mailbox's owner: the page to open, and what proves later that the answer is to this question. */
+export interface Consent {
+  url: string
+  verifier: string
+}
+
+/** Reading, and nothing else. The narrower gmail.metadata forbids searching by date, and message bodies (developers.google.com/gmail/api/auth/scopes). */
+export const GMAIL_SCOPE = 'https://www.googleapis.com/auth/gmail.readonly'
+
+const TIMEOUT_MS = 10_000
+const DEFAULT_LIFE_SECONDS = 3600
+
+/** The page on which the owner of a mailbox allows us to read it, for good; with PKCE (S256), so that a stolen code is of no use. */
+export async function askConsent(
+  app: OAuthApp,
+  options: { redirectUri: string; state: string; address?: string | undefined },
+): Promise<Consent> {
+  const client = clientOf(app)
+  const { codeVerifier, codeChallenge } = await client.generateCodeVerifierAsync()
+  const url = new URL(
+    client.generateAuthUrl({
+      redirect_uri: options.redirectUri,
+      scope: GMAIL_SCOPE,
+      state: options.state,
+      access_type: 'offline',
+      // Without it Google gives a refresh token only the first time somebody consents.
+      prompt: 'consent',
+      code_challenge: codeChallenge ?? '',
+      ...(options.address === undefined ? {} : { login_hint: options.address }),
+    }),
+  )
+  url.searchParams.set('code_challenge_method', 'S256')
+  return { url: url.href, verifier: codeVerifier }
+}
+
+/** Exchanges the code that consent gave. Throws as `refreshGrant` does. */
+export function exchangeCode(
+  app: OAuthApp,
+  { code, verifier, redirectUri }: { code: string; verifier: string; redirectUri: string },
+): Promise<Granted> {
+  return granted(app, 'exchanging the code for tokens', async client => {
+    await client.getToken({ code, codeVerifier: verifier, redirect_uri: redirectUri })
+  })
+}
+
+/** Asks for an access token once; `doing` names what for. Throws `unauthorized` when the grant is dead, else what Google's answer says. */
+export function refreshGrant(app: OAuthApp, refreshToken: string, doing: string): Promise<Granted> {
+  return granted(app, `${doing}, asking for a token`, async client => {
+    client.setCredentials({ refresh_token: refreshToken })
+    await client.getAccessToken()
+  })
+}
+
+/** Takes a refresh token and all that was got with it back at Google. Throws as `refreshGrant` does; a token that is dead already counts as taken back. */
+export async function revokeGrant(app: OAuthApp, refreshToken: string): Promise<void> {
+  try {
+    await clientOf(app).revokeToken(refreshToken)
+  } catch (thrown) {
+    const error = oauthError(thrown, 'taking the token back')
+    if (/invalid_token/.test(error.message)) return
+    throw error
+  }
+}
+
+/** Whether `refreshGrant` threw because the grant is dead for good: expired, taken back, or ended by a new password. */
+export function isDeadGrant(error: MailError): boolean {
+  return error.kind === 'unauthorized' && /\binvalid_grant\b/.test(error.message)
+}
+
+type Client = InstanceType<typeof auth.OAuth2>
+
+function clientOf({ clientId, clientSecret, authUrl, tokenUrl, revokeUrl, timeoutMs = TIMEOUT_MS }: OAuthApp): Client {
+  return new auth.OAuth2({
+    clientId,
+    clientSecret,
+    endpoints: { oauth2AuthBaseUrl: authUrl, oauth2TokenUrl: tokenUrl, oauth2RevokeUrl: revokeUrl },
+    // The library asks to retry these requests; only a retry count of its transporter wins over that.
+    transporterOptions: { retryConfig: { retry: 0 }, timeout: timeoutMs },
+  })
+}
+
+const answer = z.object({
+  access_token: z.string().min(1),
+  expiry_date: z.number().optional(),
+  refresh_token: z.string().min(1).optional(),
+  scope: z.string().default(''),
+})
+
+// The library shows its answer as it came only to this listener: right after, the old refresh token takes the place of a new one.
+async function granted(app: OAuthApp, doing: string, ask: (client: Client) => Promise<void>): Promise<Granted> {
+  const client = clientOf(app)
+  let heard: unknown
+  client.on('tokens', tokens => {
+    heard = { ...tokens }
+  })
+  const givenAt = Date.now()
+  let thrown: unknown
+  await ask(client).catch(error => {
+    thrown = error
+  })
+  const { data } = answer.safeParse(heard)
+  if (!data) throw oauthError(thrown, doing)
+  return {
+    accessToken: data.access_token,
+    givenAt,
+    endsAt: data.expiry_date ?? givenAt + DEFAULT_LIFE_SECONDS * 1000,
+    refreshToken: data.refresh_token,
+    scopes: data.scope.split(' ').filter(scope => scope !== ''),
+  }
+}
+
+const refusal = z.object({ response: z.object({ status: z.number(), data: z.unknown(), headers: z.unknown() }) })
+
+function oauthError(thrown: unknown, doing: string): MailError {
+  const said = refusal.safeParse(thrown).data?.response
+  if (said && said.status >= 400) {
+    const error = errorOf({ status: said.status, body: said.data, retryAfter: retryAfterIn(said.headers) }, doing)
+    if (!/\b(invalid_client|unauthorized_client)\b/.test(error.message)) return error
+    return new MailError(
+      'misconfigured',
+      `${doing}: Google does not know the OAuth client: correct GMAIL_CLIENT_ID and GMAIL_CLIENT_SECRET`,
+    )
+  }
+  // An answer without a token is none of Google's.
+  return thrown === undefined
+    ? new MailError('unavailable', `${doing}: the answer holds no token`)
+    : networkError(thrown, doing)
+}

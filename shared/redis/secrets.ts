@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import { MailError } from '../error.ts'
+import type { MailboxId } from '../mailbox.ts'
+import type { Seal } from '../seal.ts'
+import type { Keys } from './keys.ts'
+import { secretScript } from './scripts.ts'
+
+/** An access token, when it was given and when it ends, in ms since 1970. */
+export interface AccessToken {
+  token: string
+  givenAt: number
+  endsAt: number
+}
+
+/** What an owner granted: the refresh token, and the access token that was last got with it. */
+export interface Grant {
+  /** Another one whenever the refresh token is another one. */
+  id: string
+  refreshToken: string
+  access: AccessToken | undefined
+  /** Why the provider does not take the refresh token any more, where it said so. */
+  refused: string | undefined
+}
+
+/** The sealed secrets of mailboxes. What was changed for a grant is not written when another grant is there meanwhile, or none. */
+export interface Vault {
+  /** `undefined` where no account is kept for the mailbox. Throws `misconfigured`, naming the mailbox, where it cannot be opened. */
+  read(mailbox: MailboxId): Promise<Grant | undefined>
+  /** Which of these mailboxes have an account here; needs no key. */
+  has(mailboxes: readonly MailboxId[]): Promise<ReadonlySet<MailboxId>>
+  /** Keeps a new grant in place of any other. Throws `misconfigured` where there is no key to seal it with. */
+  put(mailbox: MailboxId, grant: { refreshToken: string; access?: AccessToken }): Promise<void>
+  /** Keeps what a refresh gave: an access token, and the refresh token that the provider gave in exchange for the old one, if it did. */
+  refreshed(
+    mailbox: MailboxId,
+    id: string,
+    answer: { access: AccessToken; refreshToken?: string | undefined },
+  ): Promise<boolean>
+  /** Notes that the provider does not take the refresh token any more, so that nobody asks again. */
+  refuse(mailbox: MailboxId, id: string, reason: string): Promise<boolean>
+  /** Forgets an access token that the provider does not take any more; another one stays. */
+  forget(mailbox: MailboxId, token: string): Promise<void>
+  /** Seals with the current key what an older one sealed; how many values. Safe to do twice at once and at any time. */
+  reseal(mailbox: MailboxId): Promise<number>
+}
+
+const SEALED = ['refresh', 'access'] as const
+const accessSchema = z.object({ token: z.string(), givenAt: z.number(), endsAt: z.number() })
+
+/** The vault in a hash a mailbox: the tokens sealed, each for its mailbox and field, and in plain an id of the grant and why it was refused. */
+export function createVault(redis: Redis, keys: Keys, seal: Seal): Vault {
+  const vault: Vault = {
+    async read(mailbox) {
+      const { grant, refresh, access, refused } = await redis.hgetall(keys.secret(mailbox))
+      if (grant === undefined || refresh === undefined) return undefined
+      const token = access === undefined ? undefined : open(mailbox, 'access', access)
+      return {
+        id: grant,
+        refreshToken: open(mailbox, 'refresh', refresh),
+        access: token === undefined ? undefined : readAccess(mailbox, token),
+        refused,
+      }
+    },
+
+    async has(mailboxes) {
+      const kept = await Promise.all(mailboxes.map(mailbox => redis.hexists(keys.secret(mailbox), 'refresh')))
+      return new Set(mailboxes.filter((_, place) => kept[place] === 1))
+    },
+
+    async put(mailbox, { refreshToken, access }) {
+      const fields = { grant: randomUUID(), ...sealed(mailbox, { refreshToken, access }) }
+      await redis.multi().del(keys.secret(mailbox)).hset(keys.secret(mailbox), fields).exec()
+    },
+
+    refreshed(mailbox, id, { access, refreshToken }) {
+      const rotated = refreshToken === undefined ? {} : { grant: randomUUID() }
+      return change(mailbox, ['grant', id], { ...rotated, ...sealed(mailbox, { refreshToken, access }) })
+    },
+
+    refuse: (mailbox, id, reason) => change(mailbox, ['grant', id], { refused: reason, access: '' }),
+
+    async forget(mailbox, token) {
+      const access = await redis.hget(keys.secret(mailbox), 'access')
+      if (access === null || readAccess(mailbox, open(mailbox, 'access', access)).token !== token) return
+      await change(mailbox, ['access', access], { access: '' })
+    },
+
+    async reseal(mailbox) {
+      let count = 0
+      for (const field of SEALED) {
+        const before = await redis.hget(keys.secret(mailbox), field)
+        if (before === null || seal.isCurrent(before)) continue
+        const text = open(mailbox, field, before)
+        // What somebody else has written meanwhile is sealed with the current key already.
+        if (await change(mailbox, [field, before], { [field]: seal.seal(text, { mailbox, name: field }) })) count += 1
+      }
+      return count
+    },
+  }
+  return vault
+
+  function open(mailbox: MailboxId, name: (typeof SEALED)[number], text: string): string {
+    return seal.open(text, { mailbox, name })
+  }
+
+  function sealed(
+    mailbox: MailboxId,
+    { refreshToken, access }: { refreshToken?: string | undefined; access?: AccessToken | undefined },
+  ): Record<string, string> {
+    const refresh = refreshToken === undefined ? {} : { refresh: seal.seal(refreshToken, { mailbox, name: 'refresh' }) }
+    if (!access) return refresh
+    return { ...refresh, access: seal.seal(JSON.stringify(access), { mailbox, name: 'access' }) }
+  }
+
+  async function change(
+    mailbox: MailboxId,
+    [field, held]: [string, string],
+    fields: Record<string, string>,
+  ): Promise<boolean> {
+    return (await secretScript(redis, [keys.secret(mailbox)], [field, held, ...Object.entries(fields).flat()])) === 1
+  }
+}
+
+function readAccess(mailbox: MailboxId, text: string): AccessToken {
+  try {
+    return accessSchema.parse(JSON.parse(text))
+  } catch {
+    throw new MailError('misconfigured', `the access token of ${mailbox} cannot be read: connect the mailbox again`)
+  }
+}

@@ -1,0 +1,92 @@
+import t from 'tap'
+import { connectMailbox, postWatchEvent, readMailbox } from '../../../shared/redis/mailboxes.ts'
+import { removeMailbox } from '../../../shared/redis/remove.ts'
+import { readRun } from '../../../shared/redis/runs.ts'
+import { fakeMailbox } from '../../support/fake-mailbox.ts'
+import { everything } from '../../support/keyspace.ts'
+import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
+import { startRedis } from '../../support/redis.ts'
+import { until } from '../../support/until.ts'
+
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+t.beforeEach(() => redis.client.flushall())
+
+for (const after of [1, 3, 8, 14]) {
+  t.test(`removed while it is synced, after ${after} fetches: what is under way comes to nothing`, async t => {
+    const { pipeline, mailbox } = await busy(after)
+    t.teardown(() => pipeline.stop())
+    const { redis: client, keys } = pipeline.office
+    await until(() => mailbox.calls.length > after, 'it is in the middle')
+    const removed = await removeMailbox(client, keys, ANA)
+    t.ok(removed.keys > 0)
+    await until(async () => (await leftOf()).length === 0, 'nothing is left').catch(async () =>
+      t.same(await leftOf(), []),
+    )
+    // Nothing can come back: no stage holds anything of it any more.
+    await pipeline.stopStages()
+    t.same(await leftOf(), [])
+    t.same(await removeMailbox(client, keys, ANA), { keys: 0, entries: 0, waiting: 0 })
+  })
+}
+
+t.test(
+  'removed and connected again in the middle of a sync: it begins anew, and nothing of before is mixed in',
+  async t => {
+    const { pipeline, mailbox } = await busy(5)
+    t.teardown(() => pipeline.stop())
+    const { redis: client, keys, now } = pipeline.office
+    await until(() => mailbox.calls.length > 5, 'it is in the middle')
+    const before = (await readMailbox(client, keys, ANA))?.activeRun ?? ''
+    await removeMailbox(client, keys, ANA)
+    await connectMailbox(client, keys, ANA, 'pinned:0:0', now())
+    const run = await pipeline.sync()
+    t.match(run, { listed: 300, threads: 60, tasks: 60, addsUp: true })
+    t.equal(await readRun(client, keys, keys.partitionOf(ANA), before), undefined)
+    const runs = (await everything(redis)).filter(text => /:run:/.test(text) && text.includes(before))
+    t.same(runs, [])
+  },
+)
+
+t.test('a watch event of before, met after, makes no run of the mailbox that is there now', async t => {
+  const pipeline = await startPipeline(redis, fakeMailbox(), { only: [] })
+  t.teardown(() => pipeline.stop())
+  const { redis: client, keys, now } = pipeline.office
+  await pipeline.request()
+  const writtenAt = await serverMs()
+  // Within the same millisecond nobody can tell before from after.
+  await until(async () => (await serverMs()) > writtenAt, 'time passes')
+  await removeMailbox(client, keys, ANA)
+  await connectMailbox(client, keys, ANA, 'pinned:0:0', now())
+  pipeline.start()
+  const fresh = await postWatchEvent(client, keys, ANA, { run: 'fresh', at: now(), body: { cause: 'request' } })
+  const runs = await pipeline.quiet()
+  t.same(
+    runs.map(({ run }) => run),
+    [fresh],
+  )
+  t.equal((await readMailbox(client, keys, ANA))?.activeRun, undefined)
+})
+
+/** A mailbox of 300 messages that is being synced, slowly. */
+async function busy(after: number): Promise<{ pipeline: TestPipeline; mailbox: ReturnType<typeof fakeMailbox> }> {
+  const mailbox = fakeMailbox(50)
+  const pipeline = await startPipeline(redis, mailbox)
+  mailbox.deliver(300, 60)
+  mailbox.before = () => (mailbox.calls.length > after ? new Promise(resolve => setTimeout(resolve, 100)) : undefined)
+  await pipeline.request()
+  return { pipeline, mailbox }
+}
+
+/** Everything that names the mailbox or belongs to a run of it. */
+async function leftOf(): Promise<string[]> {
+  const texts = await everything(redis)
+  return texts.filter(
+    text => text.includes(ANA) || /:(run|window|msg|thread|parked):/.test(text.split(' ', 1)[0] ?? ''),
+  )
+}
+
+async function serverMs(): Promise<number> {
+  const [seconds, micros] = await redis.client.time()
+  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+}
