@@ -1,6 +1,8 @@
+import { isOfKnown } from '../shared/context.ts'
 import { type Envelope, encodeEnvelope } from '../shared/envelope.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import type { MessageId, ThreadId } from '../shared/message.ts'
+import { messageIdsIn } from '../shared/redis/known.ts'
 import { connectMailbox, readMailbox } from '../shared/redis/mailboxes.ts'
 import type { Fate } from '../shared/streams.ts'
 import type { Recall, ThreadThen } from './recall.ts'
@@ -83,7 +85,7 @@ async function putWindow({ sandbox, of }: Furnishing, { name, of: size, places, 
   const settled = listed.flatMap((_, index) => (open.has(index) ? [] : [[`${index}`, leftOut]]))
   await putHash(sandbox, keys.window(keys.partitionOf(of.mailbox), of.run, name), {
     of: `${size}`,
-    context: name.startsWith('context:') ? '1' : '0',
+    context: isOfKnown(name) ? '1' : '0',
     items: JSON.stringify(listed.map(place => [place?.id ?? '', place?.thread ?? ''])),
     done: `${settled.length}`,
     ...Object.fromEntries(settled),
@@ -124,6 +126,5 @@ async function putHash({ office, keepSeconds }: Sandbox, key: string, fields: Re
 
 async function threadNow({ redis, keys }: Office, mailbox: MailboxId, thread: ThreadId): Promise<ThreadThen> {
   const fields = await redis.hkeys(keys.thread(mailbox, thread))
-  const ids = fields.flatMap(field => (field.startsWith('id:') ? [field.slice(3)] : []))
-  return { thread, ids, fresh: [], known: fields.includes('dispatched'), release: '' }
+  return { thread, ids: messageIdsIn(fields), fresh: [], known: fields.includes('dispatched'), release: '' }
 }

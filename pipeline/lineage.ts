@@ -50,6 +50,11 @@ export function contextOf({ run, id }: Envelope): string {
   return `${run}/context:${id}`
 }
 
+/** The id below which what a watch event had verified is found in `missing-ids`. */
+export function verificationOf({ run, body }: Envelope): string {
+  return `${run}/verify:${windowOf(body)}`
+}
+
 /** Gathers what followed from these inputs: ids are the same whenever the same step is done, so they alone are the lineage. */
 export function createLineage(stage: StageName, inputs: readonly Recorded[]): Lineage {
   const fruits = inputs.flatMap(({ envelope }) => fruitsOf(stage, envelope))
@@ -116,7 +121,11 @@ function fruitsOf(stage: StageName, envelope: Envelope): Fruit[] {
   switch (stage) {
     case 'list-ids': {
       const window = windowOf(body)
-      return [below(messageIds, `${run}/${window}`), exactly(watchEvents, `${run}/page/${window + 1}`)]
+      return [
+        below(messageIds, `${run}/${window}`),
+        below(missingIds, verificationOf(envelope)),
+        exactly(watchEvents, `${run}/page/${window + 1}`),
+      ]
     }
     case 'cache-filter':
       return [exactly(cachedMessages, id), exactly(missingIds, id)]

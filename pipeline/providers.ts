@@ -67,6 +67,8 @@ export function openGmail(
     rootUrl: `${simUrl ?? GOOGLE}/`,
     fields: config.GMAIL_FIELDS,
     initialSync: config.INITIAL_SYNC,
+    filter: { labels: config.GMAIL_LABELS, skip: config.SKIP_LABELS },
+    query: config.GMAIL_QUERY,
     quota: config.GMAIL_QUOTA,
     pageSize: PAGE_SIZE,
   })

@@ -45,7 +45,7 @@ export async function readRecall(
   const changes: (ThreadThen & { run: string })[] = []
   for await (const { envelope } of recordedIn(office, threads, { mailbox, signal })) {
     const { thread, ids, fresh, reason, part }: ThreadChange = envelope.body
-    const known = reason === 'grown'
+    const known = reason !== 'new'
     if (runs.has(envelope.run)) changes.push({ run: envelope.run, thread, ids, fresh, known, release: part.group })
   }
   return {

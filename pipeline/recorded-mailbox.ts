@@ -1,6 +1,6 @@
 import type { Envelope } from '../shared/envelope.ts'
 import { MailError } from '../shared/error.ts'
-import { addressOf, type Changes, type Fetched, type Mailbox, type MailboxId } from '../shared/mailbox.ts'
+import { addressOf, type Changes, type Fetched, type Listed, type Mailbox, type MailboxId } from '../shared/mailbox.ts'
 import { type Message, type MessageId, parseMessage } from '../shared/message.ts'
 import { readMailbox } from '../shared/redis/mailboxes.ts'
 import type { Batch } from '../shared/stage.ts'
@@ -38,7 +38,8 @@ export async function recordedMailbox(
       const nothing = { gone: [], labels: [] }
       // Listing went on from another cursor than it began with: that one had expired.
       if (next && page === undefined && since !== next.since) return { ids: [], ...nothing, reset: true }
-      const ids = item ? listedIn(then, item).map(({ id, thread }) => ({ id, thread })) : []
+      const ids = item ? listedIn(then, item).map(asListed) : []
+      if (next?.verifyThen !== undefined) return { ids, ...nothing, present: [], cursor: next.verifyThen }
       return { ids, ...nothing, ...(next ? { next: next.token } : { cursor }) }
     },
 
@@ -56,9 +57,14 @@ export async function recordedMailbox(
     const place = items.find(({ body }) => (body as ListedId).id === id)
     const settled = place && (then.at(fetchedMessages.name, place.id)?.body as SettledId | undefined)
     if (settled?.fate === 'gone') return { outcome: 'gone' }
+    if (settled?.fate === 'filtered') return { outcome: 'filtered', reason: settled.reason ?? '' }
     if (settled?.fate === 'dead') return { outcome: 'failed', error: new MailError('rejected', settled.reason ?? '') }
     return message ? { outcome: 'ok', message } : { outcome: 'failed', error: NOT_AT_HAND }
   }
+}
+
+function asListed({ id, thread, filtered, verify }: ListedId): Listed {
+  return { id, thread, ...(filtered === undefined ? {} : { filtered }), ...(verify ? { verify } : {}) }
 }
 
 /** The page of ids that a watch event listed, in listing order. */

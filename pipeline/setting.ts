@@ -1,3 +1,4 @@
+import { isOfKnown } from '../shared/context.ts'
 import type { Lane } from '../shared/envelope.ts'
 import type { MessageId, ThreadId } from '../shared/message.ts'
 import type { StageName } from '../shared/stage.ts'
@@ -33,8 +34,6 @@ export interface OpenWindow {
   places: Listing
   open: ReadonlySet<number>
 }
-
-const isContext = (window: string) => window.startsWith('context:')
 
 /** The setting in which a stage met these inputs of one run; inputs whose surroundings are not recorded any more are left out. */
 export function settingOf(stage: StageName, run: string, inputs: readonly Recorded[], recall: Recall): Setting {
@@ -77,7 +76,7 @@ function listing(run: string, inputs: readonly Recorded[], recall: Recall): Sett
 function settling(run: string, inputs: readonly Recorded[], recall: Recall, fetches: boolean): Setting {
   const body = ({ envelope }: Recorded) => envelope.body as Pick<ListedId, 'id' | 'window' | 'index' | 'of'>
   // A context window is opened again when its time comes.
-  const regular = inputs.filter(input => !isContext(body(input).window))
+  const regular = inputs.filter(input => !isOfKnown(body(input).window))
   const put = (regular.length > 0 ? regular : inputs).filter(input => {
     const { window, index } = body(input)
     return recall.listings.get(`${run} ${window}`)?.places.has(index) === true
@@ -88,7 +87,7 @@ function settling(run: string, inputs: readonly Recorded[], recall: Recall, fetc
   })
   const threads = new Set(windows.flatMap(({ places, open }) => [...open].map(at => places.get(at)?.thread ?? '')))
   const count = (context: boolean, number: (window: OpenWindow) => number) =>
-    windows.reduce((sum, window) => sum + (isContext(window.name) === context ? number(window) : 0), 0)
+    windows.reduce((sum, window) => sum + (isOfKnown(window.name) === context ? number(window) : 0), 0)
   const missing = new Set((recall.missing.get(run) ?? []).map(one => one.body.id))
   const fetched = fetches ? put.map(input => body(input).id).filter(id => missing.has(id)) : []
   return {
@@ -135,5 +134,5 @@ function waitingOf(run: string, threads: ReadonlySet<ThreadId>, recall: Recall):
 
 // Mail that the cache had lost was fetched again, and will be.
 function lost(run: string, recall: Recall): Set<MessageId> {
-  return new Set((recall.missing.get(run) ?? []).flatMap(({ body }) => (isContext(body.window) ? [body.id] : [])))
+  return new Set((recall.missing.get(run) ?? []).flatMap(({ body }) => (isOfKnown(body.window) ? [body.id] : [])))
 }

@@ -1,3 +1,4 @@
+import { messageIdsIn } from '../shared/redis/known.ts'
 import { type RunRecord, readRun } from '../shared/redis/runs.ts'
 import { analysisTasks, type SettledId, threads } from '../shared/streams.ts'
 import type { Task } from '../shared/task.ts'
@@ -70,7 +71,7 @@ async function threadState({ redis, keys }: Office, { mailbox, run, hops }: Jour
     redis.hget(keys.thread(mailbox, thread), 'dispatched'),
     redis.zscore(keys.runThreads(keys.partitionOf(mailbox), run), thread),
   ])
-  const known = fields.filter(field => field.startsWith('id:')).length
+  const known = messageIdsIn(fields).length
   const out = hops.some(({ stream }) => stream === threads.name)
   return { thread, known, dispatched: dispatched ?? undefined, waits: waits !== null && !out }
 }

@@ -1,3 +1,4 @@
+import { isOfKnown } from '../shared/context.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import { type Fate, type ListedId, type MergedWindow, messageIds, missingIds } from '../shared/streams.ts'
 import { type Records, recordedIn } from './recorded.ts'
@@ -25,7 +26,7 @@ export function joinWindow(
   const items = Array.from({ length: of }, (_, index) => ({ ...places.get(index), fate: known.get(index) }))
   const whole = items.filter((item): item is MergedWindow['items'][number] => 'id' in item && item.fate !== undefined)
   if (whole.length < of) return undefined
-  return { window, context: window.startsWith('context:'), release: false, items: whole }
+  return { window, context: isOfKnown(window), release: false, items: whole }
 }
 
 /** What these runs listed, and what was asked for again for their threads, from the streams. */

@@ -14,7 +14,7 @@ import {
   type ThreadChange,
   threads,
 } from '../shared/streams.ts'
-import { contextOf, type Lineage } from './lineage.ts'
+import { contextOf, type Lineage, verificationOf } from './lineage.ts'
 import { grouped } from './recorded.ts'
 import { listedIn, nextPage, readMessages, recordedMailbox } from './recorded-mailbox.ts'
 import type { Office } from './wire.ts'
@@ -50,6 +50,11 @@ export async function worldOf(
     ledger: {
       begin: event => begun(office, event, then),
       pendingThreads: (_, limit) => pendingThen(office, batch, { then, notAtHand, limit }),
+      // The recorded pages hold what was not known, and no more.
+      known: async () => new Set(),
+      suspectAll: async () => undefined,
+      suspects: async () => verifiedIn(then, batch),
+      threadsOf: async () => new Map(),
       // Whether a version was dispatched before is judged from the recorded tasks.
       dispatched: async () => new Map(),
     },
@@ -73,8 +78,16 @@ export async function isAtHand(office: Office, stage: StageName, item: Envelope,
 
 // The mail that an input asked to be fetched again for its threads, in the order it was asked for.
 function contextIn(then: Lineage, item: Envelope): ListedId[] {
+  return idsBelow(then, contextOf(item))
+}
+
+function verifiedIn(then: Lineage, { items: [item] }: Batch<unknown>): ListedId[] {
+  return item ? idsBelow(then, verificationOf(item)) : []
+}
+
+function idsBelow(then: Lineage, id: string): ListedId[] {
   return then
-    .below(missingIds.name, contextOf(item))
+    .below(missingIds.name, id)
     .map(({ body }) => body as ListedId)
     .sort((a, b) => a.index - b.index)
 }
@@ -128,7 +141,7 @@ async function pendingThen(
   const seen = ''
   for (const [index, { thread, ids, fresh, reason }] of changes.entries()) {
     if (ids.every(id => held.has(id)))
-      pending.push({ thread, ids, fresh, seen, contextAsked: true, known: reason === 'grown' })
+      pending.push({ thread, ids, fresh, seen, contextAsked: true, known: reason !== 'new' })
     else notAtHand.add(out[index]?.id ?? '')
   }
   const lost = grouped(contextIn(then, item), ({ thread }) => thread)

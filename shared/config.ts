@@ -45,6 +45,12 @@ const sealingKeys = z
     return z.NEVER
   })
 
+const words = (preset: string) =>
+  z
+    .string()
+    .default(preset)
+    .transform(text => (text.trim() === 'none' ? [] : text.split(',').flatMap(word => word.trim() || [])))
+
 // Each setting with what is allowed; `.env.example` says what each is for.
 const settings = z.object({
   NODE_ENV: z.string().optional(),
@@ -61,6 +67,9 @@ const settings = z.object({
   GMAIL_REFRESH_TOKEN: z.string().optional(),
   MAILBOXES_KEY: sealingKeys,
   INITIAL_SYNC: initialSync,
+  GMAIL_LABELS: words(''),
+  SKIP_LABELS: words('SPAM,TRASH,DRAFT'),
+  GMAIL_QUERY: z.string().default(''),
   GMAIL_QUOTA: oneOf(['2026', 'legacy'], '2026'),
   GMAIL_QUOTA_SHARE: z.coerce
     .number({ error: 'a number from 0.05 to 1' })
@@ -76,6 +85,7 @@ const settings = z.object({
     .min(1, 'a list of Gmail message fields')
     .default('id,threadId,labelIds,snippet,payload/headers,internalDate'),
   CACHE_MESSAGE_TTL: whole(1, 31_536_000, 3600),
+  CACHE_SYNC_TOKEN_TTL: whole(60, 31_536_000, 86_400),
   BACKLOG_LIMIT: whole(10, 10_000_000, 10_000),
   STREAM_RETENTION: whole(60, 31_536_000, 259_200),
   KEEPER_INTERVAL: whole(1, 86_400, 60),

@@ -35,6 +35,41 @@ export function askContext<In>(item: Envelope<In>, wanted: readonly Listed[], no
   }
 }
 
+/**
+ * Asks the provider for known messages that seem to be gone, past the cache: opens a window of them in the item's run. Those that are gone
+ * leave their threads once it is merged; of the others nothing follows.
+ */
+export function askVerification<In>(
+  item: Envelope<In>,
+  page: number,
+  suspects: readonly Listed[],
+  now: number,
+): Outcome<In> {
+  if (suspects.length === 0) return {}
+  const window = `verify:${page}`
+  const of = suspects.length
+  return {
+    deliveries: suspects.map(({ id, thread }, index) => {
+      const body = { id, thread, window, index, of, verify: true }
+      return follow(item, missingIds, `${item.run}/${window}/${index}`, body, now)
+    }),
+    facts: [
+      { fact: 'window-opened', from: item, window, context: true, items: suspects },
+      { fact: 'suspects-cleared', from: item, ids: suspects.map(({ id }) => id) },
+    ],
+  }
+}
+
+/** Whether a window is of known messages, and not of listed ones. */
+export function isOfKnown(window: string): boolean {
+  return window.startsWith('context:') || isVerification(window)
+}
+
+/** Whether a window is of known messages that seem to be gone. */
+export function isVerification(window: string): boolean {
+  return window.startsWith('verify:')
+}
+
 /** Several outcomes of one batch as one. */
 export function joined<In>(outcomes: readonly Outcome<In>[]): Outcome<In> {
   return {

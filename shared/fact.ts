@@ -17,12 +17,15 @@ export interface Delivery {
 export type Fact = { from: Envelope } & (
   | { fact: 'window-opened'; window: string; context: boolean; items: readonly Listed[] }
   | { fact: 'page-listed'; next?: Delivery }
+  | { fact: 'message-gone'; thread: ThreadId; id: MessageId; page: number }
+  | { fact: 'suspects-cleared'; ids: readonly MessageId[] }
+  | { fact: 'message-relabelled'; thread: ThreadId; id: MessageId }
   | { fact: 'cursor-moved'; was: Cursor; to: Cursor }
   | { fact: 'run-failed'; reason: string }
   | { fact: 'fate-known'; window: string; index: number; fate: Fate }
   | { fact: 'window-grouped'; window: string; fresh: readonly Listed[]; gone: readonly Listed[] }
   | { fact: 'context-asked'; threads: readonly ThreadId[] }
-  | { fact: 'thread-released'; thread: ThreadId; seen: string; version: string; delivery?: Delivery }
+  | { fact: 'thread-released'; thread: ThreadId; seen: string; version: string; empty?: boolean; delivery?: Delivery }
   | { fact: 'release-handled' }
   | { fact: 'thread-settled'; thread: ThreadId; version: string; delivery?: Delivery }
   | HeldFact
@@ -42,7 +45,7 @@ export interface PendingThread {
   thread: ThreadId
   ids: readonly MessageId[]
   fresh: readonly MessageId[]
-  /** Stands for what is new of it; when the thread is let go, it goes only if nothing came meanwhile. */
+  /** Stands for what has happened to it; when the thread is let go, it goes only if nothing came meanwhile. */
   seen: string
   /** Its lost messages were asked for as often as makes sense. */
   contextAsked: boolean

@@ -19,6 +19,10 @@ export type Page = string
 export interface Listed {
   id: MessageId
   thread: ThreadId
+  /** Why it is left out, where the listing tells so much already; it need not be fetched to find out. */
+  filtered?: string | undefined
+  /** What is held of the message may be out of date: the provider is to be asked. */
+  verify?: boolean | undefined
 }
 
 /** A message whose content is wanted. */
@@ -29,18 +33,35 @@ export interface Wanted extends Listed {
   alone?: boolean
 }
 
-/** Labels that were put on or taken off a message. */
+/** A message that is in the mailbox no more, or is left out from now on; its thread where the provider tells it. */
+export interface Gone {
+  id: MessageId
+  thread?: ThreadId
+}
+
+/** Labels that were put on or taken off a message that stays. */
 export interface LabelChange {
   id: MessageId
+  thread: ThreadId
   added: readonly string[]
   removed: readonly string[]
 }
 
-/** One page of what is new in a mailbox, in the provider's order, each id once. */
+/**
+ * One page of what is new in a mailbox, in the provider's order. A message is told of once a page: as new, as gone, or as relabelled.
+ * Pages are to be applied in their order.
+ */
 export interface Changes {
   ids: readonly Listed[]
-  gone: readonly MessageId[]
+  gone: readonly Gone[]
   labels: readonly LabelChange[]
+  /** Mail that is known already may be among the ids. */
+  overlaps?: boolean
+  /**
+   * What is there, known or not, as far as this page tells. Where a listing's last page has it, its pages tell of all there is: known mail
+   * that none of them names may be gone.
+   */
+  present?: readonly Listed[]
   /** Present while there is more to list. */
   next?: Page
   /** Present on the last page only: where the next listing begins. */
@@ -53,6 +74,7 @@ export interface Changes {
 export type Fetched =
   | { outcome: 'ok'; message: Message }
   | { outcome: 'gone' }
+  | { outcome: 'filtered'; reason: string }
   | { outcome: 'throttled'; retryAfterMs?: number }
   | { outcome: 'failed'; error: MailError }
 
@@ -85,7 +107,7 @@ export interface Opened {
 export interface Mailbox {
   /**
    * Asks whose mailbox this is and pins a cursor before anything is listed. With `knownUntil` (ms since 1970) all mail received before
-   * is known, and the listing that begins at the cursor may leave it out; it leaves out nothing that came later.
+   * is known, and the listing that begins at the cursor may leave it out; it leaves out nothing that came later, and tells what is there.
    */
   open(call: Call, knownUntil?: number): Promise<Opened>
   /** Lists one page of what is new since the cursor; a cursor fresh from `open` starts with the first sync's listing. */

@@ -1,7 +1,7 @@
 import type { Envelope } from './envelope.ts'
 import type { MailError } from './error.ts'
 import type { Delivery, Fact, PendingThread } from './fact.ts'
-import type { Call, Cursor, Mailbox, MailboxId } from './mailbox.ts'
+import type { Call, Cursor, Listed, Mailbox, MailboxId } from './mailbox.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
 import type { Stream } from './streams.ts'
 import type { TaskOptions } from './task.ts'
@@ -62,7 +62,7 @@ export interface MessageCache {
   put(messages: readonly Message[]): Promise<void>
 }
 
-/** What is known of the mailbox and its runs, for stages to ask. It is changed by facts alone, but for `begin`. */
+/** What is known of the mailbox and its runs, for stages to ask. It is changed by facts alone, but for `begin` and `suspectAll`. */
 export interface Ledger {
   /**
    * Makes this event's run the mailbox's active one, or `undefined` when another is active, whose end starts the next, or the
@@ -72,6 +72,17 @@ export interface Ledger {
   begin(event: Envelope): Promise<Begun | undefined>
   /** At most `limit` threads of the run that wait to go out, in the order they were met. */
   pendingThreads(run: string, limit: number): Promise<readonly PendingThread[]>
+  /** Which of these messages are known: some thread holds them. */
+  known(listed: readonly Listed[]): Promise<ReadonlySet<MessageId>>
+  /**
+   * Makes every known message of the mailbox a suspect of this run: it may be gone. Facts clear those that are seen. Done again it makes
+   * suspects of all again, and does no harm.
+   */
+  suspectAll(run: string): Promise<void>
+  /** At most `limit` suspects of the run that are not cleared. */
+  suspects(run: string, limit: number): Promise<readonly Listed[]>
+  /** The threads of those of these messages that are known; looks through all that is known of the mailbox. */
+  threadsOf(ids: readonly MessageId[]): Promise<ReadonlyMap<MessageId, ThreadId>>
   /** The version in which each thread was last dispatched. */
   dispatched(threads: readonly ThreadId[]): Promise<ReadonlyMap<ThreadId, string>>
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Task, taskSchema } from './task.ts'
+import { REASONS, type Task, taskSchema } from './task.ts'
 
 /** What may become of a listed message id; each id of a run gets exactly one. */
 export const FATES = ['cached', 'fetched', 'gone', 'filtered', 'dead'] as const
@@ -28,6 +28,8 @@ const watchEvent = z.object({
       from: z.string(),
       window: z.number().int(),
       syncedAt: z.number().optional(),
+      /** All is listed: known mail that was not seen is to be verified, and only then is the cursor to move here. */
+      verifyThen: z.string().optional(),
     })
     .optional(),
 })
@@ -42,6 +44,10 @@ const listedId = z.object({
   ...place,
   /** How many of the window's ids are of its thread. */
   ofThread: z.number().int().optional(),
+  /** Why it is left out: it gets its fate without a fetch. */
+  filtered: z.string().optional(),
+  /** The cache is not to be believed: the provider is asked. */
+  verify: z.boolean().optional(),
 })
 export type ListedId = z.infer<typeof listedId>
 
@@ -76,12 +82,12 @@ const threadChange = z.object({
   version: z.string(),
   ids: z.array(z.string()),
   fresh: z.array(z.string()),
-  reason: z.enum(['new', 'grown']),
+  reason: z.enum(REASONS),
   part: z.object({ group: z.string(), of: z.number().int() }),
 })
 export type ThreadChange = z.infer<typeof threadChange>
 
-/** A thread that grew: every message id known of it, oldest first, all in the cache a moment ago; `part` counts its release. */
+/** A thread that grew or changed: every message id known of it, oldest first, all in the cache a moment ago; `part` counts its release. */
 export const threads: Stream<ThreadChange> = {
   name: 'threads',
   body: threadChange,

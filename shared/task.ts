@@ -3,6 +3,9 @@ import { z } from 'zod'
 import type { MailboxId } from './mailbox.ts'
 import type { Address, Message } from './message.ts'
 
+/** Why a thread goes out: it was never dispatched, it has new mail, or mail of it was deleted or relabelled. */
+export const REASONS = ['new', 'grown', 'changed'] as const
+
 const addressSchema = z.object({ name: z.string(), address: z.string() })
 
 /** A conversation worth analysing, with all that is needed to do so; `task` is its idempotency key, `messages` are oldest first. */
@@ -26,7 +29,7 @@ export const taskSchema = z.object({
     }),
   ),
   labels: z.array(z.string()),
-  reason: z.enum(['new', 'grown']),
+  reason: z.enum(REASONS),
   promptVersion: z.string(),
   budget: z.object({ tokens: z.number(), used: z.number(), omitted: z.number() }),
 })
@@ -48,6 +51,11 @@ export function threadVersion(messages: readonly Message[], options: TaskOptions
   const parts = messages.map(message => `${message.id}:${lasting(message.labels).join(',')}`).sort()
   const hash = createHash('sha256').update(JSON.stringify([parts, options.promptVersion, options.model]))
   return hash.digest('hex').slice(0, 32)
+}
+
+/** Whether a thread is another version when these labels come or go. */
+export function labelsMatter(labels: readonly string[]): boolean {
+  return lasting(labels).length > 0
 }
 
 /** Builds the task of a thread from its messages, keeping the newest within the token budget; always at least one message. */

@@ -18,16 +18,17 @@ export const batchFetch: Stage<ListedId> = {
 
   async handle(batch, run) {
     // Since it was found missing it may have come along with another batch's thread.
-    const here = await run.cache.touch(batch.items.map(item => item.body.id))
-    const wanted = batch.items.filter(item => !here.has(item.body.id))
+    const held = await run.cache.touch(batch.items.map(item => item.body.id))
+    const isHere = ({ body: { id, verify } }: Envelope<ListedId>) => held.has(id) && !verify
+    const wanted = batch.items.filter(item => !isHere(item))
     const answers = wanted.length > 0 ? await run.mailbox.fetch(wanted.map(asWanted), run.call) : nothing
     await run.cache.put([...answers.values()].flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : [])))
     const results = batch.items.map(item => ({
       item,
-      ...(here.has(item.body.id) ? { fate: 'fetched' as const } : fateOf(answers.get(item.body.id))),
+      ...(isHere(item) ? { fate: 'fetched' as const } : fateOf(answers.get(item.body.id))),
     }))
     return {
-      deliveries: results.flatMap(({ item, fate }) => (fate ? [settle(item, fate, run.now())] : [])),
+      deliveries: results.flatMap(({ item, fate, reason }) => (fate ? [settle(item, fate, run.now(), reason)] : [])),
       failed: results.flatMap(({ item, error }) => (error ? [{ item, error }] : [])),
     }
   },
@@ -35,14 +36,16 @@ export const batchFetch: Stage<ListedId> = {
   bury: (item, error) => ({ deliveries: [settle(item, 'dead', item.at, error.message)] }),
 }
 
-function asWanted({ attempt, body: { id, thread, ofThread } }: Envelope<ListedId>): Wanted {
-  return { id, thread, ofThread, alone: attempt >= ATTEMPTS_WITH_THREAD }
+function asWanted({ attempt, body: { id, thread, ofThread, verify } }: Envelope<ListedId>): Wanted {
+  // What may be gone is asked for by itself: its thread would not tell more.
+  return { id, thread, ofThread, alone: verify === true || attempt >= ATTEMPTS_WITH_THREAD }
 }
 
-function fateOf(answer: Fetched | undefined): { fate?: Fate; error?: MailError } {
+function fateOf(answer: Fetched | undefined): { fate?: Fate; reason?: string; error?: MailError } {
   if (!answer) return { error: new MailError('unparsable', "the provider's answer does not mention the message") }
   if (answer.outcome === 'ok') return { fate: 'fetched' }
   if (answer.outcome === 'gone') return { fate: 'gone' }
+  if (answer.outcome === 'filtered') return { fate: 'filtered', reason: answer.reason }
   if (answer.outcome === 'failed') return { error: answer.error }
   const { retryAfterMs } = answer
   return {

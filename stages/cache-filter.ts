@@ -1,7 +1,7 @@
 import { follow, type Stage } from '../shared/stage.ts'
 import { cachedMessages, type ListedId, messageIds, missingIds } from '../shared/streams.ts'
 
-/** Sends ids whose message is at hand straight to merge, and only the others to be fetched. */
+/** Sends ids that are left out or whose message is at hand straight to merge, and only the others to be fetched. */
 export const cacheFilter: Stage<ListedId> = {
   name: 'cache-filter',
   reads: [messageIds],
@@ -12,9 +12,12 @@ export const cacheFilter: Stage<ListedId> = {
     const held = await run.cache.touch(batch.items.map(item => item.body.id))
     return {
       deliveries: batch.items.map(item => {
-        const { id, window, index, of } = item.body
-        return held.has(id)
-          ? follow(item, cachedMessages, item.id, { id, window, index, of, fate: 'cached' }, run.now())
+        const { id, window, index, of, filtered, verify } = item.body
+        const place = { id, window, index, of }
+        if (filtered !== undefined)
+          return follow(item, cachedMessages, item.id, { ...place, fate: 'filtered', reason: filtered }, run.now())
+        return held.has(id) && !verify
+          ? follow(item, cachedMessages, item.id, { ...place, fate: 'cached' }, run.now())
           : follow(item, missingIds, item.id, item.body, run.now())
       }),
     }

@@ -1,9 +1,11 @@
 import { countThreads, keepThreads } from '../shared/by-thread.ts'
-import { joined } from '../shared/context.ts'
+import { followChanges } from '../shared/changes.ts'
+import { askVerification, joined } from '../shared/context.ts'
 import type { Envelope, Lane } from '../shared/envelope.ts'
-import type { Cursor } from '../shared/mailbox.ts'
+import type { Fact } from '../shared/fact.ts'
+import type { Changes, Cursor, Listed } from '../shared/mailbox.ts'
 import { follow, type Outcome, type Run, type Stage } from '../shared/stage.ts'
-import { messageIds, type WatchEvent, watchEvents } from '../shared/streams.ts'
+import { messageIds, missingIds, type WatchEvent, watchEvents } from '../shared/streams.ts'
 
 type Event = Envelope<WatchEvent>
 
@@ -13,18 +15,21 @@ interface Place {
   from: Cursor
   token?: string | undefined
   syncedAt?: number | undefined
+  verifyThen?: Cursor | undefined
   window: number
 }
 
-/** Turns "this mailbox changed" into the ids of what is new, one listing page at a time. */
+const SUSPECTS_A_PAGE = 500
+
+/** Turns "this mailbox changed" into the ids of what is new, one listing page at a time, and says what is gone and relabelled. */
 export const listIds: Stage<WatchEvent> = {
   name: 'list-ids',
   reads: [watchEvents],
-  writes: [messageIds, watchEvents],
+  writes: [messageIds, missingIds, watchEvents],
   pace: { size: 20, waitMs: 0, concurrency: 3 },
 
   async handle(batch, run) {
-    const pages = batch.items.flatMap(item => (item.body.page ? [listPage(item, item.lane, item.body.page, run)] : []))
+    const pages = batch.items.flatMap(item => (item.body.page ? [goOn(item, item.body.page, run)] : []))
     const started = startRun(
       batch.items.filter(item => !item.body.page),
       run,
@@ -48,58 +53,85 @@ async function startRun(events: readonly Event[], run: Run): Promise<Outcome<Wat
   return {}
 }
 
+function goOn(item: Event, place: Place, run: Run): Promise<Outcome<WatchEvent>> {
+  const { verifyThen } = place
+  return verifyThen === undefined ? listPage(item, item.lane, place, run) : verify(item, place, verifyThen, run)
+}
+
 async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promise<Outcome<WatchEvent>> {
-  const { since, from, window } = place
+  const { since, from, window, syncedAt } = place
   const changes = await run.mailbox.changes(since, place.token, run.call)
   if (changes.reset) {
-    // What came since the cursor last moved is listed, however much it is.
-    const fresh = await run.mailbox.open(run.call, place.syncedAt)
-    return listPage(item, 'bulk', { since: fresh.cursor, from, window, syncedAt: place.syncedAt }, run)
+    // What came since the cursor last moved is listed, however much it is; what went meanwhile is found by what is there.
+    await run.ledger.suspectAll(item.run)
+    const fresh = await run.mailbox.open(run.call, syncedAt)
+    return listPage(item, 'bulk', { since: fresh.cursor, from, window, syncedAt }, run)
   }
-  // Beside each other, messages of a thread come into one batch and can be fetched as one.
-  const ids = keepThreads(changes.ids)
-  const ofThread = countThreads(ids)
-  const deliveries = ids.map(({ id, thread }, index) =>
-    follow(
-      item,
-      messageIds,
-      `${item.run}/${window}/${index}`,
-      { id, thread, window: `${window}`, index, of: ids.length, ofThread: ofThread(thread) },
-      run.now(),
-      lane,
-    ),
-  )
-  const { syncedAt } = place
-  const next = changes.next && {
-    token: changes.next,
-    since,
-    from,
-    window: window + 1,
-    ...(syncedAt === undefined ? {} : { syncedAt }),
-  }
+  const { deliveries, facts } = openWindow(item, lane, window, await unknownIn(changes, run), run)
   return {
     deliveries,
     facts: [
-      ...(deliveries.length > 0
-        ? [{ fact: 'window-opened', from: item, window: `${window}`, context: false, items: ids } as const]
-        : []),
-      ...(changes.cursor === undefined
-        ? []
-        : [{ fact: 'cursor-moved', from: item, was: from, to: changes.cursor } as const]),
-      next
-        ? {
-            fact: 'page-listed',
-            from: item,
-            next: follow(
-              item,
-              watchEvents,
-              `${item.run}/page/${next.window}`,
-              { cause: 'page', page: next },
-              run.now(),
-              lane,
-            ),
-          }
-        : { fact: 'page-listed', from: item },
+      ...(await followChanges(item, changes, window, run)),
+      ...facts,
+      ...(changes.present ? [cleared(item, changes.present)] : []),
+      ...after(item, lane, place, changes, run),
     ],
   }
+}
+
+// What is known need not be read again because the provider has forgotten when it came.
+async function unknownIn({ ids, overlaps }: Changes, run: Run): Promise<readonly Listed[]> {
+  if (!overlaps) return ids
+  const known = await run.ledger.known(ids)
+  return ids.filter(({ id }) => !known.has(id))
+}
+
+function openWindow(item: Event, lane: Lane, window: number, listed: readonly Listed[], run: Run) {
+  if (listed.length === 0) return { deliveries: [], facts: [] }
+  // Beside each other, messages of a thread come into one batch and can be fetched as one.
+  const ids = keepThreads(listed)
+  const ofThread = countThreads(ids.filter(({ filtered }) => filtered === undefined))
+  const deliveries = ids.map((one, index) => {
+    const body = { ...one, window: `${window}`, index, of: ids.length, ofThread: ofThread(one.thread) }
+    return follow(item, messageIds, `${item.run}/${window}/${index}`, body, run.now(), lane)
+  })
+  const fact: Fact = { fact: 'window-opened', from: item, window: `${window}`, context: false, items: ids }
+  return { deliveries, facts: [fact] }
+}
+
+function cleared(item: Event, present: readonly Listed[]): Fact {
+  return { fact: 'suspects-cleared', from: item, ids: present.map(({ id }) => id) }
+}
+
+function after(item: Event, lane: Lane, place: Place, { next, cursor, present }: Changes, run: Run): Fact[] {
+  if (next !== undefined) return [nextPage(item, lane, { ...place, token: next }, run)]
+  if (cursor === undefined) return [{ fact: 'page-listed', from: item }]
+  if (present) return [nextPage(item, lane, { ...place, token: '', verifyThen: cursor }, run)]
+  return lastPage(item, place, cursor)
+}
+
+// The cursor waits for what is to be verified: a run that breaks off finds it again.
+async function verify(item: Event, place: Place, cursor: Cursor, run: Run): Promise<Outcome<WatchEvent>> {
+  const suspects = await run.ledger.suspects(item.run, SUSPECTS_A_PAGE)
+  const { deliveries = [], facts = [] } = askVerification(item, place.window, suspects, run.now())
+  const isLast = suspects.length < SUSPECTS_A_PAGE
+  const then = isLast ? lastPage(item, place, cursor) : [nextPage(item, item.lane, place, run)]
+  return { deliveries, facts: [...facts, ...then] }
+}
+
+function nextPage(item: Event, lane: Lane, { window, token = '', ...place }: Place, run: Run): Fact {
+  const page = { ...place, token, window: window + 1 }
+  const id = `${item.run}/page/${page.window}`
+  return {
+    fact: 'page-listed',
+    from: item,
+    next: follow(item, watchEvents, id, { cause: 'page', page }, run.now(), lane),
+  }
+}
+
+function lastPage(item: Event, { from }: Place, cursor: Cursor): Fact[] {
+  return [
+    { fact: 'cursor-moved', from: item, was: from, to: cursor },
+    { fact: 'page-listed', from: item },
+  ]
 }

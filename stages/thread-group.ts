@@ -1,9 +1,9 @@
-import { askContext, joined } from '../shared/context.ts'
+import { askContext, isVerification, joined } from '../shared/context.ts'
 import type { Envelope } from '../shared/envelope.ts'
 import type { Fact, PendingThread } from '../shared/fact.ts'
 import type { Message } from '../shared/message.ts'
 import { follow, type Outcome, type Run, type Stage } from '../shared/stage.ts'
-import { type MergedWindow, merged, missingIds, threads } from '../shared/streams.ts'
+import { type MergedWindow, merged, missingIds, type ThreadChange, threads } from '../shared/streams.ts'
 import { threadVersion } from '../shared/task.ts'
 
 type Item = Envelope<MergedWindow>
@@ -27,9 +27,12 @@ export const threadGroup: Stage<MergedWindow> = {
 
 function group(item: Item): Outcome<MergedWindow> {
   const known = item.body.items.filter(({ fate }) => fate === 'cached' || fate === 'fetched')
-  // A known message that cannot be had any more leaves its thread too; its dead letter says why.
-  const gone = item.body.items.filter(({ fate }) => fate === 'gone' || (item.body.context && fate === 'dead'))
-  // The messages of a context window are old acquaintances: they make no thread grow.
+  // A message without which its thread would have to wait leaves it when it cannot be had; its dead letter says why.
+  const isNeeded = item.body.context && !isVerification(item.body.window)
+  const gone = item.body.items.filter(
+    ({ fate }) => fate === 'gone' || fate === 'filtered' || (isNeeded && fate === 'dead'),
+  )
+  // The messages of such a window are old acquaintances: they make no thread grow.
   return {
     facts: [
       { fact: 'window-grouped', from: item, window: item.body.window, fresh: item.body.context ? [] : known, gone },
@@ -54,13 +57,16 @@ async function release(item: Item, run: Run): Promise<Outcome<MergedWindow>> {
 function goOut(item: Item, pending: PendingThread, messages: readonly Message[], of: number, run: Run): Fact {
   const { thread, seen } = pending
   const version = threadVersion(messages, run.task)
-  if (messages.length === 0) return { fact: 'thread-released', from: item, thread, seen, version }
+  if (messages.length === 0) {
+    return { fact: 'thread-released', from: item, thread, seen, version, empty: pending.ids.length === 0 }
+  }
+  const fresh = pending.fresh.filter(id => messages.some(message => message.id === id))
   const body = {
     thread,
     version,
     ids: messages.map(message => message.id),
-    fresh: pending.fresh.filter(id => messages.some(message => message.id === id)),
-    reason: pending.known ? ('grown' as const) : ('new' as const),
+    fresh,
+    reason: reasonOf(pending.known, fresh),
     part: { group: item.id, of },
   }
   return {
@@ -71,6 +77,11 @@ function goOut(item: Item, pending: PendingThread, messages: readonly Message[],
     version,
     delivery: follow(item, threads, `${item.id}/${thread}`, body, run.now()),
   }
+}
+
+function reasonOf(known: boolean, fresh: readonly string[]): ThreadChange['reason'] {
+  if (!known) return 'new'
+  return fresh.length > 0 ? 'grown' : 'changed'
 }
 
 function messagesOf(thread: PendingThread, held: ReadonlyMap<string, Message>): Message[] {

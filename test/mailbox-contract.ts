@@ -10,6 +10,8 @@ export interface ContractSubject {
   deliver(count: number, threads?: number): Promise<readonly MessageId[]>
   /** Deletes a message for good. */
   remove?(id: MessageId): Promise<void>
+  /** Puts labels on a message and takes others off. */
+  relabel?(id: MessageId, added: readonly string[], removed: readonly string[]): Promise<void>
   /** An id the provider might have given and has not. */
   unknown: MessageId
   /** How many HTTP requests the provider had so far, but for tokens; where it can tell. */
@@ -152,9 +154,10 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
     const synced = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
     await remove(id)
     const changed = await listAll(mailbox, synced.cursor, call)
+    const listed = synced.pages.flatMap(page => page.ids).find(one => one.id === id)
     t.same(
       changed.pages.flatMap(page => page.gone),
-      [id],
+      [{ id, thread: listed?.thread }],
     )
     t.same(listedIds(changed), [])
     const answers = await mailbox.fetch(
@@ -162,6 +165,44 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
       call,
     )
     t.match(Object.fromEntries(answers), { [id]: { outcome: 'gone' }, [kept]: { outcome: 'ok' } })
+  })
+
+  fact(
+    'after a cursor was lost all that is there is told, and what came since is listed',
+    async (t, subject, { call }) => {
+      const { mailbox, deliver, remove } = subject
+      const delivered = [...(await deliver(16))]
+      const synced = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
+      if (remove) await remove(delivered.shift() ?? '')
+      // Everything was received after that moment.
+      const { cursor } = await mailbox.open(call, 1_000)
+      const fresh = await deliver(2)
+      const again = await listAll(mailbox, cursor, call)
+      const later = await listAll(mailbox, again.cursor, call)
+      t.ok(again.pages.at(-1)?.present, 'the last page says that the listing tells what is there')
+      const present = again.pages.flatMap(page => page.present?.map(({ id }) => id) ?? [])
+      const allOf = new Set([...present, ...listedIds(later)])
+      t.same([...allOf].sort(), [...delivered, ...fresh].sort())
+      t.same([...new Set([...listedIds(again), ...listedIds(later)])].sort(), [...delivered, ...fresh].sort())
+      t.ok(again.pages.every(page => page.ids.length === 0 || page.overlaps))
+      t.ok(synced.pages.every(page => page.present === undefined && page.overlaps === undefined))
+    },
+  )
+
+  fact('labels that change are told, with the thread, and nothing else', async (t, subject, { call }) => {
+    const { mailbox, deliver, relabel } = subject
+    if (!relabel) return void t.pass('nothing can be relabelled here')
+    const [id = ''] = await deliver(2)
+    const synced = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
+    const listed = synced.pages.flatMap(page => page.ids).find(one => one.id === id)
+    await relabel(id, ['STARRED'], ['INBOX'])
+    const changed = await listAll(mailbox, synced.cursor, call)
+    t.same(listedIds(changed), [])
+    t.same(
+      changed.pages.flatMap(page => page.labels),
+      [{ id, thread: listed?.thread, added: ['STARRED'], removed: ['INBOX'] }],
+    )
+    t.same(listedIds(await listAll(mailbox, changed.cursor, call)), [])
   })
 
   fact('who gives up is answered promptly, with a MailError', async (t, { mailbox, deliver }, { call }) => {

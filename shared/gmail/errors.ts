@@ -91,6 +91,11 @@ export function isNotFound({ status, body }: Answer): boolean {
   return code === 404 || reasons.some(reason => plain(reason) === 'notfound')
 }
 
+/** Whether a search was refused because of the scope; Google has no reason of its own for it, only words: "Metadata scope does not support 'q' parameter". */
+export function isSearchRefused({ status, body }: Answer): boolean {
+  return status === 403 && /metadata scope .*\bq\b/i.test(readError(body).message)
+}
+
 /** The MailError of a call that got no answer: connection faults, timeouts, aborts; `unavailable`, with the system's code alone. */
 export function networkError(thrown: unknown, doing: string): MailError {
   if (thrown instanceof MailError) return thrown

@@ -2,11 +2,14 @@ import type { gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js'
 import { z } from 'zod'
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
-import type { Call, Changes, LabelChange, Listed } from '../mailbox.ts'
+import type { Call, Changes, Listed } from '../mailbox.ts'
 import type { GmailClient } from './client.ts'
 import { type Listing, type Place, writeCursor, writePage } from './cursor.ts'
-import { errorOf } from './errors.ts'
+import { errorOf, isSearchRefused } from './errors.ts'
+import { historyRecord, RECORD_FIELDS, whatHappened } from './history.ts'
+import { filterBy, type Labels } from './labels.ts'
 import type { QuotaCosts } from './quota.ts'
+import { searchFor } from './search.ts'
 
 /** What listing needs to know: `pageSize` is how many ids (live: history records) a page holds, 500 at most. */
 export interface ListingOptions {
@@ -14,6 +17,10 @@ export interface ListingOptions {
   client: GmailClient
   costs: QuotaCosts
   pageSize: { live: number; bulk: number }
+  labelsOf: (call: Call) => Promise<Labels>
+  initialSync: InitialSync
+  /** A search for what is listed first, in Gmail's words; empty for all. */
+  query: string
   now: () => number
 }
 
@@ -21,28 +28,28 @@ type FirstSync = Exclude<Listing, { list: 'history' }>
 
 // developers.google.com/gmail/api/reference/rest/v1/users.messages/list and users.history/list
 const MOST_A_PAGE = 500
+const NO_SEARCH =
+  'the scope gmail.metadata allows no search; connect the mailbox with gmail.readonly, or do without: ' +
+  'GMAIL_QUERY empty, SKIP_LABELS without DRAFT, INITIAL_SYNC not in days'
 const DAY_SECONDS = 86_400
 const LIST_FIELDS = 'messages(id,threadId),nextPageToken'
-const HISTORY_FIELDS = [
-  'historyId',
-  'nextPageToken',
-  'history(messagesAdded/message(id,threadId)',
-  'messagesDeleted/message(id,threadId)',
-  'labelsAdded(labelIds,message(id,threadId))',
-  'labelsRemoved(labelIds,message(id,threadId)))',
-].join(',')
+const HISTORY_FIELDS = `historyId,nextPageToken,history(${RECORD_FIELDS})`
 
-/** The listing that a first sync begins with; `after` (seconds since 1970), where it is given, bounds it instead. */
-export function firstListing(initial: InitialSync, now: number, after?: number): FirstSync {
-  if (after !== undefined) return { list: 'after', seconds: after }
-  if (initial.kind === 'newest') return { list: 'newest', left: initial.count }
-  if (initial.kind === 'all') return { list: 'all' }
-  return { list: 'after', seconds: Math.floor(now / 1000) - initial.days * DAY_SECONDS }
+/**
+ * The listing that a first sync begins with. With `after` (seconds since 1970) it is a resync: what came after that moment is listed, or all
+ * where all is to be known.
+ */
+export function firstListing({ initialSync, query, now }: ListingOptions, after?: number): FirstSync {
+  if (after !== undefined && !(initialSync.kind === 'all' && query === '')) return { list: 'after', seconds: after }
+  if (initialSync.kind === 'all') return { list: 'all' }
+  if (initialSync.kind === 'newest') return { list: 'newest', left: initialSync.count }
+  return { list: 'after', seconds: Math.floor(now() / 1000) - initialSync.days * DAY_SECONDS }
 }
 
 /**
- * Lists one page of a first sync with messages.list, without spam and trash, and asks for no more ids than are wanted.
- * The last page leads to the history since `since`, which was pinned before.
+ * Lists one page of a first sync or a resync with messages.list, and asks for no more ids than are wanted. A resync tells besides what is
+ * there: with its pages where it lists all, else with pages of their own after them, which search for nothing but labels. The last page
+ * leads to the history since `since`, which was pinned before.
  */
 export async function listFirst(
   options: ListingOptions,
@@ -54,33 +61,51 @@ export async function listFirst(
   const wanted = listing.list === 'newest' ? listing.left : MOST_A_PAGE
   const doing = `messages.list of ${options.name}`
   const sending = { doing, call, kind: 'list', units: costs.messageList } as const
+  const search = searchFor(await options.labelsOf(call), termsOf(listing, options.query))
   const answer = await client.ask(sending, (api, inner) =>
     api.users.messages.list(
       {
         userId: 'me',
         maxResults: Math.min(wanted, pageSize.bulk, MOST_A_PAGE),
         fields: LIST_FIELDS,
-        ...(listing.list === 'after' ? { q: `after:${listing.seconds}` } : {}),
+        ...search,
         ...(listing.token === undefined ? {} : { pageToken: listing.token }),
       },
       inner,
     ),
   )
+  if (search.q !== undefined && isSearchRefused(answer)) throw new MailError('misconfigured', `${doing}: ${NO_SEARCH}`)
   if (answer.status !== 200) throw errorOf(answer, doing, { now: options.now })
   const page = read(messagePage, answer.body, doing)
   const ids = eachOnce(page.messages.map(listed)).slice(0, wanted)
-  const rest = listing.list === 'newest' ? { ...listing, left: listing.left - ids.length } : listing
-  const more = page.nextPageToken && !(rest.list === 'newest' && rest.left === 0)
-  const end = more
-    ? { next: writePage(rest, page.nextPageToken) }
-    : { cursor: writeCursor({ at: 'history', historyId: since.historyId }) }
-  return { ids, gone: [], labels: [], ...end }
+  return {
+    ...tell(ids, listing, since),
+    gone: [],
+    labels: [],
+    ...endOf(listing, since, { ids, token: page.nextPageToken }),
+  }
 }
 
-/**
- * Lists one page of what happened since a history id, exclusive. Of a message that was added and deleted within the page only the end
- * is told, and of one that was added only that, for its labels come with it. Says `reset` where the id is too old for Google.
- */
+function termsOf(listing: FirstSync, query: string): string[] {
+  if (listing.list === 'sweep') return []
+  return [...(query === '' ? [] : [query]), ...(listing.list === 'after' ? [`after:${listing.seconds}`] : [])]
+}
+
+function tell(ids: readonly Listed[], { list }: FirstSync, { after }: Place) {
+  if (list === 'sweep') return { ids: [], present: ids }
+  if (after === undefined) return { ids }
+  return { ids, overlaps: true, ...(list === 'all' ? { present: ids } : {}) }
+}
+
+function endOf(listing: FirstSync, { historyId, after }: Place, page: { ids: readonly Listed[]; token: string }) {
+  const rest = listing.list === 'newest' ? { ...listing, left: listing.left - page.ids.length } : listing
+  const more = page.token !== '' && !(rest.list === 'newest' && rest.left === 0)
+  if (more) return { next: writePage(rest, page.token) }
+  if (after !== undefined && listing.list === 'after') return { next: writePage({ list: 'sweep' }) }
+  return { cursor: writeCursor({ at: 'history', historyId }) }
+}
+
+/** Lists one page of what happened since a history id, exclusive. Says `reset` where the id is too old for Google. */
 export async function listHistory(
   options: ListingOptions,
   since: Place,
@@ -110,55 +135,19 @@ export async function listHistory(
   const end = page.nextPageToken
     ? { next: writePage({ list: 'history' }, page.nextPageToken) }
     : { cursor: writeCursor({ at: 'history', historyId: latest(since.historyId, page.historyId) }) }
-  return { ...happened(page.history), ...end }
+  return { ...whatHappened(page.history, filterBy(await options.labelsOf(call))), ...end }
 }
 
 const named = z.object({ id: z.string().min(1), threadId: z.string().optional() })
-const wrapped = z.object({ message: named })
-const relabelled = z.object({ message: named, labelIds: z.array(z.string()).default([]) })
 const messagePage = z.object({ messages: z.array(named).default([]), nextPageToken: z.string().default('') })
-const record = z.object({
-  messagesAdded: z.array(wrapped).default([]),
-  messagesDeleted: z.array(wrapped).default([]),
-  labelsAdded: z.array(relabelled).default([]),
-  labelsRemoved: z.array(relabelled).default([]),
-})
 const historyPage = z.object({
-  history: z.array(record).default([]),
+  history: z.array(historyRecord).default([]),
   historyId: z
     .union([z.string().regex(/^\d{1,20}$/), z.number().int().min(0)])
     .transform(id => BigInt(id))
     .optional(),
   nextPageToken: z.string().default(''),
 })
-
-function happened(records: readonly z.infer<typeof record>[]): Pick<Changes, 'ids' | 'gone' | 'labels'> {
-  const gone = new Set(records.flatMap(one => one.messagesDeleted.map(({ message }) => message.id)))
-  const added = eachOnce(records.flatMap(one => one.messagesAdded.map(({ message }) => listed(message))))
-  const ids = added.filter(({ id }) => !gone.has(id))
-  const told = new Set([...gone, ...ids.map(({ id }) => id)])
-  const labels = new Map<string, { added: Set<string>; removed: Set<string> }>()
-  for (const { labelsAdded, labelsRemoved } of records) {
-    for (const { message, labelIds } of labelsAdded) relabel(message.id, labelIds, 'added', 'removed')
-    for (const { message, labelIds } of labelsRemoved) relabel(message.id, labelIds, 'removed', 'added')
-  }
-  return { ids, gone: [...gone], labels: [...labels].map(labelChange) }
-
-  // The last word on a label holds.
-  function relabel(id: string, labelIds: readonly string[], now: 'added' | 'removed', before: 'added' | 'removed') {
-    if (told.has(id)) return
-    const change = labels.get(id) ?? { added: new Set(), removed: new Set() }
-    labels.set(id, change)
-    for (const label of labelIds) {
-      change[before].delete(label)
-      change[now].add(label)
-    }
-  }
-}
-
-function labelChange([id, { added, removed }]: [string, { added: Set<string>; removed: Set<string> }]): LabelChange {
-  return { id, added: [...added], removed: [...removed] }
-}
 
 function listed({ id, threadId }: z.infer<typeof named>): Listed {
   return { id, thread: threadId || id }

@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
-import type { Mailbox } from '../mailbox.ts'
+import { type LabelFilter, leftOut } from '../filter.ts'
+import type { Fetched, Mailbox } from '../mailbox.ts'
 import { type ClientOptions, gmailClient } from './client.ts'
 import { readCursor, readPage, writeCursor } from './cursor.ts'
 import { errorOf } from './errors.ts'
 import { fetchMessages } from './fetch.ts'
 import { createFlights } from './flights.ts'
+import { filterBy, labelFinder } from './labels.ts'
 import { firstListing, listFirst, listHistory } from './listing.ts'
 import { QUOTA_COSTS, type QuotaTable } from './quota.ts'
 
@@ -24,6 +26,10 @@ export interface GmailOptions {
   quota: QuotaTable
   /** How many ids a page of a first sync (bulk), or history records a page of changes (live) holds; 500 at most. */
   pageSize: { live: number; bulk: number }
+  /** Which mail is read at all, by label ids or names; without spam, trash and drafts where nothing is said. */
+  filter?: LabelFilter
+  /** A search in Gmail's words that bounds what is listed first and after a cursor expired; mail that comes in is not searched. */
+  query?: string
   now?: () => number
   /** How long to wait for one answer; 30 s by default. */
   timeoutMs?: number
@@ -34,19 +40,24 @@ const TOKEN_URL = 'https://oauth2.googleapis.com/token'
 
 const profile = z.object({ emailAddress: z.string().min(1), historyId: z.coerce.string().regex(/^\d{1,20}$/) })
 
+const WITHOUT_JUNK: LabelFilter = { labels: [], skip: ['SPAM', 'TRASH', 'DRAFT'] }
+
 // Mail is not always received in the order of its dates.
 const OVERLAP_MS = 24 * 3_600_000
 
 /**
  * A mailbox at Gmail. Each method is one HTTP request, metered in quota units when it is sent and never retried; only what a batch
- * answer leaves in doubt is asked for again message by message. A cursor says `pinned:H` before the first listing and `history:H` after it.
+ * answer leaves in doubt is asked for again message by message, and labels that are told by name are looked up once an hour. A cursor says `pinned:H` before the first listing and `history:H` after it.
  */
 export function gmailMailbox(options: GmailOptions): Mailbox {
   const { address, account, rootUrl = ROOT_URL, tokenUrl = TOKEN_URL, fields, pageSize, now = Date.now } = options
   const client = gmailClient({ account, rootUrl, tokenUrl, timeoutMs: options.timeoutMs, now })
   const costs = QUOTA_COSTS[options.quota]
   const name = `gmail:${address}`
-  const listing = { name, client, costs, pageSize, now }
+  const filter = options.filter ?? WITHOUT_JUNK
+  const { initialSync, query = '' } = options
+  const labelsOf = labelFinder({ name, client, costs, filter, now })
+  const listing = { name, client, costs, pageSize, labelsOf, initialSync, query, now }
   const fetching = { name, client, costs, fields, now, flights: createFlights() }
 
   return {
@@ -74,9 +85,18 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
       if (place.at === 'history' || at?.list === 'history') {
         throw new MailError('unparsable', `the page to list of ${name} belongs to another cursor`)
       }
-      return listFirst(listing, place, at ?? firstListing(options.initialSync, now(), place.after), call)
+      return listFirst(listing, place, at ?? firstListing(listing, place.after), call)
     },
 
-    fetch: (wanted, call) => fetchMessages(fetching, wanted, call),
+    async fetch(wanted, call) {
+      const taken = filterBy(await labelsOf(call))
+      const answers = await fetchMessages(fetching, wanted, call)
+      return new Map([...answers].map(([id, answer]) => [id, filtered(answer, taken)]))
+    },
   }
+}
+
+function filtered(answer: Fetched, filter: LabelFilter): Fetched {
+  const reason = answer.outcome === 'ok' ? leftOut(answer.message.labels, filter) : undefined
+  return reason === undefined ? answer : { outcome: 'filtered', reason }
 }

@@ -96,9 +96,9 @@ export async function redriveDead(
     return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: encodeEnvelope(again) })
   }
   if (!isListed) return settle(redis, keys, letter, asItWas)
-  const { id, thread } = envelope.body as ListedId
+  const { id, thread, verify } = envelope.body as ListedId
   const window = `redrive:${letter.name}`
-  const body = { id, thread, window, index: 0, of: 1 }
+  const body = { id, thread, window, index: 0, of: 1, ...(verify ? { verify } : {}) }
   const again = { ...envelope, id: `${run}/${window}/0`, at: context.now, attempt: 0, body }
   const items = JSON.stringify([[id, thread]])
   return settle(redis, keys, letter, {

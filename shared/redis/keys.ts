@@ -46,6 +46,8 @@ export interface Keys {
   runThreads(partition: Partition, run: string): string
   /** What is new in each of a run's threads. */
   runFresh(partition: Partition, run: string): string
+  /** Known messages that a run has not seen yet, with their threads. */
+  runSuspects(partition: Partition, run: string): string
   window(partition: Partition, run: string, window: string): string
 }
 
@@ -85,6 +87,7 @@ export function createKeys(prefix: string, count: number): Keys {
     run: (partition, run) => at(partition, `run:${run}`),
     runThreads: (partition, run) => at(partition, `run:${run}:threads`),
     runFresh: (partition, run) => at(partition, `run:${run}:fresh`),
+    runSuspects: (partition, run) => at(partition, `run:${run}:suspects`),
     window: (partition, run, window) => at(partition, `window:${run}:${window}`),
   }
 }

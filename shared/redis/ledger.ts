@@ -1,10 +1,13 @@
 import type { Redis } from 'ioredis'
 import type { PendingThread } from '../fact.ts'
 import type { MailboxId } from '../mailbox.ts'
+import type { MessageId, ThreadId } from '../message.ts'
 import type { Ledger } from '../stage.ts'
 import type { WatchEvent } from '../streams.ts'
 import type { Keys } from './keys.ts'
+import { knownMessages, messageIdsIn } from './known.ts'
 import { beginScript } from './scripts.ts'
+import { readSuspects, suspectAll } from './suspects.ts'
 
 const REMEMBER_COALESCED_SECONDS = 24 * 3600
 // Fates decide what a thread can still have; this only ends a loop that should not be.
@@ -47,22 +50,44 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
       const threads = await redis.zrange(keys.runThreads(partition, run), '0', `${limit - 1}`)
       if (threads.length === 0) return []
       const freshKey = keys.runFresh(partition, run)
-      const [fresh, asked, ...known] = await Promise.all([
+      const [fresh, asked, changed, ...known] = await Promise.all([
         redis.hmget(freshKey, ...threads),
         redis.hmget(freshKey, ...threads.map(thread => `asked:${thread}`)),
+        redis.hmget(freshKey, ...threads.map(thread => `changed:${thread}`)),
         ...threads.map(thread => redis.hkeys(keys.thread(mailbox, thread))),
       ])
       return threads.map((thread, index): PendingThread => {
         const fields = known[index] ?? []
         return {
           thread,
-          ids: fields.flatMap(field => (field.startsWith('id:') ? [field.slice(3)] : [])),
+          ids: messageIdsIn(fields),
           fresh: JSON.parse(fresh[index] ?? '[]') as string[],
-          seen: fresh[index] ?? '',
+          seen: `${fresh[index] ?? ''}/${changed[index] ?? ''}`,
           contextAsked: Number(asked[index] ?? 0) >= CONTEXTS_A_THREAD,
           known: fields.includes('dispatched'),
         }
       })
+    },
+
+    async known(listed) {
+      const pipeline = redis.pipeline()
+      for (const { id, thread } of listed) pipeline.hexists(keys.thread(mailbox, thread), `id:${id}`)
+      const answers = listed.length > 0 ? ((await pipeline.exec()) ?? []) : []
+      const is = answers.map(([error, held]) => {
+        if (error) throw error
+        return held === 1
+      })
+      return new Set(listed.flatMap(({ id }, place) => (is[place] ? [id] : [])))
+    },
+
+    suspectAll: run => suspectAll(redis, keys, { mailbox, run }),
+    suspects: (run, limit) => readSuspects(redis, keys, { mailbox, run }, limit),
+
+    async threadsOf(ids) {
+      const wanted = new Set(ids)
+      const found = new Map<MessageId, ThreadId>()
+      for await (const { id, thread } of knownMessages(redis, keys, mailbox)) if (wanted.has(id)) found.set(id, thread)
+      return found
     },
 
     async dispatched(threads) {

@@ -6,7 +6,7 @@ import { merged, type Stream, type WatchEvent, watchEvents } from '../streams.ts
 import type { Keys } from './keys.ts'
 import type { RawEntry } from './queue.ts'
 
-type KeyType = 'stream' | 'hash' | 'zset' | 'list'
+type KeyType = 'stream' | 'hash' | 'zset' | 'list' | 'string'
 
 /** Gathers the keys and texts that a commit names by their places, which count from 1 as Lua does. */
 export interface Plan {
@@ -73,6 +73,7 @@ export function createPlan(
       key: plan.key(names.run(partition, run), 'hash'),
       threads: plan.key(names.runThreads(partition, run), 'zset'),
       fresh: plan.key(names.runFresh(partition, run), 'hash'),
+      suspects: plan.key(names.runSuspects(partition, run), 'hash'),
       mailbox: plan.key(names.mailbox(mailbox), 'hash'),
       merged: plan.key(names.stream(partition, merged.name, lane), 'stream'),
       metrics: plan.key(names.metrics(partition, providerOf(mailbox)), 'stream'),
@@ -91,6 +92,7 @@ export function createPlan(
     const { from, ...rest } = fact
     const window = (name: string) => plan.key(names.window(partition, from.run, name), 'hash')
     const thread = (id: string) => plan.key(names.thread(from.mailbox, id), 'hash')
+    const message = (id: string) => plan.key(names.message(from.mailbox, id), 'string')
     const carried = (delivery: Delivery | undefined) =>
       delivery ? { to: plan.stream(delivery.to, delivery.envelope), envelope: plan.envelope(delivery.envelope) } : {}
     switch (rest.fact) {
@@ -104,18 +106,22 @@ export function createPlan(
           begins: (from.body as WatchEvent).page === undefined,
           ...(rest.next ? { next: plan.envelope(rest.next.envelope) } : {}),
         }
+      case 'message-gone':
+        return { ...rest, known: thread(rest.thread), message: message(rest.id) }
+      case 'message-relabelled':
+        return { ...rest, known: thread(rest.thread) }
       case 'fate-known':
         return { fact: rest.fact, window: window(rest.window), name: rest.window, index: rest.index, fate: rest.fate }
       case 'window-grouped': {
-        const grouped = new Map<string, { id: string; key: number; fresh: string[]; gone: string[] }>()
+        const grouped = new Map<string, { id: string; key: number; fresh: string[]; gone: [string, number][] }>()
         const entry = (id: string) => {
           const known = grouped.get(id) ?? { id, key: thread(id), fresh: [], gone: [] }
           grouped.set(id, known)
           return known
         }
         for (const item of rest.fresh) entry(item.thread).fresh.push(item.id)
-        for (const item of rest.gone) entry(item.thread).gone.push(item.id)
-        return { fact: rest.fact, window: window(rest.window), threads: [...grouped.values()] }
+        for (const item of rest.gone) entry(item.thread).gone.push([item.id, message(item.id)])
+        return { fact: rest.fact, window: window(rest.window), name: rest.window, threads: [...grouped.values()] }
       }
       case 'thread-released':
         return {
@@ -124,6 +130,7 @@ export function createPlan(
           known: thread(rest.thread),
           seen: rest.seen,
           version: rest.version,
+          empty: rest.empty ?? false,
           ...carried(rest.delivery),
         }
       case 'thread-settled':

@@ -18,8 +18,10 @@ export interface RunRecord {
   fates: Record<Fate, number>
   /** Every listed id has exactly one fate. */
   addsUp: boolean
-  /** Messages fetched again because a thread that changed needed them. */
+  /** Known messages asked for again, because a thread that changed needed them or because they seemed to be gone. */
   context: number
+  /** Known messages that were found to be gone, or to be left out from now on. */
+  deleted: number
   threads: number
   tasks: number
   unchanged: number
@@ -90,6 +92,7 @@ export function runRecord(run: string, fields: Record<string, string>): RunRecor
     fates,
     addsUp: FATES.reduce((sum, fate) => sum + fates[fate], 0) === number('listed'),
     context: number('context'),
+    deleted: number('deleted'),
     threads: number('threads'),
     tasks: number('tasks'),
     unchanged: number('unchanged'),

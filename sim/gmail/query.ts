@@ -15,9 +15,19 @@ const HIDDEN_PLACES = new Set(['spam', 'trash', 'anywhere'])
 
 /**
  * Reads a `q` parameter: `after: before: newer: older: newer_than: older_than: in: label: is: category:`, each with `-` before it to
- * negate. Dates are UTC or epoch seconds. Throws a 400 for anything else, which Gmail might search for and this simulator cannot.
+ * negate, and `{a b}` for any of several. Dates are UTC or epoch seconds. Throws a 400 for anything else, which Gmail might search for and this simulator cannot.
  */
 export function readQuery(text: string, account: Account, nowMs: number): Query {
+  const groups = [...text.matchAll(/\{([^{}]*)\}/g)].map(([, inside = '']) => inside.trim().split(/\s+/))
+  const anyOf = groups.map(group => group.map(term => readQuery(term, account, nowMs)))
+  const rest = readTerms(text.replace(/\{[^{}]*\}/g, ' '), account, nowMs)
+  return {
+    matches: entry => rest.matches(entry) && anyOf.every(group => group.some(({ matches }) => matches(entry))),
+    everywhere: rest.everywhere || anyOf.flat().some(({ everywhere }) => everywhere),
+  }
+}
+
+function readTerms(text: string, account: Account, nowMs: number): Query {
   const terms = [...text.matchAll(/(-?)([a-z_]+):(?:"([^"]*)"|(\S+))|(\S+)/g)]
   const tests = terms.map(([whole, minus, operator = '', quoted, plain]) => {
     const test = testFor(operator, quoted ?? plain ?? '', { account, nowMs })

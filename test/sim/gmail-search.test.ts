@@ -41,6 +41,9 @@ const searches: Record<string, string[]> = {
   'q=is:unread': ['work'],
   'q=-category:promotions is:read': ['sent', 'old'],
   'q=label:nowhere': [],
+  'q={in:sent category:promotions}': ['advert', 'sent'],
+  'q={in:sent label:team-plan-b} is:unread': ['work'],
+  'q=newer_than:7d {in:sent in:trash}': [],
 }
 
 t.test('listings find what Gmail would find', async t => {

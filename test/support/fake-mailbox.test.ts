@@ -8,6 +8,7 @@ mailboxContract(t, 'the fake', async () => {
     mailbox,
     deliver: async (count, threads) => mailbox.deliver(count, threads),
     remove: async id => mailbox.remove(id),
+    relabel: async (id, added, removed) => mailbox.relabel(id, added, removed),
     unknown: 'm999999',
     requests: () => mailbox.calls.length,
     close: async () => undefined,

@@ -1,12 +1,14 @@
 import { MailError } from '../../shared/error.ts'
 import { planRequests } from '../../shared/gmail/plan.ts'
-import type { Call, Changes, Cursor, Fetched, Mailbox, Page, Wanted } from '../../shared/mailbox.ts'
+import type { Call, Changes, Cursor, Fetched, Gone, LabelChange, Mailbox, Page, Wanted } from '../../shared/mailbox.ts'
 import type { Message, MessageId } from '../../shared/message.ts'
 
 /** A mailbox in memory that fulfils the port: a first listing in pages, then what was delivered since; threads come along whole. */
 export interface FakeMailbox extends Mailbox {
   deliver(count: number, threads?: number): MessageId[]
   remove(id: MessageId): void
+  /** Puts labels on a message and takes others off. */
+  relabel(id: MessageId, added: readonly string[], removed?: readonly string[]): void
   calls: string[]
   /** Called before each provider call; what it throws, the call throws. */
   before: (kind: 'open' | 'changes' | 'fetch', wanted: readonly Wanted[]) => void | Promise<void>
@@ -16,6 +18,7 @@ export interface FakeMailbox extends Mailbox {
 export function fakeMailbox(pageSize = 500): FakeMailbox {
   const messages: Message[] = []
   const removed = new Set<MessageId>()
+  const log: (Gone | LabelChange)[] = []
   const fake: FakeMailbox = {
     calls: [],
     before: () => undefined,
@@ -30,11 +33,21 @@ export function fakeMailbox(pageSize = 500): FakeMailbox {
       return ids
     },
 
-    remove: id => void removed.add(id),
+    remove(id) {
+      removed.add(id)
+      log.push({ id, thread: threadOf(id) })
+    },
 
-    async open(call) {
+    relabel(id, added, removed = []) {
+      const held = messages.find(one => one.id === id)
+      if (held) held.labels = [...held.labels.filter(label => !removed.includes(label)), ...added]
+      log.push({ id, thread: threadOf(id), added, removed })
+    },
+
+    async open(call, knownUntil) {
       await begin('open', [], call, 'profile')
-      return { address: 'ana@example.com', cursor: `pinned:${messages.length}:${removed.size}` }
+      const kind = knownUntil === undefined ? 'pinned' : 'pinned-again'
+      return { address: 'ana@example.com', cursor: `${kind}:${messages.length}:${log.length}` }
     },
 
     async changes(since: Cursor, page: Page | undefined, call): Promise<Changes> {
@@ -43,10 +56,16 @@ export function fakeMailbox(pageSize = 500): FakeMailbox {
       const [, listed = '0', seen = '0'] = since.split(':')
       const from = Number(page ?? (first ? 0 : listed))
       const end = Math.min(messages.length, from + pageSize)
-      const ids = messages.slice(from, end).map(({ id, thread }) => ({ id, thread }))
-      const gone = first || page !== undefined ? [] : [...removed].slice(Number(seen))
-      const last = end === messages.length ? { cursor: `history:${end}:${removed.size}` } : { next: `${end}` }
-      return { ids, gone, labels: [], ...last }
+      const told = messages.slice(from, end).filter(({ id }) => first || !removed.has(id))
+      const ids = told.map(({ id, thread }) => ({ id, thread }))
+      const events = first || end < messages.length ? [] : log.slice(Number(seen))
+      const labels = events.filter(event => 'added' in event && !removed.has(event.id)) as LabelChange[]
+      const gone = events.filter(event => !('added' in event))
+      const there = { overlaps: true, present: ids.filter(({ id }) => !removed.has(id)) }
+      const last =
+        end === messages.length ? { cursor: `history:${end}:${first ? seen : log.length}` } : { next: `${end}` }
+      if (since.startsWith('pinned-again')) return { gone, labels, ...last, ...there, ids: there.present }
+      return { ids, gone, labels, ...last }
     },
 
     async fetch(wanted, call) {
@@ -74,7 +93,11 @@ export function fakeMailbox(pageSize = 500): FakeMailbox {
 
   function found(id: MessageId): Fetched {
     const held = messages.find(one => one.id === id)
-    return held && !removed.has(id) ? { outcome: 'ok', message: held } : { outcome: 'gone' }
+    return held && !removed.has(id) ? { outcome: 'ok', message: { ...held } } : { outcome: 'gone' }
+  }
+
+  function threadOf(id: MessageId): string {
+    return messages.find(one => one.id === id)?.thread ?? id
   }
 }
 

@@ -2,6 +2,25 @@
 
 local apply = {}
 
+-- Stands for what has happened to a thread in this run. `ledger.ts` writes the same.
+local function seenOf(run, thread)
+  local fresh, changes = unpack(redis.call('HMGET', KEYS[run.fresh], thread, 'changed:' .. thread))
+  return (fresh or '') .. '/' .. (changes or '')
+end
+
+local function reconsider(run, thread)
+  redis.call('ZADD', KEYS[run.threads], 'NX', plan.now, thread)
+  redis.call('HINCRBY', KEYS[run.fresh], 'changed:' .. thread, 1)
+end
+
+-- A message that is not known may be gone without notice.
+local function leave(run, key, thread, known, id, message)
+  redis.call('DEL', KEYS[message])
+  if redis.call('HDEL', KEYS[known], 'id:' .. id) == 0 then return end
+  redis.call('HINCRBY', key, 'deleted', 1)
+  reconsider(run, thread)
+end
+
 apply['window-opened'] = function(f, run, key)
   local window = KEYS[f.window]
   -- Its input may come a second time, when it was posted twice or its group was lost: a window is opened once.
@@ -15,6 +34,20 @@ end
 
 apply['page-listed'] = function(f, run, key)
   if f.next then redis.call('HSET', key, 'next', ARGV[f.next]) else redis.call('HSET', key, 'listing', 'done') end
+end
+
+apply['message-gone'] = function(f, run, key)
+  -- An earlier page may have listed it, and be grouped later than this.
+  redis.call('HSET', KEYS[run.fresh], 'gone:' .. f.id, f.page)
+  leave(run, key, f.thread, f.known, f.id, f.message)
+end
+
+apply['message-relabelled'] = function(f, run, key)
+  if redis.call('HEXISTS', KEYS[f.known], 'id:' .. f.id) == 1 then reconsider(run, f.thread) end
+end
+
+apply['suspects-cleared'] = function(f, run, key)
+  if #f.ids > 0 then redis.call('HDEL', KEYS[run.suspects], unpack(f.ids)) end
 end
 
 apply['cursor-moved'] = function(f, run, key)
@@ -47,21 +80,36 @@ apply['fate-known'] = function(f, run, key)
   redis.call('EXPIRE', window, plan.limits.keepMergedSeconds)
 end
 
+-- What a later page has told as gone is not put into its thread any more.
+local function stillThere(run, window, ids)
+  local page = tonumber(window)
+  if #ids == 0 or not page then return ids end
+  local fields = {}
+  for place, id in ipairs(ids) do fields[place] = 'gone:' .. id end
+  local there = {}
+  for place, gone in ipairs(redis.call('HMGET', KEYS[run.fresh], unpack(fields))) do
+    if not gone or tonumber(gone) < page then there[#there + 1] = ids[place] end
+  end
+  return there
+end
+
 apply['window-grouped'] = function(f, run, key)
   local window = KEYS[f.window]
   if redis.call('HSETNX', window, 'grouped', '1') == 0 then return end
   redis.call('EXPIRE', window, plan.limits.keepMergedSeconds)
   for _, thread in ipairs(f.threads) do
     local known, fresh = KEYS[thread.key], KEYS[run.fresh]
-    if #thread.fresh > 0 then
-      for _, id in ipairs(thread.fresh) do redis.call('HSET', known, 'id:' .. id, '1') end
+    local there = stillThere(run, f.name, thread.fresh)
+    if #there > 0 then
+      for _, id in ipairs(there) do redis.call('HSET', known, 'id:' .. id, '1') end
+      redis.call('PERSIST', known)
       redis.call('ZADD', KEYS[run.threads], 'NX', plan.now, thread.id)
       local before = redis.call('HGET', fresh, thread.id)
       local ids = before and cjson.decode(before) or {}
-      for _, id in ipairs(thread.fresh) do ids[#ids + 1] = id end
+      for _, id in ipairs(there) do ids[#ids + 1] = id end
       redis.call('HSET', fresh, thread.id, cjson.encode(ids))
     end
-    for _, id in ipairs(thread.gone) do redis.call('HDEL', known, 'id:' .. id) end
+    for _, gone in ipairs(thread.gone) do leave(run, key, thread.id, thread.key, gone[1], gone[2]) end
   end
   redis.call('HINCRBY', key, 'grouped', 1)
 end
@@ -77,10 +125,12 @@ apply['context-asked'] = function(f, run, key)
 end
 
 apply['thread-released'] = function(f, run, key)
-  -- What grew since it was looked at stays for the next release.
-  if (redis.call('HGET', KEYS[run.fresh], f.thread) or '') ~= f.seen then return end
+  -- What grew or shrank since it was looked at stays for the next release.
+  if seenOf(run, f.thread) ~= f.seen then return end
   if redis.call('ZREM', KEYS[run.threads], f.thread) == 0 then return end
-  redis.call('HDEL', KEYS[run.fresh], f.thread, 'asked:' .. f.thread)
+  redis.call('HDEL', KEYS[run.fresh], f.thread, 'asked:' .. f.thread, 'changed:' .. f.thread)
+  -- Of a thread without mail the dispatched version is remembered for a while: what is deleted by mistake is soon put back.
+  if f.empty then redis.call('EXPIRE', KEYS[f.known], plan.limits.keepSeconds) end
   if not f.to then return end
   redis.call('HSET', KEYS[f.known], 'released', f.version)
   add(f.to, ARGV[f.envelope])

@@ -20,6 +20,8 @@ local function finish(run, key)
   redis.call('HSETNX', key, 'status', 'done')
   -- Only what is over may be forgotten.
   redis.call('EXPIRE', key, plan.limits.keepSeconds)
+  redis.call('EXPIRE', KEYS[run.fresh], plan.limits.keepSeconds)
+  redis.call('DEL', KEYS[run.suspects])
   report('run-ended', run, key)
   local mailbox = KEYS[run.mailbox]
   if redis.call('HGET', mailbox, 'activeRun') ~= run.id then return end

@@ -15,6 +15,7 @@ t.test('cursors are read as they were written', async t => {
   for (const at of ['pinned', 'history'] as const) {
     const place = { at, historyId: 18_446_744_073_709_551_615n }
     t.same(readCursor(writeCursor(place)), place)
+    t.same(readCursor('pinned:7:1790000000'), { at: 'pinned', historyId: 7n, after: 1_790_000_000 })
   }
   t.equal(writeCursor({ at: 'pinned', historyId: 123n }), 'pinned:123')
 })
@@ -44,9 +45,11 @@ t.test('pages are read as they were written, whatever the token', async t => {
     { list: 'newest', left: 40 },
     { list: 'all' },
     { list: 'after', seconds: 1_790_000_000 },
+    { list: 'sweep' },
     { list: 'history' },
   ]
   for (const listing of listings) t.same(readPage(writePage(listing, token)), { ...listing, token })
+  t.same(readPage(writePage({ list: 'sweep' })), { list: 'sweep' }, 'a sweep may begin without one')
 })
 
 t.test('a page of anyone else is refused', async t => {

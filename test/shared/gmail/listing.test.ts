@@ -41,9 +41,9 @@ t.test('the newest N are asked for, and no more', async t => {
   t.same(
     google.asked.map(({ query }) => [query.get('maxResults'), query.get('pageToken'), query.get('q')]),
     [
-      ['500', null, null],
-      ['400', '300', null],
-      ['100', '600', null],
+      ['500', null, '-in:drafts'],
+      ['400', '300', '-in:drafts'],
+      ['100', '600', '-in:drafts'],
     ],
   )
   t.same(
@@ -103,7 +103,7 @@ t.test('the last days keep the moment they began with', async t => {
     { initialSync: { kind: 'days', days: 30 }, now: () => now++ * 2 - 1_790_000_000_500 },
   )
   await pagesOf(mailbox, 'pinned:9')
-  const after = `after:${1_790_000_000 - 30 * 86_400}`
+  const after = `after:${1_790_000_000 - 30 * 86_400} -in:drafts`
   t.same(
     google.asked.map(({ query }) => query.get('q')),
     [after, after],
@@ -129,11 +129,15 @@ t.test('the history tells what was added, what is gone and which labels changed,
   const call = openCall()
   t.strictSame(await mailbox.changes('history:100', undefined, call), {
     ids: [
+      { id: 'x', thread: 'tx', verify: true },
       { id: 'b', thread: 'tb' },
       { id: 'a', thread: 'ta' },
     ],
-    gone: ['c', 'old'],
-    labels: [{ id: 'kept', added: ['UNREAD', 'STARRED'], removed: ['IMPORTANT'] }],
+    gone: [
+      { id: 'c', thread: 'tc' },
+      { id: 'old', thread: 'told' },
+    ],
+    labels: [{ id: 'kept', thread: 'tkept', added: ['UNREAD', 'STARRED'], removed: ['IMPORTANT'] }],
     cursor: 'history:200',
   })
   t.same(call.metered, [['history', 2]])

@@ -1,0 +1,128 @@
+import { z } from 'zod'
+import { type LabelFilter, leftOut } from '../filter.ts'
+import type { Changes, Gone, LabelChange, Listed } from '../mailbox.ts'
+
+/** What of a history record is asked for (developers.google.com/gmail/api/reference/rest/v1/users.history/list). */
+export const RECORD_FIELDS = [
+  'messages(id,threadId)',
+  'messagesAdded/message(id,threadId,labelIds)',
+  'messagesDeleted/message(id,threadId)',
+  'labelsAdded(labelIds,message(id,threadId,labelIds))',
+  'labelsRemoved(labelIds,message(id,threadId,labelIds))',
+].join(',')
+
+const named = z.object({
+  id: z.string().min(1),
+  threadId: z.string().default(''),
+  labelIds: z.array(z.string()).optional(),
+})
+const wrapped = z.object({ message: named })
+const relabelled = z.object({ message: named, labelIds: z.array(z.string()).default([]) })
+
+/** One record of a history page; it may tell nothing but which messages it is about. */
+export const historyRecord = z.object({
+  messages: z.array(named).default([]),
+  messagesAdded: z.array(wrapped).default([]),
+  messagesDeleted: z.array(wrapped).default([]),
+  labelsAdded: z.array(relabelled).default([]),
+  labelsRemoved: z.array(relabelled).default([]),
+})
+type HistoryRecord = z.infer<typeof historyRecord>
+
+/** What a page tells of one message, in the end. */
+interface Tale {
+  id: string
+  thread: string
+  added: boolean
+  deleted: boolean
+  /** It was only named. */
+  bare: boolean
+  /** All of its labels, where a record had them. */
+  labels: readonly string[] | undefined
+  /** The first and the last word on each label. */
+  first: Map<string, 'put on' | 'taken off'>
+  last: Map<string, 'put on' | 'taken off'>
+}
+
+/**
+ * What a page of history amounts to, each message told of once. Of a message that was added and deleted only the end is told. Labels that
+ * take a message out of the filter make it gone, labels that bring it in make it new; where its other labels are not told and could
+ * decide, or nothing but its id is, it is to be verified.
+ */
+export function whatHappened(
+  records: readonly HistoryRecord[],
+  filter: LabelFilter,
+): Pick<Changes, 'ids' | 'gone' | 'labels'> {
+  const ids: Listed[] = []
+  const gone: Gone[] = []
+  const labels: LabelChange[] = []
+  for (const tale of talesIn(records)) {
+    const verdict = verdictOn(tale, filter)
+    if (verdict === 'gone') gone.push({ id: tale.id, ...(tale.thread === '' ? {} : { thread: tale.thread }) })
+    else if (verdict === 'relabelled') labels.push(labelChange(tale))
+    else ids.push(listed(tale, filter))
+  }
+  return { ids, gone, labels }
+}
+
+function talesIn(records: readonly HistoryRecord[]): Iterable<Tale> {
+  const tales = new Map<string, Tale>()
+  for (const { messages, messagesAdded, messagesDeleted, labelsAdded, labelsRemoved } of records) {
+    for (const { message } of messagesAdded) Object.assign(taleOf(message), { added: true, labels: message.labelIds })
+    for (const { message, labelIds } of labelsAdded) relabel(message, labelIds, 'put on')
+    for (const { message, labelIds } of labelsRemoved) relabel(message, labelIds, 'taken off')
+    for (const { message } of messagesDeleted) taleOf(message).deleted = true
+    const typed = messagesAdded.length + messagesDeleted.length + labelsAdded.length + labelsRemoved.length
+    if (typed === 0) for (const message of messages) taleOf(message).bare = true
+  }
+  return tales.values()
+
+  function taleOf({ id, threadId }: z.infer<typeof named>): Tale {
+    const told = { added: false, deleted: false, bare: false, labels: undefined }
+    const tale = tales.get(id) ?? { id, thread: threadId, ...told, first: new Map(), last: new Map() }
+    tales.set(id, tale)
+    return tale
+  }
+
+  function relabel(message: z.infer<typeof named>, labelIds: readonly string[], word: 'put on' | 'taken off') {
+    const tale = taleOf(message)
+    const before = (message.labelIds ?? tale.labels)?.filter(label => !labelIds.includes(label))
+    tale.labels = before && (word === 'put on' ? [...before, ...labelIds] : before)
+    for (const label of labelIds) {
+      if (!tale.first.has(label)) tale.first.set(label, word)
+      tale.last.set(label, word)
+    }
+  }
+}
+
+function verdictOn(tale: Tale, filter: LabelFilter): 'gone' | 'listed' | 'relabelled' {
+  const { labels, first, last } = tale
+  if (tale.deleted) return 'gone'
+  if (tale.added || tale.bare) return 'listed'
+  if (labels) {
+    if (leftOut(labels, filter) !== undefined) return 'gone'
+    const kept = labels.filter(label => first.get(label) !== 'put on')
+    const before = [...kept, ...[...first].flatMap(([label, word]) => (word === 'taken off' ? [label] : []))]
+    return leftOut(before, filter) === undefined ? 'relabelled' : 'listed'
+  }
+  if (filter.skip.some(label => last.get(label) === 'put on')) return 'gone'
+  // What was put on and taken off again, or the reverse, decides nothing.
+  const decides = (label: string) => last.has(label) && first.get(label) === last.get(label)
+  return [...filter.skip, ...filter.labels].some(decides) ? 'listed' : 'relabelled'
+}
+
+function listed({ id, thread, labels, added }: Tale, filter: LabelFilter): Listed {
+  const filtered = labels && leftOut(labels, filter)
+  return {
+    id,
+    thread: thread || id,
+    ...(filtered === undefined ? {} : { filtered }),
+    // What is no news may be held as it was before.
+    ...(added ? {} : { verify: true }),
+  }
+}
+
+function labelChange({ id, thread, last }: Tale): LabelChange {
+  const those = (word: 'put on' | 'taken off') => [...last].flatMap(([label, said]) => (said === word ? [label] : []))
+  return { id, thread: thread || id, added: those('put on'), removed: those('taken off') }
+}

@@ -1,0 +1,39 @@
+import type { Redis } from 'ioredis'
+import type { Listed, MailboxId } from '../mailbox.ts'
+import type { Keys } from './keys.ts'
+import { knownMessages } from './known.ts'
+
+interface Of {
+  mailbox: MailboxId
+  run: string
+}
+
+const KEEP_SECONDS = 7 * 24 * 3600
+const AT_ONCE = 500
+
+/** Makes every known message of a mailbox a suspect of the run, in bounded steps; forgotten after a week, or when the run ends. */
+export async function suspectAll(redis: Redis, keys: Keys, { mailbox, run }: Of): Promise<void> {
+  const key = keys.runSuspects(keys.partitionOf(mailbox), run)
+  let step = new Map<string, string>()
+  for await (const { id, thread } of knownMessages(redis, keys, mailbox)) {
+    step.set(id, thread)
+    if (step.size < AT_ONCE) continue
+    await redis.hset(key, step)
+    step = new Map()
+  }
+  if (step.size > 0) await redis.hset(key, step)
+  await redis.expire(key, KEEP_SECONDS)
+}
+
+/** At most `limit` suspects of the run; none are left when there are fewer. */
+export async function readSuspects(redis: Redis, keys: Keys, { mailbox, run }: Of, limit: number): Promise<Listed[]> {
+  const key = keys.runSuspects(keys.partitionOf(mailbox), run)
+  const found = new Map<string, string>()
+  let cursor = '0'
+  do {
+    const [next, fields] = await redis.hscan(key, cursor, 'COUNT', AT_ONCE)
+    cursor = next
+    for (let at = 0; at < fields.length; at += 2) found.set(fields[at] ?? '', fields[at + 1] ?? '')
+  } while (cursor !== '0' && found.size < limit)
+  return [...found].slice(0, limit).map(([id, thread]) => ({ id, thread }))
+}

@@ -1,0 +1,162 @@
+import t from 'tap'
+import { type Envelope, encodeEnvelope } from '../../../shared/envelope.ts'
+import type { Fact } from '../../../shared/fact.ts'
+import type { MailboxId } from '../../../shared/mailbox.ts'
+import { commitWork, type Entry } from '../../../shared/redis/commit.ts'
+import { connectRedis } from '../../../shared/redis/connect.ts'
+import { createKeys } from '../../../shared/redis/keys.ts'
+import { createLedger } from '../../../shared/redis/ledger.ts'
+import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
+import { readRun } from '../../../shared/redis/runs.ts'
+import { merged } from '../../../shared/streams.ts'
+import { startRedis } from '../../support/redis.ts'
+
+const ANA: MailboxId = 'gmail:ana*[x]@example.com'
+const server = await startRedis()
+const redis = await connectRedis(server.url)
+t.teardown(async () => {
+  redis.disconnect()
+  await server.stop()
+})
+t.beforeEach(async () => {
+  await redis.flushall()
+  await connectMailbox(redis, keys, ANA, 'history:1', 0)
+  await ledger.begin({ ...envelope('begin'), body: { cause: 'request' } })
+})
+
+const keys = createKeys('test', 4)
+const partition = keys.partitionOf(ANA)
+const options = { redis, keys, longRunMs: 300_000, now: () => 1_790_000_000_000, newRunId: () => 'next' }
+const ledger = createLedger(redis, keys, ANA, options.now)
+const input = keys.stream(partition, merged.name, 'live')
+
+t.test('a message that is gone leaves its thread and the cache, and its thread waits to go out', async t => {
+  await grouped('1', 'a', 'b')
+  await letGo()
+  await redis.set(keys.message(ANA, 'a'), '{}')
+  await gone('a', 2)
+  t.match(await ledger.pendingThreads('run', 10), [{ thread: 't', ids: ['b'], fresh: [] }])
+  t.equal(await redis.exists(keys.message(ANA, 'a')), 0)
+  t.match(await readRun(redis, keys, partition, 'run'), { deleted: 1 })
+  await gone('a', 2)
+  await gone('unheard of', 2)
+  t.match(await readRun(redis, keys, partition, 'run'), { deleted: 1 }, 'once, and only what was known')
+})
+
+t.test('who lost its input makes nobody leave', async t => {
+  await grouped('1', 'a')
+  await redis.set(keys.message(ANA, 'a'), '{}')
+  const entry = await read('gone')
+  await redis.xack(input, 'thread-group', entry.entryId)
+  await commit(entry, { fact: 'message-gone', from: entry.envelope, thread: 't', id: 'a', page: 2 })
+  t.match(await ledger.pendingThreads('run', 10), [{ ids: ['a'] }])
+  t.equal(await redis.exists(keys.message(ANA, 'a')), 1)
+})
+
+t.test('a thread that shrinks or is relabelled while it is let go waits for the next release', async t => {
+  await grouped('1', 'a', 'b')
+  const [before] = await ledger.pendingThreads('run', 10)
+  await gone('a', 2)
+  await letGo(before?.seen)
+  const [shrunk] = await ledger.pendingThreads('run', 10)
+  t.match(shrunk, { ids: ['b'] })
+  await relabelled('b')
+  await letGo(shrunk?.seen)
+  t.match(await ledger.pendingThreads('run', 10), [{ ids: ['b'] }])
+  await letGo()
+  t.same(await ledger.pendingThreads('run', 10), [])
+})
+
+t.test('what a later page tells as gone is not grouped, and what a later page lists again is', async t => {
+  await gone('a', 2)
+  await grouped('1', 'a', 'b')
+  t.match(await ledger.pendingThreads('run', 10), [{ ids: ['b'], fresh: ['b'] }])
+  await grouped('3', 'a')
+  t.match(await ledger.pendingThreads('run', 10), [{ ids: ['b', 'a'], fresh: ['b', 'a'] }])
+})
+
+t.test('relabelling what is not known makes no thread wait', async t => {
+  await relabelled('a')
+  t.same(await ledger.pendingThreads('run', 10), [])
+})
+
+t.test('an empty thread is forgotten in a week, unless mail comes back to it', async t => {
+  await grouped('1', 'a')
+  await gone('a', 2)
+  await letGo(undefined, true)
+  const week = 7 * 24 * 3600
+  await redis.hset(keys.thread(ANA, 't'), 'dispatched', 'v')
+  t.equal(await redis.ttl(keys.thread(ANA, 't')), -1, 'a hash without fields is none')
+  await grouped('3', 'a')
+  await gone('a', 4)
+  await letGo(undefined, true)
+  t.ok(Math.abs((await redis.ttl(keys.thread(ANA, 't'))) - week) < 60)
+  await grouped('5', 'a')
+  t.equal(await redis.ttl(keys.thread(ANA, 't')), -1)
+})
+
+t.test('all that is known is suspected, and who is seen is cleared', async t => {
+  await grouped('1', 'a', 'b', 'c')
+  const other = createLedger(redis, keys, 'gmail:anaxx@example.com', options.now)
+  await redis.hset(keys.thread('gmail:anaxx@example.com', 'u'), 'id:z', '1')
+  await ledger.suspectAll('run')
+  t.same(new Set((await ledger.suspects('run', 10)).map(({ id }) => id)), new Set(['a', 'b', 'c']))
+  t.equal((await ledger.suspects('run', 2)).length, 2)
+  const entry = await read('seen')
+  await commit(entry, { fact: 'suspects-cleared', from: entry.envelope, ids: ['a', 'c', 'new'] })
+  t.same(await ledger.suspects('run', 10), [{ id: 'b', thread: 't' }])
+  t.same(
+    await ledger.known([
+      { id: 'a', thread: 't' },
+      { id: 'a', thread: 'u' },
+      { id: 'new', thread: 't' },
+    ]),
+    new Set(['a']),
+  )
+  t.same(await ledger.threadsOf(['c', 'new']), new Map([['c', 't']]))
+  t.same(await other.threadsOf(['a', 'z']), new Map([['z', 'u']]))
+})
+
+async function grouped(window: string, ...ids: string[]): Promise<void> {
+  const entry = await read(window)
+  await commit(entry, {
+    fact: 'window-grouped',
+    from: entry.envelope,
+    window,
+    fresh: ids.map(id => ({ id, thread: 't' })),
+    gone: [],
+  })
+}
+
+async function gone(id: string, page: number): Promise<void> {
+  const entry = await read('gone')
+  await commit(entry, { fact: 'message-gone', from: entry.envelope, thread: 't', id, page })
+}
+
+async function relabelled(id: string): Promise<void> {
+  const entry = await read('relabelled')
+  await commit(entry, { fact: 'message-relabelled', from: entry.envelope, thread: 't', id })
+}
+
+async function letGo(seen?: string, empty = false): Promise<void> {
+  const now = seen ?? (await ledger.pendingThreads('run', 1))[0]?.seen ?? ''
+  const entry = await read('release')
+  await commit(entry, { fact: 'thread-released', from: entry.envelope, thread: 't', seen: now, version: 'v', empty })
+}
+
+function envelope(id: string): Envelope {
+  return { id, run: 'run', mailbox: ANA, at: 0, attempt: 0, lane: 'live', trace: 'run', body: {} }
+}
+
+async function read(id: string): Promise<Entry> {
+  const text = encodeEnvelope(envelope(id))
+  const entryId = await redis.xadd(input, '*', 'envelope', text)
+  await redis.xgroup('CREATE', input, 'thread-group', '0', 'MKSTREAM').catch(() => undefined)
+  await redis.call('XREADGROUP', 'GROUP', 'thread-group', 'me', 'STREAMS', input, '>')
+  return { key: input, entryId: entryId ?? '', stream: merged.name, text, deliveries: 1, envelope: envelope(id) }
+}
+
+async function commit(entry: Entry, fact: Fact): Promise<void> {
+  const nothing = { deliveries: [], delays: [], parked: [], dead: [], calls: {}, units: 0 }
+  await commitWork({ stage: 'thread-group', inputs: [entry], ...nothing, facts: [fact] }, options)
+}
