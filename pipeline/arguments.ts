@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from 'commander'
+import type { StageName } from '../shared/stage.ts'
+import { parseStages } from './up.ts'
 
 /** Adds one more value of an option that may be repeated. */
 export function gather(value: string, before: string[]): string[] {
@@ -29,5 +31,18 @@ export function wholeNumber(low: number, high: number): (text: string) => number
 /** Reads an http or https address. */
 export function webAddress(text: string): string {
   if (!/^https?:/.test(text) || !URL.canParse(text)) throw new InvalidArgumentError('use an http or https address.')
+  return text
+}
+
+/** Reads the name of one stage. */
+export function oneStage(text: string): StageName {
+  const [name, ...others] = parseStages(text)
+  if (!name || others.length > 0) throw new InvalidArgumentError('name one stage.')
+  return name
+}
+
+/** Reads a history id as Gmail sends it. */
+export function historyId(text: string): string {
+  if (!/^\d{1,20}$/.test(text)) throw new InvalidArgumentError('use a number, as Gmail sends it.')
   return text
 }

@@ -43,6 +43,8 @@ export function createGuard({ threshold, openMs, now, log }: BreakerOptions): Gu
     open: (call, knownUntil) => guarded(() => mailbox.open(call, knownUntil)),
     changes: (since, page, call) => guarded(() => mailbox.changes(since, page, call)),
     fetch: (wanted, call) => guarded(() => mailbox.fetch(wanted, call).then(notAllUnavailable)),
+    watch: call => guarded(() => mailbox.watch(call)),
+    stop: call => guarded(() => mailbox.stop(call)),
   })
 
   async function guarded<T>(ask: () => Promise<T>): Promise<T> {

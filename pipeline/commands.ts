@@ -2,16 +2,14 @@ import Table from 'cli-table3'
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
-import { readBacklog } from '../shared/redis/backlog.ts'
 import { redisLabel } from '../shared/redis/connect.ts'
-import { listMailboxes, readMailbox } from '../shared/redis/mailboxes.ts'
+import { readMailbox } from '../shared/redis/mailboxes.ts'
 import { listRuns } from '../shared/redis/runs.ts'
 import type { StageName } from '../shared/stage.ts'
 import { awaitRedis } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { createLog, type Log } from './log.ts'
 import { reachMailboxes } from './mail-source.ts'
-import { sinceRead, stateOf } from './mailbox-state.ts'
 import { unitsSaved } from './quotas.ts'
 import { findRedis } from './redis-source.ts'
 import { connectIfNew, requestSync } from './request-sync.ts'
@@ -85,27 +83,6 @@ export async function sync(context: CommandContext, name: string): Promise<boole
   })
 }
 
-/** Shows what waits where. */
-export async function status(context: CommandContext): Promise<void> {
-  await withOffice(context, async ({ redis, keys, now }) => {
-    const [mailboxes, backlog, server] = await Promise.all([
-      listMailboxes(redis, keys),
-      readBacklog(redis, keys, STAGES),
-      redisLabel(redis),
-    ])
-    if (context.json) {
-      context.print(JSON.stringify({ redis: server, mailboxes, backlog }))
-      return
-    }
-    const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
-    for (const row of backlog)
-      stages.push([row.stage, row.lane, row.waiting ?? 'unknown', row.inWork, row.delayed, row.dead])
-    const boxes = table(['mailbox', 'last change read', 'state'], 3)
-    for (const record of mailboxes) boxes.push([record.mailbox, sinceRead(record, now()), stateOf(record)])
-    context.print(`${server}\n${stages.toString()}\n${boxes.toString()}`)
-  })
-}
-
 /** Shows the newest runs. */
 export async function runs(context: CommandContext, limit: number): Promise<void> {
   await withOffice(context, async ({ redis, keys }) => {
@@ -144,7 +121,8 @@ export async function withOffice<T>({ config }: CommandContext, work: (office: O
   }
 }
 
-async function connected(office: Office, { config, signal }: CommandContext, name: string): Promise<MailboxId> {
+/** The mailbox of a name, made known where it is not yet; throws where that cannot be. */
+export async function connected(office: Office, { config, signal }: CommandContext, name: string): Promise<MailboxId> {
   const mailbox = parseMailboxId(name)
   const simUrl = await findSimulator(config)
   await connectIfNew(office, () => reachMailboxes(config, simUrl)(office), mailbox, signal)

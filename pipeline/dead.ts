@@ -1,6 +1,13 @@
 import { MailError } from '../shared/error.ts'
-import { type DeadLetter, dropDead, listDead, readDead, redriveDead } from '../shared/redis/dead.ts'
-import type { StageName } from '../shared/stage.ts'
+import {
+  BURIERS,
+  type Burier,
+  type DeadLetter,
+  dropDead,
+  listDead,
+  readDead,
+  redriveDead,
+} from '../shared/redis/dead.ts'
 import { type CommandContext, table, withOffice } from './commands.ts'
 import type { Office } from './wire.ts'
 
@@ -8,7 +15,7 @@ import type { Office } from './wire.ts'
 export interface DeadSelection {
   name: string | undefined
   all: boolean
-  stage: StageName | undefined
+  stage: Burier | undefined
 }
 
 const MOST_AT_ONCE = 10_000
@@ -16,7 +23,7 @@ const MOST_AT_ONCE = 10_000
 /** Lists dead letters, oldest first, without any mail content. */
 export async function deadList(
   context: CommandContext,
-  options: { stage: StageName | undefined; limit: number },
+  options: { stage: Burier | undefined; limit: number },
 ): Promise<void> {
   await withOffice(context, async ({ redis, keys }) => {
     const { stage, limit } = options
@@ -96,4 +103,11 @@ async function each(
 
 function timeOf(ms: number): string {
   return new Date(ms).toISOString().replace('T', ' ').slice(0, 19)
+}
+
+/** Reads whose dead letters are meant; throws `misconfigured` with the names there are. */
+export function parseBurier(text: string): Burier {
+  const name = BURIERS.find(one => one === text.trim())
+  if (!name) throw new MailError('misconfigured', `"${text}" gives up nothing: name one of ${BURIERS.join(', ')}`)
+  return name
 }

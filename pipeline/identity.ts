@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 
 /** This process as a consumer: its host, its process id, and a random part, so that no two processes ever share a name. */
@@ -19,6 +19,11 @@ export function deadOnThisHost(me: string): (consumer: string) => boolean {
 /** A run's id: sortable by time, unique by its random part. */
 export function newRunId(now: number): string {
   return `${now.toString(36)}-${randomBytes(4).toString('hex')}`
+}
+
+/** The id of the run that something asked for at a moment (ms since 1970): the same whenever it asks again. */
+export function namedRunId(at: number, name: string): string {
+  return `${at.toString(36)}-${createHash('sha1').update(name).digest('hex').slice(0, 8)}`
 }
 
 function isRunning(pid: number): boolean {

@@ -1,23 +1,47 @@
+import { trimIntake } from '../shared/redis/intake.ts'
 import { type CommandContext, staying } from './commands.ts'
 import { type Keeper, startKeeper } from './keeper.ts'
 import { createLog, type Log } from './log.ts'
+import { reachMailboxes } from './mail-source.ts'
+import type { Mailboxes } from './providers.ts'
+import { createSafetyPoll } from './safety-poll.ts'
+import { findSimulator } from './simulator.ts'
+import { createWatchKeeping } from './watch-keeping.ts'
 import type { Office } from './wire.ts'
 
-/** A keeper with the configured pace and retention. */
-export function keeperOf(office: Office, log: Log & { child(fields: object): Log }): Keeper {
-  const { KEEPER_INTERVAL, STREAM_RETENTION } = office.config
+const MINUTE_MS = 60_000
+
+/** A keeper with the configured pace and retention; it renews the watches of mailboxes that it can reach. */
+export function keeperOf(
+  office: Office,
+  mailsluice: Log & { child(fields: object): Log },
+  mailboxes: Mailboxes | undefined,
+): Keeper {
+  const { KEEPER_INTERVAL, STREAM_RETENTION, SAFETY_POLL_MINUTES, GMAIL_PUBSUB_TOPIC } = office.config
+  const log = mailsluice.child({ stage: 'keeper' })
+  const retentionMs = STREAM_RETENTION * 1000
+  const intervalMs = KEEPER_INTERVAL * 1000
   return startKeeper(office, {
-    log: log.child({ stage: 'keeper' }),
-    intervalMs: KEEPER_INTERVAL * 1000,
-    retentionMs: STREAM_RETENTION * 1000,
+    log,
+    intervalMs,
+    retentionMs,
+    duties: [
+      async isOurs => void ((await isOurs()) && (await trimIntake(office.redis, office.keys, retentionMs))),
+      ...(SAFETY_POLL_MINUTES > 0
+        ? [createSafetyPoll(office, { everyMs: SAFETY_POLL_MINUTES * MINUTE_MS, roundMs: intervalMs, log })]
+        : []),
+      ...(GMAIL_PUBSUB_TOPIC && mailboxes ? [createWatchKeeping(office, { mailboxes, log })] : []),
+    ],
   })
 }
 
 /** Runs the keeper alone until it is told to stop; any number may run, one works. */
 export async function runKeeper(context: CommandContext): Promise<void> {
   const log = createLog(context.config, 'keeper')
+  const { config } = context
+  const mailboxesIn = config.GMAIL_PUBSUB_TOPIC ? reachMailboxes(config, await findSimulator(config)) : undefined
   await staying({ ...context, log }, async office => {
-    const keeper = keeperOf(office, log)
+    const keeper = keeperOf(office, log, mailboxesIn?.(office))
     await new Promise<void>(resolve => {
       if (context.signal.aborted) resolve()
       context.signal.addEventListener('abort', () => resolve(), { once: true })

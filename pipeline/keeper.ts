@@ -9,6 +9,9 @@ import type { Log } from './log.ts'
 import { STAGES } from './stages.ts'
 import type { Office } from './wire.ts'
 
+/** Something else a keeper does in its rounds; it asks `isOurs` before each thing that two should not do. */
+export type Duty = (isOurs: () => Promise<boolean>) => Promise<void>
+
 /** A keeper at work, or ready to take over from the one that is. */
 export interface Keeper {
   /** Finishes the script that is under way, and lets another keeper have the work at once; waits two seconds at most. */
@@ -27,6 +30,7 @@ export interface KeeperOptions {
   idleMs?: number
   /** How long a run may stand still. */
   stuckMs?: number
+  duties?: readonly Duty[]
 }
 
 const MINUTE_MS = 60_000
@@ -43,6 +47,7 @@ const STOP_WITHIN_MS = 2000
 export function startKeeper(office: Office, options: KeeperOptions): Keeper {
   const { redis, keys, now } = office
   const { log, intervalMs = MINUTE_MS, retentionMs = 3 * DAY_MS, idleMs = DAY_MS, stuckMs = 15 * MINUTE_MS } = options
+  const { duties = [] } = options
   const stopping = new AbortController()
   const signal = options.signal ? AbortSignal.any([stopping.signal, options.signal]) : stopping.signal
   const lease = createLease(redis, office.keys.keeper)
@@ -87,6 +92,12 @@ export function startKeeper(office: Office, options: KeeperOptions): Keeper {
       }
     }
     if (looks) lookAt = now() + stuckMs / LOOKS_A_BOUND
+    for (const duty of duties) {
+      await duty(async () => !signal.aborted && (await isOurs())).catch(error => {
+        if (isConnectionError(error)) throw error
+        errors.push(error)
+      })
+    }
     return errors
   }
 

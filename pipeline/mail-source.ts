@@ -4,6 +4,7 @@ import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
 import { createVault } from '../shared/redis/secrets.ts'
 import { createSeal } from '../shared/seal.ts'
+import type { GmailSimulator } from '../sim/gmail.ts'
 import { forgetRunning } from './data-dir.ts'
 import { canConnect, hasAccount } from './oauth-app.ts'
 import { type Mailboxes, openMailboxes, type Store } from './providers.ts'
@@ -15,6 +16,8 @@ export interface MailSource {
   label: string
   /** With the accounts that are kept in the store. */
   mailboxes(store: Store): Mailboxes
+  /** How its changes are pushed, where that needs nobody to set anything up. */
+  push?: SimulatedPush
   /** The mailboxes it offers. */
   list(signal: AbortSignal, store: Store): Promise<MailboxId[]>
   close(): Promise<void>
@@ -23,6 +26,15 @@ export interface MailSource {
 const HOW_TO_SET =
   'set GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET and MAILBOXES_KEY and run `mailsluice connect gmail`, or set GMAIL_REFRESH_TOKEN instead of the key'
 const HALF_SET = `an OAuth client is set, and no account: ${HOW_TO_SET}`
+
+/** A simulator that pushes to this machine: what the gateway must know of it, and where it is to push. */
+export interface SimulatedPush {
+  settings: Pick<
+    Config,
+    'GMAIL_PUBSUB_TOPIC' | 'GMAIL_PUSH_AUDIENCE' | 'GMAIL_PUSH_SERVICE_ACCOUNT' | 'GMAIL_PUSH_CERTS_URL'
+  >
+  to(port: number): void
+}
 
 const nothing = async () => undefined
 
@@ -61,15 +73,31 @@ export function reachMailboxes(config: Config, simUrl: string | undefined): (sto
 
 async function openSimulator(config: Config, mbox: readonly string[]): Promise<MailSource> {
   const sim = await startSimulator(config, { mbox, profile: 'live' })
+  const push = pushOf(sim)
   const what = mbox.length > 0 ? mbox.join(', ') : 'a demo mailbox, as no account is set'
   return {
     label: `simulated Gmail at ${sim.url} (${what})`,
-    mailboxes: store => openMailboxes(config, sim.url, store),
+    mailboxes: store => openMailboxes({ ...config, ...push.settings }, sim.url, store),
+    push,
     list: signal => listSimulated(sim.url, signal),
     async close() {
       await forgetRunning(config.DATA_DIR, 'sim')
       await sim.close()
     },
+  }
+}
+
+// It is this process's own: whom it says it is can be believed.
+function pushOf(sim: GmailSimulator): SimulatedPush {
+  const [audience, serviceAccount] = ['mailsluice', 'gmail-push@simulated.iam.gserviceaccount.com']
+  return {
+    settings: {
+      GMAIL_PUBSUB_TOPIC: 'projects/simulated/topics/gmail',
+      GMAIL_PUSH_AUDIENCE: audience,
+      GMAIL_PUSH_SERVICE_ACCOUNT: serviceAccount,
+      GMAIL_PUSH_CERTS_URL: `${sim.url}/oauth2/v3/certs`,
+    },
+    to: port => sim.pushes.set({ to: { url: `http://127.0.0.1:${port}/gmail/push`, audience, serviceAccount } }),
   }
 }
 

@@ -1,23 +1,26 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { readConfig } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { parseMailboxId } from '../shared/mailbox.ts'
-import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
+import { STAGE_NAMES } from '../shared/stage.ts'
 import { STREAMS } from '../shared/streams.ts'
 import { parseFaults } from '../sim/gmail/faults.ts'
 import { addAccountCommands } from './account-program.ts'
-import { checked, gather, webAddress, wholeNumber } from './arguments.ts'
-import { type CommandContext, push, runOneStage, runs, status, sync } from './commands.ts'
-import { deadDrop, deadList, deadRedrive, deadShow } from './dead.ts'
+import { checked, gather, historyId, oneStage, webAddress, wholeNumber } from './arguments.ts'
+import { type CommandContext, push, runOneStage, runs, sync } from './commands.ts'
+import { deadDrop, deadList, deadRedrive, deadShow, parseBurier } from './dead.ts'
 import { explain } from './explain.ts'
+import { runGateway } from './gateway/command.ts'
 import { runKeeper } from './keeper-command.ts'
 import { diesLoudly, untilSignalled } from './lifecycle.ts'
 import { createLog } from './log.ts'
 import { parseTime, replay } from './replay.ts'
 import { runSimulator } from './sim-command.ts'
+import { status } from './status.ts'
 import { tail } from './tail.ts'
 import { parseStages, up } from './up.ts'
+import { unwatch, watch } from './watch-command.ts'
 
 const WRONG_USE = 2
 const FAILED = 1
@@ -52,6 +55,7 @@ function program(): Command {
       gather,
       [],
     )
+    .option('--port <port>', 'take pushes in on this port', checked(wholeNumber(0, 65_535)))
     .action(async options => {
       const context = contextOf(options)
       if (!(await up(context.config, { ...options, signal: context.signal, print: context.print })))
@@ -65,8 +69,14 @@ function program(): Command {
     .action(name => runOneStage(contextOf({}), name))
 
   mailsluice
+    .command('gateway')
+    .description('take in what says that mailboxes changed: pushes by HTTP, and the intake stream')
+    .option('--port <port>', 'the port to listen on (PORT, else 8080)', checked(wholeNumber(0, 65_535)))
+    .action(options => runGateway(contextOf({}), options.port))
+
+  mailsluice
     .command('keeper')
-    .description('trim streams, remove dead consumers, look for stuck runs')
+    .description('trim streams, remove dead consumers, look for stuck runs, renew watches, poll what no push came of')
     .action(() => runKeeper(contextOf({})))
 
   mailsluice
@@ -101,8 +111,20 @@ function program(): Command {
 
   addAccountCommands(mailsluice, contextOf)
 
+  for (const [name, act] of Object.entries({ watch, unwatch })) {
+    mailsluice
+      .command(name)
+      .description(
+        name === 'watch' ? 'have the provider notify of changes; the keeper renews it' : 'have it notify no more',
+      )
+      .argument('<mailbox>', 'such as gmail:ana@example.com')
+      .option('--json', 'print one JSON object', false)
+      .action((mailbox, options) => act(contextOf(options), mailbox))
+  }
+
   const dead = mailsluice.command('dead').description('dead letters: inputs that were given up').helpCommand(false)
-  const stage = () => new Option('--stage <name>', 'only of this stage').argParser(checked(oneStage))
+  const stage = () =>
+    new Option('--stage <name>', 'only of this stage, or of the gateway').argParser(checked(parseBurier))
   dead
     .command('list')
     .addOption(stage())
@@ -209,15 +231,4 @@ function complain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USE
   process.stderr.write(`mailsluice: ${error instanceof Error ? error.message : String(error)}\n`)
   return error instanceof MailError && error.kind === 'misconfigured' ? WRONG_USE : FAILED
-}
-
-function oneStage(text: string): StageName {
-  const [name, ...others] = parseStages(text)
-  if (!name || others.length > 0) throw new InvalidArgumentError('name one stage.')
-  return name
-}
-
-function historyId(text: string): string {
-  if (!/^\d{1,20}$/.test(text)) throw new InvalidArgumentError('use a number, as Gmail sends it.')
-  return text
 }

@@ -71,6 +71,9 @@ export function openGmail(
     query: config.GMAIL_QUERY,
     quota: config.GMAIL_QUOTA,
     pageSize: PAGE_SIZE,
+    ...(config.GMAIL_PUBSUB_TOPIC
+      ? { notify: { topic: config.GMAIL_PUBSUB_TOPIC, labels: config.GMAIL_WATCH_LABELS } }
+      : {}),
   })
 }
 

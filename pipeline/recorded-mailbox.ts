@@ -21,6 +21,13 @@ export const NOT_AT_HAND = new MailError(
   'the message has left the cache since, and nobody is asked for it',
 )
 
+/** A mailbox in the records cannot be watched. */
+export const UNWATCHED: Pick<Mailbox, 'watch' | 'stop'> = { watch: refuse, stop: refuse }
+
+async function refuse(): Promise<never> {
+  throw new MailError('unsupported', 'what is replayed asks no provider')
+}
+
 /** The provider of a batch as the records have it: one watch event's page, and what was fetched then and is cached still. */
 export async function recordedMailbox(
   office: Office,
@@ -32,6 +39,7 @@ export async function recordedMailbox(
   const cursor = (await readMailbox(office.redis, office.keys, mailbox))?.cursor ?? ''
 
   return {
+    ...UNWATCHED,
     open: async () => ({ address: addressOf(mailbox), cursor: next?.since ?? cursor }),
 
     async changes(since, page): Promise<Changes> {

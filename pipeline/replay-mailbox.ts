@@ -2,7 +2,7 @@ import type { Changes, Fetched, Mailbox, MailboxId } from '../shared/mailbox.ts'
 import type { MessageId } from '../shared/message.ts'
 import type { Mailboxes } from './providers.ts'
 import type { Recall } from './recall.ts'
-import { NOT_AT_HAND, recordedMailbox } from './recorded-mailbox.ts'
+import { NOT_AT_HAND, recordedMailbox, UNWATCHED } from './recorded-mailbox.ts'
 import type { Office } from './wire.ts'
 
 /** Mailboxes that answer from the records of the run that is being replayed, and ask no provider. */
@@ -29,6 +29,7 @@ export function createReplayMailboxes(office: Office): ReplayMailboxes {
 
   function replayed(mailbox: MailboxId): Mailbox {
     return {
+      ...UNWATCHED,
       async open(call) {
         return (await listing(mailbox, undefined)).open(call)
       },
@@ -66,6 +67,7 @@ export function createReplayMailboxes(office: Office): ReplayMailboxes {
 
 function nothing(mailbox: MailboxId): Mailbox {
   return {
+    ...UNWATCHED,
     open: async () => ({ address: mailbox, cursor: '' }),
     changes: async () => ({ ids: [], gone: [], labels: [], cursor: '' }),
     fetch: async () => new Map(),

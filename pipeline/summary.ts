@@ -13,7 +13,7 @@ export interface Summary {
   threads: number
   tasks: number
   fates: Record<Fate, number>
-  calls: Record<Exclude<CallKind, 'profile'>, number>
+  calls: Record<Exclude<CallKind, 'profile' | 'watch'>, number>
   /** What the provider counted against its quota, listing included. */
   units: number
   /** How much more it would have been message by message. */
@@ -28,7 +28,7 @@ export function summarise(
   rest: { mailboxes: number; seconds: number; redis: string; saved: (run: RunRecord) => number },
 ): Summary {
   const total = (count: (run: RunRecord) => number) => runs.reduce((sum, run) => sum + count(run), 0)
-  const calls = CALL_KINDS.filter(kind => kind !== 'profile')
+  const calls = CALL_KINDS.filter(kind => kind !== 'profile' && kind !== 'watch')
   return {
     ok: runs.length > 0 && runs.every(isWell),
     mailboxes: rest.mailboxes,

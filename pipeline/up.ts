@@ -6,6 +6,7 @@ import type { RunRecord } from '../shared/redis/runs.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
 import { awaitRedis } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
+import { type Gateway, startGateway } from './gateway/gateway.ts'
 import { keeperOf } from './keeper-command.ts'
 import { createLog, type Log } from './log.ts'
 import { type MailSource, openMailSource } from './mail-source.ts'
@@ -22,6 +23,8 @@ export interface UpOptions {
   once: boolean
   json: boolean
   mbox: readonly string[]
+  /** Where pushes are to be taken in. */
+  port?: number
   /** Aborted by the first SIGINT or SIGTERM. */
   signal: AbortSignal
   print: (text: string) => void
@@ -36,15 +39,22 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
   try {
     if (config.REDIS_URL && !options.once) await awaitRedis(config.REDIS_URL, { signal: options.signal, log })
     server = await openRedisServer(config, log)
-    office = await openOffice(config, server.url)
+    office = await openOffice({ ...config, ...source.push?.settings }, server.url)
     const mailboxes = source.mailboxes(office)
     const ready = await connectAll(office, { source, mailboxes, log, signal: options.signal })
     const stages = startStages(chosen(options.only), office, { mailboxes, log })
-    const keeper = options.only || options.once ? undefined : keeperOf(office, log)
+    const whole = !options.only && !options.once
+    const keeper = whole ? keeperOf(office, log, mailboxes) : undefined
+    let gateway: Gateway | undefined
     try {
-      return await syncAndStay(office, ready, { source, server, options })
+      if (whole) {
+        const port = options.port ?? config.PORT
+        gateway = await startGateway(office, { port, log: log.child({ stage: 'gateway' }) })
+        if (gateway.port !== undefined) source.push?.to(gateway.port)
+      }
+      return await syncAndStay(office, ready, { source, server, gateway, options })
     } finally {
-      await Promise.all([stages.stop(config.DRAIN_MS), keeper?.stop()])
+      await Promise.all([gateway?.stop(config.DRAIN_MS), stages.stop(config.DRAIN_MS), keeper?.stop()])
     }
   } finally {
     office?.close()
@@ -56,11 +66,13 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
 async function syncAndStay(
   office: Office,
   { mailboxes, lacking, offered }: Ready,
-  { source, server, options }: { source: MailSource; server: RedisServer; options: UpOptions },
+  facts: { source: MailSource; server: RedisServer; gateway: Gateway | undefined; options: UpOptions },
 ): Promise<boolean> {
+  const { source, server, gateway, options } = facts
   const talk = options.json ? () => undefined : options.print
   const since = office.now()
   talk(`Redis      ${server.label}\nMail       ${source.label}`)
+  if (gateway?.label) talk(`Gateway    ${gateway.label}`)
   if (offered === 0) talk('No mailbox is connected yet: `mailsluice connect gmail` connects one.')
   for (const mailbox of mailboxes) await requestSync(office, mailbox)
   const whole = options.only === undefined

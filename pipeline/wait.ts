@@ -4,3 +4,13 @@ import { setTimeout as timeout } from 'node:timers/promises'
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   await timeout(ms, undefined, signal ? { signal } : {}).catch(() => undefined)
 }
+
+/** What the work comes to, or `undefined` when it takes longer than this; it is not stopped then. */
+export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  const done = new AbortController()
+  try {
+    return await Promise.race([work, sleep(ms, done.signal).then(() => undefined)])
+  } finally {
+    done.abort()
+  }
+}

@@ -23,6 +23,11 @@ const url = (schemes: string[]) => {
     .optional()
 }
 
+const list = z
+  .string()
+  .default('')
+  .transform(text => text.split(',').flatMap(word => word.trim() || []))
+
 const initialSync = z
   .string()
   .default('100')
@@ -84,6 +89,23 @@ const settings = z.object({
     .string()
     .min(1, 'a list of Gmail message fields')
     .default('id,threadId,labelIds,snippet,payload/headers,internalDate'),
+  GMAIL_PUBSUB_TOPIC: z
+    .string()
+    .regex(/^projects\/[^/\s]+\/topics\/[^/\s]+$/, 'a topic such as projects/my-project/topics/gmail')
+    .optional(),
+  GMAIL_WATCH_LABELS: list,
+  GMAIL_PUSH_AUDIENCE: z.string().optional(),
+  GMAIL_PUSH_SERVICE_ACCOUNT: z.email('the e-mail address of a service account').optional(),
+  GMAIL_PUSH_CERTS_URL: url(['https:', 'http:']),
+  SAFETY_POLL_MINUTES: whole(0, 10_080, 30),
+  PORT: z.coerce
+    .number({ error: 'a port from 0 to 65535' })
+    .int('a port from 0 to 65535')
+    .min(0, 'a port from 0 to 65535')
+    .max(65_535, 'a port from 0 to 65535')
+    .optional(),
+  GATEWAY_HOST: z.string().default('0.0.0.0'),
+  GATEWAY_RATE_LIMIT: whole(1, 100_000_000, 60_000),
   CACHE_MESSAGE_TTL: whole(1, 31_536_000, 3600),
   CACHE_SYNC_TOKEN_TTL: whole(60, 31_536_000, 86_400),
   BACKLOG_LIMIT: whole(10, 10_000_000, 10_000),

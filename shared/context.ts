@@ -75,5 +75,6 @@ export function joined<In>(outcomes: readonly Outcome<In>[]): Outcome<In> {
   return {
     deliveries: outcomes.flatMap(outcome => outcome.deliveries ?? []),
     facts: outcomes.flatMap(outcome => outcome.facts ?? []),
+    failed: outcomes.flatMap(outcome => outcome.failed ?? []),
   }
 }

@@ -66,6 +66,8 @@ export interface Changes {
   next?: Page
   /** Present on the last page only: where the next listing begins. */
   cursor?: Cursor
+  /** On the last page of changes, where the provider numbers them: everything up to this number was listed. */
+  upTo?: string
   /** The cursor is too old for the provider: nothing was listed, the mailbox must be listed anew from a fresh cursor. */
   reset?: true
 }
@@ -79,7 +81,7 @@ export type Fetched =
   | { outcome: 'failed'; error: MailError }
 
 /** The kinds of provider calls that runs count, each one HTTP request. */
-export const CALL_KINDS = ['list', 'batch', 'single', 'thread', 'history', 'delta', 'profile'] as const
+export const CALL_KINDS = ['list', 'batch', 'single', 'thread', 'history', 'delta', 'profile', 'watch'] as const
 export type CallKind = (typeof CALL_KINDS)[number]
 
 /**
@@ -98,6 +100,11 @@ export interface Opened {
   cursor: Cursor
 }
 
+/** A provider's promise to notify of changes until `expiresAt` (ms since 1970); it is renewed by asking again. */
+export interface Watch {
+  expiresAt: number
+}
+
 /**
  * One mailbox at its provider: the port every provider adapter fulfils. Each method is one provider call, never retried inside; only
  * what a batch answer leaves in doubt is asked for again, message by message, and a batch that the quota lets through in parts is sent
@@ -114,6 +121,10 @@ export interface Mailbox {
   changes(since: Cursor, page: Page | undefined, call: Call): Promise<Changes>
   /** Fetches messages; the answer holds every wanted id, whatever became of it, and as `ok` also messages that came along unasked. */
   fetch(wanted: readonly Wanted[], call: Call): Promise<ReadonlyMap<MessageId, Fetched>>
+  /** Asks to be notified of changes, or for longer; throws `misconfigured` where it is not set whereto. */
+  watch(call: Call): Promise<Watch>
+  /** Asks to be notified no more; does nothing where nobody is. */
+  stop(call: Call): Promise<void>
 }
 
 /** Reads `gmail:ana@example.com`; throws `misconfigured` with an example when it is none. */

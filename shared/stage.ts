@@ -66,10 +66,10 @@ export interface MessageCache {
 export interface Ledger {
   /**
    * Makes this event's run the mailbox's active one, or `undefined` when another is active, whose end starts the next, or the
-   * mailbox is not connected.
-   * The same event asked again gets the same answer.
+   * mailbox is not connected. The same event asked again gets the same answer. `announced` is the newest history id that a notification
+   * named; it is kept for the run that begins, or for the next.
    */
-  begin(event: Envelope): Promise<Begun | undefined>
+  begin(event: Envelope, announced?: string): Promise<Begun | undefined>
   /** At most `limit` threads of the run that wait to go out, in the order they were met. */
   pendingThreads(run: string, limit: number): Promise<readonly PendingThread[]>
   /** Which of these messages are known: some thread holds them. */
@@ -92,6 +92,10 @@ export interface Begun {
   cursor: Cursor | undefined
   synced: boolean
   syncedAt: number | undefined
+  /** When this run first began; later than that it may have been tried again. */
+  begunAt?: number
+  /** The history id that its listing should reach, where notifications named one. */
+  announced?: string | undefined
 }
 
 /** An envelope that follows from another in the same run; `id` must be the same whenever the same step is done again. */

@@ -30,6 +30,8 @@ const watchEvent = z.object({
       syncedAt: z.number().optional(),
       /** All is listed: known mail that was not seen is to be verified, and only then is the cursor to move here. */
       verifyThen: z.string().optional(),
+      /** The history id that notifications named, which the run is to reach. */
+      announced: z.string().optional(),
     })
     .optional(),
 })

@@ -1,3 +1,4 @@
+import { lookAgain, newestAnnounced } from '../shared/announced.ts'
 import { countThreads, keepThreads } from '../shared/by-thread.ts'
 import { followChanges } from '../shared/changes.ts'
 import { askVerification, joined } from '../shared/context.ts'
@@ -17,6 +18,9 @@ interface Place {
   syncedAt?: number | undefined
   verifyThen?: Cursor | undefined
   window: number
+  /** The history id that notifications named, and when the run that is to reach it began. */
+  announced?: string | undefined
+  begunAt?: number | undefined
 }
 
 const SUSPECTS_A_PAGE = 500
@@ -43,12 +47,11 @@ export const listIds: Stage<WatchEvent> = {
 // One call answers all the events that came before it; where another run is active, its end answers them.
 async function startRun(events: readonly Event[], run: Run): Promise<Outcome<WatchEvent>> {
   for (const event of events) {
-    const begun = await run.ledger.begin(event)
+    const begun = await run.ledger.begin(event, newestAnnounced(events))
     if (!begun) continue
-    const { synced, syncedAt } = begun
-    const since = begun.cursor ?? (await run.mailbox.open(run.call)).cursor
-    const place = { since, from: begun.cursor ?? '', window: 1, ...(syncedAt === undefined ? {} : { syncedAt }) }
-    return listPage(event, synced ? 'live' : 'bulk', place, run)
+    const { cursor, synced, ...rest } = begun
+    const since = cursor ?? (await run.mailbox.open(run.call)).cursor
+    return listPage(event, synced ? 'live' : 'bulk', { ...rest, since, from: cursor ?? '', window: 1 }, run)
   }
   return {}
 }
@@ -59,17 +62,19 @@ function goOn(item: Event, place: Place, run: Run): Promise<Outcome<WatchEvent>>
 }
 
 async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promise<Outcome<WatchEvent>> {
-  const { since, from, window, syncedAt } = place
+  const { since, from, window, syncedAt, announced, begunAt } = place
   const changes = await run.mailbox.changes(since, place.token, run.call)
+  const again = lookAgain(item, changes, { announced, begunAt, now: run.now() })
+  if (again?.failed) return again
   if (changes.reset) {
     // What came since the cursor last moved is listed, however much it is; what went meanwhile is found by what is there.
     await run.ledger.suspectAll(item.run)
     const fresh = await run.mailbox.open(run.call, syncedAt)
-    return listPage(item, 'bulk', { since: fresh.cursor, from, window, syncedAt }, run)
+    return listPage(item, 'bulk', { since: fresh.cursor, from, window, syncedAt, announced }, run)
   }
   const { deliveries, facts } = openWindow(item, lane, window, await unknownIn(changes, run), run)
   return {
-    deliveries,
+    deliveries: [...deliveries, ...(again?.deliveries ?? [])],
     facts: [
       ...(await followChanges(item, changes, window, run)),
       ...facts,
@@ -119,7 +124,7 @@ async function verify(item: Event, place: Place, cursor: Cursor, run: Run): Prom
   return { deliveries, facts: [...facts, ...then] }
 }
 
-function nextPage(item: Event, lane: Lane, { window, token = '', ...place }: Place, run: Run): Fact {
+function nextPage(item: Event, lane: Lane, { window, token = '', begunAt: _, ...place }: Place, run: Run): Fact {
   const page = { ...place, token, window: window + 1 }
   const id = `${item.run}/page/${page.window}`
   return {

@@ -15,7 +15,7 @@ function projectFolder(from = dirname(fileURLToPath(import.meta.url))): string {
 }
 
 t.test(
-  'every stage and the keeper has a process of its own in Procfile and docker-compose.yml, started without npm',
+  'every stage, the keeper and the gateway have a process of their own in Procfile and docker-compose.yml, started without npm',
   async t => {
     const processes = text('Procfile').trim().split('\n')
     const services = text('docker-compose.yml')
@@ -23,10 +23,12 @@ t.test(
     t.same(processes.slice(1), [
       ...STAGE_NAMES.map(name => `${name}: node dist/pipeline/main.js stage ${name}`),
       'keeper: node dist/pipeline/main.js keeper',
+      'gateway: node dist/pipeline/main.js gateway',
     ])
     for (const name of STAGE_NAMES) {
       t.match(services, `\n  ${name}:\n    <<: *stage\n    command: node dist/pipeline/main.js stage ${name}\n`)
     }
+    t.match(services, '\n  gateway:\n    <<: *stage\n    command: node dist/pipeline/main.js gateway --port 8080\n')
     t.match(services, '\n  keeper:\n    <<: *stage\n    command: node dist/pipeline/main.js keeper\n')
   },
 )

@@ -21,6 +21,7 @@ export interface ContractSubject {
 
 const ENOUGH_PAGES = 1000
 const PROMPTLY_MS = 1000
+const LONG_ENOUGH_MS = 2 * 24 * 3_600_000
 
 /** Holds a mailbox to what every Mailbox guarantees; `open` gives each fact an empty mailbox of its own. */
 export function mailboxContract(t: Test, name: string, open: () => Promise<ContractSubject>): void {
@@ -205,6 +206,31 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
     t.same(listedIds(await listAll(mailbox, changed.cursor, call)), [])
   })
 
+  fact(
+    'it can be watched, for longer when asked again, and not any more',
+    async (t, { mailbox }, { call, metered }) => {
+      const first = await mailbox.watch(call)
+      t.ok(first.expiresAt > Date.now() + LONG_ENOUGH_MS, 'a watch that is renewed daily never lapses')
+      const second = await mailbox.watch(call)
+      t.ok(second.expiresAt >= first.expiresAt)
+      await mailbox.stop(call)
+      await mailbox.stop(call)
+      t.equal(metered.length, 4)
+    },
+  )
+
+  fact('what was changed up to is told with the last page of changes, and grows', async (t, subject, { call }) => {
+    const { mailbox, deliver } = subject
+    const synced = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
+    const before = (await listAll(mailbox, synced.cursor, call)).pages.at(-1)?.upTo
+    await deliver(3)
+    const { pages } = await listAll(mailbox, synced.cursor, call)
+    t.ok(pages.slice(0, -1).every(page => page.upTo === undefined))
+    const after = pages.at(-1)?.upTo
+    if (before === undefined) return void t.equal(after, undefined, 'this provider does not number changes')
+    t.ok(BigInt(after ?? 0) > BigInt(before))
+  })
+
   fact('who gives up is answered promptly, with a MailError', async (t, { mailbox, deliver }, { call }) => {
     const [id = '', other = ''] = await deliver(2)
     const { cursor } = await mailbox.open(call)
@@ -214,6 +240,8 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
       call => mailbox.changes(cursor, undefined, call),
       call => mailbox.fetch(wanted, call),
       call => mailbox.fetch(wanted.slice(1), call),
+      call => mailbox.watch(call),
+      call => mailbox.stop(call),
     ]
     for (const work of works) {
       const before = startCalls()

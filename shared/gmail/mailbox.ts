@@ -11,6 +11,7 @@ import { createFlights } from './flights.ts'
 import { filterBy, labelFinder } from './labels.ts'
 import { firstListing, listFirst, listHistory } from './listing.ts'
 import { QUOTA_COSTS, type QuotaTable } from './quota.ts'
+import { type Notifying, stopWatching, watchMailbox } from './watch.ts'
 
 /** How to reach a Gmail mailbox, and how its mail is read. */
 export interface GmailOptions {
@@ -30,6 +31,8 @@ export interface GmailOptions {
   filter?: LabelFilter
   /** A search in Gmail's words that bounds what is listed first and after a cursor expired; mail that comes in is not searched. */
   query?: string
+  /** Where Gmail is to notify of changes; without it the mailbox cannot be watched. */
+  notify?: Notifying
   now?: () => number
   /** How long to wait for one answer; 30 s by default. */
   timeoutMs?: number
@@ -59,6 +62,7 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
   const labelsOf = labelFinder({ name, client, costs, filter, now })
   const listing = { name, client, costs, pageSize, labelsOf, initialSync, query, now }
   const fetching = { name, client, costs, fields, now, flights: createFlights() }
+  const watching = { name, client, costs, now }
 
   return {
     async open(call, knownUntil) {
@@ -80,7 +84,9 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
       const place = readCursor(since)
       const at = page === undefined ? undefined : readPage(page)
       if (place.at === 'history' && (at === undefined || at.list === 'history')) {
-        return listHistory(listing, place, at?.token, call)
+        const changes = await listHistory(listing, place, at?.token, call)
+        const { cursor } = changes
+        return cursor === undefined ? changes : { ...changes, upTo: `${readCursor(cursor).historyId}` }
       }
       if (place.at === 'history' || at?.list === 'history') {
         throw new MailError('unparsable', `the page to list of ${name} belongs to another cursor`)
@@ -93,6 +99,9 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
       const answers = await fetchMessages(fetching, wanted, call)
       return new Map([...answers].map(([id, answer]) => [id, filtered(answer, taken)]))
     },
+
+    watch: call => watchMailbox(watching, options.notify, call),
+    stop: call => stopWatching(watching, call),
   }
 }
 

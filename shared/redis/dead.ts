@@ -3,14 +3,19 @@ import { type Envelope, encodeEnvelope, type Lane, parseEnvelope } from '../enve
 import { MailError } from '../error.ts'
 import { STAGE_NAMES, type StageName } from '../stage.ts'
 import { type ListedId, messageIds, missingIds, STREAMS, watchEvents } from '../streams.ts'
+import { exhume, GATEWAY } from './intake.ts'
 import type { Keys, Partition } from './keys.ts'
 import { redriveScript } from './scripts.ts'
+
+/** Whose inputs can be given up: the stages', and the gateway's. */
+export const BURIERS = [...STAGE_NAMES, GATEWAY] as const
+export type Burier = (typeof BURIERS)[number]
 
 /** An input that was given up, with all that is needed to understand it and to drive it again. */
 export interface DeadLetter {
   /** Names it among all dead letters, such as `batch-fetch/p03/1790000000000-0`. */
   name: string
-  stage: StageName
+  stage: Burier
   /** The stream it was read from. */
   stream: string
   kind: string
@@ -28,22 +33,24 @@ export interface DeadLetter {
 }
 
 const PAGE = 500
+const INTAKE = { stage: GATEWAY, partition: 'intake' } as const
 
 /** Every dead letter, of one stage or all, oldest first; at most `limit`. */
 export async function listDead(
   redis: Redis,
   keys: Keys,
-  options: { stage?: StageName; limit?: number } = {},
+  options: { stage?: Burier; limit?: number } = {},
 ): Promise<DeadLetter[]> {
   const { limit = PAGE } = options
-  const stages = STAGE_NAMES.filter(stage => options.stage === undefined || stage === options.stage)
+  const shelves: Shelf[] = STAGE_NAMES.flatMap(stage => keys.partitions.map(partition => ({ stage, partition })))
+  shelves.push(INTAKE)
   const found = await Promise.all(
-    stages.flatMap(stage =>
-      keys.partitions.map(async partition => {
-        const entries = await redis.xrange(keys.dead(partition, stage), '-', '+', 'COUNT', limit)
-        return entries.map(([id, fields]) => deadLetter(stage, partition, id, fields))
+    shelves
+      .filter(({ stage }) => options.stage === undefined || stage === options.stage)
+      .map(async shelf => {
+        const entries = await redis.xrange(keyOf(keys, shelf), '-', '+', 'COUNT', limit)
+        return entries.map(([id, fields]) => deadLetter(shelf, id, fields))
       }),
-    ),
   )
   return found
     .flat()
@@ -53,14 +60,14 @@ export async function listDead(
 
 /** One dead letter by its name; throws `misconfigured` when there is none of that name. */
 export async function readDead(redis: Redis, keys: Keys, name: string): Promise<DeadLetter> {
-  const { stage, partition, id } = placeOf(name)
-  const [entry] = await redis.xrange(keys.dead(partition, stage), id, id)
+  const { shelf, id } = placeOf(name)
+  const [entry] = await redis.xrange(keyOf(keys, shelf), id, id)
   if (!entry)
     throw new MailError(
       'misconfigured',
       `there is no dead letter ${name}: \`mailsluice dead list\` shows those there are`,
     )
-  return deadLetter(stage, partition, id, entry[1])
+  return deadLetter(shelf, id, entry[1])
 }
 
 /** Drops a dead letter for good; false when it was gone already. */
@@ -128,10 +135,12 @@ interface Again {
 }
 
 async function settle(redis: Redis, keys: Keys, letter: DeadLetter, again: Again): Promise<boolean> {
-  const { stage, partition, id } = placeOf(letter.name)
+  const { shelf, id } = placeOf(letter.name)
   const { run = '-', window = '-', mailbox = '', items = '', text = '' } = again
+  if (shelf.stage === GATEWAY) return exhume(redis, keys, id, { again: text !== '' })
+  const { partition } = shelf
   const touched = [
-    keys.dead(partition, stage),
+    keyOf(keys, shelf),
     keys.stream(partition, again.stream, again.lane),
     keys.run(partition, run),
     keys.window(partition, run, window),
@@ -140,10 +149,18 @@ async function settle(redis: Redis, keys: Keys, letter: DeadLetter, again: Again
   return (await redriveScript(redis, touched, [id, text, run, mailbox, Date.now(), items])) === 1
 }
 
-function deadLetter(stage: StageName, partition: Partition, id: string, fields: string[]): DeadLetter {
+// The gateway's lie in no partition.
+type Shelf = { stage: StageName; partition: Partition } | typeof INTAKE
+
+function keyOf(keys: Keys, shelf: Shelf): string {
+  return shelf.stage === GATEWAY ? keys.intakeDead : keys.dead(shelf.partition, shelf.stage)
+}
+
+function deadLetter({ stage, partition }: Shelf, id: string, fields: string[]): DeadLetter {
   const value = (name: string) => fields[fields.indexOf(name) + 1] ?? ''
   const text = value('envelope')
-  const head = readable(() => JSON.parse(text) as Partial<Envelope>)
+  // A notification is no envelope, only the fields that somebody wrote.
+  const head = stage === GATEWAY ? undefined : readable(() => JSON.parse(text) as Partial<Envelope>)
   return {
     name: `${stage}/${partition}/${id}`,
     stage,
@@ -160,16 +177,17 @@ function deadLetter(stage: StageName, partition: Partition, id: string, fields: 
   }
 }
 
-function placeOf(name: string): { stage: StageName; partition: Partition; id: string } {
-  const [word, partition, id] = name.split('/')
+function placeOf(name: string): { shelf: Shelf; id: string } {
+  const [, word, partition = '', id = ''] = /^([\w-]+)\/(p\d+|intake)\/(\d+-\d+)$/.exec(name) ?? []
   const stage = STAGE_NAMES.find(one => one === word)
-  if (!stage || !/^p\d+$/.test(partition ?? '') || !/^\d+-\d+$/.test(id ?? '')) {
+  if (word === INTAKE.stage && partition === INTAKE.partition) return { shelf: INTAKE, id }
+  if (!stage || partition === INTAKE.partition) {
     throw new MailError(
       'misconfigured',
       `"${name}" names no dead letter: names look like batch-fetch/p03/1790000000000-0`,
     )
   }
-  return { stage, partition: partition as Partition, id: id ?? '' }
+  return { shelf: { stage, partition: partition as Partition }, id }
 }
 
 function readable<T>(read: () => T): T | undefined {

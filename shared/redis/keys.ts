@@ -18,11 +18,20 @@ export interface Keys {
   keeper: string
   /** Holds the number of partitions, which can never change while there is data. */
   layout: string
+  /** Raw notifications that any program may write. It is in no partition; what belongs to it shares its slot. */
+  intake: string
+  intakeDead: string
+  intakeDelay: string
+  intakeMarks: string
   stream(partition: Partition, name: string, lane: Lane): string
   delay(partition: Partition, stage: StageName): string
   dead(partition: Partition, stage: StageName): string
   /** How far a stage has come in each of its streams: everything up to there is done. */
   marks(partition: Partition, stage: StageName): string
+  /** What became of the notifications that came in, counted. */
+  arrivals(partition: Partition): string
+  /** Remembers a notification, so that it is taken in once. */
+  seen(partition: Partition, id: string): string
   metrics(partition: Partition, provider: Provider): string
   /** What happened to mailboxes: `connected`, `needs-reauth`, `paused`, `resumed`. */
   mailboxEvents(partition: Partition): string
@@ -54,6 +63,7 @@ export interface Keys {
 /** The keys under one prefix, spread over `count` partitions. */
 export function createKeys(prefix: string, count: number): Keys {
   const partitions = Array.from({ length: count }, (_, index): Partition => `p${String(index).padStart(2, '0')}`)
+  const intake = `${prefix}:intake`
   const known = new Map<MailboxId, Partition>()
   const at = (partition: Partition, rest: string) => `${prefix}:{${partition}}:${rest}`
   const partitionOf = (mailbox: MailboxId): Partition => {
@@ -68,10 +78,16 @@ export function createKeys(prefix: string, count: number): Keys {
     head: partition => (partition === undefined ? `${prefix}:{p*}:` : at(partition, '')),
     keeper: `${prefix}:keeper`,
     layout: `${prefix}:layout`,
+    intake,
+    intakeDead: `${prefix}:{${intake}}:dead`,
+    intakeDelay: `${prefix}:{${intake}}:delay`,
+    intakeMarks: `${prefix}:{${intake}}:marks`,
     stream: (partition, name, lane) => at(partition, lane === 'live' ? `s:${name}` : `s:${name}:bulk`),
     delay: (partition, stage) => at(partition, `delay:${stage}`),
     dead: (partition, stage) => at(partition, `dead:${stage}`),
     marks: (partition, stage) => at(partition, `marks:${stage}`),
+    arrivals: partition => at(partition, 'arrivals'),
+    seen: (partition, id) => at(partition, `seen:${id}`),
     metrics: (partition, provider) => at(partition, `s:sync-metrics:${provider}`),
     mailboxEvents: partition => at(partition, 's:mailbox-events'),
     mailboxes: partition => at(partition, 'mailboxes'),

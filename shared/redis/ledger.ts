@@ -19,7 +19,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
   const partition = keys.partitionOf(mailbox)
 
   return {
-    async begin(event) {
+    async begin(event, announced = '') {
       const { cause } = event.body as WatchEvent
       for (;;) {
         const active = (await redis.hget(keys.mailbox(mailbox), 'activeRun')) ?? ''
@@ -31,9 +31,9 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
             keys.runs(partition),
             keys.run(partition, active || event.run),
           ],
-          [event.run, now(), cause, KEEP_RUNS, mailbox, active, REMEMBER_COALESCED_SECONDS],
+          [event.run, now(), cause, KEEP_RUNS, mailbox, active, REMEMBER_COALESCED_SECONDS, announced],
         )
-        const [state, cursor, synced, syncedAt] = answer as [string, string?, string?, string?]
+        const [state, cursor, synced, syncedAt, begunAt, newest] = answer as [string, ...(string | undefined)[]]
         // Of a mailbox that is not connected nothing comes about.
         if (state === 'unknown' || state === 'coalesced') return undefined
         // Another run became active between the question and the script.
@@ -42,6 +42,8 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
           cursor: cursor || undefined,
           synced: synced === '1',
           syncedAt: syncedAt ? Number(syncedAt) : undefined,
+          begunAt: Number(begunAt),
+          announced: newest || undefined,
         }
       }
     },

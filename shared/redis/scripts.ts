@@ -23,6 +23,9 @@ export const connectScript = script('connect')
 export const pauseScript = script('pause')
 export const keepScript = script('keep')
 export const secretScript = script('secret')
+export const arriveScript = script('arrive')
+export const buryScript = script('bury')
+export const exhumeScript = script('exhume')
 
 function script(name: string): Script {
   const text = source(`${name}.lua`)

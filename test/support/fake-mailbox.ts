@@ -1,7 +1,22 @@
 import { MailError } from '../../shared/error.ts'
 import { planRequests } from '../../shared/gmail/plan.ts'
-import type { Call, Changes, Cursor, Fetched, Gone, LabelChange, Mailbox, Page, Wanted } from '../../shared/mailbox.ts'
+import type {
+  Call,
+  CallKind,
+  Changes,
+  Cursor,
+  Fetched,
+  Gone,
+  LabelChange,
+  Mailbox,
+  Page,
+  Wanted,
+} from '../../shared/mailbox.ts'
 import type { Message, MessageId } from '../../shared/message.ts'
+
+type Kind = 'open' | 'changes' | 'fetch' | 'watch' | 'stop'
+
+const WATCH_MS = 7 * 24 * 3_600_000
 
 /** A mailbox in memory that fulfils the port: a first listing in pages, then what was delivered since; threads come along whole. */
 export interface FakeMailbox extends Mailbox {
@@ -11,11 +26,11 @@ export interface FakeMailbox extends Mailbox {
   relabel(id: MessageId, added: readonly string[], removed?: readonly string[]): void
   calls: string[]
   /** Called before each provider call; what it throws, the call throws. */
-  before: (kind: 'open' | 'changes' | 'fetch', wanted: readonly Wanted[]) => void | Promise<void>
+  before: (kind: Kind, wanted: readonly Wanted[]) => void | Promise<void>
 }
 
 /** An empty mailbox whose first listing comes in pages of `pageSize`. */
-export function fakeMailbox(pageSize = 500): FakeMailbox {
+export function fakeMailbox(pageSize = 500, now: () => number = Date.now): FakeMailbox {
   const messages: Message[] = []
   const removed = new Set<MessageId>()
   const log: (Gone | LabelChange)[] = []
@@ -63,7 +78,9 @@ export function fakeMailbox(pageSize = 500): FakeMailbox {
       const gone = events.filter(event => !('added' in event))
       const there = { overlaps: true, present: ids.filter(({ id }) => !removed.has(id)) }
       const last =
-        end === messages.length ? { cursor: `history:${end}:${first ? seen : log.length}` } : { next: `${end}` }
+        end === messages.length
+          ? { cursor: `history:${end}:${first ? seen : log.length}`, ...(first ? {} : { upTo: `${end}` }) }
+          : { next: `${end}` }
       if (since.startsWith('pinned-again')) return { gone, labels, ...last, ...there, ids: there.present }
       return { ids, gone, labels, ...last }
     },
@@ -75,15 +92,19 @@ export function fakeMailbox(pageSize = 500): FakeMailbox {
       const ids = new Set([...along.map(({ id }) => id), ...wanted.map(({ id }) => id)])
       return new Map([...ids].map((id): [MessageId, Fetched] => [id, found(id)]))
     },
+
+    async watch(call) {
+      await begin('watch', [], call, 'watch')
+      return { expiresAt: now() + WATCH_MS }
+    },
+
+    async stop(call) {
+      await begin('stop', [], call, 'watch')
+    },
   }
   return fake
 
-  async function begin(
-    kind: 'open' | 'changes' | 'fetch',
-    wanted: readonly Wanted[],
-    call: Call,
-    counted: 'profile' | 'list' | 'history' | 'single' | 'batch',
-  ) {
+  async function begin(kind: Kind, wanted: readonly Wanted[], call: Call, counted: CallKind) {
     if (call.signal.aborted) throw new MailError('unavailable', 'stopped')
     fake.calls.push(kind === 'fetch' ? `fetch ${wanted.length}` : kind)
     call.meter(counted, Math.max(1, wanted.length))

@@ -3,11 +3,19 @@
 --
 -- KEYS    mailbox, run, the partition's index of runs, the run that is active as far as the caller knows (or the run once more)
 -- ARGV    run id, now (ms), cause, runs to keep in the index, mailbox id, id of the run that is active as far as the caller knows or '',
---         seconds to remember that a run never came about
--- Result  {'unknown'} | {'coalesced'} | {'changed'} | {'begun', cursor or '', '1' if synced else '0', when the cursor moved or ''}
+--         seconds to remember that a run never came about, the newest history id that was announced or ''
+-- Result  {'unknown'} | {'coalesced'} | {'changed'} | {'begun', cursor or '', '1' if synced else '0', when the cursor moved or '',
+--         when the run began, the newest history id that was announced to it or to those that coalesced before it, or ''}
 
 local mailbox, run, index, other = unpack(KEYS)
-local id, now, cause, keepRuns, name, believed, keepSeconds = unpack(ARGV)
+local id, now, cause, keepRuns, name, believed, keepSeconds, announced = unpack(ARGV)
+
+-- By their digits: a double cannot hold every history id.
+local function newest(a, b)
+  if not b or #a > #b or (#a == #b and a > b) then return a end
+  return b
+end
+
 if redis.call('HEXISTS', mailbox, 'connectedAt') == 0 then return { 'unknown' } end
 if redis.call('HEXISTS', run, 'coalesced') == 1 or redis.call('HEXISTS', run, 'endedAt') == 1 then return { 'coalesced' } end
 local active = redis.call('HGET', mailbox, 'activeRun') or ''
@@ -16,6 +24,9 @@ if active ~= '' and active ~= id then
   -- A run that is forgotten or over can hold nobody up.
   if redis.call('HEXISTS', other, 'startedAt') == 1 and redis.call('HEXISTS', other, 'endedAt') == 0 then
     redis.call('HSET', mailbox, 'dirty', '1')
+    if announced ~= '' then
+      redis.call('HSET', mailbox, 'announced', newest(announced, redis.call('HGET', mailbox, 'announced')))
+    end
     redis.call('HSET', run, 'coalesced', '1', 'mailbox', name)
     redis.call('EXPIRE', run, keepSeconds)
     return { 'coalesced' }
@@ -27,9 +38,16 @@ if redis.call('HSETNX', run, 'startedAt', now) == 1 then
   redis.call('ZADD', index, now, id)
   redis.call('ZREMRANGEBYRANK', index, 0, -1 - tonumber(keepRuns) - 1)
 end
+-- It stays with the run: an id that is never reached holds up no other.
+announced = newest(announced, redis.call('HGET', run, 'announced'))
+announced = newest(announced, redis.call('HGET', mailbox, 'announced'))
+if announced ~= '' then redis.call('HSET', run, 'announced', announced) end
+redis.call('HDEL', mailbox, 'announced')
 return {
   'begun',
   redis.call('HGET', mailbox, 'cursor') or '',
   redis.call('HGET', mailbox, 'synced') or '0',
   redis.call('HGET', mailbox, 'cursorAt') or '',
+  redis.call('HGET', run, 'startedAt'),
+  announced,
 }

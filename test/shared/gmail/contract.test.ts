@@ -31,6 +31,7 @@ const mailboxAt = (url: string, pageSize = { live: 500, bulk: 500 }) =>
     initialSync: { kind: 'all' },
     quota: '2026',
     pageSize,
+    notify: { topic: 'projects/project/topics/gmail', labels: [] },
   })
 
 for (const pageSize of [

@@ -1,0 +1,84 @@
+import { from, lastValueFrom, mergeMap } from 'rxjs'
+import { asMailError, MailError } from '../../shared/error.ts'
+import { readNotification } from '../../shared/gmail/notification.ts'
+import { openRedis } from '../../shared/redis/connect.ts'
+import { createIntakeQueue, finishIntake, type IntakeEntry, readIntakeEntry } from '../../shared/redis/intake.ts'
+import type { RawEntry } from '../../shared/redis/queue.ts'
+import { consumerName, deadOnThisHost } from '../identity.ts'
+import type { Log } from '../log.ts'
+import { startReader } from '../reader.ts'
+import type { RunningStage } from '../run-stage.ts'
+import { sleep, within } from '../wait.ts'
+import type { Office } from '../wire.ts'
+import type { Counter } from './take-in.ts'
+
+const CAPACITY = 100
+const CONCURRENCY = 20
+const LONGEST_ID = 200
+const AGAIN_MS = 250
+const GRACE_MS = 500
+
+/**
+ * Moves what any program writes to the intake to the mailboxes it is about, each entry once though a process die at any moment: the
+ * intake and a mailbox can be on different servers, so the mailbox's side remembers the entry before the intake forgets it.
+ */
+export function startIntake(office: Office, counter: Counter, log: Log): RunningStage {
+  const { config, redis, keys, now } = office
+  const consumer = consumerName(config.RAILWAY_REPLICA_ID)
+  const queue = createIntakeQueue({ redis, keys, consumer, now })
+  const reader = startReader({
+    queue,
+    connection: openRedis(office.url),
+    capacity: CAPACITY,
+    leaseMs: config.LEASE_MS,
+    isDead: deadOnThisHost(consumer),
+    now,
+    log,
+  })
+  const aborted = new AbortController()
+  const finished = lastValueFrom(reader.entries.pipe(mergeMap(entry => from(move(entry)), CONCURRENCY)), {
+    defaultValue: undefined,
+  })
+
+  return {
+    async stop(drainMs) {
+      reader.stop()
+      await within(finished, drainMs)
+      aborted.abort()
+      await within(finished, GRACE_MS)
+      await queue.leave().catch(error => log.warn({ error: String(error) }, 'could not hand the intake back'))
+    },
+  }
+
+  async function move(raw: RawEntry): Promise<void> {
+    for (let told = false; !aborted.signal.aborted; told = true) {
+      try {
+        const entry = await readIntakeEntry(redis, keys, raw.entryId)
+        if (entry) await settle(entry)
+        else await finishIntake(redis, keys, [raw.entryId])
+        reader.done([raw])
+        return
+      } catch (error) {
+        if (!told) log.error({ error: String(error) }, 'cannot take in what is in the intake; trying again')
+        await sleep(AGAIN_MS, aborted.signal)
+      }
+    }
+  }
+
+  async function settle({ entryId, fields }: IntakeEntry): Promise<void> {
+    const notification = readable(fields)
+    if (notification instanceof MailError) return counter.bury(fields, notification, entryId)
+    // Whoever pulls from Pub/Sub can say which message it was.
+    const id = fields.messageId?.slice(0, LONGEST_ID) ?? `intake:${entryId}`
+    await counter.take(notification, { id, at: Number.parseInt(entryId, 10) })
+    await finishIntake(redis, keys, [entryId])
+  }
+}
+
+function readable(fields: IntakeEntry['fields']) {
+  try {
+    return readNotification(fields)
+  } catch (error) {
+    return asMailError(error)
+  }
+}

@@ -1,0 +1,45 @@
+import type { MailError } from '../../shared/error.ts'
+import { isBeyond, type Notification } from '../../shared/gmail/notification.ts'
+import { type Arrival, takeIn } from '../../shared/redis/arrivals.ts'
+import { buryNotification } from '../../shared/redis/intake.ts'
+import { namedRunId } from '../identity.ts'
+import type { Log } from '../log.ts'
+import type { Office } from '../wire.ts'
+
+/** Takes notifications in, whichever way they come. */
+export interface Counter {
+  /** Once however often it comes with this id; `at` is when it was first heard of (ms since 1970). */
+  take(notification: Notification, from: { id: string; at: number }): Promise<Arrival>
+  /** One that cannot be read, kept with its fields among the dead letters. */
+  bury(fields: Readonly<Record<string, string>>, error: MailError, entryId?: string): Promise<void>
+}
+
+const MOST_NAMES = 1000
+
+/** A counter at which notifications arrive; unknown mailboxes are told of once each. */
+export function openCounter({ redis, keys, now }: Office, log: Log): Counter {
+  const told = new Set<string>()
+
+  return {
+    async take({ mailbox, historyId }, { id, at }) {
+      const cursor = await redis.hget(keys.mailbox(mailbox), 'cursor')
+      const stale = cursor ? isBeyond(cursor, historyId) : false
+      const body = { cause: 'push', historyId } as const
+      const arrival = await takeIn(redis, keys, { id, mailbox, run: namedRunId(at, id), body, stale }, now())
+      log.debug({ mailbox, historyId, arrival }, 'a notification came in')
+      if (arrival === 'unknown') tellOfUnknown(mailbox)
+      return arrival
+    },
+
+    async bury(fields, error, entryId) {
+      const isOurs = await buryNotification(redis, keys, { fields, error, now: now(), ...(entryId ? { entryId } : {}) })
+      if (isOurs) log.error({ kind: error.kind, error: error.message }, 'given up: see the dead letters')
+    },
+  }
+
+  function tellOfUnknown(mailbox: string): void {
+    if (told.has(mailbox) || told.size >= MOST_NAMES) return
+    told.add(mailbox)
+    log.warn({ mailbox }, 'notifications come of a mailbox that is not connected; they are accepted and dropped')
+  }
+}

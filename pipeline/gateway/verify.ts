@@ -1,0 +1,76 @@
+import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
+import { MailError } from '../../shared/error.ts'
+
+/** Which pushes are Google's: signed with which keys, made out to whom, and by which service account. */
+export interface PushTrust {
+  audience: string
+  serviceAccount: string
+  /** Where Google's public keys are, as a JSON Web Key Set. */
+  certsUrl: string
+}
+
+/** Checks an Authorization header. Throws `unauthorized`, saying why and never repeating the token, or `unavailable` without keys. */
+export type Verify = (authorization: string | undefined) => Promise<void>
+
+// developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken
+const ISSUERS = ['https://accounts.google.com', 'accounts.google.com']
+const CLOCK_TOLERANCE_SECONDS = 60
+// Google's tokens live for an hour; asked for, the age has tokens of the future refused as well.
+const OLDEST_SECONDS = 2 * 3600
+// Well below what Google allows (about six hours); a key that is not known yet is looked for at once, every half minute at most.
+const KEEP_KEYS_MS = 3_600_000
+
+/** A check that holds pushes to RS256 signatures by Google's keys and to every claim that tells them from other tokens of Google's. */
+export function createVerify({ audience, serviceAccount, certsUrl }: PushTrust): Verify {
+  const keys = createRemoteJWKSet(new URL(certsUrl), { cacheMaxAge: KEEP_KEYS_MS })
+
+  return async authorization => {
+    const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
+    if (authorization === undefined) throw refused('it carries no token')
+    if (token === undefined) throw refused('its Authorization header holds no bearer token')
+    const { payload } = await jwtVerify(token, keys, {
+      algorithms: ['RS256'],
+      issuer: ISSUERS,
+      audience,
+      requiredClaims: ['exp'],
+      maxTokenAge: OLDEST_SECONDS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    }).catch(error => {
+      throw explained(error)
+    })
+    checkSender(payload, serviceAccount)
+  }
+}
+
+// Any service account of any project can have Google sign a token for our audience.
+function checkSender({ email, email_verified: isVerified }: JWTPayload, serviceAccount: string): void {
+  if (email !== serviceAccount) throw refused('its token is not of GMAIL_PUSH_SERVICE_ACCOUNT')
+  if (isVerified !== true) throw refused('the e-mail address in its token is not verified')
+}
+
+function explained(error: unknown): MailError {
+  if (isWithoutKeys(error)) return new MailError('unavailable', `Google's public keys cannot be had (${codeOf(error)})`)
+  if (error instanceof errors.JWTExpired) return refused('its token has expired')
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return refused(`the claim ${error.claim} of its token is ${error.reason === 'missing' ? 'missing' : 'wrong'}`)
+  if (error instanceof errors.JWSSignatureVerificationFailed) return refused('the signature of its token is wrong')
+  if (error instanceof errors.JWKSNoMatchingKey) return refused('its token is signed with an unknown key')
+  if (error instanceof errors.JOSEAlgNotAllowed) return refused('its token is not signed with RS256')
+  return refused(`its token cannot be read (${codeOf(error)})`)
+}
+
+// Everything else is the token's fault.
+function isWithoutKeys(error: unknown): boolean {
+  if (!(error instanceof errors.JOSEError)) return true
+  return error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === 'ERR_JOSE_GENERIC'
+}
+
+// Codes alone: the library's errors hold the token's claims.
+function codeOf(error: unknown): string {
+  const { code, cause } = error as NodeJS.ErrnoException & { cause?: NodeJS.ErrnoException }
+  return code ?? cause?.code ?? 'no answer'
+}
+
+function refused(why: string): MailError {
+  return new MailError('unauthorized', why)
+}

@@ -1,0 +1,51 @@
+import type { MailboxId } from '../shared/mailbox.ts'
+import { takeIn } from '../shared/redis/arrivals.ts'
+import { listMailboxes, type MailboxRecord } from '../shared/redis/mailboxes.ts'
+import { namedRunId } from './identity.ts'
+import type { Duty } from './keeper.ts'
+import type { Log } from './log.ts'
+import { spread } from './spread.ts'
+import type { Office } from './wire.ts'
+
+const LATER_BY = 0.2
+
+/**
+ * Has mailboxes looked at that were not synced for a while: finds what pushes lost, and is the only trigger where there are none. It asks
+ * Redis for mailboxes only when the next is due, so that nothing is asked in vain; what is due together is spread over time.
+ */
+export function createSafetyPoll(
+  office: Office,
+  { everyMs, roundMs, log }: { everyMs: number; roundMs: number; log: Log },
+): Duty {
+  const { redis, keys, now } = office
+  const polledAt = new Map<MailboxId, number>()
+  const startedAt = now()
+  let nextAt = 0
+
+  return async isOurs => {
+    if (now() < nextAt || !(await isOurs())) return
+    const records = (await listMailboxes(redis, keys)).filter(({ needsReauth }) => needsReauth === undefined)
+    const due = records.filter(record => dueAt(record) <= now()).sort((a, b) => dueAt(a) - dueAt(b))
+    const atOnce = Math.ceil((records.length * roundMs) / everyMs)
+    for (const { mailbox } of due.slice(0, atOnce)) {
+      if (!(await isOurs())) return
+      await poll(mailbox)
+    }
+    // A mailbox that is connected meanwhile is due no sooner than this.
+    nextAt = Math.min(now() + everyMs, ...records.map(dueAt))
+  }
+
+  function dueAt({ mailbox, cursorAt }: MailboxRecord): number {
+    const last = Math.max(cursorAt ?? startedAt, polledAt.get(mailbox) ?? 0)
+    return last + everyMs * (1 + LATER_BY * spread(mailbox))
+  }
+
+  async function poll(mailbox: MailboxId): Promise<void> {
+    // Two keepers that think it theirs ask for the same.
+    const id = `poll:${mailbox}:${Math.floor(now() / everyMs)}`
+    const run = namedRunId(Math.floor(now() / everyMs) * everyMs, id)
+    const arrival = await takeIn(redis, keys, { id, mailbox, run, body: { cause: 'poll' }, stale: false }, now())
+    polledAt.set(mailbox, now())
+    log.debug({ mailbox, arrival }, 'asked for a look at a mailbox that was not synced for a while')
+  }
+}

@@ -1,0 +1,49 @@
+import { countArrivals } from '../shared/redis/arrivals.ts'
+import { readBacklog } from '../shared/redis/backlog.ts'
+import { redisLabel } from '../shared/redis/connect.ts'
+import { readIntake } from '../shared/redis/intake.ts'
+import { listMailboxes } from '../shared/redis/mailboxes.ts'
+import { readWatch, type WatchRecord } from '../shared/redis/watches.ts'
+import { type CommandContext, table, withOffice } from './commands.ts'
+import { sinceRead, stateOf } from './mailbox-state.ts'
+import { STAGES } from './stages.ts'
+
+/** Shows what waits where, and how the mailboxes are. */
+export async function status(context: CommandContext): Promise<void> {
+  await withOffice(context, async ({ redis, keys, now }) => {
+    const [records, backlog, intake, arrivals, server] = await Promise.all([
+      listMailboxes(redis, keys),
+      readBacklog(redis, keys, STAGES),
+      readIntake(redis, keys),
+      countArrivals(redis, keys),
+      redisLabel(redis),
+    ])
+    const mailboxes = await Promise.all(
+      records.map(async record => {
+        const watch = await readWatch(redis, keys, record.mailbox)
+        return { ...record, watch: { ...watch, state: stateOfWatch(watch, now()) } }
+      }),
+    )
+    if (context.json) {
+      context.print(JSON.stringify({ redis: server, mailboxes, backlog, intake, arrivals }))
+      return
+    }
+    const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
+    stages.push(['gateway', 'intake', intake.waiting ?? 'unknown', intake.inWork, '', intake.dead])
+    for (const row of backlog)
+      stages.push([row.stage, row.lane, row.waiting ?? 'unknown', row.inWork, row.delayed, row.dead])
+    const boxes = table(['mailbox', 'last change read', 'watch', 'state'], 4)
+    for (const record of mailboxes)
+      boxes.push([record.mailbox, sinceRead(record, now()), record.watch.state, stateOf(record)])
+    const { posted, duplicate, stale, unknown } = arrivals
+    const came = `Notifications: ${posted} taken in, ${duplicate} repeated, ${stale} told nothing new, ${unknown} of unknown mailboxes`
+    context.print(`${server}\n${stages.toString()}\n${boxes.toString()}\n${came}`)
+  })
+}
+
+function stateOfWatch({ expiresAt, failure, off }: WatchRecord, now: number): string {
+  if (off) return 'off'
+  const lasts = expiresAt !== undefined && expiresAt > now
+  const until = lasts ? `until ${new Date(expiresAt).toISOString().slice(0, 10)}` : expiresAt ? 'lapsed' : 'none'
+  return failure === undefined ? until : `${until}; cannot be renewed: ${failure}`
+}

@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import { MailError } from '../error.ts'
+import type { Call, Watch } from '../mailbox.ts'
+import type { GmailClient } from './client.ts'
+import { errorOf } from './errors.ts'
+import type { QuotaCosts } from './quota.ts'
+
+/** Whom Gmail tells of changes: a Pub/Sub topic, and of changes to mail with which labels; without any, of all. */
+export interface Notifying {
+  topic: string
+  labels: readonly string[]
+}
+
+interface WatchOptions {
+  name: string
+  client: GmailClient
+  costs: QuotaCosts
+  now: () => number
+}
+
+// developers.google.com/gmail/api/guides/push
+const PUBLISHER = 'gmail-api-push@system.gserviceaccount.com'
+
+const watched = z.object({
+  expiration: z.coerce
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number),
+})
+
+/**
+ * Has Gmail notify a Pub/Sub topic of changes, for seven days; asked again it begins anew. Gmail notifies once at once, and then at
+ * most once a second, dropping what is more (developers.google.com/gmail/api/reference/rest/v1/users/watch).
+ */
+export async function watchMailbox(
+  { name, client, costs, now }: WatchOptions,
+  notify: Notifying | undefined,
+  call: Call,
+): Promise<Watch> {
+  const doing = `watch of ${name}`
+  if (!notify) throw new MailError('misconfigured', `${doing}: no topic is set; set GMAIL_PUBSUB_TOPIC`)
+  const { topic, labels } = notify
+  const filter = labels.length > 0 ? { labelIds: [...labels], labelFilterBehavior: 'INCLUDE' } : {}
+  const sending = { doing, call, kind: 'watch', units: costs.watch } as const
+  const answer = await client.ask(sending, (api, inner) =>
+    api.users.watch({ userId: 'me', requestBody: { topicName: topic, ...filter } }, inner),
+  )
+  if (answer.status !== 200) throw withRemedy(errorOf(answer, doing, { now }), answer.status)
+  const { success, data } = watched.safeParse(answer.body)
+  if (!success) throw new MailError('unparsable', `${doing}: Google's answer does not say until when`)
+  return { expiresAt: data.expiration }
+}
+
+/** Has Gmail notify no topic any more. */
+export async function stopWatching({ name, client, costs, now }: WatchOptions, call: Call): Promise<void> {
+  const doing = `stop of ${name}`
+  const sending = { doing, call, kind: 'watch', units: costs.stop } as const
+  const answer = await client.ask(sending, (api, inner) => api.users.stop({ userId: 'me' }, inner))
+  if (answer.status !== 200 && answer.status !== 204) throw errorOf(answer, doing, { now })
+}
+
+// Google tests the topic, and says in words alone what is wrong with it.
+function withRemedy(error: MailError, status: number): MailError {
+  if (error.kind !== 'rejected' || ![400, 403, 404].includes(status)) return error
+  return new MailError(
+    'misconfigured',
+    `${error.message}; GMAIL_PUBSUB_TOPIC must be in the Cloud project of GMAIL_CLIENT_ID, and ${PUBLISHER} must be allowed to publish to it`,
+  )
+}

@@ -1,0 +1,21 @@
+#!lua
+-- Takes in that a mailbox changed: writes it to the mailbox's stream, unless it was taken in before or is old news, and counts it.
+--
+-- KEYS    mailbox, what remembers the event, the mailbox's watch events, the partition's counts
+-- ARGV    envelope, or '' for old news; seconds to remember the event
+-- Result  'posted' | 'duplicate' | 'stale' | 'unknown' when the mailbox is not connected
+
+local mailbox, seen, stream, counts = unpack(KEYS)
+
+local function answer(what)
+  redis.call('HINCRBY', counts, what, 1)
+  return what
+end
+
+if redis.call('EXISTS', mailbox) == 0 then return answer('unknown') end
+if redis.call('EXISTS', seen) == 1 then return answer('duplicate') end
+if ARGV[1] == '' then return answer('stale') end
+-- The one that can fail comes first: there is no rollback.
+redis.call('XADD', stream, '*', 'envelope', ARGV[1])
+redis.call('SET', seen, '1', 'EX', ARGV[2])
+return answer('posted')

@@ -1,0 +1,126 @@
+import t, { type Test } from 'tap'
+import { createSafetyPoll } from '../../pipeline/safety-poll.ts'
+import { openOffice } from '../../pipeline/wire.ts'
+import { readConfig } from '../../shared/config.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
+import { connectMailbox } from '../../shared/redis/mailboxes.ts'
+import { commandCount } from '../faults/support.ts'
+import { fakeMailbox } from '../support/fake-mailbox.ts'
+import { eventsOf, logTo } from '../support/gateway.ts'
+import { ANA, startPipeline } from '../support/pipeline.ts'
+import { startRedis } from '../support/redis.ts'
+
+const MINUTE_MS = 60_000
+const EVERY_MS = 30 * MINUTE_MS
+// The latest that anything is due.
+const LATEST_MS = 1.2 * EVERY_MS
+const BO: MailboxId = 'gmail:bo@example.com'
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+t.beforeEach(() => redis.client.flushall())
+
+t.test('a mailbox that was not synced for a while is looked at, and its mail is found', async t => {
+  const mailbox = fakeMailbox()
+  const pipeline = await startPipeline(redis, mailbox)
+  t.teardown(() => pipeline.stop())
+  await pipeline.sync()
+  mailbox.deliver(3)
+  const clock = { ms: Date.now() }
+  const office = { ...pipeline.office, now: () => clock.ms }
+  const poll = createSafetyPoll(office, { everyMs: EVERY_MS, roundMs: MINUTE_MS, log: logTo([]) })
+  await poll(ours)
+  t.equal((await pipeline.quiet()).length, 1, 'it was synced just now')
+  clock.ms += LATEST_MS
+  await poll(ours)
+  const [run] = await pipeline.quiet()
+  t.match(run, { cause: 'poll', listed: 3, tasks: 3 })
+})
+
+t.test('one that is synced meanwhile is left alone', async t => {
+  const { poll, clock, office } = await open(t, [ANA])
+  clock.ms += LATEST_MS
+  await office.redis.hset(office.keys.mailbox(ANA), 'cursorAt', `${clock.ms - MINUTE_MS}`)
+  await poll(ours)
+  t.same(await eventsOf(office), [])
+})
+
+t.test('it is polled once while nothing comes of it, and again when as much time has gone', async t => {
+  const { poll, clock, office } = await open(t, [ANA])
+  clock.ms += LATEST_MS
+  for (let n = 0; n < 5; n += 1) {
+    await poll(ours)
+    clock.ms += MINUTE_MS
+  }
+  t.equal((await eventsOf(office)).length, 1)
+  clock.ms += LATEST_MS
+  await poll(ours)
+  t.equal((await eventsOf(office)).length, 2)
+})
+
+t.test('two keepers that both think it theirs ask once', async t => {
+  const { poll, clock, office } = await open(t, [ANA])
+  const other = createSafetyPoll(office, { everyMs: EVERY_MS, roundMs: MINUTE_MS, log: logTo([]) })
+  clock.ms += LATEST_MS
+  await Promise.all([poll(ours), other(ours)])
+  t.equal((await eventsOf(office)).length, 1)
+})
+
+t.test('a keeper whose turn it is not asks for nothing', async t => {
+  const { poll, clock, office } = await open(t, [ANA])
+  clock.ms += LATEST_MS
+  await poll(async () => false)
+  t.same(await eventsOf(office), [])
+})
+
+t.test('one that waits for its account is left alone', async t => {
+  const { poll, clock, office } = await open(t, [ANA])
+  await office.redis.hset(office.keys.mailbox(ANA), 'status', 'needs-reauth', 'statusReason', 'gone')
+  clock.ms += LATEST_MS
+  await poll(ours)
+  t.same(await eventsOf(office), [])
+})
+
+t.test('what is due together is spread over time, and each gets its turn', async t => {
+  const names = Array.from({ length: 120 }, (_, n): MailboxId => `gmail:m${n}@example.com`)
+  const { poll, clock, office } = await open(t, names)
+  clock.ms += 10 * EVERY_MS
+  const asked = async () => (await Promise.all(names.map(name => eventsOf(office, name)))).map(events => events.length)
+  const total = async () => (await asked()).filter(count => count > 0).length
+  await poll(ours)
+  t.equal(await total(), 4, 'a thirtieth a minute')
+  for (let minute = 1; minute < 30; minute += 1) {
+    clock.ms += MINUTE_MS
+    await poll(ours)
+  }
+  t.equal(await total(), 120)
+  t.ok((await asked()).every(count => count === 1))
+})
+
+t.test('until something is due Redis is asked for nothing', async t => {
+  const { poll, clock } = await open(t, [ANA, BO])
+  await poll(ours)
+  const before = await commandCount(redis)
+  for (let minute = 0; minute < 25; minute += 1) {
+    clock.ms += MINUTE_MS
+    await poll(ours)
+  }
+  // The count itself is one.
+  t.ok((await commandCount(redis)) - before <= 1)
+})
+
+async function ours(): Promise<boolean> {
+  return true
+}
+
+async function open(t: Test, mailboxes: readonly MailboxId[]) {
+  const clock = { ms: Date.now() }
+  const config = readConfig({ REDIS_PREFIX: 'poll', PARTITIONS: '2' })
+  const office = { ...(await openOffice(config, redis.url)), now: () => clock.ms }
+  t.teardown(() => office.close())
+  for (const mailbox of mailboxes) {
+    await connectMailbox(office.redis, office.keys, mailbox, 'history:1', clock.ms)
+    await office.redis.hset(office.keys.mailbox(mailbox), 'cursorAt', `${clock.ms}`)
+  }
+  const poll = createSafetyPoll(office, { everyMs: EVERY_MS, roundMs: MINUTE_MS, log: logTo([]) })
+  return { poll, clock, office }
+}

@@ -1,0 +1,59 @@
+import t from 'tap'
+import { apiError, failure, openCall } from './google.ts'
+import { openGmail } from './open.ts'
+
+const TOPIC = 'projects/project/topics/gmail'
+
+t.test('a watch names the topic, and answers until when it lasts', async t => {
+  const answer = { historyId: '1234', expiration: '1790604800000' }
+  const { mailbox, google } = await openGmail(t, () => ({ body: answer }), { notify: { topic: TOPIC, labels: [] } })
+  const call = openCall()
+  t.same(await mailbox.watch(call), { expiresAt: 1790604800000 })
+  t.same(call.metered, [['watch', 100]])
+  t.match(google.asked, [{ method: 'POST', path: '/gmail/v1/users/me/watch' }])
+  t.same(JSON.parse(google.asked[0]?.body ?? ''), { topicName: TOPIC })
+})
+
+t.test('labels, where there are any, are what is included', async t => {
+  const notify = { topic: TOPIC, labels: ['INBOX', 'Label_1'] }
+  const { mailbox, google } = await openGmail(t, () => ({ body: { expiration: 1790604800000 } }), { notify })
+  t.same(await mailbox.watch(openCall()), { expiresAt: 1790604800000 })
+  t.same(JSON.parse(google.asked[0]?.body ?? ''), {
+    topicName: TOPIC,
+    labelIds: ['INBOX', 'Label_1'],
+    labelFilterBehavior: 'INCLUDE',
+  })
+})
+
+t.test('it can be stopped', async t => {
+  const { mailbox, google } = await openGmail(t, () => ({ status: 204 }))
+  const call = openCall()
+  await mailbox.stop(call)
+  t.same(call.metered, [['watch', 50]])
+  t.match(google.asked, [{ method: 'POST', path: '/gmail/v1/users/me/stop' }])
+})
+
+t.test('without a topic nothing is asked, and it is said what to set', async t => {
+  const { mailbox, google } = await openGmail(t, () => ({}))
+  const error = await failure(mailbox.watch(openCall()))
+  t.match(error, { kind: 'misconfigured', message: /set GMAIL_PUBSUB_TOPIC/ })
+  t.same(google.asked, [])
+})
+
+t.test('what is wrong with the topic is said with its remedy, the rest as it is for any call', async t => {
+  const notify = { topic: TOPIC, labels: [] }
+  const cases = [
+    [400, 'invalidArgument', 'misconfigured', /Cloud project of GMAIL_CLIENT_ID.*gmail-api-push@system/],
+    [403, 'forbidden', 'misconfigured', /gmail-api-push@system/],
+    [403, 'rateLimitExceeded', 'throttled', /rateLimitExceeded/],
+    [401, 'authError', 'unauthorized', /connect the mailbox again/],
+    [500, 'backendError', 'unavailable', /500/],
+  ] as const
+  for (const [status, reason, kind, says] of cases) {
+    const { mailbox } = await openGmail(t, () => ({ status, body: apiError(status, reason) }), { notify })
+    t.match(await failure(mailbox.watch(openCall())), { kind, message: says })
+    if (kind !== 'misconfigured') t.match(await failure(mailbox.stop(openCall())), { kind, message: says })
+  }
+  const { mailbox } = await openGmail(t, () => ({ body: { historyId: '1' } }), { notify })
+  t.match(await failure(mailbox.watch(openCall())), { kind: 'unparsable', message: /does not say until when/ })
+})

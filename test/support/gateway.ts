@@ -1,0 +1,103 @@
+import type { Test } from 'tap'
+import { startGateway } from '../../pipeline/gateway/gateway.ts'
+import type { Log } from '../../pipeline/log.ts'
+import { type Office, openOffice } from '../../pipeline/wire.ts'
+import { readConfig } from '../../shared/config.ts'
+import { type Envelope, parseEnvelope } from '../../shared/envelope.ts'
+import type { Cursor, MailboxId } from '../../shared/mailbox.ts'
+import { connectMailbox } from '../../shared/redis/mailboxes.ts'
+import { type WatchEvent, watchEvents } from '../../shared/streams.ts'
+import { AUDIENCE, type GoogleKeys, SERVICE_ACCOUNT } from './google-keys.ts'
+import { ANA } from './pipeline.ts'
+
+/** A gateway in the test's process, with Ana's mailbox connected. */
+export interface TestGateway {
+  office: Office
+  url: string
+  /** Everything it logged, a line each: level, facts and text. */
+  told: string[]
+  /** Posts to /gmail/push; without a word about it, a good push of Ana's mailbox with a good token. */
+  push(options?: {
+    token?: string | undefined
+    authorization?: string
+    body?: string
+    path?: string
+  }): Promise<Response>
+  stop(): Promise<void>
+}
+
+let count = 0
+
+/** Starts one with a key prefix of its own. */
+export async function openGateway(
+  t: Test,
+  redisUrl: string,
+  google: GoogleKeys,
+  options: { settings?: Record<string, string>; cursor?: Cursor } = {},
+): Promise<TestGateway> {
+  count += 1
+  const config = readConfig({
+    REDIS_PREFIX: `gateway${count}`,
+    PARTITIONS: '2',
+    LEASE_MS: '1000',
+    GATEWAY_HOST: '127.0.0.1',
+    GMAIL_PUSH_AUDIENCE: AUDIENCE,
+    GMAIL_PUSH_SERVICE_ACCOUNT: SERVICE_ACCOUNT,
+    GMAIL_PUSH_CERTS_URL: google.certsUrl,
+    ...options.settings,
+  })
+  const office = await openOffice(config, redisUrl)
+  await connectMailbox(office.redis, office.keys, ANA, options.cursor ?? 'history:1000', 0)
+  const told: string[] = []
+  const gateway = await startGateway(office, { port: 0, log: logTo(told) }).catch(error => {
+    office.close()
+    throw error
+  })
+  const url = `http://127.0.0.1:${gateway.port}`
+  const stop = async () => {
+    await gateway.stop(2000)
+    office.close()
+  }
+  t.teardown(stop)
+  return {
+    office,
+    url,
+    told,
+    stop,
+    async push({ token, authorization, body = pushOf({ historyId: 1001 }), path = '/gmail/push' } = {}) {
+      const bearer = authorization ?? `Bearer ${token ?? (await google.token())}`
+      const headers = { 'content-type': 'application/json', ...(bearer === '' ? {} : { authorization: bearer }) }
+      return fetch(`${url}${path}`, { method: 'POST', headers, body })
+    },
+  }
+}
+
+let messages = 0
+
+/** A push as Pub/Sub makes it, with a message id of its own unless one is given. */
+export function pushOf(said: { historyId: number | string; emailAddress?: string; messageId?: string }): string {
+  messages += 1
+  const { historyId, emailAddress = 'ana@example.com', messageId = `m${messages}` } = said
+  const data = Buffer.from(JSON.stringify({ emailAddress, historyId })).toString('base64')
+  const message = { data, messageId, message_id: messageId, publishTime: '2026-11-23T09:30:00.125Z' }
+  return JSON.stringify({ message, subscription: 'projects/project/subscriptions/gmail' })
+}
+
+/** The watch events of a mailbox, oldest first. */
+export async function eventsOf(
+  { redis, keys }: Pick<Office, 'redis' | 'keys'>,
+  mailbox: MailboxId = ANA,
+): Promise<Envelope<WatchEvent>[]> {
+  const entries = await redis.xrange(keys.stream(keys.partitionOf(mailbox), watchEvents.name, 'live'), '-', '+')
+  const events = entries.map(([, fields]) => parseEnvelope(fields[1] ?? '', watchEvents.body))
+  return events.filter(event => event.mailbox === mailbox)
+}
+
+/** A log that keeps what it is told, a line each. */
+export function logTo(told: string[]): Log {
+  const at =
+    (level: string) =>
+    (...words: unknown[]) =>
+      void told.push([level, ...words.map(word => (typeof word === 'string' ? word : JSON.stringify(word)))].join(' '))
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
