@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { isConnectionError, openRedis } from '../../shared/redis/connect.ts'
 import { postWatchEvent } from '../../shared/redis/mailboxes.ts'
 import type { StageName } from '../../shared/stage.ts'
-import { watchEvents } from '../../shared/streams.ts'
+import { missingIds, watchEvents } from '../../shared/streams.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { ANA, startPipeline } from '../support/pipeline.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -107,6 +107,11 @@ t.test('connections are cut in the middle of what is written to them: what Redis
   await Promise.all(half.map(({ struck }) => struck))
   await pipeline.quiet()
   await isIntact(t, pipeline, { messages: 120, tasks: 24 })
+  const attempts = (await pipeline.read(missingIds)).map(({ attempt }) => attempt)
+  t.notOk(
+    attempts.some(attempt => attempt > 0),
+    "which is nobody's failure",
+  )
 })
 
 t.test('while Redis is away little is tried, it is told once, and then all goes on', async t => {

@@ -87,10 +87,11 @@ if (process.argv[1] === here) await work(JSON.parse(process.argv[2] ?? '') as Ta
 
 async function work(task: Task): Promise<void> {
   let { provider } = task
-  let turned = () => {}
+  let waiting: (() => void)[] = []
   process.on('message', message => {
     provider = message as Provider
-    turned()
+    for (const goOn of waiting) goOn()
+    waiting = []
   })
   const tell = (word: string) => void process.send?.(word)
   const signal = untilSignalled(tell)
@@ -117,9 +118,7 @@ async function work(task: Task): Promise<void> {
 
   async function behave(wanted: readonly Wanted[], stopped: AbortSignal): Promise<void> {
     while (provider === 'silent') {
-      await new Promise<void>(resolve => {
-        turned = resolve
-      })
+      await new Promise<void>(resolve => waiting.push(resolve))
     }
     const now = provider
     if (now === 'answers') return

@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+import { openOffice } from '../../pipeline/wire.ts'
+import { readConfig } from '../../shared/config.ts'
+import { listDead, redriveDead } from '../../shared/redis/dead.ts'
+
+/** A process that has looked at the dead letters, and redrives all it has seen when it is told to. */
+export interface Redriver {
+  /** How many it put back. */
+  go(): Promise<number>
+}
+
+const here = fileURLToPath(import.meta.url)
+
+/** Starts one and waits until it has looked. */
+export async function startRedriver(
+  t: Test,
+  task: { settings: Record<string, string>; url: string },
+): Promise<Redriver> {
+  const child = spawn(process.execPath, [...process.execArgv, here, JSON.stringify(task)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const exited = once(child, 'exit')
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  await once(child, 'message')
+  return {
+    async go() {
+      const told = once(child, 'message')
+      child.send('go')
+      return Number((await told)[0])
+    },
+  }
+}
+
+if (process.argv[1] === here) await redrive(JSON.parse(process.argv[2] ?? ''))
+
+async function redrive({ settings, url }: { settings: Record<string, string>; url: string }): Promise<void> {
+  const office = await openOffice(readConfig(settings), url)
+  const { redis, keys, now, newRunId } = office
+  const letters = await listDead(redis, keys)
+  const told = once(process, 'message')
+  process.send?.('looked')
+  await told
+  const done = await Promise.all(
+    letters.map(letter => redriveDead(redis, keys, letter, { now: now(), newRunId: newRunId() })),
+  )
+  process.send?.(done.filter(one => one).length)
+  office.close()
+  process.disconnect()
+}
