@@ -108,6 +108,7 @@ function timeOf(ms: number): string {
 /** Reads whose dead letters are meant; throws `misconfigured` with the names there are. */
 export function parseBurier(text: string): Burier {
   const name = BURIERS.find(one => one === text.trim())
-  if (!name) throw new MailError('misconfigured', `"${text}" gives up nothing: name one of ${BURIERS.join(', ')}`)
+  if (!name)
+    throw new MailError('misconfigured', `"${text}" is not a stage: those with dead letters are ${BURIERS.join(', ')}`)
   return name
 }

@@ -3,13 +3,12 @@ import { type CommandContext, staying } from './commands.ts'
 import { type Keeper, startKeeper } from './keeper.ts'
 import { createLog, type Log } from './log.ts'
 import { reachMailboxes } from './mail-source.ts'
+import { createOrphanSweep } from './orphan-sweep.ts'
 import type { Mailboxes } from './providers.ts'
-import { createSafetyPoll } from './safety-poll.ts'
+import { createSafetyPoll, pollEveryMs } from './safety-poll.ts'
 import { findSimulator } from './simulator.ts'
 import { createWatchKeeping } from './watch-keeping.ts'
 import type { Office } from './wire.ts'
-
-const MINUTE_MS = 60_000
 
 /** A keeper with the configured pace and retention; it renews the watches of mailboxes that it can reach. */
 export function keeperOf(
@@ -17,7 +16,7 @@ export function keeperOf(
   mailsluice: Log & { child(fields: object): Log },
   mailboxes: Mailboxes | undefined,
 ): Keeper {
-  const { KEEPER_INTERVAL, STREAM_RETENTION, SAFETY_POLL_MINUTES, GMAIL_PUBSUB_TOPIC } = office.config
+  const { KEEPER_INTERVAL, STREAM_RETENTION, GMAIL_PUBSUB_TOPIC } = office.config
   const log = mailsluice.child({ stage: 'keeper' })
   const retentionMs = STREAM_RETENTION * 1000
   const intervalMs = KEEPER_INTERVAL * 1000
@@ -27,9 +26,8 @@ export function keeperOf(
     retentionMs,
     duties: [
       async isOurs => void ((await isOurs()) && (await trimIntake(office.redis, office.keys, retentionMs))),
-      ...(SAFETY_POLL_MINUTES > 0
-        ? [createSafetyPoll(office, { everyMs: SAFETY_POLL_MINUTES * MINUTE_MS, roundMs: intervalMs, log })]
-        : []),
+      createSafetyPoll(office, { everyMs: pollEveryMs(office.config), roundMs: intervalMs, log }),
+      createOrphanSweep(office, log),
       ...(GMAIL_PUBSUB_TOPIC && mailboxes ? [createWatchKeeping(office, { mailboxes, log })] : []),
     ],
   })

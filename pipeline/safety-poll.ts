@@ -1,3 +1,4 @@
+import type { Config } from '../shared/config.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import { takeIn } from '../shared/redis/arrivals.ts'
 import { listMailboxes, type MailboxRecord } from '../shared/redis/mailboxes.ts'
@@ -8,6 +9,13 @@ import { spread } from './spread.ts'
 import type { Office } from './wire.ts'
 
 const LATER_BY = 0.2
+const MINUTE_MS = 60_000
+
+/** How often mailboxes are looked at: for what pushes lost, and in any case before the provider may forget where their cursors are. */
+export function pollEveryMs(config: Pick<Config, 'SAFETY_POLL_MINUTES' | 'CACHE_SYNC_TOKEN_TTL'>): number {
+  const verifyMs = config.CACHE_SYNC_TOKEN_TTL * 1000
+  return config.SAFETY_POLL_MINUTES > 0 ? Math.min(verifyMs, config.SAFETY_POLL_MINUTES * MINUTE_MS) : verifyMs
+}
 
 /**
  * Has mailboxes looked at that were not synced for a while: finds what pushes lost, and is the only trigger where there are none. It asks

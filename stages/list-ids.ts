@@ -62,7 +62,7 @@ function goOn(item: Event, place: Place, run: Run): Promise<Outcome<WatchEvent>>
 }
 
 async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promise<Outcome<WatchEvent>> {
-  const { since, from, window, syncedAt, announced, begunAt } = place
+  const { since, syncedAt, window, announced, begunAt } = place
   const changes = await run.mailbox.changes(since, place.token, run.call)
   const again = lookAgain(item, changes, { announced, begunAt, now: run.now() })
   if (again?.failed) return again
@@ -70,7 +70,7 @@ async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promis
     // What came since the cursor last moved is listed, however much it is; what went meanwhile is found by what is there.
     await run.ledger.suspectAll(item.run)
     const fresh = await run.mailbox.open(run.call, syncedAt)
-    return listPage(item, 'bulk', { since: fresh.cursor, from, window, syncedAt, announced }, run)
+    return listPage(item, 'bulk', { ...place, since: fresh.cursor, token: undefined }, run)
   }
   const { deliveries, facts } = openWindow(item, lane, window, await unknownIn(changes, run), run)
   return {

@@ -61,7 +61,12 @@ t.test('watch and unwatch ask the provider, and status tells', async t => {
 t.test('status tells of a watch that lapsed or cannot be renewed', async t => {
   const keys = createKeys('lapsed', 8)
   await redis.client.sadd(keys.mailboxes(keys.partitionOf(ANA)), ANA)
-  await redis.client.hset(keys.mailbox(ANA), { cursor: 'history:1', watchExpiresAt: '1', watchFailure: 'no grant' })
+  await redis.client.hset(keys.mailbox(ANA), {
+    connectedAt: '1',
+    cursor: 'history:1',
+    watchExpiresAt: '1',
+    watchFailure: 'no grant',
+  })
   const environment = { REDIS_URL: redis.url, REDIS_PREFIX: 'lapsed' }
   t.match((await run(['status'], environment)).stdout, /lapsed; cannot be renewed: no grant/)
   t.match(lastJson(await run(['status', '--json'], environment)), {
@@ -92,7 +97,7 @@ t.test('wrong use of the gateway ends with code 2 and one clear line', async t =
       },
       /GMAIL_PUSH_CERTS_URL must begin with https/,
     ],
-    [['dead', 'list', '--stage', 'magic'], {}, /"magic" gives up nothing: name one of .*gateway/],
+    [['dead', 'list', '--stage', 'magic'], {}, /"magic" is not a stage: those with dead letters are .*, gateway/],
   ]
   for (const [words, environment, says] of cases) {
     const finished = await run(words, { REDIS_URL: redis.url, GATEWAY_HOST: '127.0.0.1', ...environment }, 20_000)

@@ -9,7 +9,7 @@ import type { Office } from '../wire.ts'
 import { addGmailPush } from './gmail-push.ts'
 import { startIntake } from './intake.ts'
 import { problemOf, sendProblem } from './problem.ts'
-import { type Counter, openCounter } from './take-in.ts'
+import { openReception, type Reception } from './reception.ts'
 import { createVerify, type Verify } from './verify.ts'
 
 /** The way in: notifications by HTTP, where a port is given, and by the intake stream. */
@@ -30,9 +30,9 @@ export async function startGateway(
   office: Office,
   { port, log }: { port: number | undefined; log: Log },
 ): Promise<Gateway> {
-  const counter = openCounter(office, log)
-  const app = port === undefined ? undefined : await listen(office, { port, counter, log })
-  const intake = startIntake(office, counter, log)
+  const reception = openReception(office, log)
+  const app = port === undefined ? undefined : await listen(office, { port, reception, log })
+  const intake = startIntake(office, reception, log)
   const bound = app && (app.server.address() as AddressInfo).port
   return {
     port: bound,
@@ -60,7 +60,7 @@ function trustIn(config: Config): Verify | undefined {
 
 async function listen(
   { config, redis, now }: Office,
-  { port, counter, log }: { port: number; counter: Counter; log: Log },
+  { port, reception, log }: { port: number; reception: Reception; log: Log },
 ): Promise<FastifyInstance> {
   const app = fastify({ requestTimeout: REQUEST_WITHIN_MS, routerOptions: { ignoreTrailingSlash: true } })
   let isClosing = false
@@ -92,7 +92,7 @@ async function listen(
     )
     return pong ? { ok: true } : sendProblem(reply, 503, 'Redis does not answer')
   })
-  addGmailPush(app, { verify: trustIn(config), counter, now, rateLimit: config.GATEWAY_RATE_LIMIT, log })
+  addGmailPush(app, { verify: trustIn(config), reception, now, rateLimit: config.GATEWAY_RATE_LIMIT, log })
   await app.listen({ host: config.GATEWAY_HOST, port }).catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
     throw new MailError('misconfigured', `cannot listen on port ${port}: ${reason}; choose another with --port or PORT`)

@@ -4,14 +4,14 @@ import { asMailError, MailError } from '../../shared/error.ts'
 import { readNotification } from '../../shared/gmail/notification.ts'
 import type { Log } from '../log.ts'
 import { within } from '../wait.ts'
-import type { Counter } from './take-in.ts'
+import type { Reception } from './reception.ts'
 import type { Verify } from './verify.ts'
 
 /** How pushes are met. */
 export interface GmailPushOptions {
   /** `undefined` where it is not set whose pushes are to be believed: then all are refused. */
   verify: Verify | undefined
-  counter: Counter
+  reception: Reception
   now: () => number
   /** Requests a minute and address. */
   rateLimit: number
@@ -45,7 +45,7 @@ const push = z.object({
  * 401 when it is not Google's, 413, 429, and 503 when Redis or the keys are away.
  */
 export function addGmailPush(app: FastifyInstance, options: GmailPushOptions): void {
-  const { verify, counter, now, log } = options
+  const { verify, reception, now, log } = options
   const tell = atMost(REFUSALS_TOLD_A_MINUTE, now)
 
   app.post(
@@ -80,7 +80,7 @@ export function addGmailPush(app: FastifyInstance, options: GmailPushOptions): v
   async function enter(text: string): Promise<void> {
     const message = push.safeParse(parsed(text)).data?.message
     if (!message) {
-      return counter.bury(
+      return reception.bury(
         { body: text },
         new MailError('unparsable', 'not a Pub/Sub push: it holds no message with data'),
       )
@@ -88,12 +88,12 @@ export function addGmailPush(app: FastifyInstance, options: GmailPushOptions): v
     const { data, messageId = message.message_id, publishTime } = message
     const notification = attempt(() => readNotification({ data }))
     if (notification instanceof MailError) {
-      return counter.bury({ data, ...(messageId === undefined ? {} : { messageId }) }, notification)
+      return reception.bury({ data, ...(messageId === undefined ? {} : { messageId }) }, notification)
     }
     const publishedAt = Date.parse(publishTime ?? '')
     const at = Number.isNaN(publishedAt) || publishedAt < 0 ? now() : publishedAt
     const id = messageId ?? `${notification.mailbox}/${notification.historyId}`
-    await counter.take(notification, { id, at })
+    await reception.take(notification, { id, at })
   }
 }
 

@@ -10,7 +10,7 @@ import { startReader } from '../reader.ts'
 import type { RunningStage } from '../run-stage.ts'
 import { sleep, within } from '../wait.ts'
 import type { Office } from '../wire.ts'
-import type { Counter } from './take-in.ts'
+import type { Reception } from './reception.ts'
 
 const CAPACITY = 100
 const CONCURRENCY = 20
@@ -22,7 +22,7 @@ const GRACE_MS = 500
  * Moves what any program writes to the intake to the mailboxes it is about, each entry once though a process die at any moment: the
  * intake and a mailbox can be on different servers, so the mailbox's side remembers the entry before the intake forgets it.
  */
-export function startIntake(office: Office, counter: Counter, log: Log): RunningStage {
+export function startIntake(office: Office, reception: Reception, log: Log): RunningStage {
   const { config, redis, keys, now } = office
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const queue = createIntakeQueue({ redis, keys, consumer, now })
@@ -67,10 +67,10 @@ export function startIntake(office: Office, counter: Counter, log: Log): Running
 
   async function settle({ entryId, fields }: IntakeEntry): Promise<void> {
     const notification = readable(fields)
-    if (notification instanceof MailError) return counter.bury(fields, notification, entryId)
+    if (notification instanceof MailError) return reception.bury(fields, notification, entryId)
     // Whoever pulls from Pub/Sub can say which message it was.
     const id = fields.messageId?.slice(0, LONGEST_ID) ?? `intake:${entryId}`
-    await counter.take(notification, { id, at: Number.parseInt(entryId, 10) })
+    await reception.take(notification, { id, at: Number.parseInt(entryId, 10) })
     await finishIntake(redis, keys, [entryId])
   }
 }

@@ -2,22 +2,18 @@ import type { Redis } from 'ioredis'
 import type { Listed, MailboxId } from '../mailbox.ts'
 import type { MessageId } from '../message.ts'
 import type { Keys } from './keys.ts'
-
-const KEYS_A_STEP = 500
+import { scanKeys } from './scan.ts'
 
 /** Every message that some thread of the mailbox holds, from the thread index, in bounded steps; one that is added meanwhile may be left out. */
 export async function* knownMessages(redis: Redis, keys: Keys, mailbox: MailboxId): AsyncGenerator<Listed> {
   const head = keys.thread(mailbox, '')
-  let cursor = '0'
-  do {
-    const [next, found] = await redis.scan(cursor, 'MATCH', `${literally(head)}*`, 'COUNT', KEYS_A_STEP)
-    cursor = next
+  for await (const found of scanKeys(redis, `${literally(head)}*`)) {
     const fields = await Promise.all(found.map(key => redis.hkeys(key)))
     for (const [place, key] of found.entries()) {
       const thread = key.slice(head.length)
       for (const id of messageIdsIn(fields[place] ?? [])) yield { id, thread }
     }
-  } while (cursor !== '0')
+  }
 }
 
 /** The message ids among the fields of a thread's hash. */

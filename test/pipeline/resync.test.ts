@@ -93,6 +93,8 @@ t.test('a verification that breaks off leaves the cursor where it was, so that t
   }
   t.match(await pipeline.sync(), { failure: 'no more pages' })
   t.equal(await cursor(), before)
+  const suspects = await client.keys('*:suspects')
+  t.same(suspects, [], 'a run that is over suspects nobody')
   mailbox.changes = changes
   expire()
   t.match(await pipeline.sync(), { failure: undefined, deleted: 1 })

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { createSafetyPoll } from '../../pipeline/safety-poll.ts'
+import { createSafetyPoll, pollEveryMs } from '../../pipeline/safety-poll.ts'
 import { openOffice } from '../../pipeline/wire.ts'
 import { readConfig } from '../../shared/config.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
@@ -34,6 +34,13 @@ t.test('a mailbox that was not synced for a while is looked at, and its mail is 
   await poll(ours)
   const [run] = await pipeline.quiet()
   t.match(run, { cause: 'poll', listed: 3, tasks: 3 })
+})
+
+t.test('without safety polls a cursor is verified all the same, once it is as old as it may be', async t => {
+  t.equal(pollEveryMs(readConfig({})), EVERY_MS)
+  t.equal(pollEveryMs(readConfig({ SAFETY_POLL_MINUTES: '0' })), 24 * 60 * MINUTE_MS)
+  t.equal(pollEveryMs(readConfig({ SAFETY_POLL_MINUTES: '0', CACHE_SYNC_TOKEN_TTL: '3600' })), 60 * MINUTE_MS)
+  t.equal(pollEveryMs(readConfig({ CACHE_SYNC_TOKEN_TTL: '600' })), 10 * MINUTE_MS)
 })
 
 t.test('one that is synced meanwhile is left alone', async t => {

@@ -24,6 +24,8 @@ export interface FakeMailbox extends Mailbox {
   remove(id: MessageId): void
   /** Puts labels on a message and takes others off. */
   relabel(id: MessageId, added: readonly string[], removed?: readonly string[]): void
+  /** Messages that never come along with their thread. */
+  apart: Set<MessageId>
   calls: string[]
   /** Called before each provider call; what it throws, the call throws. */
   before: (kind: Kind, wanted: readonly Wanted[]) => void | Promise<void>
@@ -36,6 +38,7 @@ export function fakeMailbox(pageSize = 500, now: () => number = Date.now): FakeM
   const log: (Gone | LabelChange)[] = []
   const fake: FakeMailbox = {
     calls: [],
+    apart: new Set(),
     before: () => undefined,
 
     deliver(count, threads = count) {
@@ -88,7 +91,9 @@ export function fakeMailbox(pageSize = 500, now: () => number = Date.now): FakeM
     async fetch(wanted, call) {
       await begin('fetch', wanted, call, wanted.length === 1 ? 'single' : 'batch')
       const threads = planRequests(wanted).flatMap(request => ('thread' in request ? [request.thread] : []))
-      const along = messages.filter(one => threads.includes(one.thread) && !removed.has(one.id))
+      const along = messages.filter(
+        one => threads.includes(one.thread) && !removed.has(one.id) && !fake.apart.has(one.id),
+      )
       const ids = new Set([...along.map(({ id }) => id), ...wanted.map(({ id }) => id)])
       return new Map([...ids].map((id): [MessageId, Fetched] => [id, found(id)]))
     },

@@ -68,17 +68,19 @@ interface Damage {
   typed: boolean
 }
 
-/** Tries so many answers that differ in order and spelling, or, where they are `harmful`, in anything; throws a counterexample. */
+/** Tries so many answers that differ in order and spelling, or, where they are `harmful`, in anything; tells how many, or a counterexample. */
 export async function tryAnswers(
   kind: 'harmless' | 'harmful',
-  options: { cases: number; seed: number },
-): Promise<void> {
+  { cases, seed, limitMs }: { cases: number; seed: number; limitMs: number },
+): Promise<number | string> {
   const property = fc.asyncProperty(fc.record<Damage>(kind === 'harmful' ? harmful : harmless), async how => {
     for (const { told, isOfIt, outcome } of await outcomesOf(how)) {
       if (!isOfIt && !(kind === 'harmful' && isAskedAgain(outcome))) throw new Error(told)
     }
   })
-  await fc.assert(property, { numRuns: options.cases, seed: options.seed })
+  const result = await fc.check(property, { numRuns: cases, seed, interruptAfterTimeLimit: limitMs })
+  const { failed, interrupted, numRuns } = result
+  return failed && !interrupted ? (fc.defaultReportMessage(result) ?? 'failed') : numRuns
 }
 
 async function outcomesOf(how: Damage) {

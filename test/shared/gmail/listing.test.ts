@@ -139,6 +139,7 @@ t.test('the history tells what was added, what is gone and which labels changed,
     ],
     labels: [{ id: 'kept', thread: 'tkept', added: ['UNREAD', 'STARRED'], removed: ['IMPORTANT'] }],
     cursor: 'history:200',
+    upTo: '200',
   })
   t.same(call.metered, [['history', 2]])
   const query = google.asked[0]?.query

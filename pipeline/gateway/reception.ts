@@ -7,7 +7,7 @@ import type { Log } from '../log.ts'
 import type { Office } from '../wire.ts'
 
 /** Takes notifications in, whichever way they come. */
-export interface Counter {
+export interface Reception {
   /** Once however often it comes with this id; `at` is when it was first heard of (ms since 1970). */
   take(notification: Notification, from: { id: string; at: number }): Promise<Arrival>
   /** One that cannot be read, kept with its fields among the dead letters. */
@@ -16,8 +16,8 @@ export interface Counter {
 
 const MOST_NAMES = 1000
 
-/** A counter at which notifications arrive; unknown mailboxes are told of once each. */
-export function openCounter({ redis, keys, now }: Office, log: Log): Counter {
+/** A reception for notifications; unknown mailboxes are told of once each. */
+export function openReception({ redis, keys, now }: Office, log: Log): Reception {
   const told = new Set<string>()
 
   return {

@@ -1,0 +1,38 @@
+import type { Redis } from 'ioredis'
+import type { MailboxId } from '../mailbox.ts'
+import type { Keys } from './keys.ts'
+import { scanKeys } from './scan.ts'
+
+// Long enough to notice, should a key be missing that ought not to be.
+const FORGET_AFTER_SECONDS = 24 * 3600
+
+/**
+ * Has Redis forget, within a day, what belongs to nobody any more: threads and messages of mailboxes that are not connected, and what is
+ * left of runs that are forgotten or whose mailbox is gone. Looks at a few hundred keys a step, goes on while `goOn` says so, and tells how
+ * many keys it found that had no time to live yet. Never shortens or prolongs one.
+ */
+export async function sweepOrphans(redis: Redis, keys: Keys, goOn: () => Promise<boolean>): Promise<number> {
+  let found = 0
+  for await (const page of scanKeys(redis, `${keys.head()}*`)) {
+    if (!(await goOn())) break
+    const owned = await Promise.all(page.map(async key => ({ key, owner: await ownerOf(redis, keys, key) })))
+    const owners = [...new Set(owned.flatMap(({ owner }) => owner ?? []))]
+    const held = await Promise.all(owners.map(owner => redis.exists(owner)))
+    const gone = new Set(owners.filter((_, place) => held[place] === 0))
+    const orphans = owned.flatMap(({ key, owner }) => (owner !== undefined && gone.has(owner) ? [key] : []))
+    const marked = await Promise.all(orphans.map(key => redis.expire(key, FORGET_AFTER_SECONDS, 'NX')))
+    found += marked.filter(set => set === 1).length
+  }
+  return found
+}
+
+// The key without which this one is of no use; `undefined` where it stands for itself.
+async function ownerOf(redis: Redis, keys: Keys, key: string): Promise<string | undefined> {
+  const partition = keys.partitionIn(key)
+  const [kind = '', ...rest] = key.slice(keys.head(partition).length).split(':')
+  if (kind === 'thread' || kind === 'msg') return keys.mailbox(`${rest[0]}:${rest[1]}` as MailboxId)
+  if (kind === 'window' || (kind === 'run' && rest.length > 1)) return keys.run(partition, rest[0] ?? '')
+  if (kind !== 'run') return undefined
+  const mailbox = await redis.hget(key, 'mailbox')
+  return mailbox === null ? undefined : keys.mailbox(mailbox as MailboxId)
+}

@@ -1,0 +1,110 @@
+import t from 'tap'
+import type { Envelope } from '../../shared/envelope.ts'
+import type { Fact } from '../../shared/fact.ts'
+import type { Changes, Listed } from '../../shared/mailbox.ts'
+import type { Run } from '../../shared/stage.ts'
+import type { WatchEvent } from '../../shared/streams.ts'
+import { listIds } from '../../stages/list-ids.ts'
+
+const NOTHING = { ids: [], gone: [], labels: [] }
+const PLACE = { token: 'x', since: 'pinned:9:1', from: 'history:1', window: 3 }
+const listed = (...ids: string[]): Listed[] => ids.map(id => ({ id, thread: `t${id}` }))
+
+/** What follows from one page of a run, of a provider that answers with this and a mailbox that suspects these. */
+async function outcomeOf(
+  page: NonNullable<WatchEvent['page']>,
+  changes: Partial<Changes>,
+  suspects: readonly Listed[] = [],
+) {
+  const event: Envelope<WatchEvent> = {
+    id: 'run/page/3',
+    run: 'run',
+    mailbox: 'gmail:ana@example.com',
+    at: 0,
+    attempt: 0,
+    lane: 'bulk',
+    trace: 'run',
+    body: { cause: 'page', page },
+  }
+  const run: Run = {
+    mailbox: {
+      open: async () => ({ address: '', cursor: 'pinned:9:1' }),
+      changes: async () => ({ ...NOTHING, ...changes }),
+      fetch: async () => new Map(),
+    } as unknown as Run['mailbox'],
+    ledger: {
+      known: async (of: readonly Listed[]) =>
+        new Set(of.filter(({ id }) => id.startsWith('known')).map(({ id }) => id)),
+      suspects: async (_: string, limit: number) => suspects.slice(0, limit),
+      suspectAll: async () => undefined,
+    } as unknown as Run['ledger'],
+    cache: { get: async () => new Map(), put: async () => undefined, touch: async () => new Set() },
+    call: { signal: new AbortController().signal, meter: () => undefined },
+    task: { tokens: 1, promptVersion: '', model: '' },
+    now: () => 0,
+  }
+  const { deliveries = [], facts = [] } = await listIds.handle({ mailbox: event.mailbox, items: [event] }, run)
+  return {
+    sent: deliveries.map(({ to, envelope }) => [to.name, envelope.id, envelope.body]),
+    facts: facts.map(({ from: _, ...fact }) => fact as Omit<Fact, 'from'> & Record<string, unknown>),
+    names: facts.map(({ fact }) => fact),
+    next: facts.flatMap(fact => (fact.fact === 'page-listed' && fact.next ? [fact.next.envelope.body] : []))[0],
+  }
+}
+
+t.test('of a resync only what is not known is listed, and what is there is cleared', async t => {
+  const { sent, facts } = await outcomeOf(PLACE, {
+    ids: listed('known1', 'new1'),
+    overlaps: true,
+    present: listed('known1', 'new1'),
+    next: 'y',
+  })
+  t.match(sent, [['message-ids', 'run/3/0', { id: 'new1', of: 1, window: '3' }]])
+  t.match(facts, [
+    { fact: 'window-opened', items: [{ id: 'new1' }] },
+    { fact: 'suspects-cleared', ids: ['known1', 'new1'] },
+    { fact: 'page-listed' },
+  ])
+})
+
+t.test('the cursor does not move before suspects are verified', async t => {
+  const last = await outcomeOf(PLACE, { present: listed('a'), cursor: 'history:9' })
+  t.same(last.names, ['suspects-cleared', 'page-listed'])
+  t.match(last.next, { cause: 'page', page: { ...PLACE, token: '', window: 4, verifyThen: 'history:9' } })
+  const page = { ...PLACE, token: '', verifyThen: 'history:9' }
+  const some = await outcomeOf(page, {}, listed('a', 'b'))
+  t.same(some.names, ['window-opened', 'suspects-cleared', 'cursor-moved', 'page-listed'])
+  t.match(some.facts[2], { was: 'history:1', to: 'history:9' })
+  t.match(some.sent, [
+    ['missing-ids', 'run/verify:3/0', { id: 'a', verify: true }],
+    ['missing-ids', 'run/verify:3/1', { id: 'b', verify: true }],
+  ])
+  const none = await outcomeOf(page, {})
+  t.same([none.sent, none.names], [[], ['cursor-moved', 'page-listed']])
+})
+
+t.test('as many suspects as fit on a page may not be all', async t => {
+  const many = listed(...Array.from({ length: 700 }, (_, index) => `${index}`))
+  const { sent, names, next } = await outcomeOf({ ...PLACE, token: '', verifyThen: 'history:9' }, {}, many)
+  t.equal(sent.length, 500)
+  t.same(names, ['window-opened', 'suspects-cleared', 'page-listed'])
+  t.match(next, { page: { verifyThen: 'history:9', window: 4 } })
+})
+
+t.test('what a page tells of is followed, with its number', async t => {
+  const { facts, sent } = await outcomeOf(PLACE, {
+    gone: [{ id: 'a', thread: 'ta' }],
+    labels: [
+      { id: 'b', thread: 'tb', added: ['STARRED'], removed: ['UNREAD'] },
+      { id: 'c', thread: 'tc', added: [], removed: ['INBOX'] },
+    ],
+    cursor: 'history:9',
+  })
+  t.same(sent, [])
+  t.match(facts, [
+    { fact: 'message-gone', id: 'a', thread: 'ta', page: 3 },
+    { fact: 'message-relabelled', id: 'c', thread: 'tc' },
+    { fact: 'cursor-moved' },
+    { fact: 'page-listed' },
+  ])
+})
