@@ -161,6 +161,8 @@ function environmentOf(redisUrl: string, simUrl: string): NodeJS.ProcessEnv {
     PARTITIONS: '3',
     INITIAL_SYNC: 'all',
     LEASE_MS: `${LEASE_MS}`,
+    // Many small calls, so that there is something to spoil.
+    GMAIL_BATCH_SIZE: '5',
     DRAIN_MS: '1000',
     RATE_LIMIT_BACKOFF_FACTOR: '1.1',
     // An open breaker waits for a minute, which would only take time.

@@ -112,7 +112,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       const error = asMailError(thrown)
       const facts = { kind: error.kind, error: error.message, entry: raw.entryId, stream: raw.stream }
       log.error(facts, 'cannot be read: see the dead letters')
-      const item = salvageEnvelope(raw.text ?? '', stream.body)
+      const item = salvageEnvelope(raw.text ?? '', stream.salvaged ?? stream.body)
       void commit(workOfUnreadable(stage, raw, error, item && isHere(raw, item) ? item : undefined))
       return []
     }

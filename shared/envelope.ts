@@ -80,7 +80,10 @@ export function parseEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelo
 export function salvageEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelope<Body> | undefined {
   try {
     checkSize(text)
-    const { v: _, ...head } = JSON.parse(text)
+    const json = JSON.parse(text)
+    // A text or a list would be taken apart into as many fields as it has letters or members.
+    if (typeof json !== 'object' || Array.isArray(json)) return undefined
+    const { v: _, ...head } = json
     return parseEnvelope(JSON.stringify({ ...head, v: VERSION }), body)
   } catch {
     return undefined

@@ -9,6 +9,8 @@ export type Fate = (typeof FATES)[number]
 export interface Stream<Body = unknown> {
   name: string
   body: z.ZodType<Body>
+  /** What of a body has to be there for it to be given up in order, so that its window completes without it. */
+  salvaged?: z.ZodType<Body>
   /** The group a body came in and how many there are of it, where that is known: a batch need not wait once all are there. */
   siblings?(body: Body): { group: string; size: number }
 }
@@ -52,21 +54,47 @@ const listedId = z.object({
   verify: z.boolean().optional(),
 })
 export type ListedId = z.infer<typeof listedId>
+const salvagedId = listedId.extend({ thread: z.string().catch('') })
 
 /** Listed ids, each with its place in its window. */
-export const messageIds: Stream<ListedId> = { name: 'message-ids', body: listedId, siblings: inWindow }
+export const messageIds: Stream<ListedId> = {
+  name: 'message-ids',
+  body: listedId,
+  salvaged: salvagedId,
+  siblings: inWindow,
+}
 
 const settledId = z.object({ id: z.string(), ...place, fate: z.enum(FATES), reason: z.string().optional() })
 export type SettledId = z.infer<typeof settledId>
+const salvagedFate = settledId.extend({
+  id: z.string().catch(''),
+  fate: z.enum(FATES).catch('dead'),
+  reason: z.string().optional().catch(undefined),
+})
 
 /** Fates that needed no fetch. */
-export const cachedMessages: Stream<SettledId> = { name: 'cached-messages', body: settledId, siblings: inWindow }
+export const cachedMessages: Stream<SettledId> = {
+  name: 'cached-messages',
+  body: settledId,
+  salvaged: salvagedFate,
+  siblings: inWindow,
+}
 
 /** Ids whose message the cache does not hold. */
-export const missingIds: Stream<ListedId> = { name: 'missing-ids', body: listedId, siblings: inWindow }
+export const missingIds: Stream<ListedId> = {
+  name: 'missing-ids',
+  body: listedId,
+  salvaged: salvagedId,
+  siblings: inWindow,
+}
 
 /** Fates after a fetch. */
-export const fetchedMessages: Stream<SettledId> = { name: 'fetched-messages', body: settledId, siblings: inWindow }
+export const fetchedMessages: Stream<SettledId> = {
+  name: 'fetched-messages',
+  body: settledId,
+  salvaged: salvagedFate,
+  siblings: inWindow,
+}
 
 const mergedWindow = z.object({
   window: z.string(),

@@ -10,7 +10,7 @@ import { until } from './support/until.ts'
 const ANA = 'gmail:ana@example.com'
 const MESSAGES = 240
 const THREADS = 60
-const DONE = { ok: true, messages: MESSAGES, threads: THREADS, tasks: THREADS, fates: { fetched: MESSAGES, dead: 0 } }
+const DONE = { ok: true, messages: MESSAGES, threads: THREADS, tasks: THREADS, fates: { gone: 0, dead: 0 } }
 
 t.test('six processes and a push do what one process does', async t => {
   const { environment, redis } = await setUp(t)

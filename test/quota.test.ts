@@ -26,7 +26,7 @@ t.test('with a client in the same mailbox that nobody told, two fetchers slow do
   })
   t.match(use, { messages: 1600, read: 1600, dead: 0 })
   const ours = use.refused - stranger.refused
-  t.ok(stranger.served > 150, `it was served ${stranger.served} times`)
+  t.ok(stranger.served > 30, `it was served ${stranger.served} times`)
   t.ok(ours / (use.requests - stranger.served - stranger.refused) < 0.1, `${ours} of our requests were refused`)
   t.ok(stranger.refused / stranger.served < 0.2, `${stranger.refused} of its requests`)
 })

@@ -30,7 +30,7 @@ const MINUTE_MS = 60_000
 // Longer than any request waits for its answer.
 const LEASE_MS = 45_000
 // Longer than answers take: what is still without one was likely sent by a process that is no more.
-const ANSWER_MS = 10_000
+const ANSWER_MS = 5000
 
 /**
  * The quota of a mailbox, kept in Redis for all processes, and within it that of its provider project. What the provider refuses is

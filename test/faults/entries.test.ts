@@ -4,7 +4,15 @@ import { encodeEnvelope, type Lane } from '../../shared/envelope.ts'
 import { type DeadLetter, listDead, redriveDead } from '../../shared/redis/dead.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
 import type { StageName } from '../../shared/stage.ts'
-import { cachedMessages, merged, messageIds, type Stream, threads } from '../../shared/streams.ts'
+import {
+  cachedMessages,
+  fetchedMessages,
+  merged,
+  messageIds,
+  missingIds,
+  type Stream,
+  threads,
+} from '../../shared/streams.ts'
 import { cacheFilter } from '../../stages/cache-filter.ts'
 import { merge } from '../../stages/merge.ts'
 import { type FakeMailbox, fakeMailbox } from '../support/fake-mailbox.ts'
@@ -76,20 +84,59 @@ t.test(
   },
 )
 
-t.test('what could not be read goes where it was missing, once its reader is upgraded', async t => {
-  const { pipeline, mailbox } = await without(t, 'cache-filter')
-  mailbox.deliver(40, 8)
-  const readable = messageIds.body.refine(({ index }) => index % 10 !== 5)
-  const old = startBeside(t, pipeline, mailbox, [{ ...cacheFilter, reads: [{ ...messageIds, body: readable }] }])
-  await pipeline.request()
-  const dead = await letters(pipeline, 4)
-  await until(async () => (await fetched(pipeline)) === 36, 'the others have gone on')
-  await old.stop(5000)
-  pipeline.start(['cache-filter'])
-  t.equal(await redrive(pipeline, dead), 4)
-  t.match(await pipeline.quiet(), [{ listed: 40, fates: { fetched: 40, dead: 0 }, threads: 8, tasks: 8, addsUp: true }])
-  await isIntact(t, pipeline, { messages: 40, tasks: 8, again: [messageIds] })
-})
+const PLACES = [
+  ['message-ids', 'cache-filter', messageIds, 'thread'],
+  ['missing-ids', 'batch-fetch', missingIds, 'thread'],
+  ['fetched-messages', 'merge', fetchedMessages, 'fate'],
+] as const
+for (const [name, reader, stream, field] of PLACES) {
+  t.test(`an entry of ${name} that lacks a field is dead, and its window completes without it`, async t => {
+    const { pipeline, mailbox } = await without(t, reader)
+    mailbox.deliver(20, 4)
+    await pipeline.request()
+    const key = keyOf(pipeline, stream, 'bulk')
+    const entries = await until(async () => {
+      const found = await redis.client.xrange(key, '-', '+')
+      return found.length === 20 ? found : undefined
+    }, 'all is there')
+    await redis.client.del(key)
+    for (const [index, [, fields]] of entries.entries()) {
+      const whole = JSON.parse(fields[1] ?? '')
+      const lacking = { ...whole, body: { ...whole.body, [field]: undefined } }
+      await redis.client.xadd(key, '*', 'envelope', JSON.stringify(index === 7 ? lacking : whole))
+    }
+    pipeline.start([reader])
+    t.match(await pipeline.quiet(), [
+      { listed: 20, fates: { fetched: 19, dead: 1 }, threads: 4, tasks: 4, addsUp: true },
+    ])
+    t.match(await letters(pipeline, 1), [{ stage: reader, kind: 'unparsable', unread: false }])
+  })
+}
+
+for (const [what, isPlaced] of [
+  ['', true],
+  [', be it that nobody could be told of it', false],
+] as const) {
+  t.test(`what could not be read goes on once its reader is upgraded${what}`, async t => {
+    const { pipeline, mailbox } = await without(t, 'cache-filter')
+    mailbox.deliver(40, 8)
+    const readable = messageIds.body.refine(({ index }) => index % 10 !== 5)
+    const salvaged = isPlaced ? messageIds.body : readable
+    const old = startBeside(t, pipeline, mailbox, [
+      { ...cacheFilter, reads: [{ ...messageIds, body: readable, salvaged }] },
+    ])
+    await pipeline.request()
+    const dead = await letters(pipeline, 4)
+    await until(async () => (await fetched(pipeline)) === 36, 'the others have gone on')
+    if (isPlaced) t.match(await pipeline.quiet(), [{ listed: 40, fates: { fetched: 36, dead: 4 }, addsUp: true }])
+    await old.stop(5000)
+    pipeline.start(['cache-filter'])
+    t.equal(await redrive(pipeline, dead), 4)
+    const [run] = await pipeline.quiet()
+    t.match(run, { listed: 40, fates: { fetched: 40, dead: 0 }, threads: isPlaced ? 12 : 8, addsUp: true })
+    await isIntact(t, pipeline, { messages: 40, tasks: run?.tasks ?? 0, again: [messageIds] })
+  })
+}
 
 t.test('a thread that has lost more mail than a window holds comes back whole, through several windows', async t => {
   const mailbox = fakeMailbox()

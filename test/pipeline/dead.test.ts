@@ -162,7 +162,6 @@ async function withOneDead() {
   const mailbox = fakeMailbox()
   const pipeline: TestPipeline = await startPipeline(redis, mailbox)
   mailbox.deliver(10, 2)
-  mailbox.apart.add('m3')
   mailbox.before = (kind, wanted) => {
     if (kind === 'fetch' && wanted.some(({ id }) => id === 'm3')) throw new MailError('rejected', 'no')
   }

@@ -3,7 +3,7 @@ import { STAGES } from '../../pipeline/stages.ts'
 import { MailError } from '../../shared/error.ts'
 import { readBacklog } from '../../shared/redis/backlog.ts'
 import { readMailbox } from '../../shared/redis/mailboxes.ts'
-import { analysisTasks, merged, messageIds, threads, watchEvents } from '../../shared/streams.ts'
+import { analysisTasks, merged, messageIds, missingIds, threads, watchEvents } from '../../shared/streams.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { ANA, startPipeline } from '../support/pipeline.ts'
 import { startRedis } from '../support/redis.ts'
@@ -61,11 +61,25 @@ t.test('at most two windows of a run are open, and a thread over many pages goes
   await until(async () => (await pipeline.read(messageIds)).length === 20, 'two windows are listed')
   pipeline.start(['cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'])
   const [run] = await pipeline.quiet()
-  t.match(run, { listed: 95, fates: { gone: 0, dead: 0 }, threads: 7, tasks: 7, addsUp: true })
+  t.match(run, { listed: 95, fates: { fetched: 95 }, threads: 7, tasks: 7, addsUp: true })
   t.equal((await pipeline.read(threads)).length, 7)
   const windows = (await pipeline.read(merged)).filter(({ body }) => !body.release)
   t.equal(windows.length, 10)
   t.equal(new Set(windows.map(({ id }) => id)).size, 10)
+})
+
+t.test('what comes along with a thread is fetched no second time', async t => {
+  const mailbox = fakeMailbox(10)
+  mailbox.wholeThreads = true
+  const settings = { GMAIL_MAX_CONCURRENT_BATCHES: '1', GMAIL_BATCH_SIZE: '10' }
+  const pipeline = await startPipeline(redis, mailbox, { only: ['list-ids', 'cache-filter'], settings })
+  t.teardown(() => pipeline.stop())
+  mailbox.deliver(20, 5)
+  await pipeline.request()
+  await until(async () => (await pipeline.read(missingIds)).length === 20, 'both pages are found missing')
+  pipeline.start(['batch-fetch', 'merge', 'thread-group', 'ai-dispatch'])
+  const [run] = await pipeline.quiet()
+  t.match(run, { listed: 20, fates: { fetched: 20 }, threads: 5, tasks: 5, addsUp: true, calls: { batch: 1 } })
 })
 
 t.test('while later stages are far behind nothing new is listed, and all comes once they have caught up', async t => {
@@ -89,7 +103,7 @@ t.test('while later stages are far behind nothing new is listed, and all comes o
   t.equal((await pipeline.read(messageIds)).length, 100, 'and is held back')
   pipeline.start(['cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'])
   const [run] = await pipeline.quiet()
-  t.match(run, { listed: 450, fates: { gone: 0, dead: 0 }, tasks: 30, addsUp: true })
+  t.match(run, { listed: 450, fates: { fetched: 450 }, tasks: 30, addsUp: true })
 })
 
 t.test('what was deleted meanwhile is gone, and its window completes', async t => {
@@ -292,7 +306,8 @@ t.test('a run that takes long lets go all that it has', async t => {
   mailbox.before = async kind => {
     if (kind === 'changes' && ++listings === 3)
       await until(async () => (await pipeline.read(threads)).length === 300, 'all threads before the listing ends')
-    else if (kind === 'changes') await new Promise(resolve => setTimeout(resolve, 1050))
+    // Longer the second time: what was let go first must be long ago.
+    else if (kind === 'changes') await new Promise(resolve => setTimeout(resolve, 1100 * listings ** 2))
   }
   t.match(await pipeline.sync(), { listed: 450, threads: 450, tasks: 450, addsUp: true })
 })

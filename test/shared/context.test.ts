@@ -34,7 +34,10 @@ t.test('however much the cache has lost, it is asked for in windows of at most 5
     const sent = deliveries.map(({ envelope }) => envelope.body as Record<string, unknown>)
     t.same(
       sent.filter(body => body.window === window),
-      items.map((one, index) => ({ ...one, window, index, of: items.length })),
+      items.map((one, index) => {
+        const ofThread = items.filter(({ thread }) => thread === one.thread).length
+        return { ...one, window, index, of: items.length, ofThread }
+      }),
     )
   }
   t.same(facts.filter(({ fact }) => fact === 'context-asked').length, 1, 'its threads are told once')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Envelope, encodeEnvelope, parseEnvelope } from '../../shared/envelope.ts'
+import { type Envelope, encodeEnvelope, parseEnvelope, salvageEnvelope } from '../../shared/envelope.ts'
 import { messageIds } from '../../shared/streams.ts'
 
 const envelope: Envelope = {
@@ -48,3 +48,15 @@ t.test('what has more than a mebibyte is refused before it is read, with its siz
     message: 'the entry has 1048577 bytes, and at most 1048576 are read',
   })
 })
+
+t.test(
+  'what is left of an entry of another version is told of; of what is no envelope at all nothing is, and at once',
+  async t => {
+    const text = JSON.stringify({ v: 2, ...envelope })
+    t.same(salvageEnvelope(text, messageIds.body), envelope)
+    const begun = performance.now()
+    for (const other of ['', '{', 'null', '[1]', `"${'x'.repeat(1_000_000)}"`, `{${'x'.repeat(9 << 20)}`])
+      t.equal(salvageEnvelope(other, messageIds.body), undefined)
+    t.ok(performance.now() - begun < 500, 'a long text is not taken apart letter by letter')
+  },
+)

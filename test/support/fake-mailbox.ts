@@ -18,14 +18,14 @@ type Kind = 'open' | 'changes' | 'fetch' | 'watch' | 'stop'
 
 const WATCH_MS = 7 * 24 * 3_600_000
 
-/** A mailbox in memory that fulfils the port: a first listing in pages, then what was delivered since; threads come along whole. */
+/** A mailbox in memory that fulfils the port: a first listing in pages, then what was delivered since. */
 export interface FakeMailbox extends Mailbox {
   deliver(count: number, threads?: number): MessageId[]
   remove(id: MessageId): void
   /** Puts labels on a message and takes others off. */
   relabel(id: MessageId, added: readonly string[], removed?: readonly string[]): void
-  /** Messages that never come along with their thread. */
-  apart: Set<MessageId>
+  /** Of a thread of which several messages are wanted the others come along. */
+  wholeThreads: boolean
   calls: string[]
   /** Called before each provider call; what it throws, the call throws. */
   before: (kind: Kind, wanted: readonly Wanted[]) => void | Promise<void>
@@ -38,7 +38,7 @@ export function fakeMailbox(pageSize = 500, now: () => number = Date.now): FakeM
   const log: (Gone | LabelChange)[] = []
   const fake: FakeMailbox = {
     calls: [],
-    apart: new Set(),
+    wholeThreads: false,
     before: () => undefined,
 
     deliver(count, threads = count) {
@@ -90,10 +90,9 @@ export function fakeMailbox(pageSize = 500, now: () => number = Date.now): FakeM
 
     async fetch(wanted, call) {
       await begin('fetch', wanted, call, wanted.length === 1 ? 'single' : 'batch')
-      const threads = planRequests(wanted).flatMap(request => ('thread' in request ? [request.thread] : []))
-      const along = messages.filter(
-        one => threads.includes(one.thread) && !removed.has(one.id) && !fake.apart.has(one.id),
-      )
+      const requests = fake.wholeThreads ? planRequests(wanted) : []
+      const threads = requests.flatMap(request => ('thread' in request ? [request.thread] : []))
+      const along = messages.filter(one => threads.includes(one.thread) && !removed.has(one.id))
       const ids = new Set([...along.map(({ id }) => id), ...wanted.map(({ id }) => id)])
       return new Map([...ids].map((id): [MessageId, Fetched] => [id, found(id)]))
     },

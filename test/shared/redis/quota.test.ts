@@ -106,12 +106,12 @@ t.test('what was not spent is given back, and a reservation nobody settles runs 
   await serve(t, quota, 500, 25)
   granted(t, await quota.reserve({ units: 480, requests: 24 }))
   t.match(await quota.reserve({ units: 40, requests: 2 }), { leave: 'wait' }, 'whoever holds it may have sent it')
-  clock.ms += 9999
+  clock.ms += 4999
   t.match(await quota.reserve({ units: 5, requests: 40 }), { leave: 'wait' }, 'and may be waiting for its answer')
   clock.ms += 1
   granted(t, await quota.reserve({ units: 5, requests: 40 }))
   t.match(await quota.reserve({ units: 100, requests: 1 }), { leave: 'wait' }, 'its units count on')
-  clock.ms += 51_000
+  clock.ms += 56_000
   t.match(await quota.reserve({ units: 600, requests: 1 }), { leave: 'wait' }, 'for a minute after it ran out')
   await serve(t, quota, 400)
   clock.ms += MINUTE_MS + 250
