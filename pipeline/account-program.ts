@@ -1,5 +1,6 @@
-import { Argument, type Command, InvalidArgumentError } from 'commander'
+import { Argument, type Command } from 'commander'
 import { mailboxes, pause, rekey, resume } from './accounts.ts'
+import { checked, wholeNumber } from './arguments.ts'
 import type { CommandContext } from './commands.ts'
 import { connectGmail } from './connect/connect-gmail.ts'
 import { remove } from './remove-command.ts'
@@ -17,8 +18,13 @@ export function addAccountCommands(
     .description('connect a mailbox: its owner allows it in the browser')
     .addArgument(new Argument('<provider>', 'where the mailbox is').choices(['gmail']))
     .option('--address <address>', 'only this one')
-    .option('--port <port>', 'where the browser comes back to on this machine; 0 takes a free one', port, 0)
-    .option('--timeout <seconds>', 'how long to wait for its owner', seconds, 300)
+    .option(
+      '--port <port>',
+      'where the browser comes back to on this machine; 0 takes a free one',
+      checked(wholeNumber(0, 65_535)),
+      0,
+    )
+    .option('--timeout <seconds>', 'how long to wait for its owner', checked(wholeNumber(1, 86_400)), 300)
     .option('--json', 'print one JSON object', false)
     .action((_, { address, port, timeout, ...options }) =>
       connectGmail(contextOf(options), { address, port, timeoutSeconds: timeout }),
@@ -57,18 +63,4 @@ export function addAccountCommands(
     .action(async options => {
       if (!(await rekey(contextOf(options)))) process.exitCode = FAILED
     })
-}
-
-function port(text: string): number {
-  return wholeNumber(text, 0, 65_535)
-}
-
-function seconds(text: string): number {
-  return wholeNumber(text, 1, 86_400)
-}
-
-function wholeNumber(text: string, low: number, high: number): number {
-  const number = Number(text)
-  if (Number.isInteger(number) && number >= low && number <= high) return number
-  throw new InvalidArgumentError(`use a whole number from ${low} to ${high}.`)
 }

@@ -12,3 +12,8 @@ export function stateOf({ activeRun, synced, needsReauth, pausedAt }: MailboxRec
 export function sinceRead({ cursorAt }: MailboxRecord, now: number): string {
   return cursorAt === undefined ? 'never' : `${Math.round((now - cursorAt) / 1000)} s ago`
 }
+
+/** Whether it makes sense to ask its provider: it is neither paused nor waiting for its account. */
+export function isReachable({ needsReauth, pausedAt }: MailboxRecord): boolean {
+  return needsReauth === undefined && pausedAt === undefined
+}

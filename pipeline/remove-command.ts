@@ -5,15 +5,18 @@ import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
 import { readMailbox } from '../shared/redis/mailboxes.ts'
 import { removeMailbox } from '../shared/redis/remove.ts'
 import { createVault } from '../shared/redis/secrets.ts'
+import { readWatch } from '../shared/redis/watches.ts'
 import { createSeal } from '../shared/seal.ts'
 import { type CommandContext, withOffice } from './commands.ts'
 import { hasAccount, oauthApp } from './oauth-app.ts'
+import { openMailboxes } from './providers.ts'
 import { findSimulator } from './simulator.ts'
 import type { Office } from './wire.ts'
 
 /** What became of the access that the owner had granted. */
 type Access = 'taken back' | 'not taken back' | 'none'
 
+const STOP_WITHIN_MS = 5000
 const PERMISSIONS = 'https://myaccount.google.com/permissions'
 
 /**
@@ -55,13 +58,26 @@ export async function remove(context: CommandContext, name: string, options: { y
 // Google's word is wished for, not waited for: the mailbox goes in any case.
 async function takeBack(
   { config }: CommandContext,
-  { redis, keys }: Office,
+  office: Office,
   mailbox: MailboxId,
 ): Promise<{ access: Access; why?: string }> {
+  const { redis, keys } = office
   try {
     const grant = await createVault(redis, keys, createSeal(config.MAILBOXES_KEY)).read(mailbox)
     if (!grant) return { access: 'none' }
-    await revokeGrant(oauthApp(config, await findSimulator(config)), grant.refreshToken)
+    const simUrl = await findSimulator(config)
+    if ((await readWatch(redis, keys, mailbox)).expiresAt !== undefined) {
+      const call = { signal: AbortSignal.timeout(STOP_WITHIN_MS), meter: () => undefined }
+      // Pushes of a mailbox that is not there are dropped: it may be left watched.
+      await openMailboxes(
+        config,
+        simUrl,
+        office,
+      )(mailbox)
+        .stop(call)
+        .catch(() => undefined)
+    }
+    await revokeGrant(oauthApp(config, simUrl), grant.refreshToken)
     return { access: 'taken back' }
   } catch (error) {
     if (!(error instanceof MailError)) throw error

@@ -5,6 +5,7 @@ import { listMailboxes, type MailboxRecord } from '../shared/redis/mailboxes.ts'
 import { namedRunId } from './identity.ts'
 import type { Duty } from './keeper.ts'
 import type { Log } from './log.ts'
+import { isReachable } from './mailbox-state.ts'
 import { spread } from './spread.ts'
 import type { Office } from './wire.ts'
 
@@ -32,7 +33,7 @@ export function createSafetyPoll(
 
   return async isOurs => {
     if (now() < nextAt || !(await isOurs())) return
-    const records = (await listMailboxes(redis, keys)).filter(({ needsReauth }) => needsReauth === undefined)
+    const records = (await listMailboxes(redis, keys)).filter(isReachable)
     const due = records.filter(record => dueAt(record) <= now()).sort((a, b) => dueAt(a) - dueAt(b))
     const atOnce = Math.ceil((records.length * roundMs) / everyMs)
     for (const { mailbox } of due.slice(0, atOnce)) {

@@ -4,6 +4,7 @@ import { listMailboxes } from '../shared/redis/mailboxes.ts'
 import { noteWatched, noteWatchFailure, readWatch, type WatchRecord } from '../shared/redis/watches.ts'
 import type { Duty } from './keeper.ts'
 import type { Log } from './log.ts'
+import { isReachable } from './mailbox-state.ts'
 import type { Mailboxes } from './providers.ts'
 import { spread } from './spread.ts'
 import type { Office } from './wire.ts'
@@ -47,7 +48,7 @@ export function createWatchKeeping(office: Office, { mailboxes, log }: { mailbox
   }
 
   async function all(): Promise<Watched[]> {
-    const records = (await listMailboxes(redis, keys)).filter(({ needsReauth }) => needsReauth === undefined)
+    const records = (await listMailboxes(redis, keys)).filter(isReachable)
     const found = await Promise.all(
       records.map(async ({ mailbox }) => ({ mailbox, watch: await readWatch(redis, keys, mailbox) })),
     )

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { MailboxId } from '../mailbox.ts'
 import type { Keys } from './keys.ts'
+import { noteScript } from './scripts.ts'
 
 /** Whether a provider notifies of a mailbox's changes, as far as Redis knows. */
 export interface WatchRecord {
@@ -33,9 +34,8 @@ export async function noteWatched(
   mailbox: MailboxId,
   { expiresAt, now }: { expiresAt: number; now: number },
 ): Promise<void> {
-  const key = keys.mailbox(mailbox)
-  const fields = { watchExpiresAt: `${expiresAt}`, watchAskedAt: `${now}` }
-  await redis.multi().hset(key, fields).hdel(key, 'watchFailure', 'watchOff').exec()
+  const fields = { watchExpiresAt: expiresAt, watchAskedAt: now }
+  await note(redis, keys, mailbox, fields, ['watchFailure', 'watchOff'])
 }
 
 /** Notes that a mailbox's watch could not be renewed; the one there is goes on until it expires. */
@@ -45,11 +45,22 @@ export async function noteWatchFailure(
   mailbox: MailboxId,
   { failure, now }: { failure: string; now: number },
 ): Promise<void> {
-  await redis.hset(keys.mailbox(mailbox), { watchFailure: failure, watchAskedAt: `${now}` })
+  await note(redis, keys, mailbox, { watchFailure: failure, watchAskedAt: now })
 }
 
 /** Notes that a mailbox is not to be watched any more. */
 export async function noteUnwatched(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<void> {
-  const key = keys.mailbox(mailbox)
-  await redis.multi().hset(key, 'watchOff', '1').hdel(key, 'watchExpiresAt', 'watchAskedAt', 'watchFailure').exec()
+  await note(redis, keys, mailbox, { watchOff: 1 }, ['watchExpiresAt', 'watchAskedAt', 'watchFailure'])
+}
+
+// A mailbox that is removed while its provider is asked must not come back by what was answered.
+async function note(
+  redis: Redis,
+  keys: Keys,
+  mailbox: MailboxId,
+  fields: Record<string, string | number>,
+  forget: readonly string[] = [],
+): Promise<void> {
+  const entries = Object.entries(fields)
+  await noteScript(redis, [keys.mailbox(mailbox)], [entries.length, ...entries.flat(), ...forget])
 }

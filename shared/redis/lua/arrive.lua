@@ -12,7 +12,7 @@ local function answer(what)
   return what
 end
 
-if redis.call('EXISTS', mailbox) == 0 then return answer('unknown') end
+if redis.call('HEXISTS', mailbox, 'connectedAt') == 0 then return answer('unknown') end
 if redis.call('EXISTS', seen) == 1 then return answer('duplicate') end
 if ARGV[1] == '' then return answer('stale') end
 -- The one that can fail comes first: there is no rollback.
