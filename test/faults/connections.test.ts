@@ -10,6 +10,8 @@ import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 import { COMMIT, commandCount, isIntact, startReading } from './support.ts'
 
+/** Messages that are put into the cache: a script over the mailbox's key and one for each message. */
+const KEEP = /evalsha[\s\S]*:mailbox:[^\r]*\r\n\$\d+\r\n[^\r]*:msg:/i
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
@@ -100,9 +102,7 @@ t.test('connections that are reset in the middle of everything: nothing is lost 
 t.test('connections are cut in the middle of what is written to them: what Redis had half of is done once', async t => {
   const { proxy, pipeline, mailbox } = await proxied(t)
   mailbox.deliver(120, 24)
-  const half = [/\r\nset\r\n[\s\S]*:msg:/i, COMMIT, /:msg:[\s\S]*\r\nEX\r\n/, COMMIT].map(within =>
-    proxy.cutWithin(within),
-  )
+  const half = [KEEP, COMMIT, KEEP, COMMIT].map(within => proxy.cutWithin(within))
   await pipeline.request()
   await Promise.all(half.map(({ struck }) => struck))
   await pipeline.quiet()

@@ -64,6 +64,6 @@ t.test('a resync in a sandbox lists as it did, believes nothing to be gone, and 
   t.teardown(() => sandbox.office.close())
   const inputs = await selectInputs(office, listIds, { run: last.run })
   const replayed = await replayInto(office, sandbox, { stage: listIds, inputs, log: silent, signal })
-  t.match(replayed.runs, [{ listed: 3, deleted: 0, addsUp: true }])
+  t.match(replayed.runs, [{ listed: 3, context: 0, deleted: 0, addsUp: true }])
   t.ok(replayed.differences.every(({ kind }) => kind !== 'only now'))
 })
