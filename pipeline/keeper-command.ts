@@ -1,5 +1,6 @@
 import { trimIntake } from '../shared/redis/intake.ts'
 import { type CommandContext, staying } from './commands.ts'
+import { createGuards } from './guards.ts'
 import { type Keeper, startKeeper } from './keeper.ts'
 import { createLog, type Log } from './log.ts'
 import { reachMailboxes } from './mail-source.ts'
@@ -7,16 +8,17 @@ import { createOrphanSweep } from './orphan-sweep.ts'
 import type { Mailboxes } from './providers.ts'
 import { createSafetyPoll, pollEveryMs } from './safety-poll.ts'
 import { findSimulator } from './simulator.ts'
+import { createWarming } from './warming.ts'
 import { createWatchKeeping } from './watch-keeping.ts'
 import type { Office } from './wire.ts'
 
-/** A keeper with the configured pace and retention; it renews the watches of mailboxes that it can reach. */
+/** A keeper with the configured pace and retention; it renews the watches of mailboxes that it can reach, and keeps them warm. */
 export function keeperOf(
   office: Office,
   mailsluice: Log & { child(fields: object): Log },
   mailboxes: Mailboxes | undefined,
 ): Keeper {
-  const { KEEPER_INTERVAL, STREAM_RETENTION, GMAIL_PUBSUB_TOPIC } = office.config
+  const { KEEPER_INTERVAL, STREAM_RETENTION, GMAIL_PUBSUB_TOPIC, WARM_SHARE } = office.config
   const log = mailsluice.child({ stage: 'keeper' })
   const retentionMs = STREAM_RETENTION * 1000
   const intervalMs = KEEPER_INTERVAL * 1000
@@ -27,6 +29,9 @@ export function keeperOf(
     duties: [
       async isOurs => void ((await isOurs()) && (await trimIntake(office.redis, office.keys, retentionMs))),
       createSafetyPoll(office, { everyMs: pollEveryMs(office.config), roundMs: intervalMs, log }),
+      ...(WARM_SHARE > 0 && mailboxes
+        ? [createWarming(office, { mailboxes, guardOf: createGuards(office, mailsluice), roundMs: intervalMs, log })]
+        : []),
       createOrphanSweep(office, log),
       ...(GMAIL_PUBSUB_TOPIC && mailboxes ? [createWatchKeeping(office, { mailboxes, log })] : []),
     ],
@@ -37,7 +42,8 @@ export function keeperOf(
 export async function runKeeper(context: CommandContext): Promise<void> {
   const log = createLog(context.config, 'keeper')
   const { config } = context
-  const mailboxesIn = config.GMAIL_PUBSUB_TOPIC ? reachMailboxes(config, await findSimulator(config)) : undefined
+  const asksProviders = config.GMAIL_PUBSUB_TOPIC !== undefined || config.WARM_SHARE > 0
+  const mailboxesIn = asksProviders ? reachMailboxes(config, await findSimulator(config)) : undefined
   await staying({ ...context, log }, async office => {
     const keeper = keeperOf(office, log, mailboxesIn?.(office))
     await new Promise<void>(resolve => {

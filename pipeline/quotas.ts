@@ -30,6 +30,11 @@ export function openQuotas(
   }
 }
 
+/** How many units a minute the settings let be spent on a mailbox; 0 where its provider counts none. */
+export function unitsAMinute(mailbox: MailboxId, config: Config): number {
+  return providerOf(mailbox) === 'gmail' ? limitsOf(config).mailboxUnits : 0
+}
+
 /** What the settings let mailsluice spend at Gmail; on simulated mail everything, unless they say how much. */
 function limitsOf(config: Config): QuotaLimits {
   const most = config.GMAIL_BATCH_SIZE * config.GMAIL_MAX_CONCURRENT_BATCHES

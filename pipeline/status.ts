@@ -3,19 +3,23 @@ import { readBacklog } from '../shared/redis/backlog.ts'
 import { redisLabel } from '../shared/redis/connect.ts'
 import { readIntake } from '../shared/redis/intake.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
+import { listRuns, type RunRecord } from '../shared/redis/runs.ts'
 import { readWatch, type WatchRecord } from '../shared/redis/watches.ts'
 import { type CommandContext, table, withOffice } from './commands.ts'
 import { sinceRead, stateOf } from './mailbox-state.ts'
 import { STAGES } from './stages.ts'
 
+const NEWEST_RUNS = 100
+
 /** Shows what waits where, and how the mailboxes are. */
 export async function status(context: CommandContext): Promise<void> {
   await withOffice(context, async ({ redis, keys, now }) => {
-    const [records, backlog, intake, arrivals, server] = await Promise.all([
+    const [records, backlog, intake, arrivals, newest, server] = await Promise.all([
       listMailboxes(redis, keys),
       readBacklog(redis, keys, STAGES),
       readIntake(redis, keys),
       countArrivals(redis, keys),
+      listRuns(redis, keys, NEWEST_RUNS),
       redisLabel(redis),
     ])
     const mailboxes = await Promise.all(
@@ -25,7 +29,7 @@ export async function status(context: CommandContext): Promise<void> {
       }),
     )
     if (context.json) {
-      context.print(JSON.stringify({ redis: server, mailboxes, backlog, intake, arrivals }))
+      context.print(JSON.stringify({ redis: server, mailboxes, backlog, intake, arrivals, knownMail: atHand(newest) }))
       return
     }
     const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
@@ -37,8 +41,26 @@ export async function status(context: CommandContext): Promise<void> {
       boxes.push([record.mailbox, sinceRead(record, now()), record.watch.state, stateOf(record)])
     const { posted, duplicate, stale, unknown } = arrivals
     const came = `Notifications: ${posted} taken in, ${duplicate} repeated, ${stale} told nothing new, ${unknown} of unknown mailboxes`
-    context.print(`${server}\n${stages.toString()}\n${boxes.toString()}\n${came}`)
+    context.print(`${server}\n${stages.toString()}\n${boxes.toString()}\n${came}\n${knownMail(atHand(newest))}`)
   })
+}
+
+interface AtHand {
+  reread: number
+  lost: number
+  /** Of what was read again, how much the cache still had; `null` where nothing was. */
+  share: number | null
+}
+
+function atHand(runs: readonly RunRecord[]): AtHand {
+  const reread = runs.reduce((sum, run) => sum + run.reread, 0)
+  const lost = runs.reduce((sum, run) => sum + run.lost, 0)
+  return { reread, lost, share: reread > 0 ? (reread - lost) / reread : null }
+}
+
+function knownMail({ reread, lost, share }: AtHand): string {
+  const known = share === null ? 'unknown' : `${Math.floor(share * 100)} %`
+  return `Known mail at hand when a thread needed it again: ${known} (${reread - lost} of ${reread} messages, newest ${NEWEST_RUNS} runs)`
 }
 
 function stateOfWatch({ expiresAt, failure, off }: WatchRecord, now: number): string {

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Config } from '../shared/config.ts'
-import { type MailboxId, type Provider, providerOf } from '../shared/mailbox.ts'
+import type { MailboxId } from '../shared/mailbox.ts'
 import { createCache } from '../shared/redis/cache.ts'
 import type { RunEvent } from '../shared/redis/commit.ts'
 import { connectRedis, openRedis } from '../shared/redis/connect.ts'
@@ -11,7 +11,7 @@ import { createQueue } from '../shared/redis/queue.ts'
 import type { Run, Stage } from '../shared/stage.ts'
 import { oneAtATime } from './alone.ts'
 import { withBackpressure } from './backpressure.ts'
-import { createGuard, type Guard } from './breaker.ts'
+import { createGuards } from './guards.ts'
 import { consumerName, deadOnThisHost, newRunId } from './identity.ts'
 import type { Log } from './log.ts'
 import type { Mailboxes } from './providers.ts'
@@ -46,8 +46,6 @@ export async function openOffice(config: Config, url: string): Promise<Office> {
   return { config, redis, keys, url, now, newRunId: () => newRunId(now()), close: () => redis.disconnect() }
 }
 
-const BREAKER_OPEN_MS = 60_000
-
 /** Starts stages in this process, each with a consumer and a reading connection of its own. */
 export function startStages(
   stages: readonly Stage[],
@@ -62,7 +60,7 @@ export function startStages(
   const { config, redis, keys, now } = office
   const [firstStage] = STAGES
   const { quotas = openQuotas(office) } = options
-  const guards = new Map<Provider, Guard>()
+  const guardOf = createGuards(office, options.log)
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const alone = oneAtATime()
   const running = stages.map(stage => {
@@ -98,19 +96,10 @@ export function startStages(
     },
   }
 
-  function guardOf(provider: Provider): Guard {
-    const log = options.log.child({ provider })
-    const guard =
-      guards.get(provider) ??
-      createGuard({ threshold: config.CIRCUIT_BREAKER_FAILURE_THRESHOLD, openMs: BREAKER_OPEN_MS, now, log })
-    guards.set(provider, guard)
-    return guard
-  }
-
   function runFor(mailbox: MailboxId, call: Run['call']): Run {
     const quota = quotas(mailbox)
     return {
-      mailbox: guardOf(providerOf(mailbox))(options.mailboxes(mailbox)),
+      mailbox: guardOf(mailbox)(options.mailboxes(mailbox)),
       call: quota ? { ...call, quota } : call,
       cache: createCache(redis, keys, mailbox, config.CACHE_MESSAGE_TTL),
       ledger: createLedger(redis, keys, mailbox, now),

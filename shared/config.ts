@@ -107,6 +107,11 @@ const settings = z.object({
   GATEWAY_HOST: z.string().default('0.0.0.0'),
   GATEWAY_RATE_LIMIT: whole(1, 100_000_000, 60_000),
   CACHE_MESSAGE_TTL: whole(1, 31_536_000, 3600),
+  WARM_SHARE: z.coerce
+    .number({ error: 'a number from 0 to 0.5' })
+    .min(0, 'a number from 0 to 0.5')
+    .max(0.5, 'a number from 0 to 0.5')
+    .default(0),
   CACHE_SYNC_TOKEN_TTL: whole(60, 31_536_000, 86_400),
   BACKLOG_LIMIT: whole(10, 10_000_000, 10_000),
   STREAM_RETENTION: whole(60, 31_536_000, 259_200),

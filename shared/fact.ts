@@ -26,6 +26,7 @@ export type Fact = { from: Envelope } & (
   | { fact: 'window-grouped'; window: string; fresh: readonly Listed[]; gone: readonly Listed[] }
   | { fact: 'context-asked'; threads: readonly ThreadId[] }
   | { fact: 'thread-released'; thread: ThreadId; seen: string; version: string; empty?: boolean; delivery?: Delivery }
+  | { fact: 'known-read'; messages: number; lost: number }
   | { fact: 'release-handled' }
   | { fact: 'thread-settled'; thread: ThreadId; version: string; delivery?: Delivery }
   | HeldFact
@@ -49,6 +50,8 @@ export interface PendingThread {
   seen: string
   /** Its lost messages were asked for as often as makes sense. */
   contextAsked: boolean
+  /** It waited before, for lost messages that were asked for. */
+  cameBack: boolean
   /** It was dispatched before, in some version. */
   known: boolean
 }

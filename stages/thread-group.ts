@@ -50,8 +50,21 @@ async function release(item: Item, run: Run): Promise<Outcome<MergedWindow>> {
   const context = askContext(item, lost, run.now())
   return {
     deliveries: context.deliveries ?? [],
-    facts: [...released, ...(context.facts ?? []), { fact: 'release-handled', from: item }],
+    facts: [
+      ...released,
+      ...(context.facts ?? []),
+      ...readAgain(item, pending, held),
+      { fact: 'release-handled', from: item },
+    ],
   }
+}
+
+// Of a thread that comes back what was lost has been fetched, and says nothing of the cache any more.
+function readAgain(from: Item, pending: readonly PendingThread[], held: ReadonlyMap<string, Message>): Fact[] {
+  const looked = pending.filter(({ cameBack }) => !cameBack)
+  const known = looked.flatMap(({ ids, fresh }) => ids.filter(id => !fresh.includes(id)))
+  const lost = known.filter(id => !held.has(id)).length
+  return known.length > 0 ? [{ fact: 'known-read', from, messages: known.length, lost }] : []
 }
 
 function goOut(item: Item, pending: PendingThread, messages: readonly Message[], of: number, run: Run): Fact {

@@ -29,7 +29,7 @@ export function createCache(redis: Redis, keys: Keys, mailbox: MailboxId, ttlSec
     async put(messages) {
       if (messages.length === 0) return
       const touched = [keys.mailbox(mailbox), ...messages.map(({ id }) => keys.message(mailbox, id))]
-      await keepScript(redis, touched, [ttlSeconds, ...messages.map(message => JSON.stringify(message))])
+      await keepScript(redis, touched, [ttlSeconds, '', ...messages.map(message => JSON.stringify(message))])
     },
   }
 

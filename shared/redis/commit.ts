@@ -7,6 +7,7 @@ import type { Keys } from './keys.ts'
 import { createPlan } from './plan.ts'
 import type { RawEntry } from './queue.ts'
 import { commitScript } from './scripts.ts'
+import { WARM_SECONDS } from './warm.ts'
 
 /** An entry whose envelope was read. */
 export interface Entry<In = unknown> extends RawEntry {
@@ -53,6 +54,7 @@ export interface CommitOptions {
 const OPEN_WINDOWS = 2
 const KEEP_RUN_SECONDS = 7 * 24 * 3600
 const KEEP_MERGED_WINDOW_SECONDS = 3600
+const WARM_THREADS = 200
 
 /**
  * Commits work of one mailbox with one script call. Inputs of a mailbox that is not connected, or was not yet when they were written, are
@@ -109,6 +111,8 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
       longRunMs: options.longRunMs,
       keepSeconds: KEEP_RUN_SECONDS,
       keepMergedSeconds: KEEP_MERGED_WINDOW_SECONDS,
+      warmSeconds: WARM_SECONDS,
+      warmThreads: WARM_THREADS,
     },
   }
   const { keys, types, runs, texts } = plan.done()

@@ -44,6 +44,8 @@ export interface Keys {
   refreshing(mailbox: MailboxId): string
   /** What waits until the mailbox is resumed. */
   parked(mailbox: MailboxId): string
+  /** Threads that keep changing, by when they last went out. */
+  warm(mailbox: MailboxId): string
   /** What was spent on the mailbox of its provider's quota. */
   quota(mailbox: MailboxId): string
   /** What was spent on all mailboxes of the mailbox's provider. */
@@ -96,6 +98,7 @@ export function createKeys(prefix: string, count: number): Keys {
     secret: mailbox => at(partitionOf(mailbox), `secret:${mailbox}`),
     refreshing: mailbox => at(partitionOf(mailbox), `refreshing:${mailbox}`),
     parked: mailbox => at(partitionOf(mailbox), `parked:${mailbox}`),
+    warm: mailbox => at(partitionOf(mailbox), `warm:${mailbox}`),
     quota: mailbox => at(partitionOf(mailbox), `quota:${mailbox}`),
     projectQuota: mailbox => `${prefix}:quota:${providerOf(mailbox)}`,
     message: (mailbox, id) => at(partitionOf(mailbox), `msg:${mailbox}:${id}`),

@@ -66,6 +66,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
           fresh: JSON.parse(fresh[index] ?? '[]') as string[],
           seen: `${fresh[index] ?? ''}/${changed[index] ?? ''}`,
           contextAsked: Number(asked[index] ?? 0) >= CONTEXTS_A_THREAD,
+          cameBack: asked[index] != null,
           known: fields.includes('dispatched'),
         }
       })

@@ -128,6 +128,7 @@ export function createPlan(
           fact: rest.fact,
           thread: rest.thread,
           known: thread(rest.thread),
+          warm: plan.key(names.warm(from.mailbox), 'zset'),
           seen: rest.seen,
           version: rest.version,
           empty: rest.empty ?? false,

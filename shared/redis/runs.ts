@@ -20,6 +20,10 @@ export interface RunRecord {
   addsUp: boolean
   /** Known messages asked for again, because a thread that changed needed them or because they seemed to be gone. */
   context: number
+  /** Known messages that a thread needed again to go out. */
+  reread: number
+  /** Those of them that the cache had lost. */
+  lost: number
   /** Known messages that were found to be gone, or to be left out from now on. */
   deleted: number
   threads: number
@@ -92,6 +96,8 @@ export function runRecord(run: string, fields: Record<string, string>): RunRecor
     fates,
     addsUp: FATES.reduce((sum, fate) => sum + fates[fate], 0) === number('listed'),
     context: number('context'),
+    reread: number('reread'),
+    lost: number('lost'),
     deleted: number('deleted'),
     threads: number('threads'),
     tasks: number('tasks'),

@@ -124,6 +124,13 @@ apply['context-asked'] = function(f, run, key)
   end
 end
 
+-- It changes again and again, and is likely to go on so; the newest of these are remembered.
+local function keepWarm(warm, thread)
+  redis.call('ZADD', warm, plan.now, thread)
+  redis.call('ZREMRANGEBYRANK', warm, 0, -1 - plan.limits.warmThreads)
+  redis.call('EXPIRE', warm, plan.limits.warmSeconds)
+end
+
 apply['thread-released'] = function(f, run, key)
   -- What grew or shrank since it was looked at stays for the next release.
   if seenOf(run, f.thread) ~= f.seen then return end
@@ -133,8 +140,15 @@ apply['thread-released'] = function(f, run, key)
   if f.empty then redis.call('EXPIRE', KEYS[f.known], plan.limits.keepSeconds) end
   if not f.to then return end
   redis.call('HSET', KEYS[f.known], 'released', f.version)
+  local before = redis.call('HGET', KEYS[f.known], 'dispatchedAt')
+  if before and plan.now - before < plan.limits.warmSeconds * 1000 then keepWarm(KEYS[f.warm], f.thread) end
   add(f.to, ARGV[f.envelope])
   redis.call('HINCRBY', key, 'threads', 1)
+end
+
+apply['known-read'] = function(f, run, key)
+  redis.call('HINCRBY', key, 'reread', f.messages)
+  redis.call('HINCRBY', key, 'lost', f.lost)
 end
 
 apply['release-handled'] = function(f, run, key)

@@ -1,0 +1,32 @@
+import type { Redis } from 'ioredis'
+import type { Cursor, Listed, MailboxId } from '../mailbox.ts'
+import type { Message } from '../message.ts'
+import type { Keys } from './keys.ts'
+import { messageIdsIn } from './known.ts'
+import { keepScript } from './scripts.ts'
+
+/** How soon after its last dispatch a thread must go out again to be kept warm, and for how long it then is. */
+export const WARM_SECONDS = 24 * 3600
+
+/** The messages of a mailbox's threads that keep changing, those of the thread that last went out first; a few hundred threads at most. */
+export async function warmMessages(redis: Redis, keys: Keys, mailbox: MailboxId, now: number): Promise<Listed[]> {
+  const since = now - WARM_SECONDS * 1000
+  const threads = await redis.zrevrangebyscore(keys.warm(mailbox), '+inf', since)
+  const known = await Promise.all(threads.map(thread => redis.hkeys(keys.thread(mailbox, thread))))
+  return threads.flatMap((thread, place) => messageIdsIn(known[place] ?? []).map(id => ({ id, thread })))
+}
+
+/**
+ * Keeps messages that were fetched outside of a run, while the mailbox was at this cursor. If a run is under way or has moved the cursor
+ * meanwhile they may be older than what the run knows, and none is kept; whether they are.
+ */
+export async function keepAtRest(
+  redis: Redis,
+  keys: Keys,
+  { mailbox, cursor, ttlSeconds }: { mailbox: MailboxId; cursor: Cursor; ttlSeconds: number },
+  messages: readonly Message[],
+): Promise<boolean> {
+  const touched = [keys.mailbox(mailbox), ...messages.map(({ id }) => keys.message(mailbox, id))]
+  const texts = messages.map(message => JSON.stringify(message))
+  return (await keepScript(redis, touched, [ttlSeconds, cursor, ...texts])) === messages.length
+}
