@@ -1,27 +1,14 @@
 import { lookAgain, newestAnnounced } from '../shared/announced.ts'
-import { countThreads, keepThreads } from '../shared/by-thread.ts'
 import { followChanges } from '../shared/changes.ts'
 import { askVerification, joined } from '../shared/context.ts'
 import type { Envelope, Lane } from '../shared/envelope.ts'
-import type { Fact } from '../shared/fact.ts'
 import type { Changes, Cursor, Listed } from '../shared/mailbox.ts'
-import { follow, type Outcome, type Run, type Stage } from '../shared/stage.ts'
+import { afterPage, lastPage, nextPage, type Place } from '../shared/paging.ts'
+import type { Outcome, Run, Stage } from '../shared/stage.ts'
 import { messageIds, missingIds, type WatchEvent, watchEvents } from '../shared/streams.ts'
+import { openWindow } from '../shared/window.ts'
 
 type Event = Envelope<WatchEvent>
-
-/** Where a page of a run is listed from; `from` is the mailbox's cursor as the run found it, `syncedAt` when it last moved. */
-interface Place {
-  since: Cursor
-  from: Cursor
-  token?: string | undefined
-  syncedAt?: number | undefined
-  verifyThen?: Cursor | undefined
-  window: number
-  /** The history id that notifications named, and when the run that is to reach it began. */
-  announced?: string | undefined
-  begunAt?: number | undefined
-}
 
 const SUSPECTS_A_PAGE = 500
 
@@ -72,16 +59,14 @@ async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promis
     const fresh = await run.mailbox.open(run.call, syncedAt)
     return listPage(item, 'bulk', { ...place, since: fresh.cursor, token: undefined }, run)
   }
-  const { deliveries, facts } = openWindow(item, lane, window, await unknownIn(changes, run), run)
-  return {
-    deliveries: [...deliveries, ...(again?.deliveries ?? [])],
-    facts: [
-      ...(await followChanges(item, changes, window, run)),
-      ...facts,
-      ...(changes.present ? [cleared(item, changes.present)] : []),
-      ...after(item, lane, place, changes, run),
-    ],
-  }
+  const followed = await followChanges(item, changes, window, run)
+  const unknown = await unknownIn(changes, run)
+  const listing = { item, lane, now: run.now() }
+  return joined([
+    { deliveries: again?.deliveries ?? [], facts: followed },
+    openWindow(listing, window, unknown),
+    { facts: [...cleared(item, changes), ...afterPage(listing, place, changes)] },
+  ])
 }
 
 // What is known need not be read again because the provider has forgotten when it came.
@@ -91,52 +76,17 @@ async function unknownIn({ ids, overlaps }: Changes, run: Run): Promise<readonly
   return ids.filter(({ id }) => !known.has(id))
 }
 
-function openWindow(item: Event, lane: Lane, window: number, listed: readonly Listed[], run: Run) {
-  if (listed.length === 0) return { deliveries: [], facts: [] }
-  // Beside each other, messages of a thread come into one batch and can be fetched as one.
-  const ids = keepThreads(listed)
-  const ofThread = countThreads(ids.filter(({ filtered }) => filtered === undefined))
-  const deliveries = ids.map((one, index) => {
-    const body = { ...one, window: `${window}`, index, of: ids.length, ofThread: ofThread(one.thread) }
-    return follow(item, messageIds, `${item.run}/${window}/${index}`, body, run.now(), lane)
-  })
-  const fact: Fact = { fact: 'window-opened', from: item, window: `${window}`, context: false, items: ids }
-  return { deliveries, facts: [fact] }
-}
-
-function cleared(item: Event, present: readonly Listed[]): Fact {
-  return { fact: 'suspects-cleared', from: item, ids: present.map(({ id }) => id) }
-}
-
-function after(item: Event, lane: Lane, place: Place, { next, cursor, present }: Changes, run: Run): Fact[] {
-  if (next !== undefined) return [nextPage(item, lane, { ...place, token: next }, run)]
-  if (cursor === undefined) return [{ fact: 'page-listed', from: item }]
-  if (present) return [nextPage(item, lane, { ...place, token: '', verifyThen: cursor }, run)]
-  return lastPage(item, place, cursor)
+function cleared(item: Event, { present }: Changes) {
+  return present ? [{ fact: 'suspects-cleared', from: item, ids: present.map(({ id }) => id) } as const] : []
 }
 
 // The cursor waits for what is to be verified: a run that breaks off finds it again.
 async function verify(item: Event, place: Place, cursor: Cursor, run: Run): Promise<Outcome<WatchEvent>> {
   const suspects = await run.ledger.suspects(item.run, SUSPECTS_A_PAGE)
-  const { deliveries = [], facts = [] } = askVerification(item, place.window, suspects, run.now())
+  const listing = { item, lane: item.lane, now: run.now() }
   const isLast = suspects.length < SUSPECTS_A_PAGE
-  const then = isLast ? lastPage(item, place, cursor) : [nextPage(item, item.lane, place, run)]
-  return { deliveries, facts: [...facts, ...then] }
-}
-
-function nextPage(item: Event, lane: Lane, { window, token = '', begunAt: _, ...place }: Place, run: Run): Fact {
-  const page = { ...place, token, window: window + 1 }
-  const id = `${item.run}/page/${page.window}`
-  return {
-    fact: 'page-listed',
-    from: item,
-    next: follow(item, watchEvents, id, { cause: 'page', page }, run.now(), lane),
-  }
-}
-
-function lastPage(item: Event, { from }: Place, cursor: Cursor): Fact[] {
-  return [
-    { fact: 'cursor-moved', from: item, was: from, to: cursor },
-    { fact: 'page-listed', from: item },
-  ]
+  return joined([
+    askVerification(item, place.window, suspects, listing.now),
+    { facts: isLast ? lastPage(listing, place, cursor) : [nextPage(listing, place)] },
+  ])
 }
