@@ -85,14 +85,22 @@ export function matchParts(contentIds: readonly string[], parts: readonly Part[]
 
 function parsePart(lines: readonly string[]): Part {
   const statusAt = lines.findIndex(line => /^HTTP\/\d/i.test(line))
-  const outer = headersOf(statusAt < 0 ? lines : lines.slice(0, statusAt))
+  const head = statusAt < 0 ? lines : lines.slice(0, statusAt)
+  const outer = headersOf(head)
   const contentId = idOf(outer.get('content-id') ?? '')
-  const status = Number(/^HTTP\/[\d.]+\s+(\d{3})(?:\s|$)/i.exec(lines[statusAt] ?? '')?.[1] ?? 0)
+  const told = /^HTTP\/[\d.]+\s+(\d{3})(?:\s|$)/i.exec(lines[statusAt] ?? '')?.[1]
+  const status = isHead(head) ? Number(told ?? 0) : 0
   if (status === 0) return { contentId, status, headers: new Map(), body: '' }
   const inner = lines.slice(statusAt + 1)
   const blankAt = inner.findIndex(line => line.trim() === '')
   const headers = headersOf(blankAt < 0 ? inner : inner.slice(0, blankAt))
   return { contentId, status, headers, body: blankAt < 0 ? '' : inner.slice(blankAt).join('\n').trim() }
+}
+
+// Two parts run together where a damaged line hides the end of the first: the status that is found would be the other's.
+function isHead(lines: readonly string[]): boolean {
+  const ids = lines.filter(line => /^content-id\s*:/i.test(line))
+  return ids.length <= 1 && lines.every(line => line.trim() === '' || /^[^\s:]+\s*:|^[ \t]+\S/.test(line))
 }
 
 function headersOf(lines: readonly string[]): ReadonlyMap<string, string> {

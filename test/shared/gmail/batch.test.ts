@@ -196,3 +196,15 @@ t.test('a recorded Gmail answer without usable ids is matched by order', { skip 
     ),
   )
 })
+
+t.test('where a damaged line makes two parts one, neither gets the status of the other', async t => {
+  const { body } = batchAnswer([
+    { contentId: '<response-m0>', status: '429 Too Many Requests', body: { error: { code: 429 } } },
+    { contentId: '<response-m1>', status: '404 Not Found', body: { error: { code: 404 } } },
+  ])
+  const runTogether = (text: string) =>
+    text.replace(/(?!^)\r\n--batch_abc(?!-)/, '\0\0--batch_abc').replace('\r\nHTTP', '\0\0HTTP')
+  t.same(outline(parseBatch(TYPE, runTogether(body))), [['m0', 0, '']])
+  const withoutText = body.replace(/\{[^}]*\}\s*\}/, '')
+  t.same(outline(parseBatch(TYPE, runTogether(withoutText))), [['m0', 0, '']])
+})
