@@ -106,6 +106,8 @@ export function networkError(thrown: unknown, doing: string): MailError {
 
 interface Said {
   code: number | undefined
+  /** It is a whole error of Google's, whether its reason is known or not. */
+  whole: boolean
   reasons: string[]
   message: string
   retryDelay: string | undefined
@@ -131,19 +133,21 @@ const oauthError = z.object({ error: z.string() })
 
 function readError(body: unknown): Said {
   const oauth = oauthError.safeParse(body).data
-  if (oauth) return { code: undefined, reasons: namesIn([oauth.error]), message: '', retryDelay: undefined }
+  if (oauth)
+    return { code: undefined, whole: true, reasons: namesIn([oauth.error]), message: '', retryDelay: undefined }
   const error = apiError.safeParse(body).data?.error
-  if (!error) return { code: undefined, reasons: [], message: '', retryDelay: undefined }
+  if (!error) return { code: undefined, whole: false, reasons: [], message: '', retryDelay: undefined }
   const reasons = [...error.errors, ...error.details].map(({ reason }) => reason)
   return {
     code: error.code,
+    whole: error.code !== undefined,
     reasons: namesIn([...reasons, error.status]),
     message: error.message,
     retryDelay: error.details.find(detail => detail.retryDelay)?.retryDelay,
   }
 }
 
-function kindOf({ status, body }: Answer, { code, reasons }: Said, notFound: ErrorKind): ErrorKind {
+function kindOf({ status, body }: Answer, { code, whole, reasons }: Said, notFound: ErrorKind): ErrorKind {
   const kinds = reasons.map(reason => REASONS[plain(reason)])
   if (kinds.includes('throttled') || status === 429) return 'throttled'
   if (status >= 500 || status === 408) return 'unavailable'
@@ -154,8 +158,8 @@ function kindOf({ status, body }: Answer, { code, reasons }: Said, notFound: Err
   if (status === 401) return 'unauthorized'
   if (isNotFound({ status, body })) return notFound
   if (status === 409) return 'unavailable'
-  if (code !== undefined || reasons.length > 0) return 'rejected'
-  // Without a word of the API's it comes from something in between: a 403 or 404 page says nothing about the mail.
+  if (whole) return 'rejected'
+  // Without a whole word of the API's it was damaged, or comes from something in between: a 403 or 404 page says nothing about the mail.
   return status === 403 || status === 404 ? 'unavailable' : 'unparsable'
 }
 

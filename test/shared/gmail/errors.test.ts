@@ -47,6 +47,12 @@ t.test('the reason decides, not the status', async t => {
     t.equal(judge(status, body).kind, kind, `${status} ${JSON.stringify(body).slice(0, 70)}`)
 })
 
+t.test('what was damaged on its way refuses nothing for good', async t => {
+  const damaged = { error: { ' ode': 404, errors: [{ reason: 'AotFound' }] } }
+  t.equal(judge(404, damaged).kind, 'unavailable')
+  t.equal(judge(400, { error: { errors: [{ reason: 'invalidArgumant' }] } }).kind, 'unparsable')
+})
+
 t.test('a history id that is too old is expired', async t => {
   const answer = { status: 404, body: apiError(404, 'notFound') }
   t.equal(errorOf(answer, 'history.list', { notFound: 'expired' }).kind, 'expired')
