@@ -3,23 +3,17 @@ import { from, ignoreElements, lastValueFrom, mergeMap, type Observable } from '
 import { type Envelope, parseEnvelope, salvageEnvelope } from '../shared/envelope.ts'
 import { asMailError, MailError } from '../shared/error.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
-import {
-  type CommitOptions,
-  type Committed,
-  commitWork,
-  type Entry,
-  type RunEvent,
-  type Work,
-} from '../shared/redis/commit.ts'
+import { type CommitOptions, commitWork, type Entry, type RunEvent, type Work } from '../shared/redis/commit.ts'
 import { isRedisError } from '../shared/redis/connect.ts'
 import { type Queue, type RawEntry, SUSPECT } from '../shared/redis/queue.ts'
-import type { Pace, Run, Stage } from '../shared/stage.ts'
+import type { Outcome, Pace, Run, Stage } from '../shared/stage.ts'
 import type { OneAtATime } from './alone.ts'
 import { inBatches } from './batches.ts'
 import type { Log } from './log.ts'
 import { createMeter, type Meter } from './meter.ts'
 import { startReader } from './reader.ts'
 import { isPoisoned, type RecoverPolicy } from './recover.ts'
+import { stageTeller } from './tell-stage.ts'
 import { sleep } from './wait.ts'
 import { workOf, workOfUnreadable } from './work-of.ts'
 
@@ -47,11 +41,11 @@ export interface StageOptions {
 }
 
 const COMMIT_AGAIN_MS = 250
-const COMPLAIN_EVERY_MS = 60_000
 const LONGEST_REDIS_WAIT_MS = 5000
 const HEARTBEATS_A_LEASE = 3
 const ABORT_GRACE_MS = 500
 const MOST_TRIALS = 3
+const LATE_AFTER_LEASES = 5
 
 /** Runs a stage: read on credit, batch by mailbox, handle, and commit each batch whole. Errors never leave a batch. */
 export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningStage {
@@ -67,7 +61,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     log,
   })
   const aborted = new AbortController()
-  let complainAt = 0
+  const tell = stageTeller(log, now)
   const heartbeat = setInterval(() => void holdAll(), leaseMs / HEARTBEATS_A_LEASE)
   const finished = lastValueFrom(
     reader.entries.pipe(
@@ -145,10 +139,20 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       if (!first) return
       const { mailbox } = first.envelope
       const run = options.runFor(mailbox, { signal: aborted.signal, meter: meter.count })
-      const outcome = await stage.handle({ mailbox, items: entries.map(({ envelope }) => envelope) }, run)
+      const outcome = await handled(mailbox, entries, run)
       await commit(workOf(stage, entries, outcome, recording(meter)))
     } catch (error) {
       await failed(entries, error, { meter, waitMs })
+    }
+  }
+
+  async function handled(mailbox: MailboxId, entries: Entry<In>[], run: Run): Promise<Outcome<In>> {
+    const lateMs = leaseMs * LATE_AFTER_LEASES
+    const late = setTimeout(() => tell.ofLateness(mailbox, entries.length, lateMs), lateMs)
+    try {
+      return await stage.handle({ mailbox, items: entries.map(({ envelope }) => envelope) }, run)
+    } finally {
+      clearTimeout(late)
     }
   }
 
@@ -160,7 +164,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     if (aborted.signal.aborted) return
     // Redis is at fault, not the batch: it keeps, and the provider is not asked in vain too often.
     if (isRedisError(thrown)) {
-      complain(thrown, entries.length)
+      tell.ofRedis(thrown, entries.length)
       await sleep(waitMs, aborted.signal)
       return work(entries, meter, Math.min(waitMs * 2, LONGEST_REDIS_WAIT_MS))
     }
@@ -194,7 +198,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     reader.done(done.inputs)
     for (const { dueAt } of done.delays) reader.expect(dueAt)
     // Of several times the first may have happened, and only its answer was lost.
-    if (times === 1) tellOfTakeover(done, committed)
+    if (times === 1) tell.ofTakeover(committed.acked)
     for (const event of committed.events) options.onEvent(event)
   }
 
@@ -204,23 +208,11 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       try {
         return await ask()
       } catch (error) {
-        complain(error, entries)
+        tell.ofRedis(error, entries)
         await sleep(COMMIT_AGAIN_MS, aborted.signal)
       }
     }
     return undefined
-  }
-
-  function complain(error: unknown, entries: number): void {
-    if (now() < complainAt) return
-    complainAt = now() + COMPLAIN_EVERY_MS
-    log.error({ error: String(error), entries }, 'Redis does not do what is asked of it; trying again')
-  }
-
-  function tellOfTakeover({ inputs }: Work, { acked }: Committed): void {
-    const entries = acked.filter(ours => !ours).length
-    if (entries === 0) return
-    log.warn({ entries, of: inputs.length }, 'another consumer had taken over: its result counts, ours is dropped')
   }
 
   async function holdAll(): Promise<void> {

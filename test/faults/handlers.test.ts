@@ -23,7 +23,7 @@ t.test(
     mailbox.deliver(100, 20)
     let calls = 0
     mailbox.before = kind => (kind === 'fetch' && ++calls === 1 ? new Promise(() => {}) : undefined)
-    const { stop } = startBeside(t, pipeline, mailbox, [batchFetch])
+    const { stop, lines } = startBeside(t, pipeline, mailbox, [batchFetch])
     await pipeline.request()
     await until(async () => (await balanceOf(pipeline)).done === 80, 'the others are done')
     const other = await startWorker(t, { settings: settingsOf(pipeline), url: redis.url, messages: 100, threads: 20 })
@@ -31,6 +31,7 @@ t.test(
     await until(() => performance.now() - begun > 2 * LEASE_MS, 'two leases')
     t.match(await balanceOf(pipeline), { astray: [], done: 80, inWork: 20 }, 'it keeps what it has')
     t.equal(other.asked(), 0, 'and nobody else is given it')
+    await until(() => lines.some(({ text }) => text.startsWith('still at work on a batch')), 'it is told')
     const stopping = performance.now()
     await stop(300)
     t.ok(performance.now() - stopping < 3000, 'it stops in time all the same')
