@@ -1,9 +1,9 @@
 import { MailError } from '../shared/error.ts'
 import { isDeadGrant, type OAuthApp, refreshGrant } from '../shared/gmail/oauth.ts'
-import { type AccessTokens, isEnding, isYoung } from '../shared/gmail/tokens.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import type { Lease } from '../shared/redis/lease.ts'
 import type { AccessToken, Grant, Vault } from '../shared/redis/secrets.ts'
+import { type AccessTokens, isEnding, isYoung } from '../shared/tokens.ts'
 import { sleep } from './wait.ts'
 
 export interface SharedTokensOptions {

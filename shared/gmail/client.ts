@@ -2,10 +2,11 @@ import { gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js'
 import fetch from 'node-fetch'
 import { MailError } from '../error.ts'
 import type { Call, CallKind } from '../mailbox.ts'
+import type { AccessTokens } from '../tokens.ts'
 import { type Answer, networkError } from './errors.ts'
 import { retryAfterIn } from './headers.ts'
 import { spend, spentOn, takeLeave } from './spend.ts'
-import { type AccessTokens, ownTokens } from './tokens.ts'
+import { ownTokens } from './tokens.ts'
 
 /** A Google OAuth client and the refresh token that a mailbox's owner gave it. */
 export interface GmailAccount {
