@@ -71,7 +71,7 @@ const planted: { what: string; rule: RegExp; files: Record<string, string> }[] =
   },
   {
     what: 'an adapter that imports its sibling',
-    rule: /shared\/gmail\/ imports itself and shared\/\*\.ts only/,
+    rule: /shared\/gmail\/ imports itself, shared\/http\/ and shared\/\*\.ts only/,
     files: { 'shared/gmail/a.ts': "import { b } from '../redis/b.ts'" },
   },
   {

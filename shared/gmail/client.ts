@@ -1,11 +1,11 @@
 import { gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js'
 import fetch from 'node-fetch'
-import { MailError } from '../error.ts'
-import type { Call, CallKind } from '../mailbox.ts'
+import type { Answer } from '../http/answer.ts'
+import { spend, takeLeave } from '../http/leave.ts'
+import { retryAfterIn } from '../http/retry-after.ts'
+import { createSender, type Sending } from '../http/sender.ts'
 import type { AccessTokens } from '../tokens.ts'
-import { type Answer, networkError } from './errors.ts'
-import { retryAfterIn } from './headers.ts'
-import { spend, spentOn, takeLeave } from './spend.ts'
+import { spentOn } from './spend.ts'
 import { ownTokens } from './tokens.ts'
 
 /** A Google OAuth client and the refresh token that a mailbox's owner gave it. */
@@ -23,14 +23,6 @@ export interface ClientOptions {
   tokenUrl: string
   timeoutMs?: number | undefined
   now?: () => number
-}
-
-/** One HTTP request to be sent: what it is, for messages; for which call; and what the call's meter is told when it is sent. */
-interface Sending {
-  doing: string
-  call: Call
-  kind: CallKind
-  units: number
 }
 
 type Request = (
@@ -72,6 +64,7 @@ export function gmailClient(options: ClientOptions): GmailClient {
     responseType: 'json',
     validateStatus: () => true,
   })
+  const send = createSender({ provider: 'Google', tokens, timeoutMs })
   const batchUrl = new URL('batch/gmail/v1', rootUrl).href
 
   return {
@@ -97,50 +90,5 @@ export function gmailClient(options: ClientOptions): GmailClient {
           retryAfter: retryAfterIn(answer.headers),
         }
       }),
-  }
-
-  function send<T extends Answer>(
-    sending: Sending,
-    request: (authorization: string, signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const { doing, call, kind, units } = sending
-    return within(sending, timeoutMs, async signal => {
-      const token = await tokens.get(doing, signal)
-      // Who gave up while others still wait for the token must not send.
-      signal.throwIfAborted()
-      call.meter(kind, units)
-      const answer = await request(`Bearer ${token}`, signal).catch(thrown => {
-        throw networkError(thrown, doing)
-      })
-      if (answer.status === 401 && (await tokens.refused(token))) {
-        throw new MailError('unavailable', `${doing}: the access token is not good any more; another is asked for`)
-      }
-      return answer
-    })
-  }
-}
-
-// Ends with the work, the caller's abort or the time limit, whichever is first. AbortSignal.any would do, but a signal that lives
-// as long as the process holds on to every signal made from it in Node 20.
-async function within<T>({ doing, call }: Sending, timeoutMs: number, work: (signal: AbortSignal) => Promise<T>) {
-  const { signal } = call
-  if (signal.aborted) throw new MailError('unavailable', `${doing}: given up before it was sent`)
-  const controller = new AbortController()
-  let giveUp = () => {}
-  let timer: NodeJS.Timeout | undefined
-  const ended = new Promise<never>((_, reject) => {
-    const end = (why: string) => {
-      reject(new MailError('unavailable', `${doing}: ${why}`))
-      controller.abort()
-    }
-    giveUp = () => end('given up before an answer came')
-    signal.addEventListener('abort', giveUp)
-    timer = setTimeout(() => end(`no answer from Google within ${timeoutMs} ms`), timeoutMs)
-  })
-  try {
-    return await Promise.race([work(controller.signal), ended])
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', giveUp)
   }
 }

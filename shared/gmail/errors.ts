@@ -1,14 +1,8 @@
 import { z } from 'zod'
 import { type ErrorKind, MailError } from '../error.ts'
+import type { Answer } from '../http/answer.ts'
+import { waitIn } from '../http/retry-after.ts'
 import type { Refusal } from '../quota.ts'
-
-/** An HTTP answer of Google's, or a part of a batch answer: the body as JSON where it is JSON, else as text. */
-export interface Answer {
-  status: number
-  body: unknown
-  /** The Retry-After header as it came. */
-  retryAfter?: string | undefined
-}
 
 /** How an answer is judged where the answer alone does not say: the time for dates in it, and what a 404 of the API means. */
 export interface Judging {
@@ -48,7 +42,6 @@ const REASONS: Readonly<Record<string, ErrorKind>> = {
 }
 
 const DAILY_LIMIT_WAIT_MS = 10 * 60_000
-const LONGEST_WAIT_MS = 24 * 3_600_000
 
 const REMEDIES: Partial<Record<ErrorKind, string>> = {
   unauthorized: 'connect the mailbox again',
@@ -94,14 +87,6 @@ export function isNotFound({ status, body }: Answer): boolean {
 /** Whether a search was refused because of the scope; Google has no reason of its own for it, only words: "Metadata scope does not support 'q' parameter". */
 export function isSearchRefused({ status, body }: Answer): boolean {
   return status === 403 && /metadata scope .*\bq\b/i.test(readError(body).message)
-}
-
-/** The MailError of a call that got no answer: connection faults, timeouts, aborts; `unavailable`, with the system's code alone. */
-export function networkError(thrown: unknown, doing: string): MailError {
-  if (thrown instanceof MailError) return thrown
-  // The thrown error is no cause: HTTP clients keep the request in it, and its bearer.
-  const code = codeOf(thrown)
-  return new MailError('unavailable', `${doing}: no answer from Google${code ? ` (${code})` : ''}`)
 }
 
 interface Said {
@@ -169,15 +154,6 @@ function retryAfterMs(header: string | undefined, { message, retryDelay }: Said,
   return waitIn(header, now) ?? waitIn(retryDelay, now) ?? waitIn(told?.replace(/[.,;]+$/, ''), now)
 }
 
-// Seconds, with or without a fraction and a unit, or a date.
-function waitIn(text: string | undefined, now: number): number | undefined {
-  const trimmed = text?.trim()
-  if (!trimmed) return undefined
-  const seconds = /^(\d*\.?\d+)(?:\s*s(?:ec(?:ond)?s?)?)?$/i.exec(trimmed)?.[1]
-  const wait = seconds === undefined ? Date.parse(trimmed) - now : Number(seconds) * 1000
-  return Number.isNaN(wait) ? undefined : Math.min(LONGEST_WAIT_MS, Math.max(0, Math.ceil(wait)))
-}
-
 // A reason is repeated in messages only where it looks like one.
 function namesIn(texts: readonly (string | undefined)[]): string[] {
   return texts.filter((text): text is string => text !== undefined && /^[A-Za-z]\w{1,59}$/.test(text))
@@ -185,10 +161,4 @@ function namesIn(texts: readonly (string | undefined)[]): string[] {
 
 function plain(reason: string): string {
   return reason.replaceAll('_', '').toLowerCase()
-}
-
-function codeOf(thrown: unknown): string | undefined {
-  const coded = z.object({ code: z.string().regex(/^[A-Z][A-Za-z_0-9]+$/) })
-  const held = z.object({ cause: coded }).safeParse(thrown).data?.cause ?? coded.safeParse(thrown).data
-  return held?.code
 }

@@ -1,8 +1,9 @@
 import { auth } from 'googleapis/build/src/apis/gmail/index.js'
 import { z } from 'zod'
 import { MailError } from '../error.ts'
-import { errorOf, networkError } from './errors.ts'
-import { retryAfterIn } from './headers.ts'
+import { retryAfterIn } from '../http/retry-after.ts'
+import { networkError } from '../http/sender.ts'
+import { errorOf } from './errors.ts'
 
 /** An OAuth client of a Google Cloud project, and where Google (or a simulator) answers. */
 export interface OAuthApp {
@@ -150,5 +151,5 @@ function oauthError(thrown: unknown, doing: string): MailError {
   // An answer without a token is none of Google's.
   return thrown === undefined
     ? new MailError('unavailable', `${doing}: the answer holds no token`)
-    : networkError(thrown, doing)
+    : networkError(thrown, doing, 'Google')
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { MailError } from '../error.ts'
+import type { Answer } from '../http/answer.ts'
 import type { Fetched } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
-import { type Answer, errorOf, isNotFound } from './errors.ts'
+import { errorOf, isNotFound } from './errors.ts'
 import { readMessage } from './message.ts'
 import type { Request } from './plan.ts'
 

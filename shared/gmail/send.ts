@@ -1,13 +1,15 @@
 import { MailError } from '../error.ts'
+import type { Answer } from '../http/answer.ts'
+import { spend, takeLeave } from '../http/leave.ts'
 import type { Call, Fetched } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
 import { encodeBatch, matchParts, type Part, parseBatch } from './batch.ts'
 import type { BatchAnswer, GmailClient } from './client.ts'
-import { type Answer, errorOf } from './errors.ts'
+import { errorOf } from './errors.ts'
 import { doingOf, failure, holdsForAll, isFinal, type Judge, judge } from './outcome.ts'
 import { idsOf, pathOf, queryOf, type Request, unitsOf } from './plan.ts'
 import type { QuotaCosts } from './quota.ts'
-import { spend, spentOn, takeLeave } from './spend.ts'
+import { spentOn } from './spend.ts'
 
 /** What sending needs to know: `fields` is the partial answer that is asked for, to which `id` and `threadId` are added. */
 export interface SendOptions extends Judge {

@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import t from 'tap'
 import { MailError } from '../../../shared/error.ts'
-import { errorOf, isNotFound, networkError, refusalOf } from '../../../shared/gmail/errors.ts'
+import { errorOf, isNotFound, refusalOf } from '../../../shared/gmail/errors.ts'
+import { networkError } from '../../../shared/http/sender.ts'
 import { apiError } from './google.ts'
 
 const NOW = Date.UTC(2026, 10, 2, 12)
@@ -131,13 +132,13 @@ t.test('a call without an answer is unavailable and keeps no request', async t =
     code: 'ECONNRESET',
     config: { headers: 'secret' },
   })
-  const error = networkError(thrown, 'messages.list')
+  const error = networkError(thrown, 'messages.list', 'Google')
   t.equal(error.kind, 'unavailable')
   t.equal(error.message, 'messages.list: no answer from Google (ECONNRESET)')
   t.equal(error.cause, undefined)
-  t.equal(networkError('what?', 'messages.list').message, 'messages.list: no answer from Google')
+  t.equal(networkError('what?', 'messages.list', 'Google').message, 'messages.list: no answer from Google')
   const known = new MailError('throttled', 'slowly')
-  t.equal(networkError(known, 'messages.list'), known)
+  t.equal(networkError(known, 'messages.list', 'Google'), known)
 })
 
 // Recorded error bodies; not part of the project.

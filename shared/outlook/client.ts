@@ -1,0 +1,95 @@
+import fetch from 'node-fetch'
+import { MailError } from '../error.ts'
+import type { Answer } from '../http/answer.ts'
+import { spend, takeLeave } from '../http/leave.ts'
+import { retryAfterIn } from '../http/retry-after.ts'
+import { createSender, type Sending } from '../http/sender.ts'
+import type { AccessTokens } from '../tokens.ts'
+import { spentOn } from './errors.ts'
+
+/** Where to reach Graph, with whose tokens, and how long to wait for one answer (30 s by default). */
+export interface ClientOptions {
+  tokens: AccessTokens
+  /** Graph's address with its version and without a slash at its end, such as `https://graph.microsoft.com/v1.0`. */
+  rootUrl: string
+  timeoutMs?: number | undefined
+  now?: () => number
+}
+
+/** A request: `url` is a path below the root, such as `/me`, or a link that Graph gave, which is followed as it is. */
+export interface GraphRequest {
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  url: string
+  headers?: Readonly<Record<string, string>>
+  body?: unknown
+}
+
+/**
+ * The one way to Graph of a mailbox. Both methods send one request, retry nothing, follow no redirect, and give answers of any status. They
+ * throw `unavailable` without an answer, what the source of tokens throws, and `unparsable` for a link that leads away from Graph.
+ */
+export interface GraphClient {
+  /** Takes leave from the call's quota before; throws `throttled` unsent. */
+  ask(sending: Sending, request: GraphRequest): Promise<Answer>
+  /** Leave was taken already. */
+  send(sending: Sending, request: GraphRequest): Promise<Answer>
+  /** A link as a path below the root, for requests inside a batch; `undefined` where it is none. */
+  pathOf(url: string): string | undefined
+}
+
+const TIMEOUT_MS = 30_000
+
+/** A client of its own for one mailbox. */
+export function graphClient({ tokens, rootUrl, timeoutMs = TIMEOUT_MS, now = Date.now }: ClientOptions): GraphClient {
+  const sendAs = createSender({ provider: 'Microsoft', tokens, timeoutMs })
+  const { origin } = new URL(rootUrl)
+
+  return {
+    async ask(sending, request) {
+      const taken = await takeLeave(sending.call, [sending.units], sending.doing)
+      return spend(
+        taken,
+        sending.units,
+        () => send(sending, request),
+        answer => spentOn([answer], now),
+      )
+    },
+    send,
+    pathOf(url) {
+      if (url.startsWith('/')) return url
+      return url.startsWith(`${rootUrl}/`) ? url.slice(rootUrl.length) : undefined
+    },
+  }
+
+  async function send(sending: Sending, { method = 'GET', url, headers, body }: GraphRequest): Promise<Answer> {
+    const target = addressOf(url, sending.doing)
+    return sendAs(sending, async (authorization, signal) => {
+      const answer = await fetch(target, {
+        method,
+        signal,
+        // The bearer is for Graph alone.
+        redirect: 'manual',
+        headers: { ...headers, authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+      return { status: answer.status, body: json(await answer.text()), retryAfter: retryAfterIn(answer.headers) }
+    })
+  }
+
+  function addressOf(url: string, doing: string): string {
+    if (url.startsWith('/')) return `${rootUrl}${url}`
+    if (URL.canParse(url) && new URL(url).origin === origin) return url
+    throw new MailError(
+      'unparsable',
+      `${doing}: the link that continues it leads away from ${origin}; it is not followed`,
+    )
+  }
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

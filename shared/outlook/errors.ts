@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import { type ErrorKind, MailError } from '../error.ts'
+import type { Answer } from '../http/answer.ts'
+import { waitIn } from '../http/retry-after.ts'
+import type { Refusal, Spent } from '../quota.ts'
+
+/** How an answer is judged where the answer alone does not say: the time for dates in it, and what it means that something is not there. */
+export interface Judging {
+  now?: () => number
+  notFound?: 'rejected' | 'expired'
+}
+
+// Graph's codes and Exchange's beneath them, in lower case (learn.microsoft.com/graph/errors and, for the codes that begin with Error,
+// learn.microsoft.com/exchange/client-developer/web-service-reference/responsecode).
+const CODES: Readonly<Record<string, ErrorKind>> = {
+  applicationthrottled: 'throttled',
+  toomanyrequests: 'throttled',
+  activitylimitreached: 'throttled',
+  errorexceededconnectioncount: 'throttled',
+  syncstatenotfound: 'expired',
+  syncstateinvalid: 'expired',
+  resyncrequired: 'expired',
+  errorsyncfoldernotfound: 'expired',
+  errorinvalidsyncstatedata: 'expired',
+  invalidauthenticationtoken: 'unauthorized',
+  unauthenticated: 'unauthorized',
+  erroraccessdenied: 'unauthorized',
+  accessdenied: 'unauthorized',
+  authorization_requestdenied: 'unauthorized',
+  authorization_identitynotfound: 'unauthorized',
+  erroraccountdisabled: 'unauthorized',
+  errorinvaliduser: 'unauthorized',
+  request_resourcenotfound: 'unauthorized',
+  resourcenotfound: 'unauthorized',
+  mailboxnotenabledforrestapi: 'unauthorized',
+  mailboxnothostedinexchangeonline: 'unauthorized',
+  errornonexistentmailbox: 'unauthorized',
+  servicenotavailable: 'unavailable',
+  serviceunavailable: 'unavailable',
+  generalexception: 'unavailable',
+  internalservererror: 'unavailable',
+  errorinternalservererror: 'unavailable',
+  errorinternalservertransienterror: 'unavailable',
+  errorserverbusy: 'unavailable',
+  errortimeoutexpired: 'unavailable',
+  errormailboxmoveinprogress: 'unavailable',
+  errormailboxstoreunavailable: 'unavailable',
+}
+
+const NOT_FOUND = new Set(['erroritemnotfound', 'itemnotfound', 'errorfoldernotfound', 'notfound'])
+
+const REMEDIES: Partial<Record<ErrorKind, string>> = {
+  unauthorized: 'see that the mailbox exists and the app may read it, and connect it again',
+}
+
+const errorBody = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string().catch(''),
+    innerError: z
+      .looseObject({ code: z.string().optional().catch(undefined) })
+      .optional()
+      .catch(undefined),
+    innererror: z
+      .looseObject({ code: z.string().optional().catch(undefined) })
+      .optional()
+      .catch(undefined),
+  }),
+})
+
+/**
+ * The MailError of an answer that is not a success, judged by Graph's code and by the status only where no code is known; `doing` names
+ * the call. The message holds the status and the code, never Graph's words, which may quote the request.
+ */
+export function errorOf(answer: Answer, doing: string, judging: Judging = {}): MailError {
+  const { now = Date.now, notFound = 'rejected' } = judging
+  const said = readError(answer.body)
+  const kind = kindOf(answer, said, notFound)
+  const remedy = REMEDIES[kind]
+  const code = said.codes[0]
+  const message = `${doing}: Microsoft answered ${answer.status}${code ? ` ${code}` : ''}${remedy ? `; ${remedy}` : ''}`
+  const wait = waitIn(answer.retryAfter, now())
+  return new MailError(kind, message, wait === undefined ? {} : { retryAfterMs: wait })
+}
+
+/** Whether Graph itself says that what was asked for does not exist; a 404 page of anything in between says no such thing. */
+export function isNotFound({ status, body }: Answer): boolean {
+  return status === 404 && readError(body).codes.some(code => NOT_FOUND.has(code.toLowerCase()))
+}
+
+/** What requests that were sent together did to the quota; what was refused counts as well (learn.microsoft.com/graph/throttling). */
+export function spentOn(answers: readonly Answer[], now: () => number): Spent {
+  const refusals = answers.flatMap(answer => refusalOf(answer) ?? [])
+  const asked = answers.flatMap(answer => (answer.status >= 400 ? (waitIn(answer.retryAfter, now()) ?? []) : []))
+  return {
+    units: answers.length,
+    ...(refusals.length === 0 ? {} : { refused: refusals.includes('rate') ? 'rate' : 'concurrency' }),
+    ...(asked.length === 0 || refusals.length === 0 ? {} : { retryAfterMs: Math.max(...asked) }),
+  }
+}
+
+function refusalOf(answer: Answer): Refusal | undefined {
+  const said = readError(answer.body)
+  if (answer.status < 400 || kindOf(answer, said, 'rejected') !== 'throttled') return undefined
+  return said.codes.some(code => /concurrency/i.test(code)) || /concurrency/i.test(said.message)
+    ? 'concurrency'
+    : 'rate'
+}
+
+interface Said {
+  codes: string[]
+  message: string
+}
+
+function readError(body: unknown): Said {
+  const error = errorBody.safeParse(body).data?.error
+  if (!error) return { codes: [], message: '' }
+  const codes = [error.code, error.innerError?.code, error.innererror?.code]
+  // A code is repeated in messages only where it looks like one.
+  return {
+    codes: codes.flatMap(code => (code && /^[A-Za-z]\w{1,59}$/.test(code) ? [code] : [])),
+    message: error.message,
+  }
+}
+
+function kindOf({ status, body }: Answer, { codes }: Said, notFound: ErrorKind): ErrorKind {
+  const kinds = codes.map(code => CODES[code.toLowerCase()])
+  if (status === 429 || status === 509 || kinds.includes('throttled')) return 'throttled'
+  if (status === 410) return 'expired'
+  if (status >= 500 || status === 408 || status === 409 || status === 423) return 'unavailable'
+  const known = kinds.find(kind => kind !== undefined)
+  if (known) return known
+  if (status === 401) return 'unauthorized'
+  if (isNotFound({ status, body })) return notFound
+  if (codes.length > 0) return 'rejected'
+  // Without a word of Graph's it was damaged, or comes from something in between: a 403 or 404 page says nothing about the mail.
+  return status === 403 || status === 404 ? 'unavailable' : 'unparsable'
+}
