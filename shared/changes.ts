@@ -1,28 +1,44 @@
+import { askVerification, joined } from './context.ts'
 import type { Envelope } from './envelope.ts'
 import type { Fact } from './fact.ts'
-import type { Changes, Gone, LabelChange } from './mailbox.ts'
+import type { Changes, Gone, LabelChange, Listed } from './mailbox.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
-import type { Run } from './stage.ts'
+import type { Outcome, Run } from './stage.ts'
 import { labelsMatter } from './task.ts'
 
+/** What a page tells apart from what is new, which of its ids are known already, and its number. */
+export interface Told {
+  changes: Pick<Changes, 'ids' | 'gone' | 'labels' | 'messages' | 'left'>
+  known: ReadonlySet<MessageId>
+  page: number
+}
+
 /**
- * What follows from mail that is gone and labels that changed, as a page tells it: messages leave their threads, labels change in the
- * cache without a fetch, and threads that are another version for it will go out again. Doing it again does no harm.
+ * What follows from what a page tells: messages it brings go to the cache, messages that are gone leave their threads, labels change in the
+ * cache without a fetch, and threads that are another version for it will go out again. What left a part of the mailbox and is known
+ * is verified. Doing it again does no harm.
  */
-export async function followChanges(
-  item: Envelope,
-  changes: Pick<Changes, 'gone' | 'labels'>,
-  page: number,
-  run: Run,
-): Promise<Fact[]> {
+export async function followChanges<In>(item: Envelope<In>, told: Told, run: Run): Promise<Outcome<In>> {
+  const { changes, known, page } = told
   await relabel(changes.labels, run)
-  const gone = await withThreads(changes.gone, run)
-  return [
-    ...gone.map(({ id, thread }): Fact => ({ fact: 'message-gone', from: item, thread, id, page })),
-    ...changes.labels
-      .filter(({ added, removed }) => labelsMatter([...added, ...removed]))
-      .map(({ id, thread }): Fact => ({ fact: 'message-relabelled', from: item, thread, id })),
-  ]
+  const anew = await keep(told, run)
+  const leftOut = changes.ids.filter(({ id, filtered }) => known.has(id) && filtered !== undefined)
+  const gone = await withThreads([...changes.gone, ...leftOut], run)
+  const relabelled = await withThreads(
+    changes.labels.filter(({ added, removed }) => labelsMatter([...added, ...removed])),
+    run,
+  )
+  return joined([
+    {
+      facts: [
+        ...gone.map(({ id, thread }): Fact => ({ fact: 'message-gone', from: item, thread, id, page })),
+        ...[...relabelled, ...anew].map(
+          ({ id, thread }): Fact => ({ fact: 'message-relabelled', from: item, thread, id }),
+        ),
+      ],
+    },
+    askVerification(item, page, await missed(changes, run), run.now()),
+  ])
 }
 
 async function relabel(changes: readonly LabelChange[], run: Run): Promise<void> {
@@ -40,9 +56,41 @@ function relabelled(message: Message, { added, removed }: LabelChange): Message 
   return { ...message, labels: [...new Set([...kept, ...added])] }
 }
 
-// A provider that tells no thread is helped by what is at hand; a message that is not known anywhere is missed by nobody.
-async function withThreads(gone: readonly Gone[], run: Run): Promise<{ id: MessageId; thread: ThreadId }[]> {
-  const without = gone.flatMap(({ id, thread }) => (thread === undefined ? [id] : []))
+// Known mail comes again because something about it changed: which labels, only the cache can tell.
+async function keep({ changes: { messages = [] }, known }: Told, run: Run): Promise<Message[]> {
+  if (messages.length === 0) return []
+  const again = messages.filter(({ id }) => known.has(id))
+  const held = again.length > 0 ? await run.cache.get(again.map(({ id }) => id)) : new Map<MessageId, Message>()
+  await run.cache.put(messages)
+  return again.filter(message => labelsMatter(differing(message.labels, held.get(message.id)?.labels ?? [])))
+}
+
+function differing(some: readonly string[], others: readonly string[]): string[] {
+  return [...some.filter(one => !others.includes(one)), ...others.filter(one => !some.includes(one))]
+}
+
+// What is on the page as well has only moved.
+async function missed({ ids, left = [] }: Told['changes'], run: Run): Promise<Listed[]> {
+  const here = new Set(ids.map(({ id }) => id))
+  const away = left.filter(id => !here.has(id))
+  // What an earlier page has listed is known only when its window is grouped; until then it is at hand.
+  const held = away.length > 0 ? await run.cache.get(away) : new Map<MessageId, Message>()
+  return withThreads(
+    away.map(id => ({ id, ...threadIn(held.get(id)) })),
+    run,
+  )
+}
+
+function threadIn(message: Message | undefined): { thread?: ThreadId } {
+  return message ? { thread: message.thread } : {}
+}
+
+// A provider that tells no thread is helped by what is known; a message that is not known is missed by nobody.
+async function withThreads<T extends Gone>(told: readonly T[], run: Run): Promise<(T & { thread: ThreadId })[]> {
+  const without = told.flatMap(({ id, thread }) => (thread === undefined ? [id] : []))
   const threads = without.length > 0 ? await run.ledger.threadsOf(without) : new Map<MessageId, ThreadId>()
-  return gone.flatMap(({ id, thread = threads.get(id) }) => (thread === undefined ? [] : [{ id, thread }]))
+  return told.flatMap(one => {
+    const thread = one.thread ?? threads.get(one.id)
+    return thread === undefined ? [] : [{ ...one, thread }]
+  })
 }

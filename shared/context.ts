@@ -67,7 +67,13 @@ export function isOfKnown(window: string): boolean {
 
 /** Whether a window is of known messages that seem to be gone. */
 export function isVerification(window: string): boolean {
-  return window.startsWith('verify:')
+  return verifiedPage(window) !== undefined
+}
+
+/** The page on which messages that such a window is of seemed to be gone; `undefined` for any other window. */
+export function verifiedPage(window: string): number | undefined {
+  const page = /^verify:(\d+)$/.exec(window)?.[1]
+  return page === undefined ? undefined : Number(page)
 }
 
 /** Several outcomes of one batch as one. */

@@ -39,24 +39,30 @@ export interface Gone {
   thread?: ThreadId
 }
 
-/** Labels that were put on or taken off a message that stays. */
+/** Labels that were put on or taken off a message that stays; its thread where the provider tells it. */
 export interface LabelChange {
   id: MessageId
-  thread: ThreadId
+  thread?: ThreadId
   added: readonly string[]
   removed: readonly string[]
 }
 
 /**
- * One page of what is new in a mailbox, in the provider's order. A message is told of once a page: as new, as gone, or as relabelled.
- * Pages are to be applied in their order.
+ * One page of what is new in a mailbox, in the provider's order. A message is told of once a page: as new, as gone, as relabelled, or as
+ * one that left. Pages are to be applied in their order.
  */
 export interface Changes {
   ids: readonly Listed[]
   gone: readonly Gone[]
   labels: readonly LabelChange[]
+  /** The messages of some or all ids, where the listing brings them: they need not be fetched. */
+  messages?: readonly Message[]
+  /** Mail that left a part of the mailbox: it may be gone, or be elsewhere in it. What of it is known is to be verified. */
+  left?: readonly MessageId[]
   /** Mail that is known already may be among the ids. */
   overlaps?: boolean
+  /** Something has happened to known mail that is not told: all of it may be gone, until later pages tell what is present. */
+  doubtful?: boolean
   /**
    * What is there, known or not, as far as this page tells. Where a listing's last page has it, its pages tell of all there is: known mail
    * that none of them names may be gone.

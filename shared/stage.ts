@@ -81,7 +81,7 @@ export interface Ledger {
   suspectAll(run: string): Promise<void>
   /** At most `limit` suspects of the run that are not cleared. */
   suspects(run: string, limit: number): Promise<readonly Listed[]>
-  /** The threads of those of these messages that are known; looks through all that is known of the mailbox. */
+  /** The threads of those of these messages that are known. */
   threadsOf(ids: readonly MessageId[]): Promise<ReadonlyMap<MessageId, ThreadId>>
   /** The version in which each thread was last dispatched. */
   dispatched(threads: readonly ThreadId[]): Promise<ReadonlyMap<ThreadId, string>>

@@ -2,7 +2,8 @@ import { lookAgain, newestAnnounced } from '../shared/announced.ts'
 import { followChanges } from '../shared/changes.ts'
 import { askVerification, joined } from '../shared/context.ts'
 import type { Envelope, Lane } from '../shared/envelope.ts'
-import type { Changes, Cursor, Listed } from '../shared/mailbox.ts'
+import type { Changes, Cursor } from '../shared/mailbox.ts'
+import type { MessageId } from '../shared/message.ts'
 import { afterPage, lastPage, nextPage, type Place } from '../shared/paging.ts'
 import type { Outcome, Run, Stage } from '../shared/stage.ts'
 import { messageIds, missingIds, type WatchEvent, watchEvents } from '../shared/streams.ts'
@@ -11,6 +12,7 @@ import { openWindow } from '../shared/window.ts'
 type Event = Envelope<WatchEvent>
 
 const SUSPECTS_A_PAGE = 500
+const nothing: ReadonlySet<MessageId> = new Set()
 
 /** Turns "this mailbox changed" into the ids of what is new, one listing page at a time, and says what is gone and relabelled. */
 export const listIds: Stage<WatchEvent> = {
@@ -59,21 +61,21 @@ async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promis
     const fresh = await run.mailbox.open(run.call, syncedAt)
     return listPage(item, 'bulk', { ...place, since: fresh.cursor, token: undefined }, run)
   }
-  const followed = await followChanges(item, changes, window, run)
-  const unknown = await unknownIn(changes, run)
+  if (changes.doubtful) await run.ledger.suspectAll(item.run)
+  // What is known need not be read again because the provider tells it again.
+  const known = changes.overlaps ? await run.ledger.known(changes.ids) : nothing
+  const followed = await followChanges(item, { changes, known, page: window }, run)
   const listing = { item, lane, now: run.now() }
   return joined([
-    { deliveries: again?.deliveries ?? [], facts: followed },
-    openWindow(listing, window, unknown),
+    followed,
+    again ?? {},
+    openWindow(
+      listing,
+      window,
+      changes.ids.filter(({ id }) => !known.has(id)),
+    ),
     { facts: [...cleared(item, changes), ...afterPage(listing, place, changes)] },
   ])
-}
-
-// What is known need not be read again because the provider has forgotten when it came.
-async function unknownIn({ ids, overlaps }: Changes, run: Run): Promise<readonly Listed[]> {
-  if (!overlaps) return ids
-  const known = await run.ledger.known(ids)
-  return ids.filter(({ id }) => !known.has(id))
 }
 
 function cleared(item: Event, { present }: Changes) {

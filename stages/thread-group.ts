@@ -73,7 +73,8 @@ function goOut(item: Item, pending: PendingThread, messages: readonly Message[],
   if (messages.length === 0) {
     return { fact: 'thread-released', from: item, thread, seen, version, empty: pending.ids.length === 0 }
   }
-  const fresh = pending.fresh.filter(id => messages.some(message => message.id === id))
+  // A listing may name a message twice.
+  const fresh = [...new Set(pending.fresh)].filter(id => messages.some(message => message.id === id))
   const body = {
     thread,
     version,

@@ -52,6 +52,12 @@ export interface Keys {
   projectQuota(mailbox: MailboxId): string
   message(mailbox: MailboxId, id: string): string
   thread(mailbox: MailboxId, thread: string): string
+  /** The thread of each known message, by the message's digest. */
+  threadsOf(mailbox: MailboxId): string
+  /** Something that cursors of the mailbox name. */
+  link(mailbox: MailboxId, name: string): string
+  /** What is known of the mailbox's folders. */
+  folders(mailbox: MailboxId): string
   run(partition: Partition, run: string): string
   /** The threads of a run that wait to go out, in the order they were met. */
   runThreads(partition: Partition, run: string): string
@@ -103,6 +109,9 @@ export function createKeys(prefix: string, count: number): Keys {
     projectQuota: mailbox => `${prefix}:quota:${providerOf(mailbox)}`,
     message: (mailbox, id) => at(partitionOf(mailbox), `msg:${mailbox}:${id}`),
     thread: (mailbox, thread) => at(partitionOf(mailbox), `thread:${mailbox}:${thread}`),
+    threadsOf: mailbox => at(partitionOf(mailbox), `threads-of:${mailbox}`),
+    link: (mailbox, name) => at(partitionOf(mailbox), `link:${mailbox}:${name}`),
+    folders: mailbox => at(partitionOf(mailbox), `folders:${mailbox}`),
     run: (partition, run) => at(partition, `run:${run}`),
     runThreads: (partition, run) => at(partition, `run:${run}:threads`),
     runFresh: (partition, run) => at(partition, `run:${run}:fresh`),

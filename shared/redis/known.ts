@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { Listed, MailboxId } from '../mailbox.ts'
-import type { MessageId } from '../message.ts'
+import type { MessageId, ThreadId } from '../message.ts'
 import type { Keys } from './keys.ts'
 import { scanKeys } from './scan.ts'
 
@@ -14,6 +15,28 @@ export async function* knownMessages(redis: Redis, keys: Keys, mailbox: MailboxI
       for (const id of messageIdsIn(fields[place] ?? [])) yield { id, thread }
     }
   }
+}
+
+/** The threads of those of these messages that are known. Few bytes of each id are kept, so that a thread may be told, one in many billions, that does not hold it. */
+export async function threadsOf(
+  redis: Redis,
+  keys: Keys,
+  mailbox: MailboxId,
+  ids: readonly MessageId[],
+): Promise<ReadonlyMap<MessageId, ThreadId>> {
+  if (ids.length === 0) return new Map()
+  const threads = await redis.hmget(keys.threadsOf(mailbox), ...ids.map(digestOf))
+  return new Map(
+    ids.flatMap((id, place): [MessageId, ThreadId][] => {
+      const thread = threads[place]
+      return thread ? [[id, thread]] : []
+    }),
+  )
+}
+
+/** What a message is called in the index of threads. */
+export function digestOf(id: MessageId): string {
+  return createHash('sha1').update(id).digest('hex').slice(0, 16)
 }
 
 /** The message ids among the fields of a thread's hash. */

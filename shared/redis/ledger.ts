@@ -1,11 +1,10 @@
 import type { Redis } from 'ioredis'
 import type { PendingThread } from '../fact.ts'
 import type { MailboxId } from '../mailbox.ts'
-import type { MessageId, ThreadId } from '../message.ts'
 import type { Ledger } from '../stage.ts'
 import type { WatchEvent } from '../streams.ts'
 import type { Keys } from './keys.ts'
-import { knownMessages, messageIdsIn } from './known.ts'
+import { messageIdsIn, threadsOf } from './known.ts'
 import { beginScript } from './scripts.ts'
 import { readSuspects, suspectAll } from './suspects.ts'
 
@@ -86,12 +85,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
     suspectAll: run => suspectAll(redis, keys, { mailbox, run }),
     suspects: (run, limit) => readSuspects(redis, keys, { mailbox, run }, limit),
 
-    async threadsOf(ids) {
-      const wanted = new Set(ids)
-      const found = new Map<MessageId, ThreadId>()
-      for await (const { id, thread } of knownMessages(redis, keys, mailbox)) if (wanted.has(id)) found.set(id, thread)
-      return found
-    },
+    threadsOf: ids => threadsOf(redis, keys, mailbox, ids),
 
     async dispatched(threads) {
       const versions = await Promise.all(threads.map(thread => redis.hget(keys.thread(mailbox, thread), 'dispatched')))

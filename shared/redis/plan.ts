@@ -1,9 +1,11 @@
+import { verifiedPage } from '../context.ts'
 import { type Envelope, encodeEnvelope, LANES } from '../envelope.ts'
 import type { Delivery, Fact } from '../fact.ts'
 import { type MailboxId, providerOf } from '../mailbox.ts'
 import type { StageName } from '../stage.ts'
 import { merged, type Stream, type WatchEvent, watchEvents } from '../streams.ts'
 import type { Keys } from './keys.ts'
+import { digestOf } from './known.ts'
 import type { RawEntry } from './queue.ts'
 
 type KeyType = 'stream' | 'hash' | 'zset' | 'list' | 'string'
@@ -24,6 +26,15 @@ export interface Plan {
   /** A fact in the form that `facts.lua` reads. */
   fact(fact: Fact): Record<string, unknown>
   done(): { keys: string[]; types: KeyType[]; runs: unknown[]; texts: string[] }
+}
+
+/** What a window tells of a thread: ids that are new in it, with their digests, and ids that left it, with their message's place and digest. */
+interface Grouped {
+  id: string
+  key: number
+  fresh: string[]
+  digests: Record<string, string>
+  gone: [string, number, string][]
 }
 
 /** An empty plan for inputs of one partition. */
@@ -74,6 +85,7 @@ export function createPlan(
       threads: plan.key(names.runThreads(partition, run), 'zset'),
       fresh: plan.key(names.runFresh(partition, run), 'hash'),
       suspects: plan.key(names.runSuspects(partition, run), 'hash'),
+      threadsOf: plan.key(names.threadsOf(mailbox), 'hash'),
       mailbox: plan.key(names.mailbox(mailbox), 'hash'),
       merged: plan.key(names.stream(partition, merged.name, lane), 'stream'),
       metrics: plan.key(names.metrics(partition, providerOf(mailbox)), 'stream'),
@@ -107,21 +119,30 @@ export function createPlan(
           ...(rest.next ? { next: plan.envelope(rest.next.envelope) } : {}),
         }
       case 'message-gone':
-        return { ...rest, known: thread(rest.thread), message: message(rest.id) }
+        return { ...rest, known: thread(rest.thread), message: message(rest.id), digest: digestOf(rest.id) }
       case 'message-relabelled':
         return { ...rest, known: thread(rest.thread) }
       case 'fate-known':
         return { fact: rest.fact, window: window(rest.window), name: rest.window, index: rest.index, fate: rest.fate }
       case 'window-grouped': {
-        const grouped = new Map<string, { id: string; key: number; fresh: string[]; gone: [string, number][] }>()
+        const grouped = new Map<string, Grouped>()
         const entry = (id: string) => {
-          const known = grouped.get(id) ?? { id, key: thread(id), fresh: [], gone: [] }
+          const known = grouped.get(id) ?? { id, key: thread(id), fresh: [], digests: {}, gone: [] }
           grouped.set(id, known)
           return known
         }
-        for (const item of rest.fresh) entry(item.thread).fresh.push(item.id)
-        for (const item of rest.gone) entry(item.thread).gone.push([item.id, message(item.id)])
-        return { fact: rest.fact, window: window(rest.window), name: rest.window, threads: [...grouped.values()] }
+        for (const { id, thread: of } of rest.fresh) {
+          entry(of).fresh.push(id)
+          entry(of).digests[id] = digestOf(id)
+        }
+        for (const { id, thread: of } of rest.gone) entry(of).gone.push([id, message(id), digestOf(id)])
+        return {
+          fact: rest.fact,
+          window: window(rest.window),
+          name: rest.window,
+          verified: verifiedPage(rest.window),
+          threads: [...grouped.values()],
+        }
       }
       case 'thread-released':
         return {

@@ -14,9 +14,11 @@ local function reconsider(run, thread)
 end
 
 -- A message that is not known may be gone without notice.
-local function leave(run, key, thread, known, id, message)
+local function leave(run, key, thread, known, gone)
+  local id, message, digest = unpack(gone)
   redis.call('DEL', KEYS[message])
   if redis.call('HDEL', KEYS[known], 'id:' .. id) == 0 then return end
+  redis.call('HDEL', KEYS[run.threadsOf], digest)
   redis.call('HINCRBY', key, 'deleted', 1)
   reconsider(run, thread)
 end
@@ -39,7 +41,7 @@ end
 apply['message-gone'] = function(f, run, key)
   -- An earlier page may have listed it, and be grouped later than this.
   redis.call('HSET', KEYS[run.fresh], 'gone:' .. f.id, f.page)
-  leave(run, key, f.thread, f.known, f.id, f.message)
+  leave(run, key, f.thread, f.known, { f.id, f.message, f.digest })
 end
 
 apply['message-relabelled'] = function(f, run, key)
@@ -101,7 +103,10 @@ apply['window-grouped'] = function(f, run, key)
     local known, fresh = KEYS[thread.key], KEYS[run.fresh]
     local there = stillThere(run, f.name, thread.fresh)
     if #there > 0 then
-      for _, id in ipairs(there) do redis.call('HSET', known, 'id:' .. id, '1') end
+      for _, id in ipairs(there) do
+        redis.call('HSET', known, 'id:' .. id, '1')
+        redis.call('HSET', KEYS[run.threadsOf], thread.digests[id], thread.id)
+      end
       redis.call('PERSIST', known)
       redis.call('ZADD', KEYS[run.threads], 'NX', plan.now, thread.id)
       local before = redis.call('HGET', fresh, thread.id)
@@ -109,7 +114,11 @@ apply['window-grouped'] = function(f, run, key)
       for _, id in ipairs(there) do ids[#ids + 1] = id end
       redis.call('HSET', fresh, thread.id, cjson.encode(ids))
     end
-    for _, gone in ipairs(thread.gone) do leave(run, key, thread.id, thread.key, gone[1], gone[2]) end
+    for _, gone in ipairs(thread.gone) do
+      -- An earlier page may have listed it, and be grouped later than this.
+      if f.verified then redis.call('HSET', KEYS[run.fresh], 'gone:' .. gone[1], f.verified) end
+      leave(run, key, thread.id, thread.key, gone)
+    end
   end
   redis.call('HINCRBY', key, 'grouped', 1)
 end

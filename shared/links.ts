@@ -1,0 +1,15 @@
+/**
+ * Where a provider's adapter keeps what is too long to travel in cursors and pages: they name it instead. Nothing in it is beyond recovery:
+ * what was lost is asked of the provider again.
+ */
+export interface Links {
+  /** Keeps texts, for months after they were last read, and names each; the same text has the same name. */
+  keep(texts: readonly string[]): Promise<readonly string[]>
+  /** The texts by their names, without those that were lost. */
+  read(names: readonly string[]): Promise<ReadonlyMap<string, string>>
+  /** These have successors: they are kept for a week yet, for whoever still holds a cursor that names them. */
+  retire(names: readonly string[]): Promise<void>
+  /** What is known of the mailbox's folders, as the adapter wrote it last. */
+  folders(): Promise<string | undefined>
+  keepFolders(text: string): Promise<void>
+}

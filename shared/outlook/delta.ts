@@ -1,0 +1,113 @@
+import { asMailError, MailError } from '../error.ts'
+import type { Answer } from '../http/answer.ts'
+import type { Call } from '../mailbox.ts'
+import { errorOf, isNotFound } from './errors.ts'
+import { readDeltaPage } from './items.ts'
+import type { Mark, NamedMark } from './marks.ts'
+import { MESSAGE_FIELDS } from './message.ts'
+import { pagesOf } from './prefer.ts'
+import { askTogether, type TogetherOptions } from './together.ts'
+
+/** What asking folders for their changes needs to know. */
+export interface DeltaOptions extends TogetherOptions {
+  name: string
+  user: string
+  /** How many messages a page holds. */
+  pageSize: number
+}
+
+/**
+ * What became of a folder that was asked: its next page, with the mark it is listed up to now; it must be listed from its beginning, as
+ * Graph has forgotten its mark; it is not there any more; or it is to be asked again.
+ */
+export type Step = { from: NamedMark } & (
+  | { step: 'page'; items: readonly unknown[]; to: Mark }
+  | { step: 'anew'; to: Mark }
+  | { step: 'lost' }
+  | { step: 'refused'; error: MailError }
+)
+
+const DAY_MS = 24 * 3_600_000
+const MOST_RESTARTS = 3
+
+/** Asks folders for a page each, all at once. */
+export function askAtOnce(
+  options: DeltaOptions,
+  marks: readonly NamedMark[],
+  scope: number | undefined,
+  call: Call,
+): Promise<Step[]> {
+  const { client, name, pageSize } = options
+  const doing = `a delta page of ${name}`
+  return Promise.all(
+    marks.map(async from => {
+      try {
+        const url = from.mark.link ?? startOf(options, from.mark.folder, scope)
+        const request = { url, headers: { prefer: pagesOf(pageSize) } }
+        const answer = await client.ask({ doing, call, kind: 'delta', units: 1 }, request)
+        return stepOf(options, from, answer, doing)
+      } catch (thrown) {
+        if (!(thrown instanceof MailError) || call.signal.aborted) throw thrown
+        return { from, step: 'refused' as const, error: asMailError(thrown) }
+      }
+    }),
+  )
+}
+
+/** Asks folders that were listed to their end what is new, and `first` before them, in as few requests as may be. */
+export async function askForNews(
+  options: DeltaOptions,
+  first: string | undefined,
+  marks: readonly NamedMark[],
+  call: Call,
+): Promise<{ first: Answer | undefined; steps: Step[] }> {
+  const doing = `the news of ${options.name}`
+  const before = first === undefined ? [] : [first]
+  const urls = [...before, ...marks.map(({ mark }) => mark.link ?? '')]
+  const prefer = pagesOf(options.pageSize)
+  const answers = await askTogether(options, urls, { doing, call, kind: 'delta', prefer })
+  return {
+    first: first === undefined ? undefined : answers[0],
+    steps: marks.map((from, place) => stepOf(options, from, answers[before.length + place], doing)),
+  }
+}
+
+function stepOf({ now }: DeltaOptions, from: NamedMark, answer: Answer | undefined, doing: string): Step {
+  const { folder, restarts = 0, end, at } = from.mark
+  if (!answer)
+    return { from, step: 'refused', error: new MailError('unavailable', `${doing}: a folder was not answered`) }
+  if (answer.status !== 200) {
+    if (isNotFound(answer)) return { from, step: 'lost' }
+    const error = errorOf(answer, doing, { now })
+    if (error.kind !== 'expired') return { from, step: 'refused', error }
+    if (restarts < MOST_RESTARTS) return { from, step: 'anew', to: { folder, at: now(), restarts: restarts + 1 } }
+    const again = `${doing}: Microsoft forgets again and again how far a folder was listed`
+    return { from, step: 'refused', error: new MailError('unavailable', again) }
+  }
+  const { items, next, later } = readDeltaPage(answer, doing)
+  const link = next ?? later
+  if (link === undefined)
+    throw new MailError('unparsable', `${doing}: the page says neither what is next nor what is later`)
+  // Nothing has changed: what is known is as good, until it grows old.
+  if (items.length === 0 && end && next === undefined && now() - at < DAY_MS) {
+    return { from, step: 'page', items, to: from.mark }
+  }
+  const left = next !== undefined && restarts > 0 ? { restarts } : {}
+  return {
+    from,
+    step: 'page',
+    items,
+    to: { folder, link, at: now(), ...(next === undefined ? { end: true } : {}), ...left },
+  }
+}
+
+// learn.microsoft.com/graph/api/message-delta: no other filter is taken.
+function startOf({ user }: DeltaOptions, folder: string, scope: number | undefined): string {
+  const filter = scope === undefined ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
+  return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${MESSAGE_FIELDS}${filter}`
+}
+
+/** A moment (ms since 1970) as Graph's filters take it, to the second. */
+export function dateOf(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+}

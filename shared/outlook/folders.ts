@@ -1,0 +1,158 @@
+import { z } from 'zod'
+import { MailError } from '../error.ts'
+import type { Answer } from '../http/answer.ts'
+import type { Links } from '../links.ts'
+import type { Call } from '../mailbox.ts'
+import { errorOf } from './errors.ts'
+import { readDeltaPage } from './items.ts'
+import { IMMUTABLE_IDS, pagesOf } from './prefer.ts'
+import { askTogether, type TogetherOptions } from './together.ts'
+
+/** The folders of a mailbox: each one's parent, which of them are the well-known ones, and the link to what will change about them. */
+export interface Folders {
+  link: string
+  parents: Readonly<Record<string, string>>
+  wellKnown: Readonly<Record<string, string>>
+}
+
+/** What looking for folders needs to know; `skip` are labels whose well-known folders are left out. */
+export interface FolderOptions extends TogetherOptions {
+  name: string
+  user: string
+  links: Links
+  skip: readonly string[]
+}
+
+// learn.microsoft.com/graph/api/resources/mailfolder: what is there is no mail of the owner's, or not sent yet.
+const NEVER_READ = ['outbox', 'conversationhistory', 'syncissues', 'recoverableitemsroot']
+const SKIPPED: Readonly<Record<string, string>> = { TRASH: 'deleteditems', SPAM: 'junkemail', DRAFT: 'drafts' }
+const FIRST = ['inbox', 'sentitems']
+const WELL_KNOWN = [...FIRST, ...Object.values(SKIPPED), ...NEVER_READ]
+const FOLDERS_A_PAGE = 200
+const ENOUGH_PAGES = 100
+
+const foldersSchema = z.object({
+  link: z.string(),
+  parents: z.record(z.string(), z.string()),
+  wellKnown: z.record(z.string(), z.string()),
+})
+const folderItem = z.object({
+  id: z.string().min(1),
+  parentFolderId: z.string().nullish(),
+  '@removed': z.unknown().optional(),
+})
+const withId = z.object({ id: z.string().min(1) })
+
+/** The folders as they were last seen; `undefined` where that was lost. */
+export async function knownFolders(links: Links): Promise<Folders | undefined> {
+  try {
+    return foldersSchema.safeParse(JSON.parse((await links.folders()) ?? '')).data
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return undefined
+    throw thrown
+  }
+}
+
+/** Asks for all folders, and which of them are the well-known ones: one call for each 200 folders, and one. */
+export async function findFolders(options: FolderOptions, call: Call): Promise<Folders> {
+  const { name, user } = options
+  const doing = `finding the folders of ${name}`
+  const urls = WELL_KNOWN.map(one => `${user}/mailFolders/${one}?$select=id`)
+  const answers = await askTogether(options, urls, { doing, call, kind: 'batch', prefer: IMMUTABLE_IDS })
+  const wellKnown: Record<string, string> = {}
+  for (const [place, answer] of answers.entries()) {
+    const id = answer?.status === 200 ? withId.safeParse(answer.body).data?.id : undefined
+    if (id !== undefined) wellKnown[WELL_KNOWN[place] ?? ''] = id
+    // Not every mailbox has all of them; one that could not be asked for might be one to leave out.
+    else if (!answer || ![200, 400, 404].includes(answer.status))
+      throw answer ? errorOf(answer, doing, options) : lost(doing)
+  }
+  const link = `${user}/mailFolders/delta?$select=displayName,parentFolderId`
+  return followFolders(options, { link, parents: {}, wellKnown }, call)
+}
+
+/** Asks for what changed about the folders, to the end; all anew where Graph has forgotten. What it finds is kept. */
+export async function followFolders(options: FolderOptions, known: Folders, call: Call): Promise<Folders> {
+  const doing = `looking for folders of ${options.name}`
+  let folders = known
+  for (let pages = 0; pages < ENOUGH_PAGES; pages++) {
+    const request = { url: folders.link, headers: { prefer: pagesOf(FOLDERS_A_PAGE) } }
+    const answer = await options.client.ask({ doing, call, kind: 'delta', units: 1 }, request)
+    if (answer.status !== 200) {
+      const error = errorOf(answer, doing, { now: options.now, notFound: 'expired' })
+      if (error.kind === 'expired' && Object.keys(known.parents).length > 0) return findFolders(options, call)
+      throw error
+    }
+    const page = readDeltaPage(answer, doing)
+    folders = withChanges(folders, page)
+    if (page.later !== undefined) {
+      await options.links.keepFolders(JSON.stringify(folders))
+      return folders
+    }
+    if (page.next === undefined) break
+  }
+  throw new MailError('unavailable', `${doing}: the listing of folders does not end`)
+}
+
+// The folders with the changes of a page, and its link.
+function withChanges(folders: Folders, page: ReturnType<typeof readDeltaPage>): Folders {
+  const parents = { ...folders.parents }
+  for (const item of page.items) {
+    const { success, data } = folderItem.safeParse(item)
+    if (!success) continue
+    if (data['@removed'] != null) delete parents[data.id]
+    // A change may tell only what changed.
+    else parents[data.id] = data.parentFolderId ?? parents[data.id] ?? ''
+  }
+  return { ...folders, parents, link: page.later ?? page.next ?? folders.link }
+}
+
+/** The answer to the folders' own link when it was asked together with others: the folders now, or nothing where it has to be asked again. */
+export async function foldersIn(
+  options: FolderOptions,
+  known: Folders,
+  answer: Answer | undefined,
+  call: Call,
+): Promise<Folders | undefined> {
+  const doing = `looking for folders of ${options.name}`
+  if (answer?.status !== 200) {
+    const error = answer && errorOf(answer, doing, { now: options.now, notFound: 'expired' })
+    return error?.kind === 'expired' ? findFolders(options, call) : undefined
+  }
+  const page = readDeltaPage(answer, doing)
+  const folders = withChanges(known, page)
+  if (page.later === undefined) return followFolders(options, folders, call)
+  await options.links.keepFolders(JSON.stringify(folders))
+  return folders
+}
+
+/** The folders to be read, the inbox first: all but those that are left out and what is in them. */
+export function readable(folders: Folders, skip: readonly string[]): string[] {
+  const { parents, wellKnown } = folders
+  const first = FIRST.flatMap(name => wellKnown[name] ?? [])
+  const all = Object.keys(parents)
+    .filter(folder => leftOutAt(folders, folder, skip) === undefined)
+    .sort()
+  return [...first.filter(folder => all.includes(folder)), ...all.filter(folder => !first.includes(folder))]
+}
+
+/** Why mail in a folder is left out; `undefined` where it is not, or the folder is not known. */
+export function leftOutAt(
+  { parents, wellKnown }: Folders,
+  folder: string,
+  skip: readonly string[],
+): string | undefined {
+  const named = new Map(Object.entries(wellKnown).map(([name, id]) => [id, name]))
+  const left = new Set([...NEVER_READ, ...skip.flatMap(label => SKIPPED[label.toUpperCase()] ?? [])])
+  const seen = new Set<string>()
+  for (let at = folder; at !== '' && !seen.has(at); at = parents[at] ?? '') {
+    seen.add(at)
+    const name = named.get(at)
+    if (name !== undefined && left.has(name)) return `in the folder ${name}`
+  }
+  return undefined
+}
+
+function lost(doing: string): MailError {
+  return new MailError('unavailable', `${doing}: the answer does not mention one of them`)
+}

@@ -1,0 +1,203 @@
+import type { InitialSync } from '../config.ts'
+import { MailError } from '../error.ts'
+import type { LabelFilter } from '../filter.ts'
+import type { Call, Changes, Cursor, Page } from '../mailbox.ts'
+import type { Message, MessageId } from '../message.ts'
+import { type Progress, readCursor, readPage, writeCursor, writePage } from './cursor.ts'
+import { askAtOnce, askForNews, type DeltaOptions, type Step } from './delta.ts'
+import { type FetchOptions, fetchMessages } from './fetch.ts'
+import { type FolderOptions, type Folders, findFolders, foldersIn, knownFolders, readable } from './folders.ts'
+import { listed, type Told, whatChanged } from './items.ts'
+import { keepMarks, type NamedMark, readMarks } from './marks.ts'
+import { scopeOf } from './scope.ts'
+import { sweepPage } from './sweep.ts'
+
+/** What listing needs to know. */
+export interface ListingOptions extends DeltaOptions, FolderOptions {
+  filter: LabelFilter
+  initialSync: InitialSync
+  /** How many folders are asked at a time, where each is asked by itself. */
+  parallel: number
+  fetching: FetchOptions
+}
+
+/** A listing under way: how far it came, with the marks themselves. */
+interface UnderWay extends Omit<Progress, 'todo' | 'sweep'> {
+  todo: readonly NamedMark[]
+  folders: Folders
+}
+
+type Found = Pick<Changes, 'ids' | 'gone' | 'labels'>
+const NOTHING: Found = { ids: [], gone: [], labels: [] }
+
+/**
+ * Lists one page: what became new in the folders that are asked now. A first sync asks each folder for its pages, several folders at a time;
+ * later the folders are asked together what is new, and who has more goes on by itself. A folder that Graph has forgotten is listed anew, and
+ * in the end it is told what is there.
+ */
+export async function listChanges(
+  options: ListingOptions,
+  since: Cursor,
+  page: Page | undefined,
+  call: Call,
+): Promise<Changes> {
+  if (page === undefined) return begin(options, since, call)
+  const progress = readPage(page)
+  const folders = (await knownFolders(options.links)) ?? (await findFolders(options, call))
+  if (progress.sweep !== undefined) return sweep(options, progress, folders, call)
+  const todo = await readMarks(options.links, progress.todo)
+  // A mark that was lost takes its folder with it: it is found again as one that has none.
+  const doubt = progress.doubt || todo.length < progress.todo.length
+  return goOn(options, { ...progress, todo, folders, doubt }, progress.doubt, call)
+}
+
+async function begin(options: ListingOptions, since: Cursor, call: Call): Promise<Changes> {
+  const place = readCursor(since)
+  const known = place.at === 'folders' ? await knownFolders(options.links) : undefined
+  const folders = known ?? (await findFolders(options, call))
+  const toRead = readable(folders, options.skip)
+  if (place.at === 'pinned') {
+    const { initialSync, now } = options
+    const { after } = place
+    const scope = await scopeOf(options, { initialSync, folders, after }, call)
+    const todo = await keepMarks(
+      options.links,
+      toRead.map(folder => ({ folder, at: now() })),
+    )
+    return { ...NOTHING, ...rest({ scope, todo, done: [], foldersDue: false, doubt: after !== undefined, folders }) }
+  }
+  const marks = await readMarks(options.links, place.marks)
+  const kept = marks.filter(({ mark }) => toRead.includes(mark.folder))
+  const { scope } = place
+  const underWay = { scope, todo: kept, done: [], foldersDue: known !== undefined, doubt: false, folders }
+  const whole = await withNew(options, underWay)
+  return goOn(options, { ...whole, doubt: kept.length < place.marks.length }, false, call)
+}
+
+async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean, call: Call): Promise<Changes> {
+  const { folders, steps } = await ask(options, before, call)
+  const after = await apply(options, { ...before, ...folders }, steps)
+  const found = await complete(options, whatChanged(pagesIn(steps), options.filter), call)
+  return { ...found, overlaps: true, ...(after.doubt && !doubted ? { doubtful: true } : {}), ...rest(after) }
+}
+
+// Those that were listed to their end are asked together, and only then the others, page by page.
+async function ask(options: ListingOptions, before: UnderWay, call: Call) {
+  const { todo, foldersDue, scope } = before
+  const ended = todo.filter(({ mark }) => mark.end)
+  if (!foldersDue && ended.length === 0) {
+    const steps = await askAtOnce(options, todo.slice(0, options.parallel), scope, call)
+    throwIfAllRefused(steps)
+    return { folders: {}, steps }
+  }
+  const link = foldersDue ? before.folders.link : undefined
+  const most = options.batchSize > 1 ? options.batchSize : options.parallel
+  const { first, steps } = await askForNews(options, link, ended.slice(0, most - (foldersDue ? 1 : 0)), call)
+  const folders = foldersDue ? await foldersIn(options, before.folders, first, call) : undefined
+  if (!folders) throwIfAllRefused(steps)
+  return { folders: folders ? { folders, foldersDue: false } : {}, steps }
+}
+
+function throwIfAllRefused(steps: readonly Step[]): void {
+  const refusals = steps.flatMap(step => (step.step === 'refused' ? [step.error] : []))
+  const worst = refusals.find(({ kind }) => kind !== 'throttled' && kind !== 'unavailable') ?? refusals[0]
+  if (worst && refusals.length === steps.length) throw worst
+  // What is no matter of time would be asked for ever.
+  if (worst && worst.kind !== 'throttled' && worst.kind !== 'unavailable') throw worst
+}
+
+async function apply(options: ListingOptions, before: UnderWay, steps: readonly Step[]): Promise<UnderWay> {
+  const moved = steps.flatMap(one => (one.step === 'page' || one.step === 'anew' ? [one] : []))
+  const named = await keepMarks(
+    options.links,
+    moved.map(({ to }) => to),
+  )
+  await options.links.retire(moved.flatMap(({ from }, place) => (from.name === named[place]?.name ? [] : [from.name])))
+  const asked = new Set(steps.flatMap(({ step, from }) => (step === 'refused' ? [] : [from.name])))
+  const under = named.filter(({ mark }) => !mark.end)
+  const ended = named.filter(({ mark }) => mark.end)
+  const anew = under.filter(({ mark }) => mark.link === undefined)
+  return withNew(options, {
+    ...before,
+    // A folder that is under way goes on before another begins.
+    todo: [...under.filter(one => !anew.includes(one)), ...before.todo.filter(({ name }) => !asked.has(name)), ...anew],
+    done: [...before.done, ...ended.map(({ name }) => name)],
+    doubt:
+      before.doubt ||
+      anew.length > 0 ||
+      steps.some(({ step, from }) => step === 'lost' && from.mark.link !== undefined),
+  })
+}
+
+// Folders that have no mark yet are listed from their beginning, and those that are to be read no more are left; their mail may be gone.
+async function withNew(options: ListingOptions, underWay: UnderWay): Promise<UnderWay> {
+  const { todo, done, folders } = underWay
+  const ended = await readMarks(options.links, done)
+  const toRead = new Set(readable(folders, options.skip))
+  const isRead = ({ mark }: NamedMark) => toRead.has(mark.folder)
+  const marked = new Set([...todo, ...ended].map(({ mark }) => mark.folder))
+  const lacking = [...toRead].filter(folder => !marked.has(folder))
+  const fresh = await keepMarks(
+    options.links,
+    lacking.map(folder => ({ folder, at: options.now() })),
+  )
+  return {
+    ...underWay,
+    todo: [...todo.filter(isRead), ...fresh],
+    done: ended.filter(isRead).map(({ name }) => name),
+    doubt: underWay.doubt || [...todo, ...ended].some(one => !isRead(one) && one.mark.link !== undefined),
+  }
+}
+
+// What is told only in part is asked for.
+async function complete(
+  options: ListingOptions,
+  { incomplete, ...told }: Told,
+  call: Call,
+): Promise<Omit<Told, 'incomplete'> & Found> {
+  if (incomplete.length === 0) return { ...told, gone: [] }
+  const answers = await fetchMessages(
+    options.fetching,
+    incomplete.map(id => ({ id })),
+    call,
+  )
+  const messages: Message[] = []
+  const left: MessageId[] = []
+  for (const [id, answer] of answers) {
+    if (answer.outcome === 'ok') messages.push(answer.message)
+    else if (answer.outcome === 'gone' || answer.outcome === 'filtered') left.push(id)
+    else if (answer.outcome === 'failed') throw answer.error
+    else throw new MailError('throttled', `${options.name}: Microsoft asks to slow down`, answer)
+  }
+  return {
+    ...told,
+    ids: [...told.ids, ...messages.map(message => listed(message, options.filter))],
+    messages: [...told.messages, ...messages],
+    left: [...told.left, ...left],
+    gone: [],
+  }
+}
+
+async function sweep(options: ListingOptions, progress: Progress, folders: Folders, call: Call): Promise<Changes> {
+  const { sweep: name = '', scope } = progress
+  const [held] = name === '' ? [] : await readMarks(options.links, [name])
+  const { present, next } = await sweepPage(options, { link: held?.mark.link, scope, folders }, call)
+  if (next === undefined) return { ...NOTHING, present, cursor: cursorOf(progress) }
+  const [mark] = await keepMarks(options.links, [{ folder: '', link: next, at: options.now() }])
+  return { ...NOTHING, present, next: writePage({ ...progress, sweep: mark?.name ?? '' }) }
+}
+
+function rest(underWay: UnderWay): Pick<Changes, 'next'> | Pick<Changes, 'cursor'> {
+  const { todo, foldersDue, doubt } = underWay
+  const progress = { ...underWay, todo: todo.map(({ name }) => name) }
+  if (todo.length > 0 || foldersDue) return { next: writePage(progress) }
+  return doubt ? { next: writePage({ ...progress, sweep: '' }) } : { cursor: cursorOf(underWay) }
+}
+
+function cursorOf({ scope, done }: Pick<Progress, 'scope' | 'done'>): Cursor {
+  return writeCursor({ at: 'folders', scope, marks: done })
+}
+
+function pagesIn(steps: readonly Step[]): (readonly unknown[])[] {
+  return steps.flatMap(one => (one.step === 'page' ? [one.items] : []))
+}

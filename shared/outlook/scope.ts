@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import type { InitialSync } from '../config.ts'
+import type { Call } from '../mailbox.ts'
+import { errorOf } from './errors.ts'
+import { type FolderOptions, type Folders, leftOutAt } from './folders.ts'
+import { IMMUTABLE_IDS } from './prefer.ts'
+import { readBody } from './read.ts'
+
+const DAY_MS = 24 * 3_600_000
+// Mail is not always received in the order of its dates.
+const OVERLAP_MS = DAY_MS
+const MOST_A_PAGE = 1000
+const ENOUGH_PAGES = 50
+
+const page = z.object({
+  value: z
+    .array(z.object({ receivedDateTime: z.iso.datetime({ offset: true }), parentFolderId: z.string().nullish() }))
+    .default([]),
+  '@odata.nextLink': z.string().min(1).optional(),
+})
+
+/**
+ * Since when (ms since 1970) received mail is to be listed, so that a first sync brings what is wanted of it; `undefined` for all there is.
+ * With `after` nothing that came after that moment is left out. Costs a call where it has to be counted back to the newest messages.
+ */
+export async function scopeOf(
+  options: FolderOptions,
+  { initialSync, folders, after }: { initialSync: InitialSync; folders: Folders; after: number | undefined },
+  call: Call,
+): Promise<number | undefined> {
+  if (initialSync.kind === 'all') return undefined
+  const wanted =
+    initialSync.kind === 'days'
+      ? options.now() - initialSync.days * DAY_MS
+      : await sinceNewest(options, folders, initialSync.count, call)
+  return wanted === undefined || after === undefined ? wanted : Math.max(0, Math.min(wanted, after - OVERLAP_MS))
+}
+
+/** When the oldest of the newest `count` messages was received; `undefined` where there are no more than that. */
+async function sinceNewest(
+  { client, name, user, skip, now }: FolderOptions,
+  folders: Folders,
+  count: number,
+  call: Call,
+): Promise<number | undefined> {
+  const doing = `counting back the newest messages of ${name}`
+  const first = `${user}/messages?$select=receivedDateTime,parentFolderId&$orderby=receivedDateTime%20desc&$top=${Math.min(count, MOST_A_PAGE)}`
+  let left = count
+  let since: number | undefined
+  let url: string | undefined = first
+  for (let pages = 0; url !== undefined && pages < ENOUGH_PAGES; pages++) {
+    const answer = await client.ask(
+      { doing, call, kind: 'list', units: 1 },
+      { url, headers: { prefer: IMMUTABLE_IDS } },
+    )
+    if (answer.status !== 200) throw errorOf(answer, doing, { now })
+    const { value, '@odata.nextLink': next } = readBody(page, answer, doing)
+    for (const { receivedDateTime, parentFolderId } of value) {
+      if (leftOutAt(folders, parentFolderId ?? '', skip) !== undefined) continue
+      since = Date.parse(receivedDateTime)
+      left -= 1
+      if (left === 0) return since
+    }
+    url = next
+  }
+  // More was looked through than makes sense: as far as it came is far enough.
+  return url === undefined ? undefined : since
+}

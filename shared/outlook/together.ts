@@ -1,0 +1,90 @@
+import { MailError } from '../error.ts'
+import type { Answer } from '../http/answer.ts'
+import { spend, takeLeave } from '../http/leave.ts'
+import type { Sending } from '../http/sender.ts'
+import { parseGraphBatch } from './batch.ts'
+import type { GraphClient } from './client.ts'
+import { errorOf, spentOn } from './errors.ts'
+
+/** How to ask for several things at once: as many as `batchSize` go in one batch, 20 at most; with 1 each goes alone. */
+export interface TogetherOptions {
+  client: GraphClient
+  batchSize: number
+  now: () => number
+}
+
+/** What Graph has done of one batch at a time (learn.microsoft.com/graph/throttling-limits#outlook-service-limits). */
+const AT_ONCE = 4
+/** learn.microsoft.com/graph/json-batching */
+const MOST_A_BATCH = 20
+
+/**
+ * Asks for all urls, with as few requests as may be, one batch after the other. The answers are in their order; `undefined` is what an answer
+ * does not mention, or what was refused a turn after others had theirs. Throws what is said of all of them.
+ */
+export async function askTogether(
+  { client, batchSize, now }: TogetherOptions,
+  urls: readonly string[],
+  { prefer, ...sending }: Omit<Sending, 'units'> & { prefer: string },
+): Promise<(Answer | undefined)[]> {
+  const answers: (Answer | undefined)[] = []
+  while (answers.length < urls.length) {
+    try {
+      const left = urls.slice(answers.length, answers.length + Math.min(batchSize, MOST_A_BATCH))
+      answers.push(...(await askSome(left)))
+    } catch (thrown) {
+      if (answers.length === 0 || !(thrown instanceof MailError) || sending.call.signal.aborted) throw thrown
+      return [...answers, ...urls.slice(answers.length).map(() => undefined)]
+    }
+  }
+  return answers
+
+  // Those at the front that may go now.
+  async function askSome(some: readonly string[]): Promise<(Answer | undefined)[]> {
+    const [first = ''] = some
+    const paths = some.map(client.pathOf)
+    const alone = paths.findIndex(path => path === undefined)
+    const together = paths.slice(0, alone < 0 ? paths.length : alone).flatMap(path => path ?? [])
+    if (together.length < 2) {
+      return [await client.ask({ ...sending, units: 1 }, { url: first, headers: { prefer } })]
+    }
+    const { call, doing } = sending
+    const taken = await takeLeave(
+      call,
+      together.map(() => 1),
+      doing,
+      AT_ONCE,
+    )
+    return taken.count < 2
+      ? [await spend(taken, 1, () => client.send({ ...sending, units: 1 }, { url: first, headers: { prefer } }), judge)]
+      : post(taken, together.slice(0, taken.count))
+  }
+
+  async function post(taken: Awaited<ReturnType<typeof takeLeave>>, paths: readonly string[]) {
+    const requests = paths.map((url, place) => ({ id: `${place}`, method: 'GET', url, headers: { Prefer: prefer } }))
+    const send = async () => {
+      const units = paths.length
+      const outer = await client.send({ ...sending, units }, { method: 'POST', url: '/$batch', body: { requests } })
+      const parts = outer.status === 200 ? parseGraphBatch(outer.body) : undefined
+      return { outer, answers: parts && paths.map((_, place) => answerIn(parts.get(`${place}`))) }
+    }
+    const { outer, answers } = await spend(taken, paths.length, send, told => ({
+      ...spentOn(told.answers?.flatMap(answer => answer ?? []) ?? [told.outer], now),
+      units: paths.length,
+    }))
+    if (!answers) throw errorOf(outer, sending.doing, { now })
+    return answers
+  }
+
+  function judge(answer: Answer) {
+    return spentOn([answer], now)
+  }
+}
+
+function answerIn(part: ReturnType<ReturnType<typeof parseGraphBatch>['get']>): Answer | undefined {
+  if (!part) return undefined
+  const header = Object.entries(part.headers).find(([name]) => name.toLowerCase() === 'retry-after')
+  // The bearer was good for the batch: that a part finds it too old says nothing of the account.
+  if (part.status === 401) return undefined
+  return { status: part.status, body: part.body, retryAfter: header?.[1] }
+}

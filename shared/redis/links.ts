@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import type { Links } from '../links.ts'
+import type { MailboxId } from '../mailbox.ts'
+import type { Keys } from './keys.ts'
+
+const DAY_SECONDS = 24 * 3600
+const KEEP_SECONDS = 90 * DAY_SECONDS
+const RETIRED_SECONDS = 7 * DAY_SECONDS
+const NAME_CHARACTERS = 16
+
+/** The links of a mailbox, one string each, named by its digest; each method is one round trip. Redis errors are passed on as they are. */
+export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links {
+  return {
+    async keep(texts) {
+      const named = texts.map(text => ({ text, name: nameOf(text) }))
+      const pipeline = redis.pipeline()
+      for (const { text, name } of named) pipeline.set(keys.link(mailbox, name), text, 'EX', KEEP_SECONDS)
+      await done(pipeline)
+      return named.map(({ name }) => name)
+    },
+
+    async read(names) {
+      const pipeline = redis.pipeline()
+      for (const name of names) pipeline.getex(keys.link(mailbox, name), 'EX', KEEP_SECONDS)
+      const texts = await done(pipeline)
+      return new Map(
+        names.flatMap((name, place): [string, string][] => {
+          const text = texts[place]
+          return typeof text === 'string' ? [[name, text]] : []
+        }),
+      )
+    },
+
+    async retire(names) {
+      const pipeline = redis.pipeline()
+      for (const name of names) pipeline.expire(keys.link(mailbox, name), RETIRED_SECONDS)
+      await done(pipeline)
+    },
+
+    folders: async () => (await redis.getex(keys.folders(mailbox), 'EX', KEEP_SECONDS)) ?? undefined,
+
+    async keepFolders(text) {
+      await redis.set(keys.folders(mailbox), text, 'EX', KEEP_SECONDS)
+    },
+  }
+}
+
+function nameOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, NAME_CHARACTERS)
+}
+
+async function done(pipeline: ReturnType<Redis['pipeline']>): Promise<unknown[]> {
+  if (pipeline.length === 0) return []
+  const results = (await pipeline.exec()) ?? []
+  return results.map(([error, value]) => {
+    if (error) throw error
+    return value
+  })
+}
