@@ -1,8 +1,9 @@
 import { Argument, type Command } from 'commander'
+import { PROVIDERS } from '../shared/mailbox.ts'
 import { mailboxes, pause, rekey, resume } from './accounts.ts'
 import { checked, wholeNumber } from './arguments.ts'
 import type { CommandContext } from './commands.ts'
-import { connectGmail } from './connect/connect-gmail.ts'
+import { connect } from './connect/connect.ts'
 import { remove } from './remove-command.ts'
 
 const FAILED = 1
@@ -16,7 +17,7 @@ export function addAccountCommands(
   mailsluice
     .command('connect')
     .description('connect a mailbox: its owner allows it in the browser')
-    .addArgument(new Argument('<provider>', 'where the mailbox is').choices(['gmail']))
+    .addArgument(new Argument('<provider>', 'where the mailbox is').choices(PROVIDERS))
     .option('--address <address>', 'only this one')
     .option(
       '--port <port>',
@@ -26,8 +27,8 @@ export function addAccountCommands(
     )
     .option('--timeout <seconds>', 'how long to wait for its owner', checked(wholeNumber(1, 86_400)), 300)
     .option('--json', 'print one JSON object', false)
-    .action((_, { address, port, timeout, ...options }) =>
-      connectGmail(contextOf(options), { address, port, timeoutSeconds: timeout }),
+    .action((provider, { address, port, timeout, ...options }) =>
+      connect(contextOf(options), provider, { address, port, timeoutSeconds: timeout }),
     )
 
   mailsluice

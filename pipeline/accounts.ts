@@ -25,7 +25,9 @@ export async function mailboxes(context: CommandContext): Promise<void> {
       rows.push([record.mailbox, accountOf(record), sinceRead(record, now()), watched, stateOf(record)])
     }
     context.print(
-      records.length > 0 ? rows.toString() : 'No mailbox is connected: `mailsluice connect gmail` connects one.',
+      records.length > 0
+        ? rows.toString()
+        : 'No mailbox is connected: `mailsluice connect gmail` or `connect outlook` connects one.',
     )
   })
 }

@@ -1,16 +1,17 @@
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
-import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
+import { type MailboxId, type Provider, parseMailboxId } from '../shared/mailbox.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
 import { createVault } from '../shared/redis/secrets.ts'
 import { createSeal } from '../shared/seal.ts'
 import type { GmailSimulator } from '../sim/gmail.ts'
+import type { Store } from './account-of.ts'
+import { hasGmailAccount, providersSet } from './account-settings.ts'
 import { forgetRunning } from './data-dir.ts'
-import { canConnect, hasAccount } from './oauth-app.ts'
-import { type Mailboxes, openMailboxes, type Store } from './providers.ts'
+import { type Mailboxes, openMailboxes } from './providers.ts'
 import { startSimulator } from './simulator.ts'
 
-/** Where mail comes from: Google accounts, or a simulator that is running or is started for it. */
+/** Where mail comes from: accounts at providers, or a simulator that is running or is started for it. */
 export interface MailSource {
   /** For people: what it is. */
   label: string
@@ -24,7 +25,8 @@ export interface MailSource {
 }
 
 const HOW_TO_SET =
-  'set GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET and MAILBOXES_KEY and run `mailsluice connect gmail`, or set GMAIL_REFRESH_TOKEN instead of the key'
+  'set GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET and MAILBOXES_KEY and run `mailsluice connect gmail`, or set GMAIL_REFRESH_TOKEN instead of the key; for Outlook, set OUTLOOK_CLIENT_ID and MAILBOXES_KEY and run `mailsluice connect outlook`'
+const LABELS: Readonly<Record<Provider, string>> = { gmail: 'Gmail', outlook: 'Outlook' }
 const HALF_SET = `an OAuth client is set, and no account: ${HOW_TO_SET}`
 
 /** A simulator that pushes to this machine: what the gateway must know of it, and where it is to push. */
@@ -49,8 +51,10 @@ export async function openMailSource(config: Config, mbox: readonly string[]): P
       close: nothing,
     }
   }
-  if ((hasAccount(config) || canConnect(config)) && mbox.length === 0) return openAccounts(config)
-  if (config.GMAIL_CLIENT_ID && mbox.length === 0) throw new MailError('misconfigured', HALF_SET)
+  const providers = providersSet(config)
+  if (providers.length > 0 && mbox.length === 0) return openAccounts(config, providers)
+  if ((config.GMAIL_CLIENT_ID || config.OUTLOOK_CLIENT_ID) && mbox.length === 0)
+    throw new MailError('misconfigured', HALF_SET)
   if (config.NODE_ENV === 'production') {
     throw new MailError(
       'misconfigured',
@@ -62,7 +66,7 @@ export async function openMailSource(config: Config, mbox: readonly string[]): P
 
 /** Mailboxes alone, for processes that run single stages: no mailbox is listed and no simulator started. Throws `misconfigured` when no account is set. */
 export function reachMailboxes(config: Config, simUrl: string | undefined): (store: Store) => Mailboxes {
-  if (!simUrl && !hasAccount(config) && !canConnect(config)) {
+  if (!simUrl && providersSet(config).length === 0) {
     throw new MailError(
       'misconfigured',
       `no mail account is set: ${HOW_TO_SET}, or SIM_URL to the address of \`mailsluice sim\``,
@@ -101,16 +105,16 @@ function pushOf(sim: GmailSimulator): SimulatedPush {
   }
 }
 
-function openAccounts(config: Config): MailSource {
+function openAccounts(config: Config, providers: readonly Provider[]): MailSource {
   const mailboxes = (store: Store) => openMailboxes(config, undefined, store)
   return {
-    label: 'Gmail',
+    label: providers.map(provider => LABELS[provider]).join(' and '),
     mailboxes,
     async list(signal, store) {
       const known = (await listMailboxes(store.redis, store.keys)).map(({ mailbox }) => mailbox)
       const kept = await createVault(store.redis, store.keys, createSeal([])).has(known)
-      const configured = hasAccount(config) ? [await configuredMailbox(mailboxes(store), signal)] : []
-      return [...new Set([...configured, ...kept])]
+      const configured = hasGmailAccount(config) ? [await configuredMailbox(mailboxes(store), signal)] : []
+      return [...new Set([...configured, ...config.OUTLOOK_MAILBOXES, ...kept])]
     },
     close: nothing,
   }

@@ -1,15 +1,18 @@
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import type { OAuthApp } from '../shared/gmail/oauth.ts'
+import type { MicrosoftApp } from '../shared/outlook/login.ts'
 
 const GOOGLE = {
   authUrl: 'https://accounts.google.com/o/oauth2/v2/auth',
   tokenUrl: 'https://oauth2.googleapis.com/token',
   revokeUrl: 'https://oauth2.googleapis.com/revoke',
 }
+const MICROSOFT = 'https://login.microsoftonline.com'
+const ANY_TENANT = ['common', 'organizations', 'consumers']
 
-/** The configured OAuth client, at Google or at a simulator, which takes any; throws `misconfigured` when none is set. */
-export function oauthApp(config: Config, simUrl: string | undefined): OAuthApp {
+/** The configured OAuth client at Google, or at a simulator, which takes any; throws `misconfigured` when none is set. */
+export function googleApp(config: Config, simUrl: string | undefined): OAuthApp {
   const { GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET } = config
   if (simUrl) {
     return {
@@ -29,12 +32,32 @@ export function oauthApp(config: Config, simUrl: string | undefined): OAuthApp {
   return { clientId: GMAIL_CLIENT_ID, clientSecret: GMAIL_CLIENT_SECRET, ...GOOGLE }
 }
 
-/** Whether the settings name one Google account. */
-export function hasAccount(config: Config): boolean {
-  return Boolean(config.GMAIL_CLIENT_ID && config.GMAIL_CLIENT_SECRET && config.GMAIL_REFRESH_TOKEN)
+/** The configured app at Microsoft, or at a simulator, which takes any; throws `misconfigured` when none is set. */
+export function microsoftApp(config: Config, simUrl: string | undefined): MicrosoftApp {
+  const { OUTLOOK_CLIENT_ID, OUTLOOK_CLIENT_SECRET: clientSecret, OUTLOOK_TENANT: tenant } = config
+  const clientId = OUTLOOK_CLIENT_ID ?? (simUrl ? 'simulated' : undefined)
+  if (!clientId) {
+    throw new MailError(
+      'misconfigured',
+      'no app is set: register one at https://entra.microsoft.com with the redirect URI http://localhost of the type "Mobile and desktop", and set OUTLOOK_CLIENT_ID',
+    )
+  }
+  return { clientId, clientSecret, tenant, loginUrl: simUrl ?? MICROSOFT }
 }
 
-/** Whether the settings let accounts be connected: an OAuth client, and a key to seal what their owners grant. */
-export function canConnect(config: Config): boolean {
-  return Boolean(config.GMAIL_CLIENT_ID && config.GMAIL_CLIENT_SECRET && config.MAILBOXES_KEY.length > 0)
+/**
+ * The configured app as it reads the mailboxes of OUTLOOK_MAILBOXES, by itself and without their owners. Throws `misconfigured` where it
+ * has no secret, or no tenant of its own: the others stand for tenants of people, and nobody signs in here.
+ */
+export function microsoftApplication(config: Config, simUrl: string | undefined): MicrosoftApp {
+  const app = microsoftApp(config, simUrl)
+  const clientSecret = app.clientSecret ?? (simUrl ? 'simulated' : undefined)
+  if (clientSecret && !ANY_TENANT.includes(app.tenant.toLowerCase())) return { ...app, clientSecret }
+  const lacks = clientSecret
+    ? `OUTLOOK_TENANT is ${app.tenant}: set it to the id or a domain of your tenant`
+    : 'OUTLOOK_CLIENT_SECRET is not set: set it'
+  throw new MailError(
+    'misconfigured',
+    `OUTLOOK_MAILBOXES are read with application permissions, and ${lacks}, or unset OUTLOOK_MAILBOXES and run \`mailsluice connect outlook\``,
+  )
 }

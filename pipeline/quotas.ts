@@ -6,7 +6,7 @@ import type { Quota } from '../shared/quota.ts'
 import type { Keys } from '../shared/redis/keys.ts'
 import { createQuota, type QuotaLimits } from '../shared/redis/quota.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
-import { canConnect, hasAccount } from './oauth-app.ts'
+import { providersSet } from './account-settings.ts'
 
 /** The quota of a mailbox, the same object each time; `undefined` where its provider counts none. */
 export type Quotas = (mailbox: MailboxId) => Quota | undefined
@@ -38,7 +38,7 @@ export function unitsAMinute(mailbox: MailboxId, config: Config): number {
 /** What the settings let mailsluice spend at Gmail; on simulated mail everything, unless they say how much. */
 function limitsOf(config: Config): QuotaLimits {
   const most = config.GMAIL_BATCH_SIZE * config.GMAIL_MAX_CONCURRENT_BATCHES
-  const isSimulated = config.SIM_URL !== undefined || !(hasAccount(config) || canConnect(config))
+  const isSimulated = config.SIM_URL !== undefined || providersSet(config).length === 0
   const units = config.GMAIL_USER_UNITS ?? (isSimulated ? NO_LIMIT : UNITS_A_MINUTE[config.GMAIL_QUOTA])
   return {
     mailboxUnits: Math.floor(units * config.GMAIL_QUOTA_SHARE),

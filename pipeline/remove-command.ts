@@ -1,14 +1,15 @@
 import { createInterface } from 'node:readline/promises'
 import { MailError } from '../shared/error.ts'
 import { revokeGrant } from '../shared/gmail/oauth.ts'
-import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
+import { type MailboxId, type Provider, parseMailboxId, providerOf } from '../shared/mailbox.ts'
 import { readMailbox } from '../shared/redis/mailboxes.ts'
 import { removeMailbox } from '../shared/redis/remove.ts'
 import { createVault } from '../shared/redis/secrets.ts'
 import { readWatch } from '../shared/redis/watches.ts'
 import { createSeal } from '../shared/seal.ts'
+import { hasGmailAccount, isReadByApplication } from './account-settings.ts'
 import { type CommandContext, withOffice } from './commands.ts'
-import { hasAccount, oauthApp } from './oauth-app.ts'
+import { googleApp } from './oauth-app.ts'
 import { openMailboxes } from './providers.ts'
 import { findSimulator } from './simulator.ts'
 import type { Office } from './wire.ts'
@@ -17,10 +18,13 @@ import type { Office } from './wire.ts'
 type Access = 'taken back' | 'not taken back' | 'none'
 
 const STOP_WITHIN_MS = 5000
-const PERMISSIONS = 'https://myaccount.google.com/permissions'
+const PERMISSIONS: Readonly<Record<Provider, string>> = {
+  gmail: 'https://myaccount.google.com/permissions',
+  outlook: 'https://myapps.microsoft.com, with a personal account at https://account.live.com/consent/Manage',
+}
 
 /**
- * Removes a mailbox: takes access back at Google, as far as Google answers, and deletes everything that is kept of it. Asks first, unless
+ * Removes a mailbox: takes access back, as far as the provider lets us, and deletes everything that is kept of it. Asks first, unless
  * `yes` is set; without a terminal to ask at it throws `misconfigured`.
  */
 export async function remove(context: CommandContext, name: string, options: { yes: boolean }): Promise<void> {
@@ -45,9 +49,12 @@ export async function remove(context: CommandContext, name: string, options: { y
           : []),
         ...(access === 'taken back' ? ['Access was taken back at Google.'] : []),
         ...(access === 'not taken back'
-          ? [`Access was not taken back (${why}): the owner can do it at ${PERMISSIONS}`]
+          ? [`Access was not taken back (${why}): the owner can do it at ${PERMISSIONS[providerOf(mailbox)]}`]
           : []),
-        ...(access === 'none' && hasAccount(context.config)
+        ...(isReadByApplication(context.config, mailbox)
+          ? ['It is one of OUTLOOK_MAILBOXES: take it off there, or the next `up` connects it again.']
+          : []),
+        ...(access === 'none' && providerOf(mailbox) === 'gmail' && hasGmailAccount(context.config)
           ? ['If it is the mailbox of GMAIL_REFRESH_TOKEN, unset that: the next `up` would connect it again.']
           : []),
       ].join('\n'),
@@ -55,7 +62,7 @@ export async function remove(context: CommandContext, name: string, options: { y
   })
 }
 
-// Google's word is wished for, not waited for: the mailbox goes in any case.
+// The provider's word is wished for, not waited for: the mailbox goes in any case.
 async function takeBack(
   { config }: CommandContext,
   office: Office,
@@ -77,7 +84,8 @@ async function takeBack(
         .stop(call)
         .catch(() => undefined)
     }
-    await revokeGrant(oauthApp(config, simUrl), grant.refreshToken)
+    if (providerOf(mailbox) === 'outlook') return { access: 'not taken back', why: 'Microsoft lets no app do that' }
+    await revokeGrant(googleApp(config, simUrl), grant.secret)
     return { access: 'taken back' }
   } catch (error) {
     if (!(error instanceof MailError)) throw error

@@ -1,17 +1,16 @@
 import { MailError } from '../shared/error.ts'
-import { isDeadGrant, type OAuthApp, refreshGrant } from '../shared/gmail/oauth.ts'
-import type { MailboxId } from '../shared/mailbox.ts'
+import { addressOf, type MailboxId, providerOf } from '../shared/mailbox.ts'
 import type { Lease } from '../shared/redis/lease.ts'
-import type { AccessToken, Grant, Vault } from '../shared/redis/secrets.ts'
-import { type AccessTokens, isEnding, isYoung } from '../shared/tokens.ts'
+import type { Grant, Vault } from '../shared/redis/secrets.ts'
+import { type AccessToken, type AccessTokens, isEnding, isYoung } from '../shared/tokens.ts'
+import type { Renewal } from './renewal.ts'
 import { sleep } from './wait.ts'
 
 export interface SharedTokensOptions {
   vault: Vault
   /** The right to ask for the next access token. */
   lease: Lease
-  /** Throws `misconfigured` where no OAuth client is set. */
-  app: () => OAuthApp
+  renewal: Renewal
   /** Used where no account is kept for the mailbox. */
   otherwise?: AccessTokens | undefined
   now?: () => number
@@ -21,16 +20,16 @@ export interface SharedTokensOptions {
 
 const LEASE_MS = 15_000
 const LOOK_AGAIN_MS = 50
-// Google had an error: the next to try, whoever it is, waits so long.
+// The provider had an error: the next to try, whoever it is, waits so long.
 const AFTER_FAILURE_MS = 1000
 const STILL_GOOD_MS = 10_000
 
 /**
- * Access tokens of a mailbox whose account is kept in the vault: one process asks Google, the others wait and take what it got, and one
+ * Access tokens of a mailbox whose account is kept in the vault: one process asks the provider, the others wait and take what it got, and one
  * that dies meanwhile holds them up no longer than its lease. A dead grant is asked for once, by one. Redis errors are passed on as they are.
  */
 export function sharedTokens(mailbox: MailboxId, options: SharedTokensOptions): AccessTokens {
-  const { vault, lease, app, otherwise, now = Date.now, leaseMs = LEASE_MS } = options
+  const { vault, lease, renewal, otherwise, now = Date.now, leaseMs = LEASE_MS } = options
   let held: AccessToken | undefined
   let finding: Promise<AccessToken | undefined> | undefined
 
@@ -45,7 +44,7 @@ export function sharedTokens(mailbox: MailboxId, options: SharedTokensOptions): 
       if (otherwise) return otherwise.get(doing, signal)
       throw new MailError(
         'unauthorized',
-        `${mailbox} has no account: connect it with \`mailsluice connect gmail --address ${mailbox.slice(mailbox.indexOf(':') + 1)}\``,
+        `${mailbox} has no account: connect it with \`mailsluice connect ${providerOf(mailbox)} --address ${addressOf(mailbox)}\``,
       )
     },
 
@@ -97,12 +96,10 @@ export function sharedTokens(mailbox: MailboxId, options: SharedTokensOptions): 
 
   async function exchange(grant: Grant, doing: string): Promise<AccessToken | undefined> {
     try {
-      const { accessToken: token, givenAt, endsAt, refreshToken } = await refreshGrant(app(), grant.refreshToken, doing)
-      const access = { token, givenAt, endsAt }
-      const rotated = refreshToken === grant.refreshToken ? undefined : refreshToken
-      return (await vault.refreshed(mailbox, grant.id, { access, refreshToken: rotated })) ? access : undefined
+      const renewed = await renewal.renew(grant.secret, doing)
+      return (await vault.refreshed(mailbox, grant.id, renewed)) ? renewed.access : undefined
     } catch (thrown) {
-      if (!(thrown instanceof MailError) || !isDeadGrant(thrown)) throw thrown
+      if (!(thrown instanceof MailError) || !renewal.isDead(thrown)) throw thrown
       if (await vault.refuse(mailbox, grant.id, thrown.message)) throw thrown
       return undefined
     }

@@ -4,13 +4,13 @@ import { demoMailbox } from '../sim/demo.ts'
 import { type GmailOptions, type GmailSimulator, startGmail } from '../sim/gmail.ts'
 import type { SimMailbox } from '../sim/mailbox.ts'
 import { loadMail } from '../sim/mbox.ts'
+import { providersSet } from './account-settings.ts'
 import { findRunning, noteRunning } from './data-dir.ts'
-import { canConnect, hasAccount } from './oauth-app.ts'
 
 /** The simulator that SIM_URL names, or that a running `up` has started, where no mail account is set. */
 export async function findSimulator(config: Config): Promise<string | undefined> {
   if (config.SIM_URL) return config.SIM_URL.replace(/\/$/, '')
-  if (hasAccount(config) || canConnect(config)) return undefined
+  if (providersSet(config).length > 0) return undefined
   const note = (await findRunning(config.DATA_DIR, 'sim')) as { url?: string } | undefined
   return note?.url
 }

@@ -73,7 +73,7 @@ async function syncAndStay(
   const since = office.now()
   talk(`Redis      ${server.label}\nMail       ${source.label}`)
   if (gateway?.label) talk(`Gateway    ${gateway.label}`)
-  if (offered === 0) talk('No mailbox is connected yet: `mailsluice connect gmail` connects one.')
+  if (offered === 0) talk('No mailbox is connected yet: `mailsluice connect gmail` or `connect outlook` connects one.')
   for (const mailbox of mailboxes) await requestSync(office, mailbox)
   const whole = options.only === undefined
   const runs = whole

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MailError } from './error.ts'
+import { parseMailboxId } from './mailbox.ts'
 import { parseSealingKeys } from './seal.ts'
 
 /** How much of a mailbox its first sync reads: the newest `count` messages, all of them, or those of the last `days`. */
@@ -50,6 +51,15 @@ const sealingKeys = z
     return z.NEVER
   })
 
+const outlookMailboxes = list.transform((addresses, context) => {
+  try {
+    return addresses.map(address => parseMailboxId(`outlook:${address}`))
+  } catch {
+    context.addIssue('addresses such as ana@example.com,bo@example.com')
+    return z.NEVER
+  }
+})
+
 const words = (preset: string) =>
   z
     .string()
@@ -70,6 +80,13 @@ const settings = z.object({
   GMAIL_CLIENT_ID: z.string().optional(),
   GMAIL_CLIENT_SECRET: z.string().optional(),
   GMAIL_REFRESH_TOKEN: z.string().optional(),
+  OUTLOOK_CLIENT_ID: z.string().optional(),
+  OUTLOOK_CLIENT_SECRET: z.string().optional(),
+  OUTLOOK_TENANT: z
+    .string()
+    .regex(/^[A-Za-z\d][A-Za-z\d.-]{0,252}$/, 'the id or a domain of a tenant, or common, organizations or consumers')
+    .default('common'),
+  OUTLOOK_MAILBOXES: outlookMailboxes,
   MAILBOXES_KEY: sealingKeys,
   INITIAL_SYNC: initialSync,
   GMAIL_LABELS: words(''),

@@ -6,11 +6,11 @@ import { MailError } from '../../shared/error.ts'
 import { sleep } from '../wait.ts'
 import { type Outcome, pageOf } from './page.ts'
 
-/** The place on this machine to which the browser comes back from Google. */
+/** The place on this machine to which the browser comes back from the provider. */
 export interface Loopback {
   redirectUri: string
   /**
-   * The code that Google gives for consent; the browser then waits for `finish`. Throws `unauthorized` when the person refused, and
+   * The code that the provider gives for consent; the browser then waits for `finish`. Throws `unauthorized` when the person refused, and
    * `unavailable` when nobody came in time or the wait was given up.
    */
   code(): Promise<string>
@@ -20,6 +20,8 @@ export interface Loopback {
 }
 
 interface LoopbackOptions {
+  /** The name by which the browser is sent here. */
+  host: '127.0.0.1' | 'localhost'
   /** A free one where it is 0. */
   port: number
   /** What the answer must carry to be the answer to our question. */
@@ -38,7 +40,7 @@ const HEADERS = {
 }
 
 /** Listens on 127.0.0.1 for one answer with the right state; any other is refused and changes nothing. Throws `misconfigured` when the port is taken. */
-export async function listenForConsent({ port, state, timeoutMs, signal }: LoopbackOptions): Promise<Loopback> {
+export async function listenForConsent({ host, port, state, timeoutMs, signal }: LoopbackOptions): Promise<Loopback> {
   const app = fastify({ forceCloseConnections: true })
   const code = promised<string>()
   const ending = promised<Outcome>()
@@ -71,7 +73,7 @@ export async function listenForConsent({ port, state, timeoutMs, signal }: Loopb
     throw new MailError('misconfigured', `cannot listen on port ${port} (${error.code}): choose another with --port`)
   })
   return {
-    redirectUri: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+    redirectUri: `http://${host}:${(app.server.address() as AddressInfo).port}`,
     code: () => code.promise,
     finish: ending.resolve,
     async close() {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { MailError } from '../error.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { networkError } from '../http/sender.ts'
+import type { AccessToken, Consent } from '../tokens.ts'
 import { errorOf } from './errors.ts'
 
 /** An OAuth client of a Google Cloud project, and where Google (or a simulator) answers. */
@@ -16,19 +17,11 @@ export interface OAuthApp {
   timeoutMs?: number | undefined
 }
 
-/** What Google's token endpoint gave; times in ms since 1970. `refreshToken` is there on consent, and where Google replaced the old one. */
+/** What Google's token endpoint gave. `refreshToken` is there on consent, and where Google replaced the old one. */
 export interface Granted {
-  accessToken: string
-  givenAt: number
-  endsAt: number
+  access: AccessToken
   refreshToken: string | undefined
   scopes: readonly string[]
-}
-
-/** A question to a mailbox's owner: the page to open, and what proves later that the answer is to this question. */
-export interface Consent {
-  url: string
-  verifier: string
 }
 
 /** Reading, and nothing else. The narrower gmail.metadata forbids searching by date, and message bodies (developers.google.com/gmail/api/auth/scopes). */
@@ -128,9 +121,11 @@ async function granted(app: OAuthApp, doing: string, ask: (client: Client) => Pr
   const { data } = answer.safeParse(heard)
   if (!data) throw oauthError(thrown, doing)
   return {
-    accessToken: data.access_token,
-    givenAt,
-    endsAt: data.expiry_date ?? givenAt + DEFAULT_LIFE_SECONDS * 1000,
+    access: {
+      token: data.access_token,
+      givenAt,
+      endsAt: data.expiry_date ?? givenAt + DEFAULT_LIFE_SECONDS * 1000,
+    },
     refreshToken: data.refresh_token,
     scopes: data.scope.split(' ').filter(scope => scope !== ''),
   }

@@ -2,25 +2,20 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { MailError } from '../error.ts'
-import type { MailboxId } from '../mailbox.ts'
+import { type MailboxId, type Provider, providerOf } from '../mailbox.ts'
 import type { Seal } from '../seal.ts'
+import type { AccessToken } from '../tokens.ts'
 import type { Keys } from './keys.ts'
 import { secretScript } from './scripts.ts'
 
-/** An access token, when it was given and when it ends, in ms since 1970. */
-export interface AccessToken {
-  token: string
-  givenAt: number
-  endsAt: number
-}
-
-/** What an owner granted: the refresh token, and the access token that was last got with it. */
+/** What an owner granted: the secret that access tokens are got with, and the one that was got last. */
 export interface Grant {
-  /** Another one whenever the refresh token is another one. */
+  /** Another one whenever the secret is another one. */
   id: string
-  refreshToken: string
+  /** The refresh token at Gmail; at Outlook the cache of msal, which alone knows the refresh token, as it serialises it. */
+  secret: string
   access: AccessToken | undefined
-  /** Why the provider does not take the refresh token any more, where it said so. */
+  /** Why the provider does not take the secret any more, where it said so. */
   refused: string | undefined
 }
 
@@ -31,14 +26,14 @@ export interface Vault {
   /** Which of these mailboxes have an account here; needs no key. */
   has(mailboxes: readonly MailboxId[]): Promise<ReadonlySet<MailboxId>>
   /** Keeps a new grant in place of any other. Throws `misconfigured` where there is no key to seal it with. */
-  put(mailbox: MailboxId, grant: { refreshToken: string; access?: AccessToken }): Promise<void>
-  /** Keeps what a refresh gave: an access token, and the refresh token that the provider gave in exchange for the old one, if it did. */
+  put(mailbox: MailboxId, grant: { secret: string; access?: AccessToken }): Promise<void>
+  /** Keeps what a refresh gave: an access token, and the secret that is to be used instead of the old one, if there is one. */
   refreshed(
     mailbox: MailboxId,
     id: string,
-    answer: { access: AccessToken; refreshToken?: string | undefined },
+    answer: { access: AccessToken; secret?: string | undefined },
   ): Promise<boolean>
-  /** Notes that the provider does not take the refresh token any more, so that nobody asks again. */
+  /** Notes that the provider does not take the secret any more, so that nobody asks again. */
   refuse(mailbox: MailboxId, id: string, reason: string): Promise<boolean>
   /** Forgets an access token that the provider does not take any more; another one stays. */
   forget(mailbox: MailboxId, token: string): Promise<void>
@@ -46,37 +41,41 @@ export interface Vault {
   reseal(mailbox: MailboxId): Promise<number>
 }
 
-const SEALED = ['refresh', 'access'] as const
+// Under which name the secret is kept, and sealed.
+const SECRET: Readonly<Record<Provider, 'refresh' | 'msal'>> = { gmail: 'refresh', outlook: 'msal' }
+type Sealed = (typeof SECRET)[Provider] | 'access'
+
 const accessSchema = z.object({ token: z.string(), givenAt: z.number(), endsAt: z.number() })
 
-/** The vault in a hash a mailbox: the tokens sealed, each for its mailbox and field, and in plain an id of the grant and why it was refused. */
+/** The vault in a hash a mailbox: secret and access token sealed, each for its mailbox and field, and in plain an id of the grant and why it was refused. */
 export function createVault(redis: Redis, keys: Keys, seal: Seal): Vault {
   const vault: Vault = {
     async read(mailbox) {
-      const { grant, refresh, access, refused } = await redis.hgetall(keys.secret(mailbox))
-      if (grant === undefined || refresh === undefined) return undefined
+      const name = secretOf(mailbox)
+      const { grant, [name]: secret, access, refused } = await redis.hgetall(keys.secret(mailbox))
+      if (grant === undefined || secret === undefined) return undefined
       const token = access === undefined ? undefined : open(mailbox, 'access', access)
       return {
         id: grant,
-        refreshToken: open(mailbox, 'refresh', refresh),
+        secret: open(mailbox, name, secret),
         access: token === undefined ? undefined : readAccess(mailbox, token),
         refused,
       }
     },
 
     async has(mailboxes) {
-      const kept = await Promise.all(mailboxes.map(mailbox => redis.hexists(keys.secret(mailbox), 'refresh')))
+      const kept = await Promise.all(mailboxes.map(mailbox => redis.hexists(keys.secret(mailbox), secretOf(mailbox))))
       return new Set(mailboxes.filter((_, place) => kept[place] === 1))
     },
 
-    async put(mailbox, { refreshToken, access }) {
-      const fields = { grant: randomUUID(), ...sealed(mailbox, { refreshToken, access }) }
+    async put(mailbox, { secret, access }) {
+      const fields = { grant: randomUUID(), ...sealed(mailbox, { secret, access }) }
       await redis.multi().del(keys.secret(mailbox)).hset(keys.secret(mailbox), fields).exec()
     },
 
-    refreshed(mailbox, id, { access, refreshToken }) {
-      const rotated = refreshToken === undefined ? {} : { grant: randomUUID() }
-      return change(mailbox, ['grant', id], { ...rotated, ...sealed(mailbox, { refreshToken, access }) })
+    refreshed(mailbox, id, { access, secret }) {
+      const replaced = secret === undefined ? {} : { grant: randomUUID() }
+      return change(mailbox, ['grant', id], { ...replaced, ...sealed(mailbox, { secret, access }) })
     },
 
     refuse: (mailbox, id, reason) => change(mailbox, ['grant', id], { refused: reason, access: '' }),
@@ -89,7 +88,7 @@ export function createVault(redis: Redis, keys: Keys, seal: Seal): Vault {
 
     async reseal(mailbox) {
       let count = 0
-      for (const field of SEALED) {
+      for (const field of [secretOf(mailbox), 'access'] as const) {
         const before = await redis.hget(keys.secret(mailbox), field)
         if (before === null || seal.isCurrent(before)) continue
         const text = open(mailbox, field, before)
@@ -101,17 +100,18 @@ export function createVault(redis: Redis, keys: Keys, seal: Seal): Vault {
   }
   return vault
 
-  function open(mailbox: MailboxId, name: (typeof SEALED)[number], text: string): string {
+  function open(mailbox: MailboxId, name: Sealed, text: string): string {
     return seal.open(text, { mailbox, name })
   }
 
   function sealed(
     mailbox: MailboxId,
-    { refreshToken, access }: { refreshToken?: string | undefined; access?: AccessToken | undefined },
+    { secret, access }: { secret?: string | undefined; access?: AccessToken | undefined },
   ): Record<string, string> {
-    const refresh = refreshToken === undefined ? {} : { refresh: seal.seal(refreshToken, { mailbox, name: 'refresh' }) }
-    if (!access) return refresh
-    return { ...refresh, access: seal.seal(JSON.stringify(access), { mailbox, name: 'access' }) }
+    const name = secretOf(mailbox)
+    const lasting = secret === undefined ? {} : { [name]: seal.seal(secret, { mailbox, name }) }
+    if (!access) return lasting
+    return { ...lasting, access: seal.seal(JSON.stringify(access), { mailbox, name: 'access' }) }
   }
 
   async function change(
@@ -121,6 +121,10 @@ export function createVault(redis: Redis, keys: Keys, seal: Seal): Vault {
   ): Promise<boolean> {
     return (await secretScript(redis, [keys.secret(mailbox)], [field, held, ...Object.entries(fields).flat()])) === 1
   }
+}
+
+function secretOf(mailbox: MailboxId) {
+  return SECRET[providerOf(mailbox)]
 }
 
 function readAccess(mailbox: MailboxId, text: string): AccessToken {

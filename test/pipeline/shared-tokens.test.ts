@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
+import { googleRenewal } from '../../pipeline/renewal.ts'
 import { sharedTokens } from '../../pipeline/shared-tokens.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
@@ -61,7 +62,7 @@ t.test('a dead grant is asked for once by six, and all know it for unauthorized'
     t.match(message, /invalid_grant; connect the mailbox again/)
     t.notMatch(message, /planted/)
   }
-  await vault.put(ANA, { refreshToken: oauth.grant('ana@example.com') })
+  await vault.put(ANA, { secret: oauth.grant('ana@example.com') })
   t.equal((await workers[0]?.ask())?.token, oauth.accessTokens[0], 'connected again, it goes on at once')
 })
 
@@ -85,19 +86,19 @@ t.test('a refresh token that Google replaces is the one that is used next', asyn
     await until(async () => ((await vault.read(ANA))?.access?.endsAt ?? 0) < Date.now(), 'it has ended')
   }
   t.equal(oauth.refreshes, 4)
-  t.equal((await vault.read(ANA))?.refreshToken, oauth.refreshTokens.at(-1))
+  t.equal((await vault.read(ANA))?.secret, oauth.refreshTokens.at(-1))
 })
 
 t.test('a mailbox that is connected again while its old grant is asked for gets the new one', async t => {
   const { oauth, tokens } = await setUp(t, 0)
   const old = oauth.grant('ana@example.com')
-  await vault.put(ANA, { refreshToken: old })
+  await vault.put(ANA, { secret: old })
   oauth.refreshing = 'never'
   const asked = tokens({ timeoutMs: 1000 }).get('a test', signal)
   asked.catch(() => undefined)
   await until(() => oauth.refreshes === 1, 'the old one is asked for')
   oauth.refreshing = 'grants'
-  await vault.put(ANA, { refreshToken: oauth.grant('ana@example.com') })
+  await vault.put(ANA, { secret: oauth.grant('ana@example.com') })
   await t.rejects(asked, { message: /no answer/ }, 'that call is lost')
   const token = await tokens().get('a test', signal)
   t.equal(token, oauth.accessTokens.at(-1))
@@ -148,7 +149,7 @@ t.test('without an account the mailbox has to be connected; with another source 
 async function setUp(t: Test, count: number) {
   const oauth: OAuthServer = await startOAuth()
   t.teardown(() => oauth.close())
-  await vault.put(ANA, { refreshToken: oauth.grant('ana@example.com') })
+  await vault.put(ANA, { secret: oauth.grant('ana@example.com') })
   const app = {
     clientId: 'client',
     clientSecret: 'planted-secret',
@@ -159,12 +160,12 @@ async function setUp(t: Test, count: number) {
   const task: TokenTask = { redisUrl: server.url, app, mailbox: ANA, key: KEY, leaseMs: LEASE_MS }
   const workers: TokenWorker[] = await Promise.all(Array.from({ length: count }, () => startTokenWorker(task)))
   t.teardown(() => Promise.all(workers.map(worker => worker.kill())))
-  type More = Partial<Omit<Parameters<typeof sharedTokens>[1], 'app'>> & { timeoutMs?: number }
+  type More = Partial<Omit<Parameters<typeof sharedTokens>[1], 'renewal'>> & { timeoutMs?: number }
   const tokens = ({ timeoutMs, ...more }: More = {}) =>
     sharedTokens(ANA, {
       vault,
       lease: createLease(redis, keys.refreshing(ANA)),
-      app: () => ({ ...app, timeoutMs }),
+      renewal: googleRenewal(() => ({ ...app, timeoutMs })),
       leaseMs: LEASE_MS,
       ...more,
     })

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { googleRenewal } from '../../pipeline/renewal.ts'
 import { sharedTokens } from '../../pipeline/shared-tokens.ts'
 import { asMailError } from '../../shared/error.ts'
 import type { OAuthApp } from '../../shared/gmail/oauth.ts'
@@ -69,7 +70,7 @@ async function work({ redisUrl, app, mailbox, key, leaseMs }: TokenTask): Promis
   const keys = createKeys('test', 1)
   const vault = createVault(redis, keys, createSeal(parseSealingKeys(key) ?? []))
   const lease = createLease(redis, keys.refreshing(mailbox))
-  const tokens = sharedTokens(mailbox, { vault, lease, app: () => app, leaseMs })
+  const tokens = sharedTokens(mailbox, { vault, lease, renewal: googleRenewal(() => app), leaseMs })
   process.on('message', () => {
     const began = Date.now()
     tokens.get('a test', new AbortController().signal).then(

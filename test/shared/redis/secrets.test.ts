@@ -18,15 +18,15 @@ const access = { token: 'plain-access', givenAt: 1, endsAt: 2 }
 
 t.test('an account is kept sealed, and is there for whoever has the key', async t => {
   t.equal(await vault.read(ANA), undefined)
-  await vault.put(ANA, { refreshToken: 'plain-refresh', access })
-  t.match(await vault.read(ANA), { refreshToken: 'plain-refresh', access, refused: undefined })
+  await vault.put(ANA, { secret: 'plain-refresh', access })
+  t.match(await vault.read(ANA), { secret: 'plain-refresh', access, refused: undefined })
   t.notMatch(JSON.stringify(await redis.hgetall(keys.secret(ANA))), /plain/)
   t.same([...(await createVault(redis, keys, createSeal([])).has([ANA, BO]))], [ANA])
 })
 
 t.test('a sealed value that is put in another mailbox, or in another field, is refused', async t => {
-  await vault.put(ANA, { refreshToken: 'of ana', access })
-  await vault.put(BO, { refreshToken: 'of bo', access })
+  await vault.put(ANA, { secret: 'of ana', access })
+  await vault.put(BO, { secret: 'of bo', access })
   await redis.hset(keys.secret(BO), 'refresh', (await redis.hget(keys.secret(ANA), 'refresh')) ?? '')
   await t.rejects(vault.read(BO), { message: /the account of gmail:bo@example.com does not open with key v1/ })
   await redis.hset(keys.secret(ANA), 'access', (await redis.hget(keys.secret(ANA), 'refresh')) ?? '')
@@ -34,12 +34,12 @@ t.test('a sealed value that is put in another mailbox, or in another field, is r
 })
 
 t.test('what was got for a grant is not kept once another grant is there, or none', async t => {
-  await vault.put(ANA, { refreshToken: 'old' })
+  await vault.put(ANA, { secret: 'old' })
   const old = (await vault.read(ANA))?.id ?? ''
-  await vault.put(ANA, { refreshToken: 'new' })
-  t.equal(await vault.refreshed(ANA, old, { access, refreshToken: 'late' }), false)
+  await vault.put(ANA, { secret: 'new' })
+  t.equal(await vault.refreshed(ANA, old, { access, secret: 'late' }), false)
   t.equal(await vault.refuse(ANA, old, 'the old one is dead'), false)
-  t.match(await vault.read(ANA), { refreshToken: 'new', access: undefined, refused: undefined })
+  t.match(await vault.read(ANA), { secret: 'new', access: undefined, refused: undefined })
   const id = (await vault.read(ANA))?.id ?? ''
   await redis.del(keys.secret(ANA))
   t.equal(await vault.refreshed(ANA, id, { access }), false)
@@ -47,16 +47,16 @@ t.test('what was got for a grant is not kept once another grant is there, or non
 })
 
 t.test('a refresh token that the provider replaced is kept, under another id', async t => {
-  await vault.put(ANA, { refreshToken: 'first' })
+  await vault.put(ANA, { secret: 'first' })
   const { id = '' } = (await vault.read(ANA)) ?? {}
-  t.equal(await vault.refreshed(ANA, id, { access, refreshToken: 'second' }), true)
+  t.equal(await vault.refreshed(ANA, id, { access, secret: 'second' }), true)
   const grant = await vault.read(ANA)
-  t.match(grant, { refreshToken: 'second', access })
+  t.match(grant, { secret: 'second', access })
   t.not(grant?.id, id)
 })
 
 t.test('an access token that is refused is forgotten, unless another is there already', async t => {
-  await vault.put(ANA, { refreshToken: 'r', access })
+  await vault.put(ANA, { secret: 'r', access })
   await vault.forget(ANA, 'another')
   t.match(await vault.read(ANA), { access })
   await vault.forget(ANA, access.token)
@@ -64,7 +64,7 @@ t.test('an access token that is refused is forgotten, unless another is there al
 })
 
 t.test('sealing anew with a new key makes the old one needless, at any time and twice at once', async t => {
-  await vault.put(ANA, { refreshToken: 'r', access })
+  await vault.put(ANA, { secret: 'r', access })
   const both = createVault(redis, keys, createSeal([two, one]))
   const counts = await Promise.all(Array.from({ length: 8 }, () => both.reseal(ANA)))
   t.equal(
@@ -73,22 +73,22 @@ t.test('sealing anew with a new key makes the old one needless, at any time and 
     'each value once',
   )
   const anew = createVault(redis, keys, createSeal([two]))
-  t.match(await anew.read(ANA), { refreshToken: 'r', access })
+  t.match(await anew.read(ANA), { secret: 'r', access })
   t.equal(await anew.reseal(ANA), 0)
   await t.rejects(vault.read(ANA), { message: /MAILBOXES_KEY does not hold v2/ })
 })
 
 t.test('a grant that was replaced while it was sealed anew stays replaced', async t => {
-  await vault.put(ANA, { refreshToken: 'old' })
+  await vault.put(ANA, { secret: 'old' })
   const slow = createSeal([two, one])
   const both = createVault(redis, keys, {
     ...slow,
     open: (sealed, place) => {
       // Another process connects the mailbox in this very moment.
-      void vault.put(ANA, { refreshToken: 'new' })
+      void vault.put(ANA, { secret: 'new' })
       return slow.open(sealed, place)
     },
   })
   t.equal(await both.reseal(ANA), 0)
-  t.match(await vault.read(ANA), { refreshToken: 'new' })
+  t.match(await vault.read(ANA), { secret: 'new' })
 })

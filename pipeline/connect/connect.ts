@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto'
+import type { Config } from '../../shared/config.ts'
+import { MailError } from '../../shared/error.ts'
+import { type MailboxId, type Opened, type Provider, parseMailboxId } from '../../shared/mailbox.ts'
+import { connectMailbox, postWatchEvent, resumeMailbox } from '../../shared/redis/mailboxes.ts'
+import { createVault } from '../../shared/redis/secrets.ts'
+import { createSeal } from '../../shared/seal.ts'
+import { isReadByApplication } from '../account-settings.ts'
+import type { CommandContext } from '../commands.ts'
+import { findSimulator } from '../simulator.ts'
+import type { Office } from '../wire.ts'
+import type { Consented, Consenting } from './consenting.ts'
+import { gmailConsent } from './gmail.ts'
+import { withKeptRedis } from './kept-redis.ts'
+import { listenForConsent } from './loopback.ts'
+import { outlookConsent } from './outlook.ts'
+
+/** Whom to ask, where the browser is to come back to (0: a free port), and how long to wait. */
+export interface ConnectOptions {
+  address?: string
+  port: number
+  timeoutSeconds: number
+}
+
+const STATE_BYTES = 24
+
+const CONSENTING: Readonly<Record<Provider, (config: Config, simUrl: string | undefined) => Consenting>> = {
+  gmail: gmailConsent,
+  outlook: outlookConsent,
+}
+
+/**
+ * Connects a mailbox: its owner allows it in the browser, what was granted is sealed and kept, and the first sync is asked for. A
+ * mailbox that is connected already gets the new grant, and goes on if it was waiting for its account. Throws, in one line, what was in the way.
+ */
+export async function connect(context: CommandContext, provider: Provider, options: ConnectOptions): Promise<void> {
+  const { config } = context
+  const wanted = options.address === undefined ? undefined : parseMailboxId(`${provider}:${options.address}`)
+  if (config.MAILBOXES_KEY.length === 0) {
+    throw new MailError(
+      'misconfigured',
+      'MAILBOXES_KEY is not set: set it to a key of your own, such as `openssl rand -base64 32` prints, here and for every process',
+    )
+  }
+  if (wanted) refuseIfByApplication(config, wanted)
+  const consenting = CONSENTING[provider](config, await findSimulator(config))
+  // Whatever is wrong here is found before a person is bothered.
+  await withKeptRedis(context, office => connectWith(consenting, { context, office, wanted, options }))
+}
+
+/** The same, once it is known where the account is kept and how its provider is asked. */
+export async function connectWith(
+  consenting: Consenting,
+  facts: { context: CommandContext; office: Office; wanted: MailboxId | undefined; options: ConnectOptions },
+): Promise<void> {
+  const { context, office, wanted, options } = facts
+  const { print, json, signal } = context
+  const state = randomBytes(STATE_BYTES).toString('base64url')
+  const timeoutMs = options.timeoutSeconds * 1000
+  const loopback = await listenForConsent({ host: consenting.host, port: options.port, state, timeoutMs, signal })
+  try {
+    const { redirectUri } = loopback
+    const { url, verifier } = await consenting.ask({ redirectUri, state, address: options.address })
+    print(`Open this page in a browser on this machine, and allow mailsluice to read the mailbox:\n\n  ${url}\n`)
+    const consented = await consenting.exchange({ code: await loopback.code(), verifier, redirectUri }, signal)
+    const { mailbox, opened } = await identify(consenting, { consented, wanted, signal })
+    refuseIfByApplication(office.config, mailbox)
+    const { entries, isNew } = await keep(office, mailbox, { consented, opened })
+    loopback.finish({ ok: true, text: `${mailbox} is connected. Its mail is read from now on.` })
+    const parked = entries > 0 ? `, and ${entries} waiting entries go on` : ''
+    print(
+      json
+        ? JSON.stringify({ mailbox, new: isNew, entries })
+        : `${mailbox} is ${isNew ? 'connected' : 'connected again'}${parked}.`,
+    )
+  } catch (error) {
+    loopback.finish({ ok: false, text: error instanceof MailError ? error.message : 'The terminal says why.' })
+    throw error
+  } finally {
+    await loopback.close()
+  }
+}
+
+// What its owner grants would never be used.
+function refuseIfByApplication(config: Config, mailbox: MailboxId): void {
+  if (!isReadByApplication(config, mailbox)) return
+  throw new MailError(
+    'misconfigured',
+    `${mailbox} is one of OUTLOOK_MAILBOXES, which need no consent: \`up\` connects it, or take it off there`,
+  )
+}
+
+// What was granted says nothing of whose mailbox it is: the provider is asked.
+async function identify(
+  { provider, open }: Consenting,
+  { consented, wanted, signal }: { consented: Consented; wanted: MailboxId | undefined; signal: AbortSignal },
+): Promise<{ mailbox: MailboxId; opened: Opened }> {
+  const account = { get: async () => consented.access.token, refused: async () => false }
+  const opened = await open(wanted ?? `${provider}:me@${provider}.com`, account).open({
+    signal,
+    meter: () => undefined,
+  })
+  const mailbox = parseMailboxId(`${provider}:${opened.address}`)
+  if (wanted === undefined || mailbox === wanted) return { mailbox, opened }
+  throw new MailError(
+    'misconfigured',
+    `the mailbox was not connected: access was granted to ${mailbox}, not to ${wanted}; run the command again and choose that account`,
+  )
+}
+
+// The account is there before anybody can need it.
+async function keep(
+  { config, redis, keys, now, newRunId }: Office,
+  mailbox: MailboxId,
+  { consented, opened }: { consented: Consented; opened: Opened },
+): Promise<{ entries: number; isNew: boolean }> {
+  await createVault(redis, keys, createSeal(config.MAILBOXES_KEY)).put(mailbox, consented)
+  const isNew = await connectMailbox(redis, keys, mailbox, opened.cursor, now())
+  const entries = isNew ? 0 : await resumeMailbox(redis, keys, mailbox, { now: now() })
+  const cause = isNew ? 'first-sync' : 'request'
+  await postWatchEvent(redis, keys, mailbox, { run: newRunId(), at: now(), body: { cause } })
+  return { entries, isNew }
+}

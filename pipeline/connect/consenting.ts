@@ -1,0 +1,21 @@
+import type { Mailbox, MailboxId, Provider } from '../../shared/mailbox.ts'
+import type { AccessToken, AccessTokens, Consent } from '../../shared/tokens.ts'
+
+/** What an owner's consent gave: what is to be kept, in the provider's shape, and the first access token. */
+export interface Consented {
+  secret: string
+  access: AccessToken
+}
+
+/** How one provider asks the owner of a mailbox for consent. */
+export interface Consenting {
+  provider: Provider
+  /** The name of this machine by which the provider lets the browser come back. */
+  host: '127.0.0.1' | 'localhost'
+  /** The page to open; the address, where one is wanted, is suggested there. */
+  ask(options: { redirectUri: string; state: string; address: string | undefined }): Promise<Consent>
+  /** Exchanges the code that consent gave. Throws `unauthorized`, saying what to do, where too little was granted. */
+  exchange(answer: { code: string; verifier: string; redirectUri: string }, signal: AbortSignal): Promise<Consented>
+  /** The mailbox, with access tokens of this source. */
+  open(mailbox: MailboxId, account: AccessTokens): Mailbox
+}

@@ -1,0 +1,32 @@
+import { MailError } from '../../shared/error.ts'
+import type { CommandContext } from '../commands.ts'
+import { createLog } from '../log.ts'
+import { findEmbeddedRedis } from '../redis-server.ts'
+import { openRedisServer, type RedisServer } from '../redis-source.ts'
+import { type Office, openOffice } from '../wire.ts'
+
+/**
+ * Works with the Redis of the settings, of a running mailsluice, or one that is started for it. Throws `misconfigured` where none would
+ * keep what is written: an account that is forgotten when the command ends would be connected in vain.
+ */
+export async function withKeptRedis(context: CommandContext, work: (office: Office) => Promise<void>): Promise<void> {
+  const { config } = context
+  const running = config.REDIS_URL === undefined ? await findEmbeddedRedis(config.DATA_DIR) : undefined
+  const server: RedisServer = running
+    ? { ...running, stop: async () => undefined }
+    : await openRedisServer(config, createLog(config, 'connect'))
+  let office: Office | undefined
+  try {
+    if (!running && !server.durable) {
+      throw new MailError(
+        'misconfigured',
+        'there is no Redis that would keep the account: install redis-server 7.0 or newer, or set REDIS_URL',
+      )
+    }
+    office = await openOffice(config, server.url)
+    await work(office)
+  } finally {
+    office?.close()
+    await server.stop()
+  }
+}

@@ -1,0 +1,102 @@
+import { z } from 'zod'
+import { type ErrorKind, MailError } from '../error.ts'
+
+/** An answer of Microsoft's token endpoint: the body as JSON where it is JSON, else as text. */
+export interface LoginAnswer {
+  status: number
+  body: unknown
+  /** The Retry-After header as it came. */
+  retryAfter?: string | undefined
+}
+
+// What is said by these numbers the person can mend who runs mailsluice (learn.microsoft.com/entra/identity-platform/reference-error-codes).
+const REMEDIES: Readonly<Record<number, string>> = {
+  7000215: 'OUTLOOK_CLIENT_SECRET is wrong: set the value of a client secret of the app, not its id',
+  7000222: 'OUTLOOK_CLIENT_SECRET has expired: make another client secret, and set it',
+  7000218:
+    'the app is no public client: set OUTLOOK_CLIENT_SECRET, or register http://localhost under "Mobile and desktop"',
+  700025: 'the app is a public client: unset OUTLOOK_CLIENT_SECRET, or register http://localhost under "Web"',
+  700016: 'no app of this tenant has the id: correct OUTLOOK_CLIENT_ID or OUTLOOK_TENANT',
+  900023: 'there is no such tenant: correct OUTLOOK_TENANT',
+  90002: 'there is no such tenant: correct OUTLOOK_TENANT',
+  50194: 'the app is for one tenant only: set OUTLOOK_TENANT to it',
+  50011: 'the app does not know where the browser comes back to: register the redirect URI http://localhost',
+}
+
+// OAuth's names (RFC 6749 5.2, 4.1.2.1; OpenID Connect Core 3.1.2.6).
+const KINDS: Readonly<Record<string, ErrorKind>> = {
+  invalid_grant: 'unauthorized',
+  interaction_required: 'unauthorized',
+  login_required: 'unauthorized',
+  consent_required: 'unauthorized',
+  access_denied: 'unauthorized',
+  invalid_client: 'misconfigured',
+  unauthorized_client: 'misconfigured',
+  temporarily_unavailable: 'unavailable',
+  server_error: 'unavailable',
+}
+
+const LONGEST_WAIT_MS = 3_600_000
+
+/**
+ * The MailError of an answer that holds no token: `unauthorized` where the grant is dead, `misconfigured` naming the settings,
+ * `throttled` and `unavailable` with the wait it asks for. It holds OAuth's name and Microsoft's number, never Microsoft's words.
+ */
+export function loginError(answer: LoginAnswer, doing: string): MailError {
+  const { status, retryAfter } = answer
+  const { error, numbers } = read(answer.body)
+  const known = numbers.find(number => REMEDIES[number])
+  const kind = known !== undefined ? 'misconfigured' : kindOf(status, error)
+  const said = [error, ...numbers.slice(0, 1).map(number => `AADSTS${number}`)].filter(Boolean).join(' ')
+  const remedy = known !== undefined ? REMEDIES[known] : remedyFor(kind)
+  const message = `${doing}: Microsoft answered ${status}${said ? ` ${said}` : ''}${remedy ? `; ${remedy}` : ''}`
+  const seconds = Number(retryAfter?.trim() || Number.NaN)
+  return new MailError(
+    kind,
+    message,
+    Number.isFinite(seconds) && seconds >= 0
+      ? { retryAfterMs: Math.min(LONGEST_WAIT_MS, Math.ceil(seconds * 1000)) }
+      : {},
+  )
+}
+
+/** The MailError of a question that got no answer: `unavailable`, with the system's code alone. */
+export function loginSilence(thrown: unknown, doing: string): MailError {
+  if (thrown instanceof MailError) return thrown
+  // The thrown error is no cause: it may hold what was sent.
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+  return new MailError(
+    'unavailable',
+    `${doing}: no answer from Microsoft${/^[A-Z]\w+$/.test(code) ? ` (${code})` : ''}`,
+  )
+}
+
+const body = z.object({
+  error: z
+    .string()
+    .regex(/^[a-z_]{1,60}$/)
+    .optional()
+    .catch(undefined),
+  error_codes: z.array(z.number().int()).catch([]),
+  error_description: z.string().catch(''),
+})
+
+function read(given: unknown): { error: string | undefined; numbers: number[] } {
+  const { data } = body.safeParse(given)
+  if (!data) return { error: undefined, numbers: [] }
+  const told = /\bAADSTS(\d{4,10})\b/.exec(data.error_description)?.[1]
+  return { error: data.error, numbers: [...data.error_codes, ...(told ? [Number(told)] : [])] }
+}
+
+function kindOf(status: number, error: string | undefined): ErrorKind {
+  if (status === 429) return 'throttled'
+  if (status >= 500 || status === 408) return 'unavailable'
+  // Without OAuth's word it comes from something in between, or was damaged on its way.
+  return error === undefined ? 'unavailable' : (KINDS[error] ?? 'rejected')
+}
+
+function remedyFor(kind: ErrorKind): string | undefined {
+  if (kind === 'unauthorized') return 'connect the mailbox again'
+  if (kind === 'misconfigured') return 'correct OUTLOOK_CLIENT_ID, OUTLOOK_CLIENT_SECRET and OUTLOOK_TENANT'
+  return undefined
+}
