@@ -1,14 +1,31 @@
 import type { Config } from '../shared/config.ts'
-import { MailError } from '../shared/error.ts'
-import type { Mailbox, MailboxId } from '../shared/mailbox.ts'
+import type { Links } from '../shared/links.ts'
+import { addressOf, type Mailbox, type MailboxId } from '../shared/mailbox.ts'
+import { outlookMailbox } from '../shared/outlook/mailbox.ts'
 import type { AccessTokens } from '../shared/tokens.ts'
+import { isReadByApplication } from './account-settings.ts'
 
-/** One mailbox at Microsoft or at a simulator, with access tokens of this source. */
+const MICROSOFT = 'https://graph.microsoft.com'
+/** So many requests of a mailbox Graph answers at a time (learn.microsoft.com/graph/throttling-limits#outlook-service-limits). */
+export const MOST_PARALLEL_PAGES = 4
+
+/** One mailbox at Microsoft or at a simulator, with access tokens of this source; what its cursors name is kept in `links`. */
 export function openOutlook(
-  _config: Config,
-  _simUrl: string | undefined,
+  config: Config,
+  simUrl: string | undefined,
   mailbox: MailboxId,
-  _account: AccessTokens,
+  { account, links }: { account: AccessTokens; links: Links },
 ): Mailbox {
-  throw new MailError('unsupported', `${mailbox}: Outlook mailboxes are not supported yet; only gmail: ones are`)
+  return outlookMailbox({
+    address: addressOf(mailbox),
+    tokens: account,
+    application: isReadByApplication(config, mailbox),
+    links,
+    rootUrl: `${simUrl ?? MICROSOFT}/v1.0`,
+    initialSync: config.INITIAL_SYNC,
+    filter: { labels: [], skip: config.SKIP_LABELS },
+    pageSize: config.OUTLOOK_PAGE_SIZE,
+    parallel: Math.min(config.OUTLOOK_MAX_PARALLEL_PAGES, MOST_PARALLEL_PAGES),
+    batchSize: config.OUTLOOK_BATCH_SIZE,
+  })
 }

@@ -1,6 +1,8 @@
 import type { Config } from '../shared/config.ts'
+import { MailError } from '../shared/error.ts'
 import { gmailMailbox } from '../shared/gmail/mailbox.ts'
 import { addressOf, type Mailbox, type MailboxId, providerOf } from '../shared/mailbox.ts'
+import { createLinks } from '../shared/redis/links.ts'
 import type { AccessTokens } from '../shared/tokens.ts'
 import { accountsOf, type Store } from './account-of.ts'
 import { openOutlook } from './open-outlook.ts'
@@ -11,15 +13,24 @@ export type Mailboxes = (mailbox: MailboxId) => Mailbox
 const PAGE_SIZE = { live: 100, bulk: 500 }
 const GOOGLE = 'https://gmail.googleapis.com'
 
-/** Mailboxes at their providers, or at a simulator when `simUrl` names one, with their accounts; without any, their calls throw `unauthorized`. */
+/**
+ * Mailboxes at their providers, or at a simulator when `simUrl` names one, with their accounts; without any, their calls throw `unauthorized`.
+ * Those at Outlook need the store.
+ */
 export function openMailboxes(config: Config, simUrl: string | undefined, store?: Store): Mailboxes {
   const open = new Map<MailboxId, Mailbox>()
   const accountOf = accountsOf(config, simUrl, store)
   return mailbox => {
-    const openOne = providerOf(mailbox) === 'gmail' ? openGmail : openOutlook
-    const known = open.get(mailbox) ?? openOne(config, simUrl, mailbox, accountOf(mailbox))
+    const known = open.get(mailbox) ?? openOne(mailbox, accountOf(mailbox))
     open.set(mailbox, known)
     return known
+  }
+
+  function openOne(mailbox: MailboxId, account: AccessTokens): Mailbox {
+    if (providerOf(mailbox) === 'gmail') return openGmail(config, simUrl, mailbox, account)
+    if (!store)
+      throw new MailError('unsupported', `${mailbox}: there is nowhere to keep how far its folders were listed`)
+    return openOutlook(config, simUrl, mailbox, { account, links: createLinks(store.redis, store.keys, mailbox) })
   }
 }
 

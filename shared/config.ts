@@ -87,6 +87,9 @@ const settings = z.object({
     .regex(/^[A-Za-z\d][A-Za-z\d.-]{0,252}$/, 'the id or a domain of a tenant, or common, organizations or consumers')
     .default('common'),
   OUTLOOK_MAILBOXES: outlookMailboxes,
+  OUTLOOK_PAGE_SIZE: whole(1, 1000, 50),
+  OUTLOOK_MAX_PARALLEL_PAGES: whole(1, 100, 4),
+  OUTLOOK_BATCH_SIZE: whole(1, 20, 20),
   MAILBOXES_KEY: sealingKeys,
   INITIAL_SYNC: initialSync,
   GMAIL_LABELS: words(''),

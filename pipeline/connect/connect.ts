@@ -5,6 +5,7 @@ import { type MailboxId, type Opened, type Provider, parseMailboxId } from '../.
 import { connectMailbox, postWatchEvent, resumeMailbox } from '../../shared/redis/mailboxes.ts'
 import { createVault } from '../../shared/redis/secrets.ts'
 import { createSeal } from '../../shared/seal.ts'
+import type { Store } from '../account-of.ts'
 import { isReadByApplication } from '../account-settings.ts'
 import type { CommandContext } from '../commands.ts'
 import { findSimulator } from '../simulator.ts'
@@ -63,7 +64,7 @@ export async function connectWith(
     const { url, verifier } = await consenting.ask({ redirectUri, state, address: options.address })
     print(`Open this page in a browser on this machine, and allow mailsluice to read the mailbox:\n\n  ${url}\n`)
     const consented = await consenting.exchange({ code: await loopback.code(), verifier, redirectUri }, signal)
-    const { mailbox, opened } = await identify(consenting, { consented, wanted, signal })
+    const { mailbox, opened } = await identify(consenting, { consented, wanted, signal, store: office })
     refuseIfByApplication(office.config, mailbox)
     const { entries, isNew } = await keep(office, mailbox, { consented, opened })
     loopback.finish({ ok: true, text: `${mailbox} is connected. Its mail is read from now on.` })
@@ -93,10 +94,15 @@ function refuseIfByApplication(config: Config, mailbox: MailboxId): void {
 // What was granted says nothing of whose mailbox it is: the provider is asked.
 async function identify(
   { provider, open }: Consenting,
-  { consented, wanted, signal }: { consented: Consented; wanted: MailboxId | undefined; signal: AbortSignal },
+  {
+    consented,
+    wanted,
+    signal,
+    store,
+  }: { consented: Consented; wanted: MailboxId | undefined; signal: AbortSignal; store: Store },
 ): Promise<{ mailbox: MailboxId; opened: Opened }> {
   const account = { get: async () => consented.access.token, refused: async () => false }
-  const opened = await open(wanted ?? `${provider}:me@${provider}.com`, account).open({
+  const opened = await open(wanted ?? `${provider}:me@${provider}.com`, account, store).open({
     signal,
     meter: () => undefined,
   })

@@ -1,5 +1,6 @@
 import type { Mailbox, MailboxId, Provider } from '../../shared/mailbox.ts'
 import type { AccessToken, AccessTokens, Consent } from '../../shared/tokens.ts'
+import type { Store } from '../account-of.ts'
 
 /** What an owner's consent gave: what is to be kept, in the provider's shape, and the first access token. */
 export interface Consented {
@@ -16,6 +17,6 @@ export interface Consenting {
   ask(options: { redirectUri: string; state: string; address: string | undefined }): Promise<Consent>
   /** Exchanges the code that consent gave. Throws `unauthorized`, saying what to do, where too little was granted. */
   exchange(answer: { code: string; verifier: string; redirectUri: string }, signal: AbortSignal): Promise<Consented>
-  /** The mailbox, with access tokens of this source. */
-  open(mailbox: MailboxId, account: AccessTokens): Mailbox
+  /** The mailbox, with access tokens of this source; what it keeps is kept in the store. */
+  open(mailbox: MailboxId, account: AccessTokens, store: Store): Mailbox
 }

@@ -1,6 +1,7 @@
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import { askConsent, canReadMail, exchangeCode, lasts } from '../../shared/outlook/oauth.ts'
+import { createLinks } from '../../shared/redis/links.ts'
 import { microsoftApp } from '../oauth-app.ts'
 import { openOutlook } from '../open-outlook.ts'
 import type { Consenting } from './consenting.ts'
@@ -29,6 +30,7 @@ export function outlookConsent(config: Config, simUrl: string | undefined): Cons
       }
       return { secret: granted.cache, access: granted.access }
     },
-    open: (mailbox, account) => openOutlook(config, simUrl, mailbox, account),
+    open: (mailbox, account, { redis, keys }) =>
+      openOutlook(config, simUrl, mailbox, { account, links: createLinks(redis, keys, mailbox) }),
   }
 }
