@@ -14,12 +14,12 @@ import { createPushes, type Pushes, type PushTarget, pushClaims } from './gmail/
 import { NO_QUIRKS, type Quirks } from './gmail/quirks.ts'
 import { createQuota, type Quota, type QuotaSettings } from './gmail/quota.ts'
 import { addQuota } from './gmail/quota-gate.ts'
-import { createSigner } from './gmail/signing.ts'
 import { addFaults } from './gmail/strike.ts'
 import { createTokens, type Tokens } from './gmail/token.ts'
 import { createWatches, type Watches } from './gmail/watch.ts'
 import type { SimMailbox } from './mailbox.ts'
 import { latencyMs, type Profile, pause } from './profile.ts'
+import { createSigner } from './signing.ts'
 
 /** A running Gmail simulator. */
 export interface GmailSimulator {

@@ -7,23 +7,30 @@ const READ_CHARACTERS = 50_000
 
 /** The first 200 characters or so of what a mail says, on one line and HTML-escaped, as Gmail gives it; empty where there is no text. */
 export function snippetOf(root: Part): string {
+  return encode(lineOf(root, SNIPPET_CHARACTERS)).replaceAll('&apos;', '&#39;')
+}
+
+/** The first so many characters of what a mail says, on one line; empty where there is no text. */
+export function lineOf(root: Part, characters: number): string {
   const texts = leavesOf(root).filter(part => part.filename === '')
   for (const mimeType of ['text/plain', 'text/html']) {
     for (const part of texts) {
       if (part.mimeType !== mimeType) continue
       const content = part.content().toString('utf8').slice(0, READ_CHARACTERS)
-      const line = shorten(mimeType === 'text/html' ? plainText(content) : content)
-      if (line !== '') return encode(line).replaceAll('&apos;', '&#39;')
+      const line = shorten(mimeType === 'text/html' ? plainText(content) : content, characters)
+      if (line !== '') return line
     }
   }
   return ''
 }
 
-function leavesOf(part: Part): Part[] {
+/** The parts of a mail that hold no others. */
+export function leavesOf(part: Part): Part[] {
   return part.parts.length > 0 ? part.parts.flatMap(leavesOf) : [part]
 }
 
-function plainText(html: string): string {
+/** The words of an HTML page. */
+export function plainText(html: string): string {
   const visible = html
     .replace(/<!--[\s\S]*?-->/g, ' ')
     .replace(/<(head|style|script|title)\b[\s\S]*?<\/\1\s*>/gi, ' ')
@@ -31,8 +38,8 @@ function plainText(html: string): string {
   return decode(visible)
 }
 
-function shorten(text: string): string {
+function shorten(text: string, most: number): string {
   const line = text.replace(/[\s\0]+/g, ' ').trim()
-  const characters = Array.from(line.slice(0, 2 * SNIPPET_CHARACTERS))
-  return characters.slice(0, SNIPPET_CHARACTERS).join('').trim()
+  const characters = Array.from(line.slice(0, 2 * most))
+  return characters.slice(0, most).join('').trim()
 }

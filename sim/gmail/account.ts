@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import { factsReader, type MailFacts } from '../facts.ts'
 import { memoryMail, type NewMail, type SimMail, type SimMailbox } from '../mailbox.ts'
 import { type Part, parseMime } from '../mime.ts'
+import { keepRecent } from '../recent.ts'
 import { snippetOf } from '../snippet.ts'
+import { groupThreads } from '../threads.ts'
 import { type Entry, newerFirst } from './entry.ts'
 import { type Change, type HistoryLog, openHistory } from './history-log.ts'
 import { type LabelBook, openLabelBook } from './label-book.ts'
-import { keepRecent } from './recent.ts'
-import { groupThreads } from './threads.ts'
 
 /** A mail that was read: its bytes, its parts and its snippet (HTML-escaped, as Gmail gives it). */
 interface Content {

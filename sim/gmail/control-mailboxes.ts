@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { readBody } from '../control-body.ts'
 import type { NewMail } from '../mailbox.ts'
 import type { Account } from './account.ts'
 import type { World } from './api.ts'
-import { readBody } from './control-body.ts'
 import { invalid, notFound } from './error.ts'
 
 /** What a mailbox holds: its address and how many messages. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { randomFrom } from '../random.ts'
 
 /**
  * What can go wrong, with each its probability: with whole answers, with parts of a batch, and with the answer to a batch. `slow` makes an
@@ -131,15 +132,4 @@ export function parseFaults(line: string): FaultSettings {
   const { data, error } = faultsSchema.safeParse(settings)
   if (data) return data
   throw new Error(error.issues.map(({ path, message }) => `${String(path.at(-1))}: ${message}`).join('; '))
-}
-
-/** Numbers from 0 up to 1 that look random and are the same for the same seed (mulberry32, public domain). */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
+import type { Signer } from '../signing.ts'
 import { consentPage, errorPage } from './consent.ts'
-import type { Signer } from './signing.ts'
 import type { Grant, Tokens } from './token.ts'
 
 /** How people answer the consent page, here a setting. */

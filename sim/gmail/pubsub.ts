@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { z } from 'zod'
-import type { Signer } from './signing.ts'
+import type { Signer } from '../signing.ts'
 
 /** Where pushes go, and for whom they are signed; `audience` is the URL, `serviceAccount` a simulated one, where they are absent. */
 export interface PushTarget {

@@ -1,3 +1,4 @@
+import { createCounts, open, seal } from '../seal.ts'
 import { unauthenticated } from './error.ts'
 
 /** What somebody was granted: a mailbox, and Google's scopes in full. */
@@ -47,8 +48,8 @@ interface Sealed extends Grant {
 /** No token revoked yet; `known` says whether there is such a mailbox. */
 export function createTokens(options: { known: (address: string) => boolean; now: () => number }): Tokens {
   const { known, now } = options
-  const accessGenerations = generations()
-  const refreshGenerations = generations()
+  const accessGenerations = createCounts()
+  const refreshGenerations = createCounts()
   const staticRevoked = new Set<string>()
   let lifetimeSeconds = VALID_SECONDS
 
@@ -57,13 +58,13 @@ export function createTokens(options: { known: (address: string) => boolean; now
       const address = token.slice(STATIC_PREFIX.length).toLowerCase()
       return known(address) && !staticRevoked.has(address) ? { address, scope: FULL_SCOPE } : undefined
     }
-    const sealed = open(token, REFRESH_PREFIX)
+    const sealed = open<Sealed>(token, REFRESH_PREFIX)
     const valid = sealed && known(sealed.address) && sealed.generation >= refreshGenerations.of(sealed.address)
     return valid ? { address: sealed.address, scope: sealed.scope } : undefined
   }
 
   const readAccess = (token: string): Grant | undefined => {
-    const sealed = open(token, ACCESS_PREFIX)
+    const sealed = open<Sealed>(token, ACCESS_PREFIX)
     if (!sealed || (sealed.expiresAtMs ?? 0) <= now()) return undefined
     return sealed.generation >= accessGenerations.of(sealed.address) ? sealed : undefined
   }
@@ -104,31 +105,5 @@ export function createTokens(options: { known: (address: string) => boolean; now
       return grant !== undefined
     },
     restore: address => staticRevoked.delete(address.toLowerCase()),
-  }
-}
-
-/** Counts for each address, and for all. */
-function generations() {
-  const own = new Map<string, number>()
-  let all = 0
-  return {
-    of: (address: string) => all + (own.get(address) ?? 0),
-    next(address?: string) {
-      if (address === undefined) all += 1
-      else own.set(address, (own.get(address) ?? 0) + 1)
-    },
-  }
-}
-
-function seal(prefix: string, sealed: Sealed): string {
-  return prefix + Buffer.from(JSON.stringify(sealed)).toString('base64url')
-}
-
-function open(token: string, prefix: string): Sealed | undefined {
-  if (!token.startsWith(prefix)) return undefined
-  try {
-    return JSON.parse(Buffer.from(token.slice(prefix.length), 'base64url').toString()) as Sealed
-  } catch {
-    return undefined
   }
 }

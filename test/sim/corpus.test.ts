@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { groupThreads } from '../../sim/gmail/threads.ts'
 import { loadMail } from '../../sim/mbox.ts'
+import { groupThreads } from '../../sim/threads.ts'
 import { connected, corpus } from './client.ts'
 
 const list = corpus('mailing-list.mbox')

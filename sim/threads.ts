@@ -1,4 +1,4 @@
-import type { MailFacts } from '../facts.ts'
+import type { MailFacts } from './facts.ts'
 
 /** Groups mails into threads as they are added, in delivery order. */
 export interface Threads {

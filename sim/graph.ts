@@ -1,0 +1,124 @@
+import { setMaxListeners } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fastify } from 'fastify'
+import { type Account, openAccount } from './graph/account.ts'
+import type { World } from './graph/answer.ts'
+import { type CallCounts, countCalls } from './graph/calls.ts'
+import { type GraphDelivery, type GraphHandle, openHandle } from './graph/handle.ts'
+import { addOAuth } from './graph/oauth.ts'
+import { type Quirks, USUAL_QUIRKS } from './graph/quirks.ts'
+import { addServing } from './graph/serve.ts'
+import { createTokens, type Tokens } from './graph/token.ts'
+import type { SimMailbox } from './mailbox.ts'
+import type { Profile } from './profile.ts'
+import { randomFrom } from './random.ts'
+
+/** A running Graph simulator. */
+export interface GraphSimulator {
+  /** Such as `http://127.0.0.1:8026`; Graph is under `/v1.0`, its tokens come from `/common/oauth2/v2.0/token`. */
+  url: string
+  mailboxes(): { address: string; messages: number }[]
+  /** What can be done to a mailbox from outside; throws where there is no such mailbox. */
+  mailbox(address: string): GraphHandle
+  /** Delivers a mail, received now and to the inbox, unread, where nothing else is said; throws where there is no such mailbox or folder. */
+  deliver(address: string, raw: Buffer | string, options?: GraphDelivery): { id: string; conversationId: string }
+  calls(): CallCounts
+  resetCalls(): void
+  /** What is odd about it, and allowed to be. */
+  quirks: Quirks
+  /** Lets tokens expire and takes grants back. */
+  tokens: Tokens
+  /** Stops listening and cuts what is under way; nothing of the simulator keeps the process alive after. */
+  close(): Promise<void>
+}
+
+/** What a simulator is started with. */
+export interface GraphOptions {
+  /** A free one where it is absent. */
+  port?: number
+  /** The address to listen on; 127.0.0.1 where it is absent. */
+  host?: string
+  profile: Profile
+  mailboxes: readonly SimMailbox[]
+  now?: () => number
+  /** How many times faster calls are answered and quota minutes pass; 1 where it is absent. */
+  speed?: number
+}
+
+/** A Graph that is not listening: another server hands it the requests that it claims. */
+export interface GraphParts {
+  claims(url: string): boolean
+  handle(request: IncomingMessage, response: ServerResponse): void
+  /** The simulator, once it is known where it can be reached. */
+  at(url: string): GraphSimulator
+}
+
+const BODY_LIMIT_BYTES = 64 << 20
+const SERVER = { bodyLimit: BODY_LIMIT_BYTES, exposeHeadRoutes: false, forceCloseConnections: true }
+const CLAIMED =
+  /^\/(v1\.0|beta|control\/graph|common\/discovery|[^/]+\/(oauth2\/v2\.0|v2\.0\/\.well-known|discovery\/v2\.0))(\/|\?|$)/i
+
+/** Starts a Graph, on 127.0.0.1 where nothing else is said, that holds these mailboxes; throws where two have the same address or the port is taken. */
+export async function startGraph(options: GraphOptions): Promise<GraphSimulator> {
+  const { app, simulator } = build(options)
+  await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 })
+  return simulator(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`)
+}
+
+/** Makes a Graph that another server hands requests to; throws where two mailboxes have the same address. */
+export async function openGraph(options: GraphOptions): Promise<GraphParts> {
+  const { app, simulator } = build(options)
+  await app.ready()
+  return {
+    claims: url => CLAIMED.test(url),
+    handle: (request, response) => app.routing(request, response),
+    at: simulator,
+  }
+}
+
+function build({ profile, mailboxes, now = Date.now, speed = 1 }: GraphOptions) {
+  const accounts = openAccounts(mailboxes, now)
+  const tokens = createTokens({ known: address => accounts.has(address), now })
+  const calls = countCalls()
+  const closing = new AbortController()
+  // Every request that is being delayed listens to it.
+  setMaxListeners(0, closing.signal)
+  const world: World = { accounts, tokens, now, quirks: { ...USUAL_QUIRKS }, random: randomFrom(1) }
+  const app = fastify(SERVER)
+  addServing(app, { world, calls, profile, speed, closing: closing.signal })
+  addOAuth(app, { tokens, calls })
+
+  const accountOf = (address: string) => {
+    const account = accounts.get(address.toLowerCase())
+    if (account) return account
+    throw new Error(`the simulator has no mailbox ${address}, only ${[...accounts.keys()].join(', ') || 'none at all'}`)
+  }
+  const simulator = (url: string): GraphSimulator => ({
+    url,
+    mailboxes: () =>
+      [...accounts.values()].map(({ address, messages }) => ({ address, messages: messages.newestFirst().length })),
+    mailbox: address => openHandle(accountOf(address), now),
+    deliver: (address, raw, options) => openHandle(accountOf(address), now).deliver(raw, options),
+    calls: calls.read,
+    resetCalls: calls.reset,
+    quirks: world.quirks,
+    tokens,
+    async close() {
+      closing.abort()
+      await app.close()
+    },
+  })
+  return { app, simulator }
+}
+
+function openAccounts(mailboxes: readonly SimMailbox[], now: () => number): Map<string, Account> {
+  const accounts = new Map<string, Account>()
+  for (const mailbox of mailboxes) {
+    const address = mailbox.address.toLowerCase()
+    if (accounts.has(address))
+      throw new Error(`two mailboxes are called ${address}: rename one of the files they come from`)
+    accounts.set(address, openAccount(mailbox, now))
+  }
+  return accounts
+}

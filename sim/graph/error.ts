@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto'
+
+/** An error answer of Graph: an HTTP status, and Graph's code and message (learn.microsoft.com/graph/errors). */
+export class GraphError extends Error {
+  readonly status: number
+  readonly code: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly inner: object
+
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    more: { headers?: Record<string, string>; inner?: object } = {},
+  ) {
+    super(message)
+    this.name = 'GraphError'
+    this.status = status
+    this.code = code
+    this.headers = more.headers ?? {}
+    this.inner = more.inner ?? {}
+  }
+}
+
+/** What an error is sent as. */
+export function errorBody(
+  { code, message, inner }: GraphError,
+  { nowMs, clientRequestId }: { nowMs: number; clientRequestId?: string | undefined },
+) {
+  const requestId = randomUUID()
+  const date = new Date(nowMs).toISOString().slice(0, 19)
+  return {
+    error: {
+      code,
+      message,
+      innerError: { ...inner, date, 'request-id': requestId, 'client-request-id': clientRequestId ?? requestId },
+    },
+  }
+}
+
+/** 400: the request makes no sense to Graph, or is not simulated; the message says which. */
+export function badRequest(message: string, code = 'BadRequest'): GraphError {
+  return new GraphError(400, code, message)
+}
+
+/** 400: Graph has it and the simulator has not. */
+export function notSimulated(what: string): GraphError {
+  return badRequest(`${what} is not simulated.`, 'NotSimulated')
+}
+
+/** 401: no access token, or one that is not valid (any more). */
+export function unauthenticated(given: boolean): GraphError {
+  return new GraphError(
+    401,
+    'InvalidAuthenticationToken',
+    given ? 'Lifetime validation failed, the token is expired.' : 'Access token is empty.',
+    {
+      headers: {
+        'www-authenticate':
+          'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"',
+      },
+    },
+  )
+}
+
+/** 403: what the token allows does not go as far as this. */
+export function accessDenied(): GraphError {
+  return new GraphError(403, 'ErrorAccessDenied', 'Access is denied. Check credentials and try again.')
+}
+
+/** 404: no such message or folder (any more). */
+export function notFound(): GraphError {
+  return new GraphError(404, 'ErrorItemNotFound', 'The specified object was not found in the store.')
+}
+
+/** 409: another folder bears the name. */
+export function conflicting(message: string): GraphError {
+  return new GraphError(409, 'ErrorFolderExists', message)
+}
+
+/** Any thrown value as an error answer; what has no HTTP status of its own is a 500. */
+export function asGraphError(thrown: unknown): GraphError {
+  if (thrown instanceof GraphError) return thrown
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  const status = thrown instanceof Error && 'statusCode' in thrown ? Number(thrown.statusCode) : 500
+  if (status >= 500) return new GraphError(status, 'InternalServerError', message)
+  return new GraphError(status, 'BadRequest', message)
+}

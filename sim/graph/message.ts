@@ -1,0 +1,106 @@
+import { addressParser } from 'postal-mime'
+import { mailDateMs } from '../date.ts'
+import { leavesOf, lineOf } from '../snippet.ts'
+import type { Account, Content } from './account.ts'
+import { bodyOf } from './body.ts'
+import type { Entry } from './entry.ts'
+
+/** How messages are asked for: the properties selected, all usual ones where none are, and which ids and bodies are preferred. */
+export interface Asking {
+  select: readonly string[] | undefined
+  immutableIds: boolean
+  textBody: boolean
+  /** Whether the token lets bodies be read: without, what tells of them is left out (Mail.ReadBasic). */
+  bodies: boolean
+}
+
+type Property = (entry: Entry, has: { account: Account; asking: Asking; content: Content }) => unknown
+
+const PREVIEW_CHARACTERS = 255
+const OF_BODIES = ['body', 'bodyPreview', 'uniqueBody']
+
+// What is answered without the mail itself being read.
+const PLAIN: Readonly<Record<string, (entry: Entry, account: Account) => unknown>> = {
+  createdDateTime: entry => seconds(entry.receivedAtMs),
+  lastModifiedDateTime: entry => seconds(entry.modifiedAtMs),
+  changeKey: (entry, { ids }) => ids.changeKey(entry.version),
+  categories: entry => entry.categories,
+  receivedDateTime: entry => seconds(entry.receivedAtMs),
+  importance: entry => (entry.important ? 'high' : 'normal'),
+  parentFolderId: entry => entry.folder.id,
+  conversationId: (entry, { ids }) => ids.conversation(entry.conversation),
+  isRead: entry => entry.isRead,
+  isDraft: entry => entry.isDraft,
+  inferenceClassification: () => 'focused',
+  flag: entry => ({ flagStatus: entry.flagged ? 'flagged' : 'notFlagged' }),
+}
+
+const READ: Readonly<Record<string, Property>> = {
+  sentDateTime: (entry, { content }) => seconds(mailDateMs(header(content, 'date') ?? '') ?? entry.receivedAtMs),
+  hasAttachments: (_, { content }) => leavesOf(content.root).some(({ filename }) => filename !== ''),
+  internetMessageId: (_, { content }) => header(content, 'message-id') ?? null,
+  subject: (_, { content }) => header(content, 'subject') ?? '',
+  bodyPreview: (_, { content }) => lineOf(content.root, PREVIEW_CHARACTERS),
+  body: (_, { content, asking }) => bodyOf(content.root, asking.textBody),
+  sender: (_, { content }) => recipients(content, 'sender')[0] ?? recipients(content, 'from')[0],
+  from: (_, { content }) => recipients(content, 'from')[0],
+  toRecipients: (_, { content }) => recipients(content, 'to'),
+  ccRecipients: (_, { content }) => recipients(content, 'cc'),
+  bccRecipients: (_, { content }) => recipients(content, 'bcc'),
+  replyTo: (_, { content }) => recipients(content, 'reply-to'),
+  internetMessageHeaders: (_, { content }) => content.root.headers.map(({ name, value }) => ({ name, value })),
+}
+
+const USUAL = [...Object.keys(PLAIN), ...Object.keys(READ)].filter(name => name !== 'internetMessageHeaders')
+
+/** The properties of a message that can be selected. */
+export const MESSAGE_PROPERTIES: readonly string[] = ['id', ...USUAL, 'internetMessageHeaders']
+
+/** A message with what was selected of it, and its id and etag always. */
+export async function renderMessage(entry: Entry, account: Account, asking: Asking): Promise<Record<string, unknown>> {
+  const names = (asking.select ?? USUAL).filter(name => asking.bodies || !OF_BODIES.includes(name))
+  const content = names.some(name => READ[name]) ? await account.content(entry) : undefined
+  const values = names.flatMap(name => {
+    const plain = PLAIN[name]
+    if (plain) return [[name, plain(entry, account)]]
+    const read = READ[name]
+    // A message without a sender has no such property at all.
+    const value = read && content && read(entry, { account, asking, content })
+    return value === undefined ? [] : [[name, value]]
+  })
+  return {
+    '@odata.etag': etagOf(entry, account),
+    id: messageId(entry, account, asking),
+    ...Object.fromEntries(values),
+  }
+}
+
+/** A message's etag, another after each change. */
+export function etagOf({ version }: Entry, { ids }: Account): string {
+  return `W/"${ids.changeKey(version)}"`
+}
+
+/** A message's id of the kind that is preferred; `moves` for one that it had before. */
+export function messageId(
+  { index, moves: now }: Entry,
+  { ids }: Account,
+  { immutableIds, moves = now }: { immutableIds: boolean; moves?: number },
+): string {
+  return immutableIds ? ids.immutable(index) : ids.message(index, moves)
+}
+
+/** A time in ISO 8601, to the second. */
+export function seconds(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+}
+
+function header({ root }: Content, wanted: string): string | undefined {
+  return root.headers.find(({ name }) => name.toLowerCase() === wanted)?.value
+}
+
+function recipients(content: Content, name: string): object[] {
+  const parsed = addressParser(header(content, name) ?? '', { flatten: true })
+  return parsed.flatMap(({ name: shown, address }) =>
+    address ? [{ emailAddress: { name: shown || address, address } }] : [],
+  )
+}

@@ -1,0 +1,93 @@
+import type { Entry } from './entry.ts'
+import { badRequest, notSimulated } from './error.ts'
+
+/** Which messages an OData `$filter` lets pass. */
+export type Filter = (entry: Entry) => boolean
+
+const MOST_ITEMS = 1000
+const NUMBER = /^\d{1,9}$/
+const SECONDS = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,7})?)?(Z|[+-]\d\d:\d\d)$/
+
+const COMPARISONS: Readonly<Record<string, (a: number, b: number) => boolean>> = {
+  ge: (a, b) => a >= b,
+  gt: (a, b) => a > b,
+  le: (a, b) => a <= b,
+  lt: (a, b) => a < b,
+  eq: (a, b) => a === b,
+}
+
+/** Refuses with a 400 what is not simulated there: nothing asked for is passed over. */
+export function allowOnly(query: URLSearchParams, names: readonly string[]): void {
+  for (const name of query.keys()) if (!names.includes(name)) throw notSimulated(`The query parameter ${name}, here,`)
+}
+
+/** The names of a `$select`, `undefined` where there is none; throws a 400 for a property that the type does not have. */
+export function selected(
+  query: URLSearchParams,
+  properties: readonly string[],
+  type: string,
+): readonly string[] | undefined {
+  const text = query.get('$select')
+  if (text === null || text === '') return undefined
+  return text.split(',').map(name => {
+    const asked = name.trim()
+    const known = properties.find(property => property.toLowerCase() === asked.toLowerCase())
+    if (known === undefined)
+      throw badRequest(`Could not find a property named '${asked}' on type '${type}'.`, 'RequestBroker--ParseUri')
+    return known
+  })
+}
+
+/** `$top` (10 where it is absent, 1,000 at most) and `$skip`; throws a 400 for what is no such number. */
+export function pageOf(query: URLSearchParams): { top: number; skip: number } {
+  const top = query.get('$top') ?? '10'
+  const skip = query.get('$skip') ?? '0'
+  if (!NUMBER.test(top) || Number(top) < 1 || Number(top) > MOST_ITEMS)
+    throw badRequest(
+      `Invalid value '${top}' for $top query option found. The $top query option requires an integer from 1 to ${MOST_ITEMS}.`,
+      'ErrorInvalidUrlQueryFilter',
+    )
+  if (!NUMBER.test(skip))
+    throw badRequest(`Invalid value '${skip}' for $skip query option found. A non-negative integer is required.`)
+  return { top: Number(top), skip: Number(skip) }
+}
+
+/** Whether a list is to be oldest first; newest first where nothing is asked. Throws a 400 for any other order. */
+export function oldestFirst(query: URLSearchParams): boolean {
+  const order = query.get('$orderby') ?? 'receivedDateTime desc'
+  const match = /^receivedDateTime(?: (asc|desc))?$/i.exec(order.trim())
+  if (!match) throw notSimulated(`$orderby=${order}`)
+  return match[1]?.toLowerCase() !== 'desc'
+}
+
+/**
+ * Reads a `$filter` of comparisons joined by `and`: of `receivedDateTime` with a time, of `isDraft` and `isRead` with `eq`. Throws a
+ * 400 for a comparison that cannot be read, or is not among the `properties` that may be filtered by.
+ */
+export function readFilter(text: string | null, properties: readonly string[]): Filter {
+  if (text === null || text.trim() === '') return () => true
+  const tests = text
+    .trim()
+    .split(/ and /i)
+    .map(clause => readClause(clause.trim(), properties))
+  return entry => tests.every(test => test(entry))
+}
+
+function readClause(clause: string, properties: readonly string[]): Filter {
+  const [, name = '', operator = '', value = ''] = /^(\w+) (\w+) (\S+)$/.exec(clause) ?? []
+  const compare = COMPARISONS[operator.toLowerCase()]
+  if (!compare || !properties.includes(name)) throw notSimulated(`$filter=${clause}`)
+  if (name === 'receivedDateTime') {
+    if (!SECONDS.test(value))
+      throw badRequest(
+        `Invalid filter clause: '${value}' is no date and time such as 2026-01-01T00:00:00Z.`,
+        'ErrorInvalidUrlQueryFilter',
+      )
+    const atMs = Date.parse(value)
+    // Times are shown without what is less than a second, and compared as they are shown.
+    return ({ receivedAtMs }) => compare(Math.floor(receivedAtMs / 1000) * 1000, atMs)
+  }
+  if (operator.toLowerCase() !== 'eq' || !/^(true|false)$/.test(value)) throw notSimulated(`$filter=${clause}`)
+  const wanted = value === 'true'
+  return name === 'isDraft' ? entry => entry.isDraft === wanted : entry => entry.isRead === wanted
+}

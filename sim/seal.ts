@@ -1,0 +1,27 @@
+/** A token that says what it stands for, to whoever opens it: after a prefix, JSON in base64url. */
+export function seal(prefix: string, sealed: object): string {
+  return prefix + Buffer.from(JSON.stringify(sealed)).toString('base64url')
+}
+
+/** What a token stands for; `undefined` for one with another prefix, or none at all. */
+export function open<Sealed>(token: string, prefix: string): Sealed | undefined {
+  if (!token.startsWith(prefix)) return undefined
+  try {
+    return JSON.parse(Buffer.from(token.slice(prefix.length), 'base64url').toString()) as Sealed
+  } catch {
+    return undefined
+  }
+}
+
+/** Counts for each address, and for all: how often what was given out for it was made invalid. */
+export function createCounts() {
+  const own = new Map<string, number>()
+  let all = 0
+  return {
+    of: (address: string) => all + (own.get(address) ?? 0),
+    next(address?: string) {
+      if (address === undefined) all += 1
+      else own.set(address, (own.get(address) ?? 0) + 1)
+    },
+  }
+}

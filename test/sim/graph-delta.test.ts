@@ -1,0 +1,255 @@
+import t from 'tap'
+import { ADDRESS, mailboxOf } from './client.ts'
+import { graphConnected, IMMUTABLE, type Item, pagesOf } from './graph-client.ts'
+
+const INBOX = 'me/mailFolders/inbox/messages/delta'
+const DELTA = `${INBOX}?$select=subject,isRead,receivedDateTime`
+
+/** What a client knows of a folder after applying these items to what it knew. */
+function applied(known: Map<string, string>, items: readonly Item[]): Map<string, string> {
+  for (const item of items) {
+    if (item['@removed']) known.delete(item.id)
+    else known.set(item.id, `${item.isRead}`)
+  }
+  return known
+}
+
+const mail = (subject: string) => `From: bo@example.org\r\nSubject: ${subject}\r\n\r\nText.\r\n`
+
+t.test('the first round lists a folder newest first, ten items a page unless another size is preferred', async t => {
+  const { ask, all } = await graphConnected(t, mailboxOf(25))
+  const first = await ask(DELTA)
+  t.equal(first.body.value.length, 10)
+  t.equal(first.headers.get('preference-applied'), null)
+  t.match(first.body['@odata.nextLink'], /\/v1\.0\/me\/mailfolders\('[^']+'\)\/messages\/delta\?\$skiptoken=/)
+  const sized = await ask(DELTA, { prefer: 'odata.maxpagesize=7, IdType="ImmutableId"' })
+  t.equal(sized.body.value.length, 7)
+  t.equal(sized.headers.get('preference-applied'), 'IdType="ImmutableId", odata.maxpagesize=7')
+  const { items, sizes, deltaLink } = await all(DELTA, 'odata.maxpagesize=7')
+  t.same(sizes, [7, 7, 7, 4])
+  t.match(deltaLink, /\$deltatoken=/)
+  t.equal(new Set(items.map(({ id }) => id)).size, 25)
+  t.same(
+    items.map(({ subject }) => subject),
+    Array.from({ length: 25 }, (_, at) => `Mail ${24 - at}`),
+  )
+  t.same(Object.keys(items[0] ?? {}).sort(), [
+    '@odata.etag',
+    '@odata.type',
+    'id',
+    'isRead',
+    'receivedDateTime',
+    'subject',
+  ])
+})
+
+t.test(
+  'a later round has what came, what was read, what was changed, what was moved out and what was deleted',
+  async t => {
+    const { sim, ask, all } = await graphConnected(t, mailboxOf(10))
+    const { items, deltaLink } = await all(DELTA, IMMUTABLE)
+    const ids = items.map(({ id }) => id)
+    const quiet = await all(deltaLink, IMMUTABLE)
+    t.same(quiet.items, [])
+    const box = sim.mailbox(ADDRESS)
+    const [a = '', b = '', c = '', d = ''] = ids
+    const { id: fresh } = sim.deliver(ADDRESS, mail('fresh'))
+    box.mark(a, { isRead: false })
+    box.mark(b, { isRead: false })
+    box.mark(b, { flagged: true })
+    box.move('archive', c)
+    box.delete(d)
+    const { body } = await ask(deltaLink, { prefer: IMMUTABLE })
+    const plain = body.value.map(({ '@odata.etag': _, receivedDateTime: __, ...rest }) => rest)
+    t.same(plain, [
+      { '@odata.type': '#microsoft.graph.message', id: fresh, subject: 'fresh', isRead: false },
+      { '@odata.type': '#microsoft.graph.message', id: a, isRead: false },
+      { '@odata.type': '#microsoft.graph.message', id: b, subject: 'Mail 8', isRead: false },
+      { '@odata.type': '#microsoft.graph.message', id: c, '@removed': { reason: 'changed' } },
+      { '@odata.type': '#microsoft.graph.message', id: d, '@removed': { reason: 'deleted' } },
+    ])
+    t.same((await all(body['@odata.deltaLink'] ?? '', IMMUTABLE)).items, [], 'each is told once')
+    const archive = await all('me/mailFolders/archive/messages/delta?$select=isRead', IMMUTABLE)
+    t.same(
+      archive.items.map(({ id }) => id),
+      [c],
+    )
+  },
+)
+
+t.test('by usual ids a move is one id gone and another come; by immutable ids it is the same message', async t => {
+  const { sim, all } = await graphConnected(t, mailboxOf(3))
+  const usual = await all(DELTA)
+  const immutable = await all(DELTA, IMMUTABLE)
+  const id = immutable.items[0]?.id ?? ''
+  t.not(usual.items[0]?.id, id)
+  const box = sim.mailbox(ADDRESS)
+  box.move('archive', id)
+  box.move('inbox', id)
+  t.same(
+    (await all(immutable.deltaLink, IMMUTABLE)).items.map(item => [item.id, '@removed' in item]),
+    [[id, false]],
+  )
+  t.same(
+    (await all(usual.deltaLink)).items.map(item => [item.id, '@removed' in item]),
+    [
+      [usual.items[0]?.id, true],
+      [box.usualId(id), false],
+    ],
+  )
+})
+
+t.test('a folder that changes between the pages of a round converges with the next', async t => {
+  const { sim, ask, all } = await graphConnected(t, mailboxOf(12))
+  const box = sim.mailbox(ADDRESS)
+  const prefer = `odata.maxpagesize=5,${IMMUTABLE}`
+  const known = new Map<string, string>()
+  const first = await ask(DELTA, { prefer })
+  applied(known, first.body.value)
+  const [, seen = '', , , , , unseen = '', other = ''] = box.ids()
+  box.delete(seen)
+  box.delete(unseen)
+  box.mark(other, { isRead: false })
+  sim.deliver(ADDRESS, mail('between'))
+  const rest = await pagesOf(ask, first.body['@odata.nextLink'] ?? '', prefer)
+  applied(known, rest.items)
+  const { items, deltaLink } = await all(rest.deltaLink, prefer)
+  applied(known, items)
+  t.same([...known.keys()].sort(), box.ids().sort())
+  t.equal(known.get(other), 'false')
+
+  for (const id of box.ids()) box.mark(id, { flagged: true })
+  const later = await ask(deltaLink, { prefer })
+  t.equal(later.body.value.length, 5)
+  const [gone = ''] = later.body.value.map(({ id }) => id)
+  box.delete(gone)
+  const after = await pagesOf(ask, later.body['@odata.nextLink'] ?? '', prefer)
+  applied(known, later.body.value)
+  applied(known, after.items)
+  applied(known, (await all(after.deltaLink, prefer)).items)
+  t.same([...known.keys()].sort(), box.ids().sort())
+})
+
+t.test('a filter follows only what passes it, and at most 5,000 messages', async t => {
+  const { sim, all } = await graphConnected(t, mailboxOf(5100))
+  const prefer = `odata.maxpagesize=1000,${IMMUTABLE}`
+  const since = `${DELTA}&$filter=receivedDateTime ge 2026-09-02T00:00:00Z`
+  const { items, deltaLink } = await all(since, prefer)
+  t.equal(items.length, 5000)
+  t.ok(items.every(({ receivedDateTime }) => String(receivedDateTime) >= '2026-09-02'))
+  const box = sim.mailbox(ADDRESS)
+  const oldest = box.ids().at(-1) ?? ''
+  box.mark(oldest, { flagged: true })
+  box.delete(oldest)
+  sim.deliver(ADDRESS, mail('new'), { receivedAt: Date.UTC(2026, 9, 1) })
+  t.same(
+    (await all(deltaLink, prefer)).items.map(({ subject }) => subject),
+    ['new'],
+  )
+})
+
+t.test('a token that is too old is answered with 410, one that was never given out with 400', async t => {
+  const { sim, ask, all } = await graphConnected(t, mailboxOf(3))
+  const inbox = await all(DELTA)
+  const archive = await all('me/mailFolders/archive/messages/delta')
+  sim.mailbox(ADDRESS).expireDelta('inbox')
+  const gone = await ask(inbox.deltaLink)
+  t.equal(gone.status, 410)
+  t.equal(gone.body.error.code, 'syncStateNotFound')
+  t.equal((await ask(archive.deltaLink)).status, 200)
+  sim.mailbox(ADDRESS).expireDelta()
+  t.equal((await ask(archive.deltaLink)).status, 410)
+  t.equal((await ask(DELTA)).status, 200, 'a new round begins')
+  const made = await ask(`${INBOX}?$deltatoken=abc`)
+  t.equal(made.status, 400)
+  t.equal(made.body.error.code, 'ErrorInvalidUrlQuery')
+  const swapped = archive.deltaLink.replace(/mailfolders\('[^']+'\)/, "mailfolders('inbox')")
+  t.equal((await ask(swapped)).status, 410, 'a token is of one folder')
+})
+
+t.test('what is not simulated in a delta is refused', async t => {
+  const { ask } = await graphConnected(t, mailboxOf(1))
+  for (const query of [
+    '$top=5',
+    '$expand=attachments',
+    '$search=x',
+    '$filter=isRead eq true',
+    '$orderby=receivedDateTime asc',
+    '$select=nothing',
+  ])
+    t.equal((await ask(`${INBOX}?${query}`)).status, 400, query)
+})
+
+t.test('folders have a delta of their own', async t => {
+  const { sim, all } = await graphConnected(t, mailboxOf(3))
+  const path = 'me/mailFolders/delta?$select=displayName,parentFolderId,totalItemCount'
+  const { items, deltaLink, sizes } = await all(path, 'odata.maxpagesize=3')
+  t.same(sizes, [3, 3, 2])
+  t.same(
+    items.map(({ displayName, totalItemCount }) => [displayName, totalItemCount]),
+    [
+      ['Inbox', 3],
+      ...['Drafts', 'Sent Items', 'Deleted Items', 'Junk Email', 'Archive', 'Outbox', 'Conversation History'].map(
+        name => [name, 0],
+      ),
+    ],
+  )
+  const box = sim.mailbox(ADDRESS)
+  const rome = box.createFolder('Projects/Rome')
+  box.renameFolder('Projects/Rome', 'Roma')
+  box.createFolder('Passing')
+  const second = await all(deltaLink, 'odata.maxpagesize=2')
+  t.same(
+    second.items.map(({ displayName }) => displayName),
+    ['Projects', 'Roma', 'Passing'],
+  )
+  t.equal(second.items[1]?.id, rome)
+  box.moveFolder(rome, 'archive')
+  box.deleteFolder('Passing')
+  const third = await all(second.deltaLink)
+  t.same(
+    third.items.map(item => [item.parentFolderId, item['@removed']]),
+    [
+      [box.folderId('archive'), undefined],
+      [undefined, { reason: 'deleted' }],
+    ],
+  )
+  t.same((await all(third.deltaLink)).items, [])
+  sim.quirks.countChanges = true
+  sim.deliver(ADDRESS, mail('counted'))
+  t.same(
+    (await all(third.deltaLink)).items.map(({ displayName, totalItemCount }) => [displayName, totalItemCount]),
+    [['Inbox', 4]],
+  )
+})
+
+t.test('what is odd about deltas, and allowed to be', async t => {
+  const { sim, ask, all } = await graphConnected(t, mailboxOf(9))
+  const { items, deltaLink } = await all(DELTA, IMMUTABLE)
+  const [a = '', b = ''] = items.map(({ id }) => id)
+  const box = sim.mailbox(ADDRESS)
+
+  sim.quirks.emptyPages = true
+  const empty = await ask(DELTA)
+  t.same(empty.body.value, [])
+  t.ok(empty.body['@odata.nextLink'])
+  const { sizes } = await all(DELTA, 'odata.maxpagesize=4')
+  t.same(sizes, [0, 4, 0, 4, 0, 1])
+  sim.quirks.emptyPages = false
+
+  sim.quirks.repeats = 1
+  t.equal((await all(DELTA)).items.length, 18)
+  sim.quirks.repeats = 0
+  sim.quirks.shuffled = true
+  const shuffled = (await all(DELTA, IMMUTABLE)).items.map(({ id }) => id)
+  t.not(shuffled.join(), items.map(({ id }) => id).join())
+  t.same(shuffled.sort(), items.map(({ id }) => id).sort())
+  sim.quirks.shuffled = false
+
+  Object.assign(sim.quirks, { partialReads: false, stringFlags: true, movesAreDeletions: true })
+  box.mark(a, { isRead: false })
+  box.move('archive', b)
+  const [read, moved] = (await all(deltaLink, IMMUTABLE)).items
+  t.match(read, { id: a, subject: 'Mail 8', isRead: 'false' })
+  t.same(moved?.['@removed'], { reason: 'deleted' })
+})
