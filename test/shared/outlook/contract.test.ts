@@ -1,0 +1,57 @@
+import t from 'tap'
+import { outlookMailbox } from '../../../shared/outlook/mailbox.ts'
+import { startGraph } from '../../../sim/graph.ts'
+import { memoryMailbox } from '../../../sim/mailbox.ts'
+import { mailboxContract } from '../../mailbox-contract.ts'
+import { heldLinks } from '../../support/links.ts'
+
+const ADDRESS = 'ana@example.com'
+
+const mail = (number: number, answers?: number) =>
+  [
+    'From: Bo <bo@example.com>',
+    `To: Ana <${ADDRESS}>`,
+    `Subject: Subject ${number}`,
+    `Message-ID: <${number}@example.com>`,
+    ...(answers === undefined ? [] : [`In-Reply-To: <${answers}@example.com>`]),
+    '',
+    `This is mail ${number}.`,
+    '',
+  ].join('\r\n')
+
+for (const { pageSize, batchSize, folders } of [
+  { pageSize: 50, batchSize: 20, folders: ['inbox'] },
+  { pageSize: 3, batchSize: 1, folders: ['inbox', 'archive', 'Projects/Rome', 'Projects/Oslo', 'Projects/Rome/Old'] },
+  { pageSize: 4, batchSize: 2, folders: ['inbox', 'archive', 'Projects/Rome'] },
+]) {
+  mailboxContract(t, `Outlook, ${folders.length} folders, pages of ${pageSize}, batches of ${batchSize}`, async () => {
+    const sim = await startGraph({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, [])] })
+    const token = sim.tokens.access({ address: ADDRESS, scopes: ['Mail.Read', 'User.Read'] })
+    let number = 0
+    return {
+      mailbox: outlookMailbox({
+        address: ADDRESS,
+        tokens: { get: async () => token, refused: async () => false },
+        links: heldLinks(),
+        rootUrl: `${sim.url}/v1.0`,
+        initialSync: { kind: 'all' },
+        pageSize,
+        parallel: 4,
+        batchSize,
+      }),
+      deliver: async (count, threads = count) =>
+        Array.from({ length: count }, (_, index) => {
+          number += 1
+          const raw = mail(number, index < threads ? undefined : number - threads)
+          const receivedAt = 1_790_000_000_000 + number * 1000
+          return sim.deliver(ADDRESS, raw, { receivedAt, folder: folders[number % folders.length] }).id
+        }),
+      remove: async id => sim.mailbox(ADDRESS).delete(id),
+      relabel: async id => sim.mailbox(ADDRESS).mark(id, { flagged: true }),
+      inFolders: folders.length > 1,
+      unknown: `AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0A${'A'.repeat(72)}AAAA=`,
+      requests: () => sim.calls().total,
+      close: () => sim.close(),
+    }
+  })
+}

@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+import type { Links } from '../../shared/links.ts'
+
+/** What an adapter keeps, in memory; `lose` forgets some of it, as a full Redis may. */
+export function heldLinks(): Links & { lose(): void; size(): number } {
+  const texts = new Map<string, string>()
+  let folders: string | undefined
+  return {
+    keep: async given =>
+      given.map(text => {
+        const name = createHash('sha256').update(text).digest('base64url').slice(0, 16)
+        texts.set(name, text)
+        return name
+      }),
+    read: async names =>
+      new Map(
+        names.flatMap((name): [string, string][] => {
+          const text = texts.get(name)
+          return text === undefined ? [] : [[name, text]]
+        }),
+      ),
+    retire: async () => undefined,
+    folders: async () => folders,
+    async keepFolders(text) {
+      folders = text
+    },
+    lose() {
+      texts.clear()
+      folders = undefined
+    },
+    size: () => texts.size,
+  }
+}
