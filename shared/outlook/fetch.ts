@@ -14,7 +14,7 @@ export interface FetchOptions extends TogetherOptions {
   user: string
   filter: LabelFilter
   /** Why mail in this folder is left out; `undefined` where it is not. */
-  leftOutIn: (folder: string | undefined) => string | undefined
+  leftOutIn: (folder: string) => string | undefined
 }
 
 /**
@@ -61,7 +61,7 @@ function outcomeOf(
         'unparsable',
         `${doing}: Microsoft's answer holds ${read ? 'another message than was asked for' : 'no message'}`,
       )
-    const reason = leftOutIn(read.folder) ?? leftOut(read.message.labels, filter)
+    const reason = leftOutIn(read.folder ?? '') ?? leftOut(read.message.labels, filter)
     return reason === undefined ? { outcome: 'ok', message: read.message } : { outcome: 'filtered', reason }
   }
   const error = errorOf(answer, doing, { now })

@@ -5,8 +5,16 @@ import type { Call, Changes, Cursor, Page } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
 import { type Progress, readCursor, readPage, writeCursor, writePage } from './cursor.ts'
 import { askAtOnce, askForNews, type DeltaOptions, type Step } from './delta.ts'
-import { type FetchOptions, fetchMessages } from './fetch.ts'
-import { type FolderOptions, type Folders, findFolders, foldersIn, knownFolders, readable } from './folders.ts'
+import { fetchMessages } from './fetch.ts'
+import {
+  type FolderOptions,
+  type Folders,
+  findFolders,
+  foldersIn,
+  knownFolders,
+  leftOutAt,
+  readable,
+} from './folders.ts'
 import { listed, type Told, whatChanged } from './items.ts'
 import { keepMarks, type NamedMark, readMarks } from './marks.ts'
 import { scopeOf } from './scope.ts'
@@ -18,7 +26,6 @@ export interface ListingOptions extends DeltaOptions, FolderOptions {
   initialSync: InitialSync
   /** How many folders are asked at a time, where each is asked by itself. */
   parallel: number
-  fetching: FetchOptions
 }
 
 /** A listing under way: how far it came, with the marks themselves. */
@@ -77,7 +84,7 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
 async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean, call: Call): Promise<Changes> {
   const { folders, steps } = await ask(options, before, call)
   const after = await apply(options, { ...before, ...folders }, steps)
-  const found = await complete(options, whatChanged(pagesIn(steps), options.filter), call)
+  const found = await complete(options, after.folders, whatChanged(pagesIn(steps), options.filter), call)
   return { ...found, overlaps: true, ...(after.doubt && !doubted ? { doubtful: true } : {}), ...rest(after) }
 }
 
@@ -152,12 +159,13 @@ async function withNew(options: ListingOptions, underWay: UnderWay): Promise<Und
 // What is told only in part is asked for.
 async function complete(
   options: ListingOptions,
+  folders: Folders,
   { incomplete, ...told }: Told,
   call: Call,
 ): Promise<Omit<Told, 'incomplete'> & Found> {
   if (incomplete.length === 0) return { ...told, gone: [] }
   const answers = await fetchMessages(
-    options.fetching,
+    { ...options, leftOutIn: folder => leftOutAt(folders, folder, options.skip) },
     incomplete.map(id => ({ id })),
     call,
   )

@@ -40,7 +40,6 @@ export interface OutlookOptions {
 
 const ROOT_URL = 'https://graph.microsoft.com/v1.0'
 const WITHOUT_JUNK: LabelFilter = { labels: [], skip: ['SPAM', 'TRASH', 'DRAFT'] }
-const FOLDERS_KNOWN_FOR_MS = 60_000
 
 const owner = z.object({ mail: z.string().nullish(), userPrincipalName: z.string().nullish() })
 
@@ -57,10 +56,7 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
   const { batchSize, pageSize, parallel, initialSync } = options
   const { skip } = filter
   const common = { client, name, user, batchSize, now }
-  let folders: { at: number; leftOutIn: (folder: string | undefined) => string | undefined } | undefined
-  const leftOutIn = (folder: string | undefined) => folders?.leftOutIn(folder)
-  const fetching = { ...common, filter, leftOutIn }
-  const listing = { ...common, links, skip, filter, initialSync, pageSize, parallel, fetching }
+  const listing = { ...common, links, skip, filter, initialSync, pageSize, parallel }
 
   return {
     async open(call, knownUntil) {
@@ -78,27 +74,18 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
       return { address: found, cursor }
     },
 
-    async changes(since, page, call) {
-      await rememberFolders()
-      return listChanges(listing, since, page, call)
-    },
+    changes: (since, page, call) => listChanges(listing, since, page, call),
 
     async fetch(wanted, call) {
-      await rememberFolders()
-      return fetchMessages(fetching, wanted, call)
+      // Who lists finds out which folders there are, in another process maybe.
+      const folders = wanted.length > 0 ? await knownFolders(links) : undefined
+      const leftOutIn = (folder: string) => folders && leftOutAt(folders, folder, skip)
+      return fetchMessages({ ...common, filter, leftOutIn }, wanted, call)
     },
 
     watch: async () => {
       throw new MailError('misconfigured', 'not yet')
     },
     stop: async () => undefined,
-  }
-
-  // Which folders are left out is looked up by whoever lists, and is needed by who fetches, in another process maybe.
-  async function rememberFolders(): Promise<void> {
-    if (folders && now() - folders.at < FOLDERS_KNOWN_FOR_MS) return
-    const known = await knownFolders(links)
-    const at = now()
-    folders = { at, leftOutIn: folder => (known && folder ? leftOutAt(known, folder, skip) : undefined) }
   }
 }

@@ -18,7 +18,7 @@ export const ANA: MailboxId = 'gmail:ana@example.com'
 /** The whole pipeline in the test's process, over a real Redis and a mailbox of the test's choice. */
 export interface TestPipeline {
   office: Office
-  /** Asks for a sync of Ana's mailbox. */
+  /** Asks for a sync of its mailbox. */
   request(): Promise<string>
   /** Waits until nothing is under way any more; the newest run first. */
   quiet(): Promise<RunRecord[]>
@@ -34,12 +34,13 @@ export interface TestPipeline {
 
 let count = 0
 
-/** Starts the stages, all of them or some, with Ana's mailbox connected; each call has a key prefix of its own. */
+/** Starts the stages, all of them or some, with Ana's mailbox connected, or the one of `id`; each call has a key prefix of its own. */
 export async function startPipeline(
   redis: TestRedis,
-  mailbox: Mailbox,
-  options: { only?: readonly StageName[]; settings?: Record<string, string> } = {},
+  open: Mailbox | ((office: Office) => Mailbox),
+  options: { only?: readonly StageName[]; settings?: Record<string, string>; id?: MailboxId } = {},
 ): Promise<TestPipeline> {
+  const { id = ANA } = options
   count += 1
   const settings = {
     LOG_LEVEL: 'silent',
@@ -51,25 +52,26 @@ export async function startPipeline(
   const config = readConfig(settings)
   const office = await openOffice(config, redis.url)
   const { keys } = office
+  const mailbox = typeof open === 'function' ? open(office) : open
   const running: ReturnType<typeof startStages>[] = []
   const start = (only?: readonly StageName[]) => {
     const stages = STAGES.filter(({ name }) => only === undefined || only.includes(name))
     running.push(startStages(stages, office, { mailboxes: () => mailbox, log: createLog(config, 'test') }))
   }
   const { cursor } = await mailbox.open({ signal: new AbortController().signal, meter: () => undefined })
-  await connectMailbox(office.redis, keys, ANA, cursor, office.now())
+  await connectMailbox(office.redis, keys, id, cursor, office.now())
   start(options.only)
 
   const pipeline: TestPipeline = {
     office,
-    request: () => requestSync(office, ANA),
+    request: () => requestSync(office, id),
     start,
 
     async quiet() {
       await until(async () => {
         const [runs, record, backlog] = await Promise.all([
           listRuns(office.redis, keys, 100),
-          readMailbox(office.redis, keys, ANA),
+          readMailbox(office.redis, keys, id),
           readBacklog(office.redis, keys, STAGES),
         ])
         const idle = record?.activeRun === undefined && record?.dirty === false
@@ -80,9 +82,9 @@ export async function startPipeline(
     },
 
     async sync() {
-      const id = await pipeline.request()
-      const run = (await pipeline.quiet()).find(one => one.run === id)
-      if (!run) throw new Error(`run ${id} did not come about`)
+      const name = await pipeline.request()
+      const run = (await pipeline.quiet()).find(one => one.run === name)
+      if (!run) throw new Error(`run ${name} did not come about`)
       return run
     },
 
