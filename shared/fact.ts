@@ -19,6 +19,7 @@ export type Fact = { from: Envelope } & (
   | { fact: 'page-listed'; next?: Delivery }
   | { fact: 'message-gone'; thread: ThreadId; id: MessageId; page: number }
   | { fact: 'suspects-cleared'; ids: readonly MessageId[] }
+  | { fact: 'messages-seen'; ids: readonly MessageId[]; page: number }
   | { fact: 'message-relabelled'; thread: ThreadId; id: MessageId }
   | { fact: 'cursor-moved'; was: Cursor; to: Cursor }
   | { fact: 'run-failed'; reason: string }

@@ -2,6 +2,7 @@ import { lookAgain, newestAnnounced } from '../shared/announced.ts'
 import { followChanges } from '../shared/changes.ts'
 import { askVerification, joined } from '../shared/context.ts'
 import type { Envelope, Lane } from '../shared/envelope.ts'
+import type { Fact } from '../shared/fact.ts'
 import type { Changes, Cursor } from '../shared/mailbox.ts'
 import type { MessageId } from '../shared/message.ts'
 import { afterPage, lastPage, nextPage, type Place } from '../shared/paging.ts'
@@ -74,12 +75,17 @@ async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promis
       window,
       changes.ids.filter(({ id }) => !known.has(id)),
     ),
-    { facts: [...cleared(item, changes), ...afterPage(listing, place, changes)] },
+    { facts: [...seen(item, changes, window), ...afterPage(listing, place, changes)] },
   ])
 }
 
-function cleared(item: Event, { present }: Changes) {
-  return present ? [{ fact: 'suspects-cleared', from: item, ids: present.map(({ id }) => id) } as const] : []
+function seen(item: Event, { ids, overlaps, present }: Changes, page: number): Fact[] {
+  return [
+    ...(overlaps && ids.length > 0
+      ? [{ fact: 'messages-seen', from: item, ids: ids.map(({ id }) => id), page } as const]
+      : []),
+    ...(present ? [{ fact: 'suspects-cleared', from: item, ids: present.map(({ id }) => id) } as const] : []),
+  ]
 }
 
 // The cursor waits for what is to be verified: a run that breaks off finds it again.

@@ -23,7 +23,7 @@ export interface DeltaOptions extends TogetherOptions {
 export type Step = { from: NamedMark } & (
   | { step: 'page'; items: readonly unknown[]; to: Mark }
   | { step: 'anew'; to: Mark }
-  | { step: 'lost' }
+  | { step: 'lost'; to: Mark }
   | { step: 'refused'; error: MailError }
 )
 
@@ -77,7 +77,8 @@ function stepOf({ now }: DeltaOptions, from: NamedMark, answer: Answer | undefin
   if (!answer)
     return { from, step: 'refused', error: new MailError('unavailable', `${doing}: a folder was not answered`) }
   if (answer.status !== 200) {
-    if (isNotFound(answer)) return { from, step: 'lost' }
+    // It is left alone for now: whether it is still among the folders is asked next.
+    if (isNotFound(answer)) return { from, step: 'lost', to: { folder, at: now(), end: true } }
     const error = errorOf(answer, doing, { now })
     if (error.kind !== 'expired') return { from, step: 'refused', error }
     if (restarts < MOST_RESTARTS) return { from, step: 'anew', to: { folder, at: now(), restarts: restarts + 1 } }

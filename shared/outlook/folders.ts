@@ -153,6 +153,12 @@ export function leftOutAt(
   return undefined
 }
 
+/** Whether there are folders that were not there before and are left out from the first. */
+export function bornLeftOut(before: Folders, now: Folders, skip: readonly string[]): boolean {
+  const born = Object.keys(now.parents).filter(folder => before.parents[folder] === undefined)
+  return born.some(folder => leftOutAt(now, folder, skip) !== undefined)
+}
+
 function lost(doing: string): MailError {
   return new MailError('unavailable', `${doing}: the answer does not mention one of them`)
 }

@@ -7,6 +7,7 @@ import { type Progress, readCursor, readPage, writeCursor, writePage } from './c
 import { askAtOnce, askForNews, type DeltaOptions, type Step } from './delta.ts'
 import { fetchMessages } from './fetch.ts'
 import {
+  bornLeftOut,
   type FolderOptions,
   type Folders,
   findFolders,
@@ -83,7 +84,9 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
 
 async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean, call: Call): Promise<Changes> {
   const { folders, steps } = await ask(options, before, call)
-  const after = await apply(options, { ...before, ...folders }, steps)
+  // What was moved to a folder that nobody knew yet was taken for there.
+  const hidden = folders.folders !== undefined && bornLeftOut(before.folders, folders.folders, options.skip)
+  const after = await apply(options, { ...before, ...folders, doubt: before.doubt || hidden }, steps)
   const found = await complete(options, after.folders, whatChanged(pagesIn(steps), options.filter), call)
   return { ...found, overlaps: true, ...(after.doubt && !doubted ? { doubtful: true } : {}), ...rest(after) }
 }
@@ -91,7 +94,7 @@ async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean,
 // Those that were listed to their end are asked together, and only then the others, page by page.
 async function ask(options: ListingOptions, before: UnderWay, call: Call) {
   const { todo, foldersDue, scope } = before
-  const ended = todo.filter(({ mark }) => mark.end)
+  const ended = todo.filter(({ mark }) => mark.end && mark.link !== undefined)
   if (!foldersDue && ended.length === 0) {
     const steps = await askAtOnce(options, todo.slice(0, options.parallel), scope, call)
     throwIfAllRefused(steps)
@@ -114,7 +117,7 @@ function throwIfAllRefused(steps: readonly Step[]): void {
 }
 
 async function apply(options: ListingOptions, before: UnderWay, steps: readonly Step[]): Promise<UnderWay> {
-  const moved = steps.flatMap(one => (one.step === 'page' || one.step === 'anew' ? [one] : []))
+  const moved = steps.flatMap(one => (one.step === 'refused' ? [] : [one]))
   const named = await keepMarks(
     options.links,
     moved.map(({ to }) => to),
@@ -129,6 +132,7 @@ async function apply(options: ListingOptions, before: UnderWay, steps: readonly 
     // A folder that is under way goes on before another begins.
     todo: [...under.filter(one => !anew.includes(one)), ...before.todo.filter(({ name }) => !asked.has(name)), ...anew],
     done: [...before.done, ...ended.map(({ name }) => name)],
+    foldersDue: before.foldersDue || steps.some(({ step }) => step === 'lost'),
     doubt:
       before.doubt ||
       anew.length > 0 ||

@@ -12,7 +12,7 @@ const markSchema = z.object({
 
 /**
  * How far a folder was listed: `link` is what Graph said to ask next, absent where it is to be listed from its beginning, and `end` tells
- * that it was listed to its end; `at` is when Graph said so (ms since 1970), `restarts` how often in a row it began anew.
+ * that there is no more for now; `at` is when Graph said so (ms since 1970), `restarts` how often in a row it began anew.
  */
 export type Mark = z.infer<typeof markSchema>
 

@@ -110,7 +110,14 @@ export function createPlan(
     switch (rest.fact) {
       case 'window-opened': {
         const items = plan.text(JSON.stringify(rest.items.map(item => [item.id, item.thread])))
-        return { fact: rest.fact, window: window(rest.window), context: rest.context, of: rest.items.length, items }
+        return {
+          fact: rest.fact,
+          window: window(rest.window),
+          verified: verifiedPage(rest.window),
+          context: rest.context,
+          of: rest.items.length,
+          items,
+        }
       }
       case 'page-listed':
         return {

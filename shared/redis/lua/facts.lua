@@ -30,6 +30,7 @@ apply['window-opened'] = function(f, run, key)
   redis.call('HSET', window, 'context', f.context and '1' or '0', 'items', ARGV[f.items])
   redis.call('PERSIST', key)
   redis.call('HINCRBY', key, 'opened', 1)
+  if f.verified then redis.call('HSET', key, 'verifies', '1') end
   redis.call('HINCRBY', key, f.context and 'context' or 'listed', f.of)
   redis.call('HDEL', key, 'endedAt')
 end
@@ -50,6 +51,12 @@ end
 
 apply['suspects-cleared'] = function(f, run, key)
   if #f.ids > 0 then redis.call('HDEL', KEYS[run.suspects], unpack(f.ids)) end
+end
+
+-- What is being verified may be told of again before the answer, which then is older than that.
+apply['messages-seen'] = function(f, run, key)
+  if redis.call('HEXISTS', key, 'verifies') == 0 then return end
+  for _, id in ipairs(f.ids) do redis.call('HSET', KEYS[run.fresh], 'seen:' .. id, f.page) end
 end
 
 apply['cursor-moved'] = function(f, run, key)
@@ -115,9 +122,12 @@ apply['window-grouped'] = function(f, run, key)
       redis.call('HSET', fresh, thread.id, cjson.encode(ids))
     end
     for _, gone in ipairs(thread.gone) do
-      -- An earlier page may have listed it, and be grouped later than this.
-      if f.verified then redis.call('HSET', KEYS[run.fresh], 'gone:' .. gone[1], f.verified) end
-      leave(run, key, thread.id, thread.key, gone)
+      local seen = f.verified and tonumber(redis.call('HGET', KEYS[run.fresh], 'seen:' .. gone[1]))
+      if not seen or seen <= f.verified then
+        -- An earlier page may have listed it, and be grouped later than this.
+        if f.verified then redis.call('HSET', KEYS[run.fresh], 'gone:' .. gone[1], f.verified) end
+        leave(run, key, thread.id, thread.key, gone)
+      end
     end
   end
   redis.call('HINCRBY', key, 'grouped', 1)
