@@ -29,7 +29,7 @@ const LARGEST_ANSWER_BYTES = 1_048_576
 export const MSAL_LOGIN_URL = 'https://login.microsoftonline.com'
 
 /**
- * A client of msal's that was not used before. msal is loaded with the first one (18 MB, 0.1 s), so that who reads no Outlook mailbox
+ * A client of msal's that was not used before. msal is loaded with the first one (0.1 s, and up to 18 MB), so that who reads no Outlook mailbox
  * goes without. It retries nothing, follows no redirect, and says nothing to any log. `doing` names what for.
  */
 export async function loginClient(app: MicrosoftApp, doing: string, signal?: AbortSignal): Promise<LoginClient> {

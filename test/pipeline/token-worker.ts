@@ -1,11 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { googleRenewal } from '../../pipeline/renewal.ts'
+import { googleRenewal, microsoftRenewal } from '../../pipeline/renewal.ts'
 import { sharedTokens } from '../../pipeline/shared-tokens.ts'
 import { asMailError } from '../../shared/error.ts'
 import type { OAuthApp } from '../../shared/gmail/oauth.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
+import type { MicrosoftApp } from '../../shared/outlook/login.ts'
 import { connectRedis } from '../../shared/redis/connect.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
 import { createLease } from '../../shared/redis/lease.ts'
@@ -13,10 +14,10 @@ import { createVault } from '../../shared/redis/secrets.ts'
 import { createSeal, parseSealingKeys } from '../../shared/seal.ts'
 import { until } from '../support/until.ts'
 
-/** What a worker is told: where Redis and the OAuth server are, whose tokens it needs, and how long its lease is. */
+/** What a worker is told: where Redis and the provider are, whose tokens it needs, and how long its lease is. */
 export interface TokenTask {
   redisUrl: string
-  app: OAuthApp
+  app: OAuthApp | MicrosoftApp
   mailbox: MailboxId
   key: string
   leaseMs: number
@@ -70,7 +71,8 @@ async function work({ redisUrl, app, mailbox, key, leaseMs }: TokenTask): Promis
   const keys = createKeys('test', 1)
   const vault = createVault(redis, keys, createSeal(parseSealingKeys(key) ?? []))
   const lease = createLease(redis, keys.refreshing(mailbox))
-  const tokens = sharedTokens(mailbox, { vault, lease, renewal: googleRenewal(() => app), leaseMs })
+  const renewal = 'loginUrl' in app ? microsoftRenewal(() => app) : googleRenewal(() => app)
+  const tokens = sharedTokens(mailbox, { vault, lease, renewal, leaseMs })
   process.on('message', () => {
     const began = Date.now()
     tokens.get('a test', new AbortController().signal).then(

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Provider } from '../../shared/mailbox.ts'
 import { type Finished, type Process, start } from './processes.ts'
 import { until } from './until.ts'
 
@@ -7,7 +8,7 @@ export function sealingKey(): string {
   return randomBytes(32).toString('base64')
 }
 
-/** `mailsluice connect gmail`, waiting for somebody to consent at `url`. */
+/** `mailsluice connect`, waiting for somebody to consent at `url`. */
 export interface Connecting extends Process {
   url: string
   /** Consents, or not, as a browser at the OAuth server does: what the person gets to see, and how the command ended. */
@@ -18,14 +19,15 @@ export interface Connecting extends Process {
 export async function startConnecting(
   environment: Record<string, string>,
   words: readonly string[] = [],
+  provider: Provider = 'gmail',
 ): Promise<Connecting> {
-  const process = start(['connect', 'gmail', '--json', ...words], environment)
+  const process = start(['connect', provider, '--json', ...words], environment)
   let ended: Finished | undefined
   void process.exited.then(finished => {
     ended = finished
   })
   const url = await until(() => {
-    const [found] = /http:\S+\/o\/oauth2\/v2\/auth\?\S+/.exec(process.stdout()) ?? []
+    const [found] = /http:\S+\/oauth2\/v2(?:\/auth|\.0\/authorize)\?\S+/.exec(process.stdout()) ?? []
     return found ?? (ended ? 'none' : undefined)
   }, 'it names a page')
   if (url === 'none') throw new Error(`it ended before: ${process.stderr()}`)

@@ -92,3 +92,21 @@ t.test('a grant that was replaced while it was sealed anew stays replaced', asyn
   t.equal(await both.reseal(ANA), 0)
   t.match(await vault.read(ANA), { secret: 'new' })
 })
+
+t.test("Outlook's grants are kept in the same way, in a place of their own", async t => {
+  const outlook: MailboxId = 'outlook:ana@example.com'
+  await vault.put(outlook, { secret: 'plain-cache', access })
+  t.match(await vault.read(outlook), { secret: 'plain-cache', access })
+  t.notMatch(JSON.stringify(await redis.hgetall(keys.secret(outlook))), /plain/)
+  t.ok((await vault.has([outlook, BO])).has(outlook))
+  const { id = '' } = (await vault.read(outlook)) ?? {}
+  t.equal(await vault.refreshed(outlook, id, { access, secret: 'plain-next' }), true)
+  t.equal(await vault.refreshed(outlook, id, { access, secret: 'plain-late' }), false)
+  t.equal((await vault.read(outlook))?.secret, 'plain-next')
+  t.equal(await createVault(redis, keys, createSeal([two, one])).reseal(outlook), 2)
+  t.match(await createVault(redis, keys, createSeal([two])).read(outlook), { secret: 'plain-next', access })
+  await vault.put(ANA, { secret: 'of ana' })
+  await vault.put(outlook, { secret: 'of outlook' })
+  await redis.hset(keys.secret(outlook), 'msal', (await redis.hget(keys.secret(ANA), 'refresh')) ?? '')
+  await t.rejects(vault.read(outlook), { message: /the account of outlook:ana@example.com does not open/ })
+})
