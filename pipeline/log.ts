@@ -6,6 +6,7 @@ import type { Config } from '../shared/config.ts'
 // No message holds a secret; should one ever come as a field, it is not written down.
 const SECRET_FIELDS = [
   'token',
+  'secret',
   'accessToken',
   'refreshToken',
   'access_token',
