@@ -24,6 +24,18 @@ const url = (schemes: string[]) => {
     .optional()
 }
 
+// The base of addresses at which a provider is to reach us: their paths are ours to say.
+const base = (allowed: string) =>
+  z
+    .string()
+    .refine(value => {
+      if (!URL.canParse(value)) return false
+      const { protocol, origin, href } = new URL(value)
+      return ['https:', 'http:'].includes(protocol) && href === `${origin}/`
+    }, allowed)
+    .transform(value => new URL(value).origin)
+    .optional()
+
 const list = z
   .string()
   .default('')
@@ -117,6 +129,8 @@ const settings = z.object({
   GMAIL_PUSH_AUDIENCE: z.string().optional(),
   GMAIL_PUSH_SERVICE_ACCOUNT: z.email('the e-mail address of a service account').optional(),
   GMAIL_PUSH_CERTS_URL: url(['https:', 'http:']),
+  OUTLOOK_NOTIFICATION_URL: base('an https address without a path, such as https://mail.example.com'),
+  OUTLOOK_CLIENT_STATE: z.string().min(16, 'a secret of at least 16 characters').optional(),
   SAFETY_POLL_MINUTES: whole(0, 10_080, 30),
   PORT: z.coerce
     .number({ error: 'a port from 0 to 65535' })
@@ -163,7 +177,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (result.success) return result.data
   const faults = result.error.issues.map(issue => {
     const name = String(issue.path[0])
-    const value = /SECRET|TOKEN$|URL$|KEY$/.test(name) ? 'its value' : `"${given[name]}"`
+    const value = /SECRET|TOKEN$|URL$|KEY$|STATE$/.test(name) ? 'its value' : `"${given[name]}"`
     return `${name}: ${value} is not allowed; use ${issue.message}`
   })
   throw new MailError('misconfigured', faults.join('. '))

@@ -3,11 +3,13 @@ import rateLimit from '@fastify/rate-limit'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
+import { clientStateKeys } from '../../shared/outlook/client-state.ts'
 import type { Log } from '../log.ts'
 import { within } from '../wait.ts'
 import type { Office } from '../wire.ts'
 import { addGmailPush } from './gmail-push.ts'
 import { startIntake } from './intake.ts'
+import { addOutlookPush } from './outlook-push.ts'
 import { problemOf, sendProblem } from './problem.ts'
 import { openReception, type Reception } from './reception.ts'
 import { createVerify, type Verify } from './verify.ts'
@@ -59,9 +61,10 @@ function trustIn(config: Config): Verify | undefined {
 }
 
 async function listen(
-  { config, redis, now }: Office,
+  office: Office,
   { port, reception, log }: { port: number; reception: Reception; log: Log },
 ): Promise<FastifyInstance> {
+  const { config, redis, now } = office
   const app = fastify({ requestTimeout: REQUEST_WITHIN_MS, routerOptions: { ignoreTrailingSlash: true } })
   let isClosing = false
   app.addHook('preClose', async () => {
@@ -92,7 +95,10 @@ async function listen(
     )
     return pong ? { ok: true } : sendProblem(reply, 503, 'Redis does not answer')
   })
-  addGmailPush(app, { verify: trustIn(config), reception, now, rateLimit: config.GATEWAY_RATE_LIMIT, log })
+  const perMinute = config.GATEWAY_RATE_LIMIT
+  addGmailPush(app, { verify: trustIn(config), reception, now, rateLimit: perMinute, log })
+  const states = clientStateKeys({ secret: config.OUTLOOK_CLIENT_STATE, sealingKeys: config.MAILBOXES_KEY })
+  addOutlookPush(app, { office, reception, clientStateKeys: states, rateLimit: perMinute, log })
   await app.listen({ host: config.GATEWAY_HOST, port }).catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
     throw new MailError('misconfigured', `cannot listen on port ${port}: ${reason}; choose another with --port or PORT`)
@@ -100,10 +106,12 @@ async function listen(
   return app
 }
 
-function labelOf({ GATEWAY_HOST: host, GMAIL_PUSH_AUDIENCE }: Config, port: number): string {
-  const pushes = GMAIL_PUSH_AUDIENCE
-    ? 'pushes go to /gmail/push'
-    : 'pushes are refused until GMAIL_PUSH_AUDIENCE and GMAIL_PUSH_SERVICE_ACCOUNT are set'
+function labelOf({ GATEWAY_HOST: host, GMAIL_PUSH_AUDIENCE, OUTLOOK_NOTIFICATION_URL }: Config, port: number): string {
+  const paths = [...(GMAIL_PUSH_AUDIENCE ? ['/gmail/push'] : []), ...(OUTLOOK_NOTIFICATION_URL ? ['/outlook'] : [])]
+  const pushes =
+    paths.length > 0
+      ? `pushes go to ${paths.join(' and ')}`
+      : 'pushes are refused until GMAIL_PUSH_AUDIENCE and GMAIL_PUSH_SERVICE_ACCOUNT are set'
   return `http://${host}:${port} (${pushes})`
 }
 

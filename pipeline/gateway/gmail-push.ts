@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { asMailError, MailError } from '../../shared/error.ts'
 import { readNotification } from '../../shared/gmail/notification.ts'
 import type { Log } from '../log.ts'
-import { within } from '../wait.ts'
+import { atMost, inTime, MINUTE_MS, parsed } from './post.ts'
 import type { Reception } from './reception.ts'
 import type { Verify } from './verify.ts'
 
@@ -21,7 +21,6 @@ export interface GmailPushOptions {
 const PATH = '/gmail/push'
 // A notification has some hundred bytes.
 const BODY_LIMIT_BYTES = 64 * 1024
-const MINUTE_MS = 60_000
 const REFUSALS_TOLD_A_MINUTE = 60
 // Pub/Sub waits ten seconds for an answer; said in time, it comes again sooner.
 const ANSWER_WITHIN_MS = 5000
@@ -60,10 +59,8 @@ export function addGmailPush(app: FastifyInstance, options: GmailPushOptions): v
       },
     },
     async (request, reply) => {
-      const entered = enter(String(request.body ?? '')).then(() => true)
-      // What is still under way may happen all the same: it is taken in once, however often it comes.
-      if (await within(entered, ANSWER_WITHIN_MS)) return reply.code(204).send()
-      throw new MailError('unavailable', 'Redis does not answer in time; try again')
+      await inTime(enter(String(request.body ?? '')), ANSWER_WITHIN_MS)
+      return reply.code(204).send()
     },
   )
 
@@ -97,32 +94,10 @@ export function addGmailPush(app: FastifyInstance, options: GmailPushOptions): v
   }
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 function attempt<T>(read: () => T): T | MailError {
   try {
     return read()
   } catch (error) {
     return asMailError(error)
-  }
-}
-
-// A flood of forged pushes must not become a flood of lines.
-function atMost(times: number, now: () => number): (tell: () => void) => void {
-  let since = 0
-  let told = 0
-  return tell => {
-    if (now() - since >= MINUTE_MS) {
-      since = now()
-      told = 0
-    }
-    told += 1
-    if (told <= times) tell()
   }
 }

@@ -4,6 +4,7 @@ import { type ErrorKind, MailError } from '../../shared/error.ts'
 import { isRedisError } from '../../shared/redis/connect.ts'
 
 const STATUS: Partial<Record<ErrorKind, number>> = {
+  unparsable: 400,
   unauthorized: 401,
   throttled: 429,
   unavailable: 503,

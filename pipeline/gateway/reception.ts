@@ -1,5 +1,6 @@
 import type { MailError } from '../../shared/error.ts'
 import { isBeyond, type Notification } from '../../shared/gmail/notification.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
 import { type Arrival, takeIn } from '../../shared/redis/arrivals.ts'
 import { buryNotification } from '../../shared/redis/intake.ts'
 import { namedRunId } from '../identity.ts'
@@ -10,6 +11,8 @@ import type { Office } from '../wire.ts'
 export interface Reception {
   /** Once however often it comes with this id; `at` is when it was first heard of (ms since 1970). */
   take(notification: Notification, from: { id: string; at: number }): Promise<Arrival>
+  /** Has a mailbox looked at, of which no more was said than that it changed; once however often it comes with this id. */
+  look(mailbox: MailboxId, id: string): Promise<Arrival>
   /** One that cannot be read, kept with its fields among the dead letters. */
   bury(fields: Readonly<Record<string, string>>, error: MailError, entryId?: string): Promise<void>
 }
@@ -27,6 +30,14 @@ export function openReception({ redis, keys, now }: Office, log: Log): Reception
       const body = { cause: 'push', historyId } as const
       const arrival = await takeIn(redis, keys, { id, mailbox, run: namedRunId(at, id), body, stale }, now())
       log.debug({ mailbox, historyId, arrival }, 'a notification came in')
+      if (arrival === 'unknown') tellOfUnknown(mailbox)
+      return arrival
+    },
+
+    async look(mailbox, id) {
+      const notice = { id, mailbox, run: namedRunId(now(), id), body: { cause: 'push' }, stale: false } as const
+      const arrival = await takeIn(redis, keys, notice, now())
+      log.debug({ mailbox, arrival }, 'a notification came in')
       if (arrival === 'unknown') tellOfUnknown(mailbox)
       return arrival
     },

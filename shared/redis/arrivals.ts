@@ -41,6 +41,13 @@ export async function takeIn(redis: Redis, keys: Keys, notice: Notice, now: numb
   return (await arriveScript(redis, touched, [stale ? '' : encodeEnvelope(envelope), REMEMBER_SECONDS])) as Arrival
 }
 
+/** Counts notifications of what nobody knows, and of no mailbox that could be named. */
+export async function countUnknown(redis: Redis, keys: Keys, count: number): Promise<void> {
+  const [first = 'p00'] = keys.partitions
+  const unknown: Arrival = 'unknown'
+  await redis.hincrby(keys.arrivals(first), unknown, count)
+}
+
 /** How many notifications came in since the data began, by what became of them. */
 export async function countArrivals(redis: Redis, keys: Keys): Promise<Record<Arrival, number>> {
   const counts = await Promise.all(keys.partitions.map(partition => redis.hmget(keys.arrivals(partition), ...ARRIVALS)))

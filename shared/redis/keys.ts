@@ -23,6 +23,10 @@ export interface Keys {
   intakeDead: string
   intakeDelay: string
   intakeMarks: string
+  /** Whose mailbox each subscription at a provider is of, by its id: a notification names nothing else. It is in no partition. */
+  subscriptions: string
+  /** Subscriptions that are to be seen to now. */
+  subscriptionsDue: string
   stream(partition: Partition, name: string, lane: Lane): string
   delay(partition: Partition, stage: StageName): string
   dead(partition: Partition, stage: StageName): string
@@ -90,6 +94,8 @@ export function createKeys(prefix: string, count: number): Keys {
     intakeDead: `${prefix}:{${intake}}:dead`,
     intakeDelay: `${prefix}:{${intake}}:delay`,
     intakeMarks: `${prefix}:{${intake}}:marks`,
+    subscriptions: `${prefix}:subscriptions`,
+    subscriptionsDue: `${prefix}:subscriptions-due`,
     stream: (partition, name, lane) => at(partition, lane === 'live' ? `s:${name}` : `s:${name}:bulk`),
     delay: (partition, stage) => at(partition, `delay:${stage}`),
     dead: (partition, stage) => at(partition, `dead:${stage}`),

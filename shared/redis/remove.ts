@@ -5,6 +5,7 @@ import { STAGE_NAMES } from '../stage.ts'
 import { analysisTasks, STREAMS } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
 import { scanEntries, scanKeys, scanMembers } from './scan.ts'
+import { forgetSubscriptionsOf } from './subscriptions.ts'
 
 /** What was removed: keys, and entries of streams that others share. `waiting` entries are dropped by the stages when they come to them. */
 export interface Removed {
@@ -29,6 +30,7 @@ export async function removeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId
     .exec()
   removed.keys += Number(first?.[0]?.[1] ?? 0)
 
+  await forgetSubscriptionsOf(redis, keys, mailbox)
   const runs = await runsOf(redis, keys, { partition, mailbox })
   for await (const page of scanKeys(redis, `${head}*`)) {
     const gone = page.filter(key => belongs(key.slice(head.length), mailbox, runs))

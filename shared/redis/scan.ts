@@ -23,6 +23,17 @@ export async function* scanMembers(redis: Redis, key: string): AsyncGenerator<st
   }
 }
 
+/** The fields of a hash with their values, likewise. */
+export async function* scanHash(redis: Redis, key: string): AsyncGenerator<[field: string, value: string][]> {
+  for (let cursor = '0'; ; ) {
+    const [next, found] = await redis.hscan(key, cursor, 'COUNT', ABOUT_A_STEP)
+    const pairs = found.flatMap((field, at): [string, string][] => (at % 2 === 0 ? [[field, found[at + 1] ?? '']] : []))
+    if (pairs.length > 0) yield pairs
+    if (next === '0') return
+    cursor = next
+  }
+}
+
 /** The entries of a stream from its beginning, likewise. */
 export async function* scanEntries(redis: Redis, key: string): AsyncGenerator<[id: string, fields: string[]][]> {
   for (let from = '-'; ; ) {

@@ -1,0 +1,118 @@
+import type { Redis } from 'ioredis'
+import type { MailboxId } from '../mailbox.ts'
+import type { Keys } from './keys.ts'
+import { scanHash } from './scan.ts'
+import { noteScript } from './scripts.ts'
+
+/** The one subscription of a mailbox at its provider, by which notifications name the mailbox. */
+export interface SubscriptionMemory {
+  /** Its id; `undefined` where there is none, or none that was made on the same terms. */
+  read(): Promise<string | undefined>
+  /** Keeps an id from now on, or none; of a mailbox that is not connected, none is kept. */
+  write(id: string | undefined): Promise<void>
+}
+
+/** What has to be done to a subscription: prolonged, or made anew because the provider ended it. */
+export const DUE = ['renew', 'removed'] as const
+export type Due = (typeof DUE)[number]
+
+/** A mailbox whose subscription is to be seen to now. */
+export interface DueSubscription {
+  id: string
+  due: Due
+  mailbox: MailboxId
+}
+
+/** Remembers the subscription of a mailbox; `terms` says what it was made with, for one made with something else is no use. */
+export function subscriptionMemory(
+  redis: Redis,
+  keys: Keys,
+  { mailbox, terms }: { mailbox: MailboxId; terms: string },
+): SubscriptionMemory {
+  return {
+    async read() {
+      const [id, madeWith] = await redis.hmget(keys.mailbox(mailbox), 'subscription', 'subscriptionTerms')
+      return id && madeWith === terms ? id : undefined
+    },
+
+    async write(id) {
+      const before = await redis.hget(keys.mailbox(mailbox), 'subscription')
+      if (id !== undefined) {
+        // Whose notifications they are comes first: interrupted here, they are taken in, and another subscription is made.
+        await redis.hset(keys.subscriptions, id, mailbox)
+        const isNoted = await noteSubscription(redis, keys, mailbox, { subscription: id, subscriptionTerms: terms })
+        if (!isNoted) await redis.hdel(keys.subscriptions, id)
+      } else await noteSubscription(redis, keys, mailbox, {})
+      if (before && before !== id) await redis.hdel(keys.subscriptions, before)
+    },
+  }
+}
+
+/** Whose subscriptions these are, by id; those that nobody knows are left out. One command. */
+export async function subscribersOf(
+  redis: Redis,
+  keys: Keys,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, MailboxId>> {
+  if (ids.length === 0) return new Map()
+  const found = await redis.hmget(keys.subscriptions, ...ids)
+  return new Map(
+    ids.flatMap((id, place): [string, MailboxId][] => (found[place] ? [[id, found[place] as MailboxId]] : [])),
+  )
+}
+
+/** Marks that a subscription is to be seen to; it stays marked until that is done. */
+export async function markDue(redis: Redis, keys: Keys, id: string, due: Due): Promise<void> {
+  await redis.sadd(keys.subscriptionsDue, `${due} ${id}`)
+}
+
+/** What is marked, in one command where nothing is; marks of subscriptions that nobody has any more are dropped. */
+export async function readDue(redis: Redis, keys: Keys): Promise<DueSubscription[]> {
+  const marks = await redis.smembers(keys.subscriptionsDue)
+  const found = await subscribersOf(redis, keys, [...new Set(marks.map(idIn))])
+  const idle = marks.filter(mark => !found.has(idIn(mark)))
+  if (idle.length > 0) await redis.srem(keys.subscriptionsDue, ...idle)
+  return marks.flatMap(mark => {
+    const mailbox = found.get(idIn(mark))
+    const due = DUE.find(one => mark.startsWith(`${one} `))
+    return mailbox && due ? [{ id: idIn(mark), due, mailbox }] : []
+  })
+}
+
+/** Takes a mark away: it was seen to, or need not be. */
+export async function unmarkDue(
+  redis: Redis,
+  keys: Keys,
+  { id, due }: Pick<DueSubscription, 'id' | 'due'>,
+): Promise<void> {
+  await redis.srem(keys.subscriptionsDue, `${due} ${id}`)
+}
+
+/** Has the next request make a mailbox's subscription anew, if it is this one: the provider ended it. */
+export async function voidSubscription(redis: Redis, keys: Keys, mailbox: MailboxId, id: string): Promise<void> {
+  const held = await redis.hget(keys.mailbox(mailbox), 'subscription')
+  if (held === id) await noteSubscription(redis, keys, mailbox, { subscriptionTerms: '' })
+}
+
+/** Forgets every subscription of a mailbox that is removed. */
+export async function forgetSubscriptionsOf(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<void> {
+  for await (const pairs of scanHash(redis, keys.subscriptions)) {
+    const gone = pairs.filter(([, owner]) => owner === mailbox).map(([id]) => id)
+    if (gone.length > 0) await redis.hdel(keys.subscriptions, ...gone)
+  }
+}
+
+async function noteSubscription(
+  redis: Redis,
+  keys: Keys,
+  mailbox: MailboxId,
+  fields: { subscription?: string; subscriptionTerms?: string },
+): Promise<boolean> {
+  const entries = Object.entries(fields)
+  const forget = entries.length > 0 ? [] : ['subscription', 'subscriptionTerms']
+  return (await noteScript(redis, [keys.mailbox(mailbox)], [entries.length, ...entries.flat(), ...forget])) === 1
+}
+
+function idIn(mark: string): string {
+  return mark.slice(mark.indexOf(' ') + 1)
+}

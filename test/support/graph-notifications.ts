@@ -1,0 +1,52 @@
+import type { Office } from '../../pipeline/wire.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
+import { clientStateKeys, clientStateOf } from '../../shared/outlook/client-state.ts'
+import { connectMailbox } from '../../shared/redis/mailboxes.ts'
+import { subscriptionMemory } from '../../shared/redis/subscriptions.ts'
+
+/** What the clientStates of tests are made with. */
+export const CLIENT_STATE = 'a secret of the tests, long enough'
+export const BO: MailboxId = 'outlook:bo@example.com'
+export const CY: MailboxId = 'outlook:cy@example.com'
+
+const [KEY = Buffer.alloc(0)] = clientStateKeys({ secret: CLIENT_STATE, sealingKeys: [] })
+
+/** The clientState that Graph was given for a mailbox. */
+export function stateOf(mailbox: MailboxId): string {
+  return clientStateOf(KEY, mailbox)
+}
+
+/** Connects a mailbox and keeps a subscription for it. */
+export async function subscribe(office: Pick<Office, 'redis' | 'keys'>, mailbox: MailboxId, id: string): Promise<void> {
+  const { redis, keys } = office
+  await connectMailbox(redis, keys, mailbox, 'history:1', 0)
+  await subscriptionMemory(redis, keys, { mailbox, terms: 'terms' }).write(id)
+}
+
+let versions = 0
+
+/** A change notification as Graph posts it, of another change each time. */
+export function changeOf(subscriptionId: string, clientState: unknown, more: object = {}): object {
+  versions += 1
+  return {
+    subscriptionId,
+    subscriptionExpirationDateTime: '2026-11-30T09:30:00.0000000Z',
+    clientState,
+    changeType: 'updated',
+    resource: 'Users/1f0c/Messages/AAMk1',
+    tenantId: '84bd8158-6d4d-4958-8b9f-9d6445542f95',
+    resourceData: {
+      '@odata.type': '#Microsoft.Graph.Message',
+      '@odata.id': 'Users/1f0c/Messages/AAMk1',
+      '@odata.etag': `W/"${versions}"`,
+      id: 'AAMk1',
+    },
+    ...more,
+  }
+}
+
+/** What Graph says of a subscription itself. */
+export function lifecycleOf(subscriptionId: string, clientState: string, lifecycleEvent: string): object {
+  const subscriptionExpirationDateTime = '2026-11-30T09:30:00.0000000Z'
+  return { subscriptionId, subscriptionExpirationDateTime, tenantId: '84bd8158', clientState, lifecycleEvent }
+}
