@@ -1,3 +1,5 @@
+import type { Config } from '../shared/config.ts'
+import { PROVIDERS, type Provider } from '../shared/mailbox.ts'
 import { trimIntake } from '../shared/redis/intake.ts'
 import { type CommandContext, staying } from './commands.ts'
 import { createGuards } from './guards.ts'
@@ -18,7 +20,8 @@ export function keeperOf(
   mailsluice: Log & { child(fields: object): Log },
   mailboxes: Mailboxes | undefined,
 ): Keeper {
-  const { KEEPER_INTERVAL, STREAM_RETENTION, GMAIL_PUBSUB_TOPIC, WARM_SHARE } = office.config
+  const { KEEPER_INTERVAL, STREAM_RETENTION, WARM_SHARE } = office.config
+  const providers = notifyingProviders(office.config)
   const log = mailsluice.child({ stage: 'keeper' })
   const retentionMs = STREAM_RETENTION * 1000
   const intervalMs = KEEPER_INTERVAL * 1000
@@ -33,16 +36,23 @@ export function keeperOf(
         ? [createWarming(office, { mailboxes, guardOf: createGuards(office, mailsluice), roundMs: intervalMs, log })]
         : []),
       createOrphanSweep(office, log),
-      ...(GMAIL_PUBSUB_TOPIC && mailboxes ? [createWatchKeeping(office, { mailboxes, log })] : []),
+      ...(providers.length > 0 && mailboxes ? [createWatchKeeping(office, { providers, mailboxes, log })] : []),
     ],
   })
+}
+
+// Of whose mailboxes somebody set up where changes are to be told.
+function notifyingProviders(config: Config): Provider[] {
+  return PROVIDERS.filter(provider =>
+    provider === 'gmail' ? config.GMAIL_PUBSUB_TOPIC !== undefined : config.OUTLOOK_NOTIFICATION_URL !== undefined,
+  )
 }
 
 /** Runs the keeper alone until it is told to stop; any number may run, one works. */
 export async function runKeeper(context: CommandContext): Promise<void> {
   const log = createLog(context.config, 'keeper')
   const { config } = context
-  const asksProviders = config.GMAIL_PUBSUB_TOPIC !== undefined || config.WARM_SHARE > 0
+  const asksProviders = notifyingProviders(config).length > 0 || config.WARM_SHARE > 0
   const mailboxesIn = asksProviders ? reachMailboxes(config, await findSimulator(config)) : undefined
   await staying({ ...context, log }, async office => {
     const keeper = keeperOf(office, log, mailboxesIn?.(office))

@@ -1,10 +1,9 @@
 import type { Config } from '../shared/config.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
-import { takeIn } from '../shared/redis/arrivals.ts'
 import { listMailboxes, type MailboxRecord } from '../shared/redis/mailboxes.ts'
-import { namedRunId } from './identity.ts'
 import type { Duty } from './keeper.ts'
 import type { Log } from './log.ts'
+import { lookAt } from './look-at.ts'
 import { isReachable } from './mailbox-state.ts'
 import { spread } from './spread.ts'
 import type { Office } from './wire.ts'
@@ -52,8 +51,8 @@ export function createSafetyPoll(
   async function poll(mailbox: MailboxId): Promise<void> {
     // Two keepers that think it theirs ask for the same.
     const id = `poll:${mailbox}:${Math.floor(now() / everyMs)}`
-    const run = namedRunId(Math.floor(now() / everyMs) * everyMs, id)
-    const arrival = await takeIn(redis, keys, { id, mailbox, run, body: { cause: 'poll' }, stale: false }, now())
+    const at = Math.floor(now() / everyMs) * everyMs
+    const arrival = await lookAt(office, mailbox, { id, at, cause: 'poll' })
     polledAt.set(mailbox, now())
     log.debug({ mailbox, arrival }, 'asked for a look at a mailbox that was not synced for a while')
   }

@@ -1,7 +1,8 @@
-import { noteUnwatched, noteWatched } from '../shared/redis/watches.ts'
+import { noteUnwatched } from '../shared/redis/watches.ts'
 import { type CommandContext, connected, withOffice } from './commands.ts'
 import { reachMailboxes } from './mail-source.ts'
 import { findSimulator } from './simulator.ts'
+import { noteWatch } from './watched.ts'
 
 /** Has a mailbox's provider notify of changes; the keeper renews it daily. */
 export async function watch(context: CommandContext, name: string): Promise<void> {
@@ -9,8 +10,9 @@ export async function watch(context: CommandContext, name: string): Promise<void
   await withOffice(context, async office => {
     const mailbox = await connected(office, context, name)
     const mailboxes = reachMailboxes(config, await findSimulator(config))(office)
-    const { expiresAt } = await mailboxes(mailbox).watch({ signal, meter: () => undefined })
-    await noteWatched(office.redis, office.keys, mailbox, { expiresAt, now: office.now() })
+    const made = await mailboxes(mailbox).watch({ signal, meter: () => undefined })
+    await noteWatch(office, mailbox, made)
+    const { expiresAt } = made
     const until = new Date(expiresAt).toISOString()
     print(json ? JSON.stringify({ mailbox, expiresAt }) : `${mailbox}: watched until ${until}; the keeper renews it`)
   })

@@ -1,12 +1,14 @@
 import { asMailError } from '../shared/error.ts'
-import type { MailboxId } from '../shared/mailbox.ts'
-import { listMailboxes } from '../shared/redis/mailboxes.ts'
-import { noteWatched, noteWatchFailure, readWatch, type WatchRecord } from '../shared/redis/watches.ts'
+import { type MailboxId, type Provider, providerOf } from '../shared/mailbox.ts'
+import { listMailboxes, readMailbox } from '../shared/redis/mailboxes.ts'
+import { readDue, unmarkDue, voidSubscription } from '../shared/redis/subscriptions.ts'
+import { noteWatchFailure, readWatch, type WatchRecord } from '../shared/redis/watches.ts'
 import type { Duty } from './keeper.ts'
 import type { Log } from './log.ts'
 import { isReachable } from './mailbox-state.ts'
 import type { Mailboxes } from './providers.ts'
 import { spread } from './spread.ts'
+import { noteWatch } from './watched.ts'
 import type { Office } from './wire.ts'
 
 interface Watched {
@@ -21,22 +23,36 @@ const DAY_MS = 24 * HOUR_MS
 const RENEW_AFTER_MS = DAY_MS
 const SOONER_BY = 0.2
 const TRY_AGAIN_MS = HOUR_MS
+const TRY_MARKED_AGAIN_MS = 5 * MINUTE_MS
 // So long a mailbox that was connected meanwhile may wait for its watch.
 const LOOK_AFTER_MS = 10 * MINUTE_MS
 const MOST_A_ROUND = 50
 const TELL_AGAIN_MS = DAY_MS
 
+/** Which providers are to notify, and how their mailboxes are reached. */
+interface WatchKeepingOptions {
+  providers: readonly Provider[]
+  mailboxes: Mailboxes
+  log: Log
+}
+
 /**
- * Keeps the provider notifying of every connected mailbox: asks once a day, long before a watch expires, and tells as an error, once a day,
- * of a mailbox whose watch cannot be renewed or has lapsed. A mailbox that waits for its account, or that nobody wants watched, is left alone.
+ * Keeps providers notifying of every connected mailbox: asks once a day, long before a watch expires, and tells as an error, once a day,
+ * of a mailbox whose watch cannot be renewed or has lapsed. What Graph said of a subscription is seen to in the next round. A mailbox
+ * that waits for its account, or that nobody wants watched, is left alone.
  */
-export function createWatchKeeping(office: Office, { mailboxes, log }: { mailboxes: Mailboxes; log: Log }): Duty {
+export function createWatchKeeping(office: Office, { providers, mailboxes, log }: WatchKeepingOptions): Duty {
   const { redis, keys, now } = office
   const toldAt = new Map<string, number>()
+  // Gmail says nothing of its watches.
+  const hears = providers.includes('outlook')
   let nextAt = 0
 
   return async isOurs => {
-    if (now() < nextAt || !(await isOurs())) return
+    const isTime = now() >= nextAt
+    if (!(isTime || hears) || !(await isOurs())) return
+    if (hears) await seeToMarked(isOurs)
+    if (!isTime) return
     const watched = await all()
     for (const one of watched.filter(one => dueAt(one) <= now()).slice(0, MOST_A_ROUND)) {
       if (!(await isOurs())) return
@@ -48,7 +64,8 @@ export function createWatchKeeping(office: Office, { mailboxes, log }: { mailbox
   }
 
   async function all(): Promise<Watched[]> {
-    const records = (await listMailboxes(redis, keys)).filter(isReachable)
+    const reachable = (await listMailboxes(redis, keys)).filter(isReachable)
+    const records = reachable.filter(({ mailbox }) => providers.includes(providerOf(mailbox)))
     const found = await Promise.all(
       records.map(async ({ mailbox }) => ({ mailbox, watch: await readWatch(redis, keys, mailbox) })),
     )
@@ -60,21 +77,40 @@ export function createWatchKeeping(office: Office, { mailboxes, log }: { mailbox
     return askedAt + (failure === undefined ? RENEW_AFTER_MS * (1 - SOONER_BY * spread(mailbox)) : TRY_AGAIN_MS)
   }
 
-  async function renew({ mailbox }: Watched): Promise<void> {
+  async function seeToMarked(isOurs: () => Promise<boolean>): Promise<void> {
+    let asked = 0
+    for (const mark of await readDue(redis, keys)) {
+      if (asked >= MOST_A_ROUND || !(await isOurs())) return
+      const { mailbox } = mark
+      const [record, watch] = await Promise.all([readMailbox(redis, keys, mailbox), readWatch(redis, keys, mailbox)])
+      if (!record || watch.off) await unmarkDue(redis, keys, mark)
+      else if (isReachable(record) && !hasJustFailed(watch)) {
+        asked += 1
+        if (mark.due === 'removed') await voidSubscription(redis, keys, mark)
+        if (await renew({ mailbox })) await unmarkDue(redis, keys, mark)
+      }
+    }
+  }
+
+  function hasJustFailed({ askedAt = 0, failure }: WatchRecord): boolean {
+    return failure !== undefined && now() - askedAt < TRY_MARKED_AGAIN_MS
+  }
+
+  /** Whether it could be renewed. */
+  async function renew({ mailbox }: Pick<Watched, 'mailbox'>): Promise<boolean> {
     try {
-      const { expiresAt } = await mailboxes(mailbox).watch({
-        signal: AbortSignal.timeout(MINUTE_MS),
-        meter: () => undefined,
-      })
-      await noteWatched(redis, keys, mailbox, { expiresAt, now: now() })
+      const made = await mailboxes(mailbox).watch({ signal: AbortSignal.timeout(MINUTE_MS), meter: () => undefined })
+      await noteWatch(office, mailbox, made)
       toldAt.delete(`${mailbox} fails`)
-      log.debug({ mailbox, expiresAt: new Date(expiresAt).toISOString() }, 'the mailbox is watched')
+      log.debug({ mailbox, expiresAt: new Date(made.expiresAt).toISOString() }, 'the mailbox is watched')
+      return true
     } catch (thrown) {
       const failure = asMailError(thrown).message
       await noteWatchFailure(redis, keys, mailbox, { failure, now: now() })
       tellOnceADay(`${mailbox} fails`, () =>
         log.error({ mailbox, error: failure }, 'the watch cannot be renewed; once it expires, no pushes come'),
       )
+      return false
     }
   }
 

@@ -109,6 +109,8 @@ export interface Opened {
 /** A provider's promise to notify of changes until `expiresAt` (ms since 1970); it is renewed by asking again. */
 export interface Watch {
   expiresAt: number
+  /** It does not go on from one before: of what changed until now nobody may have been told. */
+  anew?: true
 }
 
 /**

@@ -5,6 +5,7 @@ import { type Arrival, takeIn } from '../../shared/redis/arrivals.ts'
 import { buryNotification } from '../../shared/redis/intake.ts'
 import { namedRunId } from '../identity.ts'
 import type { Log } from '../log.ts'
+import { lookAt } from '../look-at.ts'
 import type { Office } from '../wire.ts'
 
 /** Takes notifications in, whichever way they come. */
@@ -20,7 +21,8 @@ export interface Reception {
 const MOST_NAMES = 1000
 
 /** A reception for notifications; unknown mailboxes are told of once each. */
-export function openReception({ redis, keys, now }: Office, log: Log): Reception {
+export function openReception(office: Office, log: Log): Reception {
+  const { redis, keys, now } = office
   const told = new Set<string>()
 
   return {
@@ -35,8 +37,7 @@ export function openReception({ redis, keys, now }: Office, log: Log): Reception
     },
 
     async look(mailbox, id) {
-      const notice = { id, mailbox, run: namedRunId(now(), id), body: { cause: 'push' }, stale: false } as const
-      const arrival = await takeIn(redis, keys, notice, now())
+      const arrival = await lookAt(office, mailbox, { id, at: now(), cause: 'push' })
       log.debug({ mailbox, arrival }, 'a notification came in')
       if (arrival === 'unknown') tellOfUnknown(mailbox)
       return arrival

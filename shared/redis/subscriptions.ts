@@ -1,19 +1,12 @@
 import type { Redis } from 'ioredis'
 import type { MailboxId } from '../mailbox.ts'
+import type { Subscription, SubscriptionMemory } from '../subscription.ts'
 import type { Keys } from './keys.ts'
 import { scanHash } from './scan.ts'
 import { noteScript } from './scripts.ts'
 
-/** The one subscription of a mailbox at its provider, by which notifications name the mailbox. */
-export interface SubscriptionMemory {
-  /** Its id; `undefined` where there is none, or none that was made on the same terms. */
-  read(): Promise<string | undefined>
-  /** Keeps an id from now on, or none; of a mailbox that is not connected, none is kept. */
-  write(id: string | undefined): Promise<void>
-}
-
 /** What has to be done to a subscription: prolonged, or made anew because the provider ended it. */
-export const DUE = ['renew', 'removed'] as const
+const DUE = ['renew', 'removed'] as const
 export type Due = (typeof DUE)[number]
 
 /** A mailbox whose subscription is to be seen to now. */
@@ -23,26 +16,21 @@ export interface DueSubscription {
   mailbox: MailboxId
 }
 
-/** Remembers the subscription of a mailbox; `terms` says what it was made with, for one made with something else is no use. */
-export function subscriptionMemory(
-  redis: Redis,
-  keys: Keys,
-  { mailbox, terms }: { mailbox: MailboxId; terms: string },
-): SubscriptionMemory {
+/** Remembers the subscription of a mailbox; of one that is not connected, nothing is kept. */
+export function subscriptionMemory(redis: Redis, keys: Keys, mailbox: MailboxId): SubscriptionMemory {
   return {
     async read() {
-      const [id, madeWith] = await redis.hmget(keys.mailbox(mailbox), 'subscription', 'subscriptionTerms')
-      return id && madeWith === terms ? id : undefined
+      const [id, terms] = await redis.hmget(keys.mailbox(mailbox), 'subscription', 'subscriptionTerms')
+      return id ? { id, terms: terms ?? '' } : undefined
     },
 
-    async write(id) {
+    async write(subscription) {
       const before = await redis.hget(keys.mailbox(mailbox), 'subscription')
-      if (id !== undefined) {
-        // Whose notifications they are comes first: interrupted here, they are taken in, and another subscription is made.
-        await redis.hset(keys.subscriptions, id, mailbox)
-        const isNoted = await noteSubscription(redis, keys, mailbox, { subscription: id, subscriptionTerms: terms })
-        if (!isNoted) await redis.hdel(keys.subscriptions, id)
-      } else await noteSubscription(redis, keys, mailbox, {})
+      const id = subscription?.id
+      // Whose notifications they are comes first: interrupted here, they are taken in, and another subscription is made.
+      if (id !== undefined) await redis.hset(keys.subscriptions, id, mailbox)
+      const isKept = await noteSubscription(redis, keys, mailbox, subscription)
+      if (id !== undefined && !isKept) await redis.hdel(keys.subscriptions, id)
       if (before && before !== id) await redis.hdel(keys.subscriptions, before)
     },
   }
@@ -80,18 +68,14 @@ export async function readDue(redis: Redis, keys: Keys): Promise<DueSubscription
 }
 
 /** Takes a mark away: it was seen to, or need not be. */
-export async function unmarkDue(
-  redis: Redis,
-  keys: Keys,
-  { id, due }: Pick<DueSubscription, 'id' | 'due'>,
-): Promise<void> {
+export async function unmarkDue(redis: Redis, keys: Keys, { id, due }: DueSubscription): Promise<void> {
   await redis.srem(keys.subscriptionsDue, `${due} ${id}`)
 }
 
-/** Has the next request make a mailbox's subscription anew, if it is this one: the provider ended it. */
-export async function voidSubscription(redis: Redis, keys: Keys, mailbox: MailboxId, id: string): Promise<void> {
+/** Has another subscription made when the mailbox is watched next, if it has this one still: the provider ended it. */
+export async function voidSubscription(redis: Redis, keys: Keys, { mailbox, id }: DueSubscription): Promise<void> {
   const held = await redis.hget(keys.mailbox(mailbox), 'subscription')
-  if (held === id) await noteSubscription(redis, keys, mailbox, { subscriptionTerms: '' })
+  if (held === id) await noteSubscription(redis, keys, mailbox, { id, terms: '' })
 }
 
 /** Forgets every subscription of a mailbox that is removed. */
@@ -106,11 +90,11 @@ async function noteSubscription(
   redis: Redis,
   keys: Keys,
   mailbox: MailboxId,
-  fields: { subscription?: string; subscriptionTerms?: string },
+  subscription: Subscription | undefined,
 ): Promise<boolean> {
-  const entries = Object.entries(fields)
-  const forget = entries.length > 0 ? [] : ['subscription', 'subscriptionTerms']
-  return (await noteScript(redis, [keys.mailbox(mailbox)], [entries.length, ...entries.flat(), ...forget])) === 1
+  const fields = subscription ? ['subscription', subscription.id, 'subscriptionTerms', subscription.terms] : []
+  const forget = subscription ? [] : ['subscription', 'subscriptionTerms']
+  return (await noteScript(redis, [keys.mailbox(mailbox)], [fields.length / 2, ...fields, ...forget])) === 1
 }
 
 function idIn(mark: string): string {

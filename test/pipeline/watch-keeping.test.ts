@@ -3,7 +3,7 @@ import { createWatchKeeping } from '../../pipeline/watch-keeping.ts'
 import { openOffice } from '../../pipeline/wire.ts'
 import { readConfig } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
-import type { MailboxId } from '../../shared/mailbox.ts'
+import type { MailboxId, Provider } from '../../shared/mailbox.ts'
 import { connectMailbox } from '../../shared/redis/mailboxes.ts'
 import { noteUnwatched, readWatch } from '../../shared/redis/watches.ts'
 import { commandCount } from '../faults/support.ts'
@@ -111,7 +111,7 @@ async function ours(): Promise<boolean> {
   return true
 }
 
-async function open(t: Test, names: readonly MailboxId[]) {
+async function open(t: Test, names: readonly MailboxId[], providers: readonly Provider[] = ['gmail']) {
   const clock = { ms: Date.now() }
   const config = readConfig({ REDIS_PREFIX: 'watch', PARTITIONS: '2' })
   const office = { ...(await openOffice(config, redis.url)), now: () => clock.ms }
@@ -129,7 +129,7 @@ async function open(t: Test, names: readonly MailboxId[]) {
     },
   })
   const log = { ...logTo(told), debug: () => undefined }
-  const keep = createWatchKeeping(office, { mailboxes, log })
+  const keep = createWatchKeeping(office, { providers, mailboxes, log })
   const watch = (name: MailboxId) => readWatch(office.redis, office.keys, name)
   return { keep, clock, asked: () => ({ ...counts }), watch, told, mailbox, office, connect }
 }

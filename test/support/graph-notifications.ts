@@ -20,7 +20,7 @@ export function stateOf(mailbox: MailboxId): string {
 export async function subscribe(office: Pick<Office, 'redis' | 'keys'>, mailbox: MailboxId, id: string): Promise<void> {
   const { redis, keys } = office
   await connectMailbox(redis, keys, mailbox, 'history:1', 0)
-  await subscriptionMemory(redis, keys, { mailbox, terms: 'terms' }).write(id)
+  await subscriptionMemory(redis, keys, mailbox).write({ id, terms: 'terms' })
 }
 
 let versions = 0

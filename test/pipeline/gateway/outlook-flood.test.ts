@@ -29,7 +29,7 @@ t.test('a thousand notifications of one mailbox become few runs, and no mail is 
   })
   t.teardown(() => pipeline.stop())
   const { office } = pipeline
-  await subscriptionMemory(office.redis, office.keys, { mailbox: ANA, terms: 'terms' }).write('sub-ana')
+  await subscriptionMemory(office.redis, office.keys, ANA).write({ id: 'sub-ana', terms: 'terms' })
   const gateway = await startGateway(office, { port: 0, log: logTo([]) })
   t.teardown(() => gateway.stop(1000))
   await pipeline.sync()

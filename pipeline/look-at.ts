@@ -1,0 +1,20 @@
+import type { MailboxId } from '../shared/mailbox.ts'
+import { type Arrival, takeIn } from '../shared/redis/arrivals.ts'
+import { namedRunId } from './identity.ts'
+import type { Office } from './wire.ts'
+
+/** Why a mailbox is to be looked at: `id` is the same for the same reason, and `at` (ms since 1970) where that is known. */
+interface Reason {
+  id: string
+  at: number
+  cause: 'push' | 'poll'
+}
+
+/** Has a mailbox looked at, of which no more is known than that it may have changed; once however often it is asked for this reason. */
+export function lookAt(
+  { redis, keys, now }: Pick<Office, 'redis' | 'keys' | 'now'>,
+  mailbox: MailboxId,
+  { id, at, cause }: Reason,
+): Promise<Arrival> {
+  return takeIn(redis, keys, { id, mailbox, run: namedRunId(at, id), body: { cause }, stale: false }, now())
+}

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { MailError } from '../error.ts'
+import type { Answer } from '../http/answer.ts'
+import type { Call, Watch } from '../mailbox.ts'
+import type { SubscriptionMemory } from '../subscription.ts'
+import type { GraphClient } from './client.ts'
+import { errorOf } from './errors.ts'
+
+/** Where Graph is to notify of changes, and of what becomes of the subscription; and what it is to prove itself with. */
+export interface Notifying {
+  notificationUrl: string
+  lifecycleUrl: string
+  clientState: string
+}
+
+interface WatchOptions {
+  name: string
+  client: GraphClient
+  /** Whose mail: `/me`, or `/users/{id}` with application permissions. */
+  user: string
+  memory: SubscriptionMemory
+  now: () => number
+}
+
+// learn.microsoft.com/graph/api/resources/subscription#subscription-lifetime: no longer than 10,080 minutes, by Graph's clock.
+const LASTS_MS = 10_080 * 60_000
+const CLOCKS_APART_MS = 10 * 60_000
+const IMMUTABLE_IDS = { prefer: 'IdType="ImmutableId"' }
+
+const answered = z.object({
+  id: z.string().min(1).max(200),
+  expirationDateTime: z
+    .string()
+    .transform(text => Date.parse(text))
+    .pipe(z.number()),
+})
+const graphError = z.object({ error: z.object({ code: z.string() }) })
+
+/**
+ * Has Graph notify of changes to any message, for seven days; asked again before that, for seven more from then on, which authorises
+ * it anew as well (learn.microsoft.com/graph/change-notifications-lifecycle-events). It is made where none is remembered, where the one
+ * remembered was made with other addresses or another clientState, and, by a second request, where Graph has it no more; its id is
+ * remembered before this returns. While it is made, Graph asks the gateway whether it is there.
+ */
+export async function watchMailbox(options: WatchOptions, notify: Notifying | undefined, call: Call): Promise<Watch> {
+  const { name, client, user, memory, now } = options
+  const doing = `subscription of ${name}`
+  if (!notify) throw new MailError('misconfigured', `${doing}: no address is set; set OUTLOOK_NOTIFICATION_URL`)
+  const sending = { doing, call, kind: 'watch', units: 1 } as const
+  const expirationDateTime = new Date(now() + LASTS_MS - CLOCKS_APART_MS).toISOString()
+  const terms = termsOf(notify, user)
+
+  const known = await memory.read()
+  if (known?.terms === terms) {
+    const url = pathOf(known.id)
+    const answer = await client.ask(sending, { method: 'PATCH', url, body: { expirationDateTime } })
+    if (answer.status === 200) return { expiresAt: read(answer, doing).expirationDateTime }
+    if (!isGone(answer)) throw errorOf(answer, doing, { now })
+  }
+
+  const { notificationUrl, lifecycleUrl: lifecycleNotificationUrl, clientState } = notify
+  const order = { changeType: 'created,updated,deleted', notificationUrl, lifecycleNotificationUrl, clientState }
+  const answer = await client.ask(sending, {
+    method: 'POST',
+    url: '/subscriptions',
+    headers: IMMUTABLE_IDS,
+    body: { ...order, resource: `${user}/messages`, expirationDateTime },
+  })
+  if (answer.status !== 201) throw withRemedy(errorOf(answer, doing, { now }), answer.status)
+  const made = read(answer, doing)
+  await memory.write({ id: made.id, terms })
+  return { expiresAt: made.expirationDateTime, anew: true }
+}
+
+/** Has Graph notify no more. What is not there any more is as good as ended. */
+export async function stopWatching({ name, client, memory, now }: WatchOptions, call: Call): Promise<void> {
+  const doing = `end of the subscription of ${name}`
+  const known = await memory.read()
+  if (!known) return
+  const sending = { doing, call, kind: 'watch', units: 1 } as const
+  const answer = await client.ask(sending, { method: 'DELETE', url: pathOf(known.id) })
+  if (answer.status !== 204 && answer.status !== 200 && !isGone(answer)) throw errorOf(answer, doing, { now })
+  await memory.write(undefined)
+}
+
+// All but the expiry is fixed when it is made; a digest, for the clientState is a secret.
+function termsOf({ notificationUrl, lifecycleUrl, clientState }: Notifying, user: string): string {
+  const terms = JSON.stringify([notificationUrl, lifecycleUrl, clientState, user])
+  return createHash('sha256').update(terms).digest('base64url')
+}
+
+function pathOf(id: string): string {
+  return `/subscriptions/${encodeURIComponent(id)}`
+}
+
+// Graph has several codes for it. A 404 page of anything in between says nothing about the subscription.
+function isGone({ status, body }: Answer): boolean {
+  return (status === 404 || status === 410) && graphError.safeParse(body).success
+}
+
+function read({ body }: Answer, doing: string): z.infer<typeof answered> {
+  const { success, data } = answered.safeParse(body)
+  if (success) return data
+  throw new MailError('unparsable', `${doing}: Microsoft's answer does not say which it is and until when it lasts`)
+}
+
+// Graph asks the gateway before it answers, and says in words alone that it was not there.
+function withRemedy(error: MailError, status: number): MailError {
+  if (error.kind !== 'rejected' || status !== 400) return error
+  return new MailError(
+    'misconfigured',
+    `${error.message}; the gateway must be reached from the internet at OUTLOOK_NOTIFICATION_URL, and answer within ten seconds`,
+  )
+}
