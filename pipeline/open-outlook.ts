@@ -1,26 +1,31 @@
 import type { Config } from '../shared/config.ts'
-import type { Links } from '../shared/links.ts'
 import { addressOf, type Mailbox, type MailboxId } from '../shared/mailbox.ts'
 import { outlookMailbox } from '../shared/outlook/mailbox.ts'
+import { createLinks } from '../shared/redis/links.ts'
+import { subscriptionMemory } from '../shared/redis/subscriptions.ts'
 import type { AccessTokens } from '../shared/tokens.ts'
+import type { Store } from './account-of.ts'
 import { isReadByApplication } from './account-settings.ts'
+import { notifyingOf } from './outlook-notify.ts'
 
 const MICROSOFT = 'https://graph.microsoft.com'
 /** So many requests of a mailbox Graph answers at a time (learn.microsoft.com/graph/throttling-limits#outlook-service-limits). */
 export const MOST_PARALLEL_PAGES = 4
 
-/** One mailbox at Microsoft or at a simulator, with access tokens of this source; what its cursors name is kept in `links`. */
+/** One mailbox at Microsoft or at a simulator, with access tokens of this source; what its cursors name, and its subscription, are kept in the store. */
 export function openOutlook(
   config: Config,
   simUrl: string | undefined,
   mailbox: MailboxId,
-  { account, links }: { account: AccessTokens; links: Links },
+  { account, store: { redis, keys } }: { account: AccessTokens; store: Store },
 ): Mailbox {
   return outlookMailbox({
     address: addressOf(mailbox),
     tokens: account,
     application: isReadByApplication(config, mailbox),
-    links,
+    links: createLinks(redis, keys, mailbox),
+    subscription: subscriptionMemory(redis, keys, mailbox),
+    notify: () => notifyingOf(config, simUrl, mailbox),
     rootUrl: `${simUrl ?? MICROSOFT}/v1.0`,
     initialSync: config.INITIAL_SYNC,
     filter: { labels: [], skip: config.SKIP_LABELS },

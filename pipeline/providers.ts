@@ -2,7 +2,6 @@ import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { gmailMailbox } from '../shared/gmail/mailbox.ts'
 import { addressOf, type Mailbox, type MailboxId, providerOf } from '../shared/mailbox.ts'
-import { createLinks } from '../shared/redis/links.ts'
 import type { AccessTokens } from '../shared/tokens.ts'
 import { accountsOf, type Store } from './account-of.ts'
 import { openOutlook } from './open-outlook.ts'
@@ -30,7 +29,7 @@ export function openMailboxes(config: Config, simUrl: string | undefined, store?
     if (providerOf(mailbox) === 'gmail') return openGmail(config, simUrl, mailbox, account)
     if (!store)
       throw new MailError('unsupported', `${mailbox}: there is nowhere to keep how far its folders were listed`)
-    return openOutlook(config, simUrl, mailbox, { account, links: createLinks(store.redis, store.keys, mailbox) })
+    return openOutlook(config, simUrl, mailbox, { account, store })
   }
 }
 

@@ -1,7 +1,6 @@
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import { askConsent, canReadMail, exchangeCode, lasts } from '../../shared/outlook/oauth.ts'
-import { createLinks } from '../../shared/redis/links.ts'
 import { microsoftApp } from '../oauth-app.ts'
 import { openOutlook } from '../open-outlook.ts'
 import type { Consenting } from './consenting.ts'
@@ -30,7 +29,6 @@ export function outlookConsent(config: Config, simUrl: string | undefined): Cons
       }
       return { secret: granted.cache, access: granted.access }
     },
-    open: (mailbox, account, { redis, keys }) =>
-      openOutlook(config, simUrl, mailbox, { account, links: createLinks(redis, keys, mailbox) }),
+    open: (mailbox, account, store) => openOutlook(config, simUrl, mailbox, { account, store }),
   }
 }

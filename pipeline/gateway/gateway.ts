@@ -3,8 +3,8 @@ import rateLimit from '@fastify/rate-limit'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
-import { clientStateKeys } from '../../shared/outlook/client-state.ts'
 import type { Log } from '../log.ts'
+import { stateKeysOf } from '../outlook-notify.ts'
 import { within } from '../wait.ts'
 import type { Office } from '../wire.ts'
 import { addGmailPush } from './gmail-push.ts'
@@ -97,8 +97,7 @@ async function listen(
   })
   const perMinute = config.GATEWAY_RATE_LIMIT
   addGmailPush(app, { verify: trustIn(config), reception, now, rateLimit: perMinute, log })
-  const states = clientStateKeys({ secret: config.OUTLOOK_CLIENT_STATE, sealingKeys: config.MAILBOXES_KEY })
-  addOutlookPush(app, { office, reception, clientStateKeys: states, rateLimit: perMinute, log })
+  addOutlookPush(app, { office, reception, clientStateKeys: stateKeysOf(config), rateLimit: perMinute, log })
   await app.listen({ host: config.GATEWAY_HOST, port }).catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
     throw new MailError('misconfigured', `cannot listen on port ${port}: ${reason}; choose another with --port or PORT`)

@@ -11,6 +11,7 @@ import {
 import { countUnknown } from '../../shared/redis/arrivals.ts'
 import { type Due, markDue, subscribersOf } from '../../shared/redis/subscriptions.ts'
 import type { Log } from '../log.ts'
+import { OUTLOOK_PATHS } from '../outlook-notify.ts'
 import type { Office } from '../wire.ts'
 import { atMost, inTime, MINUTE_MS, parsed } from './post.ts'
 import type { Reception } from './reception.ts'
@@ -32,7 +33,6 @@ interface Told {
   notifications: GraphNotification[]
 }
 
-const PATHS = ['/outlook/notifications', '/outlook/lifecycle']
 // Graph posts many at once when much changes, each of somewhat less than a kibibyte.
 const BODY_LIMIT_BYTES = 1024 * 1024
 const LONGEST_TOKEN = 2048
@@ -62,7 +62,7 @@ export function addOutlookPush(app: FastifyInstance, options: OutlookPushOptions
   const tell = atMost(REFUSALS_TOLD_A_MINUTE, now)
   const tellOfUnknown = atMost(1, now)
 
-  for (const path of PATHS) {
+  for (const path of Object.values(OUTLOOK_PATHS)) {
     app.post<{ Querystring: { validationToken?: unknown } }>(
       path,
       { bodyLimit: BODY_LIMIT_BYTES, config: { rateLimit: { max: options.rateLimit, timeWindow: MINUTE_MS } } },

@@ -4,6 +4,7 @@ import { MailError } from '../error.ts'
 import type { LabelFilter } from '../filter.ts'
 import type { Links } from '../links.ts'
 import type { Mailbox } from '../mailbox.ts'
+import type { SubscriptionMemory } from '../subscription.ts'
 import type { AccessTokens } from '../tokens.ts'
 import { graphClient } from './client.ts'
 import { writeCursor } from './cursor.ts'
@@ -13,6 +14,7 @@ import { knownFolders, leftOutAt } from './folders.ts'
 import { listChanges } from './listing.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'
 import { readBody } from './read.ts'
+import { type Notifying, stopWatching, watchMailbox } from './subscription.ts'
 
 /** How to reach an Outlook mailbox, and how its mail is read. */
 export interface OutlookOptions {
@@ -22,6 +24,8 @@ export interface OutlookOptions {
   /** The tokens are an application's, which may read mailboxes by their address; else they are the owner's. */
   application?: boolean
   links: Links
+  /** Where its subscription is remembered. */
+  subscription: SubscriptionMemory
   /** Graph's, or a simulator's; with its version and without a slash at its end. */
   rootUrl?: string
   initialSync: InitialSync
@@ -33,6 +37,8 @@ export interface OutlookOptions {
   batchSize: number
   /** Which mail is read at all: `SPAM`, `TRASH` and `DRAFT` name folders, other labels categories; without those three where nothing is said. */
   filter?: LabelFilter
+  /** Where Graph is to notify of changes, asked for when the mailbox is watched; without it that cannot be. */
+  notify?: () => Notifying | undefined
   now?: () => number
   /** How long to wait for one answer; 30 s by default. */
   timeoutMs?: number
@@ -56,6 +62,7 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
   const { batchSize, pageSize, parallel, initialSync } = options
   const { skip } = filter
   const common = { client, name, user, batchSize, now }
+  const watching = { ...common, memory: options.subscription }
   const listing = { ...common, links, skip, filter, initialSync, pageSize, parallel }
 
   return {
@@ -83,9 +90,7 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
       return fetchMessages({ ...common, filter, leftOutIn }, wanted, call)
     },
 
-    watch: async () => {
-      throw new MailError('misconfigured', 'not yet')
-    },
-    stop: async () => undefined,
+    watch: async call => watchMailbox(watching, options.notify?.(), call),
+    stop: call => stopWatching(watching, call),
   }
 }

@@ -6,6 +6,8 @@ import type { Call, Watch } from '../mailbox.ts'
 import type { SubscriptionMemory } from '../subscription.ts'
 import type { GraphClient } from './client.ts'
 import { errorOf } from './errors.ts'
+import { IMMUTABLE_IDS } from './prefer.ts'
+import { readBody } from './read.ts'
 
 /** Where Graph is to notify of changes, and of what becomes of the subscription; and what it is to prove itself with. */
 export interface Notifying {
@@ -26,7 +28,6 @@ interface WatchOptions {
 // learn.microsoft.com/graph/api/resources/subscription#subscription-lifetime: no longer than 10,080 minutes, by Graph's clock.
 const LASTS_MS = 10_080 * 60_000
 const CLOCKS_APART_MS = 10 * 60_000
-const IMMUTABLE_IDS = { prefer: 'IdType="ImmutableId"' }
 
 const answered = z.object({
   id: z.string().min(1).max(200),
@@ -55,7 +56,7 @@ export async function watchMailbox(options: WatchOptions, notify: Notifying | un
   if (known?.terms === terms) {
     const url = pathOf(known.id)
     const answer = await client.ask(sending, { method: 'PATCH', url, body: { expirationDateTime } })
-    if (answer.status === 200) return { expiresAt: read(answer, doing).expirationDateTime }
+    if (answer.status === 200) return { expiresAt: readBody(answered, answer, doing).expirationDateTime }
     if (!isGone(answer)) throw errorOf(answer, doing, { now })
   }
 
@@ -64,11 +65,11 @@ export async function watchMailbox(options: WatchOptions, notify: Notifying | un
   const answer = await client.ask(sending, {
     method: 'POST',
     url: '/subscriptions',
-    headers: IMMUTABLE_IDS,
+    headers: { prefer: IMMUTABLE_IDS },
     body: { ...order, resource: `${user}/messages`, expirationDateTime },
   })
   if (answer.status !== 201) throw withRemedy(errorOf(answer, doing, { now }), answer.status)
-  const made = read(answer, doing)
+  const made = readBody(answered, answer, doing)
   await memory.write({ id: made.id, terms })
   return { expiresAt: made.expirationDateTime, anew: true }
 }
@@ -77,6 +78,7 @@ export async function watchMailbox(options: WatchOptions, notify: Notifying | un
 export async function stopWatching({ name, client, memory, now }: WatchOptions, call: Call): Promise<void> {
   const doing = `end of the subscription of ${name}`
   const known = await memory.read()
+  if (call.signal.aborted) throw new MailError('unavailable', `${doing}: given up before it was sent`)
   if (!known) return
   const sending = { doing, call, kind: 'watch', units: 1 } as const
   const answer = await client.ask(sending, { method: 'DELETE', url: pathOf(known.id) })
@@ -97,12 +99,6 @@ function pathOf(id: string): string {
 // Graph has several codes for it. A 404 page of anything in between says nothing about the subscription.
 function isGone({ status, body }: Answer): boolean {
   return (status === 404 || status === 410) && graphError.safeParse(body).success
-}
-
-function read({ body }: Answer, doing: string): z.infer<typeof answered> {
-  const { success, data } = answered.safeParse(body)
-  if (success) return data
-  throw new MailError('unparsable', `${doing}: Microsoft's answer does not say which it is and until when it lasts`)
 }
 
 // Graph asks the gateway before it answers, and says in words alone that it was not there.

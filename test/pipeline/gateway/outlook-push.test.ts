@@ -239,7 +239,7 @@ t.test('of a mailbox that was removed meanwhile it is accepted, counted and drop
 })
 
 t.test('while Redis is away a notification is told to come again, in time, and nothing is lost', async t => {
-  const own = await startRedis('--appendonly', 'yes')
+  const own = await startRedis('--appendonly', 'yes', '--appendfsync', 'always')
   t.teardown(() => own.stop())
   const { office, post, url } = await open(t, {}, own.url)
   const change = changeOf('sub-bo', stateOf(BO))

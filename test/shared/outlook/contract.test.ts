@@ -4,8 +4,12 @@ import { startGraph } from '../../../sim/graph.ts'
 import { memoryMailbox } from '../../../sim/mailbox.ts'
 import { mailboxContract } from '../../mailbox-contract.ts'
 import { heldLinks } from '../../support/links.ts'
+import { startNotified } from '../../support/notified.ts'
+import { heldSubscription } from '../../support/subscription.ts'
 
 const ADDRESS = 'ana@example.com'
+const notified = await startNotified()
+t.teardown(() => notified.close())
 
 const mail = (number: number, answers?: number) =>
   [
@@ -33,6 +37,8 @@ for (const { pageSize, batchSize, folders } of [
         address: ADDRESS,
         tokens: { get: async () => token, refused: async () => false },
         links: heldLinks(),
+        subscription: heldSubscription(),
+        notify: () => notified.notify,
         rootUrl: `${sim.url}/v1.0`,
         initialSync: { kind: 'all' },
         pageSize,

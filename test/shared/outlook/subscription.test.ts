@@ -3,8 +3,8 @@ import { MailError } from '../../../shared/error.ts'
 import type { Call } from '../../../shared/mailbox.ts'
 import { graphClient } from '../../../shared/outlook/client.ts'
 import { type Notifying, stopWatching, watchMailbox } from '../../../shared/outlook/subscription.ts'
-import type { Subscription } from '../../../shared/subscription.ts'
 import { startGraphSubscriptions } from '../../support/graph-subscriptions.ts'
+import { heldSubscription } from '../../support/subscription.ts'
 
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
@@ -86,7 +86,9 @@ t.test('a 404 of anything but Graph, or any other failure, makes no other subscr
   ]
   for (const { kind, ...answer } of answers) {
     graph.instead = () => answer
+    const before = graph.asked.length
     t.equal((await failure(watch())).kind, kind)
+    t.equal(graph.asked.length, before + 1, 'nothing else was asked')
   }
   t.same(memory.held, held)
   t.equal(graph.kept.size, 1)
@@ -107,6 +109,7 @@ t.test('it is ended by one request, and by none where there is none', async t =>
   const { graph, watch, stop, memory } = await open(t)
   await stop()
   t.same(graph.asked, [])
+  t.match(await failure(stop(AbortSignal.abort())), { kind: 'unavailable', message: /given up before/ })
   await watch()
   await stop()
   t.equal(graph.kept.size, 0)
@@ -127,13 +130,7 @@ async function open(t: Test) {
   const clock = { ms: Date.parse('2026-11-23T09:30:00Z') }
   const tokens = { get: async () => 'token', refused: async () => false }
   const client = graphClient({ tokens, rootUrl: graph.rootUrl })
-  const memory = {
-    held: undefined as Subscription | undefined,
-    read: async () => memory.held,
-    async write(subscription: Subscription | undefined) {
-      memory.held = subscription
-    },
-  }
+  const memory = heldSubscription()
   const metered: string[] = []
   const call: Call = {
     signal: new AbortController().signal,
@@ -147,7 +144,7 @@ async function open(t: Test) {
     metered,
     watch: (notify: Notifying | 'nowhere' = NOTIFY, user?: string) =>
       watchMailbox(options(user), notify === 'nowhere' ? undefined : notify, call),
-    stop: () => stopWatching(options(), call),
+    stop: (signal = call.signal) => stopWatching(options(), { ...call, signal }),
   }
 }
 
