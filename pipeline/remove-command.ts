@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises'
+import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { revokeGrant } from '../shared/gmail/oauth.ts'
 import { type MailboxId, type Provider, parseMailboxId, providerOf } from '../shared/mailbox.ts'
@@ -70,20 +71,11 @@ async function takeBack(
 ): Promise<{ access: Access; why?: string }> {
   const { redis, keys } = office
   try {
+    const simUrl = await findSimulator(config)
+    // Pushes of a mailbox that is not there are dropped: it may be left watched.
+    await stopWatch(config, { simUrl, office, mailbox }).catch(() => undefined)
     const grant = await createVault(redis, keys, createSeal(config.MAILBOXES_KEY)).read(mailbox)
     if (!grant) return { access: 'none' }
-    const simUrl = await findSimulator(config)
-    if ((await readWatch(redis, keys, mailbox)).expiresAt !== undefined) {
-      const call = { signal: AbortSignal.timeout(STOP_WITHIN_MS), meter: () => undefined }
-      // Pushes of a mailbox that is not there are dropped: it may be left watched.
-      await openMailboxes(
-        config,
-        simUrl,
-        office,
-      )(mailbox)
-        .stop(call)
-        .catch(() => undefined)
-    }
     if (providerOf(mailbox) === 'outlook') return { access: 'not taken back', why: 'Microsoft lets no app do that' }
     await revokeGrant(googleApp(config, simUrl), grant.secret)
     return { access: 'taken back' }
@@ -91,6 +83,16 @@ async function takeBack(
     if (!(error instanceof MailError)) throw error
     return { access: 'not taken back', why: error.message }
   }
+}
+
+// Some are read without a grant of their own: by the settings' account, or by the app itself.
+async function stopWatch(
+  config: Config,
+  { simUrl, office, mailbox }: { simUrl: string | undefined; office: Office; mailbox: MailboxId },
+): Promise<void> {
+  if ((await readWatch(office.redis, office.keys, mailbox)).expiresAt === undefined) return
+  const call = { signal: AbortSignal.timeout(STOP_WITHIN_MS), meter: () => undefined }
+  await openMailboxes(config, simUrl, office)(mailbox).stop(call)
 }
 
 async function isConfirmed(mailbox: MailboxId, signal: AbortSignal): Promise<boolean> {

@@ -14,7 +14,7 @@ const MINUTE_MS = 60_000
 const EVERY_MS = 30 * MINUTE_MS
 // The latest that anything is due.
 const LATEST_MS = 1.2 * EVERY_MS
-const BO: MailboxId = 'gmail:bo@example.com'
+const BO: MailboxId = 'outlook:bo@example.com'
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
@@ -62,6 +62,13 @@ t.test('it is polled once while nothing comes of it, and again when as much time
   clock.ms += LATEST_MS
   await poll(ours)
   t.equal((await eventsOf(office)).length, 2)
+})
+
+t.test('a lost notification is made up for, whichever provider lost it', async t => {
+  const { poll, clock, office } = await open(t, [ANA, BO])
+  clock.ms += LATEST_MS
+  for (let round = 0; round < 2; round += 1) await poll(ours)
+  for (const name of [ANA, BO]) t.match(await eventsOf(office, name), [{ mailbox: name, body: { cause: 'poll' } }])
 })
 
 t.test('two keepers that both think it theirs ask once', async t => {
