@@ -29,7 +29,7 @@ const item = z
       .catch(undefined),
   })
   .transform(({ subscriptionId, clientState, lifecycleEvent, id, changeType, resourceData }): GraphNotification => {
-    const version = id ?? resourceData?.['@odata.etag']
+    const version = resourceData?.['@odata.etag'] ?? id
     return {
       subscriptionId,
       clientState: clientState ?? '',

@@ -25,13 +25,18 @@ t.test('a thousand notifications of one mailbox become few runs, and no mail is 
   mailbox.before = () => timeout(LATENCY_MS)
   mailbox.deliver(5)
   const pipeline = await startPipeline(redis, mailbox, {
-    settings: { OUTLOOK_CLIENT_STATE: CLIENT_STATE, GATEWAY_HOST: '127.0.0.1' },
+    settings: {
+      OUTLOOK_CLIENT_STATE: CLIENT_STATE,
+      OUTLOOK_NOTIFICATION_URL: 'https://mail.example.com',
+      GATEWAY_HOST: '127.0.0.1',
+    },
   })
   t.teardown(() => pipeline.stop())
   const { office } = pipeline
   await subscriptionMemory(office.redis, office.keys, ANA).write({ id: 'sub-ana', terms: 'terms' })
   const gateway = await startGateway(office, { port: 0, log: logTo([]) })
   t.teardown(() => gateway.stop(1000))
+  t.match(gateway.label, /pushes go to \/outlook\)/)
   await pipeline.sync()
 
   const [key = Buffer.alloc(0)] = clientStateKeys({ secret: CLIENT_STATE, sealingKeys: [] })

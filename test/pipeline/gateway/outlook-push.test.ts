@@ -90,8 +90,9 @@ t.test('what could be said twice in the same words is looked for each time', asy
   const { office, post } = await open(t)
   const bare = changeOf('sub-bo', stateOf(BO), { resourceData: null })
   const missed = lifecycleOf('sub-bo', stateOf(BO), 'missed')
-  for (const item of [bare, bare, missed, missed]) t.equal((await post([item])).status, 202)
-  t.equal((await eventsOf(office, BO)).length, 4)
+  const named = { ...missed, id: 'a' }
+  for (const item of [bare, bare, missed, missed, named, named]) t.equal((await post([item])).status, 202)
+  t.equal((await eventsOf(office, BO)).length, 6)
 })
 
 const forged: [what: string, item: () => unknown, unknown: number, told: RegExp][] = [
