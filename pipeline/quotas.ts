@@ -1,38 +1,50 @@
 import type { Redis } from 'ioredis'
 import type { Config } from '../shared/config.ts'
 import { QUOTA_COSTS, UNITS_A_MINUTE } from '../shared/gmail/quota.ts'
-import { type MailboxId, providerOf } from '../shared/mailbox.ts'
+import { type MailboxId, type Provider, providerOf } from '../shared/mailbox.ts'
 import type { Quota } from '../shared/quota.ts'
 import type { Keys } from '../shared/redis/keys.ts'
 import { createQuota, type QuotaLimits } from '../shared/redis/quota.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
 import { providersSet } from './account-settings.ts'
 
-/** The quota of a mailbox, the same object each time; `undefined` where its provider counts none. */
+/** The quota of a mailbox, the same object each time; `undefined` where nobody counts. */
 export type Quotas = (mailbox: MailboxId) => Quota | undefined
 
 // What users report to pass; Google publishes no number.
 const REQUESTS_TO_BEGIN_WITH = 25
 const NO_LIMIT = 100_000_000
+const MINUTE_MS = 60_000
+// For an app and a mailbox: learn.microsoft.com/graph/throttling-limits#outlook-service-limits.
+const OUTLOOK = { units: 10_000, minutes: 10, requests: 4 }
+// Longer than Graph is waited for: what has more than 4 requests under way is refused, be they ever so slow.
+const OUTLOOK_ANSWER_MS = 31_000
 
 /** The quotas of this process's mailboxes, shared with all other processes on the same Redis. `windowMs` stands for the provider's minute. */
 export function openQuotas(
   { redis, keys, config }: { redis: Redis; keys: Keys; config: Config },
-  windowMs?: number,
+  windowMs = MINUTE_MS,
 ): Quotas {
-  const limits = { ...limitsOf(config), ...(windowMs === undefined ? {} : { windowMs }) }
+  const limits: Record<Provider, QuotaLimits> = {
+    gmail: { ...limitsOf(config), windowMs },
+    outlook: {
+      mailboxUnits: OUTLOOK.units,
+      requests: { first: OUTLOOK.requests, most: OUTLOOK.requests },
+      windowMs: OUTLOOK.minutes * windowMs,
+      answerMs: OUTLOOK_ANSWER_MS,
+    },
+  }
   const open = new Map<MailboxId, Quota>()
   return mailbox => {
-    if (providerOf(mailbox) !== 'gmail') return undefined
-    const quota = open.get(mailbox) ?? createQuota({ redis, keys, mailbox, limits })
+    const quota = open.get(mailbox) ?? createQuota({ redis, keys, mailbox, limits: limits[providerOf(mailbox)] })
     open.set(mailbox, quota)
     return quota
   }
 }
 
-/** How many units a minute the settings let be spent on a mailbox; 0 where its provider counts none. */
+/** How many units a minute the settings, or else its provider, let be spent on a mailbox. */
 export function unitsAMinute(mailbox: MailboxId, config: Config): number {
-  return providerOf(mailbox) === 'gmail' ? limitsOf(config).mailboxUnits : 0
+  return providerOf(mailbox) === 'gmail' ? limitsOf(config).mailboxUnits : OUTLOOK.units / OUTLOOK.minutes
 }
 
 /** What the settings let mailsluice spend at Gmail; on simulated mail everything, unless they say how much. */

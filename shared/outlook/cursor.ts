@@ -26,6 +26,12 @@ export interface Progress {
   sweep?: MarkName | undefined
 }
 
+const MOMENT = '(-?\\d{1,15}|)'
+const NAMES = '((?:[\\w-]+(?:,[\\w-]+)*)?)'
+const PINNED = new RegExp(`^pinned:${MOMENT}$`)
+const FOLDERS = new RegExp(`^folders:${MOMENT}:${NAMES}$`)
+const PAGE = new RegExp(`^${MOMENT}:(f?d?s?):${NAMES}:${NAMES}:([\\w-]*)$`)
+
 const names = (text: string | undefined) => (text ? text.split(',') : [])
 const number = (text: string | undefined) => (text ? Number(text) : undefined)
 
@@ -37,9 +43,9 @@ export function writeCursor(place: Place): Cursor {
 
 /** Reads a cursor that `writeCursor` wrote; throws `unparsable` on anything else. */
 export function readCursor(cursor: Cursor): Place {
-  const pinned = /^pinned:(\d{0,15})$/.exec(cursor)
+  const pinned = PINNED.exec(cursor)
   if (pinned) return { at: 'pinned', after: number(pinned[1]) }
-  const folders = /^folders:(\d{0,15}):((?:[\w-]+,?)*)$/.exec(cursor)
+  const folders = FOLDERS.exec(cursor)
   if (folders) return { at: 'folders', scope: number(folders[1]), marks: names(folders[2]) }
   throw new MailError(
     'unparsable',
@@ -55,7 +61,7 @@ export function writePage({ scope, todo, done, foldersDue, doubt, sweep }: Progr
 
 /** Reads a page that `writePage` wrote; throws `unparsable` on anything else. */
 export function readPage(page: Page): Progress {
-  const match = /^(\d{0,15}):(f?d?s?):((?:[\w-]+,?)*):((?:[\w-]+,?)*):([\w-]*)$/.exec(page)
+  const match = PAGE.exec(page)
   if (!match) throw new MailError('unparsable', 'the page was not written by the Outlook adapter')
   const [, scope, flags = '', todo, done, sweep] = match
   return {

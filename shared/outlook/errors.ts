@@ -49,24 +49,24 @@ const CODES: Readonly<Record<string, ErrorKind>> = {
 
 const NOT_FOUND = new Set(['erroritemnotfound', 'itemnotfound', 'errorfoldernotfound', 'notfound'])
 
+// Timed out, in conflict, locked, or undone because another request of its batch failed: it may go well the next time.
+const PASSING = new Set([408, 409, 423, 424])
+// What proxies answer on their own account.
+const BETWEEN = new Set([403, 404, 407])
+
 const REMEDIES: Partial<Record<ErrorKind, string>> = {
   unauthorized: 'see that the mailbox exists and the app may read it, and connect it again',
 }
 
-const errorBody = z.object({
-  error: z.object({
-    code: z.string(),
-    message: z.string().catch(''),
-    innerError: z
-      .looseObject({ code: z.string().optional().catch(undefined) })
-      .optional()
-      .catch(undefined),
-    innererror: z
-      .looseObject({ code: z.string().optional().catch(undefined) })
-      .optional()
-      .catch(undefined),
-  }),
+const errorSchema = z.object({
+  code: z.string().catch(''),
+  message: z.string().catch(''),
+  innerError: z.unknown().optional(),
+  innererror: z.unknown().optional(),
 })
+const errorBody = z.object({ error: errorSchema })
+// learn.microsoft.com/graph/errors: errors lie within errors, the more exact within the less exact.
+const DEEPEST = 5
 
 /**
  * The MailError of an answer that is not a success, judged by Graph's code and by the status only where no code is known; `doing` names
@@ -88,14 +88,17 @@ export function isNotFound({ status, body }: Answer): boolean {
   return status === 404 && readError(body).codes.some(code => NOT_FOUND.has(code.toLowerCase()))
 }
 
-/** What requests that were sent together did to the quota; what was refused counts as well (learn.microsoft.com/graph/throttling). */
+/**
+ * What requests that were sent together did to the quota; what was refused counts as well (learn.microsoft.com/graph/throttling). How long any
+ * of them asks to wait, be it throttled or out of order, holds for the mailbox: the longest.
+ */
 export function spentOn(answers: readonly Answer[], now: () => number): Spent {
   const refusals = answers.flatMap(answer => refusalOf(answer) ?? [])
   const asked = answers.flatMap(answer => (answer.status >= 400 ? (waitIn(answer.retryAfter, now()) ?? []) : []))
   return {
     units: answers.length,
     ...(refusals.length === 0 ? {} : { refused: refusals.includes('rate') ? 'rate' : 'concurrency' }),
-    ...(asked.length === 0 || refusals.length === 0 ? {} : { retryAfterMs: Math.max(...asked) }),
+    ...(asked.length === 0 ? {} : { retryAfterMs: Math.max(...asked) }),
   }
 }
 
@@ -115,24 +118,28 @@ interface Said {
 function readError(body: unknown): Said {
   const error = errorBody.safeParse(body).data?.error
   if (!error) return { codes: [], message: '' }
-  const codes = [error.code, error.innerError?.code, error.innererror?.code]
-  // A code is repeated in messages only where it looks like one.
-  return {
-    codes: codes.flatMap(code => (code && /^[A-Za-z]\w{1,59}$/.test(code) ? [code] : [])),
-    message: error.message,
+  const codes: string[] = []
+  let message = ''
+  let at: z.infer<typeof errorSchema> | undefined = error
+  for (let depth = 0; at && depth < DEEPEST; depth++) {
+    // A code is repeated in messages only where it looks like one.
+    if (/^[A-Za-z]\w{1,59}$/.test(at.code)) codes.push(at.code)
+    message += ` ${at.message}`
+    at = errorSchema.safeParse(at.innerError ?? at.innererror).data
   }
+  return { codes, message }
 }
 
 function kindOf({ status, body }: Answer, { codes }: Said, notFound: ErrorKind): ErrorKind {
   const kinds = codes.map(code => CODES[code.toLowerCase()])
   if (status === 429 || status === 509 || kinds.includes('throttled')) return 'throttled'
   if (status === 410) return 'expired'
-  if (status >= 500 || status === 408 || status === 409 || status === 423) return 'unavailable'
+  if (status >= 500 || PASSING.has(status)) return 'unavailable'
   const known = kinds.find(kind => kind !== undefined)
   if (known) return known
   if (status === 401) return 'unauthorized'
   if (isNotFound({ status, body })) return notFound
   if (codes.length > 0) return 'rejected'
-  // Without a word of Graph's it was damaged, or comes from something in between: a 403 or 404 page says nothing about the mail.
-  return status === 403 || status === 404 ? 'unavailable' : 'unparsable'
+  // Without a word of Graph's it was damaged, or comes from something in between: a sign-in page says nothing about the mail.
+  return status < 400 || BETWEEN.has(status) ? 'unavailable' : 'unparsable'
 }

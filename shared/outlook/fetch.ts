@@ -54,6 +54,9 @@ function outcomeOf(
 ): Fetched {
   if (!answer) return failed('unavailable', `${doing}: the answer does not mention the message`)
   if (isNotFound(answer)) return { outcome: 'gone' }
+  if (answer.status === 200 && (typeof answer.body !== 'object' || answer.body === null)) {
+    return failed('unavailable', `${doing}: Microsoft's answer is no JSON; it was damaged on its way`)
+  }
   if (answer.status === 200) {
     const read = readMessage(answer.body)
     if (read?.message.id !== id)

@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { type LabelFilter, leftOut } from '../filter.ts'
 import type { Answer } from '../http/answer.ts'
 import type { Changes, Listed } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
-import { readMessage, readReadMark } from './message.ts'
+import { isWhole, readMessage, readReadMark } from './message.ts'
 import { readBody } from './read.ts'
 
 /** One page of a folder's delta: its items, and the link to what follows or, at the end, to what will come later. */
@@ -32,25 +33,24 @@ export interface Told extends Required<Pick<Changes, 'ids' | 'labels' | 'message
   incomplete: readonly MessageId[]
 }
 
-/** The last word of a folder on a message. */
+/** What a folder says of a message in the end; `incomplete` where that is not enough, or contradicts itself. */
 type Word =
   | { says: 'whole'; message: Message }
   | { says: 'incomplete' }
   | { says: 'read' | 'unread' }
   | { says: 'left' }
 
-const WEIGHT: Readonly<Record<Word['says'], number>> = { whole: 3, incomplete: 2, read: 1, unread: 1, left: 0 }
-
 /**
  * What delta items amount to, a list of them for each folder, in their order. The last word of a folder counts, and what left one folder
- * and is in another has only moved. That a message was read, or is to be read again, is a change of its labels.
+ * and is in another has only moved. That a message was read, or is to be read again, is a change of its labels. Where folders, or items that
+ * came out of order, leave in doubt what holds, the message is `incomplete`.
  */
 export function whatChanged(folders: readonly (readonly unknown[])[], filter: LabelFilter): Told {
   const words = new Map<MessageId, Word>()
   for (const items of folders) {
     for (const [id, word] of lastWords(items)) {
       const other = words.get(id)
-      if (!other || WEIGHT[word.says] > WEIGHT[other.says]) words.set(id, word)
+      words.set(id, other ? agreed(other, word) : word)
     }
   }
   const messages = [...words.values()].flatMap(word => (word.says === 'whole' ? [word.message] : []))
@@ -81,13 +81,23 @@ function lastWords(items: readonly unknown[]): Map<MessageId, Word> {
 }
 
 function wordOn(item: unknown, before: Word | undefined): Word {
-  if (removal.safeParse(item).success) return { says: 'left' }
-  const message = readMessage(item)?.message
+  if (removal.safeParse(item).success) {
+    // Nobody would look for a message that only this page has told of, if its removal should be the older word.
+    return { says: before?.says === 'whole' || before?.says === 'incomplete' ? 'incomplete' : 'left' }
+  }
+  const message = isWhole(item) ? readMessage(item)?.message : undefined
   if (message) return { says: 'whole', message }
   const mark = readReadMark(item)
-  if (!mark || before?.says === 'incomplete') return { says: 'incomplete' }
+  if (!mark || before?.says === 'incomplete' || before?.says === 'left') return { says: 'incomplete' }
   if (before?.says === 'whole') return { says: 'whole', message: marked(before.message, mark.isRead) }
   return { says: mark.isRead ? 'read' : 'unread' }
+}
+
+// Folders are listed at different moments: nobody knows which of two words on a message that moved between them is the newer one.
+function agreed(one: Word, other: Word): Word {
+  if (one.says === 'left') return other
+  if (other.says === 'left' || isDeepStrictEqual(one, other)) return one
+  return { says: 'incomplete' }
 }
 
 /** A message as a listing names it, and why it is left out, where it is. */

@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import type { Address, Message, MessageId } from '../message.ts'
 
-/** The fields of a message that are asked for (learn.microsoft.com/graph/api/resources/message); `id` comes in any case. */
-export const MESSAGE_FIELDS = [
+const FIELDS = [
   'conversationId',
   'parentFolderId',
   'receivedDateTime',
@@ -16,7 +15,10 @@ export const MESSAGE_FIELDS = [
   'flag',
   'importance',
   'categories',
-].join(',')
+]
+
+/** The fields of a message that are asked for (learn.microsoft.com/graph/api/resources/message); `id` comes in any case. */
+export const MESSAGE_FIELDS = FIELDS.join(',')
 
 // Some answers hold booleans as strings.
 const flag = z.union([z.boolean(), z.stringbool({ truthy: ['true'], falsy: ['false'] })])
@@ -27,7 +29,7 @@ const recipients = z.array(recipient.nullable().catch(null)).catch([])
 
 const resource = z.object({
   id: z.string().min(1),
-  conversationId: z.string().min(1),
+  conversationId: z.string().nullish().catch(undefined),
   parentFolderId: z.string().nullish().catch(undefined),
   receivedDateTime: z.iso.datetime({ offset: true }).transform(text => Date.parse(text)),
   subject: z.string().nullish().catch(''),
@@ -51,8 +53,18 @@ export interface Filed {
 }
 
 /**
- * Reads a Graph message resource; `undefined` where it has no id, conversation and time of receipt, for then it is none, or not whole. Its
- * labels are `DRAFT`, `IMPORTANT`, `STARRED` and `UNREAD` as they apply, and its categories: not its folder, so that moving it changes nothing.
+ * Whether an item of a delta tells all that was asked for: one that changed has at least what changed, and perhaps no more
+ * (learn.microsoft.com/graph/delta-query-messages). A draft need not say who it is from.
+ */
+export function isWhole(item: unknown): boolean {
+  const { success, data } = z.looseObject({ isDraft: flag.optional().catch(undefined) }).safeParse(item)
+  return success && FIELDS.every(name => data[name] !== undefined || (name === 'from' && data.isDraft === true))
+}
+
+/**
+ * Reads a Graph message resource; `undefined` where it has no id and time of receipt, for then it is none, or not whole. One that is in no
+ * conversation is a thread of its own. Its labels are `DRAFT`, `IMPORTANT`, `STARRED` and `UNREAD` as they apply, and its categories: not its
+ * folder, so that moving it changes nothing.
  */
 export function readMessage(body: unknown): Filed | undefined {
   const { success, data } = resource.safeParse(body)
@@ -67,7 +79,7 @@ export function readMessage(body: unknown): Filed | undefined {
     folder: data.parentFolderId ?? undefined,
     message: {
       id: data.id,
-      thread: data.conversationId,
+      thread: data.conversationId || data.id,
       labels: [...new Set([...marks, ...data.categories])],
       date: data.receivedDateTime,
       subject: folded(data.subject),

@@ -20,7 +20,7 @@ const MOST_A_BATCH = 20
 
 /**
  * Asks for all urls, with as few requests as may be, one batch after the other. The answers are in their order; `undefined` is what an answer
- * does not mention, or what was refused a turn after others had theirs. Throws what is said of all of them.
+ * does not mention, or what got none after others had theirs, and 429 what was refused a turn. Throws what is said of all of them.
  */
 export async function askTogether(
   { client, batchSize, now }: TogetherOptions,
@@ -34,7 +34,8 @@ export async function askTogether(
       answers.push(...(await askSome(left)))
     } catch (thrown) {
       if (answers.length === 0 || !(thrown instanceof MailError) || sending.call.signal.aborted) throw thrown
-      return [...answers, ...urls.slice(answers.length).map(() => undefined)]
+      const refused = thrown.kind === 'throttled' ? tooMany(thrown) : undefined
+      return [...answers, ...urls.slice(answers.length).map(() => refused)]
     }
   }
   return answers
@@ -43,7 +44,7 @@ export async function askTogether(
   async function askSome(some: readonly string[]): Promise<(Answer | undefined)[]> {
     const [first = ''] = some
     const paths = some.map(client.pathOf)
-    const alone = paths.findIndex(path => path === undefined)
+    const alone = paths.indexOf(undefined)
     const together = paths.slice(0, alone < 0 ? paths.length : alone).flatMap(path => path ?? [])
     if (together.length < 2) {
       return [await client.ask({ ...sending, units: 1 }, { url: first, headers: { prefer } })]
@@ -79,6 +80,11 @@ export async function askTogether(
   function judge(answer: Answer) {
     return spentOn([answer], now)
   }
+}
+
+// What each would have been answered: to be asked to slow down is no failure of theirs, and says for how long.
+function tooMany({ retryAfterMs }: MailError): Answer {
+  return { status: 429, body: undefined, retryAfter: retryAfterMs === undefined ? undefined : `${retryAfterMs / 1000}` }
 }
 
 function answerIn(part: ReturnType<ReturnType<typeof parseGraphBatch>['get']>): Answer | undefined {

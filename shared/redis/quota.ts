@@ -9,12 +9,14 @@ import { quotaReserveScript, quotaSettleScript } from './scripts.ts'
 export interface QuotaLimits {
   /** Units that may be spent on one mailbox within any window. */
   mailboxUnits: number
-  /** Units that may be spent on all mailboxes together within any window. */
-  projectUnits: number
+  /** Units that may be spent on all mailboxes together within any window; any number where it is absent. */
+  projectUnits?: number
   /** Requests of one mailbox at a time: to begin with, and at most. */
   requests: { first: number; most: number }
   /** How long the provider counts; a minute where it is absent. */
   windowMs?: number
+  /** How long a request counts as under way that nobody settles, because its process is no more, say; 5 s where it is absent. */
+  answerMs?: number
 }
 
 interface QuotaOptions {
@@ -37,17 +39,18 @@ const ANSWER_MS = 5000
  * learned from: a spent minute pauses the mailbox everywhere and lowers its share for a while, a crowd halves the requests at a time.
  */
 export function createQuota({ redis, keys, mailbox, limits, now }: QuotaOptions): Quota {
-  const { mailboxUnits, projectUnits, requests, windowMs = MINUTE_MS } = limits
+  const { mailboxUnits, projectUnits, requests, windowMs = MINUTE_MS, answerMs = ANSWER_MS } = limits
   const own = { key: keys.quota(mailbox), units: mailboxUnits, ...requests }
   // Different slots of a cluster cannot be seen by one script: first the one, then the other.
-  const project = { key: keys.projectQuota(mailbox), units: projectUnits, first: 0, most: 0 }
+  const project =
+    projectUnits === undefined ? undefined : { key: keys.projectQuota(mailbox), units: projectUnits, first: 0, most: 0 }
 
   return {
     async reserve(cost) {
       const id = randomUUID()
       const answer = await reserveIn(own, id, cost)
       if (answer) return answer
-      const refusal = await reserveIn(project, id, cost)
+      const refusal = project && (await reserveIn(project, id, cost))
       if (refusal) {
         await settleIn(own, id, { units: 0 })
         return refusal
@@ -55,14 +58,15 @@ export function createQuota({ redis, keys, mailbox, limits, now }: QuotaOptions)
       return {
         leave: 'go',
         async settle(spent) {
-          await Promise.all([settleIn(own, id, spent), settleIn(project, id, { units: spent.units })])
+          const units = { units: spent.units }
+          await Promise.all([settleIn(own, id, spent), ...(project ? [settleIn(project, id, units)] : [])])
         },
       }
     },
   }
 
   async function reserveIn(book: typeof own, id: string, cost: { units: number; requests: number }) {
-    const words = [now?.() ?? '', windowMs, book.units, book.first, LEASE_MS, ANSWER_MS, id, cost.units, cost.requests]
+    const words = [now?.() ?? '', windowMs, book.units, book.first, LEASE_MS, answerMs, id, cost.units, cost.requests]
     const [leave, amount = 0] = (await quotaReserveScript(redis, [book.key], words)) as [Leave['leave'], number?]
     if (leave === 'wait') return { leave, waitMs: amount } as const
     if (leave === 'fewer') return { leave, most: amount } as const

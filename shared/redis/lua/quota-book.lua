@@ -62,4 +62,5 @@ local function shareNow()
   return math.min(1, (book.share or 1) + 0.01 * windows * windows)
 end
 
-local function keep() redis.call('PEXPIRE', key, whole(window * keepWindows)) end
+-- A pause may be longer than anything else in the book.
+local function keep() redis.call('PEXPIRE', key, whole(math.max(window * keepWindows, (book.pausedUntil or 0) - now))) end

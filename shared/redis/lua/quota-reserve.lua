@@ -11,7 +11,8 @@
 
 local limit, places, leaseMs, answerMs = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local id, units, requests = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
-local placeWaitMs = math.ceil(window / 600)
+-- A place comes free when an answer does, however long the provider counts.
+local placeWaitMs = math.min(100, math.ceil(window / 600))
 local smallest = 0.01
 
 local function wait(ms) return { 'wait', math.max(1, math.ceil(ms)) } end

@@ -3,14 +3,15 @@
 --
 -- KEYS    a mailbox's book, or a project's
 -- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time to begin with (0: any number), most at a
---         time, id, units spent, 'rate', 'concurrency' or '' for what was refused, how long the provider asked to wait (ms; -1: it did not say)
+--         time, id, units spent, 'rate', 'concurrency' or '' for what was refused, how long the provider asked to wait (ms; -1: it did not say), refused or not
 -- Result  1 when the reservation was there, 0 when it had run out
 
 --@ quota-book.lua
 
 local limit, places, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local id, units, refused, retryAfterMs = ARGV[6], tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
-local firstPause, longestPause = window / 30, window / 4
+-- What the provider does not say is found out: soon at first, be its window a minute or an hour.
+local firstPause, longestPause = math.min(2000, window / 30), window / 4
 local leastShare, stepDown = 0.05, 0.9
 
 local lease = book.leases[id]
@@ -24,6 +25,14 @@ if lease then
   spend(now, units)
 end
 
+local function pauseUntil(ends)
+  book.pausedUntil = math.max(book.pausedUntil or 0, ends)
+  redis.call('HSET', key, 'pausedUntil', whole(book.pausedUntil))
+end
+
+-- Whatever was refused, and why: nobody asks again before.
+if retryAfterMs > 0 then pauseUntil(now + retryAfterMs) end
+
 if refused == 'rate' then
   if isNews(book.refusedAt) then
     -- What we had of the last window is what others leave us.
@@ -31,16 +40,14 @@ if refused == 'rate' then
     local refusals = (book.refusals or 0) + 1
     local pause = retryAfterMs > 0 and retryAfterMs or math.min(longestPause, firstPause * 2 ^ (refusals - 1))
     redis.call('HSET', key, 'share', string.format('%.4f', share), 'refusedAt', whole(now), 'refusals', refusals)
-    book.pausedUntil = math.max(book.pausedUntil or 0, now + pause)
+    pauseUntil(now + pause)
   end
-  if retryAfterMs > 0 then book.pausedUntil = math.max(book.pausedUntil or 0, now + retryAfterMs) end
-  redis.call('HSET', key, 'pausedUntil', whole(book.pausedUntil or 0))
 elseif refused == 'concurrency' then
   if places > 0 and isNews(book.narrowedAt) then
     local fewer = math.max(1, math.floor((book.places or places) / 2))
     redis.call('HSET', key, 'places', fewer, 'narrowedAt', whole(now))
   end
-elseif lease and units > 0 then
+elseif lease and units > 0 and retryAfterMs <= 0 then
   redis.call('HDEL', key, 'refusals')
   local known = book.places or places
   if places > 0 and known < most then

@@ -17,9 +17,30 @@ t.test('each part is found under the id of its request, in whatever order they c
 })
 
 t.test('what is no such answer is unparsable', async t => {
-  for (const answer of [undefined, {}, { responses: 'none' }, { responses: [{ status: 200 }] }]) {
+  for (const answer of [undefined, {}, { responses: 'none' }, { error: { code: 'BadRequest' } }]) {
     t.throws(() => parseGraphBatch(answer), { message: /holds no list of responses/ })
   }
+})
+
+t.test('what was cut short is asked for again', async t => {
+  t.throws(() => parseGraphBatch('{"responses":[{"id":"1","sta'), { message: /damaged on its way/ })
+})
+
+t.test('a part that is none spoils no other, and parts that claim the same request are nobody’s', async t => {
+  const parts = parseGraphBatch({
+    responses: [
+      { status: 200, body: 'of nobody' },
+      { id: '0', status: 'fine' },
+      null,
+      { id: '1', status: 200, headers: { 'Retry-After': 3, Odd: { a: 1 } }, body: { n: 1 } },
+      { id: '2', status: 200, body: { n: 2 } },
+      { id: '2', status: 404 },
+      { id: '3', status: 200, headers: ['none'], body: { n: 3 } },
+    ],
+  })
+  t.same([...parts.keys()], ['1', '3'])
+  t.match(parts.get('1'), { headers: { 'Retry-After': '3' } })
+  t.same(parts.get('3'), { id: '3', status: 200, headers: {}, body: { n: 3 } })
 })
 
 const corpus = new URL('../../../../../shared/corpus/api/', import.meta.url)
