@@ -189,6 +189,70 @@ t.test('how long the provider asks to wait is waited', async t => {
   await serve(t, quota, 2)
 })
 
+t.test('how long the provider asks to wait is waited whatever it refused, and whether it did', async t => {
+  for (const refused of ['concurrency', undefined] as const) {
+    const { clock, of, quota } = ledger()
+    const other = of('gmail:ana@example.com')
+    const asking = granted(t, await quota.reserve({ units: 20, requests: 1 }))
+    clock.ms += 10
+    await asking.settle({ units: 20, ...(refused ? { refused } : {}), retryAfterMs: 2128 })
+    t.match(await other.reserve({ units: 2, requests: 1 }), { leave: 'wait', waitMs: 2128 }, `${refused}`)
+    clock.ms += 2127
+    t.match(await other.reserve({ units: 2, requests: 1 }), { leave: 'wait', waitMs: 1 })
+    clock.ms += 1
+    await serve(t, other, 2)
+  }
+})
+
+t.test('of several that ask to wait the longest holds, in whatever order they are settled', async t => {
+  const { quota } = ledger()
+  const many = [
+    granted(t, await quota.reserve({ units: 1, requests: 1 })),
+    granted(t, await quota.reserve({ units: 1, requests: 1 })),
+  ]
+  await many[0]?.settle({ units: 1, refused: 'rate', retryAfterMs: 9000 })
+  await many[1]?.settle({ units: 1, refused: 'rate', retryAfterMs: 500 })
+  t.match(await quota.reserve({ units: 1, requests: 1 }), { leave: 'wait', waitMs: 9000 })
+})
+
+t.test('the books are not forgotten before a pause is over', async t => {
+  const { keys, quota } = ledger()
+  const dayMs = 24 * 60 * MINUTE_MS
+  await granted(t, await quota.reserve({ units: 20, requests: 1 })).settle({ units: 0, retryAfterMs: dayMs })
+  await quota.reserve({ units: 20, requests: 1 })
+  const ttl = await redis.client.pttl(keys.quota('gmail:ana@example.com'))
+  t.ok(ttl > dayMs - MINUTE_MS && ttl <= dayMs, `${ttl} ms`)
+})
+
+t.test(
+  'a provider that counts ten minutes is tried again as soon as one that counts one, and left in peace for longer',
+  async t => {
+    const { clock, quota } = ledger({ windowMs: 10 * MINUTE_MS, requests: { first: 4, most: 4 } })
+    const all = granted(t, await quota.reserve({ units: 20, requests: 4 }))
+    t.match(
+      await quota.reserve({ units: 1, requests: 1 }),
+      { leave: 'wait', waitMs: 100 },
+      'a place comes free any time',
+    )
+    await all.settle({ units: 20 })
+    for (const waitMs of [2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 150_000, 150_000]) {
+      const probe = granted(t, await quota.reserve({ units: 1, requests: 1 }))
+      await probe.settle({ units: 1, refused: 'rate' })
+      t.match(await quota.reserve({ units: 1, requests: 1 }), { leave: 'wait', waitMs })
+      clock.ms += waitMs
+    }
+  },
+)
+
+t.test('a request counts as under way for as long as its answer may take', async t => {
+  const { clock, quota } = ledger({ requests: { first: 4, most: 4 }, answerMs: 31_000 })
+  granted(t, await quota.reserve({ units: 20, requests: 4 }))
+  clock.ms += 30_999
+  t.match(await quota.reserve({ units: 1, requests: 1 }), { leave: 'wait', waitMs: 100 })
+  clock.ms += 1
+  await serve(t, quota, 1)
+})
+
 t.test('the project is spent by all its mailboxes', async t => {
   const { clock, of } = ledger({ projectUnits: 3000 })
   const [ana, bo] = [of('gmail:ana@example.com'), of('gmail:bo@example.com')]
