@@ -6,13 +6,14 @@ import { type Account, openAccount } from './graph/account.ts'
 import type { World } from './graph/answer.ts'
 import { type CallCounts, countCalls } from './graph/calls.ts'
 import { type GraphDelivery, type GraphHandle, openHandle } from './graph/handle.ts'
-import { addOAuth } from './graph/oauth.ts'
+import { addOAuth, type GraphConsent } from './graph/oauth.ts'
 import { type Quirks, USUAL_QUIRKS } from './graph/quirks.ts'
 import { addServing } from './graph/serve.ts'
 import { createTokens, type Tokens } from './graph/token.ts'
 import type { SimMailbox } from './mailbox.ts'
 import type { Profile } from './profile.ts'
 import { randomFrom } from './random.ts'
+import { createSigner } from './signing.ts'
 
 /** A running Graph simulator. */
 export interface GraphSimulator {
@@ -29,6 +30,8 @@ export interface GraphSimulator {
   quirks: Quirks
   /** Lets tokens expire and takes grants back. */
   tokens: Tokens
+  /** Whether the authorization page waits for somebody, and which secret programs have to show. */
+  consent: GraphConsent
   /** Stops listening and cuts what is under way; nothing of the simulator keeps the process alive after. */
   close(): Promise<void>
 }
@@ -81,13 +84,14 @@ function build({ profile, mailboxes, now = Date.now, speed = 1 }: GraphOptions) 
   const accounts = openAccounts(mailboxes, now)
   const tokens = createTokens({ known: address => accounts.has(address), now })
   const calls = countCalls()
+  const consent: GraphConsent = { auto: false, clientSecret: undefined }
   const closing = new AbortController()
   // Every request that is being delayed listens to it.
   setMaxListeners(0, closing.signal)
   const world: World = { accounts, tokens, now, quirks: { ...USUAL_QUIRKS }, random: randomFrom(1) }
   const app = fastify(SERVER)
   addServing(app, { world, calls, profile, speed, closing: closing.signal })
-  addOAuth(app, { tokens, calls })
+  addOAuth(app, { tokens, addresses: () => [...accounts.keys()], signer: createSigner(now), consent, calls, now })
 
   const accountOf = (address: string) => {
     const account = accounts.get(address.toLowerCase())
@@ -104,6 +108,7 @@ function build({ profile, mailboxes, now = Date.now, speed = 1 }: GraphOptions) 
     resetCalls: calls.reset,
     quirks: world.quirks,
     tokens,
+    consent,
     async close() {
       closing.abort()
       await app.close()

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
+import { consentPage, errorPage } from '../consent.ts'
+import { challengeOf, isRedirect } from '../pkce.ts'
 import type { Signer } from '../signing.ts'
-import { consentPage, errorPage } from './consent.ts'
 import type { Grant, Tokens } from './token.ts'
 
 /** How people answer the consent page, here a setting. */
@@ -28,6 +29,7 @@ interface Code extends Asked {
 
 const CODE_LIFETIME_MS = 600_000
 const ISSUER = 'https://accounts.google.com'
+const PAGE = { title: 'Simulated Google account', action: '/o/oauth2/v2/auth' }
 
 /**
  * Adds Google's OAuth endpoints: the authorization page (`/o/oauth2/v2/auth`, with PKCE), the token endpoint for authorization codes
@@ -56,7 +58,9 @@ export function addOAuth(
     if (query.has('deny')) return reply.redirect(backTo(asked, { error: 'access_denied' }))
     const approved = query.get('approve') ?? (auto ? offered[0] : undefined)
     if (approved === undefined)
-      return reply.type('text/html; charset=utf-8').send(consentPage(query, offered, asked.scope))
+      return reply
+        .type('text/html; charset=utf-8')
+        .send(consentPage(query, { ...PAGE, addresses: offered, scope: asked.scope }))
     if (!addresses().includes(approved))
       return reply.code(400).type('text/html; charset=utf-8').send(errorPage('unknown account'))
     const code = `4/0A${randomBytes(24).toString('base64url')}`
@@ -159,21 +163,11 @@ function readAsked(query: URLSearchParams): Asked | { wrong: string } {
   }
 }
 
-function isRedirect(uri: string): boolean {
-  if (!URL.canParse(uri)) return false
-  const { protocol, hostname } = new URL(uri)
-  return protocol === 'https:' || (protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
-}
-
 function backTo({ redirectUri, state }: Asked, answer: Record<string, string>): string {
   const url = new URL(redirectUri)
   const all = { ...(state === undefined ? {} : { state }), ...answer }
   for (const [name, value] of Object.entries(all)) url.searchParams.set(name, value)
   return url.href
-}
-
-function challengeOf(verifier: string): string {
-  return createHash('sha256').update(verifier).digest('base64url')
 }
 
 function refusal(error: string, description: string, code = 400) {

@@ -9,7 +9,7 @@ export interface Grant {
 }
 
 /** Why a refresh token is refused. */
-export type RefreshProblem = 'malformed' | 'expired' | 'revoked'
+export type RefreshProblem = 'malformed' | 'spent' | 'expired' | 'revoked'
 
 /** A grant to a person's mailbox. */
 export interface PersonalGrant extends Grant {
@@ -108,7 +108,7 @@ export function createTokens({ known, now }: { known: (address: string) => boole
       if (address === undefined || scopes === undefined || !known(address)) return 'malformed'
       if ((generation ?? 0) < revocations.of(address)) return 'revoked'
       if (own <= (lapses.get(address) ?? 0)) return 'expired'
-      return single && spent.has(token) ? 'malformed' : { address, scopes }
+      return single && spent.has(token) ? 'spent' : { address, scopes }
     },
     spend: token => spent.add(token),
     readAuthorization(header) {

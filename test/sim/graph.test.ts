@@ -4,6 +4,12 @@ import { memoryMailbox } from '../../sim/mailbox.ts'
 import { ADDRESS, mailboxOf, plainMail } from './client.ts'
 import { askGraphToken, askingWith, clientOf, graphConnected, IMMUTABLE } from './graph-client.ts'
 
+const APPLICATION = {
+  grant_type: 'client_credentials',
+  client_secret: 'any',
+  scope: 'https://graph.microsoft.com/.default',
+}
+
 const labelled = (name: string, labels: readonly string[]) => ({
   raw: `From: Bo <bo@example.org>\r\nSubject: ${name}\r\n\r\nText.\r\n`,
   labels,
@@ -163,10 +169,7 @@ t.test('a token opens its own mailbox, and an application all of them', async t 
   t.equal((await ask(`users/${ADDRESS}/messages`)).body.value.length, 2)
   t.equal((await ask('users/bo@example.org/messages')).body.error.code, 'ErrorAccessDenied')
   t.equal((await ask('users/nobody@example.org/messages')).status, 403)
-  const app = askingWith(
-    sim,
-    (await askGraphToken(sim, { grant_type: 'client_credentials', client_secret: 'any' })).body.access_token,
-  )
+  const app = askingWith(sim, (await askGraphToken(sim, APPLICATION, 'example.com')).body.access_token)
   t.equal((await app('users/bo@example.org/messages')).body.value.length, 1)
   t.equal((await app('me/messages')).status, 400)
   t.equal((await app('users/nobody@example.org/messages')).body.error.code, 'ErrorInvalidUser')

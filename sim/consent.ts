@@ -1,21 +1,29 @@
 import { encode } from 'html-entities'
 
+/** What the page says: whose account it stands for, where its forms go, which mailboxes can be chosen, and what for. */
+export interface ConsentPage {
+  title: string
+  action: string
+  addresses: readonly string[]
+  scope: string
+}
+
 /** The page on which a person chooses a mailbox and consents, or does not: forms that send the request back with `approve` or `deny`. */
-export function consentPage(query: URLSearchParams, addresses: readonly string[], scope: string): string {
+export function consentPage(query: URLSearchParams, { title, action, addresses, scope }: ConsentPage): string {
   const asked = [...query].map(
     ([name, value]) => `<input type="hidden" name="${encode(name)}" value="${encode(value)}">`,
   )
   const choices = addresses.map(address => button('approve', address, `Allow for ${address}`))
   return page(
-    'Simulated Google account',
+    title,
     `<p>${encode(query.get('client_id') ?? '')} wants: ${encode(scope)}</p>
-<form action="/o/oauth2/v2/auth">${asked.join('')}
+<form action="${encode(action)}">${asked.join('')}
 ${[...choices, button('deny', 'yes', 'Cancel')].join('\n')}
 </form>`,
   )
 }
 
-/** The page that Google shows instead of going back to a program it does not trust. */
+/** The page that is shown instead of going back to a program it does not trust. */
 export function errorPage(problem: string): string {
   return page('Access blocked', `<p>Error 400: ${encode(problem)}</p>`)
 }

@@ -1,0 +1,42 @@
+import type { AadError } from './aad-error.ts'
+import { refusal } from './aad-error.ts'
+
+/** Permissions that are asked of the identity platform for itself, not for Graph. */
+const OWN = ['openid', 'profile', 'email', 'offline_access']
+const GRAPH = 'https://graph.microsoft.com/'
+const COVERED_BY: Readonly<Record<string, readonly string[]>> = {
+  'Mail.ReadBasic': ['Mail.Read', 'Mail.ReadWrite'],
+  'Mail.Read': ['Mail.ReadWrite'],
+}
+
+/** The permissions for Graph in a list of scopes, by their short names. */
+export function permissionsIn(scope: string): string[] {
+  const names = scope.split(/\s+/).map(name => (name.startsWith(GRAPH) ? name.slice(GRAPH.length) : name))
+  return names.filter(name => name !== '' && !OWN.includes(name))
+}
+
+/** Whether a list of scopes names one of the platform's own, such as `offline_access`. */
+export function asksFor(scope: string, own: string): boolean {
+  return scope.split(/\s+/).includes(own)
+}
+
+/** The permissions that are asked for, or the error of asking for more than was granted; all of them for `.default`, or where none is named. */
+export function within(granted: readonly string[], scope: string): readonly string[] | AadError {
+  const asked = permissionsIn(scope)
+  if (asked.length === 0 || asked.includes('.default')) return granted
+  const beyond = asked.find(name => ![name, ...(COVERED_BY[name] ?? [])].some(enough => granted.includes(enough)))
+  if (beyond === undefined) return asked
+  return refusal(
+    65001,
+    `The user or administrator has not consented to use the application for ${beyond}. Send an interactive authorization request for this user and resource.`,
+  )
+}
+
+/** What a token answer says was granted: what was asked for as it was written, and who it is for. */
+export function scopeAnswered(scope: string, permissions: readonly string[]): string {
+  const asked = scope
+    .split(/\s+/)
+    .filter(name => name !== '' && name !== 'offline_access' && !name.endsWith('.default'))
+  const named = asked.some(name => !OWN.includes(name)) ? asked : [...permissions, ...asked]
+  return named.join(' ')
+}
