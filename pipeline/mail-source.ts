@@ -77,7 +77,7 @@ export function reachMailboxes(config: Config, simUrl: string | undefined): (sto
 
 async function openSimulator(config: Config, mbox: readonly string[]): Promise<MailSource> {
   const sim = await startSimulator(config, { mbox, profile: 'live' })
-  const push = pushOf(sim)
+  const push = pushOf(sim.gmail)
   const what = mbox.length > 0 ? mbox.join(', ') : 'a demo mailbox, as no account is set'
   return {
     label: `simulated Gmail at ${sim.url} (${what})`,

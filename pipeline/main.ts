@@ -6,6 +6,7 @@ import { parseMailboxId } from '../shared/mailbox.ts'
 import { STAGE_NAMES } from '../shared/stage.ts'
 import { STREAMS } from '../shared/streams.ts'
 import { parseFaults } from '../sim/gmail/faults.ts'
+import { parseGraphFaults } from '../sim/graph/faults.ts'
 import { addAccountCommands } from './account-program.ts'
 import { checked, gather, historyId, oneStage, webAddress, wholeNumber } from './arguments.ts'
 import { type CommandContext, push, runOneStage, runs, sync } from './commands.ts'
@@ -187,9 +188,10 @@ function program(): Command {
 
   mailsluice
     .command('sim')
-    .description('run the Gmail simulator alone')
+    .description('run the simulators of Gmail and Microsoft Graph alone')
     .option('--mbox <file>', 'an mbox file or a folder of .eml files (may be repeated)', gather, [])
     .option('--gmail <port>', 'the port to listen on', checked(wholeNumber(0, 65_535)), 8025)
+    .option('--graph <port>', 'a port of its own for Microsoft Graph', checked(wholeNumber(0, 65_535)))
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
     .addOption(
       new Option('--profile <name>', 'how slow it answers').choices(['live', 'seed', 'instant']).default('live'),
@@ -202,6 +204,8 @@ function program(): Command {
       'what goes wrong and how often, such as throttled=0.1,truncated=0.05',
       checked(parseFaults),
     )
+    .option('--graph-faults <list>', 'the same for Microsoft Graph, such as gone-410=0.05', checked(parseGraphFaults))
+    .option('--throttling', 'refuse what is over the limits of Microsoft Graph')
     .option('--push-to <url>', 'where notifications of watches are pushed', checked(webAddress))
     .option(
       '--speed <n>',

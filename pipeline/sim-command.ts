@@ -1,5 +1,6 @@
 import type { FaultSettings } from '../sim/gmail/faults.ts'
 import type { QuotaTable } from '../sim/gmail/methods.ts'
+import type { GraphFaultSettings } from '../sim/graph/faults.ts'
 import type { Profile } from '../sim/profile.ts'
 import type { CommandContext } from './commands.ts'
 import { forgetRunning } from './data-dir.ts'
@@ -9,32 +10,54 @@ import { startSimulator } from './simulator.ts'
 interface SimulatorFlags {
   mbox: readonly string[]
   gmail: number
+  graph?: number
   host: string
   profile: Profile
   speed: number
   quota?: QuotaTable
   faults?: FaultSettings
+  graphFaults?: GraphFaultSettings
+  throttling?: boolean
   pushTo?: string
 }
 
-/** Runs the simulator alone until it is told to stop. */
+/** Runs the simulators alone until they are told to stop. */
 export async function runSimulator(
   { config, signal, print }: CommandContext,
-  { gmail: port, quota: table, pushTo: url, ...options }: SimulatorFlags,
+  {
+    gmail: port,
+    graph: graphPort,
+    quota: table,
+    faults,
+    graphFaults,
+    throttling,
+    pushTo: url,
+    ...options
+  }: SimulatorFlags,
 ): Promise<void> {
-  const sim = await startSimulator(config, {
+  const sims = await startSimulator(config, {
     ...options,
     port,
-    ...(table === undefined ? {} : { quota: { table } }),
-    ...(url === undefined ? {} : { pushTo: { url } }),
+    graphPort,
+    gmailOptions: {
+      ...(table === undefined ? {} : { quota: { table } }),
+      ...(faults === undefined ? {} : { faults }),
+      ...(url === undefined ? {} : { pushTo: { url } }),
+    },
+    graphOptions: {
+      ...(throttling ? { throttling: {} } : {}),
+      ...(graphFaults === undefined ? {} : { faults: graphFaults }),
+    },
   })
-  print(`Simulated Gmail at ${sim.url}, profile ${options.profile}:`)
-  for (const { address, messages } of sim.mailboxes()) print(`  gmail:${address}  ${messages} messages`)
-  print(`Use it with SIM_URL=${sim.url}. Ctrl-C stops.`)
+  const { gmail, graph } = sims
+  print(`Simulated Gmail at ${gmail.url} and Microsoft Graph at ${graph.url}/v1.0, profile ${options.profile}:`)
+  for (const { address, messages } of gmail.mailboxes()) print(`  gmail:${address}  ${messages} messages`)
+  for (const { address, messages } of graph.mailboxes()) print(`  outlook:${address}  ${messages} messages`)
+  print(`Use it with SIM_URL=${sims.url}. Ctrl-C stops.`)
   await new Promise<void>(resolve => {
     if (signal.aborted) resolve()
     signal.addEventListener('abort', () => resolve(), { once: true })
   })
   await forgetRunning(config.DATA_DIR, 'sim')
-  await sim.close()
+  await sims.close()
 }

@@ -1,7 +1,8 @@
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
+import { type Simulators, type SimulatorsOptions, startSimulators } from '../sim/both.ts'
 import { demoMailbox } from '../sim/demo.ts'
-import { type GmailOptions, type GmailSimulator, startGmail } from '../sim/gmail.ts'
+
 import type { SimMailbox } from '../sim/mailbox.ts'
 import { loadMail } from '../sim/mbox.ts'
 import { providersSet } from './account-settings.ts'
@@ -15,24 +16,21 @@ export async function findSimulator(config: Config): Promise<string | undefined>
   return note?.url
 }
 
-/** Mailboxes by files or folders instead of as such, and all else that a simulator can be started with. */
-type SimulatorOptions = Omit<GmailOptions, 'mailboxes'> & { mbox: readonly string[] }
+/** Mailboxes by files or folders, which both simulators serve, and all else that they can be started with. */
+type SimulatorOptions = Omit<SimulatorsOptions, 'gmail' | 'graph'> & { mbox: readonly string[] }
 
-/** Starts a Gmail simulator with these mbox files or folders, or with the demo mailbox, and notes where it is for other commands. */
-export async function startSimulator(config: Config, { mbox, ...options }: SimulatorOptions): Promise<GmailSimulator> {
+/** Starts simulators of Gmail and Graph with these mbox files or folders, or with the demo mailbox, and notes where they are for other commands. */
+export async function startSimulator(config: Config, { mbox, ...options }: SimulatorOptions): Promise<Simulators> {
   const mailboxes = mbox.length > 0 ? await Promise.all(mbox.map(load)) : [demoMailbox()]
-  const sim = await startGmail({
-    ...options,
-    mailboxes,
-  }).catch((error: NodeJS.ErrnoException) => {
+  const both = { ...options, gmail: mailboxes, graph: mailboxes }
+  const sims = await startSimulators(both).catch((error: NodeJS.ErrnoException & { port?: number }) => {
+    const { port = options.port ?? 0 } = error
     const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
-    throw new MailError(
-      'misconfigured',
-      `cannot listen on port ${options.port ?? 0}: ${reason}; choose another with --gmail`,
-    )
+    const option = port === options.graphPort ? '--graph' : '--gmail'
+    throw new MailError('misconfigured', `cannot listen on port ${port}: ${reason}; choose another with ${option}`)
   })
-  await noteRunning(config.DATA_DIR, 'sim', { url: sim.url })
-  return sim
+  await noteRunning(config.DATA_DIR, 'sim', { url: sims.url })
+  return sims
 }
 
 async function load(path: string): Promise<SimMailbox> {

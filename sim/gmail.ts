@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { fastify } from 'fastify'
+import { type Beside, serverBeside } from './beside.ts'
 import { type Account, openAccount } from './gmail/account.ts'
 import { addApi, type World } from './gmail/api.ts'
 import { addBatch, partsIn } from './gmail/batch.ts'
@@ -74,6 +75,8 @@ export interface GmailOptions {
   pushTo?: PushTarget
   /** What goes wrong from the start; nothing where it is absent. */
   faults?: FaultSettings
+  /** What answers some of the requests to its port in its place. */
+  beside?: Beside
 }
 
 const BODY_LIMIT_BYTES = 64 << 20
@@ -81,7 +84,7 @@ const SERVER = { bodyLimit: BODY_LIMIT_BYTES, exposeHeadRoutes: false, routerOpt
 
 /** Starts a Gmail, on 127.0.0.1 where nothing else is said, that holds these mailboxes; throws where two have the same address or the port is taken. */
 export async function startGmail(options: GmailOptions): Promise<GmailSimulator> {
-  const { port = 0, host = '127.0.0.1', profile, mailboxes, now = Date.now, speed = 1 } = options
+  const { port = 0, host = '127.0.0.1', profile, mailboxes, now = Date.now, speed = 1, beside } = options
   const accounts = openAccounts(mailboxes, now)
   const tokens = createTokens({ known: address => accounts.has(address), now })
   const calls = countCalls()
@@ -105,7 +108,7 @@ export async function startGmail(options: GmailOptions): Promise<GmailSimulator>
   const parts = fastify(SERVER)
   addApi(parts, world)
 
-  const app = fastify({ ...SERVER, forceCloseConnections: true })
+  const app = fastify({ ...SERVER, forceCloseConnections: true, ...(beside ? serverBeside(beside) : {}) })
   app.addHook('onRequest', async request => {
     const kind = kindOfCall(request.method, request.url)
     if (kind) calls.note(kind)

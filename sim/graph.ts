@@ -1,14 +1,21 @@
 import { setMaxListeners } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fastify } from 'fastify'
+import type { Beside } from './beside.ts'
 import { type Account, openAccount } from './graph/account.ts'
 import type { World } from './graph/answer.ts'
 import { type CallCounts, countCalls } from './graph/calls.ts'
+import { addControl } from './graph/control.ts'
+import { addMailboxControl } from './graph/control-mailboxes.ts'
+import { createGraphFaults, type GraphFaultSettings, type GraphFaults } from './graph/faults.ts'
 import { type GraphDelivery, type GraphHandle, openHandle } from './graph/handle.ts'
+import { createNotifications, type Notifications } from './graph/notify.ts'
 import { addOAuth, type GraphConsent } from './graph/oauth.ts'
 import { type Quirks, USUAL_QUIRKS } from './graph/quirks.ts'
 import { addServing } from './graph/serve.ts'
+import { createStriking } from './graph/strike.ts'
+import { createSubscriptions, type Subscriptions } from './graph/subscriptions.ts'
+import { createThrottling, type Throttling, type ThrottlingSettings } from './graph/throttling.ts'
 import { createTokens, type Tokens } from './graph/token.ts'
 import type { SimMailbox } from './mailbox.ts'
 import type { Profile } from './profile.ts'
@@ -32,6 +39,13 @@ export interface GraphSimulator {
   tokens: Tokens
   /** Whether the authorization page waits for somebody, and which secret programs have to show. */
   consent: GraphConsent
+  /** What goes wrong: nothing, until it is set here or with `PUT /control/graph/faults`. */
+  faults: GraphFaults
+  /** What was asked for, and what is refused: nothing, until it is set here, in the options or with `PUT /control/graph/throttling`. */
+  throttling: Throttling
+  subscriptions: Subscriptions
+  /** Where notifications go, and how they get lost. */
+  notifications: Notifications
   /** Stops listening and cuts what is under way; nothing of the simulator keeps the process alive after. */
   close(): Promise<void>
 }
@@ -47,18 +61,27 @@ export interface GraphOptions {
   now?: () => number
   /** How many times faster calls are answered and quota minutes pass; 1 where it is absent. */
   speed?: number
+  /** Such as `http://127.0.0.1:8080`: stands in for the host of every address that is notified. */
+  pushTo?: string
+  /** What goes wrong from the start; nothing where it is absent. */
+  faults?: GraphFaultSettings
+  /** Without it nothing is refused, and requests are counted only. */
+  throttling?: ThrottlingSettings
 }
 
 /** A Graph that is not listening: another server hands it the requests that it claims. */
-export interface GraphParts {
-  claims(url: string): boolean
-  handle(request: IncomingMessage, response: ServerResponse): void
+export interface GraphParts extends Beside {
   /** The simulator, once it is known where it can be reached. */
   at(url: string): GraphSimulator
 }
 
 const BODY_LIMIT_BYTES = 64 << 20
-const SERVER = { bodyLimit: BODY_LIMIT_BYTES, exposeHeadRoutes: false, forceCloseConnections: true }
+const SERVER = {
+  bodyLimit: BODY_LIMIT_BYTES,
+  exposeHeadRoutes: false,
+  forceCloseConnections: true,
+  routerOptions: { maxParamLength: 400 },
+}
 const CLAIMED =
   /^\/(v1\.0|beta|control\/graph|common\/discovery|[^/]+\/(oauth2\/v2\.0|v2\.0\/\.well-known|discovery\/v2\.0))(\/|\?|$)/i
 
@@ -80,7 +103,8 @@ export async function openGraph(options: GraphOptions): Promise<GraphParts> {
   }
 }
 
-function build({ profile, mailboxes, now = Date.now, speed = 1 }: GraphOptions) {
+function build(options: GraphOptions) {
+  const { profile, mailboxes, now = Date.now, speed = 1, pushTo } = options
   const accounts = openAccounts(mailboxes, now)
   const tokens = createTokens({ known: address => accounts.has(address), now })
   const calls = countCalls()
@@ -88,10 +112,26 @@ function build({ profile, mailboxes, now = Date.now, speed = 1 }: GraphOptions) 
   const closing = new AbortController()
   // Every request that is being delayed listens to it.
   setMaxListeners(0, closing.signal)
-  const world: World = { accounts, tokens, now, quirks: { ...USUAL_QUIRKS }, random: randomFrom(1) }
+  const random = randomFrom(1)
+  const faults = createGraphFaults(now)
+  faults.set(options.faults ?? {})
+  const startedMs = now()
+  const throttling = createThrottling({ now, elapsedMs: () => (now() - startedMs) * speed, speed })
+  throttling.set(options.throttling)
+  const notifications = createNotifications({ speed, random, closing: closing.signal })
+  notifications.set({ to: pushTo })
+  const subscriptions = createSubscriptions(accounts, { notifications, now })
+  tokens.listen((event, address) =>
+    subscriptions.tell(event === 'revoked' ? 'subscriptionRemoved' : 'reauthorizationRequired', address),
+  )
+  const world: World = { accounts, tokens, subscriptions, now, quirks: { ...USUAL_QUIRKS }, random }
   const app = fastify(SERVER)
-  addServing(app, { world, calls, profile, speed, closing: closing.signal })
+  const striking = createStriking({ faults, now, closing: closing.signal })
+  addServing(app, { world, calls, throttling, striking, profile, speed, closing: closing.signal })
   addOAuth(app, { tokens, addresses: () => [...accounts.keys()], signer: createSigner(now), consent, calls, now })
+
+  addMailboxControl(app, world)
+  addControl(app, { world, readCalls: calls.read, faults, throttling, notifications, consent })
 
   const accountOf = (address: string) => {
     const account = accounts.get(address.toLowerCase())
@@ -109,6 +149,10 @@ function build({ profile, mailboxes, now = Date.now, speed = 1 }: GraphOptions) 
     quirks: world.quirks,
     tokens,
     consent,
+    faults,
+    throttling,
+    subscriptions,
+    notifications,
     async close() {
       closing.abort()
       await app.close()

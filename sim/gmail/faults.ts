@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { randomFrom } from '../random.ts'
+import { createDraws, type DrawSettings, type Draws, parseLine } from '../draws.ts'
 
 /**
  * What can go wrong, with each its probability: with whole answers, with parts of a batch, and with the answer to a batch. `slow` makes an
@@ -31,42 +31,20 @@ export const BATCH_FAULTS = [
 export const FAULT_KINDS = [...WHOLE_FAULTS, ...PART_FAULTS, ...BATCH_FAULTS, 'slow'] as const
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
-/** A fault for a while: `rate` is its probability from 0 to 1 until the simulator's clock says `untilMs` (ms since 1970). */
-export interface FaultBurst {
-  kind: FaultKind
-  rate: number
-  untilMs: number
-}
-
-/** What goes wrong from now on: the probability of each kind, from 0 to 1, and bursts on top of it; the higher rate counts. */
-export interface FaultSettings {
-  rates?: Partial<Record<FaultKind, number>> | undefined
-  bursts?: readonly FaultBurst[] | undefined
+/** What goes wrong from now on. */
+export interface FaultSettings extends DrawSettings<FaultKind> {
   /** What Retry-After says, in seconds, which may be a fraction; 1 where it is absent. */
   retryAfterSeconds?: number | undefined
   /** How long an answer drips that is `slow`, in ms; 2000 where it is absent. */
   dripMs?: number | undefined
-  /** Starts the draws anew: the same seed gives the same draws in the same order. */
-  seed?: number | undefined
 }
 
 /** The faults of a simulator; without settings there are none. */
-export interface Faults {
+export interface Faults extends Omit<Draws<FaultKind>, 'set' | 'read'> {
   /** Replaces all settings. */
   set(settings: FaultSettings): void
   /** The settings in force, without bursts that are over. */
-  read(): {
-    rates: Partial<Record<FaultKind, number>>
-    bursts: readonly FaultBurst[]
-    retryAfterSeconds: number
-    dripMs: number
-  }
-  /** How often each kind has struck since the simulator started. */
-  counts(): Record<FaultKind, number>
-  /** The first of these kinds that strikes now, if one does. */
-  draw<Kind extends FaultKind>(kinds: readonly Kind[]): Kind | undefined
-  /** The next number, from 0 up to 1, of the generator behind the draws. */
-  random(): number
+  read(): ReturnType<Draws<FaultKind>['read']> & { retryAfterSeconds: number; dripMs: number }
 }
 
 const RETRY_AFTER_SECONDS = 1
@@ -87,48 +65,24 @@ export const faultsSchema = z.strictObject({
 
 /** No faults yet; `now` tells when a burst is over. */
 export function createFaults(now: () => number): Faults {
-  const struck = Object.fromEntries(FAULT_KINDS.map(one => [one, 0])) as Record<FaultKind, number>
-  let random = randomFrom(1)
-  let rates: Partial<Record<FaultKind, number>> = {}
-  let bursts: readonly FaultBurst[] = []
+  const draws = createDraws(FAULT_KINDS, now)
   let retryAfterSeconds = RETRY_AFTER_SECONDS
   let dripMs = DRIP_MS
 
-  const active = () => bursts.filter(({ untilMs }) => untilMs > now())
-  const rateOf = (one: FaultKind) => Math.max(rates[one] ?? 0, ...active().map(b => (b.kind === one ? b.rate : 0)))
-
   return {
+    ...draws,
     set(settings) {
-      rates = settings.rates ?? {}
-      bursts = settings.bursts ?? []
+      draws.set(settings)
       retryAfterSeconds = settings.retryAfterSeconds ?? RETRY_AFTER_SECONDS
       dripMs = settings.dripMs ?? DRIP_MS
-      if (settings.seed !== undefined) random = randomFrom(settings.seed)
     },
-    read: () => ({ rates, bursts: active(), retryAfterSeconds, dripMs }),
-    counts: () => ({ ...struck }),
-    draw(kinds) {
-      // A kind that cannot strike draws nothing, so that setting another does not shift its draws.
-      const hit = kinds.find(one => rateOf(one) > 0 && random() < rateOf(one))
-      if (hit) struck[hit] += 1
-      return hit
-    },
-    random: () => random(),
+    read: () => ({ ...draws.read(), retryAfterSeconds, dripMs }),
   }
 }
 
 /** Reads settings from a line such as `throttled=0.1,truncated=0.05,seed=3`; throws an Error that says what is wrong with it. */
 export function parseFaults(line: string): FaultSettings {
-  const rates: Record<string, unknown> = {}
-  const settings: Record<string, unknown> = { rates }
-  for (const item of line.split(',')) {
-    const [, name = '', number = ''] = /^\s*([\w-]+)\s*=\s*([\d.]+)\s*$/.exec(item) ?? []
-    if (name === '') throw new Error(`cannot read "${item}": write kind=rate, such as throttled=0.1`)
-    if (['retryAfterSeconds', 'dripMs', 'seed'].includes(name)) settings[name] = Number(number)
-    else rates[name] = Number(number)
-  }
-  const unknown = Object.keys(rates).find(name => !FAULT_KINDS.some(known => known === name))
-  if (unknown !== undefined) throw new Error(`there is no fault ${unknown}; there are ${FAULT_KINDS.join(', ')}`)
+  const settings = parseLine(line, { kinds: FAULT_KINDS, others: ['retryAfterSeconds', 'dripMs', 'seed'] })
   const { data, error } = faultsSchema.safeParse(settings)
   if (data) return data
   throw new Error(error.issues.map(({ path, message }) => `${String(path.at(-1))}: ${message}`).join('; '))

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { z } from 'zod'
+import { deliverRepeatedly } from '../push-retry.ts'
 import type { Signer } from '../signing.ts'
 
 /** Where pushes go, and for whom they are signed; `audience` is the URL, `serviceAccount` a simulated one, where they are absent. */
@@ -82,16 +83,18 @@ export function createPushes(options: {
 
   const push = async (body: string) => {
     await wait((settings.delayMs ?? 0) / speed, undefined, { signal: closing })
-    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      if (await post(body)) {
-        counts.delivered += 1
-        return
-      }
-      counts.refused += 1
-      const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** attempt, LONGEST_BACKOFF_MS)
-      await wait(backoffMs / speed, undefined, { signal: closing })
-    }
-    counts.expired += 1
+    const taken = await deliverRepeatedly(() => post(body), {
+      firstBackoffMs: FIRST_BACKOFF_MS,
+      longestBackoffMs: LONGEST_BACKOFF_MS,
+      mostAttempts: MOST_ATTEMPTS,
+      speed,
+      closing,
+      refused: () => {
+        counts.refused += 1
+      },
+    })
+    if (taken) counts.delivered += 1
+    else counts.expired += 1
   }
 
   const post = async (body: string) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { slidingWindow } from '../window.ts'
 import type { GoogleError } from './error.ts'
 import { type MethodName, QUOTA_TABLES, type QuotaTable } from './methods.ts'
-import { minuteWindow } from './minute.ts'
 import { exhausted, limited, retryLater, tooMany } from './refusals.ts'
 
 /** How a spent minute is refused: the 403 that Gmail sends for its limits, the 403 its documents name, or the 429. */
@@ -67,6 +67,7 @@ export const quotaSchema = z.strictObject({
 const USER_UNITS: Readonly<Record<QuotaTable, number>> = { 2026: 6000, legacy: 15_000 }
 const PROJECT_UNITS = 1_200_000
 const CONCURRENT = 50
+const MINUTE_MS = 60_000
 
 /** A quota without settings. `now` dates what refusals say; `elapsedMs` moves the minutes, maybe faster. */
 export function createQuota({
@@ -133,7 +134,7 @@ export function createQuota({
 }
 
 function ledger() {
-  const minute = minuteWindow()
+  const minute = slidingWindow(MINUTE_MS)
   const counts = noCounts(0)
   return {
     minute,

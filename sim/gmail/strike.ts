@@ -1,13 +1,10 @@
-import { Readable } from 'node:stream'
-import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { drip } from '../drip.ts'
 import { kindOfCall } from './calls.ts'
 import { GoogleError, unauthenticated } from './error.ts'
 import { BATCH_FAULTS, type FaultKind, type Faults, PART_FAULTS, WHOLE_FAULTS } from './faults.ts'
 import { tooMany } from './refusals.ts'
 import { spoilBatch } from './spoil.ts'
-
-const DRIPS = 40
 
 // developers.google.com/workspace/gmail/api/guides/handle-errors; the 403s come without a status there.
 const exhausted = {
@@ -96,17 +93,4 @@ export function addFaults(
 function sendPage(reply: FastifyReply, { code, title }: { code: number; title: string }): FastifyReply {
   const html = `<!DOCTYPE html><html lang=en><title>${title}!!1</title><p><b>${code}.</b> <ins>That’s an error.</ins></html>\n`
   return reply.code(code).type('text/html; charset=UTF-8').send(html)
-}
-
-/** The text, a few bytes at a time. */
-function drip(text: string, ms: number, signal: AbortSignal): Readable {
-  const bytes = Buffer.from(text)
-  const step = Math.max(1, Math.ceil(bytes.length / DRIPS))
-  async function* drops() {
-    for (let at = 0; at < bytes.length; at += step) {
-      await wait(ms / DRIPS, undefined, { signal })
-      yield bytes.subarray(at, at + step)
-    }
-  }
-  return Readable.from(drops())
 }

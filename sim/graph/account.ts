@@ -12,7 +12,7 @@ import {
   type Sequence,
 } from './change-log.ts'
 import { type Contents, openContents } from './contents.ts'
-import type { Entry, Folder, Marks } from './entry.ts'
+import type { Entry, Folder, MarkChange } from './entry.ts'
 import { type Folders, openFolders } from './folders.ts'
 import { createGenerations, type Generations } from './generations.ts'
 import { type Ids, idsOf } from './ids.ts'
@@ -40,7 +40,7 @@ export interface Account {
   /** Adds a mail, to a folder where one is given, else where its labels say. */
   deliver(mail: NewMail, folder?: Folder): Entry
   /** Changes marks; a message that has them so already is not touched. */
-  mark(entry: Entry, marks: Partial<Marks>): void
+  mark(entry: Entry, change: MarkChange): void
   /** Moves a message, which gives it another id; one that lies there already is not touched. */
   move(entry: Entry, to: Folder): void
   /** Deletes for ever. */
@@ -149,10 +149,14 @@ export function openAccount(mailbox: SimMailbox, now: () => number): Account {
       note(entry, 'created')
       return entry
     },
-    mark(entry, marks) {
-      const { isRead = entry.isRead, ...others } = marks
+    mark(entry, change) {
+      const { isRead = entry.isRead } = change
       const before = { flagged: entry.flagged, important: entry.important, categories: entry.categories }
-      const after = { ...before, ...others }
+      const after = {
+        flagged: change.flagged ?? before.flagged,
+        important: change.important ?? before.important,
+        categories: change.categories ?? before.categories,
+      }
       const changed = JSON.stringify(after) !== JSON.stringify(before)
       if (!changed && isRead === entry.isRead) return
       Object.assign(entry, after, { isRead })

@@ -6,12 +6,15 @@ import { readPath } from './path.ts'
 import { readPreferences } from './preferences.ts'
 import type { Quirks } from './quirks.ts'
 import { routeOf } from './routes.ts'
+import { answerSubscription } from './subscription-calls.ts'
+import type { Subscriptions } from './subscriptions.ts'
 import type { Grant, Tokens } from './token.ts'
 
 /** What a simulator is made of: mailboxes by lower-case address, tokens, the clock, and what is odd about it. */
 export interface World {
   accounts: ReadonlyMap<string, Account>
   tokens: Tokens
+  subscriptions: Subscriptions
   now: () => number
   quirks: Quirks
   /** The next number from 0 up to 1 of the simulator's generator. */
@@ -35,17 +38,17 @@ export function understand(request: GraphRequest, { origin, world }: { origin: s
   const path = mine ? words.slice(1) : others
   const found = mine || first.toLowerCase() === 'users' ? routeOf(request.method, path) : undefined
   const grant = grantOf(request, world.tokens)
+  const subscribing = first.toLowerCase() === 'subscriptions'
   return {
-    kind: found?.route.kind ?? 'other',
+    kind: subscribing ? 'subscription' : (found?.route.kind ?? 'other'),
     address: (mine ? grant?.address : second.toLowerCase()) || grant?.address,
     answer: () => {
       if (version !== 'v1.0')
         throw new GraphError(404, 'NotFound', `Only v1.0 of Graph is simulated, not ${version || 'none'}.`)
-      const { address, scopes } = world.tokens.readAuthorization(request.headers.authorization)
-      if (!found)
-        throw badRequest(
-          `Resource not found for the segment '${path[0] ?? first}': ${request.method} ${words.join('/')} is not simulated.`,
-        )
+      const grant = world.tokens.readAuthorization(request.headers.authorization)
+      const { address, scopes } = grant
+      if (subscribing) return subscription(request, { path: words.slice(1), grant, origin, world })
+      if (!found) throw unknown(request, words)
       const account = mine ? accountOf(world, address) : userOf(world, second, address)
       const call: Call = {
         account,
@@ -64,6 +67,33 @@ export function understand(request: GraphRequest, { origin, world }: { origin: s
       return answered(found.route.answer(call), call)
     },
   }
+}
+
+async function subscription(
+  { method, headers, body }: GraphRequest,
+  { path, grant, origin, world }: { path: readonly string[]; grant: Grant; origin: string; world: World },
+): Promise<GraphAnswer> {
+  const { address, scopes } = grant
+  checkScopes({ kind: 'subscription', writes: false }, scopes)
+  const answer = await answerSubscription({
+    method,
+    path,
+    body,
+    origin,
+    owner: { address },
+    immutableIds: readPreferences(headers.prefer).immutableIds,
+    nowMs: world.now(),
+    subscriptions: world.subscriptions,
+    mailbox: user => (user.toLowerCase() === 'me' ? accountOf(world, address) : userOf(world, user, address)),
+  })
+  if (!answer) throw unknown({ method }, ['subscriptions', ...path])
+  return answer
+}
+
+function unknown({ method }: { method: string }, words: readonly string[]): GraphError {
+  return badRequest(
+    `Resource not found for the segment '${words.at(-1) ?? ''}': ${method} ${words.join('/')} is not simulated.`,
+  )
 }
 
 async function answered(answer: GraphAnswer | Promise<GraphAnswer>, { prefer }: Call): Promise<GraphAnswer> {

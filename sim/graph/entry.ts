@@ -20,6 +20,9 @@ export interface Marks {
   categories: readonly string[]
 }
 
+/** What is to be changed of it; the rest stays. */
+export type MarkChange = { [Name in keyof Marks]?: Marks[Name] | undefined }
+
 /** A message of a mailbox. */
 export interface Entry extends Marks {
   /** Its position in delivery order. */

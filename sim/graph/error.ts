@@ -78,6 +78,21 @@ export function conflicting(message: string): GraphError {
   return new GraphError(409, 'ErrorFolderExists', message)
 }
 
+/** 429: too much at once, or too much within ten minutes; `retryAfter` as the header has it, absent where nothing is said. */
+export function throttled(of: 'concurrency' | 'requests', retryAfter: string | undefined): GraphError {
+  const headers = retryAfter === undefined ? {} : { 'retry-after': retryAfter }
+  if (of === 'concurrency')
+    return new GraphError(429, 'ApplicationThrottled', 'Application is over its MailboxConcurrency limit.', { headers })
+  const inner = { code: '429', message: 'Please retry after', status: '429' }
+  return new GraphError(429, 'TooManyRequests', 'Please retry again later.', { headers, inner })
+}
+
+/** When to come back, as a Retry-After header says it: in seconds, which may be a fraction, or by a date. */
+export function retryAfterIn(ms: number, form: 'seconds' | 'date', nowMs: number): string {
+  if (form === 'seconds') return String(Number((ms / 1000).toFixed(3)))
+  return new Date(Math.ceil((nowMs + ms) / 1000) * 1000).toUTCString()
+}
+
 /** Any thrown value as an error answer; what has no HTTP status of its own is a 500. */
 export function asGraphError(thrown: unknown): GraphError {
   if (thrown instanceof GraphError) return thrown

@@ -1,5 +1,6 @@
 import type { Account } from './account.ts'
-import type { Entry, Folder, Marks } from './entry.ts'
+import type { Entry, Folder, MarkChange } from './entry.ts'
+import { GraphError } from './error.ts'
 
 /** How a mail is delivered: to a folder (id, well-known name, or a path of names), or as its Gmail labels say; when it was received (ms since 1970). */
 export interface GraphDelivery {
@@ -15,7 +16,7 @@ export interface GraphHandle {
   ids(folder?: string): string[]
   /** A message's usual id now: another after each move. */
   usualId(id: string): string
-  mark(id: string, marks: Partial<Marks>): void
+  mark(id: string, change: MarkChange): void
   /** Moves messages to a folder: an id, a well-known name, or a path of names such as `Projects/Rome`, which is made where it is missing. */
   move(to: string, ...ids: readonly string[]): void
   /** Deletes for ever. */
@@ -39,12 +40,12 @@ export function openHandle(account: Account, now: () => number): GraphHandle {
 
   const find = (id: string): Entry => {
     const entry = account.find(id)
-    if (!entry) throw new Error(`${account.address} has no message ${id}`)
+    if (!entry) throw new GraphError(404, 'ErrorItemNotFound', `${account.address} has no message ${id}`)
     return entry
   }
   const existing = (named: string): Folder => {
     const folder = folders.find(named) ?? byPath(named)
-    if (!folder) throw new Error(`${account.address} has no folder ${named}`)
+    if (!folder) throw new GraphError(404, 'ErrorItemNotFound', `${account.address} has no folder ${named}`)
     return folder
   }
   const byPath = (path: string) =>
@@ -64,7 +65,7 @@ export function openHandle(account: Account, now: () => number): GraphHandle {
       const { index, moves } = find(id)
       return ids.message(index, moves)
     },
-    mark: (id, marks) => account.mark(find(id), marks),
+    mark: (id, change) => account.mark(find(id), change),
     move(to, ...moved) {
       const folder = made(to)
       for (const id of moved) account.move(find(id), folder)

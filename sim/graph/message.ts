@@ -90,7 +90,7 @@ export function messageId(
 }
 
 /** A time in ISO 8601, to the second. */
-export function seconds(ms: number): string {
+function seconds(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }
 

@@ -44,7 +44,7 @@ export async function getMime(call: Call): Promise<GraphAnswer> {
 }
 
 /** The message that the path names, by either of its ids; throws a 404 where there is none, a 400 for what cannot be an id. */
-export function entryOf({ account, ids, nowMs: _ }: Call): Entry {
+function entryOf({ account, ids }: Call): Entry {
   const id = ids.message ?? ''
   const entry = account.find(id)
   if (entry) return entry
@@ -53,7 +53,7 @@ export function entryOf({ account, ids, nowMs: _ }: Call): Entry {
 }
 
 /** How the messages of a call are asked for. */
-export function askingOf({ query, prefer, bodies }: Call): Asking {
+function askingOf({ query, prefer, bodies }: Call): Asking {
   const select = selected(query, MESSAGE_PROPERTIES, 'Microsoft.OutlookServices.Message')
   return { select, immutableIds: prefer.immutableIds, textBody: prefer.textBody, bodies }
 }

@@ -1,81 +1,90 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { latencyMs, type Profile, pause } from '../profile.ts'
-import { understand, type World } from './answer.ts'
-import { answerParts, type BatchPart, readBatch } from './batch.ts'
+import { latencyMs, pause } from '../profile.ts'
+import { understand } from './answer.ts'
 import type { GraphAnswer, GraphRequest } from './call.ts'
-import type { countCalls } from './calls.ts'
-import { asGraphError, badRequest, errorBody } from './error.ts'
-
-interface Serving {
-  world: World
-  calls: ReturnType<typeof countCalls>
-  profile: Profile
-  speed: number
-  closing: AbortSignal
-}
+import { asGraphError, badRequest, errorBody, notFound } from './error.ts'
+import { runBatch } from './run-batch.ts'
+import type { Serving } from './serving.ts'
+import type { Striking } from './strike.ts'
 
 const BATCH = /^\/(v1\.0|beta)\/\$batch(\?|$)/i
+const JSON_TYPE = 'application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8'
 
-/** Adds Graph to a server: requests under `/v1.0`, and batches of them, each after the profile's latency. */
-export function addServing(app: FastifyInstance, { world, calls, profile, speed, closing }: Serving): void {
+/**
+ * Adds Graph to a server: requests under `/v1.0`, and batches of them. Each is counted, held to the limits, answered after the profile's
+ * latency, and struck by faults.
+ */
+export function addServing(app: FastifyInstance, serving: Serving): void {
+  const { world, calls, throttling, striking, profile, speed, closing } = serving
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_: unknown, body: string) =>
     readJson(body),
   )
+  // Mails, for the control port.
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) => body)
   app.setNotFoundHandler(async (request, reply) => {
+    if (request.url.startsWith('/control/')) throw notFound()
     // OData's paths are no fastify routes: keys in brackets, words in any case.
     const origin = `${request.protocol}://${request.host}`
     return BATCH.test(request.url) ? batch(request, reply, origin) : single(request, reply, origin)
   })
-  app.setErrorHandler((thrown, request, reply) => send(reply, failure(thrown, request.headers)))
+  app.setErrorHandler((thrown, { url, headers }, reply) => {
+    const answer = failure(thrown, headers)
+    return url.startsWith('/control/') ? send(reply, answer) : sendStruck(reply, answer)
+  })
 
   async function single(request: FastifyRequest, reply: FastifyReply, origin: string) {
-    const { kind, answer } = understand(requestOf(request), { origin, world })
+    const { kind, address, answer } = understand(requestOf(request), { origin, world })
     calls.note(kind)
+    if (address !== undefined) {
+      const { refusals, leave } = throttling.admit(address, 1)
+      reply.raw.once('close', leave)
+      if (refusals[0]) throw refusals[0]
+    }
     await pause(latencyMs(profile, { kind: kind === 'get' ? 'single' : kind, parts: 0 }) / speed, closing)
-    return send(reply, await answer())
+    if (cut(request, reply)) return reply
+    if (kind === 'delta') striking.delta()
+    return sendStruck(reply, await answer())
   }
 
   async function batch(request: FastifyRequest, reply: FastifyReply, origin: string) {
     calls.note('batch')
-    world.tokens.readAuthorization(request.headers.authorization)
-    if (request.method !== 'POST') throw badRequest('A batch is sent with POST.')
-    const parts = readBatch(request.body, request.url.split('/')[1] ?? '')
-    await pause(latencyMs(profile, { kind: 'batch', parts: parts.length }) / speed, closing)
-    const { authorization } = request.headers
-    const answers = await answerParts(parts, part => answerPart(part, { origin, authorization }))
-    const responses = answers.map(({ id, status, headers, body }) => ({
-      id,
-      status,
-      headers: { ...headers, 'cache-control': 'private', 'content-type': 'application/json' },
-      body: Buffer.isBuffer(body) ? body.toString('base64') : body,
-    }))
-    return send(reply, { status: 200, body: { responses } })
+    const responses = await runBatch(requestOf(request), {
+      origin,
+      serving,
+      failure,
+      held: leave => reply.raw.once('close', leave),
+      latency: async parts => {
+        await pause(latencyMs(profile, { kind: 'batch', parts }) / speed, closing)
+        return cut(request, reply)
+      },
+    })
+    return responses ? sendStruck(reply, { status: 200, body: { responses } }) : reply
   }
 
-  async function answerPart(
-    part: BatchPart,
-    { origin, authorization }: { origin: string; authorization: string | undefined },
-  ) {
-    const headers = { ...part.headers, authorization: part.headers.authorization ?? authorization }
-    try {
-      const { kind, answer } = understand({ ...part, headers }, { origin, world })
-      calls.notePart(kind)
-      return await answer()
-    } catch (thrown) {
-      return failure(thrown, headers)
+  /** Whether the answer has been taken out of hand: the connection was cut, or a page was sent instead. Throws an error to answer with. */
+  function cut(request: FastifyRequest, reply: FastifyReply): boolean {
+    const struck = striking.whole()
+    if (struck === 'reset') {
+      reply.hijack()
+      request.raw.socket.resetAndDestroy()
+    } else if (struck) {
+      reply.code(503).type('text/html; charset=utf-8').send(struck.page)
     }
+    return struck !== undefined
   }
 
   function failure(thrown: unknown, headers: Readonly<Record<string, unknown>>): GraphAnswer {
     const error = asGraphError(thrown)
-    const clientRequestId = headers['client-request-id']
-    const body = errorBody(error, {
-      nowMs: world.now(),
-      clientRequestId: typeof clientRequestId === 'string' ? clientRequestId : undefined,
-    })
+    const given = headers['client-request-id']
+    const clientRequestId = typeof given === 'string' ? given : undefined
+    const body = errorBody(error, { nowMs: world.now(), clientRequestId })
     return { status: error.status, headers: error.headers, body }
+  }
+
+  function sendStruck(reply: FastifyReply, answer: GraphAnswer): FastifyReply {
+    return send(reply, answer, striking.text)
   }
 }
 
@@ -84,14 +93,15 @@ function requestOf({ method, url, headers, body }: FastifyRequest): GraphRequest
   return { method, url, headers: Object.fromEntries(plain), body }
 }
 
-function send(reply: FastifyReply, { status, headers, body }: GraphAnswer): FastifyReply {
+function send(
+  reply: FastifyReply,
+  { status, headers, body }: GraphAnswer,
+  changed: Striking['text'] = text => text,
+): FastifyReply {
   const id = randomUUID()
   reply.code(status).headers({ 'request-id': id, 'client-request-id': id, 'odata-version': '4.0', ...headers })
-  if (body === undefined) return reply.send()
-  if (Buffer.isBuffer(body)) return reply.send(body)
-  return reply
-    .type('application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8')
-    .send(JSON.stringify(body))
+  if (body === undefined || Buffer.isBuffer(body)) return reply.send(body)
+  return reply.type(JSON_TYPE).send(changed(JSON.stringify(body)))
 }
 
 function readJson(text: string): unknown {

@@ -49,6 +49,8 @@ export interface Tokens {
   revoke(address: string): void
   /** Lets `simulated:<address>` work again. */
   restore(address: string): void
+  /** Tells of what `expire` (without an address: of all) and `revoke` were asked for. */
+  listen(listener: (event: 'expired' | 'revoked', address: string | undefined) => void): void
 }
 
 interface Sealed {
@@ -68,6 +70,7 @@ export function createTokens({ known, now }: { known: (address: string) => boole
   const revocations = createCounts()
   const lapses = new Map<string, number>()
   const staticRevoked = new Map<string, RefreshProblem>()
+  const listeners: ((event: 'expired' | 'revoked', address: string | undefined) => void)[] = []
   const spent = new Set<string>()
   let lifetimeSeconds = VALID_SECONDS
   let single = false
@@ -120,7 +123,10 @@ export function createTokens({ known, now }: { known: (address: string) => boole
       if (generation < accessGenerations.of(address ?? EVERYBODY)) throw unauthenticated(true)
       return { address, scopes }
     },
-    expire: address => accessGenerations.next(address?.toLowerCase()),
+    expire(address) {
+      accessGenerations.next(address?.toLowerCase())
+      for (const listener of listeners) listener('expired', address)
+    },
     lapse(address) {
       lapses.set(address.toLowerCase(), serial)
       staticRevoked.set(address.toLowerCase(), 'expired')
@@ -129,7 +135,9 @@ export function createTokens({ known, now }: { known: (address: string) => boole
       staticRevoked.set(address.toLowerCase(), 'revoked')
       revocations.next(address.toLowerCase())
       accessGenerations.next(address.toLowerCase())
+      for (const listener of listeners) listener('revoked', address)
     },
     restore: address => staticRevoked.delete(address.toLowerCase()),
+    listen: listener => listeners.push(listener),
   }
 }

@@ -1,14 +1,12 @@
-const MINUTE_MS = 60_000
-
-/** Units spent within the last minute, whichever minute that is. */
-export function minuteWindow() {
-  // What was spent in one millisecond is one item: there are never more than 60,000.
+/** Units spent within the last so many milliseconds, whichever those are. */
+export function slidingWindow(lengthMs: number) {
+  // What was spent in one millisecond is one item: there are never more than `lengthMs`.
   const spent: { atMs: number; units: number }[] = []
   let from = 0
   let total = 0
 
   const forget = (nowMs: number) => {
-    for (let oldest = spent[from]; oldest && oldest.atMs <= nowMs - MINUTE_MS; oldest = spent[from]) {
+    for (let oldest = spent[from]; oldest && oldest.atMs <= nowMs - lengthMs; oldest = spent[from]) {
       total -= oldest.units
       from += 1
     }
@@ -37,9 +35,9 @@ export function minuteWindow() {
       for (let at = from; at < spent.length; at++) {
         const { atMs, units: freed } = spent[at] ?? { atMs: nowMs, units: 0 }
         over -= freed
-        if (over <= 0) return atMs + MINUTE_MS - nowMs
+        if (over <= 0) return atMs + lengthMs - nowMs
       }
-      return MINUTE_MS
+      return lengthMs
     },
   }
 }

@@ -1,0 +1,56 @@
+import { type GmailOptions, type GmailSimulator, startGmail } from './gmail.ts'
+import { type GraphOptions, type GraphSimulator, openGraph, startGraph } from './graph.ts'
+import type { SimMailbox } from './mailbox.ts'
+
+/** Running simulators of Gmail and Graph. */
+export interface Simulators {
+  /** Gmail's address, and Graph's, too, unless it has a port of its own. */
+  url: string
+  gmail: GmailSimulator
+  graph: GraphSimulator
+  close(): Promise<void>
+}
+
+/** What simulators are started with: mailboxes on each side, what both have in common, and what only one has. */
+export interface SimulatorsOptions extends Pick<GmailOptions, 'host' | 'profile' | 'now' | 'speed'> {
+  /** A free one where it is absent. */
+  port?: number
+  /** A port of Graph's own; it shares Gmail's where this is absent. */
+  graphPort?: number | undefined
+  gmail: readonly SimMailbox[]
+  graph: readonly SimMailbox[]
+  gmailOptions?: Pick<GmailOptions, 'quota' | 'pushTo' | 'faults'>
+  graphOptions?: Omit<GraphOptions, 'host' | 'port' | 'profile' | 'mailboxes' | 'now' | 'speed'>
+}
+
+/** Starts a Gmail and a Graph, on one port where Graph has none of its own; throws where a port is taken or two mailboxes of one side have the same address. */
+export async function startSimulators(options: SimulatorsOptions): Promise<Simulators> {
+  const { port = 0, graphPort, gmail, graph, gmailOptions, graphOptions, ...common } = options
+  const ofGmail = { ...common, ...gmailOptions, port, mailboxes: gmail }
+  const ofGraph = { ...common, ...graphOptions, mailboxes: graph }
+  if (graphPort !== undefined) {
+    const own = await startGraph({ ...ofGraph, port: graphPort })
+    // Nothing is left listening where the other cannot.
+    return both(await startGmail(ofGmail).catch(error => own.close().then(() => Promise.reject(error))), own)
+  }
+  const parts = await openGraph(ofGraph)
+  const sim = await startGmail({ ...ofGmail, beside: parts }).catch(error =>
+    parts
+      .at('')
+      .close()
+      .then(() => Promise.reject(error)),
+  )
+  return both(sim, parts.at(sim.url))
+}
+
+function both(gmail: GmailSimulator, graph: GraphSimulator): Simulators {
+  return {
+    url: gmail.url,
+    gmail,
+    graph,
+    async close() {
+      await graph.close()
+      await gmail.close()
+    },
+  }
+}

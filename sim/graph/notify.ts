@@ -1,0 +1,185 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { z } from 'zod'
+import { deliverRepeatedly } from '../push-retry.ts'
+
+/** What becomes of notifications. */
+export interface NotificationSettings {
+  /** Such as `http://127.0.0.1:8080`: stands in for the host of every address that is notified; `null` or absent: each goes where it says. */
+  to?: string | null | undefined
+  /** So many of the next notifications are lost. */
+  dropNext?: number | undefined
+  /** The share that is lost, from 0 to 1. */
+  loss?: number | undefined
+  /** So many of the next notifications come twice. */
+  duplicateNext?: number | undefined
+  /** How long a notification takes, in ms. */
+  delayMs?: number | undefined
+  /** For how long notifications to one address are gathered into one request, in ms; each comes alone where it is 0 or absent. */
+  gatherMs?: number | undefined
+}
+
+/** What became of notifications so far, lifecycle notifications among them. */
+export interface NotificationCounts {
+  published: number
+  dropped: number
+  /** Requests that were taken with a 2xx. */
+  delivered: number
+  /** Attempts that were not. */
+  refused: number
+  /** Requests given up after many attempts. */
+  expired: number
+  pending: number
+}
+
+/** The way of notifications to those who subscribed. They leave to this machine only, whatever address they are for. */
+export interface Notifications {
+  /** Changes what is given and leaves the rest. */
+  set(settings: NotificationSettings): void
+  read(): NotificationSettings
+  counts(): NotificationCounts
+  /** Sends to an address until it is taken; `givenUp` is called where it never was. */
+  publish(url: string, notification: object, givenUp?: () => void): void
+  /** Whether an address echoes a validation token as it has to. */
+  validate(url: string, token: string): Promise<boolean>
+  /** Whether an address is one that notifications can leave to. */
+  reaches(url: string): boolean
+}
+
+interface Waiting {
+  notification: object
+  givenUp: (() => void) | undefined
+}
+
+/** Notification settings as JSON. */
+export const notificationSchema = z.strictObject({
+  to: z.url().nullable().optional(),
+  dropNext: z.number().int().min(0).optional(),
+  loss: z.number().min(0).max(1).optional(),
+  duplicateNext: z.number().int().min(0).optional(),
+  delayMs: z.number().min(0).optional(),
+  gatherMs: z.number().min(0).optional(),
+})
+
+const HERE = ['127.0.0.1', 'localhost', '[::1]']
+const VALIDATION_MS = 10_000
+const DEADLINE_MS = 10_000
+const FIRST_BACKOFF_MS = 100
+const LONGEST_BACKOFF_MS = 60_000
+const MOST_ATTEMPTS = 20
+
+/** Notifications that go where they say. `speed` shortens delays and backoff, `random` decides what is lost; nothing is sent after `closing` is aborted. */
+export function createNotifications(options: {
+  speed: number
+  random: () => number
+  closing: AbortSignal
+}): Notifications {
+  const { speed, random, closing } = options
+  const counts: NotificationCounts = { published: 0, dropped: 0, delivered: 0, refused: 0, expired: 0, pending: 0 }
+  const gathering = new Map<string, Waiting[]>()
+  let settings: NotificationSettings = {}
+
+  const placeOf = (url: string): string | undefined => {
+    if (!URL.canParse(url)) return undefined
+    const asked = new URL(url)
+    const place = settings.to ? new URL(asked.pathname + asked.search, settings.to) : asked
+    return HERE.includes(place.hostname) && /^https?:$/.test(place.protocol) ? place.href : undefined
+  }
+
+  const ask = async (url: string, init: { headers: Record<string, string>; body: string }, ms: number) => {
+    const signal = AbortSignal.any([closing, AbortSignal.timeout(ms)])
+    const answer = await fetch(url, { method: 'POST', ...init, signal, redirect: 'error' })
+    return {
+      ok: answer.ok,
+      status: answer.status,
+      type: answer.headers.get('content-type') ?? '',
+      text: await answer.text(),
+    }
+  }
+
+  const post = async (url: string, body: string) => {
+    const place = placeOf(url)
+    if (place === undefined) return false
+    try {
+      return (await ask(place, { headers: { 'content-type': 'application/json; charset=utf-8' }, body }, DEADLINE_MS))
+        .ok
+    } catch {
+      return false
+    }
+  }
+
+  const send = async (url: string, gathered: Waiting[]) => {
+    const { delayMs = 0, gatherMs = 0 } = settings
+    await wait((delayMs + gatherMs) / speed, undefined, { signal: closing })
+    // What is published from now on begins a request of its own.
+    if (gathering.get(url) === gathered) gathering.delete(url)
+    const body = JSON.stringify({ value: gathered.map(({ notification }) => notification) })
+    const taken = await deliverRepeatedly(() => post(url, body), {
+      firstBackoffMs: FIRST_BACKOFF_MS,
+      longestBackoffMs: LONGEST_BACKOFF_MS,
+      mostAttempts: MOST_ATTEMPTS,
+      speed,
+      closing,
+      refused: () => {
+        counts.refused += 1
+      },
+    })
+    if (taken) counts.delivered += 1
+    else counts.expired += 1
+    if (!taken) for (const { givenUp } of gathered) givenUp?.()
+  }
+
+  const start = (url: string, one: Waiting) => {
+    const waiting = settings.gatherMs ? gathering.get(url) : undefined
+    if (waiting) {
+      waiting.push(one)
+      return
+    }
+    const gathered = [one]
+    if (settings.gatherMs) gathering.set(url, gathered)
+    counts.pending += 1
+    send(url, gathered)
+      // Only the end of the simulator stops one.
+      .catch(() => undefined)
+      .finally(() => {
+        counts.pending -= 1
+      })
+  }
+
+  const spend = (name: 'dropNext' | 'duplicateNext') => {
+    const left = settings[name] ?? 0
+    if (left > 0) settings = { ...settings, [name]: left - 1 }
+    return left > 0
+  }
+
+  return {
+    set(next) {
+      settings = { ...settings, ...next }
+    },
+    read: () => settings,
+    counts: () => ({ ...counts }),
+    publish(url, notification, givenUp) {
+      counts.published += 1
+      const { loss = 0 } = settings
+      if (spend('dropNext') || (loss > 0 && random() < loss)) {
+        counts.dropped += 1
+        return
+      }
+      start(url, { notification, givenUp })
+      if (spend('duplicateNext')) start(url, { notification, givenUp })
+    },
+    async validate(url, token) {
+      const place = placeOf(url)
+      if (place === undefined) return false
+      const asked = new URL(place)
+      asked.searchParams.set('validationToken', token)
+      try {
+        const headers = { 'content-type': 'text/plain; charset=utf-8' }
+        const { status, type, text } = await ask(asked.href, { headers, body: '' }, VALIDATION_MS)
+        return status === 200 && type.startsWith('text/plain') && text === token
+      } catch {
+        return false
+      }
+    },
+    reaches: url => placeOf(url) !== undefined,
+  }
+}

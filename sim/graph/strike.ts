@@ -1,0 +1,95 @@
+import type { Readable } from 'node:stream'
+import { drip } from '../drip.ts'
+import type { PartAnswer } from './batch.ts'
+import { syncStateGone } from './delta-token.ts'
+import { GraphError, retryAfterIn, throttled, unauthenticated } from './error.ts'
+import {
+  BATCH_FAULTS,
+  BYTE_FAULTS,
+  DELTA_FAULTS,
+  type GraphFaultKind,
+  type GraphFaults,
+  PART_FAULTS,
+  WHOLE_FAULTS,
+} from './faults.ts'
+
+const PAGE =
+  "<!DOCTYPE html><html><head><title>Service Unavailable</title></head><body><h2>Our services aren't available right now</h2></body></html>\n"
+
+/** What becomes of one answer: it is cut off without a word, comes as a page of a server in between, or as it is. */
+export type Struck = 'reset' | { page: string } | undefined
+
+/** Lets faults strike what is answered. */
+export interface Striking {
+  /** A whole answer, before it is made; throws the error that it is answered with. */
+  whole(): Struck
+  /** A part of a batch, before it is answered; throws the error that it is answered with. */
+  part(): void
+  /** A delta, by itself or in a batch; throws a 410. */
+  delta(): void
+  /** The parts of a batch's answer. */
+  batch(answers: readonly PartAnswer[]): readonly PartAnswer[]
+  /** The text of an answer: it may be cut off, or drip. */
+  text(text: string): string | Readable
+}
+
+/** Strikes as the faults say; `closing` ends answers that drip. */
+export function createStriking({
+  faults,
+  now,
+  closing,
+}: {
+  faults: GraphFaults
+  now: () => number
+  closing: AbortSignal
+}): Striking {
+  const retryAfter = () => {
+    const { retryAfterSeconds, retryAfterForm } = faults.read()
+    return retryAfterIn(retryAfterSeconds * 1000, retryAfterForm, now())
+  }
+  const failing = (status: number, code: string, message: string) => () => new GraphError(status, code, message)
+  const errors: Partial<Record<GraphFaultKind, () => GraphError>> = {
+    throttled: () => throttled('requests', retryAfter()),
+    'throttled-silently': () => throttled('requests', undefined),
+    'server-error': failing(500, 'InternalServerError', 'The server encountered an unexpected failure.'),
+    unavailable: () =>
+      new GraphError(503, 'ServiceUnavailable', 'The service is temporarily unavailable.', {
+        headers: { 'retry-after': retryAfter() },
+      }),
+    'bad-gateway': failing(502, 'BadGateway', 'Failed to execute backend request.'),
+    'token-expired': () => unauthenticated(true),
+    'part-throttled': () => throttled('concurrency', retryAfter()),
+    'part-error': failing(503, 'UnknownError', ''),
+    'part-token-expired': () => unauthenticated(true),
+    'gone-410': syncStateGone,
+  }
+  const strike = (fault: GraphFaultKind | undefined) => {
+    const error = fault && errors[fault]?.()
+    if (error) throw error
+  }
+  const pick = (from: readonly unknown[]) => Math.floor(faults.random() * from.length)
+
+  return {
+    whole() {
+      const fault = faults.draw(WHOLE_FAULTS)
+      if (fault === 'reset') return 'reset'
+      if (fault === 'html-unavailable') return { page: PAGE }
+      strike(fault)
+      return undefined
+    },
+    part: () => strike(faults.draw(PART_FAULTS)),
+    delta: () => strike(faults.draw(DELTA_FAULTS)),
+    batch(answers) {
+      return BATCH_FAULTS.filter(kind => faults.draw([kind])).reduce<readonly PartAnswer[]>((left, kind) => {
+        const at = pick(left)
+        if (kind === 'missing-part') return left.toSpliced(at, 1)
+        return left.map((answer, index) => (index === at ? { ...answer, body: undefined } : answer))
+      }, answers)
+    },
+    text(text) {
+      const [cut, slow] = BYTE_FAULTS.map(kind => faults.draw([kind]) !== undefined)
+      const left = cut ? text.slice(0, Math.floor(faults.random() * text.length)) : text
+      return slow ? drip(left, faults.read().dripMs, closing) : left
+    },
+  }
+}
