@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { type MailboxId, type Provider, parseMailboxId } from '../shared/mailbox.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
 import { createVault } from '../shared/redis/secrets.ts'
 import { createSeal } from '../shared/seal.ts'
+import type { Simulators } from '../sim/both.ts'
 import type { GmailSimulator } from '../sim/gmail.ts'
 import type { Store } from './account-of.ts'
 import { hasGmailAccount, providersSet } from './account-settings.ts'
@@ -33,11 +35,17 @@ const HALF_SET = `an OAuth client is set, and no account: ${HOW_TO_SET}`
 export interface SimulatedPush {
   settings: Pick<
     Config,
-    'GMAIL_PUBSUB_TOPIC' | 'GMAIL_PUSH_AUDIENCE' | 'GMAIL_PUSH_SERVICE_ACCOUNT' | 'GMAIL_PUSH_CERTS_URL'
+    | 'GMAIL_PUBSUB_TOPIC'
+    | 'GMAIL_PUSH_AUDIENCE'
+    | 'GMAIL_PUSH_SERVICE_ACCOUNT'
+    | 'GMAIL_PUSH_CERTS_URL'
+    | 'OUTLOOK_CLIENT_STATE'
   >
-  to(port: number): void
+  /** Tells it where the gateway listens; the settings by which it is asked to push there. */
+  to(port: number): Pick<Config, 'OUTLOOK_NOTIFICATION_URL'>
 }
 
+const SECRET_BYTES = 24
 const nothing = async () => undefined
 
 /** The source the settings ask for; throws `misconfigured` when they name none and a demo would be out of place. */
@@ -45,7 +53,7 @@ export async function openMailSource(config: Config, mbox: readonly string[]): P
   if (config.SIM_URL) {
     const url = config.SIM_URL.replace(/\/$/, '')
     return {
-      label: `simulated Gmail at ${url}`,
+      label: `simulated Gmail and Outlook at ${url}`,
       mailboxes: store => openMailboxes(config, url, store),
       list: signal => listSimulated(url, signal),
       close: nothing,
@@ -78,17 +86,33 @@ export function reachMailboxes(config: Config, simUrl: string | undefined): (sto
 async function openSimulator(config: Config, mbox: readonly string[]): Promise<MailSource> {
   const sim = await startSimulator(config, { mbox, profile: 'live' })
   const push = pushOf(sim.gmail)
-  const what = mbox.length > 0 ? mbox.join(', ') : 'a demo mailbox, as no account is set'
+  const pushed: Config = { ...config, ...push.settings }
+  const what = mbox.length > 0 ? mbox.join(', ') : 'a demo mailbox at each, as no account is set'
   return {
-    label: `simulated Gmail at ${sim.url} (${what})`,
-    mailboxes: store => openMailboxes({ ...config, ...push.settings }, sim.url, store),
-    push,
+    label: `simulated ${sidesOf(sim)} at ${sim.url} (${what})`,
+    mailboxes: store => openMailboxes(pushed, sim.url, store),
+    push: {
+      settings: push.settings,
+      to(port) {
+        const whereTo = push.to(port)
+        // It is known only when the gateway listens, and the mailboxes are open by then.
+        Object.assign(pushed, whereTo)
+        return whereTo
+      },
+    },
     list: signal => listSimulated(sim.url, signal),
     async close() {
       await forgetRunning(config.DATA_DIR, 'sim')
       await sim.close()
     },
   }
+}
+
+function sidesOf({ gmail, graph }: Simulators): string {
+  const sides = { Gmail: gmail.mailboxes(), Outlook: graph.mailboxes() }
+  return Object.entries(sides)
+    .flatMap(([side, mailboxes]) => (mailboxes.length > 0 ? [side] : []))
+    .join(' and ')
 }
 
 // It is this process's own: whom it says it is can be believed.
@@ -100,8 +124,13 @@ function pushOf(sim: GmailSimulator): SimulatedPush {
       GMAIL_PUSH_AUDIENCE: audience,
       GMAIL_PUSH_SERVICE_ACCOUNT: serviceAccount,
       GMAIL_PUSH_CERTS_URL: `${sim.url}/oauth2/v3/certs`,
+      OUTLOOK_CLIENT_STATE: randomBytes(SECRET_BYTES).toString('base64url'),
     },
-    to: port => sim.pushes.set({ to: { url: `http://127.0.0.1:${port}/gmail/push`, audience, serviceAccount } }),
+    to(port) {
+      const url = `http://127.0.0.1:${port}`
+      sim.pushes.set({ to: { url: `${url}/gmail/push`, audience, serviceAccount } })
+      return { OUTLOOK_NOTIFICATION_URL: url }
+    },
   }
 }
 
@@ -127,12 +156,24 @@ async function configuredMailbox(mailboxes: Mailboxes, signal: AbortSignal): Pro
 }
 
 async function listSimulated(url: string, signal: AbortSignal): Promise<MailboxId[]> {
-  const answer = await fetch(`${url}/control/mailboxes`, { signal }).catch(() => undefined)
-  if (!answer?.ok)
+  const [gmail, outlook] = await Promise.all([
+    addressesAt(`${url}/control/mailboxes`, signal),
+    addressesAt(`${url}/control/graph/mailboxes`, signal),
+  ])
+  if (!gmail && !outlook) {
     throw new MailError(
       'misconfigured',
       `no simulator answers at ${url}: start it with \`mailsluice sim\`, or correct SIM_URL`,
     )
-  const mailboxes = (await answer.json()) as { address: string }[]
-  return mailboxes.map(({ address }) => parseMailboxId(`gmail:${address}`))
+  }
+  return [
+    ...(gmail ?? []).map(address => parseMailboxId(`gmail:${address}`)),
+    ...(outlook ?? []).map(address => parseMailboxId(`outlook:${address}`)),
+  ]
+}
+
+// Each simulator can have a port of its own, where the other is not.
+async function addressesAt(url: string, signal: AbortSignal): Promise<string[] | undefined> {
+  const answer = await fetch(url, { signal }).catch(() => undefined)
+  return answer?.ok ? ((await answer.json()) as { address: string }[]).map(({ address }) => address) : undefined
 }

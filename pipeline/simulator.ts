@@ -1,8 +1,8 @@
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
+import type { Provider } from '../shared/mailbox.ts'
 import { type Simulators, type SimulatorsOptions, startSimulators } from '../sim/both.ts'
 import { demoMailbox } from '../sim/demo.ts'
-
 import type { SimMailbox } from '../sim/mailbox.ts'
 import { loadMail } from '../sim/mbox.ts'
 import { providersSet } from './account-settings.ts'
@@ -16,13 +16,17 @@ export async function findSimulator(config: Config): Promise<string | undefined>
   return note?.url
 }
 
-/** Mailboxes by files or folders, which both simulators serve, and all else that they can be started with. */
+/** Mailboxes by files or folders, of Gmail where `outlook:` is not before them, and all else that simulators can be started with. */
 type SimulatorOptions = Omit<SimulatorsOptions, 'gmail' | 'graph'> & { mbox: readonly string[] }
 
-/** Starts simulators of Gmail and Graph with these mbox files or folders, or with the demo mailbox, and notes where they are for other commands. */
+/** Starts simulators of Gmail and Graph with these mbox files or folders, or each with the demo mailbox, and notes where they are for other commands. */
 export async function startSimulator(config: Config, { mbox, ...options }: SimulatorOptions): Promise<Simulators> {
-  const mailboxes = mbox.length > 0 ? await Promise.all(mbox.map(load)) : [demoMailbox()]
-  const both = { ...options, gmail: mailboxes, graph: mailboxes }
+  const sides = mbox.map(sideOf)
+  const load = (provider: Provider) =>
+    mbox.length > 0
+      ? Promise.all(sides.filter(side => side.provider === provider).map(({ path }) => loadFrom(path)))
+      : [demoMailbox()]
+  const both = { ...options, gmail: await load('gmail'), graph: await load('outlook') }
   const sims = await startSimulators(both).catch((error: NodeJS.ErrnoException & { port?: number }) => {
     const { port = options.port ?? 0 } = error
     const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
@@ -33,7 +37,12 @@ export async function startSimulator(config: Config, { mbox, ...options }: Simul
   return sims
 }
 
-async function load(path: string): Promise<SimMailbox> {
+function sideOf(text: string): { provider: Provider; path: string } {
+  const [, provider = 'gmail', path = text] = /^(gmail|outlook):(.+)$/.exec(text) ?? []
+  return { provider: provider as Provider, path }
+}
+
+async function loadFrom(path: string): Promise<SimMailbox> {
   try {
     return await loadMail(path)
   } catch (error) {

@@ -7,6 +7,7 @@ import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
 import { awaitRedis } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { type Gateway, startGateway } from './gateway/gateway.ts'
+import type { Keeper } from './keeper.ts'
 import { keeperOf } from './keeper-command.ts'
 import { createLog, type Log } from './log.ts'
 import { type MailSource, openMailSource } from './mail-source.ts'
@@ -44,13 +45,14 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
     const ready = await connectAll(office, { source, mailboxes, log, signal: options.signal })
     const stages = startStages(chosen(options.only), office, { mailboxes, log })
     const whole = !options.only && !options.once
-    const keeper = whole ? keeperOf(office, log, mailboxes) : undefined
+    let keeper: Keeper | undefined
     let gateway: Gateway | undefined
     try {
       if (whole) {
         const port = options.port ?? config.PORT
         gateway = await startGateway(office, { port, log: log.child({ stage: 'gateway' }) })
-        if (gateway.port !== undefined) source.push?.to(gateway.port)
+        const whereTo = gateway.port === undefined ? {} : source.push?.to(gateway.port)
+        keeper = keeperOf({ ...office, config: { ...office.config, ...whereTo } }, log, mailboxes)
       }
       return await syncAndStay(office, ready, { source, server, gateway, options })
     } finally {
