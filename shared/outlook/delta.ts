@@ -1,4 +1,4 @@
-import { asMailError, MailError } from '../error.ts'
+import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import type { Call } from '../mailbox.ts'
 import { errorOf, isNotFound } from './errors.ts'
@@ -30,40 +30,18 @@ export type Step = { from: NamedMark } & (
 const DAY_MS = 24 * 3_600_000
 const MOST_RESTARTS = 3
 
-/** Asks folders for a page each, all at once. */
-export function askAtOnce(
+/**
+ * Asks folders for a page each, in as few requests as may be, and before them for what `first` links to. Throws what is said of all of
+ * them.
+ */
+export async function askFolders(
   options: DeltaOptions,
-  marks: readonly NamedMark[],
-  scope: number | undefined,
-  call: Call,
-): Promise<Step[]> {
-  const { client, name, pageSize } = options
-  const doing = `a delta page of ${name}`
-  return Promise.all(
-    marks.map(async from => {
-      try {
-        const url = from.mark.link ?? startOf(options, from.mark.folder, scope)
-        const request = { url, headers: { prefer: pagesOf(pageSize) } }
-        const answer = await client.ask({ doing, call, kind: 'delta', units: 1 }, request)
-        return stepOf(options, from, answer, doing)
-      } catch (thrown) {
-        if (!(thrown instanceof MailError) || call.signal.aborted) throw thrown
-        return { from, step: 'refused' as const, error: asMailError(thrown) }
-      }
-    }),
-  )
-}
-
-/** Asks folders that were listed to their end what is new, and `first` before them, in as few requests as may be. */
-export async function askForNews(
-  options: DeltaOptions,
-  first: string | undefined,
-  marks: readonly NamedMark[],
+  { first, marks, scope }: { first: string | undefined; marks: readonly NamedMark[]; scope: number | undefined },
   call: Call,
 ): Promise<{ first: Answer | undefined; steps: Step[] }> {
-  const doing = `the news of ${options.name}`
+  const doing = `the changes of ${options.name}`
   const before = first === undefined ? [] : [first]
-  const urls = [...before, ...marks.map(({ mark }) => mark.link ?? '')]
+  const urls = [...before, ...marks.map(({ mark }) => mark.link ?? startOf(options, mark.folder, scope))]
   const prefer = pagesOf(options.pageSize)
   const answers = await askTogether(options, urls, { doing, call, kind: 'delta', prefer })
   return {

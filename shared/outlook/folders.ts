@@ -5,7 +5,7 @@ import type { Links } from '../links.ts'
 import type { Call } from '../mailbox.ts'
 import { errorOf } from './errors.ts'
 import { readDeltaPage } from './items.ts'
-import { IMMUTABLE_IDS, pagesOf } from './prefer.ts'
+import { pagesOf } from './prefer.ts'
 import { askTogether, type TogetherOptions } from './together.ts'
 
 /** The folders of a mailbox: each one's parent, which of them are the well-known ones, and the link to what will change about them. */
@@ -53,36 +53,50 @@ export async function knownFolders(links: Links): Promise<Folders | undefined> {
   }
 }
 
-/** Asks for all folders, and which of them are the well-known ones: one call for each 200 folders, and one. */
+/** Asks for all folders, and which of them are the well-known ones: one call, and another for each 200 folders more. What it finds is kept. */
 export async function findFolders(options: FolderOptions, call: Call): Promise<Folders> {
   const { name, user } = options
   const doing = `finding the folders of ${name}`
   const urls = WELL_KNOWN.map(one => `${user}/mailFolders/${one}?$select=id`)
-  const answers = await askTogether(options, urls, { doing, call, kind: 'batch', prefer: IMMUTABLE_IDS })
-  const wellKnown: Record<string, string> = {}
-  for (const [place, answer] of answers.entries()) {
-    const id = answer?.status === 200 ? withId.safeParse(answer.body).data?.id : undefined
-    if (id !== undefined) wellKnown[WELL_KNOWN[place] ?? ''] = id
-    // Not every mailbox has all of them; one that could not be asked for might be one to leave out.
-    else if (!answer || ![200, 400, 404].includes(answer.status))
-      throw answer ? errorOf(answer, doing, options) : lost(doing)
-  }
   const link = `${user}/mailFolders/delta?$select=displayName,parentFolderId`
-  return followFolders(options, { link, parents: {}, wellKnown }, call)
+  const prefer = pagesOf(FOLDERS_A_PAGE)
+  const answers = await askTogether(options, [...urls, link], { doing, call, kind: 'batch', prefer })
+  const wellKnown: Record<string, string> = {}
+  for (const [place, one] of WELL_KNOWN.entries()) {
+    const answer = answers[place]
+    const id = answer?.status === 200 ? withId.safeParse(answer.body).data?.id : undefined
+    if (id !== undefined) wellKnown[one] = id
+    // Not every mailbox has all of them; one that could not be asked for might be one to leave out.
+    else if (!answer || ![200, 400, 404].includes(answer.status)) throw refusal(options, answer, doing)
+  }
+  const all = answers[WELL_KNOWN.length]
+  if (all?.status !== 200) throw refusal(options, all, doing)
+  return follow(options, { link, parents: {}, wellKnown }, all, call)
 }
 
-/** Asks for what changed about the folders, to the end; all anew where Graph has forgotten. What it finds is kept. */
-export async function followFolders(options: FolderOptions, known: Folders, call: Call): Promise<Folders> {
+/**
+ * The folders by the answer to their own link, and to what it links to, to the end; all anew where Graph has forgotten. What is found is
+ * kept. `undefined` where they have to be asked for again.
+ */
+export async function foldersIn(
+  options: FolderOptions,
+  known: Folders,
+  answer: Answer | undefined,
+  call: Call,
+): Promise<Folders | undefined> {
+  if (answer?.status === 200) return follow(options, known, answer, call)
   const doing = `looking for folders of ${options.name}`
+  const error = answer && errorOf(answer, doing, { now: options.now, notFound: 'expired' })
+  return error?.kind === 'expired' ? findFolders(options, call) : undefined
+}
+
+async function follow(options: FolderOptions, known: Folders, first: Answer, call: Call): Promise<Folders> {
+  const doing = `looking for folders of ${options.name}`
+  const headers = { prefer: pagesOf(FOLDERS_A_PAGE) }
   let folders = known
+  let answer = first
   for (let pages = 0; pages < ENOUGH_PAGES; pages++) {
-    const request = { url: folders.link, headers: { prefer: pagesOf(FOLDERS_A_PAGE) } }
-    const answer = await options.client.ask({ doing, call, kind: 'delta', units: 1 }, request)
-    if (answer.status !== 200) {
-      const error = errorOf(answer, doing, { now: options.now, notFound: 'expired' })
-      if (error.kind === 'expired' && Object.keys(known.parents).length > 0) return findFolders(options, call)
-      throw error
-    }
+    if (answer.status !== 200) throw errorOf(answer, doing, options)
     const page = readDeltaPage(answer, doing)
     folders = withChanges(folders, page)
     if (page.later !== undefined) {
@@ -90,6 +104,7 @@ export async function followFolders(options: FolderOptions, known: Folders, call
       return folders
     }
     if (page.next === undefined) break
+    answer = await options.client.ask({ doing, call, kind: 'delta', units: 1 }, { url: page.next, headers })
   }
   throw new MailError('unavailable', `${doing}: the listing of folders does not end`)
 }
@@ -105,25 +120,6 @@ function withChanges(folders: Folders, page: ReturnType<typeof readDeltaPage>): 
     else parents[data.id] = data.parentFolderId ?? parents[data.id] ?? ''
   }
   return { ...folders, parents, link: page.later ?? page.next ?? folders.link }
-}
-
-/** The answer to the folders' own link when it was asked together with others: the folders now, or nothing where it has to be asked again. */
-export async function foldersIn(
-  options: FolderOptions,
-  known: Folders,
-  answer: Answer | undefined,
-  call: Call,
-): Promise<Folders | undefined> {
-  const doing = `looking for folders of ${options.name}`
-  if (answer?.status !== 200) {
-    const error = answer && errorOf(answer, doing, { now: options.now, notFound: 'expired' })
-    return error?.kind === 'expired' ? findFolders(options, call) : undefined
-  }
-  const page = readDeltaPage(answer, doing)
-  const folders = withChanges(known, page)
-  if (page.later === undefined) return followFolders(options, folders, call)
-  await options.links.keepFolders(JSON.stringify(folders))
-  return folders
 }
 
 /** The folders to be read, the inbox first: all but those that are left out and what is in them. */
@@ -159,6 +155,7 @@ export function bornLeftOut(before: Folders, now: Folders, skip: readonly string
   return born.some(folder => leftOutAt(now, folder, skip) !== undefined)
 }
 
-function lost(doing: string): MailError {
+function refusal(options: FolderOptions, answer: Answer | undefined, doing: string): MailError {
+  if (answer) return errorOf(answer, doing, options)
   return new MailError('unavailable', `${doing}: the answer does not mention one of them`)
 }

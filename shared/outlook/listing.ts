@@ -4,7 +4,7 @@ import type { LabelFilter } from '../filter.ts'
 import type { Call, Changes, Cursor, Page } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
 import { type Progress, readCursor, readPage, writeCursor, writePage } from './cursor.ts'
-import { askAtOnce, askForNews, type DeltaOptions, type Step } from './delta.ts'
+import { askFolders, type DeltaOptions, type Step } from './delta.ts'
 import { fetchMessages } from './fetch.ts'
 import {
   bornLeftOut,
@@ -36,6 +36,8 @@ interface UnderWay extends Omit<Progress, 'todo' | 'sweep'> {
 }
 
 type Found = Pick<Changes, 'ids' | 'gone' | 'labels'>
+// They become a window, which must fit into one entry of a stream.
+const MOST_MESSAGES = 2000
 const NOTHING: Found = { ids: [], gone: [], labels: [] }
 
 /**
@@ -91,18 +93,18 @@ async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean,
   return { ...found, overlaps: true, ...(after.doubt && !doubted ? { doubtful: true } : {}), ...rest(after) }
 }
 
-// Those that were listed to their end are asked together, and only then the others, page by page.
+// What is new is asked of many folders at once, for most have nothing; those that have something go on a few at a time.
 async function ask(options: ListingOptions, before: UnderWay, call: Call) {
   const { todo, foldersDue, scope } = before
+  const { batchSize, parallel, pageSize } = options
+  const most = Math.max(1, Math.floor(MOST_MESSAGES / pageSize))
   const ended = todo.filter(({ mark }) => mark.end && mark.link !== undefined)
-  if (!foldersDue && ended.length === 0) {
-    const steps = await askAtOnce(options, todo.slice(0, options.parallel), scope, call)
-    throwIfAllRefused(steps)
-    return { folders: {}, steps }
-  }
+  const isLook = foldersDue || ended.length > 0
+  const marks = isLook
+    ? ended.slice(0, Math.min((batchSize === 1 ? parallel : batchSize) - (foldersDue ? 1 : 0), most))
+    : todo.slice(0, Math.min(parallel, most))
   const link = foldersDue ? before.folders.link : undefined
-  const most = options.batchSize > 1 ? options.batchSize : options.parallel
-  const { first, steps } = await askForNews(options, link, ended.slice(0, most - (foldersDue ? 1 : 0)), call)
+  const { first, steps } = await askFolders(options, { first: link, marks, scope }, call)
   const folders = foldersDue ? await foldersIn(options, before.folders, first, call) : undefined
   if (!folders) throwIfAllRefused(steps)
   return { folders: folders ? { folders, foldersDue: false } : {}, steps }

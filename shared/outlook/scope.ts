@@ -11,6 +11,8 @@ const DAY_MS = 24 * 3_600_000
 const OVERLAP_MS = DAY_MS
 const MOST_A_PAGE = 1000
 const ENOUGH_PAGES = 50
+// So that one page is enough, as a rule.
+const LEFT_OUT_AMONG_THEM = 100
 
 const page = z.object({
   value: z
@@ -44,7 +46,8 @@ async function sinceNewest(
   call: Call,
 ): Promise<number | undefined> {
   const doing = `counting back the newest messages of ${name}`
-  const first = `${user}/messages?$select=receivedDateTime,parentFolderId&$orderby=receivedDateTime%20desc&$top=${Math.min(count, MOST_A_PAGE)}`
+  const top = Math.min(count + LEFT_OUT_AMONG_THEM, MOST_A_PAGE)
+  const first = `${user}/messages?$select=receivedDateTime,parentFolderId&$orderby=receivedDateTime%20desc&$top=${top}`
   let left = count
   let since: number | undefined
   let url: string | undefined = first

@@ -6,7 +6,7 @@ import { parseGraphBatch } from './batch.ts'
 import type { GraphClient } from './client.ts'
 import { errorOf, spentOn } from './errors.ts'
 
-/** How to ask for several things at once: as many as `batchSize` go in one batch, 20 at most; with 1 each goes alone. */
+/** How to ask for several things at once: as many as `batchSize` go in one batch, 20 at most; with 1 each goes alone, four at a time. */
 export interface TogetherOptions {
   client: GraphClient
   batchSize: number
@@ -28,17 +28,32 @@ export async function askTogether(
   { prefer, ...sending }: Omit<Sending, 'units'> & { prefer: string },
 ): Promise<(Answer | undefined)[]> {
   const answers: (Answer | undefined)[] = []
+  const askNext = batchSize === 1 ? askEach : askSome
   while (answers.length < urls.length) {
     try {
-      const left = urls.slice(answers.length, answers.length + Math.min(batchSize, MOST_A_BATCH))
-      answers.push(...(await askSome(left)))
+      const most = batchSize === 1 ? AT_ONCE : Math.min(batchSize, MOST_A_BATCH)
+      answers.push(...(await askNext(urls.slice(answers.length, answers.length + most))))
     } catch (thrown) {
       if (answers.length === 0 || !(thrown instanceof MailError) || sending.call.signal.aborted) throw thrown
-      const refused = thrown.kind === 'throttled' ? tooMany(thrown) : undefined
+      const refused = refusedIn(thrown)
       return [...answers, ...urls.slice(answers.length).map(() => refused)]
     }
   }
   return answers
+
+  // All of them, each by itself.
+  async function askEach(some: readonly string[]): Promise<(Answer | undefined)[]> {
+    const settled = await Promise.allSettled(some.map(askOne))
+    const refusals = settled.flatMap(one => (one.status === 'rejected' ? [one.reason as unknown] : []))
+    const [first] = refusals
+    const isForeign = refusals.some(reason => !(reason instanceof MailError))
+    if (first && (refusals.length === some.length || isForeign || sending.call.signal.aborted)) throw first
+    return settled.map(one => (one.status === 'fulfilled' ? one.value : refusedIn(one.reason)))
+  }
+
+  function askOne(url: string): Promise<Answer> {
+    return client.ask({ ...sending, units: 1 }, { url, headers: { prefer } })
+  }
 
   // Those at the front that may go now.
   async function askSome(some: readonly string[]): Promise<(Answer | undefined)[]> {
@@ -47,7 +62,7 @@ export async function askTogether(
     const alone = paths.indexOf(undefined)
     const together = paths.slice(0, alone < 0 ? paths.length : alone).flatMap(path => path ?? [])
     if (together.length < 2) {
-      return [await client.ask({ ...sending, units: 1 }, { url: first, headers: { prefer } })]
+      return [await askOne(first)]
     }
     const { call, doing } = sending
     const taken = await takeLeave(
@@ -83,7 +98,9 @@ export async function askTogether(
 }
 
 // What each would have been answered: to be asked to slow down is no failure of theirs, and says for how long.
-function tooMany({ retryAfterMs }: MailError): Answer {
+function refusedIn(thrown: unknown): Answer | undefined {
+  if (!(thrown instanceof MailError) || thrown.kind !== 'throttled') return undefined
+  const { retryAfterMs } = thrown
   return { status: 429, body: undefined, retryAfter: retryAfterMs === undefined ? undefined : `${retryAfterMs / 1000}` }
 }
 
