@@ -67,6 +67,13 @@ function stepOf({ now }: DeltaOptions, from: NamedMark, answer: Answer | undefin
   const link = next ?? later
   if (link === undefined)
     throw new MailError('unparsable', `${doing}: the page says neither what is next nor what is later`)
+  if (next !== undefined && next === from.mark.link) {
+    return {
+      from,
+      step: 'refused',
+      error: new MailError('unavailable', `${doing}: a page names itself as the next one`),
+    }
+  }
   // Nothing has changed: what is known is as good, until it grows old.
   if (items.length === 0 && end && next === undefined && now() - at < DAY_MS) {
     return { from, step: 'page', items, to: from.mark }

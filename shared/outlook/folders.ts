@@ -3,7 +3,7 @@ import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import type { Links } from '../links.ts'
 import type { Call } from '../mailbox.ts'
-import { errorOf } from './errors.ts'
+import { errorOf, type Judging } from './errors.ts'
 import { readDeltaPage } from './items.ts'
 import { pagesOf } from './prefer.ts'
 import { askTogether, type TogetherOptions } from './together.ts'
@@ -67,7 +67,7 @@ export async function findFolders(options: FolderOptions, call: Call): Promise<F
     const id = answer?.status === 200 ? withId.safeParse(answer.body).data?.id : undefined
     if (id !== undefined) wellKnown[one] = id
     // Not every mailbox has all of them; one that could not be asked for might be one to leave out.
-    else if (!answer || ![200, 400, 404].includes(answer.status)) throw refusal(options, answer, doing)
+    else if (!isAbsent(one, answer)) throw refusal(options, answer, doing)
   }
   const all = answers[WELL_KNOWN.length]
   if (all?.status !== 200) throw refusal(options, all, doing)
@@ -76,18 +76,18 @@ export async function findFolders(options: FolderOptions, call: Call): Promise<F
 
 /**
  * The folders by the answer to their own link, and to what it links to, to the end; all anew where Graph has forgotten. What is found is
- * kept. `undefined` where they have to be asked for again.
+ * kept. An error says why they have to be asked for again.
  */
 export async function foldersIn(
   options: FolderOptions,
   known: Folders,
   answer: Answer | undefined,
   call: Call,
-): Promise<Folders | undefined> {
+): Promise<Folders | MailError> {
   if (answer?.status === 200) return follow(options, known, answer, call)
   const doing = `looking for folders of ${options.name}`
-  const error = answer && errorOf(answer, doing, { now: options.now, notFound: 'expired' })
-  return error?.kind === 'expired' ? findFolders(options, call) : undefined
+  const error = refusal({ ...options, notFound: 'expired' }, answer, doing)
+  return error.kind === 'expired' ? findFolders(options, call) : error
 }
 
 async function follow(options: FolderOptions, known: Folders, first: Answer, call: Call): Promise<Folders> {
@@ -155,7 +155,12 @@ export function bornLeftOut(before: Folders, now: Folders, skip: readonly string
   return born.some(folder => leftOutAt(now, folder, skip) !== undefined)
 }
 
-function refusal(options: FolderOptions, answer: Answer | undefined, doing: string): MailError {
-  if (answer) return errorOf(answer, doing, options)
+// What is not read in any case may be forbidden as well.
+function isAbsent(name: string, answer: Answer | undefined): boolean {
+  return [400, 404, ...(NEVER_READ.includes(name) ? [403] : [])].includes(answer?.status ?? 0)
+}
+
+function refusal(judging: Judging, answer: Answer | undefined, doing: string): MailError {
+  if (answer) return errorOf(answer, doing, judging)
   return new MailError('unavailable', `${doing}: the answer does not mention one of them`)
 }

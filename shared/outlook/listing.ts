@@ -1,7 +1,7 @@
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import type { LabelFilter } from '../filter.ts'
-import type { Call, Changes, Cursor, Page } from '../mailbox.ts'
+import type { Call, Changes, Cursor, Listed, Page } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
 import { type Progress, readCursor, readPage, writeCursor, writePage } from './cursor.ts'
 import { askFolders, type DeltaOptions, type Step } from './delta.ts'
@@ -106,14 +106,15 @@ async function ask(options: ListingOptions, before: UnderWay, call: Call) {
   const link = foldersDue ? before.folders.link : undefined
   const { first, steps } = await askFolders(options, { first: link, marks, scope }, call)
   const folders = foldersDue ? await foldersIn(options, before.folders, first, call) : undefined
-  if (!folders) throwIfAllRefused(steps)
-  return { folders: folders ? { folders, foldersDue: false } : {}, steps }
+  throwIfAllRefused(steps, folders)
+  return { folders: folders && !(folders instanceof MailError) ? { folders, foldersDue: false } : {}, steps }
 }
 
-function throwIfAllRefused(steps: readonly Step[]): void {
-  const refusals = steps.flatMap(step => (step.step === 'refused' ? [step.error] : []))
+function throwIfAllRefused(steps: readonly Step[], folders?: Folders | MailError): void {
+  const answers = [...(folders ? [folders] : []), ...steps.map(step => (step.step === 'refused' ? step.error : step))]
+  const refusals = answers.flatMap(answer => (answer instanceof MailError ? [answer] : []))
   const worst = refusals.find(({ kind }) => kind !== 'throttled' && kind !== 'unavailable') ?? refusals[0]
-  if (worst && refusals.length === steps.length) throw worst
+  if (worst && refusals.length === answers.length) throw worst
   // What is no matter of time would be asked for ever.
   if (worst && worst.kind !== 'throttled' && worst.kind !== 'unavailable') throw worst
 }
@@ -177,19 +178,26 @@ async function complete(
   )
   const messages: Message[] = []
   const left: MessageId[] = []
+  const odd: Listed[] = []
   for (const [id, answer] of answers) {
     if (answer.outcome === 'ok') messages.push(answer.message)
     else if (answer.outcome === 'gone' || answer.outcome === 'filtered') left.push(id)
+    // One that cannot be had keeps no other: it is listed, to be given up by itself.
+    else if (answer.outcome === 'failed' && isPoison(answer.error)) odd.push({ id, thread: id })
     else if (answer.outcome === 'failed') throw answer.error
     else throw new MailError('throttled', `${options.name}: Microsoft asks to slow down`, answer)
   }
   return {
     ...told,
-    ids: [...told.ids, ...messages.map(message => listed(message, options.filter))],
+    ids: [...told.ids, ...messages.map(message => listed(message, options.filter)), ...odd],
     messages: [...told.messages, ...messages],
     left: [...told.left, ...left],
     gone: [],
   }
+}
+
+function isPoison({ kind }: MailError): boolean {
+  return kind === 'rejected' || kind === 'unparsable'
 }
 
 async function sweep(options: ListingOptions, progress: Progress, folders: Folders, call: Call): Promise<Changes> {

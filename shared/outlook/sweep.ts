@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MailError } from '../error.ts'
 import type { Call, Listed } from '../mailbox.ts'
 import { dateOf } from './delta.ts'
 import { errorOf } from './errors.ts'
@@ -33,6 +34,8 @@ export async function sweepPage(
   const answer = await client.ask({ doing, call, kind: 'list', units: 1 }, request)
   if (answer.status !== 200) throw errorOf(answer, doing, { now })
   const { value, '@odata.nextLink': next } = readBody(page, answer, doing)
+  if (next !== undefined && next === link)
+    throw new MailError('unavailable', `${doing}: a page names itself as the next one`)
   const there = value.filter(({ parentFolderId }) => leftOutAt(folders, parentFolderId ?? '', skip) === undefined)
   return { present: there.map(({ id, conversationId }) => ({ id, thread: conversationId ?? id })), next }
 }
