@@ -244,6 +244,23 @@ t.test(
   },
 )
 
+t.test('after a stray refusal all is ours again in ten minutes, however long the provider counts', async t => {
+  const { clock, quota } = ledger({ mailboxUnits: 10_000, windowMs: 10 * MINUTE_MS, requests: { first: 4, most: 4 } })
+  const stray = granted(t, await quota.reserve({ units: 20, requests: 4 }))
+  await stray.settle({ units: 20, refused: 'rate', retryAfterMs: 1000 })
+  clock.ms += 1000
+  await serve(t, quota, 1)
+  t.match(
+    await quota.reserve({ units: 9000, requests: 4 }),
+    { leave: 'fewer' },
+    'most of it is taken for spent by others',
+  )
+  clock.ms += 3 * MINUTE_MS
+  await serve(t, quota, 1000, 4)
+  clock.ms += 7 * MINUTE_MS + 5000
+  await serve(t, quota, 8800, 4)
+})
+
 t.test('a request counts as under way for as long as its answer may take', async t => {
   const { clock, quota } = ledger({ requests: { first: 4, most: 4 }, answerMs: 31_000 })
   granted(t, await quota.reserve({ units: 20, requests: 4 }))
