@@ -80,6 +80,8 @@ const SERVER = {
   bodyLimit: BODY_LIMIT_BYTES,
   exposeHeadRoutes: false,
   forceCloseConnections: true,
+  // Links are for the host that a client believes it asks.
+  trustProxy: true,
   routerOptions: { maxParamLength: 400 },
 }
 const CLAIMED =

@@ -2,7 +2,7 @@ import { type Understood, understand } from './answer.ts'
 import { answerParts, type BatchPart, type PartAnswer, readBatch } from './batch.ts'
 import type { GraphAnswer, GraphRequest } from './call.ts'
 import { badRequest, type GraphError } from './error.ts'
-import type { Serving } from './serving.ts'
+import { JSON_TYPE, type Serving } from './serving.ts'
 
 interface Running {
   origin: string
@@ -92,14 +92,17 @@ function inOrder(answers: readonly PartAnswer[], { world }: Serving): readonly P
 
 function render({ id, status, headers, body }: PartAnswer): object {
   const shown = Buffer.isBuffer(body) ? body.toString('base64') : body
+  const typed = shown === undefined ? {} : { 'content-type': JSON_TYPE }
+  const all = Object.entries({ 'cache-control': 'private', 'odata-version': '4.0', ...typed, ...headers })
   return {
     id,
     status,
-    headers: {
-      'cache-control': 'private',
-      ...headers,
-      ...(shown === undefined ? {} : { 'content-type': 'application/json' }),
-    },
+    // The names are spelt so there, and Microsoft's own client finds no others.
+    headers: Object.fromEntries(all.map(([name, value]) => [spelt(name), value])),
     ...(shown === undefined ? {} : { body: shown }),
   }
+}
+
+function spelt(name: string): string {
+  return name.replace(/(^|-)[a-z]/g, letter => letter.toUpperCase()).replace(/^Odata/, 'OData')
 }

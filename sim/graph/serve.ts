@@ -5,11 +5,10 @@ import { understand } from './answer.ts'
 import type { GraphAnswer, GraphRequest } from './call.ts'
 import { asGraphError, badRequest, errorBody, notFound } from './error.ts'
 import { runBatch } from './run-batch.ts'
-import type { Serving } from './serving.ts'
+import { JSON_TYPE, type Serving } from './serving.ts'
 import type { Striking } from './strike.ts'
 
 const BATCH = /^\/(v1\.0|beta)\/\$batch(\?|$)/i
-const JSON_TYPE = 'application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8'
 
 /**
  * Adds Graph to a server: requests under `/v1.0`, and batches of them. Each is counted, held to the limits, answered after the profile's

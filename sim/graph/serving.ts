@@ -4,6 +4,10 @@ import type { countCalls } from './calls.ts'
 import type { Striking } from './strike.ts'
 import type { Throttling } from './throttling.ts'
 
+/** The type of Graph's answers. */
+export const JSON_TYPE =
+  'application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8'
+
 /** What a Graph is served with. */
 export interface Serving {
   world: World

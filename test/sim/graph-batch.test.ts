@@ -23,7 +23,7 @@ t.test('a batch is answered with 200 whatever its parts are, each with its own h
   t.equal(status, 200)
   const byId = Object.fromEntries(body.responses.map(response => [response.id, response]))
   t.equal(byId.a?.body.id, id)
-  t.equal(byId.a?.headers['preference-applied'], IMMUTABLE)
+  t.equal(byId.a?.headers['Preference-Applied'], IMMUTABLE)
   t.not(byId.b?.body.id, id)
   t.equal(byId.c?.body.id, sim.mailbox(ADDRESS).folderId('inbox'))
   t.match(byId.d?.body['@odata.deltaLink'], new RegExp(`^${sim.url}/v1.0/me/`))

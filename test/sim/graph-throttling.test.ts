@@ -1,0 +1,86 @@
+import t from 'tap'
+import { until } from '../support/until.ts'
+import { ADDRESS, mailboxOf } from './client.ts'
+import { graphConnected } from './graph-client.ts'
+
+const many = (count: number) => ({
+  requests: Array.from({ length: count }, (_, id) => ({ id: `${id}`, method: 'GET', url: '/me/messages?$top=1' })),
+})
+const statuses = (body: { responses: { status: number }[] }) => body.responses.map(({ status }) => status)
+
+t.test('nothing is refused until limits are set, and everything is counted', async t => {
+  const { sim, ask } = await graphConnected(t, mailboxOf(2), { profile: 'live' })
+  await Promise.all(Array.from({ length: 30 }, () => ask('me/messages')))
+  await ask('$batch', { method: 'POST', json: many(20) })
+  const counts = sim.throttling.counts(ADDRESS)
+  t.match(counts, { requests: 50, refused: { concurrency: 0, requests: 0 }, inFlight: 0 })
+  t.ok(counts.peakConcurrent > 4)
+})
+
+t.test('four requests of a mailbox at a time are let in, and a batch is four of them', async t => {
+  const { sim, ask } = await graphConnected(t, mailboxOf(2), { profile: 'live', throttling: {} })
+  const answers = await Promise.all(Array.from({ length: 7 }, () => ask('me/messages')))
+  const refused = answers.filter(({ status }) => status === 429)
+  t.equal(refused.length, 3)
+  t.match(refused[0]?.body.error, { code: 'ApplicationThrottled', message: /MailboxConcurrency/ })
+  t.equal(refused[0]?.headers.get('retry-after'), '1')
+  t.equal(sim.throttling.counts(ADDRESS).peakConcurrent, 4)
+
+  t.same(new Set(statuses((await ask('$batch', { method: 'POST', json: many(20) })).body)), new Set([200]))
+  const [single, batch] = await Promise.all([ask('me/messages'), ask('$batch', { method: 'POST', json: many(20) })])
+  t.equal(single.status, 200)
+  t.equal(batch.status, 200)
+  t.equal(statuses(batch.body).filter(status => status === 429).length, 5, 'one of its four places was taken')
+  const throttled = batch.body.responses.find(({ status }) => status === 429)
+  t.match(throttled, { headers: { 'Retry-After': '1' }, body: { error: { code: 'ApplicationThrottled' } } })
+  const two = await Promise.all([1, 2].map(() => ask('$batch', { method: 'POST', json: many(4) })))
+  t.equal(two.flatMap(({ body }) => statuses(body)).filter(status => status === 200).length, 4)
+  t.equal(sim.throttling.counts(ADDRESS).inFlight, 0)
+})
+
+t.test(
+  'what is over the limit of ten minutes is refused, counts itself, and is let in when the time has come',
+  async t => {
+    let nowMs = Date.UTC(2026, 10, 1)
+    const { sim, ask } = await graphConnected(t, mailboxOf(2), {
+      now: () => nowMs,
+      throttling: { requests: 10 },
+      speed: 2,
+    })
+    const { body } = await ask('$batch', { method: 'POST', json: many(8) })
+    t.same(new Set(statuses(body)), new Set([200]))
+    nowMs += 1500
+    t.equal((await ask('me/messages')).status, 200)
+    t.equal((await ask('me/messages')).status, 200)
+    const refused = await ask('me/messages')
+    t.equal(refused.status, 429)
+    t.match(refused.body.error, { code: 'TooManyRequests', innerError: { code: '429', status: '429' } })
+    // Ten minutes take five, twice as fast; a refused request counts, so that two of the first eight have to go.
+    t.equal(refused.headers.get('retry-after'), '298.5')
+    sim.throttling.set({ requests: 10, retryAfter: 'date' })
+    t.equal((await ask('me/messages')).headers.get('retry-after'), new Date(nowMs + 299_000).toUTCString())
+    sim.throttling.set({ requests: 10, retryAfter: 'none' })
+    t.equal((await ask('me/messages')).headers.get('retry-after'), null)
+    nowMs += 298_500
+    t.equal((await ask('me/messages')).status, 200)
+    t.match(sim.throttling.counts(), { requests: 14, refused: { requests: 3 } })
+  },
+)
+
+t.test('a client that goes away leaves nothing in flight', async t => {
+  const { sim } = await graphConnected(t, mailboxOf(2), { profile: 'seed', throttling: {} })
+  const token = sim.tokens.access({ address: ADDRESS, scopes: ['Mail.Read'] })
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const gone = [
+    fetch(`${sim.url}/v1.0/me/messages`, { headers, signal: AbortSignal.timeout(100) }),
+    fetch(`${sim.url}/v1.0/$batch`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(many(3)),
+      signal: AbortSignal.timeout(100),
+    }),
+  ]
+  t.match(await Promise.allSettled(gone), [{ status: 'rejected' }, { status: 'rejected' }])
+  await until(() => sim.throttling.counts(ADDRESS).inFlight === 0, 'nothing is in flight')
+  t.equal(sim.throttling.counts(ADDRESS).peakConcurrent, 4)
+})
