@@ -63,7 +63,7 @@ export function understand(request: GraphRequest, { origin, world }: { origin: s
         quirks: world.quirks,
         random: world.random,
       }
-      checkScopes(found.route, scopes)
+      checkScopes(found.route.kind, scopes)
       return answered(found.route.answer(call), call)
     },
   }
@@ -74,7 +74,7 @@ async function subscription(
   { path, grant, origin, world }: { path: readonly string[]; grant: Grant; origin: string; world: World },
 ): Promise<GraphAnswer> {
   const { address, scopes } = grant
-  checkScopes({ kind: 'subscription', writes: false }, scopes)
+  checkScopes('subscription', scopes)
   const answer = await answerSubscription({
     method,
     path,
@@ -105,11 +105,12 @@ async function answered(answer: GraphAnswer | Promise<GraphAnswer>, { prefer }: 
   }
 }
 
-function checkScopes({ kind, writes }: { kind: CallKind; writes: boolean }, scopes: readonly string[]): void {
+function checkScopes(kind: CallKind, scopes: readonly string[]): void {
   if (kind === 'profile') return
-  const enough = writes
-    ? ['Mail.ReadWrite', 'Mail.ReadWrite.Shared']
-    : [...READING, 'Mail.ReadBasic', 'Mail.ReadBasic.All']
+  const enough =
+    kind === 'change'
+      ? ['Mail.ReadWrite', 'Mail.ReadWrite.Shared']
+      : [...READING, 'Mail.ReadBasic', 'Mail.ReadBasic.All']
   if (!scopes.some(scope => enough.includes(scope))) throw accessDenied()
 }
 

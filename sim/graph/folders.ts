@@ -18,7 +18,7 @@ export interface Folders {
 }
 
 // learn.microsoft.com/graph/api/resources/mailfolder; names are those of an English mailbox.
-const WELL_KNOWN: readonly [string, string, { hidden?: boolean }?][] = [
+const WELL_KNOWN: readonly [string, string, Partial<Folder>?][] = [
   ['msgfolderroot', 'Top of Information Store'],
   ['inbox', 'Inbox'],
   ['drafts', 'Drafts'],
@@ -29,7 +29,13 @@ const WELL_KNOWN: readonly [string, string, { hidden?: boolean }?][] = [
   ['outbox', 'Outbox'],
   ['conversationhistory', 'Conversation History'],
   ['syncissues', 'Sync Issues', { hidden: true }],
+  // Beside the root, in no list.
+  ['recoverableitemsdeletions', 'Deletions', { parent: undefined }],
+  ['searchfolders', 'Finder', { parent: undefined }],
 ]
+
+// Well-known, and not in every mailbox.
+const ABSENT = ['clutter', 'conflicts', 'localfailures', 'recoverableitemsroot', 'scheduled', 'serverfailures']
 
 /** The folders every mailbox has; `made` is told of each that comes to them later. */
 export function openFolders(ids: Ids, made: (folder: Folder) => void): Folders {
@@ -96,6 +102,8 @@ export function openFolders(ids: Ids, made: (folder: Folder) => void): Folders {
 export function folderNamed(folders: Folders, idOrName: string): Folder {
   const folder = folders.find(idOrName)
   if (folder) return folder
+  if (ABSENT.includes(idOrName.toLowerCase()))
+    throw new GraphError(404, 'ErrorFolderNotFound', 'The specified folder could not be found in the store.')
   if (/^[\w-]{80,}={0,2}$/.test(idOrName))
     throw new GraphError(
       404,

@@ -44,7 +44,7 @@ export async function getMime(call: Call): Promise<GraphAnswer> {
 }
 
 /** The message that the path names, by either of its ids; throws a 404 where there is none, a 400 for what cannot be an id. */
-function entryOf({ account, ids }: Call): Entry {
+export function entryOf({ account, ids }: Call): Entry {
   const id = ids.message ?? ''
   const entry = account.find(id)
   if (entry) return entry

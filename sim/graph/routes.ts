@@ -1,5 +1,6 @@
 import type { Call, GraphAnswer } from './call.ts'
 import type { CallKind } from './calls.ts'
+import { deleteMessage, moveMessage, updateMessage } from './changes.ts'
 import { folderDelta, getFolder, listFolders } from './folder-lists.ts'
 import { messageDelta } from './message-delta.ts'
 import { getMessage, getMime, listMessages } from './messages.ts'
@@ -11,8 +12,6 @@ export interface Route {
   /** Words in lower case, and the names of ids after a colon. */
   path: readonly string[]
   kind: CallKind
-  /** Whether it changes something. */
-  writes: boolean
   answer: (call: Call) => GraphAnswer | Promise<GraphAnswer>
 }
 
@@ -27,6 +26,9 @@ const ROUTES: readonly Route[] = [
   route('GET', 'messages', 'list', listMessages),
   route('GET', 'messages/:message', 'get', getMessage),
   route('GET', 'messages/:message/$value', 'get', getMime),
+  route('PATCH', 'messages/:message', 'change', updateMessage),
+  route('POST', 'messages/:message/move', 'change', moveMessage),
+  route('DELETE', 'messages/:message', 'change', deleteMessage),
 ]
 
 /** The route of a path below a mailbox, with the ids in it; `undefined` where there is none. */
@@ -48,6 +50,6 @@ export function routeOf(
   return undefined
 }
 
-function route(method: string, path: string, kind: CallKind, answer: Route['answer'], writes = false): Route {
-  return { method, path: path.split('/').filter(word => word !== ''), kind, answer, writes }
+function route(method: string, path: string, kind: CallKind, answer: Route['answer']): Route {
+  return { method, path: path.split('/').filter(word => word !== ''), kind, answer }
 }

@@ -140,6 +140,7 @@ function dataOf(
   const id = messageId(entry, account, { immutableIds, moves })
   const resource = `Users/${account.ids.user}/Messages/${id}`
   return {
+    id: randomUUID(),
     changeType,
     resource,
     resourceData: {
