@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Envelope } from '../../shared/envelope.ts'
 import type { Fact } from '../../shared/fact.ts'
 import type { Changes, Listed } from '../../shared/mailbox.ts'
+import type { Message } from '../../shared/message.ts'
 import type { Run } from '../../shared/stage.ts'
 import type { WatchEvent } from '../../shared/streams.ts'
 import { listIds } from '../../stages/list-ids.ts'
@@ -15,7 +16,10 @@ async function outcomeOf(
   page: NonNullable<WatchEvent['page']>,
   changes: Partial<Changes>,
   suspects: readonly Listed[] = [],
+  held: readonly Message[] = [],
 ) {
+  const put: Message[] = []
+  let suspected = 0
   const event: Envelope<WatchEvent> = {
     id: 'run/page/3',
     run: 'run',
@@ -36,15 +40,25 @@ async function outcomeOf(
       known: async (of: readonly Listed[]) =>
         new Set(of.filter(({ id }) => id.startsWith('known')).map(({ id }) => id)),
       suspects: async (_: string, limit: number) => suspects.slice(0, limit),
-      suspectAll: async () => undefined,
+      suspectAll: async () => {
+        suspected += 1
+      },
+      threadsOf: async (ids: readonly string[]) =>
+        new Map(ids.filter(id => id.startsWith('known')).map(id => [id, `t${id}`])),
     } as unknown as Run['ledger'],
-    cache: { get: async () => new Map(), put: async () => undefined, touch: async () => new Set() },
+    cache: {
+      get: async ids => new Map(held.filter(({ id }) => ids.includes(id)).map(message => [message.id, message])),
+      put: async messages => void put.push(...messages),
+      touch: async () => new Set(),
+    },
     call: { signal: new AbortController().signal, meter: () => undefined },
     task: { tokens: 1, promptVersion: '', model: '' },
     now: () => 0,
   }
   const { deliveries = [], facts = [] } = await listIds.handle({ mailbox: event.mailbox, items: [event] }, run)
   return {
+    put,
+    suspected,
     sent: deliveries.map(({ to, envelope }) => [to.name, envelope.id, envelope.body]),
     facts: facts.map(({ from: _, ...fact }) => fact as Omit<Fact, 'from'> & Record<string, unknown>),
     names: facts.map(({ fact }) => fact),
@@ -62,6 +76,7 @@ t.test('of a resync only what is not known is listed, and what is there is clear
   t.match(sent, [['message-ids', 'run/3/0', { id: 'new1', of: 1, window: '3' }]])
   t.match(facts, [
     { fact: 'window-opened', items: [{ id: 'new1' }] },
+    { fact: 'messages-seen', ids: ['known1', 'new1'], page: 3 },
     { fact: 'suspects-cleared', ids: ['known1', 'new1'] },
     { fact: 'page-listed' },
   ])
@@ -81,6 +96,66 @@ t.test('the cursor does not move before suspects are verified', async t => {
   ])
   const none = await outcomeOf(page, {})
   t.same([none.sent, none.names], [[], ['cursor-moved', 'page-listed']])
+})
+
+const message = (id: string, ...labels: string[]): Message => {
+  const person = { from: [], to: [], cc: [] }
+  return { id, thread: `t${id}`, labels, date: 0, subject: '', snippet: '', ...person }
+}
+
+t.test(
+  'messages that a page brings are kept; known ones make their thread another version where labels that matter changed',
+  async t => {
+    const messages = [
+      message('new1'),
+      message('known1', 'UNREAD'),
+      message('known2', 'Rome'),
+      message('known3', 'Rome'),
+      message('known4', 'Rome'),
+    ]
+    const { put, facts, sent } = await outcomeOf(
+      PLACE,
+      { ids: messages.map(({ id, thread }) => ({ id, thread })), messages, overlaps: true, next: 'y' },
+      [],
+      [message('known1'), message('known2', 'Oslo'), message('known3', 'Rome', 'STARRED')],
+    )
+    t.same(put, messages)
+    t.match(sent, [['message-ids', 'run/3/0', { id: 'new1' }]])
+    t.same(
+      facts.flatMap(({ fact, id }) => (fact === 'message-relabelled' ? [id] : [])),
+      ['known2', 'known4'],
+      'one that is not held any more may have had others',
+    )
+  },
+)
+
+t.test('what left is verified where it is known, unless the page has it as well', async t => {
+  const page = { ids: listed('known2', 'new1'), left: ['known1', 'known2', 'new2', 'held1'], overlaps: true, next: 'y' }
+  const { sent, facts } = await outcomeOf(PLACE, page, [], [message('held1')])
+  t.match(sent, [
+    ['missing-ids', 'run/verify:3/0', { id: 'known1', thread: 'tknown1', verify: true }],
+    ['missing-ids', 'run/verify:3/1', { id: 'held1', thread: 'theld1', verify: true }],
+    ['message-ids', 'run/3/0', { id: 'new1' }],
+  ])
+  t.match(facts[0], { fact: 'window-opened', window: 'verify:3', context: true })
+})
+
+t.test('known mail that is to be left out from now on is gone', async t => {
+  const { sent, facts } = await outcomeOf(PLACE, {
+    ids: [
+      { id: 'known1', thread: 'tknown1', filtered: 'labelled DRAFT' },
+      { id: 'new1', thread: 'tnew1', filtered: 'labelled DRAFT' },
+    ],
+    overlaps: true,
+    cursor: 'history:9',
+  })
+  t.match(facts[0], { fact: 'message-gone', id: 'known1', thread: 'tknown1' })
+  t.match(sent, [['message-ids', 'run/3/0', { id: 'new1', filtered: 'labelled DRAFT' }]])
+})
+
+t.test('where something was not told all that is known is suspected', async t => {
+  t.equal((await outcomeOf(PLACE, { doubtful: true, next: 'y' })).suspected, 1)
+  t.equal((await outcomeOf(PLACE, { next: 'y' })).suspected, 0)
 })
 
 t.test('as many suspects as fit on a page may not be all', async t => {
