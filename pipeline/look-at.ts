@@ -1,4 +1,5 @@
 import type { MailboxId } from '../shared/mailbox.ts'
+import type { MessageId } from '../shared/message.ts'
 import { type Arrival, takeIn } from '../shared/redis/arrivals.ts'
 import { namedRunId } from './identity.ts'
 import type { Office } from './wire.ts'
@@ -8,13 +9,16 @@ interface Reason {
   id: string
   at: number
   cause: 'push' | 'poll'
+  /** Messages that were named as new. */
+  created?: readonly MessageId[]
 }
 
 /** Has a mailbox looked at, of which no more is known than that it may have changed; once however often it is asked for this reason. */
 export function lookAt(
   { redis, keys, now }: Pick<Office, 'redis' | 'keys' | 'now'>,
   mailbox: MailboxId,
-  { id, at, cause }: Reason,
+  { id, at, cause, created = [] }: Reason,
 ): Promise<Arrival> {
-  return takeIn(redis, keys, { id, mailbox, run: namedRunId(at, id), body: { cause }, stale: false }, now())
+  const body = { cause, ...(created.length > 0 ? { created: [...created] } : {}) }
+  return takeIn(redis, keys, { id, mailbox, run: namedRunId(at, id), body, stale: false }, now())
 }

@@ -20,9 +20,14 @@ const inWindow = (body: { window: string; of: number }) => ({ group: body.window
 
 // The streams, in the order mail flows through them.
 
+/** How many new messages a watch event names at most; it need not name any. */
+export const MOST_CREATED = 50
+
 const watchEvent = z.object({
   cause: z.enum(['push', 'poll', 'request', 'first-sync', 'coalesced', 'page']),
   historyId: z.string().optional(),
+  /** Messages that a notification named as new. */
+  created: z.array(z.string()).max(MOST_CREATED).optional(),
   page: z
     .object({
       token: z.string(),

@@ -1,4 +1,4 @@
-import { lookAgain, newestAnnounced } from '../shared/announced.ts'
+import { lookAgain, newestAnnounced, notFoundYet } from '../shared/announced.ts'
 import { followChanges } from '../shared/changes.ts'
 import { askVerification, joined } from '../shared/context.ts'
 import type { Envelope, Lane } from '../shared/envelope.ts'
@@ -41,7 +41,7 @@ async function startRun(events: readonly Event[], run: Run): Promise<Outcome<Wat
     if (!begun) continue
     const { cursor, synced, ...rest } = begun
     const since = cursor ?? (await run.mailbox.open(run.call)).cursor
-    return listPage(event, synced ? 'live' : 'bulk', { ...rest, since, from: cursor ?? '', window: 1 }, run)
+    return listPage(event, synced ? 'live' : 'bulk', { ...rest, since, from: cursor ?? '', window: 1 }, run, events)
   }
   return {}
 }
@@ -51,10 +51,17 @@ function goOn(item: Event, place: Place, run: Run): Promise<Outcome<WatchEvent>>
   return verifyThen === undefined ? listPage(item, item.lane, place, run) : verify(item, place, verifyThen, run)
 }
 
-async function listPage(item: Event, lane: Lane, place: Place, run: Run): Promise<Outcome<WatchEvent>> {
+async function listPage(
+  item: Event,
+  lane: Lane,
+  place: Place,
+  run: Run,
+  events: readonly Event[] = [],
+): Promise<Outcome<WatchEvent>> {
   const { since, syncedAt, window, announced, begunAt } = place
   const changes = await run.mailbox.changes(since, place.token, run.call)
-  const again = lookAgain(item, changes, { announced, begunAt, now: run.now() })
+  const lacking = await notFoundYet(events, changes, run)
+  const again = lookAgain(item, changes, { announced, lacking, begunAt, now: run.now() })
   if (again?.failed) return again
   if (changes.reset) {
     // What came since the cursor last moved is listed, however much it is; what went meanwhile is found by what is there.

@@ -10,6 +10,7 @@ import {
 } from '../../shared/outlook/notification.ts'
 import { countUnknown } from '../../shared/redis/arrivals.ts'
 import { type Due, markDue, subscribersOf } from '../../shared/redis/subscriptions.ts'
+import { MOST_CREATED } from '../../shared/streams.ts'
 import type { Log } from '../log.ts'
 import { OUTLOOK_PATHS } from '../outlook-notify.ts'
 import type { Office } from '../wire.ts'
@@ -131,7 +132,8 @@ export function addOutlookPush(app: FastifyInstance, options: OutlookPushOptions
     if (notifications.every(({ lifecycle = '' }) => REMEDIES.get(lifecycle) === 'renew')) return
     // Where others could be the same word for word, a look too many costs a call; a look too few would lose mail.
     const name = nameOfNotifications(notifications) ?? randomUUID()
-    await reception.look(mailbox, `outlook:${name}`)
+    const created = [...new Set(notifications.flatMap(one => one.created ?? []))].slice(0, MOST_CREATED)
+    await reception.look(mailbox, `outlook:${name}`, created)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { MailError } from '../../shared/error.ts'
 import { isBeyond, type Notification } from '../../shared/gmail/notification.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
+import type { MessageId } from '../../shared/message.ts'
 import { type Arrival, takeIn } from '../../shared/redis/arrivals.ts'
 import { buryNotification } from '../../shared/redis/intake.ts'
 import { namedRunId } from '../identity.ts'
@@ -12,8 +13,8 @@ import type { Office } from '../wire.ts'
 export interface Reception {
   /** Once however often it comes with this id; `at` is when it was first heard of (ms since 1970). */
   take(notification: Notification, from: { id: string; at: number }): Promise<Arrival>
-  /** Has a mailbox looked at, of which no more was said than that it changed; once however often it comes with this id. */
-  look(mailbox: MailboxId, id: string): Promise<Arrival>
+  /** Has a mailbox looked at, of which no more was said than that it changed, or that these messages are new; once however often it comes with this id. */
+  look(mailbox: MailboxId, id: string, created?: readonly MessageId[]): Promise<Arrival>
   /** One that cannot be read, kept with its fields among the dead letters. */
   bury(fields: Readonly<Record<string, string>>, error: MailError, entryId?: string): Promise<void>
 }
@@ -36,8 +37,8 @@ export function openReception(office: Office, log: Log): Reception {
       return arrival
     },
 
-    async look(mailbox, id) {
-      const arrival = await lookAt(office, mailbox, { id, at: now(), cause: 'push' })
+    async look(mailbox, id, created = []) {
+      const arrival = await lookAt(office, mailbox, { id, at: now(), cause: 'push', created })
       log.debug({ mailbox, arrival }, 'a notification came in')
       if (arrival === 'unknown') tellOfUnknown(mailbox)
       return arrival

@@ -9,6 +9,8 @@ export interface GraphNotification {
   clientState: string
   /** What became of the subscription, where it is about that; a word that is not known yet stays as it is. */
   lifecycle?: string | undefined
+  /** The message that is new, where it is about one. */
+  created?: string | undefined
   /** What tells it from all that came before and will come; `undefined` where a later one could be the same word for word. */
   trait?: string | undefined
 }
@@ -34,6 +36,7 @@ const item = z
       subscriptionId,
       clientState: clientState ?? '',
       lifecycle: lifecycleEvent ?? undefined,
+      created: (changeType === 'created' && resourceData?.id) || undefined,
       // A subscription can miss something twice, in the very same words.
       trait:
         version && !lifecycleEvent

@@ -18,6 +18,7 @@ export const ANA: MailboxId = 'gmail:ana@example.com'
 /** The whole pipeline in the test's process, over a real Redis and a mailbox of the test's choice. */
 export interface TestPipeline {
   office: Office
+  mailbox: Mailbox
   /** Asks for a sync of its mailbox. */
   request(): Promise<string>
   /** Waits until nothing is under way any more; the newest run first. */
@@ -64,6 +65,7 @@ export async function startPipeline(
 
   const pipeline: TestPipeline = {
     office,
+    mailbox,
     request: () => requestSync(office, id),
     start,
 
