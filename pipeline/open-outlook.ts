@@ -6,11 +6,19 @@ import { subscriptionMemory } from '../shared/redis/subscriptions.ts'
 import type { AccessTokens } from '../shared/tokens.ts'
 import type { Store } from './account-of.ts'
 import { isReadByApplication } from './account-settings.ts'
+import type { Log } from './log.ts'
 import { notifyingOf } from './outlook-notify.ts'
 
 const MICROSOFT = 'https://graph.microsoft.com'
-/** So many requests of a mailbox Graph answers at a time (learn.microsoft.com/graph/throttling-limits#outlook-service-limits). */
-export const MOST_PARALLEL_PAGES = 4
+// So many requests of a mailbox Graph answers at a time (learn.microsoft.com/graph/throttling-limits#outlook-service-limits).
+const MOST_PARALLEL_PAGES = 4
+
+/** Says that more folders are to be asked at a time than Microsoft allows, where that is so, and what is done instead. */
+export function tellOfCap({ OUTLOOK_MAX_PARALLEL_PAGES: pages }: Config, log: Log): void {
+  if (pages <= MOST_PARALLEL_PAGES) return
+  const why = `Microsoft answers ${MOST_PARALLEL_PAGES} requests of a mailbox at a time`
+  log.warn(`OUTLOOK_MAX_PARALLEL_PAGES is ${pages}, and is taken as ${MOST_PARALLEL_PAGES}: ${why}`)
+}
 
 /** One mailbox at Microsoft or at a simulator, with access tokens of this source; what its cursors name, and its subscription, are kept in the store. */
 export function openOutlook(

@@ -1,5 +1,5 @@
 import Table from 'cli-table3'
-import { CALL_KINDS, type CallKind } from '../shared/mailbox.ts'
+import { CALL_KINDS, type CallKind, type MailboxId, providerOf } from '../shared/mailbox.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
 import { FATES, type Fate } from '../shared/streams.ts'
 
@@ -84,7 +84,7 @@ export function summaryTable(runs: readonly RunRecord[], summary: Summary): stri
       state,
     ])
   }
-  return `${table.toString()}\n${verdict(summary)}`
+  return `${table.toString()}\n${verdict(runs, summary)}`
 }
 
 /** How many provider calls a run made. */
@@ -92,11 +92,17 @@ export function callsOf(run: RunRecord): number {
   return CALL_KINDS.reduce((sum, kind) => sum + run.calls[kind], 0)
 }
 
-function verdict({ messages, fates, calls, tasks, units, saved }: Summary): string {
+// Where listings bring the messages, others ask for each all the same.
+function oneByOne({ mailbox, calls, fates }: RunRecord): number {
+  const brought = providerOf(mailbox as MailboxId) === 'outlook' ? fates.cached : 0
+  return calls.list + calls.history + calls.delta + fates.fetched + fates.gone + brought
+}
+
+function verdict(runs: readonly RunRecord[], { messages, calls, tasks, units, saved }: Summary): string {
   const made = Object.values(calls).reduce((sum, count) => sum + count, 0)
   if (messages === 0) return `Nothing new, for ${count(made, 'provider call')}.`
-  const oneByOne = calls.list + calls.history + calls.delta + fates.fetched + fates.gone
-  const instead = oneByOne > made ? ` instead of ${oneByOne}` : ''
+  const others = runs.reduce((sum, run) => sum + oneByOne(run), 0)
+  const instead = others > made ? ` instead of ${others}` : ''
   const cheaper =
     saved > 0 ? ` and ${count(units, 'unit')} of quota instead of ${(units + saved).toLocaleString('en')}` : ''
   return `${count(messages, 'message')} became ${count(tasks, 'analysis task')}, with ${count(made, 'provider call')}${instead}${cheaper}.`

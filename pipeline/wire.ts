@@ -14,6 +14,7 @@ import { withBackpressure } from './backpressure.ts'
 import { createGuards } from './guards.ts'
 import { consumerName, deadOnThisHost, newRunId } from './identity.ts'
 import type { Log } from './log.ts'
+import { tellOfCap } from './open-outlook.ts'
 import type { Mailboxes } from './providers.ts'
 import { openQuotas, type Quotas } from './quotas.ts'
 import { type RunningStage, runStage } from './run-stage.ts'
@@ -61,6 +62,7 @@ export function startStages(
   const [firstStage] = STAGES
   const { quotas = openQuotas(office) } = options
   const guardOf = createGuards(office, options.log)
+  if (firstStage && stages.includes(firstStage)) tellOfCap(config, options.log)
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const alone = oneAtATime()
   const running = stages.map(stage => {
