@@ -4,7 +4,14 @@ import { encode } from 'html-entities'
 import { consentPage, errorPage } from '../consent.ts'
 import { isRedirect } from '../pkce.ts'
 import { permissionsIn } from './grant.ts'
-import type { GraphConsent } from './oauth.ts'
+
+/** How people and administrators treat programs, here settings. */
+export interface GraphConsent {
+  /** Consent is given at once, for the mailbox of `login_hint`, else for the first, without a page. */
+  auto: boolean
+  /** The secret that programs have to show; any will do where it is `undefined`. */
+  clientSecret: string | undefined
+}
 
 /** What a person consented to, until the code for it is redeemed. */
 export interface Code {

@@ -2,20 +2,12 @@ import type { FastifyInstance } from 'fastify'
 import { challengeOf } from '../pkce.ts'
 import type { Signer } from '../signing.ts'
 import { type AadError, aadAnswer, isRefusal, refusal } from './aad-error.ts'
-import { addAuthorize, type Code, subjectOf } from './authorize.ts'
+import { addAuthorize, type Code, type GraphConsent, subjectOf } from './authorize.ts'
 import type { countCalls } from './calls.ts'
 import { addDiscovery, ISSUER, isAlias, TENANT_ID } from './discovery.ts'
 import { asksFor, permissionsIn, scopeAnswered, within } from './grant.ts'
 import { idsOf } from './ids.ts'
 import type { PersonalGrant, RefreshProblem, Tokens } from './token.ts'
-
-/** How people and administrators treat programs, here settings. */
-export interface GraphConsent {
-  /** Consent is given at once, for the mailbox of `login_hint`, else for the first, without a page. */
-  auto: boolean
-  /** The secret that programs have to show; any will do where it is `undefined`. */
-  clientSecret: string | undefined
-}
 
 interface Options {
   tokens: Tokens

@@ -86,6 +86,8 @@ t.test('by usual ids a move is one id gone and another come; by immutable ids it
   const box = sim.mailbox(ADDRESS)
   box.move('archive', id)
   box.move('inbox', id)
+  box.mark(id, { flagged: true })
+  t.not(box.usualId(id), usual.items[0]?.id)
   t.same(
     (await all(immutable.deltaLink, IMMUTABLE)).items.map(item => [item.id, '@removed' in item]),
     [[id, false]],
@@ -106,12 +108,18 @@ t.test('a folder that changes between the pages of a round converges with the ne
   const known = new Map<string, string>()
   const first = await ask(DELTA, { prefer })
   applied(known, first.body.value)
-  const [, seen = '', , , , , unseen = '', other = ''] = box.ids()
-  box.delete(seen)
+  const [, seen = '', alsoSeen = '', , , , unseen = '', other = ''] = box.ids()
+  box.delete(seen, alsoSeen)
+  const waiting = box.ids().slice(3)
   box.delete(unseen)
   box.mark(other, { isRead: false })
   sim.deliver(ADDRESS, mail('between'))
   const rest = await pagesOf(ask, first.body['@odata.nextLink'] ?? '', prefer)
+  t.same(
+    rest.items.map(({ id }) => id),
+    waiting.filter(id => id !== unseen),
+    'nothing is passed over',
+  )
   applied(known, rest.items)
   const { items, deltaLink } = await all(rest.deltaLink, prefer)
   applied(known, items)
@@ -152,6 +160,8 @@ t.test('a token that is too old is answered with 410, one that was never given o
   const { sim, ask, all } = await graphConnected(t, mailboxOf(3))
   const inbox = await all(DELTA)
   const archive = await all('me/mailFolders/archive/messages/delta')
+  const swapped = archive.deltaLink.replace(/mailfolders\('[^']+'\)/, "mailfolders('inbox')")
+  t.equal((await ask(swapped)).status, 410, 'a token is of one folder')
   sim.mailbox(ADDRESS).expireDelta('inbox')
   const gone = await ask(inbox.deltaLink)
   t.equal(gone.status, 410)
@@ -163,8 +173,6 @@ t.test('a token that is too old is answered with 410, one that was never given o
   const made = await ask(`${INBOX}?$deltatoken=abc`)
   t.equal(made.status, 400)
   t.equal(made.body.error.code, 'ErrorInvalidUrlQuery')
-  const swapped = archive.deltaLink.replace(/mailfolders\('[^']+'\)/, "mailfolders('inbox')")
-  t.equal((await ask(swapped)).status, 410, 'a token is of one folder')
 })
 
 t.test('what is not simulated in a delta is refused', async t => {
@@ -215,10 +223,22 @@ t.test('folders have a delta of their own', async t => {
     ],
   )
   t.same((await all(third.deltaLink)).items, [])
+  for (const [folder, name] of [
+    ['Projects', 'Plans'],
+    [rome, 'Rome'],
+    ['Plans', 'Projects'],
+  ] as const)
+    box.renameFolder(folder, name)
+  const renamed = await all(third.deltaLink, 'odata.maxpagesize=1')
+  t.same(
+    renamed.items.map(({ displayName }) => displayName),
+    ['Rome', 'Projects'],
+    'once each, the latest change last',
+  )
   sim.quirks.countChanges = true
   sim.deliver(ADDRESS, mail('counted'))
   t.same(
-    (await all(third.deltaLink)).items.map(({ displayName, totalItemCount }) => [displayName, totalItemCount]),
+    (await all(renamed.deltaLink)).items.map(({ displayName, totalItemCount }) => [displayName, totalItemCount]),
     [['Inbox', 4]],
   )
 })
