@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Entry, Folder } from './entry.ts'
 
 /** What happened to a message: it came, its read flag changed, something else of it did, it was moved out of `folder`, it was deleted from there. */
@@ -31,6 +32,8 @@ export interface ChangeLog<Change> {
 
 /** The numbers of a mailbox's changes. */
 export interface Sequence {
+  /** Another for each life of the simulator: its numbers begin anew. */
+  epoch: string
   current(): number
   next(): number
 }
@@ -39,6 +42,7 @@ export interface Sequence {
 export function createSequence(): Sequence {
   let last = 0
   return {
+    epoch: randomUUID(),
     current: () => last,
     next() {
       last += 1

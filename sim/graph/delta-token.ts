@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { Account } from './account.ts'
+import type { Folder } from './entry.ts'
 import { badRequest, GraphError } from './error.ts'
 
 const stateSchema = z.strictObject({
@@ -6,6 +8,7 @@ const stateSchema = z.strictObject({
   folder: z.number().int().optional(),
   /** How often deltas had been made invalid when the round began. */
   generation: z.number().int(),
+  epoch: z.string(),
   select: z.array(z.string()).optional(),
   filter: z.string().optional(),
   hidden: z.boolean().optional(),
@@ -45,6 +48,26 @@ export function readToken(query: URLSearchParams): DeltaState | undefined {
     state ? `The parameters beside ${kind} are part of it and cannot be given again.` : `The ${kind} is malformed.`,
     'ErrorInvalidUrlQuery',
   )
+}
+
+/** Where a round begins: nothing of it was listed, and the changes up to now are part of what is there. */
+export function beginning({ generations, sequence }: Account, folder: Folder | undefined): DeltaState {
+  return {
+    first: true,
+    ...(folder ? { folder: folder.index } : {}),
+    generation: generations.of(folder),
+    epoch: sequence.epoch,
+    since: sequence.current(),
+  }
+}
+
+/**
+ * Throws a 410 for a token that was made invalid, is of another folder, or was given out by a simulator that is no more, unless nothing
+ * had changed until then: the same mailbox loaded again is the same.
+ */
+export function checkState(state: DeltaState, { generations, sequence }: Account, folder: Folder | undefined): void {
+  const lost = state.epoch !== sequence.epoch && state.since > 0
+  if (lost || state.folder !== folder?.index || state.generation < generations.of(folder)) throw syncStateGone()
 }
 
 /** 410: the token is too old, the folder has to be listed anew. */

@@ -1,5 +1,5 @@
 import type { Call, GraphAnswer } from './call.ts'
-import { type DeltaState, readToken, syncStateGone, tokenParameter } from './delta-token.ts'
+import { beginning, checkState, type DeltaState, readToken, tokenParameter } from './delta-token.ts'
 import type { Folder } from './entry.ts'
 import { FOLDER_PROPERTIES, renderFolder } from './folder.ts'
 import { folderNamed } from './folders.ts'
@@ -44,12 +44,7 @@ export function getFolder(call: Call): GraphAnswer {
 export function folderDelta(call: Call): GraphAnswer {
   const { account, query, prefer, origin } = call
   const state = readToken(query) ?? begin(call)
-  if (
-    state.folder !== undefined ||
-    state.generation < account.generations.of(undefined) ||
-    state.since > account.sequence.current()
-  )
-    throw syncStateGone()
+  checkState(state, account, undefined)
   const size = prefer.pageSize ?? DEFAULT_PAGE
   const folders = state.first ? present(call, state) : changed(call, state)
   // Both lists only grow at their ends while they are gone through, or lose what then comes as removed.
@@ -83,9 +78,7 @@ function begin({ account, query }: Call): DeltaState {
   allowOnly(query, ['$select', HIDDEN])
   const select = selected(query, FOLDER_PROPERTIES, TYPE)
   return {
-    first: true,
-    generation: account.generations.of(undefined),
-    since: account.sequence.current(),
+    ...beginning(account, undefined),
     ...(select ? { select: [...select] } : {}),
     ...(query.get(HIDDEN) === 'true' ? { hidden: true } : {}),
   }

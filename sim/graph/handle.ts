@@ -1,6 +1,6 @@
 import type { Account } from './account.ts'
 import type { Entry, Folder, MarkChange } from './entry.ts'
-import { GraphError } from './error.ts'
+import { badRequest, GraphError } from './error.ts'
 
 /** How a mail is delivered: to a folder (id, well-known name, or a path of names), or as its Gmail labels say; when it was received (ms since 1970). */
 export interface GraphDelivery {
@@ -25,7 +25,7 @@ export interface GraphHandle {
   createFolder(path: string): string
   renameFolder(folder: string, displayName: string): void
   moveFolder(folder: string, parent: string): void
-  /** Deletes a folder for ever, with all that is in it. */
+  /** Deletes a folder for ever, with all that is in it; throws for one that every mailbox has. */
   deleteFolder(folder: string): void
   /** The id of a folder. */
   folderId(folder: string): string
@@ -75,8 +75,18 @@ export function openHandle(account: Account, now: () => number): GraphHandle {
     },
     createFolder: path => made(path).id,
     renameFolder: (folder, displayName) => account.renameFolder(existing(folder), displayName),
-    moveFolder: (folder, parent) => account.moveFolder(existing(folder), existing(parent)),
-    deleteFolder: folder => account.removeFolder(existing(folder)),
+    moveFolder(named, parent) {
+      const [folder, to] = [existing(named), existing(parent)]
+      for (let above: Folder | undefined = to; above; above = above.parent)
+        if (above === folder) throw badRequest('A folder cannot be moved into itself.', 'ErrorMoveCopyFailed')
+      account.moveFolder(folder, to)
+    },
+    deleteFolder(named) {
+      const folder = existing(named)
+      if (folder.wellKnown !== undefined)
+        throw badRequest('Distinguished folders cannot be deleted.', 'ErrorDeleteDistinguishedFolder')
+      account.removeFolder(folder)
+    },
     folderId: folder => existing(folder).id,
     expireDelta: folder => account.generations.expire(folder === undefined ? undefined : existing(folder)),
   }

@@ -1,6 +1,6 @@
 import type { Call, GraphAnswer } from './call.ts'
 import { type DeltaItem, firstRound, laterRound } from './delta-round.ts'
-import { type DeltaState, readToken, syncStateGone, tokenParameter } from './delta-token.ts'
+import { beginning, checkState, type DeltaState, readToken, tokenParameter } from './delta-token.ts'
 import type { Folder } from './entry.ts'
 import { notSimulated } from './error.ts'
 import { folderNamed } from './folders.ts'
@@ -16,9 +16,7 @@ export async function messageDelta(call: Call): Promise<GraphAnswer> {
   const { account, query, ids, prefer, quirks, origin } = call
   const folder = folderNamed(account.folders, ids.folder ?? '')
   const state = readToken(query) ?? begin(call, folder)
-  const generation = account.generations.of(folder)
-  if (state.folder !== folder.index || state.generation < generation || state.since > account.sequence.current())
-    throw syncStateGone()
+  checkState(state, account, folder)
 
   const path = `mailfolders('${folder.id}')/messages/delta`
   const context = { '@odata.context': `${origin}/v1.0/$metadata#Collection(message)` }
@@ -56,10 +54,7 @@ function begin({ account, query }: Call, folder: Folder): DeltaState {
   if (query.has('$orderby') && oldestFirst(query))
     throw notSimulated('A delta in any other order than receivedDateTime desc')
   return {
-    first: true,
-    folder: folder.index,
-    generation: account.generations.of(folder),
-    since: account.sequence.current(),
+    ...beginning(account, folder),
     ...(select ? { select: [...select] } : {}),
     ...(filter ? { filter } : {}),
   }

@@ -17,7 +17,7 @@ export interface Asking {
 type Property = (entry: Entry, has: { account: Account; asking: Asking; content: Content }) => unknown
 
 const PREVIEW_CHARACTERS = 255
-const OF_BODIES = ['body', 'bodyPreview', 'uniqueBody']
+const OF_BODIES = ['body', 'bodyPreview']
 
 // What is answered without the mail itself being read.
 const PLAIN: Readonly<Record<string, (entry: Entry, account: Account) => unknown>> = {

@@ -5,6 +5,17 @@ import { badRequest, notSimulated } from './error.ts'
 export type Filter = (entry: Entry) => boolean
 
 const MOST_ITEMS = 1000
+// What messages and folders have, too.
+const OTHERS = [
+  'attachments',
+  'conversationIndex',
+  'extensions',
+  'isDeliveryReceiptRequested',
+  'isReadReceiptRequested',
+  'sizeInBytes',
+  'uniqueBody',
+  'webLink',
+]
 const NUMBER = /^\d{1,9}$/
 const SECONDS = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,7})?)?(Z|[+-]\d\d:\d\d)$/
 
@@ -32,6 +43,7 @@ export function selected(
   return text.split(',').map(name => {
     const asked = name.trim()
     const known = properties.find(property => property.toLowerCase() === asked.toLowerCase())
+    if (known === undefined && OTHERS.includes(asked)) throw notSimulated(`The property ${asked}`)
     if (known === undefined)
       throw badRequest(`Could not find a property named '${asked}' on type '${type}'.`, 'RequestBroker--ParseUri')
     return known

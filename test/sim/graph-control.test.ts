@@ -59,6 +59,8 @@ t.test('other processes see mailboxes, deliver to them and change them over HTTP
   ] as const)
     t.equal((await control(method, path, json)).status, 404, path)
   t.equal((await control('POST', `/${ADDRESS}/lifecycle?event=odd`)).status, 400)
+  t.equal((await control('DELETE', `/${ADDRESS}/folders/inbox`)).status, 400, 'every mailbox has one')
+  t.equal((await control('PATCH', `/${ADDRESS}/folders/archive`, { parent: 'archive' })).status, 400)
   t.equal((await control('PATCH', `/${ADDRESS}/messages/x`, { read: true })).status, 400)
 })
 

@@ -273,3 +273,42 @@ t.test('what is odd about deltas, and allowed to be', async t => {
   t.match(read, { id: a, subject: 'Mail 8', isRead: 'false' })
   t.same(moved?.['@removed'], { reason: 'deleted' })
 })
+
+t.test('a change stays out of deltas for as long as they lag, and then comes', async t => {
+  let nowMs = Date.UTC(2026, 10, 1)
+  const { sim, all } = await graphConnected(t, mailboxOf(3), { now: () => nowMs })
+  const { deltaLink } = await all(DELTA)
+  sim.quirks.deltaLagMs = 5000
+  sim.deliver(ADDRESS, mail('early'))
+  nowMs += 3000
+  sim.deliver(ADDRESS, mail('late'))
+  const subjects = async (link: string) => {
+    const page = await all(link)
+    return { link: page.deltaLink, subjects: page.items.map(({ subject }) => subject) }
+  }
+  const none = await subjects(deltaLink)
+  t.same(none.subjects, [])
+  nowMs += 2000
+  const one = await subjects(none.link)
+  t.same(one.subjects, ['early'])
+  nowMs += 3000
+  t.same((await subjects(one.link)).subjects, ['late'])
+})
+
+t.test(
+  'a simulator that is started anew knows the tokens of one in which nothing had changed, and no others',
+  async t => {
+    const before = await graphConnected(t, mailboxOf(3))
+    const after = await graphConnected(t, mailboxOf(3))
+    const path = (link: string) => link.replace(before.sim.url, after.sim.url)
+    const { deltaLink: unchanged } = await before.all(DELTA)
+    before.sim.deliver(ADDRESS, mail('one'))
+    const { deltaLink: changed } = await before.all(unchanged)
+    after.sim.deliver(ADDRESS, mail('another'))
+    t.equal((await after.ask(path(changed))).status, 410)
+    t.same(
+      (await after.all(path(unchanged))).items.map(({ subject }) => subject),
+      ['another'],
+    )
+  },
+)

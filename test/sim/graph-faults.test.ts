@@ -36,6 +36,13 @@ for (const [kind, status, code, retryAfter] of ERRORS) {
   })
 }
 
+t.test('when to come back can be a date', async t => {
+  const nowMs = Date.UTC(2026, 10, 1)
+  const { sim, ask } = await graphConnected(t, mailboxOf(1), { now: () => nowMs })
+  sim.faults.set({ rates: { throttled: 1 }, retryAfterSeconds: 5, retryAfterForm: 'date' })
+  t.equal((await ask('me')).headers.get('retry-after'), new Date(nowMs + 5000).toUTCString())
+})
+
 t.test('the parts of a batch fail one by one, under an outer 200', async t => {
   const { sim, ask } = await graphConnected(t, mailboxOf(1))
   for (const [kind, status] of [

@@ -154,6 +154,7 @@ t.test('lists are paged, ordered and filtered as asked', async t => {
     '$orderby=subject',
     '$search=x',
     '$select=x',
+    '$select=webLink',
     'x=1',
     '$skip=-1',
   ])
