@@ -37,11 +37,10 @@ export function understand(request: GraphRequest, { origin, world }: { origin: s
   const mine = first.toLowerCase() === 'me'
   const path = mine ? words.slice(1) : others
   const found = mine || first.toLowerCase() === 'users' ? routeOf(request.method, path) : undefined
-  const grant = grantOf(request, world.tokens)
   const subscribing = first.toLowerCase() === 'subscriptions'
   return {
     kind: subscribing ? 'subscription' : (found?.route.kind ?? 'other'),
-    address: (mine ? grant?.address : second.toLowerCase()) || grant?.address,
+    address: concerned(request, world, found && !mine ? second : undefined),
     answer: () => {
       if (version !== 'v1.0')
         throw new GraphError(404, 'NotFound', `Only v1.0 of Graph is simulated, not ${version || 'none'}.`)
@@ -129,9 +128,11 @@ function userOf({ accounts }: World, user: string, address: string | undefined):
   return account
 }
 
-function grantOf({ headers }: GraphRequest, tokens: Tokens): Grant | undefined {
+/** Whose mailbox is asked for: the one that a path names, else that of the token; `undefined` for a request that is not let in. */
+function concerned({ headers }: GraphRequest, world: World, named: string | undefined): string | undefined {
   try {
-    return tokens.readAuthorization(headers.authorization)
+    const { address } = world.tokens.readAuthorization(headers.authorization)
+    return named === undefined ? address : userOf(world, named, address).address.toLowerCase()
   } catch {
     return undefined
   }

@@ -18,21 +18,24 @@ t.test('nothing is refused until limits are set, and everything is counted', asy
 })
 
 t.test('four requests of a mailbox at a time are let in, and a batch is four of them', async t => {
-  const { sim, ask } = await graphConnected(t, mailboxOf(2), { profile: 'live', throttling: {} })
+  const { sim, ask } = await graphConnected(t, mailboxOf(2), { profile: 'seed', speed: 3, throttling: {} })
   const answers = await Promise.all(Array.from({ length: 7 }, () => ask('me/messages')))
   const refused = answers.filter(({ status }) => status === 429)
   t.equal(refused.length, 3)
   t.match(refused[0]?.body.error, { code: 'ApplicationThrottled', message: /MailboxConcurrency/ })
-  t.equal(refused[0]?.headers.get('retry-after'), '1')
+  t.equal(refused[0]?.headers.get('retry-after'), '0.333', 'a second, three times as fast')
   t.equal(sim.throttling.counts(ADDRESS).peakConcurrent, 4)
 
   t.same(new Set(statuses((await ask('$batch', { method: 'POST', json: many(20) })).body)), new Set([200]))
-  const [single, batch] = await Promise.all([ask('me/messages'), ask('$batch', { method: 'POST', json: many(20) })])
+  const first = ask('me/messages')
+  await until(() => sim.throttling.counts(ADDRESS).inFlight === 1, 'one is in flight')
+  const batch = await ask('$batch', { method: 'POST', json: many(20) })
+  const single = await first
   t.equal(single.status, 200)
   t.equal(batch.status, 200)
   t.equal(statuses(batch.body).filter(status => status === 429).length, 5, 'one of its four places was taken')
   const throttled = batch.body.responses.find(({ status }) => status === 429)
-  t.match(throttled, { headers: { 'Retry-After': '1' }, body: { error: { code: 'ApplicationThrottled' } } })
+  t.match(throttled, { headers: { 'Retry-After': '0.333' }, body: { error: { code: 'ApplicationThrottled' } } })
   const two = await Promise.all([1, 2].map(() => ask('$batch', { method: 'POST', json: many(4) })))
   t.equal(two.flatMap(({ body }) => statuses(body)).filter(status => status === 200).length, 4)
   t.equal(sim.throttling.counts(ADDRESS).inFlight, 0)
@@ -67,6 +70,21 @@ t.test(
     nowMs += 1500
     t.equal((await ask('me/messages')).status, 200)
     t.match(sim.throttling.counts(), { requests: 21, refused: { requests: 10 } })
+  },
+)
+
+t.test(
+  'what is refused, or concerns no mailbox, is counted against none; a mailbox is one by each of its names',
+  async t => {
+    const { sim, ask } = await graphConnected(t, mailboxOf(1))
+    await ask('users/bo@example.org/messages')
+    await fetch(`${sim.url}/v1.0/users/${ADDRESS}/messages`)
+    t.equal(sim.throttling.counts().requests, 0)
+    await ask('subscriptions/7a1d4c5e', { method: 'DELETE' })
+    await ask(`users/${ADDRESS}/messages`)
+    const { id } = (await ask('me')).body
+    await ask(`users/${id}/messages`)
+    t.equal(sim.throttling.counts(ADDRESS).requests, 4)
   },
 )
 
