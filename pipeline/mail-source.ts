@@ -84,7 +84,7 @@ export function reachMailboxes(config: Config, simUrl: string | undefined): (sto
 }
 
 async function openSimulator(config: Config, mbox: readonly string[]): Promise<MailSource> {
-  const sim = await startSimulator(config, { mbox, profile: 'live' })
+  const sim = await startSimulator(config, { mbox, sides: ['gmail'], profile: 'live' })
   const push = pushOf(sim.gmail)
   const pushed: Config = { ...config, ...push.settings }
   const what = mbox.length > 0 ? mbox.join(', ') : 'a demo mailbox at each, as no account is set'

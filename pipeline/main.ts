@@ -52,7 +52,7 @@ function program(): Command {
     .option('--json', 'print the summary as one JSON object', false)
     .option(
       '--mbox <file>',
-      'simulate a mailbox from an mbox file or a folder of .eml files (may be repeated)',
+      'simulate a Gmail mailbox, or one of Outlook with outlook: before it, from an mbox file or a folder of .eml files (may be repeated)',
       gather,
       [],
     )
@@ -189,7 +189,12 @@ function program(): Command {
   mailsluice
     .command('sim')
     .description('run the simulators of Gmail and Microsoft Graph alone')
-    .option('--mbox <file>', 'an mbox file or a folder of .eml files (may be repeated)', gather, [])
+    .option(
+      '--mbox <file>',
+      'an mbox file or a folder of .eml files, for one side alone with gmail: or outlook: before it (may be repeated)',
+      gather,
+      [],
+    )
     .option('--gmail <port>', 'the port to listen on', checked(wholeNumber(0, 65_535)), 8025)
     .option('--graph <port>', 'a port of its own for Microsoft Graph', checked(wholeNumber(0, 65_535)))
     .option('--host <address>', 'the address to listen on', '127.0.0.1')

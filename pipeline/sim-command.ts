@@ -1,3 +1,4 @@
+import { PROVIDERS } from '../shared/mailbox.ts'
 import type { FaultSettings } from '../sim/gmail/faults.ts'
 import type { QuotaTable } from '../sim/gmail/methods.ts'
 import type { GraphFaultSettings } from '../sim/graph/faults.ts'
@@ -37,6 +38,7 @@ export async function runSimulator(
 ): Promise<void> {
   const sims = await startSimulator(config, {
     ...options,
+    sides: PROVIDERS,
     port,
     graphPort,
     gmailOptions: {

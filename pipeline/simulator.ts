@@ -16,15 +16,21 @@ export async function findSimulator(config: Config): Promise<string | undefined>
   return note?.url
 }
 
-/** Mailboxes by files or folders, of Gmail where `outlook:` is not before them, and all else that simulators can be started with. */
-type SimulatorOptions = Omit<SimulatorsOptions, 'gmail' | 'graph'> & { mbox: readonly string[] }
+/** Mailboxes by files or folders, with `gmail:` or `outlook:` before them or else of the `sides`, and all else that simulators can be started with. */
+type SimulatorOptions = Omit<SimulatorsOptions, 'gmail' | 'graph'> & {
+  mbox: readonly string[]
+  sides: readonly Provider[]
+}
 
 /** Starts simulators of Gmail and Graph with these mbox files or folders, or each with the demo mailbox, and notes where they are for other commands. */
-export async function startSimulator(config: Config, { mbox, ...options }: SimulatorOptions): Promise<Simulators> {
-  const sides = mbox.map(sideOf)
+export async function startSimulator(
+  config: Config,
+  { mbox, sides, ...options }: SimulatorOptions,
+): Promise<Simulators> {
+  const sources = mbox.map(text => sourceIn(text, sides))
   const load = (provider: Provider) =>
     mbox.length > 0
-      ? Promise.all(sides.filter(side => side.provider === provider).map(({ path }) => loadFrom(path)))
+      ? Promise.all(sources.filter(source => source.sides.includes(provider)).map(({ path }) => loadFrom(path)))
       : [demoMailbox()]
   const both = { ...options, gmail: await load('gmail'), graph: await load('outlook') }
   const sims = await startSimulators(both).catch((error: NodeJS.ErrnoException & { port?: number }) => {
@@ -37,9 +43,9 @@ export async function startSimulator(config: Config, { mbox, ...options }: Simul
   return sims
 }
 
-function sideOf(text: string): { provider: Provider; path: string } {
-  const [, provider = 'gmail', path = text] = /^(gmail|outlook):(.+)$/.exec(text) ?? []
-  return { provider: provider as Provider, path }
+function sourceIn(text: string, sides: readonly Provider[]): { sides: readonly Provider[]; path: string } {
+  const [, side, path = text] = /^(gmail|outlook):(.+)$/.exec(text) ?? []
+  return { sides: side === undefined ? sides : [side as Provider], path }
 }
 
 async function loadFrom(path: string): Promise<SimMailbox> {

@@ -50,9 +50,9 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
     try {
       if (whole) {
         const port = options.port ?? config.PORT
-        gateway = await startGateway(office, { port, log: log.child({ stage: 'gateway' }) })
-        const whereTo = gateway.port === undefined ? {} : source.push?.to(gateway.port)
-        keeper = keeperOf({ ...office, config: { ...office.config, ...whereTo } }, log, mailboxes)
+        const settingsAt = (bound: number) => source.push?.to(bound) ?? {}
+        gateway = await startGateway(office, { port, settingsAt, log: log.child({ stage: 'gateway' }) })
+        keeper = keeperOf({ ...office, config: gateway.config }, log, mailboxes)
       }
       return await syncAndStay(office, ready, { source, server, gateway, options })
     } finally {

@@ -20,16 +20,17 @@ t.test('on a machine without Redis, account or setting, the demo is synced', asy
   const summary = lastJson(finished)
   t.match(summary, {
     ok: true,
-    mailboxes: 1,
-    runs: 1,
-    messages: 100,
-    fates: { gone: 0, dead: 0 },
-    calls: { list: 1 },
+    mailboxes: 2,
+    runs: 2,
+    messages: 200,
+    fates: { cached: 100, fetched: 100, gone: 0, dead: 0 },
+    calls: { list: 2, delta: 2 },
     redis: /js-redis-server/,
   })
   t.equal(summary.tasks, summary.threads)
   t.match(finished.stderr, /nothing is kept/)
   t.match(finished.stderr, /Sync metrics - gmail: 100 messages, \d+\.\d\ds, \d+ API calls, 0 cached/)
+  t.match(finished.stderr, /Sync metrics - outlook: 100 messages, \d+\.\d\ds, \d+ API calls, 100 cached/)
 })
 
 t.test('what was synced is kept: the second time costs one call and dispatches nothing', async t => {
@@ -59,11 +60,12 @@ t.test('without --json a person gets a table, and without --once it stays up and
   const up = start(['up'], environment)
   t.teardown(() => up.kill('SIGKILL'))
   await until(() => up.stdout().includes('Ctrl-C stops.'), 'it is up')
-  t.match(up.stdout(), /100 messages became \d+ analysis tasks, with [67] provider calls instead of 101/)
+  t.match(up.stdout(), /200 messages became \d+ analysis tasks, with \d\d provider calls instead of 20\d/)
+  t.match(up.stdout(), /gmail:ana@example.com .* 100 .*\n.*\n.*outlook:ana@example.com .* 100 /, 'side by side')
   t.match(up.stdout(), /npx mailsluice push gmail:ana@example.com/)
   const status = await run(['status'], environment)
   t.match(status.stdout, /batch-fetch[^\n]*live[^\n]*0/)
-  t.match(status.stdout, /gmail:ana@example.com[^\n]*in sync/)
+  for (const name of ['gmail:ana', 'outlook:ana']) t.match(status.stdout, RegExp(`${name}@example.com[^\\n]*in sync`))
   t.match(lastJson(await run(['push', 'gmail:ana@example.com', '--json'], environment)), {
     mailbox: 'gmail:ana@example.com',
   })

@@ -19,26 +19,36 @@ t.teardown(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-t.test('with a port, `up` says where it listens, and mail that arrives at its simulator is pushed to it', async t => {
+t.test('with a port, `up` says where it listens, and mail that arrives at its simulators is pushed to it', async t => {
   const environment = { DATA_DIR: join(folder, 'up'), GATEWAY_HOST: '127.0.0.1' }
   const up = start(['up', '--port', '0'], environment)
   t.teardown(() => up.kill('SIGKILL'))
   await until(() => up.stdout().includes('Ctrl-C stops.'), 'it is up', 60_000)
-  const [, port] = /Gateway +http:\/\/127\.0\.0\.1:(\d+) \(pushes go to \/gmail\/push\)/.exec(up.stdout()) ?? []
+  const [, port] =
+    /Gateway +http:\/\/127\.0\.0\.1:(\d+) \(pushes go to \/gmail\/push and \/outlook\)/.exec(up.stdout()) ?? []
   t.match(await (await fetch(`http://127.0.0.1:${port}/readyz`)).json(), { ok: true })
-  const watched = async () =>
-    (lastJson(await run(['status', '--json'], environment)).mailboxes as { watch: { state: string } }[])[0]?.watch.state
-  await until(async () => (await watched())?.startsWith('until 20'), 'the keeper has its mailbox watched')
-  const [, sim] = /simulated Gmail at (http:\S+)/.exec(up.stdout()) ?? []
+  const watched = async () => {
+    const { mailboxes } = lastJson(await run(['status', '--json'], environment)) as {
+      mailboxes: { watch: { state: string } }[]
+    }
+    return mailboxes.length === 2 && mailboxes.every(({ watch }) => watch.state.startsWith('until 20'))
+  }
+  await until(watched, 'the keeper has both mailboxes watched')
+  const [, sim] = /simulated Gmail and Outlook at (http:\S+)/.exec(up.stdout()) ?? []
   const headers = { 'content-type': 'message/rfc822' }
-  const url = `${sim}/control/mailboxes/ana@example.com/messages`
   const mail = testMail(1, 10).replace('<1@', '<pushed@')
-  t.ok((await fetch(url, { method: 'POST', headers, body: mail })).ok)
-  const pushed = async () =>
-    (lastJson(await run(['runs', '--json'], environment)).runs as { cause: string; listed: number }[]).find(
-      ({ cause, listed }) => cause === 'push' && listed === 1,
-    )
-  t.ok(await until(pushed, 'the mail was pushed and listed'))
+  for (const side of ['control', 'control/graph']) {
+    const url = `${sim}/${side}/mailboxes/ana@example.com/messages`
+    t.ok((await fetch(url, { method: 'POST', headers, body: mail })).ok)
+  }
+  const pushed = async () => {
+    const { runs } = lastJson(await run(['runs', '--json'], environment)) as {
+      runs: { mailbox: string; cause: string; listed: number }[]
+    }
+    const those = runs.filter(({ cause, listed }) => cause === 'push' && listed === 1)
+    return new Set(those.map(({ mailbox }) => mailbox)).size === 2
+  }
+  t.ok(await until(pushed, 'the mail was pushed and listed on both sides'))
   up.kill('SIGTERM')
   t.equal((await up.exited).code, 0)
 })

@@ -19,6 +19,8 @@ export interface Gateway {
   /** For people: where it listens, and whether pushes are accepted; `undefined` where it does not listen. */
   label: string | undefined
   port: number | undefined
+  /** The settings, with those that follow from where it listens. */
+  config: Config
   /** Accepts nothing new, finishes what is under way within `drainMs`, leaves the rest to others. */
   stop(drainMs: number): Promise<void>
 }
@@ -27,18 +29,20 @@ const GOOGLE_CERTS = 'https://www.googleapis.com/oauth2/v3/certs'
 const READY_WITHIN_MS = 2000
 const REQUEST_WITHIN_MS = 15_000
 
-/** Starts to listen on a port, or to the intake alone; throws `misconfigured` when the port is taken or the settings contradict. */
+/** Starts to listen on a port, or to the intake alone; `settingsAt` is asked once what follows from the port it got. Throws `misconfigured` when the port is taken or the settings contradict. */
 export async function startGateway(
   office: Office,
-  { port, log }: { port: number | undefined; log: Log },
+  { port, log, settingsAt }: { port: number | undefined; log: Log; settingsAt?: (port: number) => Partial<Config> },
 ): Promise<Gateway> {
   const reception = openReception(office, log)
   const app = port === undefined ? undefined : await listen(office, { port, reception, log })
   const intake = startIntake(office, reception, log)
   const bound = app && (app.server.address() as AddressInfo).port
+  const config = bound === undefined ? office.config : { ...office.config, ...settingsAt?.(bound) }
   return {
     port: bound,
-    label: bound === undefined ? undefined : labelOf(office.config, bound),
+    config,
+    label: bound === undefined ? undefined : labelOf(config, bound),
     async stop(drainMs) {
       await Promise.all([app && close(app, drainMs), intake.stop(drainMs)])
     },
