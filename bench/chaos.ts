@@ -7,11 +7,13 @@ import { connectIfNew } from '../pipeline/request-sync.ts'
 import { sleep } from '../pipeline/wait.ts'
 import { type Office, openOffice } from '../pipeline/wire.ts'
 import { inheritedEnvironment, readConfig } from '../shared/config.ts'
+import type { MailboxId, Provider } from '../shared/mailbox.ts'
 import { postWatchEvent } from '../shared/redis/mailboxes.ts'
-import { type GmailSimulator, startGmail } from '../sim/gmail.ts'
+import { type Simulators, startSimulators } from '../sim/both.ts'
 import { randomFrom } from '../sim/random.ts'
 import { type Children, openChildren } from './chaos/children.ts'
 import { startCrew } from './chaos/crew.ts'
+import { createDeeds } from './chaos/deeds.ts'
 import { insist } from './chaos/insist.ts'
 import { judge, type Verdict } from './chaos/judge.ts'
 import { createMailFlow } from './chaos/mail.ts'
@@ -19,10 +21,11 @@ import { CHAOS_KINDS, type ChaosKind, planFaults } from './chaos/plan.ts'
 import { startRedis } from './chaos/redis.ts'
 import { untilSettled } from './chaos/settle.ts'
 import { createStriker, type Targets } from './chaos/strike.ts'
+import { openTalks } from './chaos/talks.ts'
 
 /** What a chaos did and what came of it. */
 export interface ChaosResult extends Verdict {
-  /** Nothing lost, nothing doubled, every thread's newest task complete, every run adds up and has settled, no process crashed. */
+  /** Nothing is wrong in any mailbox (see Verdict), every run adds up and has settled, no process crashed. */
   ok: boolean
   seed: number
   /** How long faults struck. */
@@ -31,7 +34,7 @@ export interface ChaosResult extends Verdict {
   settleSeconds: number
   faults: Record<ChaosKind, number>
   /** Provider answers that were spoiled. */
-  spoiled: number
+  spoiled: Record<Provider, number>
   /** Mailboxes, stages and runs that still had something under way when the patience was at its end. */
   unsettled: number
   /** Processes that ended by an error nobody caught. */
@@ -83,51 +86,62 @@ async function chaosIn(folder: string, children: Children, options: ChaosOptions
   // Every fault, process and mail that waits listens to it.
   setMaxListeners(0, signal)
   const pause = (ms: number) => sleep(ms, signal)
-  const flow = createMailFlow(randomFrom(options.seed + 1), Date.now())
+  const flow = createMailFlow(randomFrom(options.seed + 1), openTalks(randomFrom(options.seed + 2), Date.now()))
+  const deeds = createDeeds(randomFrom(options.seed + 3), openTalks(randomFrom(options.seed + 4), Date.now()))
   const server = await startRedis(folder, children, signal)
-  const sim = await startGmail({ profile: 'live', mailboxes: flow.mailboxes })
-  const environment = environmentOf(server.url, sim.url)
+  const sims = await startSimulators({
+    profile: 'live',
+    gmail: flow.mailboxes,
+    graph: deeds.mailboxes,
+    // Microsoft's own limits.
+    graphOptions: { throttling: {} },
+  })
+  deeds.begin(sims.graph)
+  const mailboxes: MailboxId[] = [
+    ...flow.mailboxes.map(({ address }): MailboxId => `gmail:${address}`),
+    ...deeds.mailboxes.map(({ address }): MailboxId => `outlook:${address}`),
+  ]
+  const environment = environmentOf(server.url, sims.url)
   const config = readConfig(environment)
   const office = await openOffice(config, server.url)
   try {
-    const mailboxes = openMailboxes(config, sim.url)
-    for (const address of flow.addresses) await connectIfNew(office, () => mailboxes, `gmail:${address}`, signal)
-    const push = (address: string, historyId?: string) =>
-      insist(
-        () => postWatchEvent(office.redis, office.keys, `gmail:${address}`, eventOf(office, historyId)),
-        signal,
-        pause,
-      )
+    const opened = openMailboxes(config, sims.url, office)
+    for (const mailbox of mailboxes) await connectIfNew(office, () => opened, mailbox, signal)
+    const push = (mailbox: MailboxId, historyId?: string) =>
+      insist(() => postWatchEvent(office.redis, office.keys, mailbox, eventOf(office, historyId)), signal, pause)
     const crew = await startCrew({ children, environment, signal, pause })
-    for (const address of flow.addresses) await push(address)
+    for (const mailbox of mailboxes) await push(mailbox)
 
     const { redis } = office
-    const targets = { crew, server, redis, sim, addresses: flow.addresses, prefix: PREFIX, signal, pause }
-    const mailOver = new AbortController()
-    const until = AbortSignal.any([signal, mailOver.signal])
+    const targets = { crew, server, redis, sims, mailboxes, prefix: PREFIX, signal, pause }
+    const changesOver = new AbortController()
+    const until = { signal: AbortSignal.any([signal, changesOver.signal]), pause, onChange: push }
     const [faults] = await Promise.all([
-      strikeAll(targets, options).finally(() => mailOver.abort()),
-      flow.deliver(sim, push, { signal: until, pause }),
+      strikeAll(targets, options).finally(() => changesOver.abort()),
+      flow.deliver(sims.gmail, until),
+      deeds.go(sims.graph, until),
     ])
     if (signal.aborted) throw new Error(STOPPED)
-    sim.faults.set({})
+    sims.gmail.faults.set({})
+    sims.graph.faults.set({})
     options.say('everything is healed; waiting until all has settled')
-    for (const address of flow.addresses) await push(address)
+    for (const mailbox of mailboxes) await push(mailbox)
     const healedAt = office.now()
     const open = await untilSettled(office, { deadlineMs: PATIENCE_MS, signal, pause })
     if (signal.aborted) throw new Error(STOPPED)
     const settleSeconds = Math.round((office.now() - healedAt) / 100) / 10
-    const verdict = await judge(office, sim.url, flow.addresses)
+    // The judge asks for more at a time than the pipeline may.
+    sims.graph.throttling.set(undefined)
+    const verdict = await judge(office, sims.url, mailboxes)
     const crashed = await crew.crashes()
-    const { lost, incomplete, doubled, unbalanced } = verdict
-    const ok = lost + incomplete + doubled + unbalanced + open.length + crashed === 0
+    const ok = verdict.wrong + open.length + crashed === 0
     const { seed, seconds } = options
-    const told = { spoiled: spoiledBy(sim), unsettled: open.length, crashed }
+    const told = { spoiled: spoiledBy(sims), unsettled: open.length, crashed }
     return { ok, seed, seconds, settleSeconds, faults, ...verdict, ...told, problems: [...open, ...verdict.problems] }
   } finally {
     over.abort()
     office.close()
-    await sim.close()
+    await sims.close()
   }
 }
 
@@ -163,6 +177,8 @@ function environmentOf(redisUrl: string, simUrl: string): NodeJS.ProcessEnv {
     LEASE_MS: `${LEASE_MS}`,
     // Many small calls, so that there is something to spoil.
     GMAIL_BATCH_SIZE: '5',
+    OUTLOOK_BATCH_SIZE: '5',
+    OUTLOOK_PAGE_SIZE: '20',
     DRAIN_MS: '1000',
     RATE_LIMIT_BACKOFF_FACTOR: '1.1',
     // An open breaker waits for a minute, which would only take time.
@@ -179,6 +195,7 @@ function eventOf(office: Office, historyId: string | undefined): Parameters<type
   return { run: office.newRunId(), at: office.now(), body }
 }
 
-function spoiledBy(sim: GmailSimulator): number {
-  return Object.values(sim.faults.counts()).reduce((sum, count) => sum + count, 0)
+function spoiledBy({ gmail, graph }: Simulators): Record<Provider, number> {
+  const sum = (counts: Record<string, number>) => Object.values(counts).reduce((total, count) => total + count, 0)
+  return { gmail: sum(gmail.faults.counts()), outlook: sum(graph.faults.counts()) }
 }

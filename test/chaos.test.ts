@@ -19,27 +19,35 @@ async function chaos(...words: string[]) {
   return { code, stdout, stderr }
 }
 
-t.test('twenty seconds of chaos lose nothing, double nothing, and settle', async t => {
-  const { code, stdout, stderr } = await chaos('--seconds', '20', '--seed', '2', '--json')
-  t.equal(code, 0, stderr)
-  const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}')
-  t.match(result, {
-    ok: true,
-    lost: 0,
-    incomplete: 0,
-    doubled: 0,
-    unbalanced: 0,
-    unsettled: 0,
-    crashed: 0,
-    problems: [],
-  })
-  const { faults, mails, tasks, tasksExpected, listed, cached, fetched, gone, filtered, dead } = result
-  for (const [kind, count] of Object.entries(faults)) t.ok(Number(count) > 0, `${kind} struck`)
-  t.ok(result.spoiled > 0, 'the provider failed')
-  t.ok(mails > 990, 'mail came in all the while')
-  t.ok(tasks >= tasksExpected)
-  t.equal(cached + fetched + gone + filtered + dead, listed)
-})
+t.test(
+  'twenty seconds of chaos at both providers lose nothing, double nothing, leave nothing out of date, and settle',
+  async t => {
+    const { code, stdout, stderr } = await chaos('--seconds', '20', '--seed', '2', '--json')
+    t.equal(code, 0, stderr)
+    const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}')
+    t.match(result, {
+      ok: true,
+      lost: 0,
+      incomplete: 0,
+      outdated: 0,
+      doubled: 0,
+      unbalanced: 0,
+      unlike: 0,
+      misplaced: 0,
+      unsettled: 0,
+      crashed: 0,
+      problems: [],
+    })
+    const { faults, mails, tasks, tasksExpected, listed, cached, fetched, gone, filtered, dead } = result
+    for (const [kind, count] of Object.entries(faults)) t.ok(Number(count) > 0, `${kind} struck`)
+    t.match(result, { gmail: { mailboxes: 4, lost: 0 }, outlook: { mailboxes: 3, lost: 0, unlike: 0, misplaced: 0 } })
+    t.ok(result.spoiled.gmail > 0 && result.spoiled.outlook > 0, 'both providers failed')
+    t.ok(result.outlook.mails > 0 && result.outlook.tasks >= result.outlook.tasksExpected)
+    t.ok(mails > 990, 'mail came in all the while')
+    t.ok(tasks >= tasksExpected)
+    t.equal(cached + fetched + gone + filtered + dead, listed)
+  },
+)
 
 t.test('wrong use is one line', async t => {
   for (const words of [['--seconds', 'some'], ['--seed', '-1'], ['--seconds', '0'], ['--loudly']]) {

@@ -1,130 +1,152 @@
 import type { Office } from '../../pipeline/wire.ts'
-import { LANES, parseEnvelope } from '../../shared/envelope.ts'
+import { type MailboxId, PROVIDERS, type Provider, parseMailboxId, providerOf } from '../../shared/mailbox.ts'
+import { knownMessages } from '../../shared/redis/known.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
-import { STAGE_NAMES } from '../../shared/stage.ts'
-import { analysisTasks, FATES, type Fate } from '../../shared/streams.ts'
-import type { Task } from '../../shared/task.ts'
+import { FATES, type Fate } from '../../shared/streams.ts'
+import { wrongPlaces } from './places.ts'
 import { readTruth } from './truth.ts'
+import { readDead, readTasks, type WrittenTask } from './written.ts'
 
-/** What came of it all, seen from outside the pipeline: the simulator's mail beside the tasks and dead letters in Redis. */
-export interface Verdict extends Record<Fate, number> {
+/** What may be wrong; all of it is to be 0. */
+const WRONGS = ['lost', 'incomplete', 'outdated', 'doubled', 'unbalanced', 'unlike', 'misplaced'] as const
+
+/** What was counted. */
+export interface Tally extends Record<Fate, number> {
+  mailboxes: number
   listed: number
   mails: number
   /** Mails that are in no task and in no dead letter. */
   lost: number
   /** Threads whose newest task lacks mail, though no dead letter says why. */
   incomplete: number
-  /** Tasks that were written again under the same idempotency key, or in the same envelope. */
+  /** Threads whose newest task holds mail that is not there any more. */
+  outdated: number
+  /** Tasks that were written again under the same idempotency key, with no other version between them, or in the same envelope. */
   doubled: number
   tasks: number
+  /** One a thread, with the final set of its mails; threads that changed on the way may have had more. */
   tasksExpected: number
   runs: number
   /** Runs whose listed ids and fates differ in number. */
   unbalanced: number
+  /** Mails that are known and not there, or there and not known. */
+  unlike: number
+  /** Folders of which a cursor does not say how far they were listed, or wrongly. */
+  misplaced: number
+}
+
+/** What came of it all, seen from outside the pipeline: the simulators' mail beside the tasks and dead letters in Redis. */
+export interface Verdict extends Tally, Record<Provider, Tally> {
+  /** How much is wrong, in all. */
+  wrong: number
   /** The first few of what is wrong, in words. */
   problems: string[]
+}
+
+interface Evidence {
+  tasks: readonly WrittenTask[]
+  dead: ReadonlySet<string>
 }
 
 const ALL_RUNS = 10_000
 const MOST_PROBLEMS = 10
 
-interface WrittenTask {
-  envelope: string
-  task: Task
-  /** Redis's own time and count of the entry: the order in which a partition's tasks were written, whatever the lane. */
-  order: readonly [ms: number, count: number]
-}
-
-/**
- * Compares what the simulator holds with what the pipeline wrote. `tasksExpected` is one a thread, with the final set of its mails; threads
- * that grew on the way may have had more. No mail is ever deleted at this provider, so a fate `gone` excuses nothing.
- */
-export async function judge(office: Office, simUrl: string, addresses: readonly string[]): Promise<Verdict> {
-  const [tasks, dead, runs, truths] = await Promise.all([
-    readTasks(office),
-    readDead(office),
-    listRuns(office.redis, office.keys, ALL_RUNS),
-    Promise.all(addresses.map(async address => ({ address, threads: await readTruth(simUrl, address) }))),
-  ])
+/** Compares what the simulators hold with what the pipeline wrote and knows. */
+export async function judge(office: Office, simUrl: string, mailboxes: readonly MailboxId[]): Promise<Verdict> {
+  const [tasks, dead] = await Promise.all([readTasks(office), readDead(office)])
   const problems: string[] = []
-  const told = new Map<string, Set<string>>()
-  const newest = new Map<string, WrittenTask>()
-  for (const written of tasks.toSorted(byOrder)) {
-    const { mailbox, thread, messages } = written.task
-    const ids = told.get(mailbox) ?? new Set()
-    told.set(mailbox, ids)
-    for (const { id } of messages) ids.add(id)
-    newest.set(`${mailbox}/${thread}`, written)
-  }
-
-  const verdict = { mails: 0, lost: 0, incomplete: 0, tasksExpected: 0 }
-  for (const { address, threads } of truths) {
-    for (const [thread, ids] of threads) {
-      const mailbox = `gmail:${address}`
-      const wanted = ids.filter(id => !dead.has(id))
-      const last = newest.get(`${mailbox}/${thread}`)?.task
-      const lost = wanted.filter(id => !told.get(mailbox)?.has(id))
-      const lacking = wanted.filter(id => !last?.messages.some(message => message.id === id))
-      verdict.mails += ids.length
-      verdict.lost += lost.length
-      verdict.tasksExpected += wanted.length > 0 ? 1 : 0
-      verdict.incomplete += lacking.length > 0 ? 1 : 0
-      if (lost.length > 0) problems.push(`${mailbox}: ${lost.join(', ')} of thread ${thread} in no task`)
-      else if (lacking.length > 0) problems.push(`${last?.task} lacks ${lacking.join(', ')}, which an older task has`)
-    }
-  }
-
-  const doubledTasks = repeated(tasks.map(({ task }) => task.task))
   const doubledEnvelopes = repeated(tasks.map(({ envelope }) => envelope))
-  const unbalanced = runs.filter(run => !run.addsUp)
-  problems.push(
-    ...doubledTasks.map(task => `${task} was written more than once`),
-    ...doubledEnvelopes.map(id => `the envelope ${id} was written more than once`),
-    ...unbalanced.map(({ run, listed, fates }) => `run ${run}: ${listed} listed, but ${JSON.stringify(fates)}`),
-  )
-  const fates = FATES.map(fate => [fate, runs.reduce((sum, run) => sum + run.fates[fate], 0)])
-  return {
-    ...verdict,
-    ...(Object.fromEntries(fates) as Record<Fate, number>),
-    listed: runs.reduce((sum, run) => sum + run.listed, 0),
-    doubled: doubledTasks.length + doubledEnvelopes.length,
-    tasks: tasks.length,
-    runs: runs.length,
-    unbalanced: unbalanced.length,
-    problems: problems.slice(0, MOST_PROBLEMS),
+  problems.push(...doubledEnvelopes.map(id => `the envelope ${id} was written more than once`))
+  const tallies = { gmail: noTally(), outlook: noTally() }
+  for (const mailbox of mailboxes) {
+    const tally = tallies[providerOf(mailbox)]
+    const own = { tasks: tasks.filter(({ task }) => task.mailbox === mailbox), dead }
+    problems.push(...(await judgeMailbox(office, simUrl, mailbox, own, tally)))
   }
+  for (const run of await listRuns(office.redis, office.keys, ALL_RUNS)) {
+    const tally = tallies[providerOf(parseMailboxId(run.mailbox))]
+    tally.runs += 1
+    tally.listed += run.listed
+    for (const fate of FATES) tally[fate] += run.fates[fate]
+    if (run.addsUp) continue
+    tally.unbalanced += 1
+    problems.push(`run ${run.run}: ${run.listed} listed, but ${JSON.stringify(run.fates)}`)
+  }
+  const total = PROVIDERS.reduce((sum, provider) => added(sum, tallies[provider]), noTally())
+  total.doubled += doubledEnvelopes.length
+  const wrong = WRONGS.reduce((sum, name) => sum + total[name], 0)
+  return { ...total, ...tallies, wrong, problems: problems.slice(0, MOST_PROBLEMS) }
 }
 
-async function readTasks({ redis, keys }: Office): Promise<WrittenTask[]> {
-  const streams = keys.partitions.flatMap(partition =>
-    LANES.map(lane => keys.stream(partition, analysisTasks.name, lane)),
-  )
-  const entries = await Promise.all(streams.map(stream => redis.xrange(stream, '-', '+')))
-  return entries.flat().map(([entryId, fields]) => {
-    const { id, body } = parseEnvelope(fields[fields.indexOf('envelope') + 1] ?? '', analysisTasks.body)
-    const [ms = 0, count = 0] = entryId.split('-').map(Number)
-    return { envelope: id, task: body, order: [ms, count] as const }
+// Adds to the tally; in words what is wrong.
+async function judgeMailbox(
+  office: Office,
+  simUrl: string,
+  mailbox: MailboxId,
+  { tasks, dead }: Evidence,
+  tally: Tally,
+): Promise<string[]> {
+  const { threads, folders } = await readTruth(simUrl, mailbox)
+  const problems: string[] = []
+  const told = new Set(tasks.flatMap(({ task }) => task.messages.map(({ id }) => id)))
+  const newest = new Map(tasks.map(({ task }) => [task.thread, task]))
+  for (const [thread, ids] of threads) {
+    const wanted = ids.filter(id => !dead.has(id))
+    const last = newest.get(thread)
+    const lost = wanted.filter(id => !told.has(id))
+    const lacking = wanted.filter(id => !last?.messages.some(message => message.id === id))
+    const gone = last?.messages.filter(({ id }) => !ids.includes(id) && !dead.has(id)) ?? []
+    tally.mails += ids.length
+    tally.lost += lost.length
+    tally.tasksExpected += wanted.length > 0 ? 1 : 0
+    tally.incomplete += lacking.length > 0 ? 1 : 0
+    tally.outdated += gone.length > 0 ? 1 : 0
+    if (lost.length > 0) problems.push(`${mailbox}: ${lost.join(', ')} of thread ${thread} in no task`)
+    else if (lacking.length > 0) problems.push(`${last?.task} lacks ${lacking.join(', ')}, which an older task has`)
+    if (gone.length > 0) problems.push(`${last?.task} holds ${gone.map(({ id }) => id).join(', ')}, not there any more`)
+  }
+
+  const there = new Set([...threads.values()].flat())
+  const known = new Set<string>()
+  for await (const { id } of knownMessages(office.redis, office.keys, mailbox)) known.add(id)
+  const unlike = [...new Set([...there, ...known])].filter(id => there.has(id) !== known.has(id) && !dead.has(id))
+  const misplaced = await wrongPlaces(office, simUrl, mailbox, folders)
+  const doubled = doubledTasks(tasks, mailbox)
+  tally.mailboxes += 1
+  tally.tasks += tasks.length
+  tally.doubled += doubled.length
+  tally.unlike += unlike.length
+  tally.misplaced += misplaced.length
+  return [
+    ...problems,
+    ...doubled.map(task => `${task} was written more than once`),
+    ...unlike.map(id => `${mailbox}: ${id} is ${known.has(id) ? 'known, but not there' : 'there, but not known'}`),
+    ...misplaced,
+  ]
+}
+
+// Nothing ever leaves a thread at Gmail here; at Outlook a thread may become what it was before.
+function doubledTasks(tasks: readonly WrittenTask[], mailbox: MailboxId): string[] {
+  if (providerOf(mailbox) === 'gmail') return repeated(tasks.map(({ task }) => task.task))
+  const last = new Map<string, string>()
+  return tasks.flatMap(({ task: { task, thread } }) => {
+    const again = last.get(thread) === task
+    last.set(thread, task)
+    return again ? [task] : []
   })
-}
-
-/** The ids of all messages that a dead letter speaks of. */
-async function readDead({ redis, keys }: Office): Promise<Set<string>> {
-  const streams = keys.partitions.flatMap(partition => STAGE_NAMES.map(stage => keys.dead(partition, stage)))
-  const entries = await Promise.all(streams.map(stream => redis.xrange(stream, '-', '+')))
-  const bodies = entries.flat().map(([, fields]) => JSON.parse(fields[fields.indexOf('envelope') + 1] || '{}').body)
-  return new Set(bodies.flatMap(idsIn))
-}
-
-function idsIn(body: { id?: string; ids?: string[]; items?: { id: string }[] } | undefined): string[] {
-  const { id, ids = [], items = [] } = body ?? {}
-  return [...(id === undefined ? [] : [id]), ...ids, ...items.map(item => item.id)]
-}
-
-function byOrder(a: WrittenTask, b: WrittenTask): number {
-  return a.order[0] - b.order[0] || a.order[1] - b.order[1]
 }
 
 function repeated(texts: readonly string[]): string[] {
   const seen = new Set<string>()
   return texts.filter(text => seen.has(text) || !seen.add(text))
+}
+
+function noTally(): Tally {
+  const names = ['mailboxes', 'listed', 'mails', 'tasks', 'tasksExpected', 'runs', ...WRONGS, ...FATES] as const
+  return Object.fromEntries(names.map(name => [name, 0])) as unknown as Tally
+}
+
+function added(a: Tally, b: Tally): Tally {
+  const names = Object.keys(a) as (keyof Tally)[]
+  return Object.fromEntries(names.map(name => [name, a[name] + b[name]])) as unknown as Tally
 }

@@ -1,8 +1,10 @@
 import type { FaultKind } from '../../sim/gmail/faults.ts'
+import type { GraphFaultKind } from '../../sim/graph/faults.ts'
 
 /**
  * What a chaos does: kill -9, SIGSTOP and SIGTERM of a stage process; kill -9 of Redis; cutting every Redis connection; rate limits, errors and
- * spoiled batches at the provider; forgetting Redis's scripts; expiring the provider's history; evicting half of the cached messages.
+ * spoiled batches at both providers; forgetting Redis's scripts; expiring Gmail's history or Graph's delta links; evicting half of the cached
+ * messages.
  */
 export const CHAOS_KINDS = [
   'kill',
@@ -25,22 +27,28 @@ export interface PlannedFault {
   kind: ChaosKind
   forMs: number
   victim: number
-  /** What goes wrong at the provider and how often, from 0 to 1; meant for `throttle`, `error` and `parts`. */
-  provider: { kind: FaultKind; rate: number }
+  /** What goes wrong at the providers and how often, from 0 to 1; meant for `throttle`, `error` and `parts`. */
+  provider: { gmail: FaultKind; graph: GraphFaultKind; rate: number }
 }
 
 const FIRST_MS = 500
 const GAP_MS = { least: 200, most: 900 }
 const RATE = { least: 0.3, most: 0.9 }
-const AT_PROVIDER: Partial<Record<ChaosKind, readonly FaultKind[]>> = {
+const AT_GMAIL: Partial<Record<ChaosKind, readonly FaultKind[]>> = {
   throttle: ['throttled-until', 'throttled', 'rate-limit', 'user-rate-limit'],
   error: ['server-error', 'unavailable', 'reset'],
   parts: ['part-throttled', 'part-error', 'truncated', 'missing-part'],
+}
+const AT_GRAPH: Partial<Record<ChaosKind, readonly GraphFaultKind[]>> = {
+  throttle: ['throttled', 'throttled-silently'],
+  error: ['server-error', 'unavailable', 'bad-gateway', 'html-unavailable', 'reset', 'gone-410'],
+  parts: ['part-throttled', 'part-error', 'part-token-expired', 'truncated', 'missing-part', 'part-without-body'],
 }
 
 /** The faults of so many seconds: the same numbers give the same plan. Each kind comes once before any comes again. */
 export function planFaults(random: () => number, options: { seconds: number; leaseMs: number }): PlannedFault[] {
   const between = (least: number, most: number) => least + random() * (most - least)
+  const one = <T>(items: readonly T[]): T | undefined => items[Math.floor(random() * items.length)]
   const durations: Record<ChaosKind, () => number> = {
     kill: () => between(0, 1500),
     term: () => between(0, 1500),
@@ -59,9 +67,9 @@ export function planFaults(random: () => number, options: { seconds: number; lea
   for (let atMs = FIRST_MS; atMs < options.seconds * 1000; atMs += between(GAP_MS.least, GAP_MS.most)) {
     if (bag.length === 0) bag = [...CHAOS_KINDS]
     const [kind = 'kill'] = bag.splice(Math.floor(random() * bag.length), 1)
-    const kinds = AT_PROVIDER[kind] ?? ['unavailable']
     const provider = {
-      kind: kinds[Math.floor(random() * kinds.length)] ?? 'unavailable',
+      gmail: one(AT_GMAIL[kind] ?? []) ?? 'unavailable',
+      graph: one(AT_GRAPH[kind] ?? []) ?? 'unavailable',
       rate: between(RATE.least, RATE.most),
     }
     plan.push({ atMs, kind, forMs: durations[kind](), victim: random(), provider })

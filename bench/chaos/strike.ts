@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
-import type { GmailSimulator } from '../../sim/gmail.ts'
+import { addressOf, type MailboxId, providerOf } from '../../shared/mailbox.ts'
+import type { Simulators } from '../../sim/both.ts'
 import type { Crew, Post } from './crew.ts'
 import { insist } from './insist.ts'
 import type { PlannedFault } from './plan.ts'
@@ -11,8 +12,8 @@ export interface Targets {
   server: ChaosRedis
   /** A client that may be cut as well. */
   redis: Redis
-  sim: GmailSimulator
-  addresses: readonly string[]
+  sims: Simulators
+  mailboxes: readonly MailboxId[]
   prefix: string
   signal: AbortSignal
   pause: (ms: number) => Promise<void>
@@ -26,7 +27,7 @@ export interface Strike {
 
 /** Lets faults strike; one that finds nothing to hit, as when all its victims are down already, is `undefined`. */
 export function createStriker(targets: Targets): (fault: PlannedFault) => Strike | undefined {
-  const { server, redis, sim, pause, signal } = targets
+  const { server, redis, sims, pause, signal } = targets
   let redisBack: Promise<void> | undefined
 
   return fault => {
@@ -53,21 +54,31 @@ export function createStriker(targets: Targets): (fault: PlannedFault) => Strike
         return asked('SCRIPT FLUSH', () => redis.script('FLUSH'))
       case 'evict':
         return asked('half of the cached messages evicted', () => evict(fault.victim))
-      case 'expire': {
-        const address = pick(targets.addresses, fault.victim) ?? ''
-        sim.expireHistory(address)
-        return { what: `the history of ${address} expires`, over: Promise.resolve() }
-      }
+      case 'expire':
+        return { what: expire(fault.victim), over: Promise.resolve() }
       default: {
-        const { bursts } = sim.faults.read()
-        sim.faults.set({
-          bursts: [...bursts, { ...fault.provider, untilMs: Date.now() + forMs }],
-          retryAfterSeconds: 0.5,
-        })
-        const percent = Math.round(fault.provider.rate * 100)
-        return { what: `${fault.provider.kind} at the provider, ${percent} % for ${ms}`, over: pause(forMs) }
+        const { gmail, graph, rate } = fault.provider
+        const untilMs = Date.now() + forMs
+        const more = { retryAfterSeconds: 0.5 }
+        sims.gmail.faults.set({ bursts: [...sims.gmail.faults.read().bursts, { kind: gmail, rate, untilMs }], ...more })
+        sims.graph.faults.set({ bursts: [...sims.graph.faults.read().bursts, { kind: graph, rate, untilMs }], ...more })
+        const what = `${gmail} at Gmail and ${graph} at Graph, ${Math.round(rate * 100)} % for ${ms}`
+        return { what, over: pause(forMs) }
       }
     }
+  }
+
+  function expire(random: number): string {
+    const mailbox = pick(targets.mailboxes, random)
+    if (!mailbox) return 'nothing expires'
+    const address = addressOf(mailbox)
+    if (providerOf(mailbox) === 'gmail') {
+      sims.gmail.expireHistory(address)
+      return `the history of ${mailbox} expires`
+    }
+    const folder = pick(['inbox', 'archive', undefined], (random * 1000) % 1)
+    sims.graph.mailbox(address).expireDelta(folder)
+    return `the delta links of ${mailbox} expire, ${folder ? `of its ${folder}` : 'all of them'}`
   }
 
   function hit({ victim }: PlannedFault, how: (post: Post) => Strike): Strike | undefined {

@@ -1,12 +1,31 @@
+import { addressOf, type MailboxId, providerOf } from '../../shared/mailbox.ts'
+import { askGraph } from './ask-graph.ts'
+
 const PAGE = 500
 
-interface Listing {
+/** What a simulated mailbox holds. */
+export interface Truth {
+  /** The ids of every mail that is to be read, by thread. */
+  threads: ReadonlyMap<string, readonly string[]>
+  /** The ids of the folders that it is read from; none at Gmail, which has no folders. */
+  folders: readonly string[]
+}
+
+interface GmailListing {
   messages?: { id: string; threadId: string }[]
   nextPageToken?: string
 }
 
-/** The ids of every mail a simulated mailbox holds, by thread, as anybody could list them. */
-export async function readTruth(simUrl: string, address: string): Promise<Map<string, string[]>> {
+// Folders that are not read, and all that is in them.
+const LEFT_OUT = ['deleteditems', 'junkemail', 'drafts', 'outbox', 'conversationhistory', 'syncissues']
+
+/** Asks a simulator what a mailbox holds, as anybody could. */
+export function readTruth(simUrl: string, mailbox: MailboxId): Promise<Truth> {
+  const read = providerOf(mailbox) === 'gmail' ? readGmail : readGraph
+  return read(simUrl, addressOf(mailbox))
+}
+
+async function readGmail(simUrl: string, address: string): Promise<Truth> {
   const form = { grant_type: 'refresh_token', refresh_token: `simulated:${address}` }
   const granted = await fetch(`${simUrl}/token`, { method: 'POST', body: new URLSearchParams(form) })
   const { access_token: token } = (await granted.json()) as { access_token: string }
@@ -15,9 +34,29 @@ export async function readTruth(simUrl: string, address: string): Promise<Map<st
     const url = `${simUrl}/gmail/v1/users/me/messages?maxResults=${PAGE}&includeSpamTrash=true&pageToken=${page}`
     const answer = await fetch(url, { headers: { authorization: `Bearer ${token}` } })
     if (!answer.ok) throw new Error(`the simulator answered ${answer.status} when asked what ${address} holds`)
-    const { messages = [], nextPageToken } = (await answer.json()) as Listing
+    const { messages = [], nextPageToken } = (await answer.json()) as GmailListing
     for (const { id, threadId } of messages) threads.set(threadId, [...(threads.get(threadId) ?? []), id])
     page = nextPageToken
   }
-  return threads
+  return { threads, folders: [] }
+}
+
+async function readGraph(simUrl: string, address: string): Promise<Truth> {
+  const ask = await askGraph(simUrl, address)
+  const folders = await ask.all<{ id: string; parentFolderId: string }>('/me/mailFolders/delta?$select=parentFolderId')
+  const leftOut = new Set(
+    await Promise.all(LEFT_OUT.map(async name => (await ask.one<{ id: string }>(`/me/mailFolders/${name}`)).id)),
+  )
+  for (let before = -1; before < leftOut.size; ) {
+    before = leftOut.size
+    for (const { id, parentFolderId } of folders) if (leftOut.has(parentFolderId)) leftOut.add(id)
+  }
+  const messages = await ask.all<{ id: string; conversationId: string; parentFolderId: string }>(
+    `/me/messages?$select=id,conversationId,parentFolderId&$top=${PAGE}`,
+  )
+  const threads = new Map<string, string[]>()
+  for (const { id, conversationId, parentFolderId } of messages) {
+    if (!leftOut.has(parentFolderId)) threads.set(conversationId, [...(threads.get(conversationId) ?? []), id])
+  }
+  return { threads, folders: folders.map(({ id }) => id).filter(id => !leftOut.has(id)) }
 }

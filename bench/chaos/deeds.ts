@@ -1,0 +1,82 @@
+import type { GraphHandle } from '../../sim/graph/handle.ts'
+import type { GraphSimulator } from '../../sim/graph.ts'
+import type { SimMailbox } from '../../sim/mailbox.ts'
+import type { Until } from './mail.ts'
+import type { Talks } from './talks.ts'
+
+/** Mailboxes and what they hold when the chaos begins. */
+const SIZES: Record<string, number> = { 'eva@example.com': 240, 'finn@example.com': 60, 'gil@example.com': 0 }
+const READ = ['inbox', 'inbox', 'inbox', 'archive', 'sentitems', 'Projects/Rome', 'Projects/Oslo', 'Projects/Rome/Old']
+const LEFT_OUT = ['deleteditems', 'junkemail', 'drafts']
+const BURST = { chance: 0.05, mails: 20 }
+const PAUSE_MS = { least: 50, most: 400 }
+// Of all messages, those that one deed is done to.
+const SHARE = { move: 0.05, delete: 0.02, mark: 0.05 }
+
+/** Mailboxes at Outlook in which mail comes, moves, changes and goes, and so do folders. */
+export interface Deeds {
+  mailboxes: readonly SimMailbox[]
+  /** Lays out the folders, and does one thing after the other until aborted. */
+  begin(sim: GraphSimulator): void
+  go(sim: GraphSimulator, until: Until): Promise<void>
+}
+
+/** The mailboxes; what is done, and where, follows from `random`. */
+export function createDeeds(random: () => number, talks: Talks): Deeds {
+  const mailboxes = Object.entries(SIZES).map(([address, size]) => talks.mailbox(address, size))
+  const one = <T>(items: readonly T[]): T | undefined => items[Math.floor(random() * items.length)]
+  const some = (at: GraphHandle, share: number) => at.ids().filter(() => random() < share)
+  let made = 0
+
+  const deliver = (sim: GraphSimulator, address: string, folder?: string) => {
+    for (let left = random() < BURST.chance ? BURST.mails : 1; left > 0; left--)
+      sim.deliver(address, talks.next(address).raw, { folder })
+  }
+  const deeds: readonly ((at: GraphHandle, sim: GraphSimulator, address: string) => void)[] = [
+    (_, sim, address) => deliver(sim, address),
+    (_, sim, address) => deliver(sim, address),
+    (_, sim, address) => deliver(sim, address),
+    (_, sim, address) => deliver(sim, address, one(READ)),
+    at => at.move(one(READ) ?? '', ...some(at, SHARE.move)),
+    at => at.move(one([...READ, ...LEFT_OUT]) ?? '', ...some(at, SHARE.move)),
+    at => at.delete(...some(at, SHARE.delete)),
+    at => some(at, SHARE.mark).forEach(id => void at.mark(id, { isRead: random() < 0.5 })),
+    at => some(at, SHARE.mark).forEach(id => void at.mark(id, { flagged: random() < 0.5 })),
+    at => some(at, SHARE.mark).forEach(id => void at.mark(id, { categories: [one(['Rome', 'Oslo']) ?? ''] })),
+    at => at.move(at.createFolder(`Projects/New ${++made}`), ...some(at, SHARE.move)),
+    at => at.renameFolder(at.createFolder('Projects/Oslo'), `Oslo ${++made}`),
+    at => at.moveFolder(at.createFolder('Projects/Oslo'), one(['deleteditems', 'archive', 'inbox']) ?? ''),
+    at => at.deleteFolder(at.createFolder('Projects/Rome')),
+    // Nobody who asks for folders now and then ever hears of it.
+    at => {
+      const brief = at.createFolder(`Projects/Brief ${++made}`)
+      at.move(brief, ...some(at, SHARE.delete))
+      at.deleteFolder(brief)
+    },
+  ]
+
+  return {
+    mailboxes,
+    begin(sim) {
+      for (const { address } of mailboxes) {
+        const at = sim.mailbox(address)
+        for (const folder of [...READ, ...LEFT_OUT]) at.move(folder, ...some(at, SHARE.move))
+      }
+      Object.assign(sim.quirks, {
+        repeats: 0.1,
+        shuffled: random() < 0.5,
+        movesAreDeletions: random() < 0.5,
+        countChanges: random() < 0.5,
+        emptyPages: random() < 0.2,
+      })
+    },
+    async go(sim, { signal, pause, onChange }) {
+      while (!signal.aborted) {
+        const { address = '' } = one(mailboxes) ?? {}
+        one(deeds)?.(sim.mailbox(address), sim, address)
+        await onChange(`outlook:${address}`)
+        await pause(PAUSE_MS.least + random() * (PAUSE_MS.most - PAUSE_MS.least))
+      }
+    },
+  }
+}

@@ -1,0 +1,39 @@
+import type { Office } from '../../pipeline/wire.ts'
+import { LANES, parseEnvelope } from '../../shared/envelope.ts'
+import { STAGE_NAMES } from '../../shared/stage.ts'
+import { analysisTasks } from '../../shared/streams.ts'
+import type { Task } from '../../shared/task.ts'
+
+/** A task as it was written, and in which envelope. */
+export interface WrittenTask {
+  envelope: string
+  task: Task
+}
+
+/** All tasks, each partition's in the order in which they were written, whatever the lane. */
+export async function readTasks({ redis, keys }: Office): Promise<WrittenTask[]> {
+  const streams = keys.partitions.flatMap(partition =>
+    LANES.map(lane => keys.stream(partition, analysisTasks.name, lane)),
+  )
+  const entries = await Promise.all(streams.map(stream => redis.xrange(stream, '-', '+')))
+  const written = entries.flat().map(([entryId, fields]) => {
+    const { id, body } = parseEnvelope(fields[fields.indexOf('envelope') + 1] ?? '', analysisTasks.body)
+    // Redis's own time and count of the entry.
+    const [ms = 0, count = 0] = entryId.split('-').map(Number)
+    return { envelope: id, task: body, ms, count }
+  })
+  return written.sort((a, b) => a.ms - b.ms || a.count - b.count)
+}
+
+/** The ids of all messages that a dead letter speaks of. */
+export async function readDead({ redis, keys }: Office): Promise<Set<string>> {
+  const streams = keys.partitions.flatMap(partition => STAGE_NAMES.map(stage => keys.dead(partition, stage)))
+  const entries = await Promise.all(streams.map(stream => redis.xrange(stream, '-', '+')))
+  const bodies = entries.flat().map(([, fields]) => JSON.parse(fields[fields.indexOf('envelope') + 1] || '{}').body)
+  return new Set(bodies.flatMap(idsIn))
+}
+
+function idsIn(body: { id?: string; ids?: string[]; items?: { id: string }[] } | undefined): string[] {
+  const { id, ids = [], items = [] } = body ?? {}
+  return [...(id === undefined ? [] : [id]), ...ids, ...items.map(item => item.id)]
+}
