@@ -28,7 +28,9 @@ export type Step = { from: NamedMark } & (
 )
 
 const DAY_MS = 24 * 3_600_000
-const MOST_RESTARTS = 3
+const RESTARTS_AT_ONCE = 3
+const MOST_RESTARTS = 8
+const FIRST_WAIT_MS = 1000
 
 /**
  * Asks folders for a page each, in as few requests as may be, and before them for what `first` links to. Throws what is said of all of
@@ -59,9 +61,11 @@ function stepOf({ now }: DeltaOptions, from: NamedMark, answer: Answer | undefin
     if (isNotFound(answer)) return { from, step: 'lost', to: { folder, at: now(), end: true } }
     const error = errorOf(answer, doing, { now })
     if (error.kind !== 'expired') return { from, step: 'refused', error }
-    if (restarts < MOST_RESTARTS) return { from, step: 'anew', to: { folder, at: now(), restarts: restarts + 1 } }
     const again = `${doing}: Microsoft forgets again and again how far a folder was listed`
-    return { from, step: 'refused', error: new MailError('unavailable', again) }
+    if (restarts >= MOST_RESTARTS) return { from, step: 'refused', error: new MailError('unavailable', again) }
+    const retryAfterMs = at + pauseBefore(restarts) - now()
+    if (retryAfterMs <= 0) return { from, step: 'anew', to: { folder, at: now(), restarts: restarts + 1 } }
+    return { from, step: 'refused', error: new MailError('throttled', again, { retryAfterMs }) }
   }
   const { items, next, later } = readDeltaPage(answer, doing)
   const link = next ?? later
@@ -85,6 +89,11 @@ function stepOf({ now }: DeltaOptions, from: NamedMark, answer: Answer | undefin
     items,
     to: { folder, link, at: now(), ...(next === undefined ? { end: true } : {}), ...left },
   }
+}
+
+// Something happens to the mailbox just now, a few links are forgotten one after the other; from then on there is no hurry.
+function pauseBefore(restarts: number): number {
+  return restarts < RESTARTS_AT_ONCE ? 0 : FIRST_WAIT_MS * 2 ** (restarts - RESTARTS_AT_ONCE)
 }
 
 // learn.microsoft.com/graph/api/message-delta: no other filter is taken.

@@ -1,0 +1,107 @@
+import t from 'tap'
+import type { Cursor, Page } from '../../../shared/mailbox.ts'
+import { outlookMailbox } from '../../../shared/outlook/mailbox.ts'
+import { heldLinks } from '../../support/links.ts'
+import { heldSubscription } from '../../support/subscription.ts'
+import { type Asked, batchAnswer, graphError, isBatch, type Part, type Reply, resource, startGraph } from './graph.ts'
+
+const call = { signal: new AbortController().signal, meter: () => undefined }
+const ENOUGH = 20_000
+
+/** A Graph whose answers are scripted, to batches part by part, and a mailbox there that is listed to its end. */
+async function startListing(
+  t: { teardown(work: () => unknown): void },
+  script: (path: string, root: string, asked: Asked) => Part,
+) {
+  const graph = await startGraph((asked, { rootUrl }): Reply => {
+    const path = decodeURIComponent(asked.path.replace('/v1.0', ''))
+    return isBatch(asked)
+      ? batchAnswer(asked, url => script(decodeURIComponent(url), rootUrl, asked))
+      : script(path, rootUrl, asked)
+  })
+  t.teardown(() => graph.close())
+  let now = 1_790_000_000_000
+  const mailbox = outlookMailbox({
+    address: 'bo@example.com',
+    tokens: { get: async () => 'token', refused: async () => false },
+    links: heldLinks(),
+    subscription: heldSubscription(),
+    rootUrl: graph.rootUrl,
+    initialSync: { kind: 'all' },
+    pageSize: 50,
+    parallel: 4,
+    batchSize: 20,
+    now: () => now,
+  })
+  return {
+    graph,
+    mailbox,
+    /** Pages until the end; what is throttled is asked for again when it may be. */
+    async list(since: Cursor = 'pinned:') {
+      const ids: string[] = []
+      let [doubtful, waits] = [false, 0]
+      let page: Page | undefined
+      for (let pages = 0; pages < ENOUGH; pages++) {
+        try {
+          const changes = await mailbox.changes(since, page, call)
+          ids.push(...changes.ids.map(({ id }) => id))
+          doubtful ||= changes.doubtful === true
+          if (changes.cursor !== undefined) return { ids, doubtful, waits, cursor: changes.cursor }
+          page = changes.next
+        } catch (thrown) {
+          const { kind, retryAfterMs } = thrown as { kind?: string; retryAfterMs?: number }
+          if (kind !== 'throttled') throw thrown
+          waits += 1
+          now += retryAfterMs ?? 1000
+        }
+      }
+      throw new Error(`${ENOUGH} pages, and no end`)
+    },
+  }
+}
+
+const ok = (body: unknown): Part => ({ status: 200, body })
+const gone: Part = { status: 410, body: graphError('syncStateNotFound') }
+const missing: Part = { status: 404, body: graphError('ErrorItemNotFound') }
+const linkTo = (root: string, folder: string, token: string) =>
+  `${root}/me/mailFolders/${folder}/messages/delta?${token}`
+const next = (root: string, token: string, value: unknown[] = []) =>
+  ok({ value, '@odata.nextLink': linkTo(root, 'inbox-id', `$skiptoken=${token}`) })
+const later = (root: string, folder: string, value: unknown[] = []) =>
+  ok({ value, '@odata.deltaLink': linkTo(root, folder, '$deltatoken=1') })
+const foldersAre = (root: string, ...value: object[]) =>
+  ok({ value, '@odata.deltaLink': `${root}/me/mailFolders/delta?$deltatoken=1` })
+const inbox = { id: 'inbox-id', parentFolderId: 'root' }
+
+/** What is answered to all but the folders' own deltas: there is an inbox and no other folder. */
+function inboxAlone(path: string, root: string): Part | undefined {
+  if (path.startsWith('/me/mailFolders/delta?')) return foldersAre(root, inbox)
+  if (path.startsWith('/me/mailFolders/inbox?')) return ok({ id: 'inbox-id' })
+  if (/^\/me\/mailFolders\/[a-z]+\?/.test(path)) return missing
+  return path.startsWith('/me/messages?') ? ok({ value: [] }) : undefined
+}
+
+t.test(
+  'a folder whose links are forgotten faster than it is listed is begun anew after longer and longer pauses',
+  async t => {
+    let forgets = 6
+    const { list } = await startListing(t, (path, root) => {
+      const other = inboxAlone(path, root)
+      if (other) return other
+      if (!path.includes('$skiptoken')) return next(root, '1', [resource('m1')])
+      forgets -= 1
+      return forgets >= 0 ? gone : later(root, 'inbox-id', [resource('m2')])
+    })
+    const { ids, waits } = await list()
+    t.equal(ids.at(-1), 'm2')
+    t.ok(waits >= 1, `it waited ${waits} times`)
+  },
+)
+
+t.test('a folder whose links are always forgotten ends the listing with an error', async t => {
+  const { list, graph } = await startListing(t, (path, root) => {
+    return inboxAlone(path, root) ?? (path.includes('$skiptoken') ? gone : next(root, '1'))
+  })
+  await t.rejects(list(), { message: /forgets again and again how far a folder was listed/ })
+  t.ok(graph.asked.length < 50, `${graph.asked.length} requests`)
+})
