@@ -132,7 +132,10 @@ export function readable(folders: Folders, skip: readonly string[]): string[] {
   return [...first.filter(folder => all.includes(folder)), ...all.filter(folder => !first.includes(folder))]
 }
 
-/** Why mail in a folder is left out; `undefined` where it is not, or the folder is not known. */
+/**
+ * Why mail in a folder is left out; `undefined` where it is not, or nobody said which folder it is. What is in a folder that is not known yet is
+ * left out until that is found and listed: it may be gone again before anybody looks.
+ */
 export function leftOutAt(
   { parents, wellKnown }: Folders,
   folder: string,
@@ -141,18 +144,13 @@ export function leftOutAt(
   const named = new Map(Object.entries(wellKnown).map(([name, id]) => [id, name]))
   const left = new Set([...NEVER_READ, ...skip.flatMap(label => SKIPPED[label.toUpperCase()] ?? [])])
   const seen = new Set<string>()
+  if (folder !== '' && parents[folder] === undefined && !named.has(folder)) return 'in a folder that is not known yet'
   for (let at = folder; at !== '' && !seen.has(at); at = parents[at] ?? '') {
     seen.add(at)
     const name = named.get(at)
     if (name !== undefined && left.has(name)) return `in the folder ${name}`
   }
   return undefined
-}
-
-/** Whether there are folders that were not there before and are left out from the first. */
-export function bornLeftOut(before: Folders, now: Folders, skip: readonly string[]): boolean {
-  const born = Object.keys(now.parents).filter(folder => before.parents[folder] === undefined)
-  return born.some(folder => leftOutAt(now, folder, skip) !== undefined)
 }
 
 // What is not read in any case may be forbidden as well.

@@ -7,7 +7,6 @@ import { type Progress, readCursor, readPage, writeCursor, writePage } from './c
 import { askFolders, type DeltaOptions, type Step } from './delta.ts'
 import { fetchMessages } from './fetch.ts'
 import {
-  bornLeftOut,
   type FolderOptions,
   type Folders,
   findFolders,
@@ -81,14 +80,13 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
   const { scope } = place
   const underWay = { scope, todo: kept, done: [], foldersDue: known !== undefined, doubt: false, folders }
   const whole = await withNew(options, underWay)
-  return goOn(options, { ...whole, doubt: kept.length < place.marks.length }, false, call)
+  const doubt = kept.length < place.marks.length || known === undefined
+  return goOn(options, { ...whole, doubt }, false, call)
 }
 
 async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean, call: Call): Promise<Changes> {
   const { folders, steps } = await ask(options, before, call)
-  // What was moved to a folder that nobody knew yet was taken for there.
-  const hidden = folders.folders !== undefined && bornLeftOut(before.folders, folders.folders, options.skip)
-  const after = await apply(options, { ...before, ...folders, doubt: before.doubt || hidden }, steps)
+  const after = await apply(options, { ...before, ...folders }, steps)
   const found = await complete(options, after.folders, whatChanged(pagesIn(steps), options.filter), call)
   return { ...found, overlaps: true, ...(after.doubt && !doubted ? { doubtful: true } : {}), ...rest(after) }
 }
@@ -139,7 +137,8 @@ async function apply(options: ListingOptions, before: UnderWay, steps: readonly 
     doubt:
       before.doubt ||
       anew.length > 0 ||
-      steps.some(({ step, from }) => step === 'lost' && from.mark.link !== undefined),
+      // Mail may have been found in it before it was listed. One that was lost before already has been cleared up after.
+      steps.some(({ step, from }) => step === 'lost' && !(from.mark.end && from.mark.link === undefined)),
   })
 }
 
@@ -159,7 +158,7 @@ async function withNew(options: ListingOptions, underWay: UnderWay): Promise<Und
     ...underWay,
     todo: [...todo.filter(isRead), ...fresh],
     done: ended.filter(isRead).map(({ name }) => name),
-    doubt: underWay.doubt || [...todo, ...ended].some(one => !isRead(one) && one.mark.link !== undefined),
+    doubt: underWay.doubt || ![...todo, ...ended].every(isRead),
   }
 }
 

@@ -105,3 +105,26 @@ t.test('a folder whose links are always forgotten ends the listing with an error
   await t.rejects(list(), { message: /forgets again and again how far a folder was listed/ })
   t.ok(graph.asked.length < 50, `${graph.asked.length} requests`)
 })
+
+t.test('a folder that is gone before it was listed leaves in doubt what was found in it', async t => {
+  for (const how of ['it is not found', 'the folders are said to be without it', 'it was lost once before']) {
+    let asked = 0
+    const brief = { id: 'brief-id', parentFolderId: 'root' }
+    const { list, mailbox } = await startListing(t, (path, root) => {
+      if (path.includes('/mailFolders/delta?$deltatoken')) {
+        asked += 1
+        if (asked === 1) return foldersAre(root, brief)
+        if (how.includes('before')) return foldersAre(root)
+        return foldersAre(root, { id: 'brief-id', '@removed': { reason: 'deleted' } })
+      }
+      return inboxAlone(path, root) ?? (path.includes('brief-id') ? missing : later(root, 'inbox-id'))
+    })
+    const first = await list()
+    t.notOk(first.doubtful)
+    // A look that breaks off has found the folder.
+    if (how.includes('without')) t.ok((await mailbox.changes(first.cursor, undefined, call)).next)
+    const second = await list(first.cursor)
+    t.ok(second.doubtful, how)
+    if (how.includes('before')) t.notOk((await list(second.cursor)).doubtful, 'there is nothing new to be in doubt of')
+  }
+})
