@@ -128,3 +128,27 @@ t.test('a folder that is gone before it was listed leaves in doubt what was foun
     if (how.includes('before')) t.notOk((await list(second.cursor)).doubtful, 'there is nothing new to be in doubt of')
   }
 })
+
+for (const [status, code] of [
+  [503, 'ServiceUnavailable'],
+  [429, 'TooManyRequests'],
+  [403, 'ErrorAccessDenied'],
+] as const) {
+  t.test(`folders that cannot be asked for (${status}) are not asked for again at once`, async t => {
+    let refusals = 0
+    const { list, graph } = await startListing(t, (path, root) => {
+      if (path.includes('/mailFolders/delta?') && refusals > 0) {
+        refusals -= 1
+        return { status, body: graphError(code) }
+      }
+      return inboxAlone(path, root) ?? later(root, 'inbox-id')
+    })
+    const { cursor } = await list()
+    graph.asked.length = 0
+    // The inbox is answered with the first of them.
+    refusals = 3
+    if (status === 429) t.equal((await list(cursor)).waits, 2)
+    else await t.rejects(list(cursor), { message: new RegExp(code) })
+    t.ok(graph.asked.length < 5, `${graph.asked.length} requests`)
+  })
+}
