@@ -1,5 +1,6 @@
 import t from 'tap'
 import { analysisTasks } from '../shared/streams.ts'
+import { memoryMailbox } from '../sim/mailbox.ts'
 import { loadMail } from '../sim/mbox.ts'
 import { corpus } from './sim/client.ts'
 import { testMail, testMailbox } from './support/mail.ts'
@@ -77,3 +78,26 @@ for (const how of ['is deleted for ever', 'goes to Deleted Items', 'goes with it
     t.match(await pipeline.sync(), { tasks: 0 })
   })
 }
+
+t.test(
+  'of a folder with more new mail than Graph lets a filter through nothing is left out, and no older mail is read',
+  async t => {
+    const day = 24 * 3_600_000
+    const count = 5200
+    const raw = (index: number) =>
+      `From: a@example.com\r\nMessage-ID: <${index}@example.com>\r\nSubject: ${index}\r\n\r\n${index}`
+    const mails = Array.from({ length: count + 300 }, (_, index) => ({
+      raw: raw(index),
+      receivedAtMs: Date.now() - (index < 300 ? 60 * day : 5 * day) + index * 1000,
+    }))
+    const { sim, pipeline } = await startOutlook(t, redis, memoryMailbox(BO_ADDRESS, mails), {
+      INITIAL_SYNC: '30d',
+      OUTLOOK_PAGE_SIZE: '500',
+    })
+    t.match(await pipeline.sync(), { listed: count, fates: { cached: count }, tasks: count, addsUp: true })
+    sim.resetCalls()
+    sim.deliver(BO_ADDRESS, raw(count + 300))
+    t.match(await pipeline.sync(), { listed: 1, tasks: 1 })
+    t.match(sim.calls(), { total: 1 })
+  },
+)

@@ -2,7 +2,7 @@ import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import type { Call } from '../mailbox.ts'
 import { errorOf, isNotFound } from './errors.ts'
-import { readDeltaPage } from './items.ts'
+import { type DeltaPage, readDeltaPage } from './items.ts'
 import type { Mark, NamedMark } from './marks.ts'
 import { MESSAGE_FIELDS } from './message.ts'
 import { pagesOf } from './prefer.ts'
@@ -31,6 +31,8 @@ const DAY_MS = 24 * 3_600_000
 const RESTARTS_AT_ONCE = 3
 const MOST_RESTARTS = 8
 const FIRST_WAIT_MS = 1000
+// Of what a filter lets through Graph lists so many, and says nothing of the rest (learn.microsoft.com/graph/api/message-delta).
+const MOST_FILTERED = 5000
 
 /**
  * Asks folders for a page each, in as few requests as may be, and before them for what `first` links to. Throws what is said of all of
@@ -43,52 +45,64 @@ export async function askFolders(
 ): Promise<{ first: Answer | undefined; steps: Step[] }> {
   const doing = `the changes of ${options.name}`
   const before = first === undefined ? [] : [first]
-  const urls = [...before, ...marks.map(({ mark }) => mark.link ?? startOf(options, mark.folder, scope))]
+  const urls = [...before, ...marks.map(({ mark }) => mark.link ?? startOf(options, mark, scope))]
   const prefer = pagesOf(options.pageSize)
   const answers = await askTogether(options, urls, { doing, call, kind: 'delta', prefer })
   return {
     first: first === undefined ? undefined : answers[0],
-    steps: marks.map((from, place) => stepOf(options, from, answers[before.length + place], doing)),
+    steps: marks.map((from, place) => stepOf(options, { from, scope }, answers[before.length + place], doing)),
   }
 }
 
-function stepOf({ now }: DeltaOptions, from: NamedMark, answer: Answer | undefined, doing: string): Step {
-  const { folder, restarts = 0, end, at } = from.mark
-  if (!answer)
-    return { from, step: 'refused', error: new MailError('unavailable', `${doing}: a folder was not answered`) }
-  if (answer.status !== 200) {
-    // It is left alone for now: whether it is still among the folders is asked next.
-    if (isNotFound(answer)) return { from, step: 'lost', to: { folder, at: now(), end: true } }
-    const error = errorOf(answer, doing, { now })
-    if (error.kind !== 'expired') return { from, step: 'refused', error }
-    const again = `${doing}: Microsoft forgets again and again how far a folder was listed`
-    if (restarts >= MOST_RESTARTS) return { from, step: 'refused', error: new MailError('unavailable', again) }
-    const retryAfterMs = at + pauseBefore(restarts) - now()
-    if (retryAfterMs <= 0) return { from, step: 'anew', to: { folder, at: now(), restarts: restarts + 1 } }
-    return { from, step: 'refused', error: new MailError('throttled', again, { retryAfterMs }) }
-  }
-  const { items, next, later } = readDeltaPage(answer, doing)
+interface Asked {
+  from: NamedMark
+  scope: number | undefined
+}
+
+function stepOf({ now }: DeltaOptions, { from, scope }: Asked, answer: Answer | undefined, doing: string): Step {
+  const { folder } = from.mark
+  if (!answer) return unavailable(from, `${doing}: a folder was not answered`)
+  if (answer.status === 200) return pageIn({ from, scope }, readDeltaPage(answer, doing), now(), doing)
+  // It is left alone for now: whether it is still among the folders is asked next.
+  if (isNotFound(answer)) return { from, step: 'lost', to: { folder, at: now(), end: true } }
+  const error = errorOf(answer, doing, { now })
+  return error.kind === 'expired' ? forgotten(from, now(), doing) : { from, step: 'refused', error }
+}
+
+function pageIn({ from, scope }: Asked, { items, next, later }: DeltaPage, at: number, doing: string): Step {
+  const { mark } = from
+  const { folder, restarts, end } = mark
   const link = next ?? later
   if (link === undefined)
     throw new MailError('unparsable', `${doing}: the page says neither what is next nor what is later`)
-  if (next !== undefined && next === from.mark.link) {
-    return {
-      from,
-      step: 'refused',
-      error: new MailError('unavailable', `${doing}: a page names itself as the next one`),
-    }
+  if (next !== undefined && next === mark.link) {
+    return unavailable(from, `${doing}: a page names itself as the next one`)
   }
+  const counted = (mark.counted ?? 0) + items.length
+  const whole = mark.unfiltered ? { unfiltered: true } : {}
+  const page = (to: Mark): Step => ({ from, step: 'page', items, to })
+  if (next !== undefined) return page({ folder, link, at, counted, ...(restarts ? { restarts } : {}), ...whole })
   // Nothing has changed: what is known is as good, until it grows old.
-  if (items.length === 0 && end && next === undefined && now() - at < DAY_MS) {
-    return { from, step: 'page', items, to: from.mark }
-  }
-  const left = next !== undefined && restarts > 0 ? { restarts } : {}
+  if (items.length === 0 && end && at - mark.at < DAY_MS) return page(mark)
+  const isCut = scope !== undefined && !end && !mark.unfiltered && counted >= MOST_FILTERED
+  return page(isCut ? { folder, at, unfiltered: true } : { folder, link, at, end: true, ...whole })
+}
+
+function forgotten(from: NamedMark, now: number, doing: string): Step {
+  const { folder, restarts = 0, at, unfiltered } = from.mark
+  const again = `${doing}: Microsoft forgets again and again how far a folder was listed`
+  if (restarts >= MOST_RESTARTS) return unavailable(from, again)
+  const retryAfterMs = at + pauseBefore(restarts) - now
+  if (retryAfterMs > 0) return { from, step: 'refused', error: new MailError('throttled', again, { retryAfterMs }) }
   return {
     from,
-    step: 'page',
-    items,
-    to: { folder, link, at: now(), ...(next === undefined ? { end: true } : {}), ...left },
+    step: 'anew',
+    to: { folder, at: now, restarts: restarts + 1, ...(unfiltered ? { unfiltered } : {}) },
   }
+}
+
+function unavailable(from: NamedMark, text: string): Step {
+  return { from, step: 'refused', error: new MailError('unavailable', text) }
 }
 
 // Something happens to the mailbox just now, a few links are forgotten one after the other; from then on there is no hurry.
@@ -97,8 +111,9 @@ function pauseBefore(restarts: number): number {
 }
 
 // learn.microsoft.com/graph/api/message-delta: no other filter is taken.
-function startOf({ user }: DeltaOptions, folder: string, scope: number | undefined): string {
-  const filter = scope === undefined ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
+function startOf({ user }: DeltaOptions, { folder, unfiltered }: Mark, scope: number | undefined): string {
+  const filter =
+    scope === undefined || unfiltered ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
   return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${MESSAGE_FIELDS}${filter}`
 }
 

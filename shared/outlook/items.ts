@@ -100,6 +100,12 @@ function agreed(one: Word, other: Word): Word {
   return { says: 'incomplete' }
 }
 
+/** Whether an item is of a message that was received before a moment (ms since 1970); one that does not say when is not. */
+export function isOlder(item: unknown, ms: number): boolean {
+  const message = readMessage(item)?.message
+  return message !== undefined && message.date < ms
+}
+
 /** A message as a listing names it, and why it is left out, where it is. */
 export function listed({ id, thread, labels }: Message, filter: LabelFilter): Listed {
   const filtered = leftOut(labels, filter)

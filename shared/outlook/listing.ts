@@ -15,7 +15,7 @@ import {
   leftOutAt,
   readable,
 } from './folders.ts'
-import { listed, type Told, whatChanged } from './items.ts'
+import { isOlder, listed, type Told, whatChanged } from './items.ts'
 import { keepMarks, type NamedMark, readMarks } from './marks.ts'
 import { scopeOf } from './scope.ts'
 import { sweepPage } from './sweep.ts'
@@ -87,7 +87,7 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
 async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean, call: Call): Promise<Changes> {
   const { folders, steps } = await ask(options, before, call)
   const after = await apply(options, { ...before, ...folders }, steps)
-  const found = await complete(options, after.folders, whatChanged(pagesIn(steps), options.filter), call)
+  const found = await complete(options, after.folders, whatChanged(pagesIn(steps, before.scope), options.filter), call)
   return { ...found, overlaps: true, ...(after.doubt && !doubted ? { doubtful: true } : {}), ...rest(after) }
 }
 
@@ -136,7 +136,7 @@ async function apply(options: ListingOptions, before: UnderWay, steps: readonly 
     foldersDue: before.foldersDue || steps.some(({ step }) => step === 'lost'),
     doubt:
       before.doubt ||
-      anew.length > 0 ||
+      steps.some(({ step }) => step === 'anew') ||
       // Mail may have been found in it before it was listed. One that was lost before already has been cleared up after.
       steps.some(({ step, from }) => step === 'lost' && !(from.mark.end && from.mark.link === undefined)),
   })
@@ -219,6 +219,10 @@ function cursorOf({ scope, done }: Pick<Progress, 'scope' | 'done'>): Cursor {
   return writeCursor({ at: 'folders', scope, marks: done })
 }
 
-function pagesIn(steps: readonly Step[]): (readonly unknown[])[] {
-  return steps.flatMap(one => (one.step === 'page' ? [one.items] : []))
+// A folder that is listed whole tells of more than is wanted.
+function pagesIn(steps: readonly Step[], scope = 0): (readonly unknown[])[] {
+  return steps.flatMap(one => {
+    if (one.step !== 'page') return []
+    return [one.from.mark.unfiltered ? one.items.filter(item => !isOlder(item, scope)) : one.items]
+  })
 }
