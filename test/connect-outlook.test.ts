@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -121,7 +121,9 @@ t.test('msal is loaded for Outlook, and for nobody else', async t => {
   }
   const gmail = { REDIS_URL: redis.url, PARTITIONS: '1', DATA_DIR: await mkdtemp(join(tmpdir(), 'mailsluice-')) }
   t.teardown(() => rm(gmail.DATA_DIR, { recursive: true }))
-  t.same(await loaded(['up', '--once', '--json'], gmail), { code: 0, msal: false })
+  const mail = join(gmail.DATA_DIR, 'one.eml')
+  await writeFile(mail, 'From: a@example.com\n\nOne.\n')
+  t.same(await loaded(['up', '--once', '--json', '--mbox', mail], gmail), { code: 0, msal: false })
   t.same(await loaded(['connect', 'outlook', '--timeout', '1'], environment), { code: 1, msal: true })
 })
 
