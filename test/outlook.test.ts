@@ -4,7 +4,7 @@ import { memoryMailbox } from '../sim/mailbox.ts'
 import { loadMail } from '../sim/mbox.ts'
 import { corpus } from './sim/client.ts'
 import { testMail, testMailbox } from './support/mail.ts'
-import { BO_ADDRESS, startOutlook } from './support/outlook.ts'
+import { BO, BO_ADDRESS, startOutlook } from './support/outlook.ts'
 import { startRedis } from './support/redis.ts'
 
 const redis = await startRedis()
@@ -78,6 +78,18 @@ for (const how of ['is deleted for ever', 'goes to Deleted Items', 'goes with it
     t.match(await pipeline.sync(), { tasks: 0 })
   })
 }
+
+t.test('a message that the cache has dropped leaves its thread all the same', async t => {
+  const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, 12, 3))
+  await pipeline.sync()
+  const { redis: client, keys } = pipeline.office
+  const bo = sim.mailbox(BO_ADDRESS)
+  const [id = ''] = bo.ids('inbox')
+  await client.del(...bo.ids().map(one => keys.message(BO, one)))
+  bo.delete(id)
+  t.match(await pipeline.sync(), { tasks: 1, addsUp: true })
+  t.notOk((await pipeline.read(analysisTasks)).at(-1)?.body.messages.some(message => message.id === id))
+})
 
 t.test(
   'of a folder with more new mail than Graph lets a filter through nothing is left out, and no older mail is read',

@@ -117,6 +117,55 @@ t.test('all that is known is suspected, and who is seen is cleared', async t => 
   t.same(await other.threadsOf(['a', 'z']), new Map(), 'of another mailbox')
 })
 
+t.test('the index of threads knows who is known, and who left no more', async t => {
+  await grouped('1', 'a', 'b', 'c')
+  t.same(await ledger.threadsOf(['a', 'b', 'c', 'd']), new Map(['a', 'b', 'c'].map(id => [id, 't'])))
+  await gone('a', 2)
+  await verifiedGone('2', 'b')
+  t.same(await ledger.threadsOf(['a', 'b', 'c']), new Map([['c', 't']]))
+})
+
+t.test('what is verified as gone stays out, though an earlier page that listed it is grouped later', async t => {
+  await asked('2', 'a')
+  await verifiedGone('2', 'a')
+  await grouped('1', 'a', 'b')
+  t.match(await ledger.pendingThreads('run', 10), [{ ids: ['b'] }])
+})
+
+t.test(
+  'an answer about a message is older than a later page that tells of it, and newer than an earlier one',
+  async t => {
+    await grouped('1', 'a', 'b', 'c')
+    await asked('2', 'a', 'b')
+    await seen(3, 'a')
+    await seen(2, 'b')
+    await verifiedGone('2', 'a', 'b')
+    t.match(await ledger.pendingThreads('run', 10), [{ ids: ['a', 'c'] }])
+  },
+)
+
+t.test('where nothing is verified nobody is noted as seen', async t => {
+  await seen(3, 'a')
+  t.same(await redis.hgetall(keys.runFresh(partition, 'run')), {})
+})
+
+async function asked(page: string, ...ids: string[]): Promise<void> {
+  const entry = await read(`asked ${page}`)
+  const items = ids.map(id => ({ id, thread: 't' }))
+  await commit(entry, { fact: 'window-opened', from: entry.envelope, window: `verify:${page}`, context: true, items })
+}
+
+async function seen(page: number, ...ids: string[]): Promise<void> {
+  const entry = await read(`seen ${page}`)
+  await commit(entry, { fact: 'messages-seen', from: entry.envelope, ids, page })
+}
+
+async function verifiedGone(page: string, ...ids: string[]): Promise<void> {
+  const entry = await read(`verified ${page}`)
+  const left = ids.map(id => ({ id, thread: 't' }))
+  await commit(entry, { fact: 'window-grouped', from: entry.envelope, window: `verify:${page}`, fresh: [], gone: left })
+}
+
 async function grouped(window: string, ...ids: string[]): Promise<void> {
   const entry = await read(window)
   await commit(entry, {
