@@ -2,13 +2,15 @@ import { isOfKnown } from '../shared/context.ts'
 import { type Envelope, encodeEnvelope } from '../shared/envelope.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import type { MessageId, ThreadId } from '../shared/message.ts'
-import { messageIdsIn } from '../shared/redis/known.ts'
+import { digestOf, messageIdsIn } from '../shared/redis/known.ts'
+import { linkNamesIn } from '../shared/redis/links.ts'
 import { connectMailbox, readMailbox } from '../shared/redis/mailboxes.ts'
 import type { Fate } from '../shared/streams.ts'
 import type { Recall, ThreadThen } from './recall.ts'
 import type { Recorded } from './recorded.ts'
 import type { Sandbox } from './sandbox.ts'
 import type { OpenWindow, Setting } from './setting.ts'
+import { verifiedThen } from './verified.ts'
 import type { Office } from './wire.ts'
 
 interface Furnishing {
@@ -25,12 +27,16 @@ export async function furnish(furnishing: Furnishing): Promise<void> {
   const { office, setting, of, recall } = furnishing
   await putMailbox(furnishing)
   if (setting.counters) await putRun(furnishing, setting.counters)
+  await putSuspects(furnishing)
   for (const window of setting.windows) await putWindow(furnishing, window)
   const then = recall.threads.get(of.run) ?? []
   const messages = new Set<MessageId>()
+  const left = verifiedThen(recall, of.run).filter(({ gone }) => gone)
   for (const id of setting.threads) {
     const thread = then.findLast(one => one.thread === id) ?? (await threadNow(office, of.mailbox, id))
-    await putThread(furnishing, thread)
+    // What left it in this run was in it before.
+    const before = left.flatMap(one => (one.thread === id ? [one.id] : []))
+    await putThread(furnishing, { ...thread, ids: [...thread.ids, ...before] })
     for (const message of thread.ids) messages.add(message)
   }
   for (const { places } of setting.windows) for (const { id } of places.values()) messages.add(id)
@@ -47,6 +53,7 @@ async function putMailbox({ office, sandbox, setting, of: { mailbox } }: Furnish
   const cursor = setting.place?.cursor ?? record?.cursor
   const synced = setting.place?.lane ? setting.place.lane === 'live' : record?.synced
   await connectMailbox(redis, keys, mailbox, '', now())
+  await putLinks({ office, sandbox }, mailbox, [record?.cursor ?? '', cursor ?? ''])
   const partition = keys.partitionOf(mailbox)
   await redis.expire(keys.mailboxes(partition), sandbox.keepSeconds)
   await redis.expire(keys.mailboxEvents(partition), sandbox.keepSeconds)
@@ -56,6 +63,25 @@ async function putMailbox({ office, sandbox, setting, of: { mailbox } }: Furnish
     ...(cursor ? { cursor } : {}),
     ...(synced ? { synced: '1' } : {}),
   })
+}
+
+// For whoever looks around in the sandbox: nobody lists from these links there.
+async function putLinks(
+  { office, sandbox }: Pick<Furnishing, 'office' | 'sandbox'>,
+  mailbox: MailboxId,
+  cursors: readonly string[],
+): Promise<void> {
+  const keysIn = ({ keys }: Office) => [
+    keys.folders(mailbox),
+    ...cursors.flatMap(linkNamesIn).map(name => keys.link(mailbox, name)),
+  ]
+  const copies = keysIn(sandbox.office)
+  await Promise.all(
+    keysIn(office).map(async (key, place) => {
+      const text = await office.redis.get(key)
+      if (text !== null) await office.redis.set(copies[place] ?? '', text, 'EX', sandbox.keepSeconds)
+    }),
+  )
 }
 
 async function putRun({ sandbox, setting, of }: Furnishing, counters: Record<string, number>): Promise<void> {
@@ -81,7 +107,8 @@ async function putRun({ sandbox, setting, of }: Furnishing, counters: Record<str
 async function putWindow({ sandbox, of }: Furnishing, { name, of: size, places, open }: OpenWindow): Promise<void> {
   const { keys } = sandbox.office
   const leftOut: Fate = 'filtered'
-  const listed = Array.from({ length: size }, (_, index) => places.get(index))
+  // A known message that is left out would leave its thread: nobody is named.
+  const listed = Array.from({ length: size }, (_, index) => (open.has(index) ? places.get(index) : undefined))
   const settled = listed.flatMap((_, index) => (open.has(index) ? [] : [[`${index}`, leftOut]]))
   await putHash(sandbox, keys.window(keys.partitionOf(of.mailbox), of.run, name), {
     of: `${size}`,
@@ -92,10 +119,20 @@ async function putWindow({ sandbox, of }: Furnishing, { name, of: size, places, 
   })
 }
 
+async function putSuspects({ sandbox, setting: { suspects = [] }, of }: Furnishing): Promise<void> {
+  const { keys } = sandbox.office
+  const key = keys.runSuspects(keys.partitionOf(of.mailbox), of.run)
+  if (suspects.length > 0)
+    await putHash(sandbox, key, Object.fromEntries(suspects.map(({ id, thread }) => [id, thread])))
+}
+
 async function putThread({ sandbox, of }: Furnishing, { thread, ids, known }: ThreadThen): Promise<void> {
   const { redis, keys } = sandbox.office
   const key = keys.thread(of.mailbox, thread)
-  if (ids.length > 0) await putHash(sandbox, key, Object.fromEntries(ids.map(id => [`id:${id}`, '1'])))
+  if (ids.length > 0) {
+    await putHash(sandbox, key, Object.fromEntries(ids.map(id => [`id:${id}`, '1'])))
+    await putHash(sandbox, keys.threadsOf(of.mailbox), Object.fromEntries(ids.map(id => [digestOf(id), thread])))
+  }
   if (known) await redis.multi().hsetnx(key, 'dispatched', 'before the replay').expire(key, sandbox.keepSeconds).exec()
 }
 

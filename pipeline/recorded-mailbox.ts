@@ -8,11 +8,12 @@ import {
   fetchedMessages,
   type ListedId,
   messageIds,
+  missingIds,
   type SettledId,
   type WatchEvent,
   watchEvents,
 } from '../shared/streams.ts'
-import { type Lineage, windowOf } from './lineage.ts'
+import { type Lineage, verificationOf, windowOf } from './lineage.ts'
 import type { Office } from './wire.ts'
 
 /** Says that the provider would have to be asked for a message: the input is left out of the comparison. */
@@ -43,7 +44,7 @@ export async function recordedMailbox(
     open: async () => ({ address: addressOf(mailbox), cursor: next?.since ?? cursor }),
 
     async changes(since, page): Promise<Changes> {
-      const nothing = { gone: [], labels: [] }
+      const nothing = { gone: [], labels: [], left: item ? verifiedIn(then, item).map(({ id }) => id) : [] }
       // Listing went on from another cursor than it began with: that one had expired.
       if (next && page === undefined && since !== next.since) return { ids: [], ...nothing, reset: true }
       const ids = item ? listedIn(then, item).map(asListed) : []
@@ -77,8 +78,18 @@ function asListed({ id, thread, filtered, verify }: ListedId): Listed {
 
 /** The page of ids that a watch event listed, in listing order. */
 export function listedIn(then: Lineage, item: Envelope): ListedId[] {
+  return idsBelow(then, messageIds.name, `${item.run}/${windowOf(item.body)}`)
+}
+
+/** The messages that a watch event had verified, in the order they were asked for. */
+export function verifiedIn(then: Lineage, item: Envelope): ListedId[] {
+  return idsBelow(then, missingIds.name, verificationOf(item))
+}
+
+/** The ids that lie below this one in a stream of ids, by their places. */
+export function idsBelow(then: Lineage, stream: string, id: string): ListedId[] {
   return then
-    .below(messageIds.name, `${item.run}/${windowOf(item.body)}`)
+    .below(stream, id)
     .map(({ body }) => body as ListedId)
     .sort((a, b) => a.index - b.index)
 }

@@ -4,7 +4,7 @@ import type { Delivery, Fact } from '../shared/fact.ts'
 import { type Batch, follow, type Outcome, type Stage, type StageName } from '../shared/stage.ts'
 import { analysisTasks, merged, type SettledId, threads } from '../shared/streams.ts'
 import type { Task } from '../shared/task.ts'
-import { type Comparison, compare } from './diff.ts'
+import { type Comparison, compare, type Difference } from './diff.ts'
 import { createLineage, type Emission, emissionOf, type Lineage, readLineage } from './lineage.ts'
 import {
   byEntry,
@@ -16,6 +16,7 @@ import {
   throwIfStopped,
 } from './recorded.ts'
 import { NOT_AT_HAND } from './recorded-mailbox.ts'
+import { isOfLabels, overtakenThreads, threadEntryOf } from './relabelled.ts'
 import { paceOf } from './stages.ts'
 import { joinWindow, type KnownFate, readListings } from './windows.ts'
 import type { Office } from './wire.ts'
@@ -25,7 +26,7 @@ import { isAtHand, worldOf } from './world.ts'
 export interface Rehearsal extends Comparison {
   stage: StageName
   inputs: number
-  /** Ids of inputs and outputs that could not be compared: records or mail they need are not kept any more. */
+  /** Ids of inputs and outputs that could not be compared: records, mail or labels they need are not kept any more. */
   notAtHand: readonly string[]
   /** Inputs the handler threw at. */
   failed: readonly { id: string; error: string }[]
@@ -65,11 +66,19 @@ export async function rehearse(
   const rehearsed = inputs.filter(({ envelope }) => !all.notAtHand.has(envelope.id))
   const ours = createLineage(stage.name, rehearsed)
   const comparable = ({ stream, id }: Emission) => ours.follows(stream, id) && !all.notAtHand.has(id)
+  const compared = compare(
+    then.all().filter(comparable),
+    await withoutRepeats(office, now, { then, selection, signal }),
+  )
+  const scope = { mailbox: selection.mailbox, signal }
+  const overtaken = compared.differences.some(isOfLabels) ? await overtakenThreads(office, scope) : new Set<string>()
+  const isRelabelled = (one: Difference) => isOfLabels(one) && overtaken.has(threadEntryOf(one.id))
   return {
     stage: stage.name,
     inputs: chosen.length,
-    ...compare(then.all().filter(comparable), await withoutRepeats(office, now, { then, selection, signal })),
-    notAtHand: [...all.notAtHand],
+    same: compared.same,
+    differences: compared.differences.filter(one => !isRelabelled(one)),
+    notAtHand: [...all.notAtHand, ...compared.differences.filter(isRelabelled).map(({ id }) => id)],
     failed: all.failed,
   }
 }

@@ -11,6 +11,7 @@ import type { Emission } from './lineage.ts'
 import type { Log } from './log.ts'
 import { readRecall } from './recall.ts'
 import { byEntry, grouped, type Recorded, recordedIn, throwIfStopped } from './recorded.ts'
+import { isOfLabels, overtakenThreads, threadEntryOf } from './relabelled.ts'
 import { createReplayMailboxes } from './replay-mailbox.ts'
 import type { Sandbox } from './sandbox.ts'
 import { settingOf } from './setting.ts'
@@ -25,6 +26,8 @@ export interface Replayed extends Comparison {
   inputs: number
   leftOut: number
   runs: readonly RunRecord[]
+  /** Threads, by their runs, whose tasks differ by labels alone, which have changed since: they are not compared. */
+  relabelled: readonly string[]
   /** Messages that would have to be fetched from the provider: they count as gone here. */
   notAtHand: readonly string[]
 }
@@ -113,7 +116,7 @@ async function compareTasks(
   sandbox: Sandbox,
   replayed: readonly { mailbox: MailboxId; run: string; threads: ReadonlySet<string> }[],
   signal: AbortSignal,
-): Promise<Comparison> {
+): Promise<Comparison & { relabelled: readonly string[] }> {
   const runs = new Map(replayed.map(({ run, threads }) => [run, threads]))
   const now = await tasksIn(sandbox.office, () => true, signal)
   const versionsNow = versionsOf(now)
@@ -122,19 +125,30 @@ async function compareTasks(
     ({ envelope: { run, body } }) => versionsNow.has(body.task) || runs.get(run)?.has(body.thread) === true,
     signal,
   )
+  const overtaken = await overtakenThreads(office, { signal })
+  const here = lastOfRuns(now)
+  const relabelled = [...lastOfRuns(then)].flatMap(([name, before]) => {
+    const after = here.get(name)
+    const { differences } = after ? compare([emission(before, name)], [emission(after, name)]) : { differences: [] }
+    return overtaken.has(threadEntryOf(before.envelope.id)) && differences.some(isOfLabels) ? [name] : []
+  })
   const versionsThen = versionsOf(then)
   const isSame = (task: string) => versionsNow.has(task) && versionsThen.has(task)
-  const named = (entries: readonly Recorded<Task>[]) => {
-    const emissions = new Map<string, Emission>()
-    for (const { stream, envelope } of entries.toSorted(byEntry)) {
-      const { run, body } = envelope
-      const id = isSame(body.task) ? body.task : `${run}/${body.thread}`
-      // A run that took long let a thread go more than once; a replay is quick, and brings the last.
-      emissions.set(`${run}/${body.thread}`, { stream, id, lane: 'live', body })
-    }
-    return [...emissions.values()]
-  }
-  return compare(named(then), named(now))
+  const named = (entries: readonly Recorded<Task>[]) =>
+    [...lastOfRuns(entries)].flatMap(([name, entry]) => {
+      const { task } = entry.envelope.body
+      return relabelled.includes(name) ? [] : [emission(entry, isSame(task) ? task : name)]
+    })
+  return { ...compare(named(then), named(now)), relabelled }
+}
+
+// A run that took long let a thread go more than once; a replay is quick, and brings the last.
+function lastOfRuns(entries: readonly Recorded<Task>[]): Map<string, Recorded<Task>> {
+  return new Map(entries.toSorted(byEntry).map(entry => [`${entry.envelope.run}/${entry.envelope.body.thread}`, entry]))
+}
+
+function emission({ stream, envelope }: Recorded<Task>, id: string): Emission {
+  return { stream, id, lane: 'live', body: envelope.body }
 }
 
 function versionsOf(tasks: readonly Recorded<Task>[]): Set<string> {

@@ -1,12 +1,14 @@
-import { isOfKnown } from '../shared/context.ts'
-import type { Lane } from '../shared/envelope.ts'
+import { isOfKnown, isVerification } from '../shared/context.ts'
+import type { Envelope, Lane } from '../shared/envelope.ts'
+import type { Listed } from '../shared/mailbox.ts'
 import type { MessageId, ThreadId } from '../shared/message.ts'
 import type { StageName } from '../shared/stage.ts'
 import type { ListedId, MergedWindow, ThreadChange, WatchEvent } from '../shared/streams.ts'
-import { windowOf } from './lineage.ts'
+import { contextOf, windowOf } from './lineage.ts'
 import type { Recall, ThreadThen } from './recall.ts'
 import { grouped, type Recorded } from './recorded.ts'
 import { nextPage } from './recorded-mailbox.ts'
+import { verifiedThen } from './verified.ts'
 import type { Listing } from './windows.ts'
 
 /** The state in which the inputs of one run, and nothing else, are under way. */
@@ -23,6 +25,8 @@ export interface Setting {
   threads: ReadonlySet<ThreadId>
   /** Messages that are to be fetched, and so are not in the cache yet. */
   withheld: ReadonlySet<MessageId>
+  /** Known messages of which no page tells. */
+  suspects?: readonly Listed[]
   /** Where the mailbox was listed from, where that matters. */
   place?: { cursor: string | undefined; lane: Lane | undefined }
 }
@@ -45,7 +49,8 @@ export function settingOf(stage: StageName, run: string, inputs: readonly Record
     case 'ai-dispatch': {
       const changes = inputs.map(({ envelope }) => (envelope.body as ThreadChange).thread)
       const counters = { threads: inputs.length }
-      return { put: inputs, counters, windows: [], waiting: [], threads: new Set(changes), withheld: lost(run, recall) }
+      const withheld = lostHere(inputs, recall.missing.get(run) ?? [])
+      return { put: inputs, counters, windows: [], waiting: [], threads: new Set(changes), withheld }
     }
     default:
       return settling(run, inputs, recall, stage !== 'merge')
@@ -69,14 +74,16 @@ function listing(run: string, inputs: readonly Recorded[], recall: Recall): Sett
     waiting: [],
     threads: new Set(threads),
     withheld,
-    ...(next ? { place: { cursor: next.from, lane } } : { place: { cursor: undefined, lane } }),
+    suspects: verifiedThen(recall, run).filter(({ suspect }) => suspect),
+    // A run whose cursor had expired went on from another; here it begins with that one.
+    place: { cursor: page ? page.from : next?.since, lane },
   }
 }
 
 function settling(run: string, inputs: readonly Recorded[], recall: Recall, fetches: boolean): Setting {
   const body = ({ envelope }: Recorded) => envelope.body as Pick<ListedId, 'id' | 'window' | 'index' | 'of'>
   // A context window is opened again when its time comes.
-  const regular = inputs.filter(input => !isOfKnown(body(input).window))
+  const regular = inputs.filter(input => !isContext(body(input).window))
   const put = (regular.length > 0 ? regular : inputs).filter(input => {
     const { window, index } = body(input)
     return recall.listings.get(`${run} ${window}`)?.places.has(index) === true
@@ -108,7 +115,7 @@ function settling(run: string, inputs: readonly Recorded[], recall: Recall, fetc
 function grouping(run: string, inputs: readonly Recorded[], recall: Recall): Setting {
   const body = ({ envelope }: Recorded) => envelope.body as MergedWindow
   const windows = inputs.filter(input => !body(input).release)
-  const regular = windows.filter(input => !body(input).context)
+  const regular = windows.filter(input => !isContext(body(input).window))
   // The release follows when every window is grouped.
   const put = regular.length > 0 ? regular : windows.length > 0 ? windows : inputs
   const ids = new Set(put.map(({ envelope }) => envelope.id))
@@ -128,8 +135,18 @@ function grouping(run: string, inputs: readonly Recorded[], recall: Recall): Set
   }
 }
 
+function isContext(window: string): boolean {
+  return isOfKnown(window) && !isVerification(window)
+}
+
 function waitingOf(run: string, threads: ReadonlySet<ThreadId>, recall: Recall): ThreadThen[] {
   return (recall.threads.get(run) ?? []).filter(({ thread }) => threads.has(thread))
+}
+
+// What had been fetched again before was at hand; only what these inputs themselves asked for was not.
+function lostHere(inputs: readonly Recorded[], missing: readonly Envelope<ListedId>[]): Set<MessageId> {
+  const heads = inputs.map(({ envelope }) => `${contextOf(envelope)}/`)
+  return new Set(missing.flatMap(({ id, body }) => (heads.some(head => id.startsWith(head)) ? [body.id] : [])))
 }
 
 // Mail that the cache had lost was fetched again, and will be.

@@ -13,10 +13,11 @@ import {
   type SettledId,
   type ThreadChange,
   threads,
+  watchEvents,
 } from '../shared/streams.ts'
-import { contextOf, type Lineage, verificationOf } from './lineage.ts'
+import { contextOf, type Lineage } from './lineage.ts'
 import { grouped } from './recorded.ts'
-import { listedIn, nextPage, readMessages, recordedMailbox } from './recorded-mailbox.ts'
+import { idsBelow, listedIn, nextPage, readMessages, recordedMailbox, verifiedIn } from './recorded-mailbox.ts'
 import type { Office } from './wire.ts'
 
 /** What a rehearsed handler works with: it answers as the records say it was then, asks no provider and changes nothing. */
@@ -36,6 +37,7 @@ export async function worldOf(
   const { config, now } = office
   const notAtHand = new Set<string>()
   const hidden = new Set(batch.items.flatMap(item => contextIn(then, item).map(({ id }) => id)))
+  const verified = batch.items.slice(0, 1).flatMap(item => verifiedIn(then, item))
   const run: Run = {
     mailbox: await recordedMailbox(office, batch, then),
     call: { signal, meter: () => undefined },
@@ -53,8 +55,8 @@ export async function worldOf(
       // The recorded pages hold what was not known, and no more.
       known: async () => new Set(),
       suspectAll: async () => undefined,
-      suspects: async () => verifiedIn(then, batch),
-      threadsOf: async () => new Map(),
+      suspects: async () => verified,
+      threadsOf: async () => new Map(verified.map(({ id, thread }) => [id, thread])),
       // Whether a version was dispatched before is judged from the recorded tasks.
       dispatched: async () => new Map(),
     },
@@ -67,8 +69,7 @@ export async function worldOf(
 /** Whether the records still hold what is needed to handle an input as it was handled then. */
 export async function isAtHand(office: Office, stage: StageName, item: Envelope, then: Lineage): Promise<boolean> {
   if (stage === 'list-ids') {
-    const listed = listedIn(then, item)
-    return listed.length === (listed[0]?.of ?? 0)
+    return [listedIn(then, item), verifiedIn(then, item)].every(ids => ids.length === (ids[0]?.of ?? 0))
   }
   if (stage !== 'ai-dispatch') return true
   const lost = new Set(contextIn(then, item).map(({ id }) => id))
@@ -78,18 +79,7 @@ export async function isAtHand(office: Office, stage: StageName, item: Envelope,
 
 // The mail that an input asked to be fetched again for its threads, in the order it was asked for.
 function contextIn(then: Lineage, item: Envelope): ListedId[] {
-  return idsBelow(then, contextOf(item))
-}
-
-function verifiedIn(then: Lineage, { items: [item] }: Batch<unknown>): ListedId[] {
-  return item ? idsBelow(then, verificationOf(item)) : []
-}
-
-function idsBelow(then: Lineage, id: string): ListedId[] {
-  return then
-    .below(missingIds.name, id)
-    .map(({ body }) => body as ListedId)
-    .sort((a, b) => a.index - b.index)
+  return idsBelow(then, missingIds.name, contextOf(item))
 }
 
 // All of a run's messages are in the cache once it is over; what counts is what was there when the ids came by.
@@ -117,8 +107,13 @@ async function begun({ redis, keys }: Office, event: Envelope, then: Lineage) {
   if (!run) return undefined
   const next = nextPage(then, event)
   const [live] = LANES
-  const lane = then.below(messageIds.name, `${event.run}/1`)[0]?.lane
-  return { cursor: (next ? next.from : record?.cursor) || undefined, synced: lane === live, syncedAt: next?.syncedAt }
+  // A first page may list nothing.
+  const first = then.below(messageIds.name, `${event.run}/1`)[0] ?? then.at(watchEvents.name, `${event.run}/page/2`)
+  return {
+    cursor: (next ? next.from : record?.cursor) || undefined,
+    synced: first?.lane === live,
+    syncedAt: next?.syncedAt,
+  }
 }
 
 // The threads that a release let go or asked context for are those that were waiting for it.

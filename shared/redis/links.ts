@@ -46,6 +46,11 @@ export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links
   }
 }
 
+/** The names of links that a cursor or a page may hold. */
+export function linkNamesIn(text: string): string[] {
+  return text.split(/[:,]/).filter(word => word.length === NAME_CHARACTERS)
+}
+
 function nameOf(text: string): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, NAME_CHARACTERS)
 }

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis'
 import type { TestRedis } from './redis.ts'
 
 /** All that a Redis holds, a text a key: its name, then its value as JSON; of streams and lists a text an element. */
@@ -27,4 +28,24 @@ async function partsOf(client: TestRedis['client'], key: string): Promise<unknow
     default:
       return []
   }
+}
+
+/** Every key with its value as Redis would dump it, and when it expires (ms since 1970; -1: never). */
+export async function keyspace(client: Redis): Promise<Record<string, unknown>> {
+  const keys = (await client.keys('*')).sort()
+  const values = await Promise.all(
+    keys.map(async key => [
+      key,
+      (await client.dumpBuffer(key))?.toString('base64'),
+      await client.call('PEXPIRETIME', key),
+    ]),
+  )
+  return Object.fromEntries(values.map(([key, ...rest]) => [key, rest]))
+}
+
+/** Keys under a prefix that are kept for ever, or longer than so many seconds. */
+export async function neverExpiring(client: Redis, prefix: string, mostSeconds: number): Promise<string[]> {
+  const keys = await client.keys(`${prefix}:*`)
+  const left = await Promise.all(keys.map(key => client.ttl(key)))
+  return keys.filter((_, index) => (left[index] ?? -1) < 0 || (left[index] ?? 0) > mostSeconds)
 }
