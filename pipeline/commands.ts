@@ -15,7 +15,7 @@ import { findRedis } from './redis-source.ts'
 import { connectIfNew, requestSync } from './request-sync.ts'
 import { findSimulator } from './simulator.ts'
 import { STAGES } from './stages.ts'
-import { callsOf, summarise, summaryTable } from './summary.ts'
+import { callsByKind, summarise, summaryTable } from './summary.ts'
 import { type Office, openOffice, startStages } from './wire.ts'
 
 /** What every command is given: the settings, where to print, when to stop. */
@@ -95,7 +95,7 @@ export async function runs(context: CommandContext, limit: number): Promise<void
     for (const run of found) {
       const state = run.failure ?? (run.endedAt === undefined ? 'under way' : run.addsUp ? 'ok' : 'does not add up')
       const started = new Date(run.startedAt).toISOString().replace('T', ' ').slice(0, 19)
-      rows.push([run.run, started, run.mailbox, run.cause, run.listed, run.threads, run.tasks, callsOf(run), state])
+      rows.push([run.run, started, run.mailbox, run.cause, run.listed, run.threads, run.tasks, callsByKind(run), state])
     }
     context.print(found.length > 0 ? rows.toString() : 'No runs yet: `mailsluice push MAILBOX` asks for one.')
   })

@@ -70,6 +70,22 @@ export function withoutContent(body: unknown): unknown {
   return Object.fromEntries(fields.map(([field, value]) => [field, withoutContent(value)]))
 }
 
+const LINKS_IN_A_ROW = /[\w-]{12,}(,[\w-]{12,})+/g
+const LONG_WORD = /^[\w:=+/-]{48,}$/
+const HEAD_AND_TAIL = 14
+
+/** A body with its ids and cursors cut short, so that the rest of it can be seen at a glance. */
+export function briefly(body: unknown): unknown {
+  if (typeof body === 'string') {
+    const text = body.replace(LINKS_IN_A_ROW, links => `${links.split(',').length} links`)
+    return LONG_WORD.test(text) ? `${text.slice(0, HEAD_AND_TAIL)}…${text.slice(-HEAD_AND_TAIL)}` : text
+  }
+  if (Array.isArray(body)) return body.map(briefly)
+  return isObject(body)
+    ? Object.fromEntries(Object.entries(body).map(([field, value]) => [field, briefly(value)]))
+    : body
+}
+
 function shown(path: string, value: unknown): string {
   if (value === undefined) return 'nothing'
   if (path.split('.').some(word => CONTENT.has(word))) return '(content)'

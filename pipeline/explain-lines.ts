@@ -1,3 +1,5 @@
+import { isOfKnown, isVerification } from '../shared/context.ts'
+import { providerOf } from '../shared/mailbox.ts'
 import type { ListedId, MergedWindow, SettledId, ThreadChange, WatchEvent } from '../shared/streams.ts'
 import type { Task } from '../shared/task.ts'
 import type { Hop, Progress } from './journey.ts'
@@ -42,7 +44,7 @@ function hopWords(stream: string, body: unknown): string[] {
     case 'message-ids':
     case 'missing-ids': {
       const { window, index, of } = body as ListedId
-      return [`${index + 1} of ${of} in window ${window}`]
+      return [...whyAgain(window), `${index + 1} of ${of} in window ${window}`]
     }
     case 'cached-messages':
     case 'fetched-messages': {
@@ -67,6 +69,11 @@ function hopWords(stream: string, body: unknown): string[] {
   }
 }
 
+function whyAgain(window: string): string[] {
+  if (isVerification(window)) return ['known, and asked for because it may be gone']
+  return isOfKnown(window) ? ['known, and fetched again because the cache had lost it'] : []
+}
+
 function progressWords(progress: Progress): string[] {
   if (progress.state === 'done') return []
   if (progress.state === 'not read yet') return [`${progress.stage} has not read it yet`]
@@ -85,10 +92,11 @@ function elsewhereLine(one: Whereabout, now: number): string {
   return `delayed in ${one.stage}, ${due}, attempt ${one.attempt + 1}`
 }
 
-function standing({ fate, windows, thread, tasks, cachedForSeconds }: Story): string[] {
+function standing(story: Story): string[] {
+  const { windows, thread, tasks, cachedForSeconds } = story
   const cached = cachedForSeconds === undefined ? 'not in the cache' : `in the cache for another ${cachedForSeconds} s`
   return [
-    fate === undefined ? 'no fate yet' : `fate ${fate.fate}${fate.reason === undefined ? '' : `: ${fate.reason}`}`,
+    fateLine(story),
     ...windows.map(({ window, merged, missing }) =>
       merged
         ? `window ${window} is merged`
@@ -100,10 +108,22 @@ function standing({ fate, windows, thread, tasks, cachedForSeconds }: Story): st
   ]
 }
 
-function threadLine({ thread, known, dispatched, waits }: NonNullable<Story['thread']>): string {
+function fateLine({ mailbox, fate, windows, elsewhere, hops }: Story): string {
+  if (fate === undefined) {
+    const isListed = windows.length > 0 || elsewhere.length > 0 || hops.length === 0
+    return isListed ? 'no fate yet' : 'known before, and not listed in this run; its thread went out again'
+  }
+  // Graph's listings bring the mail itself.
+  const came = fate.fate === 'cached' && providerOf(mailbox) === 'outlook' ? 'it came with its listing' : undefined
+  const reason = fate.reason ?? came
+  return `fate ${fate.fate}${reason === undefined ? '' : `: ${reason}`}`
+}
+
+function threadLine({ thread, known, holds, dispatched, waits }: NonNullable<Story['thread']>): string {
   const waiting = waits ? ', waits for the run to let it go' : ''
   const version = dispatched === undefined ? 'never dispatched' : `last dispatched in version ${short(dispatched)}`
-  return `thread ${thread}: ${known} messages known, ${version}${waiting}`
+  const without = holds ? '' : ', this one not among them'
+  return `thread ${thread}: ${known} messages known${without}, ${version}${waiting}`
 }
 
 function short(version: string): string {

@@ -1,4 +1,4 @@
-import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
+import { type MailboxId, PROVIDERS, type Provider, parseMailboxId, providerOf } from '../shared/mailbox.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
 import { type CommandContext, withOffice } from './commands.ts'
 import { explanationLines } from './explain-lines.ts'
@@ -27,18 +27,34 @@ export async function explain(
     const connected = (await listMailboxes(office.redis, office.keys)).map(record => record.mailbox)
     if (context.json) context.print(JSON.stringify({ message: quest.message, seen: stories.length > 0, stories }))
     else if (stories.length > 0) context.print(explanationLines(stories, office.now()).join('\n'))
-    else context.print(neverSeen(quest.message, mailbox, connected))
+    else context.print(neverSeen(quest.message, mailbox, { connected, skipped: context.config.SKIP_LABELS }))
     return stories.length > 0
   })
 }
 
-function neverSeen(message: string, mailbox: MailboxId | undefined, connected: readonly MailboxId[]): string {
+const IDS: Readonly<Record<Provider, string>> = {
+  gmail: 'for Gmail 16 hexadecimal digits',
+  outlook:
+    'for Outlook the immutable one, which Graph tells with `Prefer: IdType="ImmutableId"`; the usual one changes with every move',
+}
+
+function neverSeen(
+  message: string,
+  mailbox: MailboxId | undefined,
+  { connected, skipped }: { connected: readonly MailboxId[]; skipped: readonly string[] },
+): string {
   const [first = 'gmail:ana@example.com'] = mailbox ? [mailbox] : connected
   const isConnected = mailbox === undefined ? connected.length > 0 : connected.includes(mailbox)
+  const providers = PROVIDERS.filter(provider => (mailbox ? [mailbox] : connected).map(providerOf).includes(provider))
+  const ids = (providers.length > 0 ? providers : PROVIDERS).map(provider => IDS[provider]).join('; ')
+  const folders = providers.includes('outlook')
+    ? ' (at Outlook the folders of that kind, with all that is in them)'
+    : ''
   const checks = [
     ...(isConnected ? [] : [`${mailbox ?? 'no mailbox'} is connected: \`mailsluice sync ${first}\` connects it`]),
-    'the id is the provider’s (for Gmail 16 hexadecimal digits), not the Message-ID of the mail’s header',
+    `the id is the provider’s, not the Message-ID of the mail’s header: ${ids}`,
     'the mail is newer than the first sync, or among what INITIAL_SYNC lets that one read',
+    ...(skipped.length > 0 ? [`it is not left out: SKIP_LABELS is ${skipped.join(',')}${folders}`] : []),
     'its mailbox was synced since it came: `mailsluice status` tells when, `mailsluice sync MAILBOX` asks for it',
     'REDIS_PREFIX and REDIS_URL are those the stages run with',
     'it was not so long ago that its entries have been trimmed from the streams',

@@ -26,10 +26,16 @@ export interface Replayed extends Comparison {
   inputs: number
   leftOut: number
   runs: readonly RunRecord[]
-  /** Threads, by their runs, whose tasks differ by labels alone, which have changed since: they are not compared. */
-  relabelled: readonly string[]
+  /** Threads that are not compared, as `mailbox/thread`: their mail has left the cache, or its labels have changed since. */
+  changedSince: readonly string[]
   /** Messages that would have to be fetched from the provider: they count as gone here. */
   notAtHand: readonly string[]
+}
+
+interface Played {
+  mailbox: MailboxId
+  run: string
+  threads: ReadonlySet<string>
 }
 
 const LOOK_EVERY_MS = 20
@@ -50,7 +56,7 @@ export async function replayInto(
 ): Promise<Replayed> {
   const { stage, inputs, log, signal } = options
   const mailboxes = createReplayMailboxes(office)
-  const replayed: { mailbox: MailboxId; run: string; threads: ReadonlySet<string> }[] = []
+  const replayed: Played[] = []
   let put = 0
   await prepareStreams(sandbox)
   const stages = startStages(STAGES, sandbox.office, { mailboxes: mailboxes.of, log })
@@ -80,13 +86,14 @@ export async function replayInto(
   const runs = await Promise.all(
     replayed.map(({ mailbox, run }) => readRun(redis, keys, keys.partitionOf(mailbox), run)),
   )
+  const notAtHand = mailboxes.notAtHand()
   return {
     sandbox: sandbox.prefix,
     inputs: put,
     leftOut: inputs.length - put,
     runs: runs.filter(run => run !== undefined),
-    ...(await compareTasks(office, sandbox, replayed, signal)),
-    notAtHand: mailboxes.notAtHand(),
+    ...(await compareTasks(office, sandbox, { replayed, notAtHand, signal })),
+    notAtHand,
   }
 }
 
@@ -114,9 +121,8 @@ async function quiet({ redis, keys }: Office, signal: AbortSignal): Promise<void
 async function compareTasks(
   office: Office,
   sandbox: Sandbox,
-  replayed: readonly { mailbox: MailboxId; run: string; threads: ReadonlySet<string> }[],
-  signal: AbortSignal,
-): Promise<Comparison & { relabelled: readonly string[] }> {
+  { replayed, notAtHand, signal }: { replayed: readonly Played[]; notAtHand: readonly string[]; signal: AbortSignal },
+): Promise<Comparison & { changedSince: readonly string[] }> {
   const runs = new Map(replayed.map(({ run, threads }) => [run, threads]))
   const now = await tasksIn(sandbox.office, () => true, signal)
   const versionsNow = versionsOf(now)
@@ -127,24 +133,32 @@ async function compareTasks(
   )
   const overtaken = await overtakenThreads(office, { signal })
   const here = lastOfRuns(now)
-  const relabelled = [...lastOfRuns(then)].flatMap(([name, before]) => {
+  const changed = [...lastOfRuns(then)].filter(([name, before]) => {
+    const { id, body } = before.envelope
     const after = here.get(name)
     const { differences } = after ? compare([emission(before, name)], [emission(after, name)]) : { differences: [] }
-    return overtaken.has(threadEntryOf(before.envelope.id)) && differences.some(isOfLabels) ? [name] : []
+    const isRelabelled = overtaken.has(threadEntryOf(id)) && differences.some(isOfLabels)
+    return isRelabelled || body.messages.some(message => notAtHand.includes(message.id))
   })
+  // Another run that made the version which comes out here now has nothing left to make.
+  const changedSince = new Set(changed.map(([, { envelope }]) => threadOf(envelope.body)))
   const versionsThen = versionsOf(then)
   const isSame = (task: string) => versionsNow.has(task) && versionsThen.has(task)
   const named = (entries: readonly Recorded<Task>[]) =>
     [...lastOfRuns(entries)].flatMap(([name, entry]) => {
-      const { task } = entry.envelope.body
-      return relabelled.includes(name) ? [] : [emission(entry, isSame(task) ? task : name)]
+      const { body } = entry.envelope
+      return changedSince.has(threadOf(body)) ? [] : [emission(entry, isSame(body.task) ? body.task : name)]
     })
-  return { ...compare(named(then), named(now)), relabelled }
+  return { ...compare(named(then), named(now)), changedSince: [...changedSince] }
 }
 
 // A run that took long let a thread go more than once; a replay is quick, and brings the last.
 function lastOfRuns(entries: readonly Recorded<Task>[]): Map<string, Recorded<Task>> {
   return new Map(entries.toSorted(byEntry).map(entry => [`${entry.envelope.run}/${entry.envelope.body.thread}`, entry]))
+}
+
+function threadOf({ mailbox, thread }: Task): string {
+  return `${mailbox}/${thread}`
 }
 
 function emission({ stream, envelope }: Recorded<Task>, id: string): Emission {

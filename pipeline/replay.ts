@@ -97,7 +97,7 @@ function tellRehearsal({ json, print }: CommandContext, rehearsal: Rehearsal): b
 }
 
 function tellReplayed({ json, print }: CommandContext, replayed: Replayed): boolean {
-  const { sandbox, inputs, leftOut, runs, same, differences, relabelled, notAtHand } = replayed
+  const { sandbox, inputs, leftOut, runs, same, differences, changedSince, notAtHand } = replayed
   const ok = differences.length === 0
   if (json) {
     print(JSON.stringify({ ok, ...replayed }))
@@ -113,7 +113,7 @@ function tellReplayed({ json, print }: CommandContext, replayed: Replayed): bool
     }),
     `Tasks: ${verdict(same, differences)}`,
     ...differenceLines(differences),
-    ...notAtHandLines(relabelled, 'not compared: labels of their mail have changed since'),
+    ...notAtHandLines(changedSince, 'not compared: their mail has left the cache, or its labels have changed since'),
     ...notAtHandLines(notAtHand, 'counted as gone: they have left the cache, and no provider is asked'),
     `Look around with REDIS_PREFIX=${sandbox}; it expires by itself.`,
   ]

@@ -22,6 +22,8 @@ export interface Story extends Journey {
 interface ThreadState {
   thread: string
   known: number
+  /** This message is among those. */
+  holds: boolean
   dispatched: string | undefined
   /** It waits in the run until every window is grouped. */
   waits: boolean
@@ -65,13 +67,14 @@ async function windowState({ redis, keys }: Office, { mailbox, run, hops }: Jour
   return { window, merged, missing: of ? Number(of) - Number(done ?? 0) : merged ? 0 : undefined }
 }
 
-async function threadState({ redis, keys }: Office, { mailbox, run, hops }: Journey, thread: string) {
+async function threadState({ redis, keys }: Office, { mailbox, run, message, hops }: Journey, thread: string) {
   const [fields, dispatched, waits] = await Promise.all([
     redis.hkeys(keys.thread(mailbox, thread)),
     redis.hget(keys.thread(mailbox, thread), 'dispatched'),
     redis.zscore(keys.runThreads(keys.partitionOf(mailbox), run), thread),
   ])
-  const known = messageIdsIn(fields).length
+  const known = messageIdsIn(fields)
   const out = hops.some(({ stream }) => stream === threads.name)
-  return { thread, known, dispatched: dispatched ?? undefined, waits: waits !== null && !out }
+  const holds = known.includes(message)
+  return { thread, known: known.length, holds, dispatched: dispatched ?? undefined, waits: waits !== null && !out }
 }

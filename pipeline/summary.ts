@@ -87,8 +87,7 @@ export function summaryTable(runs: readonly RunRecord[], summary: Summary): stri
   return `${table.toString()}\n${verdict(runs, summary)}`
 }
 
-/** How many provider calls a run made. */
-export function callsOf(run: RunRecord): number {
+function callsOf(run: RunRecord): number {
   return CALL_KINDS.reduce((sum, kind) => sum + run.calls[kind], 0)
 }
 
@@ -96,6 +95,12 @@ export function callsOf(run: RunRecord): number {
 function oneByOne({ mailbox, calls, fates }: RunRecord): number {
   const brought = providerOf(mailbox as MailboxId) === 'outlook' ? fates.cached : 0
   return calls.list + calls.history + calls.delta + fates.fetched + fates.gone + brought
+}
+
+/** The provider calls of a run by their kinds, such as `30 delta, 1 list`. */
+export function callsByKind({ calls }: RunRecord): string {
+  const made = CALL_KINDS.flatMap(kind => (calls[kind] > 0 ? [`${calls[kind]} ${kind}`] : []))
+  return made.length > 0 ? made.join(', ') : '0'
 }
 
 function verdict(runs: readonly RunRecord[], { messages, calls, tasks, units, saved }: Summary): string {

@@ -1,7 +1,7 @@
 import { LANES } from '../shared/envelope.ts'
 import { isConnectionError, openRedis } from '../shared/redis/connect.ts'
 import { type CommandContext, withOffice } from './commands.ts'
-import { withoutContent } from './diff.ts'
+import { briefly, withoutContent } from './diff.ts'
 import { byEntry, keysOf, type Recorded, readEntry, streamNamed } from './recorded.ts'
 import { sleep } from './wait.ts'
 
@@ -76,7 +76,7 @@ function entryJson({ stream, lane, entryId, envelope }: Recorded): unknown {
 
 function line({ writtenAt, lane, envelope }: Recorded): string {
   const time = new Date(writtenAt).toISOString().slice(11, 23)
-  const body = JSON.stringify(withoutContent(envelope.body))
+  const body = JSON.stringify(briefly(withoutContent(envelope.body)))
   const short = body.length > MOST_CHARACTERS ? `${body.slice(0, MOST_CHARACTERS)}…` : body
   return `${time}  ${lane}  ${envelope.mailbox}  ${envelope.id}  ${short}`
 }
