@@ -78,7 +78,7 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
   const marks = await readMarks(options.links, place.marks)
   const kept = marks.filter(({ mark }) => toRead.includes(mark.folder))
   const { scope } = place
-  const underWay = { scope, todo: kept, done: [], foldersDue: known !== undefined, doubt: false, folders }
+  const underWay = { scope, todo: marks, done: [], foldersDue: known !== undefined, doubt: false, folders }
   const whole = await withNew(options, underWay)
   const doubt = kept.length < place.marks.length || known === undefined
   return goOn(options, { ...whole, doubt }, false, call)
@@ -150,6 +150,7 @@ async function withNew(options: ListingOptions, underWay: UnderWay): Promise<Und
   const isRead = ({ mark }: NamedMark) => toRead.has(mark.folder)
   const marked = new Set([...todo, ...ended].map(({ mark }) => mark.folder))
   const lacking = [...toRead].filter(folder => !marked.has(folder))
+  await options.links.retire([...todo, ...ended].filter(one => !isRead(one)).map(({ name }) => name))
   const fresh = await keepMarks(
     options.links,
     lacking.map(folder => ({ folder, at: options.now() })),
@@ -203,8 +204,10 @@ async function sweep(options: ListingOptions, progress: Progress, folders: Folde
   const { sweep: name = '', scope } = progress
   const [held] = name === '' ? [] : await readMarks(options.links, [name])
   const { present, next } = await sweepPage(options, { link: held?.mark.link, scope, folders }, call)
+  const marks = next === undefined ? [] : [{ folder: '', link: next, at: options.now() }]
+  const [mark] = await keepMarks(options.links, marks)
+  await options.links.retire(held && held.name !== mark?.name ? [held.name] : [])
   if (next === undefined) return { ...NOTHING, present, cursor: cursorOf(progress) }
-  const [mark] = await keepMarks(options.links, [{ folder: '', link: next, at: options.now() }])
   return { ...NOTHING, present, next: writePage({ ...progress, sweep: mark?.name ?? '' }) }
 }
 

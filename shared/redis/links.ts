@@ -9,14 +9,15 @@ const KEEP_SECONDS = 90 * DAY_SECONDS
 const RETIRED_SECONDS = 7 * DAY_SECONDS
 const NAME_CHARACTERS = 16
 
-/** The links of a mailbox, one string each, named by its digest; each method is one round trip. Redis errors are passed on as they are. */
+/**
+ * The links of a mailbox, one string each, named by its digest; each method is one round trip. Of a mailbox that is not connected nothing is
+ * kept. Redis errors are passed on as they are.
+ */
 export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links {
   return {
     async keep(texts) {
       const named = texts.map(text => ({ text, name: nameOf(text) }))
-      const pipeline = redis.pipeline()
-      for (const { text, name } of named) pipeline.set(keys.link(mailbox, name), text, 'EX', KEEP_SECONDS)
-      await done(pipeline)
+      await keepAll(named.map(({ text, name }) => ({ key: keys.link(mailbox, name), text })))
       return named.map(({ name }) => name)
     },
 
@@ -40,9 +41,16 @@ export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links
 
     folders: async () => (await redis.getex(keys.folders(mailbox), 'EX', KEEP_SECONDS)) ?? undefined,
 
-    async keepFolders(text) {
-      await redis.set(keys.folders(mailbox), text, 'EX', KEEP_SECONDS)
-    },
+    keepFolders: text => keepAll([{ key: keys.folders(mailbox), text }]),
+  }
+
+  // Who removes the mailbox takes it away first: what is written later finds it gone, and what was written before is found by its name.
+  async function keepAll(kept: readonly { key: string; text: string }[]): Promise<void> {
+    if (kept.length === 0) return
+    const pipeline = redis.pipeline()
+    for (const { key, text } of kept) pipeline.set(key, text, 'EX', KEEP_SECONDS)
+    const isConnected = (await done(pipeline.exists(keys.mailbox(mailbox)))).at(-1) === 1
+    if (!isConnected) await redis.unlink(...kept.map(({ key }) => key))
   }
 }
 

@@ -6,10 +6,13 @@ import { scanKeys } from './scan.ts'
 // Long enough to notice, should a key be missing that ought not to be.
 const FORGET_AFTER_SECONDS = 24 * 3600
 
+// Everything that is called after a mailbox, but for the mailbox itself and its account.
+const OF_MAILBOXES = ['thread', 'msg', 'threads-of', 'link', 'folders', 'warm', 'quota']
+
 /**
- * Has Redis forget, within a day, what belongs to nobody any more: threads and messages of mailboxes that are not connected, and what is
- * left of runs that are forgotten or whose mailbox is gone. Looks at a few hundred keys a step, goes on while `goOn` says so, and tells how
- * many keys it found that had no time to live yet. Never shortens or prolongs one.
+ * Has Redis forget, within a day, what belongs to nobody any more: threads, messages and links of mailboxes that are not connected, and what
+ * is left of runs that are forgotten or whose mailbox is gone. Looks at a few hundred keys a step, goes on while `goOn` says so, and tells
+ * how many keys it found that would have been kept for longer. Never prolongs one.
  */
 export async function sweepOrphans(redis: Redis, keys: Keys, goOn: () => Promise<boolean>): Promise<number> {
   let found = 0
@@ -20,7 +23,7 @@ export async function sweepOrphans(redis: Redis, keys: Keys, goOn: () => Promise
     const held = await Promise.all(owners.map(owner => redis.exists(owner)))
     const gone = new Set(owners.filter((_, place) => held[place] === 0))
     const orphans = owned.flatMap(({ key, owner }) => (owner !== undefined && gone.has(owner) ? [key] : []))
-    const marked = await Promise.all(orphans.map(key => redis.expire(key, FORGET_AFTER_SECONDS, 'NX')))
+    const marked = await Promise.all(orphans.map(key => redis.expire(key, FORGET_AFTER_SECONDS, 'LT')))
     found += marked.filter(set => set === 1).length
   }
   return found
@@ -30,7 +33,7 @@ export async function sweepOrphans(redis: Redis, keys: Keys, goOn: () => Promise
 async function ownerOf(redis: Redis, keys: Keys, key: string): Promise<string | undefined> {
   const partition = keys.partitionIn(key)
   const [kind = '', ...rest] = key.slice(keys.head(partition).length).split(':')
-  if (kind === 'thread' || kind === 'msg') return keys.mailbox(`${rest[0]}:${rest[1]}` as MailboxId)
+  if (OF_MAILBOXES.includes(kind)) return keys.mailbox(`${rest[0]}:${rest[1]}` as MailboxId)
   if (kind === 'window' || (kind === 'run' && rest.length > 1)) return keys.run(partition, rest[0] ?? '')
   if (kind !== 'run') return undefined
   const mailbox = await redis.hget(key, 'mailbox')

@@ -24,11 +24,16 @@ t.test('what belongs to nobody is forgotten in a day, what belongs to somebody i
   const orphans = [
     keys.thread(GONE, 't:1'),
     keys.message(GONE, 'm1'),
+    keys.threadsOf(GONE),
+    keys.link(GONE, 'l1'),
+    keys.folders(GONE),
     keys.run(partition, 'old'),
     keys.runFresh(partition, 'forgotten'),
     keys.window(partition, 'forgotten', 'context:x'),
   ]
   for (const key of orphans) await client.hset(key, 'mailbox', GONE)
+  // Links are kept for months.
+  await client.expire(keys.link(GONE, 'l1'), 90 * DAY_SECONDS)
   await client.hset(keys.window(partition, 'older', '1'), 'of', '1')
   await client.expire(keys.window(partition, 'older', '1'), 60)
   await client.hset(keys.runFresh(keys.partitionOf(ANA), run), 'changed:t', '1')
