@@ -78,11 +78,13 @@ export async function voidSubscription(redis: Redis, keys: Keys, { mailbox, id }
   if (held === id) await noteSubscription(redis, keys, mailbox, { id, terms: '' })
 }
 
-/** Forgets every subscription of a mailbox that is removed. */
+/** Forgets every subscription of a mailbox that is removed, and that it was to be seen to. */
 export async function forgetSubscriptionsOf(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<void> {
   for await (const pairs of scanHash(redis, keys.subscriptions)) {
     const gone = pairs.filter(([, owner]) => owner === mailbox).map(([id]) => id)
-    if (gone.length > 0) await redis.hdel(keys.subscriptions, ...gone)
+    if (gone.length === 0) continue
+    await redis.hdel(keys.subscriptions, ...gone)
+    await redis.srem(keys.subscriptionsDue, ...gone.flatMap(id => DUE.map(due => `${due} ${id}`)))
   }
 }
 
