@@ -65,7 +65,7 @@ export function summaryTable(runs: readonly RunRecord[], summary: Summary): stri
     style: { head: [], border: [] },
     colAligns: ['left', ...Array.from({ length: 10 }, () => 'right' as const), 'left'],
   })
-  for (const run of runs) {
+  for (const run of worthTelling(runs)) {
     const { fates } = run
     const seconds = (((run.endedAt ?? run.startedAt) - run.startedAt) / 1000).toFixed(2)
     const state = isWell(run) ? 'ok' : (run.failure ?? (run.addsUp ? 'unfinished' : 'does not add up'))
@@ -85,6 +85,16 @@ export function summaryTable(runs: readonly RunRecord[], summary: Summary): stri
     ])
   }
   return `${table.toString()}\n${verdict(runs, summary)}`
+}
+
+// What looked in vain is told of only where nothing else is.
+function worthTelling(runs: readonly RunRecord[]): readonly RunRecord[] {
+  const busy = new Set(runs.filter(isTold).map(({ mailbox }) => mailbox))
+  return runs.filter(run => isTold(run) || !busy.has(run.mailbox))
+
+  function isTold(run: RunRecord): boolean {
+    return run.listed > 0 || run.tasks > 0 || !isWell(run)
+  }
 }
 
 function callsOf(run: RunRecord): number {

@@ -7,7 +7,7 @@ export interface Links {
   keep(texts: readonly string[]): Promise<readonly string[]>
   /** The texts by their names, without those that were lost. */
   read(names: readonly string[]): Promise<ReadonlyMap<string, string>>
-  /** These have successors: they are kept for a week yet, for whoever still holds a cursor that names them. */
+  /** These have successors: they are kept for three days yet, for whoever still holds a cursor that names them. */
   retire(names: readonly string[]): Promise<void>
   /** What is known of the mailbox's folders, as the adapter wrote it last. */
   folders(): Promise<string | undefined>

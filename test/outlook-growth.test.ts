@@ -54,7 +54,7 @@ t.test(`${LOOKS} looks at ${FOLDERS} folders leave no more links that last than 
   async function lasting(): Promise<number> {
     const names = await client.keys(keys.link(BO, '*'))
     const left = await Promise.all(names.map(key => client.ttl(key)))
-    return left.filter(ttl => ttl < 0 || ttl > 8 * DAY_SECONDS).length
+    return left.filter(ttl => ttl < 0 || ttl > 4 * DAY_SECONDS).length
   }
 })
 

@@ -6,7 +6,7 @@ import type { Keys } from './keys.ts'
 
 const DAY_SECONDS = 24 * 3600
 const KEEP_SECONDS = 90 * DAY_SECONDS
-const RETIRED_SECONDS = 7 * DAY_SECONDS
+const RETIRED_SECONDS = 3 * DAY_SECONDS
 const NAME_CHARACTERS = 16
 
 /**

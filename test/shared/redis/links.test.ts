@@ -46,7 +46,7 @@ t.test('what was lost is missing, and nothing is asked for nothing', async t => 
   t.same([await links.keep([]), [...(await links.read([]))], await links.retire([])], [[], [], undefined])
 })
 
-t.test('links live for months after they were last read, and a week once they have successors', async t => {
+t.test('links live for months after they were last read, and three days once they have successors', async t => {
   const { links, keys, daysLeft } = open()
   const [name = ''] = await links.keep(['a link'])
   const key = keys.link(ANA, name)
@@ -55,7 +55,7 @@ t.test('links live for months after they were last read, and a week once they ha
   await links.read([name])
   t.equal(await daysLeft(key), 90)
   await links.retire([name, 'never-kept-12345'])
-  t.equal(await daysLeft(key), 7)
+  t.equal(await daysLeft(key), 3)
   t.equal((await links.read([name])).get(name), 'a link', 'whoever holds an old cursor finds it')
   await links.retire([name])
   await links.keep(['a link'])
