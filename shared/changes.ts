@@ -1,4 +1,3 @@
-import { askVerification, joined } from './context.ts'
 import type { Envelope } from './envelope.ts'
 import type { Fact } from './fact.ts'
 import type { Changes, Gone, LabelChange, Listed } from './mailbox.ts'
@@ -15,8 +14,7 @@ export interface Told {
 
 /**
  * What follows from what a page tells: messages it brings go to the cache, messages that are gone leave their threads, labels change in the
- * cache without a fetch, and threads that are another version for it will go out again. What left a part of the mailbox and is known
- * is verified. Doing it again does no harm.
+ * cache without a fetch, and threads that are another version for it will go out again. Doing it again does no harm.
  */
 export async function followChanges<In>(item: Envelope<In>, told: Told, run: Run): Promise<Outcome<In>> {
   const { changes, known, page } = told
@@ -28,17 +26,14 @@ export async function followChanges<In>(item: Envelope<In>, told: Told, run: Run
     changes.labels.filter(({ added, removed }) => labelsMatter([...added, ...removed])),
     run,
   )
-  return joined([
-    {
-      facts: [
-        ...gone.map(({ id, thread }): Fact => ({ fact: 'message-gone', from: item, thread, id, page })),
-        ...[...relabelled, ...anew].map(
-          ({ id, thread }): Fact => ({ fact: 'message-relabelled', from: item, thread, id }),
-        ),
-      ],
-    },
-    askVerification(item, page, await missed(changes, run), run.now()),
-  ])
+  return {
+    facts: [
+      ...gone.map(({ id, thread }): Fact => ({ fact: 'message-gone', from: item, thread, id, page })),
+      ...[...relabelled, ...anew].map(
+        ({ id, thread }): Fact => ({ fact: 'message-relabelled', from: item, thread, id }),
+      ),
+    ],
+  }
 }
 
 async function relabel(changes: readonly LabelChange[], run: Run): Promise<void> {
@@ -69,8 +64,9 @@ function differing(some: readonly string[], others: readonly string[]): string[]
   return [...some.filter(one => !others.includes(one)), ...others.filter(one => !some.includes(one))]
 }
 
-// What is on the page as well has only moved.
-async function missed({ ids, left = [] }: Told['changes'], run: Run): Promise<Listed[]> {
+/** Known mail that a page tells left a part of the mailbox, and does not tell of elsewhere: it may be gone. */
+export async function missedOn({ ids, left = [] }: Told['changes'], run: Run): Promise<Listed[]> {
+  // What is on the page as well has only moved.
   const here = new Set(ids.map(({ id }) => id))
   const away = left.filter(id => !here.has(id))
   // What an earlier page has listed is known only when its window is grouped; until then it is at hand.

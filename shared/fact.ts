@@ -18,8 +18,8 @@ export type Fact = { from: Envelope } & (
   | { fact: 'window-opened'; window: string; context: boolean; items: readonly Listed[] }
   | { fact: 'page-listed'; next?: Delivery }
   | { fact: 'message-gone'; thread: ThreadId; id: MessageId; page: number }
+  | { fact: 'suspected'; items: readonly Listed[] }
   | { fact: 'suspects-cleared'; ids: readonly MessageId[] }
-  | { fact: 'messages-seen'; ids: readonly MessageId[]; page: number }
   | { fact: 'message-relabelled'; thread: ThreadId; id: MessageId }
   | { fact: 'cursor-moved'; was: Cursor; to: Cursor }
   | { fact: 'run-failed'; reason: string }

@@ -57,11 +57,11 @@ export interface Changes {
   labels: readonly LabelChange[]
   /** The messages of some or all ids, where the listing brings them: they need not be fetched. */
   messages?: readonly Message[]
-  /** Mail that left a part of the mailbox: it may be gone, or be elsewhere in it. What of it is known is to be verified. */
+  /** Mail that left a part of the mailbox: it may be gone, or be elsewhere in it. What of it is known, and on no later page, is to be verified in the end. */
   left?: readonly MessageId[]
   /** Mail that is known already may be among the ids. */
   overlaps?: boolean
-  /** Something has happened to known mail that is not told: all of it may be gone, until later pages tell what is present. */
+  /** Something has happened to known mail that is not told: all of it may be gone, earlier pages' as well, until later pages tell what is present. */
   doubtful?: boolean
   /**
    * What is there, known or not, as far as this page tells. Where a listing's last page has it, its pages tell of all there is: known mail

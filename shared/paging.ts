@@ -29,8 +29,13 @@ export interface Listing {
 export function afterPage(listing: Listing, place: Place, { next, cursor, present }: Changes): Fact[] {
   if (next !== undefined) return [nextPage(listing, { ...place, token: next })]
   if (cursor === undefined) return [{ fact: 'page-listed', from: listing.item }]
-  if (present) return [nextPage(listing, { ...place, token: '', verifyThen: cursor })]
+  if (present) return [verifyPage(listing, place, cursor)]
   return lastPage(listing, place, cursor)
+}
+
+/** All is listed; what is suspected is verified by and by, and then the cursor moves. */
+export function verifyPage(listing: Listing, place: Place, cursor: Cursor): Fact {
+  return nextPage(listing, { ...place, token: '', verifyThen: cursor })
 }
 
 /** The run has another page; it is asked for when one of its windows is merged. */

@@ -75,10 +75,10 @@ export interface Ledger {
   /** Which of these messages are known: some thread holds them. */
   known(listed: readonly Listed[]): Promise<ReadonlySet<MessageId>>
   /**
-   * Makes every known message of the mailbox a suspect of this run: it may be gone. Facts clear those that are seen. Done again it makes
-   * suspects of all again, and does no harm.
+   * Makes every known message of the mailbox, and all that earlier pages of this run have listed, a suspect of this run: it may be gone. Facts
+   * clear those that are seen. Done again it makes suspects of all again, and does no harm.
    */
-  suspectAll(run: string): Promise<void>
+  suspectAll(run: string, page: number): Promise<void>
   /** At most `limit` suspects of the run that are not cleared. */
   suspects(run: string, limit: number): Promise<readonly Listed[]>
   /** The threads of those of these messages that are known. */

@@ -1,11 +1,11 @@
 import { lookAgain, newestAnnounced, notFoundYet } from '../shared/announced.ts'
-import { followChanges } from '../shared/changes.ts'
+import { followChanges, missedOn } from '../shared/changes.ts'
 import { askVerification, joined } from '../shared/context.ts'
 import type { Envelope, Lane } from '../shared/envelope.ts'
 import type { Fact } from '../shared/fact.ts'
-import type { Changes, Cursor } from '../shared/mailbox.ts'
+import type { Changes, Cursor, Listed } from '../shared/mailbox.ts'
 import type { MessageId } from '../shared/message.ts'
-import { afterPage, lastPage, nextPage, type Place } from '../shared/paging.ts'
+import { afterPage, type Listing, lastPage, nextPage, type Place, verifyPage } from '../shared/paging.ts'
 import type { Outcome, Run, Stage } from '../shared/stage.ts'
 import { messageIds, missingIds, type WatchEvent, watchEvents } from '../shared/streams.ts'
 import { openWindow } from '../shared/window.ts'
@@ -65,11 +65,11 @@ async function listPage(
   if (again?.failed) return again
   if (changes.reset) {
     // What came since the cursor last moved is listed, however much it is; what went meanwhile is found by what is there.
-    await run.ledger.suspectAll(item.run)
+    await run.ledger.suspectAll(item.run, window)
     const fresh = await run.mailbox.open(run.call, syncedAt)
     return listPage(item, 'bulk', { ...place, since: fresh.cursor, token: undefined }, run)
   }
-  if (changes.doubtful) await run.ledger.suspectAll(item.run)
+  if (changes.doubtful) await run.ledger.suspectAll(item.run, window)
   // What is known need not be read again because the provider tells it again.
   const known = changes.overlaps ? await run.ledger.known(changes.ids) : nothing
   const followed = await followChanges(item, { changes, known, page: window }, run)
@@ -82,17 +82,39 @@ async function listPage(
       window,
       changes.ids.filter(({ id }) => !known.has(id)),
     ),
-    { facts: [...seen(item, changes, window), ...afterPage(listing, place, changes)] },
+    { facts: seen(item, changes) },
+    await goFurther(listing, place, changes, run),
   ])
 }
 
-function seen(item: Event, { ids, overlaps, present }: Changes, page: number): Fact[] {
-  return [
-    ...(overlaps && ids.length > 0
-      ? [{ fact: 'messages-seen', from: item, ids: ids.map(({ id }) => id), page } as const]
-      : []),
-    ...(present ? [{ fact: 'suspects-cleared', from: item, ids: present.map(({ id }) => id) } as const] : []),
-  ]
+// What left one folder may be in one that is still to be asked, and be gone from there before that is: it is verified when all were.
+async function goFurther(listing: Listing, place: Place, changes: Changes, run: Run): Promise<Outcome<WatchEvent>> {
+  const { item, now } = listing
+  const missed = await missedOn(changes, run)
+  const suspected: Fact[] = missed.length > 0 ? [{ fact: 'suspected', from: item, items: missed }] : []
+  if (changes.cursor === undefined || changes.present) {
+    return { facts: [...suspected, ...afterPage(listing, place, changes)] }
+  }
+  const isFirst = place.window === 1 || !changes.overlaps
+  const earlier = isFirst ? [] : await run.ledger.suspects(item.run, SUSPECTS_A_PAGE)
+  const here = new Set(changes.ids.map(({ id }) => id))
+  const suspects = unique([...missed, ...earlier.filter(({ id }) => !here.has(id))])
+  if (suspects.length > SUSPECTS_A_PAGE || earlier.length === SUSPECTS_A_PAGE) {
+    return { facts: [...suspected, verifyPage(listing, place, changes.cursor)] }
+  }
+  return joined([
+    askVerification(item, place.window, suspects, now),
+    { facts: lastPage(listing, place, changes.cursor) },
+  ])
+}
+
+function unique(listed: readonly Listed[]): Listed[] {
+  return [...new Map(listed.map(one => [one.id, one])).values()]
+}
+
+function seen(item: Event, { ids, overlaps, present }: Changes): Fact[] {
+  const there = (present ?? (overlaps ? ids : [])).map(({ id }) => id)
+  return there.length > 0 ? [{ fact: 'suspects-cleared', from: item, ids: there }] : []
 }
 
 // The cursor waits for what is to be verified: a run that breaks off finds it again.

@@ -86,9 +86,11 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
 
 async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean, call: Call): Promise<Changes> {
   const { folders, steps } = await ask(options, before, call)
-  const after = await apply(options, { ...before, ...folders }, steps)
+  const after = await apply(options, { ...before, ...folders, doubt: false }, steps)
   const found = await complete(options, after.folders, whatChanged(pagesIn(steps, before.scope), options.filter), call)
-  return { ...found, overlaps: true, ...(after.doubt && !doubted ? { doubtful: true } : {}), ...rest(after) }
+  const anew = after.doubt || (before.doubt && !doubted)
+  const under = { ...after, doubt: before.doubt || after.doubt }
+  return { ...found, overlaps: true, ...(anew ? { doubtful: true } : {}), ...rest(under) }
 }
 
 // What is new is asked of many folders at once, for most have nothing; those that have something go on a few at a time.

@@ -82,7 +82,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
       return new Set(listed.flatMap(({ id }, place) => (is[place] ? [id] : [])))
     },
 
-    suspectAll: run => suspectAll(redis, keys, { mailbox, run }),
+    suspectAll: (run, page) => suspectAll(redis, keys, { mailbox, run }, page),
     suspects: (run, limit) => readSuspects(redis, keys, { mailbox, run }, limit),
 
     threadsOf: ids => threadsOf(redis, keys, mailbox, ids),

@@ -113,7 +113,6 @@ export function createPlan(
         return {
           fact: rest.fact,
           window: window(rest.window),
-          verified: verifiedPage(rest.window),
           context: rest.context,
           of: rest.items.length,
           items,

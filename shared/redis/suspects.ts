@@ -10,10 +10,17 @@ interface Of {
 
 const KEEP_SECONDS = 7 * 24 * 3600
 const AT_ONCE = 500
+// Stands for what was listed before this page and will be known later; no message is called so. `facts.lua` looks for the same.
+const LISTED = ''
 
-/** Makes every known message of a mailbox a suspect of the run, in bounded steps; forgotten after a week, or when the run ends. */
-export async function suspectAll(redis: Redis, keys: Keys, { mailbox, run }: Of): Promise<void> {
+/**
+ * Makes every known message of a mailbox a suspect of the run, in bounded steps, and those that its pages before this one have listed once
+ * they are known; forgotten after a week, or when the run ends.
+ */
+export async function suspectAll(redis: Redis, keys: Keys, { mailbox, run }: Of, page: number): Promise<void> {
   const key = keys.runSuspects(keys.partitionOf(mailbox), run)
+  // Before the known ones are looked through: those that become known meanwhile, because their windows are grouped, are added there.
+  await redis.hset(key, LISTED, page)
   let step = new Map<string, string>()
   for await (const { id, thread } of knownMessages(redis, keys, mailbox)) {
     step.set(id, thread)
@@ -34,6 +41,7 @@ export async function readSuspects(redis: Redis, keys: Keys, { mailbox, run }: O
     const [next, fields] = await redis.hscan(key, cursor, 'COUNT', AT_ONCE)
     cursor = next
     for (let at = 0; at < fields.length; at += 2) found.set(fields[at] ?? '', fields[at + 1] ?? '')
+    found.delete(LISTED)
   } while (cursor !== '0' && found.size < limit)
   return [...found].slice(0, limit).map(([id, thread]) => ({ id, thread }))
 }

@@ -37,14 +37,14 @@ async function outcomeOf(
       fetch: async () => new Map(),
     } as unknown as Run['mailbox'],
     ledger: {
+      threadsOf: async (ids: readonly string[]) =>
+        new Map(ids.flatMap(id => (id.startsWith('known') ? [[id, `t${id}`] as const] : []))),
       known: async (of: readonly Listed[]) =>
         new Set(of.filter(({ id }) => id.startsWith('known')).map(({ id }) => id)),
       suspects: async (_: string, limit: number) => suspects.slice(0, limit),
       suspectAll: async () => {
         suspected += 1
       },
-      threadsOf: async (ids: readonly string[]) =>
-        new Map(ids.filter(id => id.startsWith('known')).map(id => [id, `t${id}`])),
     } as unknown as Run['ledger'],
     cache: {
       get: async ids => new Map(held.filter(({ id }) => ids.includes(id)).map(message => [message.id, message])),
@@ -76,7 +76,6 @@ t.test('of a resync only what is not known is listed, and what is there is clear
   t.match(sent, [['message-ids', 'run/3/0', { id: 'new1', of: 1, window: '3' }]])
   t.match(facts, [
     { fact: 'window-opened', items: [{ id: 'new1' }] },
-    { fact: 'messages-seen', ids: ['known1', 'new1'], page: 3 },
     { fact: 'suspects-cleared', ids: ['known1', 'new1'] },
     { fact: 'page-listed' },
   ])
@@ -129,15 +128,19 @@ t.test(
   },
 )
 
-t.test('what left is verified where it is known, unless the page has it as well', async t => {
+t.test('what left is suspected where it is known or at hand, unless the page has it as well', async t => {
   const page = { ids: listed('known2', 'new1'), left: ['known1', 'known2', 'new2', 'held1'], overlaps: true, next: 'y' }
   const { sent, facts } = await outcomeOf(PLACE, page, [], [message('held1')])
-  t.match(sent, [
-    ['missing-ids', 'run/verify:3/0', { id: 'known1', thread: 'tknown1', verify: true }],
-    ['missing-ids', 'run/verify:3/1', { id: 'held1', thread: 'theld1', verify: true }],
-    ['message-ids', 'run/3/0', { id: 'new1' }],
-  ])
-  t.match(facts[0], { fact: 'window-opened', window: 'verify:3', context: true })
+  t.match(sent, [['message-ids', 'run/3/0', { id: 'new1' }]])
+  t.same(
+    facts.flatMap(({ fact, items }) => (fact === 'suspected' ? [items] : [])),
+    [
+      [
+        { id: 'known1', thread: 'tknown1' },
+        { id: 'held1', thread: 'theld1' },
+      ],
+    ],
+  )
 })
 
 t.test('known mail that is to be left out from now on is gone', async t => {
@@ -182,4 +185,27 @@ t.test('what a page tells of is followed, with its number', async t => {
     { fact: 'cursor-moved' },
     { fact: 'page-listed' },
   ])
+})
+
+t.test('what left is verified when all is listed, but for what came elsewhere meanwhile', async t => {
+  const left = { left: ['known1', 'known2', 'other'], overlaps: true }
+  const page = await outcomeOf(PLACE, { ...left, ids: listed('known2'), next: 'y' })
+  t.same(page.sent, [])
+  t.match(page.facts, [
+    { fact: 'suspects-cleared', ids: ['known2'] },
+    { fact: 'suspected', items: [{ id: 'known1', thread: 'tknown1' }] },
+    { fact: 'page-listed' },
+  ])
+  const last = { ids: listed('known3'), overlaps: true, cursor: 'folders:9' }
+  const { sent, names } = await outcomeOf(PLACE, { ...left, ...last }, listed('known1', 'known3', 'early'))
+  t.match(sent, [
+    ['missing-ids', 'run/verify:3/0', { id: 'known1', verify: true }],
+    ['missing-ids', 'run/verify:3/1', { id: 'known2', verify: true }],
+    ['missing-ids', 'run/verify:3/2', { id: 'early', verify: true }],
+  ])
+  t.same(names, ['suspects-cleared', 'window-opened', 'suspects-cleared', 'cursor-moved', 'page-listed'])
+  const many = listed(...Array.from({ length: 700 }, (_, index) => `${index}`))
+  const more = await outcomeOf(PLACE, { ...left, ...last }, many)
+  t.same(more.names, ['suspects-cleared', 'suspected', 'page-listed'])
+  t.match(more.next, { page: { verifyThen: 'folders:9', window: 4 } })
 })

@@ -30,7 +30,6 @@ apply['window-opened'] = function(f, run, key)
   redis.call('HSET', window, 'context', f.context and '1' or '0', 'items', ARGV[f.items])
   redis.call('PERSIST', key)
   redis.call('HINCRBY', key, 'opened', 1)
-  if f.verified then redis.call('HSET', key, 'verifies', '1') end
   redis.call('HINCRBY', key, f.context and 'context' or 'listed', f.of)
   redis.call('HDEL', key, 'endedAt')
 end
@@ -49,14 +48,13 @@ apply['message-relabelled'] = function(f, run, key)
   if redis.call('HEXISTS', KEYS[f.known], 'id:' .. f.id) == 1 then reconsider(run, f.thread) end
 end
 
-apply['suspects-cleared'] = function(f, run, key)
-  if #f.ids > 0 then redis.call('HDEL', KEYS[run.suspects], unpack(f.ids)) end
+apply['suspected'] = function(f, run, key)
+  for _, item in ipairs(f.items) do redis.call('HSET', KEYS[run.suspects], item.id, item.thread) end
+  redis.call('EXPIRE', KEYS[run.suspects], plan.limits.keepSeconds)
 end
 
--- What is being verified may be told of again before the answer, which then is older than that.
-apply['messages-seen'] = function(f, run, key)
-  if redis.call('HEXISTS', key, 'verifies') == 0 then return end
-  for _, id in ipairs(f.ids) do redis.call('HSET', KEYS[run.fresh], 'seen:' .. id, f.page) end
+apply['suspects-cleared'] = function(f, run, key)
+  if #f.ids > 0 then redis.call('HDEL', KEYS[run.suspects], unpack(f.ids)) end
 end
 
 apply['cursor-moved'] = function(f, run, key)
@@ -106,11 +104,15 @@ apply['window-grouped'] = function(f, run, key)
   local window = KEYS[f.window]
   if redis.call('HSETNX', window, 'grouped', '1') == 0 then return end
   redis.call('EXPIRE', window, plan.limits.keepMergedSeconds)
+  -- All that was known when something happened to it is suspected, and so is what had been listed and becomes known only now.
+  local page, suspiciousSince = tonumber(f.name), tonumber(redis.call('HGET', KEYS[run.suspects], ''))
+  local isSuspicious = page and suspiciousSince and page < suspiciousSince
   for _, thread in ipairs(f.threads) do
     local known, fresh = KEYS[thread.key], KEYS[run.fresh]
     local there = stillThere(run, f.name, thread.fresh)
     if #there > 0 then
       for _, id in ipairs(there) do
+        if isSuspicious then redis.call('HSET', KEYS[run.suspects], id, thread.id) end
         redis.call('HSET', known, 'id:' .. id, '1')
         redis.call('HSET', KEYS[run.threadsOf], thread.digests[id], thread.id)
       end
@@ -122,12 +124,9 @@ apply['window-grouped'] = function(f, run, key)
       redis.call('HSET', fresh, thread.id, cjson.encode(ids))
     end
     for _, gone in ipairs(thread.gone) do
-      local seen = f.verified and tonumber(redis.call('HGET', KEYS[run.fresh], 'seen:' .. gone[1]))
-      if not seen or seen <= f.verified then
-        -- An earlier page may have listed it, and be grouped later than this.
-        if f.verified then redis.call('HSET', KEYS[run.fresh], 'gone:' .. gone[1], f.verified) end
-        leave(run, key, thread.id, thread.key, gone)
-      end
+      -- An earlier page may have listed it, and be grouped later than this.
+      if f.verified then redis.call('HSET', KEYS[run.fresh], 'gone:' .. gone[1], f.verified) end
+      leave(run, key, thread.id, thread.key, gone)
     end
   end
   redis.call('HINCRBY', key, 'grouped', 1)

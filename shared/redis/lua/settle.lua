@@ -44,9 +44,12 @@ local function settle(run)
   if redis.call('HEXISTS', key, 'startedAt') == 0 then return end
   local opened, merged, grouped = number(key, 'opened'), number(key, 'merged'), number(key, 'grouped')
   local page = redis.call('HGET', key, 'next')
-  if page and opened - merged < plan.limits.openWindows then
+  local next = page and cjson.decode(page)
+  -- What was listed and is not grouped yet is not known, and nobody would verify it.
+  local isEarly = next and next.body.page.verifyThen and grouped < opened
+  if next and not isEarly and opened - merged < plan.limits.openWindows then
     redis.call('HDEL', key, 'next')
-    add(run.pages[cjson.decode(page).lane], page)
+    add(run.pages[next.lane], page)
   end
   local listed = redis.call('HGET', key, 'listing') == 'done'
   if listed and merged >= opened and redis.call('HSETNX', key, 'mergedAt', plan.now) == 1 then

@@ -99,7 +99,7 @@ t.test('all that is known is suspected, and who is seen is cleared', async t => 
   await grouped('1', 'a', 'b', 'c')
   const other = createLedger(redis, keys, 'gmail:anaxx@example.com', options.now)
   await redis.hset(keys.thread('gmail:anaxx@example.com', 'u'), 'id:z', '1')
-  await ledger.suspectAll('run')
+  await ledger.suspectAll('run', 1)
   t.same(new Set((await ledger.suspects('run', 10)).map(({ id }) => id)), new Set(['a', 'b', 'c']))
   t.equal((await ledger.suspects('run', 2)).length, 2)
   const entry = await read('seen')
@@ -133,31 +133,35 @@ t.test('what is verified as gone stays out, though an earlier page that listed i
 })
 
 t.test(
-  'an answer about a message is older than a later page that tells of it, and newer than an earlier one',
+  'what earlier pages have listed is suspected as well once it is known, and what later ones list is not',
   async t => {
-    await grouped('1', 'a', 'b', 'c')
-    await asked('2', 'a', 'b')
-    await seen(3, 'a')
-    await seen(2, 'b')
-    await verifiedGone('2', 'a', 'b')
-    t.match(await ledger.pendingThreads('run', 10), [{ ids: ['a', 'c'] }])
+    await ledger.suspectAll('run', 3)
+    await grouped('2', 'early')
+    await grouped('3', 'late')
+    t.same(await ledger.suspects('run', 10), [{ id: 'early', thread: 't' }])
   },
 )
 
-t.test('where nothing is verified nobody is noted as seen', async t => {
-  await seen(3, 'a')
-  t.same(await redis.hgetall(keys.runFresh(partition, 'run')), {})
+t.test('what left is suspected, until it is seen', async t => {
+  const entry = await read('left')
+  await commit(entry, {
+    fact: 'suspected',
+    from: entry.envelope,
+    items: [
+      { id: 'a', thread: 't' },
+      { id: 'b', thread: 'u' },
+    ],
+  })
+  await grouped('1', 'c')
+  const again = await read('seen')
+  await commit(again, { fact: 'suspects-cleared', from: again.envelope, ids: ['a'] })
+  t.same(await ledger.suspects('run', 10), [{ id: 'b', thread: 'u' }])
 })
 
 async function asked(page: string, ...ids: string[]): Promise<void> {
   const entry = await read(`asked ${page}`)
   const items = ids.map(id => ({ id, thread: 't' }))
   await commit(entry, { fact: 'window-opened', from: entry.envelope, window: `verify:${page}`, context: true, items })
-}
-
-async function seen(page: number, ...ids: string[]): Promise<void> {
-  const entry = await read(`seen ${page}`)
-  await commit(entry, { fact: 'messages-seen', from: entry.envelope, ids, page })
 }
 
 async function verifiedGone(page: string, ...ids: string[]): Promise<void> {
