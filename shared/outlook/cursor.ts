@@ -20,6 +20,8 @@ export interface Progress {
   done: readonly MarkName[]
   /** What is known of the folders themselves is not up to date. */
   foldersDue: boolean
+  /** How often they were looked at anew because one was not found. */
+  looks: number
   /** Known mail may be gone without a word: in the end it is to be told what is there. */
   doubt: boolean
   /** Where telling what is there goes on; '' where it begins. */
@@ -30,7 +32,7 @@ const MOMENT = '(-?\\d{1,15}|)'
 const NAMES = '((?:[\\w-]+(?:,[\\w-]+)*)?)'
 const PINNED = new RegExp(`^pinned:${MOMENT}$`)
 const FOLDERS = new RegExp(`^folders:${MOMENT}:${NAMES}$`)
-const PAGE = new RegExp(`^${MOMENT}:(f?d?s?):${NAMES}:${NAMES}:([\\w-]*)$`)
+const PAGE = new RegExp(`^${MOMENT}:(f?d?s?)(\\d{0,4}):${NAMES}:${NAMES}:([\\w-]*)$`)
 
 const names = (text: string | undefined) => (text ? text.split(',') : [])
 const number = (text: string | undefined) => (text ? Number(text) : undefined)
@@ -54,8 +56,8 @@ export function readCursor(cursor: Cursor): Place {
 }
 
 /** How far a listing came, as a page. */
-export function writePage({ scope, todo, done, foldersDue, doubt, sweep }: Progress): Page {
-  const flags = `${foldersDue ? 'f' : ''}${doubt ? 'd' : ''}${sweep === undefined ? '' : 's'}`
+export function writePage({ scope, todo, done, foldersDue, looks, doubt, sweep }: Progress): Page {
+  const flags = `${foldersDue ? 'f' : ''}${doubt ? 'd' : ''}${sweep === undefined ? '' : 's'}${looks || ''}`
   return [scope ?? '', flags, todo.join(','), done.join(','), sweep ?? ''].join(':')
 }
 
@@ -63,12 +65,13 @@ export function writePage({ scope, todo, done, foldersDue, doubt, sweep }: Progr
 export function readPage(page: Page): Progress {
   const match = PAGE.exec(page)
   if (!match) throw new MailError('unparsable', 'the page was not written by the Outlook adapter')
-  const [, scope, flags = '', todo, done, sweep] = match
+  const [, scope, flags = '', looks, todo, done, sweep] = match
   return {
     scope: number(scope),
     todo: names(todo),
     done: names(done),
     foldersDue: flags.includes('f'),
+    looks: number(looks) ?? 0,
     doubt: flags.includes('d'),
     sweep: flags.includes('s') ? (sweep ?? '') : undefined,
   }

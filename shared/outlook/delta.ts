@@ -1,4 +1,4 @@
-import { MailError } from '../error.ts'
+import { asMailError, MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import type { Call } from '../mailbox.ts'
 import { errorOf, isNotFound } from './errors.ts'
@@ -6,6 +6,7 @@ import { type DeltaPage, readDeltaPage } from './items.ts'
 import type { Mark, NamedMark } from './marks.ts'
 import { MESSAGE_FIELDS } from './message.ts'
 import { pagesOf } from './prefer.ts'
+import { nextRound } from './round.ts'
 import { askTogether, type TogetherOptions } from './together.ts'
 
 /** What asking folders for their changes needs to know. */
@@ -59,32 +60,45 @@ interface Asked {
   scope: number | undefined
 }
 
-function stepOf({ now }: DeltaOptions, { from, scope }: Asked, answer: Answer | undefined, doing: string): Step {
+function stepOf(options: DeltaOptions, { from, scope }: Asked, answer: Answer | undefined, doing: string): Step {
+  const { now } = options
   const { folder } = from.mark
   if (!answer) return unavailable(from, `${doing}: a folder was not answered`)
-  if (answer.status === 200) return pageIn({ from, scope }, readDeltaPage(answer, doing), now(), doing)
+  if (answer.status === 200) {
+    try {
+      return pageIn(options, { from, scope }, readDeltaPage(answer, doing), doing)
+    } catch (thrown) {
+      return { from, step: 'refused', error: asMailError(thrown) }
+    }
+  }
   // It is left alone for now: whether it is still among the folders is asked next.
   if (isNotFound(answer)) return { from, step: 'lost', to: { folder, at: now(), end: true } }
   const error = errorOf(answer, doing, { now })
   return error.kind === 'expired' ? forgotten(from, now(), doing) : { from, step: 'refused', error }
 }
 
-function pageIn({ from, scope }: Asked, { items, next, later }: DeltaPage, at: number, doing: string): Step {
+function pageIn(
+  { now, pageSize }: DeltaOptions,
+  { from, scope }: Asked,
+  { items, next, later }: DeltaPage,
+  doing: string,
+): Step {
+  const at = now()
   const { mark } = from
   const { folder, restarts, end } = mark
   const link = next ?? later
   if (link === undefined)
     throw new MailError('unparsable', `${doing}: the page says neither what is next nor what is later`)
-  if (next !== undefined && next === mark.link) {
-    return unavailable(from, `${doing}: a page names itself as the next one`)
-  }
-  const counted = (mark.counted ?? 0) + items.length
   const whole = mark.unfiltered ? { unfiltered: true } : {}
   const page = (to: Mark): Step => ({ from, step: 'page', items, to })
-  if (next !== undefined) return page({ folder, link, at, counted, ...(restarts ? { restarts } : {}), ...whole })
+  if (next !== undefined) {
+    const round = nextRound(mark.round, { link, items: items.length, pageSize }, doing)
+    return page({ folder, link, at, round, ...(restarts ? { restarts } : {}), ...whole })
+  }
   // Nothing has changed: what is known is as good, until it grows old.
   if (items.length === 0 && end && at - mark.at < DAY_MS) return page(mark)
-  const isCut = scope !== undefined && !end && !mark.unfiltered && counted >= MOST_FILTERED
+  const isCut =
+    scope !== undefined && !end && !mark.unfiltered && (mark.round?.items ?? 0) + items.length >= MOST_FILTERED
   return page(isCut ? { folder, at, unfiltered: true } : { folder, link, at, end: true, ...whole })
 }
 

@@ -37,6 +37,8 @@ interface UnderWay extends Omit<Progress, 'todo' | 'sweep'> {
 type Found = Pick<Changes, 'ids' | 'gone' | 'labels'>
 // They become a window, which must fit into one entry of a stream.
 const MOST_MESSAGES = 2000
+// A folder that is not found is looked for among all folders; those that are gone together cost one look.
+const MOST_LOOKS = 100
 const NOTHING: Found = { ids: [], gone: [], labels: [] }
 
 /**
@@ -73,12 +75,15 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
       options.links,
       toRead.map(folder => ({ folder, at: now() })),
     )
-    return { ...NOTHING, ...rest({ scope, todo, done: [], foldersDue: false, doubt: after !== undefined, folders }) }
+    return {
+      ...NOTHING,
+      ...rest({ scope, todo, done: [], foldersDue: false, looks: 0, doubt: after !== undefined, folders }),
+    }
   }
   const marks = await readMarks(options.links, place.marks)
   const kept = marks.filter(({ mark }) => toRead.includes(mark.folder))
   const { scope } = place
-  const underWay = { scope, todo: marks, done: [], foldersDue: known !== undefined, doubt: false, folders }
+  const underWay = { scope, todo: marks, done: [], foldersDue: known !== undefined, looks: 0, doubt: false, folders }
   const whole = await withNew(options, underWay)
   const doubt = kept.length < place.marks.length || known === undefined
   return goOn(options, { ...whole, doubt }, false, call)
@@ -87,6 +92,8 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
 async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean, call: Call): Promise<Changes> {
   const { folders, steps } = await ask(options, before, call)
   const after = await apply(options, { ...before, ...folders, doubt: false }, steps)
+  if (after.looks > MOST_LOOKS)
+    throw new MailError('unavailable', `${options.name}: its folders come and go faster than they can be listed`)
   const found = await complete(options, after.folders, whatChanged(pagesIn(steps, before.scope), options.filter), call)
   const anew = after.doubt || (before.doubt && !doubted)
   const under = { ...after, doubt: before.doubt || after.doubt }
@@ -126,6 +133,7 @@ async function apply(options: ListingOptions, before: UnderWay, steps: readonly 
     moved.map(({ to }) => to),
   )
   await options.links.retire(moved.flatMap(({ from }, place) => (from.name === named[place]?.name ? [] : [from.name])))
+  const lost = steps.some(({ step }) => step === 'lost')
   const asked = new Set(steps.flatMap(({ step, from }) => (step === 'refused' ? [] : [from.name])))
   const under = named.filter(({ mark }) => !mark.end)
   const ended = named.filter(({ mark }) => mark.end)
@@ -135,7 +143,8 @@ async function apply(options: ListingOptions, before: UnderWay, steps: readonly 
     // A folder that is under way goes on before another begins.
     todo: [...under.filter(one => !anew.includes(one)), ...before.todo.filter(({ name }) => !asked.has(name)), ...anew],
     done: [...before.done, ...ended.map(({ name }) => name)],
-    foldersDue: before.foldersDue || steps.some(({ step }) => step === 'lost'),
+    foldersDue: before.foldersDue || lost,
+    looks: before.looks + (lost ? 1 : 0),
     doubt:
       before.doubt ||
       steps.some(({ step }) => step === 'anew') ||
@@ -205,8 +214,8 @@ function isPoison({ kind }: MailError): boolean {
 async function sweep(options: ListingOptions, progress: Progress, folders: Folders, call: Call): Promise<Changes> {
   const { sweep: name = '', scope } = progress
   const [held] = name === '' ? [] : await readMarks(options.links, [name])
-  const { present, next } = await sweepPage(options, { link: held?.mark.link, scope, folders }, call)
-  const marks = next === undefined ? [] : [{ folder: '', link: next, at: options.now() }]
+  const { present, next } = await sweepPage(options, { from: held?.mark, scope, folders }, call)
+  const marks = next === undefined ? [] : [{ folder: '', ...next, at: options.now() }]
   const [mark] = await keepMarks(options.links, marks)
   await options.links.retire(held && held.name !== mark?.name ? [held.name] : [])
   if (next === undefined) return { ...NOTHING, present, cursor: cursorOf(progress) }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Links } from '../links.ts'
 import type { MarkName } from './cursor.ts'
+import { roundSchema } from './round.ts'
 
 const markSchema = z.object({
   folder: z.string(),
@@ -8,14 +9,14 @@ const markSchema = z.object({
   end: z.boolean().optional(),
   at: z.number(),
   restarts: z.number().optional(),
-  counted: z.number().optional(),
   unfiltered: z.boolean().optional(),
+  round: roundSchema.optional(),
 })
 
 /**
  * How far a folder was listed: `link` is what Graph said to ask next, absent where it is to be listed from its beginning, and `end` tells
- * that there is no more for now; `at` is when Graph said so (ms since 1970), `restarts` how often in a row it began anew, `counted` how many messages
- * came since its beginning, and `unfiltered` that it is listed whole, for more came since the scope begins than Graph tells of.
+ * that there is no more for now; `at` is when Graph said so (ms since 1970), `restarts` how often in a row it began anew, `round` how many pages and
+ * messages came since its beginning, and `unfiltered` that it is listed whole, for more came since the scope begins than Graph tells of.
  */
 export type Mark = z.infer<typeof markSchema>
 

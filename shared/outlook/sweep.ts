@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { MailError } from '../error.ts'
 import type { Call, Listed } from '../mailbox.ts'
 import { dateOf } from './delta.ts'
 import { errorOf } from './errors.ts'
 import { type FolderOptions, type Folders, leftOutAt } from './folders.ts'
+import type { Mark } from './marks.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'
 import { readBody } from './read.ts'
+import { nextRound, type Round } from './round.ts'
 
 const MESSAGES_A_PAGE = 500
 
@@ -18,24 +19,37 @@ const page = z.object({
   '@odata.nextLink': z.string().min(1).optional(),
 })
 
+/** Where it goes on, and how far it has come. */
+interface Place {
+  link: string
+  round: Round
+}
+
 /**
  * One page of what is there, of mail received since `scope` (ms since 1970), in the folders that are read: ids alone, of all folders at once.
- * `link` is where it goes on.
+ * `next` is where it goes on; throws `unavailable` where that gets nowhere.
  */
 export async function sweepPage(
   { client, name, user, skip, now }: FolderOptions,
-  { link, scope, folders }: { link: string | undefined; scope: number | undefined; folders: Folders },
+  {
+    from,
+    scope,
+    folders,
+  }: { from: Pick<Mark, 'link' | 'round'> | undefined; scope: number | undefined; folders: Folders },
   call: Call,
-): Promise<{ present: Listed[]; next: string | undefined }> {
+): Promise<{ present: Listed[]; next: Place | undefined }> {
   const doing = `looking through ${name} for what is there`
   const filter = scope === undefined ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
   const first = `${user}/messages?$select=id,conversationId,parentFolderId&$top=${MESSAGES_A_PAGE}${filter}`
-  const request = { url: link ?? first, headers: { prefer: IMMUTABLE_IDS } }
+  const request = { url: from?.link ?? first, headers: { prefer: IMMUTABLE_IDS } }
   const answer = await client.ask({ doing, call, kind: 'list', units: 1 }, request)
   if (answer.status !== 200) throw errorOf(answer, doing, { now })
-  const { value, '@odata.nextLink': next } = readBody(page, answer, doing)
-  if (next !== undefined && next === link)
-    throw new MailError('unavailable', `${doing}: a page names itself as the next one`)
+  const { value, '@odata.nextLink': link } = readBody(page, answer, doing)
+  const pageSize = MESSAGES_A_PAGE
+  const next = link && { link, round: nextRound(from?.round, { link, items: value.length, pageSize }, doing) }
   const there = value.filter(({ parentFolderId }) => leftOutAt(folders, parentFolderId ?? '', skip) === undefined)
-  return { present: there.map(({ id, conversationId }) => ({ id, thread: conversationId ?? id })), next }
+  return {
+    present: there.map(({ id, conversationId }) => ({ id, thread: conversationId ?? id })),
+    next: next || undefined,
+  }
 }

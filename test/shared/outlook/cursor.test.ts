@@ -29,6 +29,7 @@ t.test('a page says what was written', async t => {
     todo: fc.array(name, { maxLength: 30 }),
     done: fc.array(name, { maxLength: 30 }),
     foldersDue: fc.boolean(),
+    looks: fc.integer({ min: 0, max: 200 }),
     doubt: fc.boolean(),
     sweep: fc.option(fc.oneof(name, fc.constant('')), { nil: undefined }),
   })

@@ -152,3 +152,59 @@ for (const [status, code] of [
     t.ok(graph.asked.length < 5, `${graph.asked.length} requests`)
   })
 }
+
+for (const [what, { circle, error, most }] of Object.entries({
+  'a link that leads to itself': { circle: 1, error: /lead in a circle/, most: 10 },
+  'links that lead back to the third of them': { circle: 7, error: /lead in a circle/, most: 50 },
+  'empty pages without end': { circle: Number.POSITIVE_INFINITY, error: /1000 empty pages in a row/, most: 1100 },
+})) {
+  const tokenAfter = (token: number) => `${token + 1 > 2 + circle ? 3 : token + 1}`
+  const tokenIn = (path: string) => Number(/\$skiptoken=(\d+)/.exec(path)?.[1] ?? 0)
+  const items = circle === Number.POSITIVE_INFINITY ? [] : [resource('m1')]
+
+  t.test(`a folder whose pages are ${what} ends the listing with an error`, async t => {
+    const { list, graph } = await startListing(t, (path, root) => {
+      return inboxAlone(path, root) ?? next(root, tokenAfter(tokenIn(path)), items)
+    })
+    await t.rejects(list(), { message: error })
+    t.ok(graph.asked.length <= most, `${graph.asked.length} requests`)
+  })
+
+  t.test(`so it is when all that is there is told in ${what}`, async t => {
+    const { list, graph } = await startListing(t, (path, root) => {
+      if (!path.startsWith('/me/messages?')) return inboxAlone(path, root) ?? later(root, 'inbox-id')
+      const token = tokenAfter(tokenIn(path))
+      return ok({ value: items, '@odata.nextLink': `${root}/me/messages?$skiptoken=${token}` })
+    })
+    // A pinned moment says that all before is known: in the end all that is there is told.
+    await t.rejects(list('pinned:1790000000000'), { message: error })
+    t.ok(graph.asked.length <= most, `${graph.asked.length} requests`)
+  })
+}
+
+t.test('folders that come and go for ever end the listing with an error', async t => {
+  let born = 0
+  const { list, graph } = await startListing(t, (path, root) => {
+    if (!path.includes('/mailFolders/delta?$deltatoken')) {
+      return inboxAlone(path, root) ?? (path.includes('inbox-id') ? later(root, 'inbox-id') : missing)
+    }
+    born += 1
+    const gone = { id: `folder-${born - 1}`, '@removed': { reason: 'deleted' } }
+    return foldersAre(root, gone, { id: `folder-${born}`, parentFolderId: 'root' })
+  })
+  const { cursor } = await list()
+  await t.rejects(list(cursor), { message: /its folders come and go faster than they can be listed/ })
+  t.ok(graph.asked.length < 250, `${graph.asked.length} requests`)
+})
+
+t.test('a folder that is said to be there and never found is passed over, at the cost of one look', async t => {
+  const ghost = { id: 'ghost-id', parentFolderId: 'root' }
+  const { list, graph } = await startListing(t, (path, root) => {
+    if (path.includes('/mailFolders/delta?')) return foldersAre(root, inbox, ghost)
+    return inboxAlone(path, root) ?? (path.includes('ghost-id') ? missing : later(root, 'inbox-id'))
+  })
+  const { cursor } = await list()
+  graph.asked.length = 0
+  await list(cursor)
+  t.ok(graph.asked.length <= 3, `${graph.asked.length} requests`)
+})
