@@ -21,6 +21,11 @@ export const CHAOS_KINDS = [
 ] as const
 export type ChaosKind = (typeof CHAOS_KINDS)[number]
 
+interface Struck<Kind> {
+  kind: Kind
+  rate: number
+}
+
 /** One fault to come: when (ms from the beginning), for how long or after which pause (ms), and whom it hits, from 0 up to 1. */
 export interface PlannedFault {
   atMs: number
@@ -28,12 +33,14 @@ export interface PlannedFault {
   forMs: number
   victim: number
   /** What goes wrong at the providers and how often, from 0 to 1; meant for `throttle`, `error` and `parts`. */
-  provider: { gmail: FaultKind; graph: GraphFaultKind; rate: number }
+  provider: { gmail: Struck<FaultKind>; graph: Struck<GraphFaultKind> }
 }
 
 const FIRST_MS = 500
 const GAP_MS = { least: 200, most: 900 }
 const RATE = { least: 0.3, most: 0.9 }
+// Where one request asks for all folders, or four go together, one that fails is enough.
+const AT_GRAPH_RATE = { least: 0.1, most: 0.5 }
 const AT_GMAIL: Partial<Record<ChaosKind, readonly FaultKind[]>> = {
   throttle: ['throttled-until', 'throttled', 'rate-limit', 'user-rate-limit'],
   error: ['server-error', 'unavailable', 'reset'],
@@ -68,9 +75,11 @@ export function planFaults(random: () => number, options: { seconds: number; lea
     if (bag.length === 0) bag = [...CHAOS_KINDS]
     const [kind = 'kill'] = bag.splice(Math.floor(random() * bag.length), 1)
     const provider = {
-      gmail: one(AT_GMAIL[kind] ?? []) ?? 'unavailable',
-      graph: one(AT_GRAPH[kind] ?? []) ?? 'unavailable',
-      rate: between(RATE.least, RATE.most),
+      gmail: { kind: one(AT_GMAIL[kind] ?? []) ?? 'unavailable', rate: between(RATE.least, RATE.most) },
+      graph: {
+        kind: one(AT_GRAPH[kind] ?? []) ?? 'unavailable',
+        rate: between(AT_GRAPH_RATE.least, AT_GRAPH_RATE.most),
+      },
     }
     plan.push({ atMs, kind, forMs: durations[kind](), victim: random(), provider })
   }

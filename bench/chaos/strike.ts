@@ -57,12 +57,13 @@ export function createStriker(targets: Targets): (fault: PlannedFault) => Strike
       case 'expire':
         return { what: expire(fault.victim), over: Promise.resolve() }
       default: {
-        const { gmail, graph, rate } = fault.provider
+        const { gmail, graph } = fault.provider
         const untilMs = Date.now() + forMs
         const more = { retryAfterSeconds: 0.5 }
-        sims.gmail.faults.set({ bursts: [...sims.gmail.faults.read().bursts, { kind: gmail, rate, untilMs }], ...more })
-        sims.graph.faults.set({ bursts: [...sims.graph.faults.read().bursts, { kind: graph, rate, untilMs }], ...more })
-        const what = `${gmail} at Gmail and ${graph} at Graph, ${Math.round(rate * 100)} % for ${ms}`
+        sims.gmail.faults.set({ bursts: [...sims.gmail.faults.read().bursts, { ...gmail, untilMs }], ...more })
+        sims.graph.faults.set({ bursts: [...sims.graph.faults.read().bursts, { ...graph, untilMs }], ...more })
+        const often = ({ kind, rate }: { kind: string; rate: number }) => `${kind} (${Math.round(rate * 100)} %)`
+        const what = `${often(gmail)} at Gmail and ${often(graph)} at Graph for ${ms}`
         return { what, over: pause(forMs) }
       }
     }
