@@ -37,11 +37,10 @@ for (const seed of SEEDS) {
   t.test(`whatever is done to a mailbox, in the end what is known is what is there (seed ${seed})`, async t => {
     const random = randomFrom(seed)
     const one = <T>(items: readonly T[]): T | undefined => items[Math.floor(random() * items.length)]
-    const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, 40, 12), {
-      INITIAL_SYNC: 'all',
-      OUTLOOK_PAGE_SIZE: '7',
-      OUTLOOK_BATCH_SIZE: seed % 2 ? '20' : '3',
-    })
+    const settings = { INITIAL_SYNC: 'all', OUTLOOK_PAGE_SIZE: '7', OUTLOOK_BATCH_SIZE: seed % 2 ? '20' : '3' }
+    // With answers that take their time more happens between them.
+    const pace = seed % 3 === 0 ? ({ profile: 'live', speed: 20 } as const) : {}
+    const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, 40, 12), settings, pace)
     const bo = sim.mailbox(BO_ADDRESS)
     Object.assign(sim.quirks, {
       repeats: 0.2,
@@ -63,6 +62,11 @@ for (const seed of SEEDS) {
       forget: () => bo.expireDelta(one([undefined, 'inbox', 'archive'])),
       rename: () => bo.renameFolder(bo.createFolder('Projects/Oslo'), `Oslo ${delivered}`),
       unmake: () => bo.deleteFolder(bo.createFolder('Projects/Rome')),
+      brief() {
+        const folder = bo.createFolder('Projects/Brief')
+        bo.move(folder, ...bo.ids().filter(() => random() < 0.05))
+        bo.deleteFolder(folder)
+      },
       trash() {
         const folder = bo.createFolder('Projects/Oslo')
         bo.moveFolder(folder, 'deleteditems')

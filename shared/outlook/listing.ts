@@ -94,7 +94,8 @@ async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean,
   const after = await apply(options, { ...before, ...folders, doubt: false }, steps)
   if (after.looks > MOST_LOOKS)
     throw new MailError('unavailable', `${options.name}: its folders come and go faster than they can be listed`)
-  const found = await complete(options, after.folders, whatChanged(pagesIn(steps, before.scope), options.filter), call)
+  const told = whatChanged(pagesIn(steps, after, options.skip), options.filter)
+  const found = await complete(options, after.folders, told, call)
   const anew = after.doubt || (before.doubt && !doubted)
   const under = { ...after, doubt: before.doubt || after.doubt }
   return { ...found, overlaps: true, ...(anew ? { doubtful: true } : {}), ...rest(under) }
@@ -233,10 +234,11 @@ function cursorOf({ scope, done }: Pick<Progress, 'scope' | 'done'>): Cursor {
   return writeCursor({ at: 'folders', scope, marks: done })
 }
 
-// A folder that is listed whole tells of more than is wanted.
-function pagesIn(steps: readonly Step[], scope = 0): (readonly unknown[])[] {
-  return steps.flatMap(one => {
-    if (one.step !== 'page') return []
-    return [one.from.mark.unfiltered ? one.items.filter(item => !isOlder(item, scope)) : one.items]
+// What a folder tells that is left out by now would pass for there, and one that is listed whole tells of more than is wanted.
+function pagesIn(steps: readonly Step[], { folders, scope = 0 }: UnderWay, skip: readonly string[]) {
+  return steps.flatMap((one): (readonly unknown[])[] => {
+    const { folder, unfiltered } = one.from.mark
+    if (one.step !== 'page' || leftOutAt(folders, folder, skip) !== undefined) return []
+    return [unfiltered ? one.items.filter(item => !isOlder(item, scope)) : one.items]
   })
 }

@@ -1,7 +1,7 @@
 import { openMailboxes } from '../../pipeline/providers.ts'
 import { readConfig } from '../../shared/config.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
-import { type GraphSimulator, startGraph } from '../../sim/graph.ts'
+import { type GraphOptions, type GraphSimulator, startGraph } from '../../sim/graph.ts'
 import type { SimMailbox } from '../../sim/mailbox.ts'
 import { startPipeline, type TestPipeline } from './pipeline.ts'
 import type { TestRedis } from './redis.ts'
@@ -15,8 +15,13 @@ export async function startOutlook(
   redis: TestRedis,
   mailbox: SimMailbox,
   settings: Record<string, string> = {},
+  options: Partial<GraphOptions> = {},
 ): Promise<{ sim: GraphSimulator; pipeline: TestPipeline }> {
-  const sim = await startGraph({ profile: 'instant', mailboxes: [{ ...mailbox, address: BO_ADDRESS }] })
+  const sim = await startGraph({
+    profile: 'instant',
+    mailboxes: [{ ...mailbox, address: BO_ADDRESS }],
+    ...options,
+  })
   t.teardown(() => sim.close())
   const config = readConfig(settings)
   const pipeline = await startPipeline(redis, office => openMailboxes(config, sim.url, office)(BO), {

@@ -88,7 +88,10 @@ t.test('nor is one that tells what is there', async t => {
       ? { status: 200, body: { value: [], '@odata.nextLink': `${graph.rootUrl}/me/messages?same` } }
       : undefined,
   )
-  t.match(await failure(listAll(mailbox, 'pinned:1000', openCall())), { kind: 'unavailable', message: /lead in a circle/ })
+  t.match(await failure(listAll(mailbox, 'pinned:1000', openCall())), {
+    kind: 'unavailable',
+    message: /lead in a circle/,
+  })
   t.ok(graph.asked.some(({ path }) => path === '/v1.0/me/messages?same'))
 })
 

@@ -208,3 +208,17 @@ t.test('a folder that is said to be there and never found is passed over, at the
   await list(cursor)
   t.ok(graph.asked.length <= 3, `${graph.asked.length} requests`)
 })
+
+t.test('what a folder tells that is thrown away with the same answer is not taken for there', async t => {
+  const folder = { id: 'oslo-id', parentFolderId: 'root' }
+  const { list } = await startListing(t, (path, root) => {
+    if (path.includes('/mailFolders/delta?$deltatoken'))
+      return foldersAre(root, { ...folder, parentFolderId: 'trash-id' })
+    if (path.startsWith('/me/mailFolders/delta?')) return foldersAre(root, inbox, folder)
+    if (path.startsWith('/me/mailFolders/deleteditems?')) return ok({ id: 'trash-id' })
+    if (path.includes('oslo-id')) return later(root, 'oslo-id', path.includes('$deltatoken') ? [resource('m1')] : [])
+    return inboxAlone(path, root) ?? later(root, 'inbox-id')
+  })
+  const { cursor } = await list()
+  t.match(await list(cursor), { ids: [], doubtful: true })
+})
