@@ -46,7 +46,7 @@ local function settle(run)
   local page = redis.call('HGET', key, 'next')
   local next = page and cjson.decode(page)
   -- What was listed and is not grouped yet is not known, and nobody would verify it.
-  local isEarly = next and next.body.page.verifyThen and grouped < opened
+  local isEarly = next and next.body.page and next.body.page.verifyThen and grouped < opened
   if next and not isEarly and opened - merged < plan.limits.openWindows then
     redis.call('HDEL', key, 'next')
     add(run.pages[next.lane], page)
