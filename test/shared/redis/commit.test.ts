@@ -180,6 +180,32 @@ t.test('a third window waits until one of two is merged', async t => {
   t.same(await ids(pages), ['after-1', 'after-2'])
 })
 
+t.test('a page that verifies waits until all that was listed is grouped', async t => {
+  await begun()
+  const pages = keys.stream(partition, watchEvents.name, 'bulk')
+  const entry = await read('last-page')
+  const page = { since: '', from: '', token: '', window: 2, verifyThen: 'the end' }
+  const next = follow(entry.envelope, watchEvents, 'verify', { cause: 'page', page }, 0, 'bulk')
+  const items = [{ id: 'a', thread: 't' }]
+  const facts: Fact[] = [
+    { fact: 'window-opened', from: entry.envelope, window: '1', context: false, items },
+    { fact: 'page-listed', from: entry.envelope, next },
+  ]
+  await commitWork({ ...work([entry]), facts }, options)
+  t.same(await ids(pages), [])
+  const merging = await read('fate')
+  const from = merging.envelope
+  await commitWork(
+    { ...work([merging]), facts: [{ fact: 'fate-known', from, window: '1', index: 0, fate: 'cached' }] },
+    options,
+  )
+  t.same(await ids(pages), [], 'merged is not known yet')
+  const grouping = await read('merged')
+  const grouped: Fact = { fact: 'window-grouped', from: grouping.envelope, window: '1', fresh: items, gone: [] }
+  await commitWork({ ...work([grouping]), facts: [grouped] }, options)
+  t.same(await ids(pages), ['verify'])
+})
+
 t.test('a thread version becomes a task once, whoever comes second', async t => {
   await begun()
   const settle = async (id: string, version: string) => {
