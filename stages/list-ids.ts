@@ -1,18 +1,16 @@
 import { lookAgain, newestAnnounced, notFoundYet } from '../shared/announced.ts'
-import { followChanges, missedOn } from '../shared/changes.ts'
-import { askVerification, joined } from '../shared/context.ts'
+import { followChanges } from '../shared/changes.ts'
+import { joined } from '../shared/context.ts'
 import type { Envelope, Lane } from '../shared/envelope.ts'
-import type { Fact } from '../shared/fact.ts'
-import type { Changes, Cursor, Listed } from '../shared/mailbox.ts'
 import type { MessageId } from '../shared/message.ts'
-import { afterPage, type Listing, lastPage, nextPage, type Place, verifyPage } from '../shared/paging.ts'
+import type { Place } from '../shared/paging.ts'
 import type { Outcome, Run, Stage } from '../shared/stage.ts'
 import { messageIds, missingIds, type WatchEvent, watchEvents } from '../shared/streams.ts'
+import { goFurther, verifySuspects } from '../shared/suspects.ts'
 import { openWindow } from '../shared/window.ts'
 
 type Event = Envelope<WatchEvent>
 
-const SUSPECTS_A_PAGE = 500
 const nothing: ReadonlySet<MessageId> = new Set()
 
 /** Turns "this mailbox changed" into the ids of what is new, one listing page at a time, and says what is gone and relabelled. */
@@ -48,7 +46,8 @@ async function startRun(events: readonly Event[], run: Run): Promise<Outcome<Wat
 
 function goOn(item: Event, place: Place, run: Run): Promise<Outcome<WatchEvent>> {
   const { verifyThen } = place
-  return verifyThen === undefined ? listPage(item, item.lane, place, run) : verify(item, place, verifyThen, run)
+  if (verifyThen === undefined) return listPage(item, item.lane, place, run)
+  return verifySuspects({ item, lane: item.lane, now: run.now() }, place, verifyThen, run)
 }
 
 async function listPage(
@@ -82,48 +81,6 @@ async function listPage(
       window,
       changes.ids.filter(({ id }) => !known.has(id)),
     ),
-    { facts: seen(item, changes) },
     await goFurther(listing, place, changes, run),
-  ])
-}
-
-// What left one folder may be in one that is still to be asked, and be gone from there before that is: it is verified when all were.
-async function goFurther(listing: Listing, place: Place, changes: Changes, run: Run): Promise<Outcome<WatchEvent>> {
-  const { item, now } = listing
-  const missed = await missedOn(changes, run)
-  const suspected: Fact[] = missed.length > 0 ? [{ fact: 'suspected', from: item, items: missed }] : []
-  if (changes.cursor === undefined || changes.present) {
-    return { facts: [...suspected, ...afterPage(listing, place, changes)] }
-  }
-  const isFirst = place.window === 1 || !changes.overlaps
-  const earlier = isFirst ? [] : await run.ledger.suspects(item.run, SUSPECTS_A_PAGE)
-  const here = new Set(changes.ids.map(({ id }) => id))
-  const suspects = unique([...missed, ...earlier.filter(({ id }) => !here.has(id))])
-  if (suspects.length > SUSPECTS_A_PAGE || earlier.length === SUSPECTS_A_PAGE) {
-    return { facts: [...suspected, verifyPage(listing, place, changes.cursor)] }
-  }
-  return joined([
-    askVerification(item, place.window, suspects, now),
-    { facts: lastPage(listing, place, changes.cursor) },
-  ])
-}
-
-function unique(listed: readonly Listed[]): Listed[] {
-  return [...new Map(listed.map(one => [one.id, one])).values()]
-}
-
-function seen(item: Event, { ids, overlaps, present }: Changes): Fact[] {
-  const there = (present ?? (overlaps ? ids : [])).map(({ id }) => id)
-  return there.length > 0 ? [{ fact: 'suspects-cleared', from: item, ids: there }] : []
-}
-
-// The cursor waits for what is to be verified: a run that breaks off finds it again.
-async function verify(item: Event, place: Place, cursor: Cursor, run: Run): Promise<Outcome<WatchEvent>> {
-  const suspects = await run.ledger.suspects(item.run, SUSPECTS_A_PAGE)
-  const listing = { item, lane: item.lane, now: run.now() }
-  const isLast = suspects.length < SUSPECTS_A_PAGE
-  return joined([
-    askVerification(item, place.window, suspects, listing.now),
-    { facts: isLast ? lastPage(listing, place, cursor) : [nextPage(listing, place)] },
   ])
 }
