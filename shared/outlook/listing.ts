@@ -1,11 +1,10 @@
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import type { LabelFilter } from '../filter.ts'
-import type { Call, Changes, Cursor, Listed, Page } from '../mailbox.ts'
-import type { Message, MessageId } from '../message.ts'
+import type { Call, Changes, Cursor, Page } from '../mailbox.ts'
+import { complete } from './complete.ts'
 import { type Progress, readCursor, readPage, writeCursor, writePage } from './cursor.ts'
 import { askFolders, type DeltaOptions, type Step } from './delta.ts'
-import { fetchMessages } from './fetch.ts'
 import {
   type FolderOptions,
   type Folders,
@@ -15,7 +14,7 @@ import {
   leftOutAt,
   readable,
 } from './folders.ts'
-import { isOlder, listed, type Told, whatChanged } from './items.ts'
+import { isOlder, whatChanged } from './items.ts'
 import { keepMarks, type NamedMark, readMarks } from './marks.ts'
 import { scopeOf } from './scope.ts'
 import { sweepPage } from './sweep.ts'
@@ -95,7 +94,7 @@ async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean,
   if (after.looks > MOST_LOOKS)
     throw new MailError('unavailable', `${options.name}: its folders come and go faster than they can be listed`)
   const told = whatChanged(pagesIn(steps, after, options.skip), options.filter)
-  const found = await complete(options, after.folders, told, call)
+  const found = { ...NOTHING, ...(await complete(options, after.folders, told, call)) }
   const anew = after.doubt || (before.doubt && !doubted)
   const under = { ...after, doubt: before.doubt || after.doubt }
   return { ...found, overlaps: true, ...(anew ? { doubtful: true } : {}), ...rest(under) }
@@ -173,43 +172,6 @@ async function withNew(options: ListingOptions, underWay: UnderWay): Promise<Und
     done: ended.filter(isRead).map(({ name }) => name),
     doubt: underWay.doubt || ![...todo, ...ended].every(isRead),
   }
-}
-
-// What is told only in part is asked for.
-async function complete(
-  options: ListingOptions,
-  folders: Folders,
-  { incomplete, ...told }: Told,
-  call: Call,
-): Promise<Omit<Told, 'incomplete'> & Found> {
-  if (incomplete.length === 0) return { ...told, gone: [] }
-  const answers = await fetchMessages(
-    { ...options, leftOutIn: folder => leftOutAt(folders, folder, options.skip) },
-    incomplete.map(id => ({ id })),
-    call,
-  )
-  const messages: Message[] = []
-  const left: MessageId[] = []
-  const odd: Listed[] = []
-  for (const [id, answer] of answers) {
-    if (answer.outcome === 'ok') messages.push(answer.message)
-    else if (answer.outcome === 'gone' || answer.outcome === 'filtered') left.push(id)
-    // One that cannot be had keeps no other: it is listed, to be given up by itself.
-    else if (answer.outcome === 'failed' && isPoison(answer.error)) odd.push({ id, thread: id })
-    else if (answer.outcome === 'failed') throw answer.error
-    else throw new MailError('throttled', `${options.name}: Microsoft asks to slow down`, answer)
-  }
-  return {
-    ...told,
-    ids: [...told.ids, ...messages.map(message => listed(message, options.filter)), ...odd],
-    messages: [...told.messages, ...messages],
-    left: [...told.left, ...left],
-    gone: [],
-  }
-}
-
-function isPoison({ kind }: MailError): boolean {
-  return kind === 'rejected' || kind === 'unparsable'
 }
 
 async function sweep(options: ListingOptions, progress: Progress, folders: Folders, call: Call): Promise<Changes> {
