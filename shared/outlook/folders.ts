@@ -13,6 +13,8 @@ export interface Folders {
   link: string
   parents: Readonly<Record<string, string>>
   wellKnown: Readonly<Record<string, string>>
+  /** A message was seen that names its folder by one of these ids: so an id that is not among them is of another folder. */
+  confirmed?: boolean | undefined
 }
 
 /** What looking for folders needs to know; `skip` are labels whose well-known folders are left out. */
@@ -35,12 +37,14 @@ const foldersSchema = z.object({
   link: z.string(),
   parents: z.record(z.string(), z.string()),
   wellKnown: z.record(z.string(), z.string()),
+  confirmed: z.boolean().optional(),
 })
 const folderItem = z.object({
   id: z.string().min(1),
   parentFolderId: z.string().nullish(),
   '@removed': z.unknown().optional(),
 })
+const ofFolder = z.object({ parentFolderId: z.string() })
 const withId = z.object({ id: z.string().min(1) })
 
 /** The folders as they were last seen; `undefined` where that was lost. */
@@ -122,6 +126,20 @@ function withChanges(folders: Folders, page: ReturnType<typeof readDeltaPage>): 
   return { ...folders, parents, link: page.later ?? page.next ?? folders.link }
 }
 
+/** The folders, confirmed and kept so where one of these items, which are of a folder, names it. */
+export async function confirmedBy(
+  { links }: FolderOptions,
+  folders: Folders,
+  pages: readonly { folder: string; items: readonly unknown[] }[],
+): Promise<Folders> {
+  const isNamed = ({ folder, items }: (typeof pages)[number]) =>
+    items.some(item => ofFolder.safeParse(item).data?.parentFolderId === folder)
+  if (folders.confirmed || !pages.some(isNamed)) return folders
+  const confirmed = { ...folders, confirmed: true }
+  await links.keepFolders(JSON.stringify(confirmed))
+  return confirmed
+}
+
 /** The folders to be read, the inbox first: all but those that are left out and what is in them. */
 export function readable(folders: Folders, skip: readonly string[]): string[] {
   const { parents, wellKnown } = folders
@@ -137,14 +155,15 @@ export function readable(folders: Folders, skip: readonly string[]): string[] {
  * left out until that is found and listed: it may be gone again before anybody looks.
  */
 export function leftOutAt(
-  { parents, wellKnown }: Folders,
+  { parents, wellKnown, confirmed }: Folders,
   folder: string,
   skip: readonly string[],
 ): string | undefined {
   const named = new Map(Object.entries(wellKnown).map(([name, id]) => [id, name]))
   const left = new Set([...NEVER_READ, ...skip.flatMap(label => SKIPPED[label.toUpperCase()] ?? [])])
   const seen = new Set<string>()
-  if (folder !== '' && parents[folder] === undefined && !named.has(folder)) return 'in a folder that is not known yet'
+  const isKnown = folder === '' || parents[folder] !== undefined || named.has(folder)
+  if (!isKnown) return confirmed ? 'in a folder that is not known yet' : undefined
   for (let at = folder; at !== '' && !seen.has(at); at = parents[at] ?? '') {
     seen.add(at)
     const name = named.get(at)

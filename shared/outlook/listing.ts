@@ -6,6 +6,7 @@ import { complete } from './complete.ts'
 import { type Progress, readCursor, readPage, writeCursor, writePage } from './cursor.ts'
 import { askFolders, type DeltaOptions, type Step } from './delta.ts'
 import {
+  confirmedBy,
   type FolderOptions,
   type Folders,
   findFolders,
@@ -90,11 +91,13 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
 
 async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean, call: Call): Promise<Changes> {
   const { folders, steps } = await ask(options, before, call)
-  const after = await apply(options, { ...before, ...folders, doubt: false }, steps)
+  const told = steps.flatMap(one => (one.step === 'page' ? [{ folder: one.from.mark.folder, items: one.items }] : []))
+  const confirmed = await confirmedBy(options, folders.folders ?? before.folders, told)
+  const after = await apply(options, { ...before, ...folders, folders: confirmed, doubt: false }, steps)
   if (after.looks > MOST_LOOKS)
     throw new MailError('unavailable', `${options.name}: its folders come and go faster than they can be listed`)
-  const told = whatChanged(pagesIn(steps, after, options.skip), options.filter)
-  const found = { ...NOTHING, ...(await complete(options, after.folders, told, call)) }
+  const changed = whatChanged(pagesIn(steps, after, options.skip), options.filter)
+  const found = { ...NOTHING, ...(await complete(options, after.folders, changed, call)) }
   const anew = after.doubt || (before.doubt && !doubted)
   const under = { ...after, doubt: before.doubt || after.doubt }
   return { ...found, overlaps: true, ...(anew ? { doubtful: true } : {}), ...rest(under) }

@@ -224,3 +224,20 @@ t.test('what a folder tells that is thrown away with the same answer is not take
   t.same(ids, [])
   t.ok(doubtful)
 })
+
+t.test(
+  'mail in an unknown folder is left out only where messages name folders as the folders themselves do',
+  async t => {
+    for (const [name, becomes] of [
+      ['inbox-id', { outcome: 'filtered', reason: 'in a folder that is not known yet' }],
+      ['the-inbox-by-another-id', { outcome: 'ok' }],
+    ] as const) {
+      const { list, mailbox } = await startListing(t, (path, root) => {
+        if (path.startsWith('/me/messages/m2')) return ok(resource('m2', { parentFolderId: 'unheard-of' }))
+        return inboxAlone(path, root) ?? later(root, 'inbox-id', [resource('m1', { parentFolderId: name })])
+      })
+      await list()
+      t.match((await mailbox.fetch([{ id: 'm2', thread: 't' }], call)).get('m2'), becomes, name)
+    }
+  },
+)
