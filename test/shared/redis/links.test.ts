@@ -2,6 +2,7 @@ import t from 'tap'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createLinks } from '../../../shared/redis/links.ts'
+import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
 import { startRedis } from '../../support/redis.ts'
 
 const redis = await startRedis()
@@ -9,18 +10,20 @@ t.teardown(() => redis.stop())
 
 const DAY_SECONDS = 24 * 3600
 const ANA: MailboxId = 'outlook:ana@example.com'
+const BO: MailboxId = 'outlook:bo@example.com'
 
 let count = 0
-function open() {
+async function open() {
   count += 1
   const keys = createKeys(`links${count}`, 2)
+  for (const mailbox of [ANA, BO]) await connectMailbox(redis.client, keys, mailbox, 'pinned:', 0)
   const of = (mailbox: MailboxId) => createLinks(redis.client, keys, mailbox)
   const daysLeft = async (key: string) => Math.round((await redis.client.ttl(key)) / DAY_SECONDS)
   return { keys, of, links: of(ANA), daysLeft }
 }
 
 t.test('texts are found by their names, and the same text has the same name', async t => {
-  const { links } = open()
+  const { links } = await open()
   const texts = ['a link', `${'x'.repeat(5000)}$deltatoken=ä%2B`, '', 'a link']
   const names = await links.keep(texts)
   t.equal(names.length, 4)
@@ -39,7 +42,7 @@ t.test('texts are found by their names, and the same text has the same name', as
 })
 
 t.test('what was lost is missing, and nothing is asked for nothing', async t => {
-  const { links, keys } = open()
+  const { links, keys } = await open()
   const [name = '', other = ''] = await links.keep(['a', 'b'])
   await redis.client.del(keys.link(ANA, name))
   t.same([...(await links.read([name, 'never-kept-12345', other]))], [[other, 'b']])
@@ -47,7 +50,7 @@ t.test('what was lost is missing, and nothing is asked for nothing', async t => 
 })
 
 t.test('links live for months after they were last read, and three days once they have successors', async t => {
-  const { links, keys, daysLeft } = open()
+  const { links, keys, daysLeft } = await open()
   const [name = ''] = await links.keep(['a link'])
   const key = keys.link(ANA, name)
   t.equal(await daysLeft(key), 90)
@@ -63,7 +66,7 @@ t.test('links live for months after they were last read, and three days once the
 })
 
 t.test('the folders are kept as they were written last', async t => {
-  const { links, keys, daysLeft } = open()
+  const { links, keys, daysLeft } = await open()
   t.equal(await links.folders(), undefined)
   await links.keepFolders('{"a":1}')
   await links.keepFolders('{"a":2}')
@@ -73,8 +76,8 @@ t.test('the folders are kept as they were written last', async t => {
 })
 
 t.test('no mailbox sees what another has kept', async t => {
-  const { links, of } = open()
-  const bo = of('outlook:bo@example.com')
+  const { links, of } = await open()
+  const bo = of(BO)
   const names = await links.keep(['a link'])
   await links.keepFolders('{}')
   t.equal((await bo.read(names)).size, 0)
@@ -84,7 +87,7 @@ t.test('no mailbox sees what another has kept', async t => {
 })
 
 t.test('what Redis refuses is not taken for kept', async t => {
-  const { links, keys } = open()
+  const { links, keys } = await open()
   const [name = ''] = await links.keep(['a link'])
   await redis.client.del(keys.link(ANA, name))
   await redis.client.hset(keys.link(ANA, name), 'of', 'another kind')
@@ -94,4 +97,12 @@ t.test('what Redis refuses is not taken for kept', async t => {
   await t.rejects(links.keep(['another']), { message: /OOM/ })
   await t.rejects(links.keepFolders('{}'), { message: /OOM/ })
   await redis.client.config('SET', 'maxmemory', (memory as string[])[1] ?? '0')
+})
+
+t.test('of a mailbox that is not connected nothing is kept', async t => {
+  const { of, keys } = await open()
+  const cy: MailboxId = 'outlook:cy@example.com'
+  const [name = ''] = await of(cy).keep(['a link'])
+  await of(cy).keepFolders('{}')
+  t.equal(await redis.client.exists(keys.link(cy, name), keys.folders(cy)), 0)
 })
