@@ -36,8 +36,8 @@ t.test(
       misplaced: 0,
       unsettled: 0,
       crashed: 0,
-      problems: [],
     })
+    t.same(result.problems, [])
     const { faults, mails, tasks, tasksExpected, listed, cached, fetched, gone, filtered, dead } = result
     for (const [kind, count] of Object.entries(faults)) t.ok(Number(count) > 0, `${kind} struck`)
     t.match(result, { gmail: { mailboxes: 4, lost: 0 }, outlook: { mailboxes: 3, lost: 0, unlike: 0, misplaced: 0 } })

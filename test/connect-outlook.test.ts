@@ -88,7 +88,7 @@ t.test('a connected mailbox is kept sealed, listed, sealed anew, and removed wit
     mailboxes: [{ mailbox: BO, account: 'connected' }],
   })
   const both = { ...environment, MAILBOXES_KEY: `v2:${anew},v1:${environment.MAILBOXES_KEY}` }
-  t.match(lastJson(await run(['rekey', '--json'], both)), { key: 'v2', accounts: 1, resealed: 1, failed: [] })
+  t.same(lastJson(await run(['rekey', '--json'], both)), { key: 'v2', accounts: 1, resealed: 1, failed: [] })
   const { MAILBOXES_KEY } = readConfig({ MAILBOXES_KEY: `v2:${anew}` })
   const grant = await createVault(redis.client, keys, createSeal(MAILBOXES_KEY)).read(BO)
   t.ok(grant?.secret.includes(microsoft.refreshTokens[1] ?? 'none'))

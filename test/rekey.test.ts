@@ -15,7 +15,10 @@ t.test('accounts are sealed anew with a new key, and the old one is not needed a
     ends.map(({ code }) => code),
     [0, 0],
   )
-  for (const end of ends) t.match(lastJson(end), { key: 'v2', accounts: 2, failed: [] })
+  for (const end of ends) {
+    const { resealed: _, ...told } = lastJson(end)
+    t.same(told, { key: 'v2', accounts: 2, failed: [] })
+  }
   t.match((await run(['rekey'], both)).stdout, /2 accounts, 0 of them sealed anew with key v2; no other key is needed/)
   t.match(await run(['up', '--once', '--json'], { ...environment, MAILBOXES_KEY: `v2:${anew}` }), { code: 0 })
 

@@ -92,9 +92,9 @@ t.test('a message has the properties of Graph, and only those that are selected'
       address('y@example.org', 'y@example.org'),
     ],
     ccRecipients: [address('cy@example.org', 'cy@example.org')],
-    bccRecipients: [],
     body: { contentType: 'html', content: /One &amp; two<br>\r\nthree/ },
   })
+  t.same(body.bccRecipients, [])
   t.notOk('internetMessageHeaders' in body)
   const text = await ask(`me/messages/${id}?$select=body,internetMessageHeaders`, {
     prefer: 'outlook.body-content-type="text"',

@@ -72,9 +72,10 @@ t.test('people without a name, an address, or anything at all are met', async t 
 t.test('null, missing and unknown fields cost no message', async t => {
   const nulls = Object.fromEntries(MESSAGE_FIELDS.split(',').map(name => [name, null]))
   const message = read({ ...nulls, receivedDateTime: '2026-11-23T10:00:00Z', unknown: { deep: [1] } })
-  t.match(message, { id: 'm', labels: [], subject: '', snippet: '', from: [], to: [], cc: [] })
-  t.equal(message?.thread, 'm', 'in no conversation it is a thread of its own')
-  t.match(readMessage({ id: 'm', receivedDateTime: '2026-11-23T10:00:00Z' }), { folder: undefined })
+  const date = Date.parse('2026-11-23T10:00:00Z')
+  // In no conversation it is a thread of its own.
+  t.same(message, { id: 'm', thread: 'm', labels: [], date, subject: '', snippet: '', from: [], to: [], cc: [] })
+  t.same(readMessage({ id: 'm', receivedDateTime: '2026-11-23T10:00:00Z' }), { folder: undefined, message })
 })
 
 t.test('times are read to the millisecond, however exact and from wherever', async t => {

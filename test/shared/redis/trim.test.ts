@@ -19,7 +19,7 @@ const group = 'cache-filter'
 t.test('what every group is done with goes, once the retention is over', async t => {
   await write(stream, [hoursAgo(5), hoursAgo(4), hoursAgo(2)])
   await done(stream, group, 3)
-  t.match(await trim(3 * HOUR_MS), { removed: 2, held: [] })
+  t.same(await trim(3 * HOUR_MS), { removed: 2, held: [] })
   t.same(await ids(stream), [hoursAgo(2)])
   t.match(await trim(HOUR_MS), { removed: 1 })
 })
@@ -73,10 +73,10 @@ t.test('a foreign group that keeps up, or is behind within the retention, is not
   await write(stream, [hoursAgo(5), hoursAgo(1)])
   await done(stream, group, 2)
   await done(stream, 'audit', 1)
-  t.match(await trim(2 * HOUR_MS), { removed: 1, held: [] })
+  t.same(await trim(2 * HOUR_MS), { removed: 1, held: [] })
   await redis.xgroup('DESTROY', stream, 'audit')
   await done(stream, 'idle', 1)
-  t.match(await trim(2 * HOUR_MS), { held: [] }, 'it was last read long ago, and nothing has come since')
+  t.same((await trim(2 * HOUR_MS)).held, [], 'it was last read long ago, and nothing has come since')
 })
 
 t.test('a stream whose stage never came is left alone', async t => {
@@ -91,7 +91,7 @@ t.test('tasks go by the retention alone, or by the groups they have', async t =>
   await redis.xgroup('CREATE', tasks, 'workers', '0')
   t.match(await trim(2 * HOUR_MS), { removed: 0, held: [{ stream: tasks, group: 'workers' }] })
   await done(tasks, 'workers', 2)
-  t.match(await trim(2 * HOUR_MS), { removed: 1, held: [] })
+  t.same(await trim(2 * HOUR_MS), { removed: 1, held: [] })
   t.same(await ids(tasks), [hoursAgo(1)])
 })
 
