@@ -73,7 +73,14 @@ export function startStages(
     return runStage(withStanding(paced, office), {
       queue,
       blocking: openRedis(office.url),
-      commit: { redis, keys, longRunMs: config.MAX_SYNC_DURATION * 1000, now, newRunId: office.newRunId },
+      commit: {
+        redis,
+        keys,
+        longRunMs: config.MAX_SYNC_DURATION * 1000,
+        messageSeconds: config.CACHE_MESSAGE_TTL,
+        now,
+        newRunId: office.newRunId,
+      },
       pace: paceOf(stage, config),
       leaseMs: config.LEASE_MS,
       policy: {

@@ -14,7 +14,7 @@ export interface Told {
 
 /**
  * What follows from what a page tells: messages it brings go to the cache, messages that are gone leave their threads, labels change in the
- * cache without a fetch, and threads that are another version for it will go out again. Doing it again does no harm.
+ * cache without a fetch, and threads that are another version for it will go out again. Done again, the same follows.
  */
 export async function followChanges<In>(item: Envelope<In>, told: Told, run: Run): Promise<Outcome<In>> {
   const { changes, known, page } = told
@@ -29,8 +29,15 @@ export async function followChanges<In>(item: Envelope<In>, told: Told, run: Run
   return {
     facts: [
       ...gone.map(({ id, thread }): Fact => ({ fact: 'message-gone', from: item, thread, id, page })),
-      ...[...relabelled, ...anew].map(
-        ({ id, thread }): Fact => ({ fact: 'message-relabelled', from: item, thread, id }),
+      ...relabelled.map(({ id, thread }): Fact => ({ fact: 'message-relabelled', from: item, thread, id })),
+      ...anew.map(
+        (message): Fact => ({
+          fact: 'message-relabelled',
+          from: item,
+          thread: message.thread,
+          id: message.id,
+          message,
+        }),
       ),
     ],
   }
@@ -51,13 +58,15 @@ function relabelled(message: Message, { added, removed }: LabelChange): Message 
   return { ...message, labels: [...new Set([...kept, ...added])] }
 }
 
-// Known mail comes again because something about it changed: which labels, only the cache can tell.
+// Known mail comes again because something about it changed: which labels, only the cache can tell. What it tells must stay there until that is
+// committed: done again after a crash, nothing would differ any more.
 async function keep({ changes: { messages = [] }, known }: Told, run: Run): Promise<Message[]> {
   if (messages.length === 0) return []
   const again = messages.filter(({ id }) => known.has(id))
   const held = again.length > 0 ? await run.cache.get(again.map(({ id }) => id)) : new Map<MessageId, Message>()
-  await run.cache.put(messages)
-  return again.filter(message => labelsMatter(differing(message.labels, held.get(message.id)?.labels ?? [])))
+  const anew = again.filter(({ id, labels }) => labelsMatter(differing(labels, held.get(id)?.labels ?? [])))
+  await run.cache.put(messages.filter(message => !anew.includes(message)))
+  return anew
 }
 
 function differing(some: readonly string[], others: readonly string[]): string[] {

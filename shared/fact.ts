@@ -1,6 +1,6 @@
 import type { Envelope } from './envelope.ts'
 import type { CallKind, Cursor, Listed } from './mailbox.ts'
-import type { MessageId, ThreadId } from './message.ts'
+import type { Message, MessageId, ThreadId } from './message.ts'
 import type { Fate, Stream } from './streams.ts'
 
 /** An envelope and the stream it is to be written to; `from` is the input it follows from. */
@@ -20,7 +20,7 @@ export type Fact = { from: Envelope } & (
   | { fact: 'message-gone'; thread: ThreadId; id: MessageId; page: number }
   | { fact: 'suspected'; items: readonly Listed[] }
   | { fact: 'suspects-cleared'; ids: readonly MessageId[] }
-  | { fact: 'message-relabelled'; thread: ThreadId; id: MessageId }
+  | { fact: 'message-relabelled'; thread: ThreadId; id: MessageId; message?: Message }
   | { fact: 'cursor-moved'; was: Cursor; to: Cursor }
   | { fact: 'run-failed'; reason: string }
   | { fact: 'fate-known'; window: string; index: number; fate: Fate }

@@ -42,6 +42,18 @@ t.test('counted at the server: a first sync is its pages, a repeat one call, one
   t.match(sim.calls(), { batch: 1, total: 1 })
 })
 
+t.test('a category that was put on a message sends its thread out again, for one call', async t => {
+  const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, 12, 3))
+  await pipeline.sync()
+  const bo = sim.mailbox(BO_ADDRESS)
+  const [id = ''] = bo.ids('inbox')
+  bo.mark(id, { categories: ['Rome'] })
+  sim.resetCalls()
+  t.match(await pipeline.sync(), { listed: 0, threads: 1, tasks: 1, addsUp: true })
+  t.match(sim.calls(), { batch: 1, total: 1 })
+  t.match((await pipeline.read(analysisTasks)).at(-1)?.body, { reason: 'changed', labels: ['Rome'] })
+})
+
 t.test('a message that is moved is not analysed again', async t => {
   const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, 12, 3))
   await pipeline.sync()

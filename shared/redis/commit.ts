@@ -47,6 +47,8 @@ export interface CommitOptions {
   redis: Redis
   keys: Keys
   longRunMs: number
+  /** How long a message is kept after its last use. */
+  messageSeconds: number
   now: () => number
   newRunId: () => string
 }
@@ -109,6 +111,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     limits: {
       openWindows: OPEN_WINDOWS,
       longRunMs: options.longRunMs,
+      messageSeconds: options.messageSeconds,
       keepSeconds: KEEP_RUN_SECONDS,
       keepMergedSeconds: KEEP_MERGED_WINDOW_SECONDS,
       warmSeconds: WARM_SECONDS,

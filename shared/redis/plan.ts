@@ -127,7 +127,13 @@ export function createPlan(
       case 'message-gone':
         return { ...rest, known: thread(rest.thread), message: message(rest.id), digest: digestOf(rest.id) }
       case 'message-relabelled':
-        return { ...rest, known: thread(rest.thread) }
+        return {
+          fact: rest.fact,
+          thread: rest.thread,
+          id: rest.id,
+          known: thread(rest.thread),
+          ...(rest.message ? { message: message(rest.id), text: plan.text(JSON.stringify(rest.message)) } : {}),
+        }
       case 'fate-known':
         return { fact: rest.fact, window: window(rest.window), name: rest.window, index: rest.index, fate: rest.fate }
       case 'window-grouped': {

@@ -118,15 +118,25 @@ t.test(
       [],
       [message('known1'), message('known2', 'Oslo'), message('known3', 'Rome', 'STARRED')],
     )
-    t.same(put, messages)
+    const [first, second, , fourth] = messages
+    t.same(put, [first, second, fourth], 'but for those, which go to the cache when they are known to be other ones')
     t.match(sent, [['message-ids', 'run/3/0', { id: 'new1' }]])
     t.same(
-      facts.flatMap(({ fact, id }) => (fact === 'message-relabelled' ? [id] : [])),
-      ['known2', 'known4'],
+      facts.flatMap(({ fact, message }) => (fact === 'message-relabelled' ? [message] : [])),
+      [messages[2], messages[4]],
       'one that is not held any more may have had others',
     )
   },
 )
+
+t.test('a page that is listed again, for nothing of it was committed, makes the same of relabelled mail', async t => {
+  const messages = [message('known1', 'Rome')]
+  const page = { ids: listed('known1'), messages, overlaps: true, next: 'y' }
+  const first = await outcomeOf(PLACE, page, [], [message('known1', 'Oslo')])
+  const again = await outcomeOf(PLACE, page, [], [message('known1', 'Oslo'), ...first.put])
+  t.match(first.facts, [{ fact: 'message-relabelled', id: 'known1' }])
+  t.same(again.facts, first.facts)
+})
 
 t.test('what left is suspected where it is known or at hand, unless the page has it as well', async t => {
   const page = { ids: listed('known2', 'new1'), left: ['known1', 'known2', 'new2', 'held1'], overlaps: true, next: 'y' }

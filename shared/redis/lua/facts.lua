@@ -45,7 +45,10 @@ apply['message-gone'] = function(f, run, key)
 end
 
 apply['message-relabelled'] = function(f, run, key)
-  if redis.call('HEXISTS', KEYS[f.known], 'id:' .. f.id) == 1 then reconsider(run, f.thread) end
+  if redis.call('HEXISTS', KEYS[f.known], 'id:' .. f.id) == 0 then return end
+  -- That its labels changed is told by what is held of it: that must not be overwritten before this is sure to be known.
+  if f.message then redis.call('SET', KEYS[f.message], ARGV[f.text], 'EX', plan.limits.messageSeconds) end
+  reconsider(run, f.thread)
 end
 
 apply['suspected'] = function(f, run, key)

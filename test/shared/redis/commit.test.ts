@@ -24,7 +24,14 @@ t.afterEach(() => server.client.flushall())
 
 const keys = createKeys('test', 4)
 const partition = keys.partitionOf(ANA)
-const options: CommitOptions = { redis, keys, longRunMs: 300_000, now: () => 1_790_000_000_000, newRunId: () => 'next' }
+const options: CommitOptions = {
+  redis,
+  keys,
+  longRunMs: 300_000,
+  messageSeconds: 3600,
+  now: () => 1_790_000_000_000,
+  newRunId: () => 'next',
+}
 const task = buildTask({ mailbox: ANA, thread: 't', version: 'v', reason: 'new' }, [], {
   tokens: 100,
   promptVersion: '1',

@@ -2,6 +2,7 @@ import t from 'tap'
 import { type Envelope, encodeEnvelope } from '../../../shared/envelope.ts'
 import type { Fact } from '../../../shared/fact.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
+import type { Message } from '../../../shared/message.ts'
 import { commitWork, type Entry } from '../../../shared/redis/commit.ts'
 import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
@@ -26,7 +27,14 @@ t.beforeEach(async () => {
 
 const keys = createKeys('test', 4)
 const partition = keys.partitionOf(ANA)
-const options = { redis, keys, longRunMs: 300_000, now: () => 1_790_000_000_000, newRunId: () => 'next' }
+const options = {
+  redis,
+  keys,
+  longRunMs: 300_000,
+  messageSeconds: 3600,
+  now: () => 1_790_000_000_000,
+  newRunId: () => 'next',
+}
 const ledger = createLedger(redis, keys, ANA, options.now)
 const input = keys.stream(partition, merged.name, 'live')
 
@@ -76,6 +84,26 @@ t.test('what a later page tells as gone is not grouped, and what a later page li
   t.same(await waiting(), [{ thread: 't', ids: ['b'], fresh: ['b'] }])
   await grouped('3', 'a')
   t.same(await waiting(), [{ thread: 't', ids: ['b', 'a'], fresh: ['b', 'a'] }])
+})
+
+t.test('a message that is brought with its new labels is held from then on, if it is known', async t => {
+  const message = {
+    id: 'a',
+    thread: 't',
+    labels: ['Rome'],
+    date: 0,
+    subject: '',
+    from: [],
+    to: [],
+    cc: [],
+    snippet: '',
+  }
+  await relabelled('a', message)
+  t.equal(await redis.exists(keys.message(ANA, 'a')), 0)
+  await grouped('1', 'a')
+  await relabelled('a', message)
+  t.same(JSON.parse((await redis.get(keys.message(ANA, 'a'))) ?? 'null'), message)
+  t.equal(await redis.ttl(keys.message(ANA, 'a')), options.messageSeconds)
 })
 
 t.test('relabelling what is not known makes no thread wait', async t => {
@@ -193,9 +221,10 @@ async function gone(id: string, page: number): Promise<void> {
   await commit(entry, { fact: 'message-gone', from: entry.envelope, thread: 't', id, page })
 }
 
-async function relabelled(id: string): Promise<void> {
+async function relabelled(id: string, message?: Message): Promise<void> {
   const entry = await read('relabelled')
-  await commit(entry, { fact: 'message-relabelled', from: entry.envelope, thread: 't', id })
+  const fact = { fact: 'message-relabelled', from: entry.envelope, thread: 't', id } as const
+  await commit(entry, message ? { ...fact, message } : fact)
 }
 
 async function letGo(seen?: string, empty = false): Promise<void> {
