@@ -7,13 +7,14 @@ import { type FolderOptions, type Folders, leftOutAt } from './folders.ts'
 import { listed, type Told } from './items.ts'
 
 /**
- * What items amount to once those that tell only a part were asked for. Throws what asking them throws; one that cannot be had keeps no
- * other: it is listed by itself, to be given up by itself.
+ * What items amount to once those that tell only a part were asked for; such as are of before `scope` (ms since 1970) are left out, as a folder
+ * that is listed whole tells of them too. Throws what asking them throws; one that cannot be had keeps no other: it is listed by itself, to be
+ * given up by itself.
  */
 export async function complete(
   options: FolderOptions & { filter: LabelFilter },
   folders: Folders,
-  { incomplete, ...told }: Told,
+  { told: { incomplete, ...told }, scope = 0 }: { told: Told; scope: number | undefined },
   call: Call,
 ): Promise<Omit<Told, 'incomplete'>> {
   if (incomplete.length === 0) return told
@@ -26,11 +27,12 @@ export async function complete(
   const left: MessageId[] = []
   const odd: Listed[] = []
   for (const [id, answer] of answers) {
-    if (answer.outcome === 'ok') messages.push(answer.message)
+    if (answer.outcome === 'ok' && answer.message.date >= scope) messages.push(answer.message)
     else if (answer.outcome === 'gone' || answer.outcome === 'filtered') left.push(id)
     else if (answer.outcome === 'failed' && isPoison(answer.error)) odd.push({ id, thread: id })
     else if (answer.outcome === 'failed') throw answer.error
-    else throw new MailError('throttled', `${options.name}: Microsoft asks to slow down`, answer)
+    else if (answer.outcome === 'throttled')
+      throw new MailError('throttled', `${options.name}: Microsoft asks to slow down`, answer)
   }
   return {
     ...told,

@@ -97,7 +97,8 @@ async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean,
   if (after.looks > MOST_LOOKS)
     throw new MailError('unavailable', `${options.name}: its folders come and go faster than they can be listed`)
   const changed = whatChanged(pagesIn(steps, after, options.skip), options.filter)
-  const found = { ...NOTHING, ...(await complete(options, after.folders, changed, call)) }
+  const wanted = { told: changed, scope: after.scope }
+  const found = { ...NOTHING, ...(await complete(options, after.folders, wanted, call)) }
   const anew = after.doubt || (before.doubt && !doubted)
   const under = { ...after, doubt: before.doubt || after.doubt }
   return { ...found, overlaps: true, ...(anew ? { doubtful: true } : {}), ...rest(under) }
