@@ -19,6 +19,7 @@ import { addFaults } from './gmail/strike.ts'
 import { createTokens, type Tokens } from './gmail/token.ts'
 import { createWatches, type Watches } from './gmail/watch.ts'
 import type { SimMailbox } from './mailbox.ts'
+import { openAccounts } from './open-accounts.ts'
 import { latencyMs, type Profile, pause } from './profile.ts'
 import { createSigner } from './signing.ts'
 
@@ -85,7 +86,7 @@ const SERVER = { bodyLimit: BODY_LIMIT_BYTES, exposeHeadRoutes: false, routerOpt
 /** Starts a Gmail, on 127.0.0.1 where nothing else is said, that holds these mailboxes; throws where two have the same address or the port is taken. */
 export async function startGmail(options: GmailOptions): Promise<GmailSimulator> {
   const { port = 0, host = '127.0.0.1', profile, mailboxes, now = Date.now, speed = 1, beside } = options
-  const accounts = openAccounts(mailboxes, now)
+  const accounts = openAccounts(mailboxes, mailbox => openAccount(mailbox, now))
   const tokens = createTokens({ known: address => accounts.has(address), now })
   const calls = countCalls()
   const faults = createFaults(now)
@@ -151,17 +152,6 @@ export async function startGmail(options: GmailOptions): Promise<GmailSimulator>
       await parts.close()
     },
   }
-}
-
-function openAccounts(mailboxes: readonly SimMailbox[], now: () => number): Map<string, Account> {
-  const accounts = new Map<string, Account>()
-  for (const mailbox of mailboxes) {
-    const address = mailbox.address.toLowerCase()
-    if (accounts.has(address))
-      throw new Error(`two mailboxes are called ${address}: rename one of the files they come from`)
-    accounts.set(address, openAccount(mailbox, now))
-  }
-  return accounts
 }
 
 function accountOf(world: World, address: string): Account {

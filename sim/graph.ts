@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { fastify } from 'fastify'
 import type { Beside } from './beside.ts'
-import { type Account, openAccount } from './graph/account.ts'
+import { openAccount } from './graph/account.ts'
 import type { World } from './graph/answer.ts'
 import type { GraphConsent } from './graph/authorize.ts'
 import { type CallCounts, countCalls } from './graph/calls.ts'
@@ -19,6 +19,7 @@ import { createSubscriptions, type Subscriptions } from './graph/subscriptions.t
 import { createThrottling, type Throttling, type ThrottlingSettings } from './graph/throttling.ts'
 import { createTokens, type Tokens } from './graph/token.ts'
 import type { SimMailbox } from './mailbox.ts'
+import { openAccounts } from './open-accounts.ts'
 import type { Profile } from './profile.ts'
 import { randomFrom } from './random.ts'
 import { createSigner } from './signing.ts'
@@ -108,7 +109,7 @@ export async function openGraph(options: GraphOptions): Promise<GraphParts> {
 
 function build(options: GraphOptions) {
   const { profile, mailboxes, now = Date.now, speed = 1, pushTo } = options
-  const accounts = openAccounts(mailboxes, now)
+  const accounts = openAccounts(mailboxes, mailbox => openAccount(mailbox, now))
   const tokens = createTokens({ known: address => accounts.has(address), now })
   const calls = countCalls()
   const consent: GraphConsent = { auto: false, clientSecret: undefined }
@@ -162,15 +163,4 @@ function build(options: GraphOptions) {
     },
   })
   return { app, simulator }
-}
-
-function openAccounts(mailboxes: readonly SimMailbox[], now: () => number): Map<string, Account> {
-  const accounts = new Map<string, Account>()
-  for (const mailbox of mailboxes) {
-    const address = mailbox.address.toLowerCase()
-    if (accounts.has(address))
-      throw new Error(`two mailboxes are called ${address}: rename one of the files they come from`)
-    accounts.set(address, openAccount(mailbox, now))
-  }
-  return accounts
 }
