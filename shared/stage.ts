@@ -67,7 +67,7 @@ export interface Ledger {
   /**
    * Makes this event's run the mailbox's active one, or `undefined` when another is active, whose end starts the next, or the
    * mailbox is not connected. The same event asked again gets the same answer. `announced` is the newest history id that a notification
-   * named; it is kept for the run that begins, or for the next.
+   * named; it is kept for the run that begins, or for the next. So are the messages that the event names, where it begins none.
    */
   begin(event: Envelope, announced?: string): Promise<Begun | undefined>
   /** At most `limit` threads of the run that wait to go out, in the order they were met. */

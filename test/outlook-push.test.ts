@@ -39,6 +39,25 @@ t.test('what a notification announces before it is listed is looked for again', 
   t.match(await runs(), [{ cause: 'push', listed: 1 }])
 })
 
+t.test(
+  'what is announced while a run is under way, and is not listed yet when that ends, is looked for again',
+  async t => {
+    const { sim, complete, keep, known } = await watched(t)
+    await keep()
+    await complete()
+    sim.quirks.deltaLagMs = 1000
+    sim.resetCalls()
+    const before = (await known()).length
+    sim.deliver(BO_ADDRESS, testMail(20, 5))
+    await until(() => sim.calls().total === 1, 'it was looked for in vain')
+    const begun = Date.now()
+    // So late that the run in which the first is found ends before the second is listed.
+    await until(() => Date.now() - begun > 1500, 'the run is half over')
+    sim.deliver(BO_ADDRESS, testMail(21, 5))
+    await until(async () => (await known()).length === before + 2, 'both are found')
+  },
+)
+
 t.test('mail that is announced where nobody looks costs one look more, and holds nothing up', async t => {
   const { sim, complete, keep, pipeline } = await watched(t)
   await keep()

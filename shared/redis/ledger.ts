@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import type { PendingThread } from '../fact.ts'
 import type { MailboxId } from '../mailbox.ts'
 import type { Ledger } from '../stage.ts'
-import type { WatchEvent } from '../streams.ts'
+import { MOST_CREATED, type WatchEvent } from '../streams.ts'
 import type { Keys } from './keys.ts'
 import { messageIdsIn, threadsOf } from './known.ts'
 import { beginScript } from './scripts.ts'
@@ -19,7 +19,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
 
   return {
     async begin(event, announced = '') {
-      const { cause } = event.body as WatchEvent
+      const { cause, created = [] } = event.body as WatchEvent
       for (;;) {
         const active = (await redis.hget(keys.mailbox(mailbox), 'activeRun')) ?? ''
         const answer = await beginScript(
@@ -30,7 +30,18 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
             keys.runs(partition),
             keys.run(partition, active || event.run),
           ],
-          [event.run, now(), cause, KEEP_RUNS, mailbox, active, REMEMBER_COALESCED_SECONDS, announced],
+          [
+            event.run,
+            now(),
+            cause,
+            KEEP_RUNS,
+            mailbox,
+            active,
+            REMEMBER_COALESCED_SECONDS,
+            announced,
+            MOST_CREATED,
+            ...created,
+          ],
         )
         const [state, cursor, synced, syncedAt, begunAt, newest] = answer as [string, ...(string | undefined)[]]
         // Of a mailbox that is not connected nothing comes about.

@@ -126,6 +126,28 @@ t.test('of what is announced while a run is under way, the newest is kept: by nu
   t.match(await begin('third'), { announced: undefined })
 })
 
+t.test('of the messages that are named while a run is under way the newest fifty are kept, each once', async t => {
+  const { office, stop } = await startPipeline(redis, fakeMailbox(), { only: [] })
+  t.teardown(stop)
+  const { redis: client, keys, now } = office
+  const ledger = createLedger(client, keys, ANA, now)
+  const begin = (run: string, from: number, to: number) => {
+    const created = Array.from({ length: to - from }, (_, place) => `m${from + place}`)
+    const envelope = { id: run, run, mailbox: ANA, at: 0, attempt: 0, lane: 'live', trace: run } as const
+    return ledger.begin({ ...envelope, body: { cause: 'push', created } })
+  }
+  t.ok(await begin('first', 0, 5), 'what it names itself it has')
+  t.equal(await client.hget(keys.mailbox(ANA), 'created'), null)
+  t.equal(await begin('second', 10, 50), undefined)
+  t.equal(await begin('third', 45, 70), undefined)
+  t.equal(await begin('third', 45, 70), undefined, 'asked again it is left once')
+  const kept = JSON.parse((await client.hget(keys.mailbox(ANA), 'created')) ?? '[]')
+  t.same(
+    kept,
+    Array.from({ length: 50 }, (_, place) => `m${20 + place}`),
+  )
+})
+
 let announcements = 0
 async function announce({ office }: TestPipeline, historyId: number | string): Promise<string> {
   const { redis: client, keys, newRunId, now } = office

@@ -14,6 +14,20 @@ local function release(run, key)
   addNew(run.merged, run, run.id .. '/release/' .. count, { window = 'release', release = true })
 end
 
+-- What came in while a run was under way is looked for by the next, which is told what was named.
+local function beginNext(run)
+  local mailbox, text = KEYS[run.mailbox], ARGV[run.again]
+  if redis.call('HDEL', mailbox, 'dirty') == 0 then return end
+  local created = redis.call('HGET', mailbox, 'created')
+  if created then
+    local envelope = cjson.decode(text)
+    envelope.body.created = cjson.decode(created)
+    text = cjson.encode(envelope)
+    redis.call('HDEL', mailbox, 'created')
+  end
+  add(run.pages.live, text)
+end
+
 local function finish(run, key)
   if redis.call('HEXISTS', key, 'endedAt') == 1 then return end
   redis.call('HSET', key, 'endedAt', plan.now)
@@ -26,9 +40,7 @@ local function finish(run, key)
   local mailbox = KEYS[run.mailbox]
   if redis.call('HGET', mailbox, 'activeRun') ~= run.id then return end
   redis.call('HDEL', mailbox, 'activeRun')
-  if redis.call('HDEL', mailbox, 'dirty') == 1 then
-    add(run.pages.live, ARGV[run.again])
-  end
+  beginNext(run)
 end
 
 -- Whether a run that goes on for long lets out what it has by now: every so long, and then all that was met until then.

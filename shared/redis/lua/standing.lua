@@ -24,7 +24,7 @@ local function drop(input)
   -- It became the active run of a mailbox it is none of.
   redis.call('DEL', KEYS[run.key])
   redis.call('HDEL', KEYS[of.key], 'activeRun')
-  if redis.call('HDEL', KEYS[of.key], 'dirty') == 1 then add(run.pages.live, ARGV[run.again]) end
+  beginNext(run)
 end
 
 local function park(parked)
