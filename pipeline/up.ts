@@ -141,8 +141,8 @@ async function connectAll(
       await connectIfNew(office, () => mailboxes, mailbox, signal)
       ready.mailboxes.push(mailbox)
     } catch (error) {
-      if (!known || !(error instanceof MailError)) throw error
-      log.warn({ mailbox, error: error.message }, 'the mailbox waits for its account')
+      if (!(error instanceof MailError) || (!known && offered.length === 1)) throw error
+      log.warn({ mailbox, error: error.message }, known ? 'the mailbox waits for its account' : 'it cannot be reached')
       ready.lacking += 1
     }
   }

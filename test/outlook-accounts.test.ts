@@ -67,6 +67,15 @@ t.test('mailboxes that an app may read by itself need no consent, and one token 
   })
 })
 
+t.test('a mailbox that cannot be reached at its first time does not keep the others from theirs', async t => {
+  const { sim, environment } = await setUp(t, [testMailbox(BO, 12, 4), testMailbox(CY, 5, 5)])
+  sim.tokens.revoke(CY)
+  const finished = await run(['up', '--once', '--json'], environment)
+  t.match(lastJson(finished), { ok: false, mailboxes: 1, messages: 12 })
+  t.match(finished.stderr, /outlook:cy@example\.com.*it cannot be reached/)
+  t.equal(finished.code, 1)
+})
+
 async function setUp(t: Test, mailboxes: readonly SimMailbox[]) {
   const redis = await startRedis()
   const folder = await mkdtemp(join(tmpdir(), 'mailsluice-accounts-'))

@@ -38,6 +38,7 @@ export interface GraphClient {
 }
 
 const TIMEOUT_MS = 30_000
+const LARGEST_ANSWER_BYTES = 64 << 20
 
 /** A client of its own for one mailbox. */
 export function graphClient({ tokens, rootUrl, timeoutMs = TIMEOUT_MS, now = Date.now }: ClientOptions): GraphClient {
@@ -69,6 +70,7 @@ export function graphClient({ tokens, rootUrl, timeoutMs = TIMEOUT_MS, now = Dat
         signal,
         // The bearer is for Graph alone.
         redirect: 'manual',
+        size: LARGEST_ANSWER_BYTES,
         headers: { ...headers, authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })

@@ -77,12 +77,7 @@ function stepOf(options: DeltaOptions, { from, scope }: Asked, answer: Answer | 
   return error.kind === 'expired' ? forgotten(from, now(), doing) : { from, step: 'refused', error }
 }
 
-function pageIn(
-  { now, pageSize }: DeltaOptions,
-  { from, scope }: Asked,
-  { items, next, later }: DeltaPage,
-  doing: string,
-): Step {
+function pageIn({ now }: DeltaOptions, { from, scope }: Asked, { items, next, later }: DeltaPage, doing: string): Step {
   const at = now()
   const { mark } = from
   const { folder, restarts, end } = mark
@@ -92,7 +87,7 @@ function pageIn(
   const whole = mark.unfiltered ? { unfiltered: true } : {}
   const page = (to: Mark): Step => ({ from, step: 'page', items, to })
   if (next !== undefined) {
-    const round = nextRound(mark.round, { link, items: items.length, pageSize }, doing)
+    const round = nextRound(mark.round, { link, items: items.length }, doing)
     return page({ folder, link, at, round, ...(restarts ? { restarts } : {}), ...whole })
   }
   // Nothing has changed: what is known is as good, until it grows old.

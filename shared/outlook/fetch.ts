@@ -35,6 +35,7 @@ export async function fetchMessages(
   const kind = alone ? 'single' : 'batch'
   const answers = await askTogether(options, urls, { doing, call, kind, prefer: IMMUTABLE_IDS })
   const outcomes = ids.map((id, place) => outcomeOf(options, { id, doing }, answers[place]))
+  const isServed = answers.some(answer => answer?.status === 200)
   const waits = outcomes.flatMap(one => (one.outcome === 'throttled' ? (one.retryAfterMs ?? []) : []))
   const longest = waits.length === 0 ? {} : { retryAfterMs: Math.max(...waits) }
   const [first] = outcomes
@@ -42,7 +43,8 @@ export async function fetchMessages(
   return new Map(
     ids.map((id, place): [MessageId, Fetched] => {
       const outcome = outcomes[place] ?? { outcome: 'throttled' }
-      return [id, outcome.outcome === 'throttled' ? { outcome: 'throttled', ...longest } : outcome]
+      if (outcome.outcome === 'throttled') return [id, { outcome: 'throttled', ...longest }]
+      return [id, isServed ? ofItsOwn(outcome) : outcome]
     }),
   )
 }
@@ -70,6 +72,12 @@ function outcomeOf(
   const error = errorOf(answer, doing, { now })
   if (error.kind !== 'throttled') return { outcome: 'failed', error }
   return { outcome: 'throttled', ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) }
+}
+
+// Where others were served a message that is forbidden says nothing of the account.
+function ofItsOwn(outcome: Fetched): Fetched {
+  if (outcome.outcome !== 'failed' || outcome.error.kind !== 'unauthorized') return outcome
+  return { outcome: 'failed', error: new MailError('rejected', outcome.error.message) }
 }
 
 // Of a message alone the answer is the provider's word on the whole mailbox as well.

@@ -93,7 +93,10 @@ async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean,
   const { folders, steps } = await ask(options, before, call)
   const told = steps.flatMap(one => (one.step === 'page' ? [{ folder: one.from.mark.folder, items: one.items }] : []))
   const confirmed = await confirmedBy(options, folders.folders ?? before.folders, told)
-  const after = await apply(options, { ...before, ...folders, folders: confirmed, doubt: false }, steps)
+  const applied = await apply(options, { ...before, ...folders, folders: confirmed, doubt: false }, steps)
+  // Which folders have a mark is looked up only where folders or marks have come or gone.
+  const isOther = folders.folders !== undefined || before.doubt !== doubted
+  const after = isOther ? await withNew(options, applied) : applied
   if (after.looks > MOST_LOOKS)
     throw new MailError('unavailable', `${options.name}: its folders come and go faster than they can be listed`)
   const changed = whatChanged(pagesIn(steps, after, options.skip), options.filter)
@@ -142,7 +145,7 @@ async function apply(options: ListingOptions, before: UnderWay, steps: readonly 
   const under = named.filter(({ mark }) => !mark.end)
   const ended = named.filter(({ mark }) => mark.end)
   const anew = under.filter(({ mark }) => mark.link === undefined)
-  return withNew(options, {
+  return {
     ...before,
     // A folder that is under way goes on before another begins.
     todo: [...under.filter(one => !anew.includes(one)), ...before.todo.filter(({ name }) => !asked.has(name)), ...anew],
@@ -154,7 +157,7 @@ async function apply(options: ListingOptions, before: UnderWay, steps: readonly 
       steps.some(({ step }) => step === 'anew') ||
       // Mail may have been found in it before it was listed. One that was lost before already has been cleared up after.
       steps.some(({ step, from }) => step === 'lost' && !(from.mark.end && from.mark.link === undefined)),
-  })
+  }
 }
 
 // Folders that have no mark yet are listed from their beginning, and those that are to be read no more are left; their mail may be gone.

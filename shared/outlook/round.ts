@@ -16,13 +16,9 @@ const MOST_MESSAGES = 10_000_000
 
 /**
  * The round after one more page, of `items` items, that has a link to another. Throws `unavailable` where that gets nowhere: the link leads
- * back to a page that was there before, the last thousand pages were empty, or there were more than a folder can hold.
+ * back to a page that was there before, the last thousand pages were empty, or there were more messages than a folder can hold.
  */
-export function nextRound(
-  before: Round | undefined,
-  page: { link: string; items: number; pageSize: number },
-  doing: string,
-): Round {
+export function nextRound(before: Round | undefined, page: { link: string; items: number }, doing: string): Round {
   const { pages, items, empty, seen } = before ?? { pages: 0, items: 0, empty: 0, seen: '' }
   const digest = createHash('sha256').update(page.link).digest('base64url').slice(0, 16)
   if (digest === seen)
@@ -30,8 +26,8 @@ export function nextRound(
   const now = { pages: pages + 1, items: items + page.items, empty: page.items === 0 ? empty + 1 : 0 }
   if (now.empty >= MOST_EMPTY)
     throw new MailError('unavailable', `${doing}: ${now.empty} empty pages in a row, the listing does not end`)
-  if (now.pages * page.pageSize > MOST_MESSAGES)
-    throw new MailError('unavailable', `${doing}: more than ${pages} pages, the listing does not end`)
+  if (now.items > MOST_MESSAGES)
+    throw new MailError('unavailable', `${doing}: more than ${items} messages, the listing does not end`)
   // Each link is compared with that of the last page whose number is a power of two: so every circle is found (Brent).
   return { ...now, seen: Number.isInteger(Math.log2(now.pages)) ? digest : seen }
 }

@@ -45,8 +45,7 @@ export async function sweepPage(
   const answer = await client.ask({ doing, call, kind: 'list', units: 1 }, request)
   if (answer.status !== 200) throw errorOf(answer, doing, { now })
   const { value, '@odata.nextLink': link } = readBody(page, answer, doing)
-  const pageSize = MESSAGES_A_PAGE
-  const next = link && { link, round: nextRound(from?.round, { link, items: value.length, pageSize }, doing) }
+  const next = link && { link, round: nextRound(from?.round, { link, items: value.length }, doing) }
   const there = value.filter(({ parentFolderId }) => leftOutAt(folders, parentFolderId ?? '', skip) === undefined)
   return {
     present: there.map(({ id, conversationId }) => ({ id, thread: conversationId ?? id })),

@@ -98,7 +98,7 @@ t.test('each message has its own outcome, and all that are throttled wait for th
     broken: 'unavailable',
     busy: 'unavailable',
     malformed: 'rejected',
-    denied: 'unauthorized',
+    denied: 'rejected',
     cut: 'unavailable',
     empty: 'unavailable',
     none: 'unparsable',

@@ -3,11 +3,11 @@ import t from 'tap'
 import { nextRound, type Round } from '../../../shared/outlook/round.ts'
 
 /** Follows the links that are given out; after how many pages it is said that this gets nowhere. */
-function follow(linkAt: (page: number) => string, { items = 1, pageSize = 50, most = 100_000 } = {}) {
+function follow(linkAt: (page: number) => string, { items = 1, most = 100_000 } = {}) {
   let round: Round | undefined
   for (let page = 0; page < most; page++) {
     try {
-      round = nextRound(round, { link: linkAt(page), items, pageSize }, 'a test')
+      round = nextRound(round, { link: linkAt(page), items }, 'a test')
     } catch (thrown) {
       return { page, said: (thrown as Error).message }
     }
@@ -38,13 +38,13 @@ t.test('a long listing is none', async t => {
   )
 })
 
-t.test('empty pages in a row, and more pages than a folder can fill, are told', async t => {
+t.test('empty pages in a row, and more messages than a folder can hold, are told', async t => {
   t.match(
     follow(page => `${page}`, { items: 0 }),
     { page: 999, said: /a test: 1000 empty pages in a row/ },
   )
   t.match(
-    follow(page => `${page}`, { pageSize: 1000 }),
-    { page: 10_000, said: /more than 10000 pages/ },
+    follow(page => `${page}`, { items: 1000 }),
+    { page: 10_000, said: /more than 10000000 messages/ },
   )
 })
