@@ -14,7 +14,7 @@ const MICROSOFT = 'https://graph.microsoft.com'
 const MOST_PARALLEL_PAGES = 4
 
 /** Says that more folders are to be asked at a time than Microsoft allows, where that is so, and what is done instead. */
-export function tellOfCap({ OUTLOOK_MAX_PARALLEL_PAGES: pages }: Config, log: Log): void {
+export function tellOfCap({ OUTLOOK_MAX_PARALLEL_PAGES: pages }: Config, log: Pick<Log, 'warn'>): void {
   if (pages <= MOST_PARALLEL_PAGES) return
   const why = `Microsoft answers ${MOST_PARALLEL_PAGES} requests of a mailbox at a time`
   log.warn(`OUTLOOK_MAX_PARALLEL_PAGES is ${pages}, and is taken as ${MOST_PARALLEL_PAGES}: ${why}`)

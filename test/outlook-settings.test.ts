@@ -1,5 +1,4 @@
 import t from 'tap'
-import { createLog } from '../pipeline/log.ts'
 import { tellOfCap } from '../pipeline/open-outlook.ts'
 import { readConfig } from '../shared/config.ts'
 import { testMail, testMailbox } from './support/mail.ts'
@@ -56,12 +55,33 @@ t.test('OUTLOOK_MAX_PARALLEL_PAGES is how many folders are asked at a time, and 
   }
 })
 
+t.test('in batches, too, pages of no more than four folders are asked for together', async t => {
+  const folders = Array.from({ length: 10 }, (_, index) => `Projects/${index}`)
+  const batches = async (parallel: string) => {
+    const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, 0, 1), {
+      INITIAL_SYNC: 'all',
+      OUTLOOK_PAGE_SIZE: '2',
+      OUTLOOK_MAX_PARALLEL_PAGES: parallel,
+    })
+    await pipeline.sync()
+    for (let index = 0; index < 10 * folders.length; index++) {
+      sim.deliver(BO_ADDRESS, testMail(index, 6), { folder: folders[index % folders.length] })
+    }
+    sim.resetCalls()
+    t.match(await pipeline.sync(), { listed: 10 * folders.length, addsUp: true })
+    return sim.calls().batch
+  }
+  const [three, four, five] = [await batches('3'), await batches('4'), await batches('5')]
+  t.ok(three > four, `${three} batches and ${four}`)
+  t.equal(five, four)
+})
+
 t.test('five are accepted, taken as four, and that is said once', async t => {
   const said: string[] = []
-  const log = { ...createLog(readConfig({ LOG_LEVEL: 'silent' }), 'test'), warn: (text: string) => said.push(text) }
-  tellOfCap(readConfig({ OUTLOOK_MAX_PARALLEL_PAGES: '5' }), log as never)
+  const log = { warn: (text: unknown) => void said.push(String(text)) }
+  tellOfCap(readConfig({ OUTLOOK_MAX_PARALLEL_PAGES: '5' }), log)
   t.match(said, [/OUTLOOK_MAX_PARALLEL_PAGES is 5, and is taken as 4/])
-  tellOfCap(readConfig({ OUTLOOK_MAX_PARALLEL_PAGES: '4' }), log as never)
+  tellOfCap(readConfig({ OUTLOOK_MAX_PARALLEL_PAGES: '4' }), log)
   t.equal(said.length, 1)
   const folder = t.testdir({})
   const finished = await run(['up', '--once', '--json'], { DATA_DIR: folder, OUTLOOK_MAX_PARALLEL_PAGES: '5' })

@@ -63,10 +63,8 @@ export const pushSchema = z.strictObject({
 const ISSUER = 'https://accounts.google.com'
 const SERVICE_ACCOUNT = 'gmail-push@simulated.iam.gserviceaccount.com'
 const TOKEN_SECONDS = 3600
-// cloud.google.com/pubsub/docs/push: the deadline, and how attempts move apart.
+// cloud.google.com/pubsub/docs/push
 const ACK_DEADLINE_MS = 10_000
-const FIRST_BACKOFF_MS = 100
-const LONGEST_BACKOFF_MS = 60_000
 const MOST_ATTEMPTS = 50
 const FIRST_MESSAGE_ID = 11_000_000_000_000
 
@@ -83,18 +81,7 @@ export function createPushes(options: {
 
   const push = async (body: string) => {
     await wait((settings.delayMs ?? 0) / speed, undefined, { signal: closing })
-    const taken = await deliverRepeatedly(() => post(body), {
-      firstBackoffMs: FIRST_BACKOFF_MS,
-      longestBackoffMs: LONGEST_BACKOFF_MS,
-      mostAttempts: MOST_ATTEMPTS,
-      speed,
-      closing,
-      refused: () => {
-        counts.refused += 1
-      },
-    })
-    if (taken) counts.delivered += 1
-    else counts.expired += 1
+    await deliverRepeatedly(() => post(body), { mostAttempts: MOST_ATTEMPTS, speed, closing, counts })
   }
 
   const post = async (body: string) => {

@@ -63,8 +63,6 @@ export const notificationSchema = z.strictObject({
 const HERE = ['127.0.0.1', 'localhost', '[::1]']
 const VALIDATION_MS = 10_000
 const DEADLINE_MS = 10_000
-const FIRST_BACKOFF_MS = 100
-const LONGEST_BACKOFF_MS = 60_000
 const MOST_ATTEMPTS = 20
 
 /** Notifications that go where they say. `speed` shortens delays and backoff, `random` decides what is lost; nothing is sent after `closing` is aborted. */
@@ -114,17 +112,11 @@ export function createNotifications(options: {
     if (gathering.get(url) === gathered) gathering.delete(url)
     const body = JSON.stringify({ value: gathered.map(({ notification }) => notification) })
     const taken = await deliverRepeatedly(() => post(url, body), {
-      firstBackoffMs: FIRST_BACKOFF_MS,
-      longestBackoffMs: LONGEST_BACKOFF_MS,
       mostAttempts: MOST_ATTEMPTS,
       speed,
       closing,
-      refused: () => {
-        counts.refused += 1
-      },
+      counts,
     })
-    if (taken) counts.delivered += 1
-    else counts.expired += 1
     if (!taken) for (const { givenUp } of gathered) givenUp?.()
   }
 

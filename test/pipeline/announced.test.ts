@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { takeIn } from '../../shared/redis/arrivals.ts'
 import { createLedger } from '../../shared/redis/ledger.ts'
 import { watchEvents } from '../../shared/streams.ts'
@@ -11,9 +11,7 @@ const redis = await startRedis()
 t.teardown(() => redis.stop())
 
 t.test('a history that does not hold yet what was announced is looked at again, until it does', async t => {
-  const mailbox = fakeMailbox()
-  const pipeline = await startPipeline(redis, mailbox)
-  t.teardown(() => pipeline.stop())
+  const { mailbox, pipeline } = await open(t)
   mailbox.deliver(3)
   await pipeline.sync()
   mailbox.calls.length = 0
@@ -26,9 +24,7 @@ t.test('a history that does not hold yet what was announced is looked at again, 
 })
 
 t.test('it is given up after a few looks, and holds up no later run', async t => {
-  const mailbox = fakeMailbox()
-  const pipeline = await startPipeline(redis, mailbox)
-  t.teardown(() => pipeline.stop())
+  const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   await pipeline.sync()
   mailbox.calls.length = 0
@@ -44,9 +40,7 @@ t.test('it is given up after a few looks, and holds up no later run', async t =>
 })
 
 t.test('what is there is handed over at once, and the rest is looked for by another run', async t => {
-  const mailbox = fakeMailbox()
-  const pipeline = await startPipeline(redis, mailbox)
-  t.teardown(() => pipeline.stop())
+  const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   await pipeline.sync()
   mailbox.calls.length = 0
@@ -71,9 +65,7 @@ t.test('what is there is handed over at once, and the rest is looked for by anot
 })
 
 t.test('what is announced while a run is under way is looked for by the next', async t => {
-  const mailbox = fakeMailbox()
-  const pipeline = await startPipeline(redis, mailbox)
-  t.teardown(() => pipeline.stop())
+  const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   await pipeline.sync()
   mailbox.calls.length = 0
@@ -93,9 +85,7 @@ t.test('what is announced while a run is under way is looked for by the next', a
 })
 
 t.test('a listing that reaches what was announced costs one call, and so does the very id it had reached', async t => {
-  const mailbox = fakeMailbox()
-  const pipeline = await startPipeline(redis, mailbox)
-  t.teardown(() => pipeline.stop())
+  const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   await pipeline.sync()
   mailbox.deliver(1)
@@ -149,6 +139,13 @@ t.test('of the messages that are named while a run is under way the newest fifty
 })
 
 let announcements = 0
+async function open(t: Test) {
+  const mailbox = fakeMailbox()
+  const pipeline = await startPipeline(redis, mailbox)
+  t.teardown(() => pipeline.stop())
+  return { mailbox, pipeline }
+}
+
 async function announce({ office }: TestPipeline, historyId: number | string): Promise<string> {
   const { redis: client, keys, newRunId, now } = office
   announcements += 1

@@ -24,3 +24,17 @@ export function testMail(index: number, threads: number): string {
     `This is mail ${index}.`,
   ].join('\r\n')
 }
+
+/** A short mail to Ana with a number for its name, an answer to another number where one is given. */
+export function numberedMail(number: number, answers?: number): string {
+  return [
+    'From: Bo <bo@example.com>',
+    'To: Ana <ana@example.com>',
+    `Subject: Subject ${number}`,
+    `Message-ID: <${number}@example.com>`,
+    ...(answers === undefined ? [] : [`In-Reply-To: <${answers}@example.com>`]),
+    '',
+    `This is mail ${number}.`,
+    '',
+  ].join('\r\n')
+}

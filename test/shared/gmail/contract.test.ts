@@ -4,22 +4,11 @@ import { demoMailbox } from '../../../sim/demo.ts'
 import { startGmail } from '../../../sim/gmail.ts'
 import { memoryMailbox } from '../../../sim/mailbox.ts'
 import { mailboxContract } from '../../mailbox-contract.ts'
+import { numberedMail } from '../../support/mail.ts'
 import { openCall } from './google.ts'
 
 const ADDRESS = 'ana@example.com'
 const FIELDS = 'id,threadId,labelIds,snippet,payload/headers,internalDate'
-
-const mail = (number: number, answers?: number) =>
-  [
-    'From: Bo <bo@example.com>',
-    `To: Ana <${ADDRESS}>`,
-    `Subject: Subject ${number}`,
-    `Message-ID: <${number}@example.com>`,
-    ...(answers === undefined ? [] : [`In-Reply-To: <${answers}@example.com>`]),
-    '',
-    `This is mail ${number}.`,
-    '',
-  ].join('\r\n')
 
 const mailboxAt = (url: string, pageSize = { live: 500, bulk: 500 }) =>
   gmailMailbox({
@@ -46,7 +35,7 @@ for (const pageSize of [
       deliver: async (count, threads = count) =>
         Array.from({ length: count }, (_, index) => {
           number += 1
-          const raw = mail(number, index < threads ? undefined : number - threads)
+          const raw = numberedMail(number, index < threads ? undefined : number - threads)
           return sim.deliver(ADDRESS, raw, { receivedAt: 1_790_000_000_000 + number * 1000 }).id
         }),
       remove: async id => void sim.mailbox(ADDRESS).delete(id),
@@ -88,7 +77,7 @@ t.test('the demo mailbox is read whole, but for spam, trash and drafts', async t
 })
 
 t.test('fifty messages cost four calls with batches of twenty', async t => {
-  const mails = Array.from({ length: 50 }, (_, number) => ({ raw: mail(number) }))
+  const mails = Array.from({ length: 50 }, (_, number) => ({ raw: numberedMail(number) }))
   const sim = await startGmail({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, mails)] })
   t.teardown(() => sim.close())
   const mailbox = mailboxAt(sim.url)
@@ -105,13 +94,13 @@ t.test('fifty messages cost four calls with batches of twenty', async t => {
 })
 
 t.test('an expired history asks for a reset, and the mailbox can be listed anew', async t => {
-  const sim = await startGmail({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, [{ raw: mail(1) }])] })
+  const sim = await startGmail({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, [{ raw: numberedMail(1) }])] })
   t.teardown(() => sim.close())
   const mailbox = mailboxAt(sim.url)
   const call = openCall()
   const { cursor } = await mailbox.open(call)
   const { cursor: synced = '' } = await mailbox.changes(cursor, undefined, call)
-  sim.deliver(ADDRESS, mail(2))
+  sim.deliver(ADDRESS, numberedMail(2))
   sim.expireHistory(ADDRESS)
   t.same(await mailbox.changes(synced, undefined, call), { ids: [], gone: [], labels: [], reset: true })
   const anew = await mailbox.changes((await mailbox.open(call)).cursor, undefined, call)

@@ -4,24 +4,13 @@ import { startGraph } from '../../../sim/graph.ts'
 import { memoryMailbox } from '../../../sim/mailbox.ts'
 import { mailboxContract } from '../../mailbox-contract.ts'
 import { heldLinks } from '../../support/links.ts'
+import { numberedMail } from '../../support/mail.ts'
 import { startNotified } from '../../support/notified.ts'
 import { heldSubscription } from '../../support/subscription.ts'
 
 const ADDRESS = 'ana@example.com'
 const notified = await startNotified()
 t.teardown(() => notified.close())
-
-const mail = (number: number, answers?: number) =>
-  [
-    'From: Bo <bo@example.com>',
-    `To: Ana <${ADDRESS}>`,
-    `Subject: Subject ${number}`,
-    `Message-ID: <${number}@example.com>`,
-    ...(answers === undefined ? [] : [`In-Reply-To: <${answers}@example.com>`]),
-    '',
-    `This is mail ${number}.`,
-    '',
-  ].join('\r\n')
 
 for (const { pageSize, batchSize, folders } of [
   { pageSize: 50, batchSize: 20, folders: ['inbox'] },
@@ -48,7 +37,7 @@ for (const { pageSize, batchSize, folders } of [
       deliver: async (count, threads = count) =>
         Array.from({ length: count }, (_, index) => {
           number += 1
-          const raw = mail(number, index < threads ? undefined : number - threads)
+          const raw = numberedMail(number, index < threads ? undefined : number - threads)
           const receivedAt = 1_790_000_000_000 + number * 1000
           return sim.deliver(ADDRESS, raw, { receivedAt, folder: folders[number % folders.length] }).id
         }),
