@@ -104,7 +104,7 @@ async function read(
     startStages(stages, office, {
       mailboxes: openMailboxes(config, sim.url),
       log,
-      quotas: openQuotas(office, MINUTE_MS / speed),
+      quotas: openQuotas(office, { log, windowMs: MINUTE_MS / speed }),
     })
   const fetching = STAGES.filter(({ name }) => name === 'batch-fetch')
   const running = [start(STAGES), ...Array.from({ length: fetchers - 1 }, () => start(fetching))]

@@ -4,15 +4,14 @@ import { QUOTA_COSTS, UNITS_A_MINUTE } from '../shared/gmail/quota.ts'
 import { type MailboxId, type Provider, providerOf } from '../shared/mailbox.ts'
 import type { Quota } from '../shared/quota.ts'
 import type { Keys } from '../shared/redis/keys.ts'
-import { createQuota, type QuotaLimits } from '../shared/redis/quota.ts'
+import { createQuota, type Narrowing, type QuotaLimits } from '../shared/redis/quota.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
 import { providersSet } from './account-settings.ts'
+import type { Log } from './log.ts'
 
 /** The quota of a mailbox, the same object each time; `undefined` where nobody counts. */
 export type Quotas = (mailbox: MailboxId) => Quota | undefined
 
-// What users report to pass; Google publishes no number.
-const REQUESTS_TO_BEGIN_WITH = 25
 const NO_LIMIT = 100_000_000
 const MINUTE_MS = 60_000
 // For an app and a mailbox: learn.microsoft.com/graph/throttling-limits#outlook-service-limits.
@@ -20,23 +19,28 @@ const OUTLOOK = { units: 10_000, minutes: 10, requests: 4 }
 // Longer than Graph is waited for: what has more than 4 requests under way is refused, be they ever so slow.
 const OUTLOOK_ANSWER_MS = 31_000
 
-/** The quotas of this process's mailboxes, shared with all other processes on the same Redis. `windowMs` stands for the provider's minute. */
+/**
+ * The quotas of this process's mailboxes, shared with all other processes on the same Redis. The log is told where a provider allows fewer
+ * requests at a time than are set; `windowMs` stands for the provider's minute.
+ */
 export function openQuotas(
   { redis, keys, config }: { redis: Redis; keys: Keys; config: Config },
-  windowMs = MINUTE_MS,
+  { log, windowMs = MINUTE_MS }: { log?: Pick<Log, 'warn'>; windowMs?: number } = {},
 ): Quotas {
+  const onNarrowed = (narrowing: Narrowing) => log?.warn({ ...narrowing }, narrowingLine(narrowing))
   const limits: Record<Provider, QuotaLimits> = {
     gmail: { ...limitsOf(config), windowMs },
     outlook: {
       mailboxUnits: OUTLOOK.units,
-      requests: { first: OUTLOOK.requests, most: OUTLOOK.requests },
+      requests: requestsSet('outlook', config),
       windowMs: OUTLOOK.minutes * windowMs,
       answerMs: OUTLOOK_ANSWER_MS,
     },
   }
   const open = new Map<MailboxId, Quota>()
   return mailbox => {
-    const quota = open.get(mailbox) ?? createQuota({ redis, keys, mailbox, limits: limits[providerOf(mailbox)] })
+    const quota =
+      open.get(mailbox) ?? createQuota({ redis, keys, mailbox, limits: limits[providerOf(mailbox)], onNarrowed })
     open.set(mailbox, quota)
     return quota
   }
@@ -49,14 +53,28 @@ export function unitsAMinute(mailbox: MailboxId, config: Config): number {
 
 /** What the settings let mailsluice spend at Gmail; on simulated mail everything, unless they say how much. */
 function limitsOf(config: Config): QuotaLimits {
-  const most = config.GMAIL_BATCH_SIZE * config.GMAIL_MAX_CONCURRENT_BATCHES
   const isSimulated = config.SIM_URL !== undefined || providersSet(config).length === 0
   const units = config.GMAIL_USER_UNITS ?? (isSimulated ? NO_LIMIT : UNITS_A_MINUTE[config.GMAIL_QUOTA])
   return {
     mailboxUnits: Math.floor(units * config.GMAIL_QUOTA_SHARE),
     projectUnits: config.GMAIL_PROJECT_UNITS,
-    requests: { first: Math.min(REQUESTS_TO_BEGIN_WITH, most), most },
+    requests: requestsSet('gmail', config),
   }
+}
+
+// How many requests of a mailbox may be under way, as long as its provider does not refuse so many.
+function requestsSet(provider: Provider, config: Config): number {
+  return provider === 'gmail' ? config.GMAIL_BATCH_SIZE * config.GMAIL_MAX_CONCURRENT_BATCHES : OUTLOOK.requests
+}
+
+function narrowingLine({ mailbox, requests, set }: Narrowing): string {
+  const [who, source] =
+    providerOf(mailbox) === 'gmail'
+      ? ['Google', 'of GMAIL_BATCH_SIZE × GMAIL_MAX_CONCURRENT_BATCHES']
+      : ['Microsoft', 'that it documents']
+  const refusal = `${who} refused requests because too many were in flight`
+  const instead = `at most ${requests} are sent at a time now, not the ${set} ${source}; larger batches are split`
+  return `${mailbox}: ${refusal}; ${instead}. The set number returns after a day without such a refusal`
 }
 
 /** How many units a run saved: what its messages would have cost one by one, less what they did cost. */

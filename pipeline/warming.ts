@@ -33,7 +33,8 @@ const OF_A_ROUND = 0.5
  */
 export function createWarming(office: Office, options: WarmingOptions): Duty {
   const { redis, keys, config, now } = office
-  const { mailboxes, guardOf, quotas = openQuotas(office), roundMs, log } = options
+  const { mailboxes, guardOf, roundMs, log } = options
+  const { quotas = openQuotas(office, { log }) } = options
   const everyMs = (config.CACHE_MESSAGE_TTL * 1000) / LOOKS_A_TTL
   const allowances = new Map<MailboxId, Allowance>()
   const dueAt = new Map<MailboxId, number>()

@@ -60,7 +60,7 @@ export function startStages(
 ): RunningStage {
   const { config, redis, keys, now } = office
   const [firstStage] = STAGES
-  const { quotas = openQuotas(office) } = options
+  const { quotas = openQuotas(office, { log: options.log }) } = options
   const guardOf = createGuards(office, options.log)
   if (firstStage && stages.includes(firstStage)) tellOfCap(config, options.log)
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)

@@ -169,7 +169,7 @@ async function isNeverEarly(
 
 t.test('ten thousand requests in ten minutes, for each mailbox by itself', async t => {
   // The books' minute is 200 ms long, so that ten of them are two seconds.
-  const quotas = openQuotas({ redis: redis.client, keys: nextKeys(), config: readConfig({}) }, 200)
+  const quotas = openQuotas({ redis: redis.client, keys: nextKeys(), config: readConfig({}) }, { windowMs: 200 })
   const quota = quotas(ANA)
   t.equal(quotas(ANA), quota, 'the same each time')
   const take = async (of: Quota | undefined, units: number) => {

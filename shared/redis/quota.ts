@@ -11,12 +11,19 @@ export interface QuotaLimits {
   mailboxUnits: number
   /** Units that may be spent on all mailboxes together within any window; any number where it is absent. */
   projectUnits?: number
-  /** Requests of one mailbox at a time: to begin with, and at most. */
-  requests: { first: number; most: number }
+  /** Requests of one mailbox at a time, until its provider refuses so many. */
+  requests: number
   /** How long the provider counts; a minute where it is absent. */
   windowMs?: number
   /** How long a request counts as under way that nobody settles, because its process is no more, say; 5 s where it is absent. */
   answerMs?: number
+}
+
+/** A provider refused so many requests of a mailbox at a time as were set: `requests` is how many are sent now. */
+export interface Narrowing {
+  mailbox: MailboxId
+  requests: number
+  set: number
 }
 
 interface QuotaOptions {
@@ -26,6 +33,8 @@ interface QuotaOptions {
   limits: QuotaLimits
   /** The server's clock, one for all processes, where it is absent. */
   now?: () => number
+  /** Called once for each halving, in the process that met the refusal. */
+  onNarrowed?: (narrowing: Narrowing) => void
 }
 
 const MINUTE_MS = 60_000
@@ -33,17 +42,19 @@ const MINUTE_MS = 60_000
 const LEASE_MS = 45_000
 // Longer than answers take: what is still without one was likely sent by a process that is no more.
 const ANSWER_MS = 5000
+// To find out sooner whether the provider bears more would take another refusal each time.
+const NARROW_MS = 24 * 60 * MINUTE_MS
 
 /**
  * The quota of a mailbox, kept in Redis for all processes, and within it that of its provider project. What the provider refuses is
- * learned from: a spent minute pauses the mailbox everywhere and lowers its share for a while, a crowd halves the requests at a time.
+ * learned from: a spent minute pauses the mailbox everywhere and lowers its share for minutes, a crowd halves the requests at a time for a day.
  */
-export function createQuota({ redis, keys, mailbox, limits, now }: QuotaOptions): Quota {
+export function createQuota({ redis, keys, mailbox, limits, now, onNarrowed }: QuotaOptions): Quota {
   const { mailboxUnits, projectUnits, requests, windowMs = MINUTE_MS, answerMs = ANSWER_MS } = limits
-  const own = { key: keys.quota(mailbox), units: mailboxUnits, ...requests }
+  const own = { key: keys.quota(mailbox), units: mailboxUnits, places: requests }
   // Different slots of a cluster cannot be seen by one script: first the one, then the other.
   const project =
-    projectUnits === undefined ? undefined : { key: keys.projectQuota(mailbox), units: projectUnits, first: 0, most: 0 }
+    projectUnits === undefined ? undefined : { key: keys.projectQuota(mailbox), units: projectUnits, places: 0 }
 
   return {
     async reserve(cost) {
@@ -66,7 +77,7 @@ export function createQuota({ redis, keys, mailbox, limits, now }: QuotaOptions)
   }
 
   async function reserveIn(book: typeof own, id: string, cost: { units: number; requests: number }) {
-    const words = [now?.() ?? '', windowMs, book.units, book.first, LEASE_MS, answerMs, id, cost.units, cost.requests]
+    const words = [...wordsOf(book), id, LEASE_MS, answerMs, cost.units, cost.requests]
     const [leave, amount = 0] = (await quotaReserveScript(redis, [book.key], words)) as [Leave['leave'], number?]
     if (leave === 'wait') return { leave, waitMs: amount } as const
     if (leave === 'fewer') return { leave, most: amount } as const
@@ -78,7 +89,12 @@ export function createQuota({ redis, keys, mailbox, limits, now }: QuotaOptions)
     id: string,
     { units, refused = '', retryAfterMs = -1 }: Omit<Spent, 'refused'> & { refused?: string },
   ) {
-    const words = [now?.() ?? '', windowMs, book.units, book.first, book.most, id, units, refused, retryAfterMs]
-    await quotaSettleScript(redis, [book.key], words)
+    const words = [...wordsOf(book), id, units, refused, retryAfterMs]
+    const left = Number(await quotaSettleScript(redis, [book.key], words))
+    if (left > 0) onNarrowed?.({ mailbox, requests: left, set: requests })
+  }
+
+  function wordsOf({ units, places }: typeof own) {
+    return [now?.() ?? '', windowMs, units, places, NARROW_MS]
   }
 }

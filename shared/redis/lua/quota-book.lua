@@ -3,11 +3,12 @@
 -- Fields of the book
 --   spent:<ms>   units that count until then
 --   lease:<id>   what is under way: "ends since units requests"; one that is never settled counts as sent in its last moment
---   places       requests at a time that the provider bears, as far as is known; narrowedAt: when it last proved to be less
+--   places       requests at a time that the provider bears; narrowedAt: when it last refused more, which holds for a day
 --   share        of the limit that is ours, as far as is known, at refusedAt: when the provider last said it was spent
 --   refusals     how often it said so since it last served us; pausedUntil: nothing is sent before
 
 local key, window = KEYS[1], tonumber(ARGV[2])
+local limit, places, narrowMs = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local clock = redis.call('TIME')
 local now = tonumber(ARGV[1]) or (clock[1] * 1000 + math.floor(clock[2] / 1000))
 -- Units are put down for a slice of the window, so that the book stays small however many requests there are.
@@ -65,5 +66,11 @@ local function shareNow()
   return math.min(1, (book.share or 1) + 0.01 * minutes * minutes)
 end
 
--- A pause may be longer than anything else in the book.
-local function keep() redis.call('PEXPIRE', key, whole(math.max(window * keepWindows, (book.pausedUntil or 0) - now))) end
+local narrowUntil = (book.narrowedAt or -narrowMs) + narrowMs
+if book.places and narrowUntil > now then places = math.min(places, math.max(1, math.floor(book.places))) end
+
+-- A pause, and what was learned of places, may last longer than anything else in the book.
+local function keep()
+  local ends = math.max(book.pausedUntil or 0, narrowUntil)
+  redis.call('PEXPIRE', key, whole(math.max(window * keepWindows, ends - now)))
+end

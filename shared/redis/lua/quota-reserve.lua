@@ -3,14 +3,13 @@
 -- its own, no more than the limit is spent: units count until a whole window has gone by since their answer was there.
 --
 -- KEYS    a mailbox's book, or a project's
--- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time to begin with (0: any number), how long units
---         are held that nobody settles (ms), how long their requests count as under way (ms), id, units, requests
+-- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time (0: any number), how long fewer are
+--         remembered (ms), id, how long units are held that nobody settles (ms), how long their requests count as under way (ms), units, requests
 -- Result  {'go'} | {'wait', ms} | {'fewer', requests that may go together}
 
 --@ quota-book.lua
 
-local limit, places, leaseMs, answerMs = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local id, units, requests = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
+local id, leaseMs, answerMs, units, requests = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 -- A place comes free when an answer does, however long the provider counts.
 local placeWaitMs = math.min(100, math.ceil(window / 600))
 local smallest = 0.01
@@ -21,7 +20,6 @@ if (book.pausedUntil or 0) > now then return wait(book.pausedUntil - now) end
 
 -- After a refusal one request finds out whether the provider serves again.
 local probing = (book.refusals or 0) > 0
-if places > 0 then places = math.max(1, math.floor(book.places or places)) end
 if probing then places = 1 end
 if places > 0 and requests > places then return { 'fewer', places } end
 

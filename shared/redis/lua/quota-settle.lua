@@ -2,18 +2,19 @@
 -- Ends a reservation: puts down what was spent, and learns from what the provider refused.
 --
 -- KEYS    a mailbox's book, or a project's
--- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time to begin with (0: any number), most at a
---         time, id, units spent, 'rate', 'concurrency' or '' for what was refused, how long the provider asked to wait (ms; -1: it did not say), refused or not
--- Result  1 when the reservation was there, 0 when it had run out
+-- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time (0: any number), how long fewer are
+--         remembered (ms), id, units spent, 'rate', 'concurrency' or '' for what was refused, how long the provider asked to wait (ms; -1: it
+--         did not say), refused or not
+-- Result  the requests at a time that are left where this refusal halved them, otherwise 0
 
 --@ quota-book.lua
 
-local limit, places, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local id, units, refused, retryAfterMs = ARGV[6], tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
 -- What the provider does not say is found out: soon at first, be its window a minute or an hour.
 local firstPause, longestPause = math.min(2000, window / 30), window / 4
 local leastShare, stepDown = 0.05, 0.9
 
+local narrowed = 0
 local lease = book.leases[id]
 local since = lease and lease.since or 0
 -- Of requests that were under way together several may be refused: that is one refusal.
@@ -44,15 +45,13 @@ if refused == 'rate' then
   end
 elseif refused == 'concurrency' then
   if places > 0 and isNews(book.narrowedAt) then
-    local fewer = math.max(1, math.floor((book.places or places) / 2))
+    local fewer = math.max(1, math.floor(places / 2))
     redis.call('HSET', key, 'places', fewer, 'narrowedAt', whole(now))
+    narrowUntil = now + narrowMs
+    if fewer < places then narrowed = fewer end
   end
 elseif lease and units > 0 and retryAfterMs <= 0 then
   redis.call('HDEL', key, 'refusals')
-  local known = book.places or places
-  if places > 0 and known < most then
-    redis.call('HSET', key, 'places', string.format('%.4f', math.min(most, known + lease.requests / (4 * known))))
-  end
 end
 keep()
-return lease and 1 or 0
+return narrowed

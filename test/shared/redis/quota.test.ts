@@ -2,23 +2,27 @@ import t, { type Test } from 'tap'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import type { Leave, Quota } from '../../../shared/quota.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
-import { createQuota, type QuotaLimits } from '../../../shared/redis/quota.ts'
+import { createQuota, type Narrowing, type QuotaLimits } from '../../../shared/redis/quota.ts'
 import { startRedis } from '../../support/redis.ts'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-const LIMITS: QuotaLimits = { mailboxUnits: 6000, projectUnits: 1_200_000, requests: { first: 25, most: 60 } }
+const LIMITS: QuotaLimits = { mailboxUnits: 6000, projectUnits: 1_200_000, requests: 25 }
 const MINUTE_MS = 60_000
+const DAY_MS = 24 * 60 * MINUTE_MS
+const ANA = 'gmail:ana@example.com'
 
 let count = 0
 function ledger(limits: Partial<QuotaLimits> = {}) {
   count += 1
   const keys = createKeys(`quota${count}`, 2)
   const clock = { ms: 1_790_000_000_000 }
+  const told: Narrowing[] = []
+  const options = { redis: redis.client, keys, limits: { ...LIMITS, ...limits } }
   const of = (mailbox: MailboxId): Quota =>
-    createQuota({ redis: redis.client, keys, mailbox, limits: { ...LIMITS, ...limits }, now: () => clock.ms })
-  return { clock, keys, of, quota: of('gmail:ana@example.com') }
+    createQuota({ ...options, mailbox, now: () => clock.ms, onNarrowed: narrowing => told.push(narrowing) })
+  return { clock, keys, told, of, quota: of(ANA) }
 }
 
 function granted(t: Test, leave: Leave): Extract<Leave, { leave: 'go' }> {
@@ -101,7 +105,7 @@ t.test('what is small is not held up by what is large', async t => {
 })
 
 t.test('what was not spent is given back, and a reservation nobody settles runs out', async t => {
-  const { clock, quota } = ledger({ mailboxUnits: 1000, requests: { first: 50, most: 50 } })
+  const { clock, quota } = ledger({ mailboxUnits: 1000, requests: 50 })
   await granted(t, await quota.reserve({ units: 980, requests: 49 })).settle({ units: 0 })
   await serve(t, quota, 500, 25)
   granted(t, await quota.reserve({ units: 480, requests: 24 }))
@@ -118,38 +122,67 @@ t.test('what was not spent is given back, and a reservation nobody settles runs 
   await serve(t, quota, 900)
 })
 
-t.test('requests at a time are limited for all together, halved by a crowd, and grow slowly', async t => {
-  const { clock, quota } = ledger({ mailboxUnits: 1_000_000 })
-  t.match(await quota.reserve({ units: 600, requests: 30 }), { leave: 'fewer', most: 25 })
-  const first = granted(t, await quota.reserve({ units: 400, requests: 20 }))
-  t.match(await quota.reserve({ units: 400, requests: 20 }), { leave: 'wait', waitMs: 100 })
-  const second = granted(t, await quota.reserve({ units: 100, requests: 5 }))
+t.test('requests at a time are limited for all together, and halved by a crowd once', async t => {
+  const { clock, quota, told } = ledger({ mailboxUnits: 1_000_000, requests: 60 })
+  t.match(await quota.reserve({ units: 2000, requests: 100 }), { leave: 'fewer', most: 60 })
+  const first = granted(t, await quota.reserve({ units: 800, requests: 40 }))
+  t.match(await quota.reserve({ units: 800, requests: 40 }), { leave: 'wait', waitMs: 100 })
+  const second = granted(t, await quota.reserve({ units: 400, requests: 20 }))
   clock.ms += 1
   await first.settle({ units: 300, refused: 'concurrency' })
   await second.settle({ units: 0, refused: 'concurrency' })
-  t.match(await quota.reserve({ units: 600, requests: 30 }), { leave: 'fewer', most: 12 }, 'they were one crowd')
-  for (const most of [6, 3, 1, 1]) {
+  t.match(await quota.reserve({ units: 800, requests: 40 }), { leave: 'fewer', most: 30 }, 'they were one crowd')
+  for (const most of [15, 7, 3, 1, 1]) {
     const crowded = granted(t, await quota.reserve({ units: 20, requests: 1 }))
     clock.ms += 1
     await crowded.settle({ units: 0, refused: 'concurrency' })
     t.match(await quota.reserve({ units: 2000, requests: 100 }), { leave: 'fewer', most })
     clock.ms += 1
   }
-  for (let served = 0; served < 7000; ) {
-    const leave = await quota.reserve({ units: 50, requests: 50 })
-    const requests = leave.leave === 'fewer' ? leave.most : 50
-    const all = leave.leave === 'go' ? leave : granted(t, await quota.reserve({ units: requests, requests }))
-    await all.settle({ units: requests })
-    served += requests
-    clock.ms += 100
-  }
-  const leave = await quota.reserve({ units: 600, requests: 100 })
-  t.ok(leave.leave === 'fewer' && leave.most > 40 && leave.most <= 60, JSON.stringify(leave))
+  t.same(
+    told,
+    [30, 15, 7, 3, 1].map(requests => ({ mailbox: ANA, requests, set: 60 })),
+    'each halving is told once',
+  )
+})
+
+t.test(
+  'what a provider bears at a time is remembered for a day, however much it serves, and then tried anew',
+  async t => {
+    const { clock, keys, quota, told } = ledger({ mailboxUnits: 1_000_000, requests: 60 })
+    const asked = () => quota.reserve({ units: 60, requests: 60 })
+    const crowded = granted(t, await asked())
+    clock.ms += 1
+    await crowded.settle({ units: 50, refused: 'concurrency' })
+    const since = clock.ms
+    const ttl = await redis.client.pttl(keys.quota(ANA))
+    t.ok(ttl > DAY_MS - MINUTE_MS && ttl <= DAY_MS, `${ttl} ms: the book outlives a day without requests`)
+    for (let hour = 0; hour < 23; hour += 1) {
+      for (let batch = 0; batch < 20; batch += 1) await serve(t, quota, 30, 30)
+      clock.ms += 60 * MINUTE_MS
+      t.match(await asked(), { leave: 'fewer', most: 30 })
+    }
+    clock.ms = since + DAY_MS - 1
+    t.match(await asked(), { leave: 'fewer', most: 30 })
+    clock.ms += 1
+    const again = granted(t, await asked())
+    clock.ms += 1
+    await again.settle({ units: 50, refused: 'concurrency' })
+    t.match(await asked(), { leave: 'fewer', most: 30 }, 'a second refusal halves what is set')
+    t.equal(told.length, 2)
+  },
+)
+
+t.test('a mailbox that is sent one request at a time is not said to be sent fewer', async t => {
+  const { quota, told } = ledger({ requests: 1 })
+  await granted(t, await quota.reserve({ units: 20, requests: 1 })).settle({ units: 0, refused: 'concurrency' })
+  await serve(t, quota, 20)
+  t.same(told, [])
 })
 
 t.test('a spent minute stops everybody, one request tries again, and the share grows back', async t => {
   const { clock, of, quota } = ledger()
-  const other = of('gmail:ana@example.com')
+  const other = of(ANA)
   for (let batch = 0; batch < 7; batch += 1) await serve(t, quota, 400, 20)
   const [one, two] = [
     granted(t, await quota.reserve({ units: 200, requests: 10 })),
@@ -192,7 +225,7 @@ t.test('how long the provider asks to wait is waited', async t => {
 t.test('how long the provider asks to wait is waited whatever it refused, and whether it did', async t => {
   for (const refused of ['concurrency', undefined] as const) {
     const { clock, of, quota } = ledger()
-    const other = of('gmail:ana@example.com')
+    const other = of(ANA)
     const asking = granted(t, await quota.reserve({ units: 20, requests: 1 }))
     clock.ms += 10
     await asking.settle({ units: 20, ...(refused ? { refused } : {}), retryAfterMs: 2128 })
@@ -217,17 +250,16 @@ t.test('of several that ask to wait the longest holds, in whatever order they ar
 
 t.test('the books are not forgotten before a pause is over', async t => {
   const { keys, quota } = ledger()
-  const dayMs = 24 * 60 * MINUTE_MS
-  await granted(t, await quota.reserve({ units: 20, requests: 1 })).settle({ units: 0, retryAfterMs: dayMs })
+  await granted(t, await quota.reserve({ units: 20, requests: 1 })).settle({ units: 0, retryAfterMs: DAY_MS })
   await quota.reserve({ units: 20, requests: 1 })
-  const ttl = await redis.client.pttl(keys.quota('gmail:ana@example.com'))
-  t.ok(ttl > dayMs - MINUTE_MS && ttl <= dayMs, `${ttl} ms`)
+  const ttl = await redis.client.pttl(keys.quota(ANA))
+  t.ok(ttl > DAY_MS - MINUTE_MS && ttl <= DAY_MS, `${ttl} ms`)
 })
 
 t.test(
   'a provider that counts ten minutes is tried again as soon as one that counts one, and left in peace for longer',
   async t => {
-    const { clock, quota } = ledger({ windowMs: 10 * MINUTE_MS, requests: { first: 4, most: 4 } })
+    const { clock, quota } = ledger({ windowMs: 10 * MINUTE_MS, requests: 4 })
     const all = granted(t, await quota.reserve({ units: 20, requests: 4 }))
     t.match(
       await quota.reserve({ units: 1, requests: 1 }),
@@ -245,7 +277,7 @@ t.test(
 )
 
 t.test('after a stray refusal all is ours again in ten minutes, however long the provider counts', async t => {
-  const { clock, quota } = ledger({ mailboxUnits: 10_000, windowMs: 10 * MINUTE_MS, requests: { first: 4, most: 4 } })
+  const { clock, quota } = ledger({ mailboxUnits: 10_000, windowMs: 10 * MINUTE_MS, requests: 4 })
   const stray = granted(t, await quota.reserve({ units: 20, requests: 4 }))
   await stray.settle({ units: 20, refused: 'rate', retryAfterMs: 1000 })
   clock.ms += 1000
@@ -262,7 +294,7 @@ t.test('after a stray refusal all is ours again in ten minutes, however long the
 })
 
 t.test('a request counts as under way for as long as its answer may take', async t => {
-  const { clock, quota } = ledger({ requests: { first: 4, most: 4 }, answerMs: 31_000 })
+  const { clock, quota } = ledger({ requests: 4, answerMs: 31_000 })
   granted(t, await quota.reserve({ units: 20, requests: 4 }))
   clock.ms += 30_999
   t.match(await quota.reserve({ units: 1, requests: 1 }), { leave: 'wait', waitMs: 100 })
@@ -272,7 +304,7 @@ t.test('a request counts as under way for as long as its answer may take', async
 
 t.test('the project is spent by all its mailboxes', async t => {
   const { clock, of } = ledger({ projectUnits: 3000 })
-  const [ana, bo] = [of('gmail:ana@example.com'), of('gmail:bo@example.com')]
+  const [ana, bo] = [of(ANA), of('gmail:bo@example.com')]
   for (let batch = 0; batch < 7; batch += 1) await serve(t, batch % 2 === 0 ? ana : bo, 400, 20)
   t.match(await ana.reserve({ units: 400, requests: 20 }), { leave: 'wait' })
   clock.ms += MINUTE_MS + 500
@@ -281,7 +313,7 @@ t.test('the project is spent by all its mailboxes', async t => {
 })
 
 t.test('more than there is at all goes in parts, and a single request always at last', async t => {
-  const { quota } = ledger({ mailboxUnits: 300, requests: { first: 60, most: 60 } })
+  const { quota } = ledger({ mailboxUnits: 300, requests: 60 })
   t.match(await quota.reserve({ units: 800, requests: 40 }), { leave: 'fewer', most: 14 })
   const small = ledger({ mailboxUnits: 30 })
   await serve(t, small.quota, 100)
@@ -289,12 +321,12 @@ t.test('more than there is at all goes in parts, and a single request always at 
 })
 
 t.test('the books stay small, end by themselves, and use the clock of the server', async t => {
-  const { keys, quota, clock } = ledger({ mailboxUnits: 100_000, requests: { first: 5000, most: 5000 } })
+  const { keys, quota, clock } = ledger({ mailboxUnits: 100_000, requests: 5000 })
   for (let request = 0; request < 2000; request += 1) {
     await serve(t, quota, 20)
     clock.ms += 31
   }
-  const key = keys.quota('gmail:ana@example.com')
+  const key = keys.quota(ANA)
   t.ok((await redis.client.hlen(key)) <= 250)
   const ttl = await redis.client.pttl(key)
   t.ok(ttl > 0 && ttl <= 60 * MINUTE_MS)
