@@ -62,8 +62,8 @@ function limitsOf(config: Config): QuotaLimits {
   }
 }
 
-// How many requests of a mailbox may be under way, as long as its provider does not refuse so many.
-function requestsSet(provider: Provider, config: Config): number {
+/** How many requests of a mailbox may be under way, as long as its provider does not refuse so many. */
+export function requestsSet(provider: Provider, config: Config): number {
   return provider === 'gmail' ? config.GMAIL_BATCH_SIZE * config.GMAIL_MAX_CONCURRENT_BATCHES : OUTLOOK.requests
 }
 

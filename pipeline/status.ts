@@ -1,19 +1,23 @@
+import { providerOf } from '../shared/mailbox.ts'
 import { countArrivals } from '../shared/redis/arrivals.ts'
 import { readBacklog } from '../shared/redis/backlog.ts'
 import { redisLabel } from '../shared/redis/connect.ts'
 import { readIntake } from '../shared/redis/intake.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
+import { type Narrowing, readNarrowing } from '../shared/redis/quota.ts'
 import { listRuns, type RunRecord } from '../shared/redis/runs.ts'
 import { readWatch, type WatchRecord } from '../shared/redis/watches.ts'
 import { type CommandContext, table, withOffice } from './commands.ts'
 import { sinceRead, stateOf } from './mailbox-state.ts'
+import { requestsSet } from './quotas.ts'
 import { STAGES } from './stages.ts'
 
 const NEWEST_RUNS = 100
 
 /** Shows what waits where, and how the mailboxes are. */
 export async function status(context: CommandContext): Promise<void> {
-  await withOffice(context, async ({ redis, keys, now }) => {
+  await withOffice(context, async office => {
+    const { redis, keys, config, now } = office
     const [records, backlog, intake, arrivals, newest, server] = await Promise.all([
       listMailboxes(redis, keys),
       readBacklog(redis, keys, STAGES),
@@ -28,8 +32,14 @@ export async function status(context: CommandContext): Promise<void> {
         return { ...record, watch: { ...watch, state: stateOfWatch(watch, now()) } }
       }),
     )
+    const narrowed = (
+      await Promise.all(
+        records.map(({ mailbox }) => readNarrowing(office, mailbox, requestsSet(providerOf(mailbox), config))),
+      )
+    ).filter(narrowing => narrowing !== undefined)
     if (context.json) {
-      context.print(JSON.stringify({ redis: server, mailboxes, backlog, intake, arrivals, knownMail: atHand(newest) }))
+      const knownMail = atHand(newest)
+      context.print(JSON.stringify({ redis: server, mailboxes, backlog, intake, arrivals, knownMail, narrowed }))
       return
     }
     const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
@@ -41,7 +51,8 @@ export async function status(context: CommandContext): Promise<void> {
       boxes.push([record.mailbox, sinceRead(record, now()), record.watch.state, stateOf(record)])
     const { posted, duplicate, stale, unknown } = arrivals
     const came = `Notifications: ${posted} taken in, ${duplicate} repeated, ${stale} told nothing new, ${unknown} of unknown mailboxes`
-    context.print(`${server}\n${stages.toString()}\n${boxes.toString()}\n${came}\n${knownMail(atHand(newest))}`)
+    const lines = [server, stages.toString(), boxes.toString(), came, knownMail(atHand(newest))]
+    context.print([...lines, ...narrowed.map(narrowedLine)].join('\n'))
   })
 }
 
@@ -61,6 +72,12 @@ function atHand(runs: readonly RunRecord[]): AtHand {
 function knownMail({ reread, lost, share }: AtHand): string {
   const known = share === null ? 'unknown' : `${Math.floor(share * 100)} %`
   return `Known mail at hand when a thread needed it again: ${known} (${reread - lost} of ${reread} messages, newest ${NEWEST_RUNS} runs)`
+}
+
+function narrowedLine({ mailbox, requests, set, since }: Narrowing & { since: number }): string {
+  const limit = `${requests} requests at a time instead of ${set}`
+  const at = new Date(since).toISOString().replace('T', ' ').slice(0, 16)
+  return `${mailbox}: ${limit}, since its provider refused more at ${at} UTC; ${set} again after a day without such a refusal`
 }
 
 function stateOfWatch({ expiresAt, failure, off }: WatchRecord, now: number): string {

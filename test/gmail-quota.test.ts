@@ -2,14 +2,16 @@ import t, { type Test } from 'tap'
 import { openMailboxes } from '../pipeline/providers.ts'
 import { openQuotas } from '../pipeline/quotas.ts'
 import { paceOf } from '../pipeline/stages.ts'
+import { status } from '../pipeline/status.ts'
 import { readConfig } from '../shared/config.ts'
 import { createKeys } from '../shared/redis/keys.ts'
 import type { QuotaSettings } from '../sim/gmail/quota.ts'
 import { startGmail } from '../sim/gmail.ts'
 import { batchFetch } from '../stages/batch-fetch.ts'
+import { fakeMailbox } from './support/fake-mailbox.ts'
 import { logTo } from './support/gateway.ts'
 import { testMailbox } from './support/mail.ts'
-import { ANA } from './support/pipeline.ts'
+import { ANA, startPipeline } from './support/pipeline.ts'
 import { startRedis } from './support/redis.ts'
 
 const redis = await startRedis()
@@ -90,3 +92,31 @@ t.test(
     )
   },
 )
+
+t.test('status says of which mailboxes fewer requests are sent at a time, and since when', async t => {
+  const pipeline = await startPipeline(redis, fakeMailbox())
+  t.teardown(() => pipeline.stop())
+  const { config } = pipeline.office
+  const shown = async (json: boolean) => {
+    const printed: string[] = []
+    const { signal } = new AbortController()
+    await status({ config: { ...config, REDIS_URL: redis.url }, json, signal, print: text => void printed.push(text) })
+    return printed.join('\n')
+  }
+  t.same(JSON.parse(await shown(true)).narrowed, [])
+  t.notMatch(await shown(false), 'requests at a time')
+  const before = Date.now()
+  const leave = await openQuotas(pipeline.office)(ANA)?.reserve({ units: 60, requests: 60 })
+  if (leave?.leave !== 'go') throw new Error(JSON.stringify(leave))
+  await leave.settle({ units: 50, refused: 'concurrency' })
+  const { narrowed } = JSON.parse(await shown(true))
+  t.match(narrowed, [{ mailbox: ANA, requests: 30, set: 60 }])
+  const [{ since }] = narrowed
+  t.ok(since >= before - 1 && since <= Date.now() + 1, `${since}`)
+  const at = new Date(since).toISOString().replace('T', ' ').slice(0, 16)
+  t.match(
+    await shown(false),
+    `gmail:ana@example.com: 30 requests at a time instead of 60, since its provider refused more at ${at} UTC; ` +
+      '60 again after a day without such a refusal',
+  )
+})

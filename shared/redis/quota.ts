@@ -98,3 +98,15 @@ export function createQuota({ redis, keys, mailbox, limits, now, onNarrowed }: Q
     return [now?.() ?? '', windowMs, units, places, NARROW_MS]
   }
 }
+
+/** What a mailbox's book remembers of a refusal of `set` requests at a time, and since when (ms since 1970); `undefined` where all may be sent. */
+export async function readNarrowing(
+  { redis, keys, now }: { redis: Redis; keys: Keys; now: () => number },
+  mailbox: MailboxId,
+  set: number,
+): Promise<(Narrowing & { since: number }) | undefined> {
+  const [places, narrowedAt] = await redis.hmget(keys.quota(mailbox), 'places', 'narrowedAt')
+  const [requests, since] = [Number(places ?? set), Number(narrowedAt ?? 0)]
+  if (requests >= set || since + NARROW_MS <= now()) return undefined
+  return { mailbox, requests, set, since }
+}

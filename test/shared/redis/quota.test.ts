@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import type { Leave, Quota } from '../../../shared/quota.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
-import { createQuota, type Narrowing, type QuotaLimits } from '../../../shared/redis/quota.ts'
+import { createQuota, type Narrowing, type QuotaLimits, readNarrowing } from '../../../shared/redis/quota.ts'
 import { startRedis } from '../../support/redis.ts'
 
 const redis = await startRedis()
@@ -151,10 +151,14 @@ t.test(
   async t => {
     const { clock, keys, quota, told } = ledger({ mailboxUnits: 1_000_000, requests: 60 })
     const asked = () => quota.reserve({ units: 60, requests: 60 })
+    const narrowing = (set = 60) => readNarrowing({ redis: redis.client, keys, now: () => clock.ms }, ANA, set)
+    t.equal(await narrowing(), undefined)
     const crowded = granted(t, await asked())
     clock.ms += 1
     await crowded.settle({ units: 50, refused: 'concurrency' })
     const since = clock.ms
+    t.same(await narrowing(), { mailbox: ANA, requests: 30, set: 60, since })
+    t.equal(await narrowing(30), undefined, 'it is no less than is set')
     const ttl = await redis.client.pttl(keys.quota(ANA))
     t.ok(ttl > DAY_MS - MINUTE_MS && ttl <= DAY_MS, `${ttl} ms: the book outlives a day without requests`)
     for (let hour = 0; hour < 23; hour += 1) {
@@ -165,6 +169,7 @@ t.test(
     clock.ms = since + DAY_MS - 1
     t.match(await asked(), { leave: 'fewer', most: 30 })
     clock.ms += 1
+    t.equal(await narrowing(), undefined)
     const again = granted(t, await asked())
     clock.ms += 1
     await again.settle({ units: 50, refused: 'concurrency' })
