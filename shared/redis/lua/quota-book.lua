@@ -56,14 +56,14 @@ for at = 1, #fields, 2 do
 end
 for _, lease in ipairs(late) do spend(lease.ends, lease.units) end
 
--- After a refusal the share is less, and grows again: slowly at first, for whoever else spends here goes on, then ever faster. In ten minutes it
--- is whole, however long the provider counts: one stray refusal is no reason to be slow for hours.
+-- After a refusal the share is less, and grows again: slowly at first, for whoever else spends here goes on, then ever faster. In five minutes it
+-- is whole, however long the provider counts: one stray refusal is no reason to be slow for longer.
 local growMs = math.min(window, 60000)
 
 local function shareNow()
   if not book.refusedAt then return 1 end
   local minutes = (now - book.refusedAt) / growMs
-  return math.min(1, (book.share or 1) + 0.01 * minutes * minutes)
+  return math.min(1, (book.share or 1) + 0.04 * minutes * minutes)
 end
 
 local narrowUntil = (book.narrowedAt or -narrowMs) + narrowMs

@@ -36,9 +36,10 @@ if retryAfterMs > 0 then pauseUntil(now + retryAfterMs) end
 
 if refused == 'rate' then
   if isNews(book.refusedAt) then
-    -- What we had of the last window is what others leave us.
-    local share = math.min(shareNow(), math.max(leastShare, stepDown * book.used / limit))
-    local refusals = (book.refusals or 0) + 1
+    -- What we had of the last window is what others leave us. A mailbox with little to do had little and proves little, so one refusal takes half
+    -- at most. A refused probe takes nothing: it may have met the same spent minute.
+    local share, refusals = shareNow(), (book.refusals or 0) + 1
+    if refusals == 1 then share = math.min(share, math.max(leastShare, stepDown * book.used / limit, share / 2)) end
     local pause = retryAfterMs > 0 and retryAfterMs or math.min(longestPause, firstPause * 2 ^ (refusals - 1))
     redis.call('HSET', key, 'share', string.format('%.4f', share), 'refusedAt', whole(now), 'refusals', refusals)
     pauseUntil(now + pause)

@@ -212,9 +212,9 @@ t.test('a spent minute stops everybody, one request tries again, and the share g
   await serve(t, quota, 20)
   t.match(await quota.reserve({ units: 400, requests: 20 }), { leave: 'wait' }, 'a little less than we had is ours')
   clock.ms += 70_000
-  for (let batch = 0; batch < 6; batch += 1) await serve(t, quota, 400, 20)
+  for (let batch = 0; batch < 8; batch += 1) await serve(t, quota, 400, 20)
   t.match(await quota.reserve({ units: 400, requests: 20 }), { leave: 'wait' })
-  clock.ms += 8 * MINUTE_MS
+  clock.ms += 4 * MINUTE_MS
   for (let batch = 0; batch < 14; batch += 1) await serve(t, quota, 400, 20)
 })
 
@@ -281,21 +281,58 @@ t.test(
   },
 )
 
-t.test('after a stray refusal all is ours again in ten minutes, however long the provider counts', async t => {
-  const { clock, quota } = ledger({ mailboxUnits: 10_000, windowMs: 10 * MINUTE_MS, requests: 4 })
-  const stray = granted(t, await quota.reserve({ units: 20, requests: 4 }))
-  await stray.settle({ units: 20, refused: 'rate', retryAfterMs: 1000 })
-  clock.ms += 1000
-  await serve(t, quota, 1)
-  t.match(
-    await quota.reserve({ units: 9000, requests: 4 }),
-    { leave: 'fewer' },
-    'most of it is taken for spent by others',
-  )
-  clock.ms += 3 * MINUTE_MS
-  await serve(t, quota, 1000, 4)
-  clock.ms += 7 * MINUTE_MS + 5000
-  await serve(t, quota, 8800, 4)
+// A provider that counts ten minutes, where nobody else spends: the share that is ours, in hundredths, and what changes it.
+function sharing(t: Test) {
+  const { clock, quota } = ledger({ mailboxUnits: 10_000, windowMs: 10 * MINUTE_MS, requests: 1000 })
+  const answered = async (refused: { refused?: 'rate'; retryAfterMs?: number }) => {
+    const asking = granted(t, await quota.reserve({ units: 1, requests: 1 }))
+    clock.ms += 1
+    await asking.settle({ units: 1, ...refused })
+  }
+  return {
+    clock,
+    async share() {
+      const leave = await quota.reserve({ units: 10_000, requests: 1000 })
+      // The last hundredth is for what is small.
+      return leave.leave === 'fewer' ? leave.most / 10 + 1 : leave
+    },
+    serve: () => answered({}),
+    async refuse() {
+      await answered({ refused: 'rate', retryAfterMs: 1000 })
+      clock.ms += 1000
+    },
+  }
+}
+
+t.test('one refusal takes half of our share at most, however little we spent, and a twentieth stays', async t => {
+  const { share, serve, refuse } = sharing(t)
+  t.equal(await share(), 100)
+  for (const left of [50, 25, 12.5, 6.2, 5, 5]) {
+    await refuse()
+    await serve()
+    t.equal(await share(), left)
+  }
+})
+
+t.test('a probe that is refused as well takes nothing of the share', async t => {
+  const { share, serve, refuse } = sharing(t)
+  for (let probe = 0; probe < 8; probe += 1) await refuse()
+  await serve()
+  t.equal(await share(), 50)
+})
+
+t.test('whatever the refusals took, all is ours again in five minutes, however long the provider counts', async t => {
+  const { clock, share, serve, refuse } = sharing(t)
+  for (let refusal = 0; refusal < 6; refusal += 1) {
+    await refuse()
+    await serve()
+  }
+  t.equal(await share(), 5)
+  for (const left of [9, 21, 41, 69, 100]) {
+    clock.ms += MINUTE_MS
+    const now = await share()
+    t.ok(typeof now === 'number' && now >= left && now < left + 1, `${now}`)
+  }
 })
 
 t.test('a request counts as under way for as long as its answer may take', async t => {
