@@ -28,6 +28,8 @@ export interface QuotaUse {
   /** Requests, each part of a batch one, refused ones included; whoever made them. */
   requests: number
   refused: number
+  /** Of those, how many because too many were in flight. */
+  crowded: number
   refusedShare: number
   /** The refusals of each whole minute. */
   refusedByMinute: number[]
@@ -74,6 +76,7 @@ export async function measureQuota({ messages, speed, fetchers, meanwhile }: Quo
       used: ((marks.at(-1)?.units ?? 0) - (marks[0]?.units ?? 0)) / (Math.max(1, marks.length - 1) * UNITS_A_MINUTE),
       requests,
       refused: refusals,
+      crowded: refused.concurrent,
       refusedShare: refusals / requests,
       refusedByMinute: marks.map((mark, index) => mark.refused - (marks[index - 1]?.refused ?? 0)),
       worstMinute,
