@@ -66,6 +66,8 @@ export interface GmailOptions {
   /** The address to listen on; 127.0.0.1 where it is absent. */
   host?: string
   profile: Profile
+  /** The latency of every call in ms; that of the profile where it is absent. */
+  latencyMs?: number
   mailboxes: readonly SimMailbox[]
   now?: () => number
   /** How many times faster the quota's minutes pass and calls are answered; dates and tokens keep to `now`. 1 where it is absent. */
@@ -119,7 +121,8 @@ export async function startGmail(options: GmailOptions): Promise<GmailSimulator>
     const kind = kindOfCall(request.method, request.url)
     const { length } = partsIn(request)
     calls.noteParts(length)
-    if (kind && kind !== 'token') await pause(latencyMs(profile, { kind, parts: length }) / speed, closing.signal)
+    if (!kind || kind === 'token') return
+    await pause(latencyMs(profile, { kind, parts: length }, options.latencyMs) / speed, closing.signal)
   })
   addOAuth(app, { tokens, addresses: () => [...accounts.keys()], signer, consent, now })
   addFaults(app, { parts, faults, closing: closing.signal })

@@ -17,8 +17,12 @@ const LATENCIES: Record<Profile, Latency> = {
   instant: { callMs: 0, getMs: 0, batchMs: 0, partMs: 0 },
 }
 
-/** How long a call takes under a profile, in ms: `single` is a get of one message, `parts` counts what a batch holds. */
-export function latencyMs(profile: Profile, call: { kind: string; parts: number }): number {
+/**
+ * The latency of a call in ms: `single` gets one message, and `parts` counts the requests of a batch. `everyCallMs` replaces the
+ * profile's latencies.
+ */
+export function latencyMs(profile: Profile, call: { kind: string; parts: number }, everyCallMs?: number): number {
+  if (everyCallMs !== undefined) return everyCallMs
   const { callMs, getMs, batchMs, partMs } = LATENCIES[profile]
   if (call.kind === 'batch') return batchMs + partMs * call.parts
   return call.kind === 'single' ? getMs : callMs

@@ -192,3 +192,10 @@ t.test('two mailboxes of one address are refused', async t => {
   const twice = startGmail({ profile: 'instant', mailboxes: [mailboxOf(1), memoryMailbox('ANA@example.com', [])] })
   await t.rejects(twice, { message: /two mailboxes are called ana@example.com/ })
 })
+
+t.test('a latency of every call is kept, whatever the profile says', async t => {
+  const { get } = await connected(t, mailboxOf(1), { profile: 'instant', latencyMs: 60 })
+  const startedMs = performance.now()
+  t.equal((await get('profile')).status, 200)
+  t.ok(performance.now() - startedMs >= 55)
+})
