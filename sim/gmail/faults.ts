@@ -37,14 +37,22 @@ export interface FaultSettings extends DrawSettings<FaultKind> {
   retryAfterSeconds?: number | undefined
   /** How long an answer drips that is `slow`, in ms; 2000 where it is absent. */
   dripMs?: number | undefined
+  /** The mailboxes whose calls are struck; those of all where it is absent. */
+  addresses?: readonly string[] | undefined
 }
 
 /** The faults of a simulator; without settings there are none. */
-export interface Faults extends Omit<Draws<FaultKind>, 'set' | 'read'> {
+export interface Faults extends Omit<Draws<FaultKind>, 'set' | 'read' | 'draw'> {
   /** Replaces all settings. */
   set(settings: FaultSettings): void
   /** The settings in force, without bursts that are over. */
-  read(): ReturnType<Draws<FaultKind>['read']> & { retryAfterSeconds: number; dripMs: number }
+  read(): ReturnType<Draws<FaultKind>['read']> & {
+    retryAfterSeconds: number
+    dripMs: number
+    addresses?: readonly string[]
+  }
+  /** The first of these kinds that strikes a call for this mailbox now, if one does; `undefined` is a call for no mailbox. */
+  draw<Asked extends FaultKind>(kinds: readonly Asked[], address: string | undefined): Asked | undefined
 }
 
 const RETRY_AFTER_SECONDS = 1
@@ -60,6 +68,7 @@ export const faultsSchema = z.strictObject({
   bursts: z.array(z.strictObject({ kind, rate, untilMs: z.number() })).optional(),
   retryAfterSeconds: z.number().min(0).optional(),
   dripMs: z.number().min(0).max(LONGEST_DRIP_MS).optional(),
+  addresses: z.array(z.string()).optional(),
   seed: z.number().int().optional(),
 })
 
@@ -68,6 +77,10 @@ export function createFaults(now: () => number): Faults {
   const draws = createDraws(FAULT_KINDS, now)
   let retryAfterSeconds = RETRY_AFTER_SECONDS
   let dripMs = DRIP_MS
+  let addresses: readonly string[] | undefined
+
+  const isStruck = (address: string | undefined) =>
+    !addresses || addresses.some(one => one.toLowerCase() === address?.toLowerCase())
 
   return {
     ...draws,
@@ -75,8 +88,10 @@ export function createFaults(now: () => number): Faults {
       draws.set(settings)
       retryAfterSeconds = settings.retryAfterSeconds ?? RETRY_AFTER_SECONDS
       dripMs = settings.dripMs ?? DRIP_MS
+      addresses = settings.addresses
     },
-    read: () => ({ ...draws.read(), retryAfterSeconds, dripMs }),
+    read: () => ({ ...draws.read(), retryAfterSeconds, dripMs, ...(addresses ? { addresses } : {}) }),
+    draw: (kinds, address) => (isStruck(address) ? draws.draw(kinds) : undefined),
   }
 }
 

@@ -14,7 +14,7 @@ export function addQuota(app: FastifyInstance, { world, quota }: { world: World;
 
   const enter = (call: { method: string; url: string; authorization: string | undefined }, leaving: string[]) => {
     const method = methodOf(call.method, call.url)
-    const address = method && addressOf(world, call.authorization)
+    const address = method && world.tokens.addressIn(call.authorization)
     // What Google does not know, or does not let in, costs nobody anything.
     if (!method || address === undefined) return undefined
     const refusal = quota.enter(address, method)
@@ -43,12 +43,4 @@ export function addQuota(app: FastifyInstance, { world, quota }: { world: World;
   })
 
   return { refusals: (request: FastifyRequest) => byRequest.get(request) ?? [] }
-}
-
-function addressOf({ tokens }: World, authorization: string | undefined): string | undefined {
-  try {
-    return tokens.readAuthorization(authorization).address
-  } catch {
-    return undefined
-  }
 }

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { drip } from '../drip.ts'
 import { kindOfCall } from './calls.ts'
 import { GoogleError, unauthenticated } from './error.ts'
@@ -47,16 +47,29 @@ const PAGES: Partial<Record<FaultKind, { code: number; title: string }>> = {
 
 /**
  * Lets faults strike: API calls at `app`, after their latency, and the parts of batches at `parts`; tokens and the control port are
- * spared. `closing` ends answers that drip.
+ * spared. `addressOf` tells whose mailbox an Authorization header opens; `closing` ends answers that drip.
  */
 export function addFaults(
   app: FastifyInstance,
-  { parts, faults, closing }: { parts: FastifyInstance; faults: Faults; closing: AbortSignal },
+  {
+    parts,
+    faults,
+    addressOf,
+    closing,
+  }: {
+    parts: FastifyInstance
+    faults: Faults
+    addressOf: (authorization: string | undefined) => string | undefined
+    closing: AbortSignal
+  },
 ): void {
+  const draw = <Asked extends FaultKind>(kinds: readonly Asked[], { headers }: FastifyRequest) =>
+    faults.draw(kinds, addressOf(headers.authorization))
+
   app.addHook('preHandler', async (request, reply) => {
     const call = kindOfCall(request.method, request.url)
     if (call === undefined || call === 'token') return
-    const fault = faults.draw(WHOLE_FAULTS)
+    const fault = draw(WHOLE_FAULTS, request)
     if (fault === 'reset') {
       reply.hijack()
       request.raw.socket.resetAndDestroy()
@@ -70,18 +83,20 @@ export function addFaults(
     const call = kindOfCall(request.method, request.url)
     if (call === undefined || call === 'token') return payload
     const answer =
-      call === 'batch' && reply.statusCode === 200 ? spoil(String(payload), reply) : (payload as string | undefined)
-    return answer && faults.draw(['slow']) ? drip(answer, faults.read().dripMs, closing) : answer
+      call === 'batch' && reply.statusCode === 200
+        ? spoil(String(payload), request, reply)
+        : (payload as string | undefined)
+    return answer && draw(['slow'], request) ? drip(answer, faults.read().dripMs, closing) : answer
   })
-  parts.addHook('onRequest', async () => strike(faults.draw(PART_FAULTS)))
+  parts.addHook('onRequest', async request => strike(draw(PART_FAULTS, request)))
 
   function strike(fault: FaultKind | undefined): void {
     const error = fault && ERRORS[fault]?.(faults.read().retryAfterSeconds)
     if (error) throw error
   }
 
-  function spoil(text: string, reply: FastifyReply): string {
-    const striking = BATCH_FAULTS.filter(kind => faults.draw([kind]))
+  function spoil(text: string, request: FastifyRequest, reply: FastifyReply): string {
+    const striking = BATCH_FAULTS.filter(kind => draw([kind], request))
     if (striking.length === 0) return text
     const type = String(reply.getHeader('content-type'))
     const spoiled = striking.reduce((answer, kind) => spoilBatch(kind, answer, faults.random), { type, text })

@@ -29,6 +29,8 @@ export interface Tokens {
   readRefresh(token: string): Grant | undefined
   /** The grant behind an Authorization header; throws a 401 where it is missing, made up, expired or revoked. */
   readAuthorization(header: string | undefined): Grant
+  /** The mailbox that an Authorization header opens; `undefined` where it opens none. */
+  addressIn(header: string | undefined): string | undefined
   /** Makes access tokens given out so far invalid, of one mailbox or of all; refresh tokens still work. */
   expire(address?: string): void
   /** Takes back all that was granted for a mailbox: `invalid_grant` until it is granted anew. */
@@ -96,6 +98,10 @@ export function createTokens(options: { known: (address: string) => boolean; now
       const grant = readAccess(token)
       if (!grant) throw unauthenticated(true)
       return grant
+    },
+    addressIn(header) {
+      const token = /^Bearer +(\S+)$/i.exec(header ?? '')?.[1]
+      return token === undefined ? undefined : readAccess(token)?.address
     },
     expire: address => accessGenerations.next(address?.toLowerCase()),
     revoke: address => revoke(address.toLowerCase()),

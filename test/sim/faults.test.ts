@@ -1,7 +1,8 @@
 import t from 'tap'
 import { errorOf } from '../../shared/gmail/errors.ts'
 import { FAULT_KINDS, type FaultKind, parseFaults } from '../../sim/gmail/faults.ts'
-import { connected, mailboxOf } from './client.ts'
+import { memoryMailbox } from '../../sim/mailbox.ts'
+import { askToken, connected, mailboxOf } from './client.ts'
 
 const WHOLE: { kind: FaultKind; status: number; reason: string; is: string }[] = [
   { kind: 'throttled-until', status: 429, reason: 'rateLimitExceeded', is: 'throttled' },
@@ -195,6 +196,23 @@ t.test('a burst is over when its time has come', async t => {
   nowMs += 1000
   t.equal((await get('profile')).status, 200)
   t.same(sim.faults.read().bursts, [])
+})
+
+t.test('faults with addresses strike the calls of those mailboxes alone, parts of batches included', async t => {
+  const { sim, headers, get } = await connected(t, mailboxOf(1), { others: [memoryMailbox('bo@example.com', [])] })
+  const { body } = await askToken(sim, 'simulated:bo@example.com')
+  const ofBo = { authorization: `Bearer ${body.access_token}` }
+  const getOfBo = async () => (await fetch(`${sim.url}/gmail/v1/users/me/profile`, { headers: ofBo })).status
+  sim.faults.set({ rates: { 'throttled-until': 1 }, addresses: ['Bo@example.com'] })
+  t.equal((await get('profile')).status, 200)
+  t.equal(await getOfBo(), 429)
+  t.same(sim.faults.read().addresses, ['Bo@example.com'])
+  sim.faults.set({ rates: { 'part-throttled': 1, 'missing-part': 1 }, addresses: ['bo@example.com'] })
+  t.equal((await postBatch(sim.url, headers, 2)).text.match(/HTTP\/1.1 200 OK/g)?.length, 2)
+  t.equal((await postBatch(sim.url, ofBo, 2)).text.match(/HTTP\/1.1 429 /g)?.length, 1)
+  t.match(sim.faults.counts(), { 'throttled-until': 1, 'part-throttled': 2, 'missing-part': 1 })
+  sim.faults.set({ rates: { 'throttled-until': 1 } })
+  t.equal((await get('profile')).status, 429, 'without addresses they strike all')
 })
 
 t.test('faults are set over HTTP, and never strike tokens or the control port', async t => {
