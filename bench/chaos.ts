@@ -88,7 +88,8 @@ async function chaosIn(folder: string, children: Children, options: ChaosOptions
   const pause = (ms: number) => sleep(ms, signal)
   const flow = createMailFlow(randomFrom(options.seed + 1), openTalks(randomFrom(options.seed + 2), Date.now()))
   const deeds = createDeeds(randomFrom(options.seed + 3), openTalks(randomFrom(options.seed + 4), Date.now()))
-  const server = await startRedis(folder, children, signal)
+  // Whatever was acknowledged is there again after kill -9: what is lost then is the pipeline's fault.
+  const server = await startRedis(folder, children, { signal, appendfsync: 'always' })
   const sims = await startSimulators({
     profile: 'live',
     gmail: flow.mailboxes,

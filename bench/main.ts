@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { untilSignalled } from '../pipeline/lifecycle.ts'
 import { runChaos } from './chaos.ts'
+import { measureMany, PARTS } from './many.ts'
 import { measureQuota } from './quota.ts'
 import { type Comparison, compareSync } from './sync.ts'
 
@@ -8,6 +9,11 @@ const PROFILES = ['live', 'seed'] as const
 const SYNC_USE = 'sync [--json] [--profile live] [--profile seed]'
 const CHAOS_USE = 'chaos [--seconds N] [--seed S] [--json]'
 const QUOTA_USE = 'quota [--messages N] [--json]'
+const MANY_USE =
+  'many [--mailboxes N] [--messages N] [--fetchers K] [--one-partition] [--kill] [--profile live|instant] [--only many|live|sick] [--json]'
+const MANY_PROFILES = ['live', 'instant'] as const
+const MOST_MAILBOXES = 10_000
+const MOST_FETCHERS = 32
 const MOST_SECONDS = 86_400
 const MOST_MESSAGES = 100_000
 // Five thousand messages take some ten minutes of the provider's and less than two here. Delays do not pass faster with its minutes: at twice
@@ -20,7 +26,8 @@ const [command = '', ...words] = process.argv.slice(2)
 if (command === 'sync') await sync()
 else if (command === 'quota') await quota()
 else if (command === 'chaos') await chaos()
-else wrongUse(`${SYNC_USE}, or ${QUOTA_USE}, or ${CHAOS_USE}`)
+else if (command === 'many') await many()
+else wrongUse([SYNC_USE, QUOTA_USE, CHAOS_USE, MANY_USE].join(', or '))
 process.exit()
 
 async function sync(): Promise<void> {
@@ -78,11 +85,52 @@ async function chaos(): Promise<void> {
   )
   const seconds = wholeNumber('--seconds', values.seconds, { least: 1, most: MOST_SECONDS })
   const seed = wholeNumber('--seed', values.seed, { least: 0, most: MOST_SEED })
-  const tell = (line: string) => void process.stderr.write(`${line}\n`)
   const say = values.json ? () => undefined : tell
   const result = await runChaos({ seconds, seed, say, signal: untilSignalled(tell) }).catch(failed)
   print(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2))
   if (!result.ok) process.exitCode = 1
+}
+
+async function many(): Promise<void> {
+  const { values } = parsed(MANY_USE, () =>
+    parseArgs({
+      args: words,
+      options: {
+        json: { type: 'boolean', default: false },
+        mailboxes: { type: 'string', default: '100' },
+        messages: { type: 'string', default: '50' },
+        fetchers: { type: 'string', default: '1' },
+        'one-partition': { type: 'boolean', default: false },
+        kill: { type: 'boolean', default: false },
+        profile: { type: 'string', default: 'live' },
+        only: { type: 'string' },
+      },
+    }),
+  )
+  const number = (name: 'mailboxes' | 'messages' | 'fetchers', most: number) =>
+    wholeNumber(`--${name}`, values[name], { least: 1, most, use: MANY_USE })
+  const fetchers = number('fetchers', MOST_FETCHERS)
+  if (values.kill && fetchers === 1) wrongUse(`${MANY_USE}; --kill needs a fetcher that is left: --fetchers 2 or more`)
+  const result = await measureMany({
+    mailboxes: number('mailboxes', MOST_MAILBOXES),
+    messages: number('messages', MOST_MESSAGES),
+    fetchers,
+    profile: oneOf(MANY_PROFILES, values.profile, MANY_USE),
+    onePartition: values['one-partition'],
+    kill: values.kill,
+    only: values.only === undefined ? undefined : oneOf(PARTS, values.only, MANY_USE),
+    say: print,
+    signal: untilSignalled(tell),
+  }).catch(failed)
+  if (values.json) print(JSON.stringify(result))
+}
+
+function oneOf<Word extends string>(allowed: readonly Word[], text: string, use: string): Word {
+  return allowed.find(word => word === text) ?? wrongUse(use)
+}
+
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`)
 }
 
 function parsed<T>(use: string, parse: () => T): T {

@@ -4,17 +4,24 @@ import { findProgram, freePort, untilReady } from '../../pipeline/redis-program.
 import { inheritedEnvironment } from '../../shared/config.ts'
 import type { Child, Children } from './children.ts'
 
-/** A real Redis on loopback that has everything on disk before it acknowledges it. */
+/** A real Redis on loopback. */
 export interface ChaosRedis {
   url: string
   /** Kills it in the middle of whatever it does, and starts it again on the same port and folder; resolves once it answers. */
   kill(restartAfterMs: number, pause: (ms: number) => Promise<void>): Promise<void>
 }
 
-/** Starts one; throws where no redis-server or valkey-server is installed. */
-export async function startRedis(folder: string, children: Children, signal: AbortSignal): Promise<ChaosRedis> {
+/**
+ * Starts one that keeps its data in a folder. With `always` everything is on disk before it is acknowledged. Throws where no
+ * redis-server or valkey-server is installed.
+ */
+export async function startRedis(
+  folder: string,
+  children: Pick<Children, 'start'>,
+  { signal, appendfsync }: { signal: AbortSignal; appendfsync: 'always' | 'everysec' },
+): Promise<ChaosRedis> {
   const { program } = await findProgram(['redis-server', 'valkey-server'])
-  if (!program) throw new Error('chaos needs a redis-server or valkey-server on PATH: install one')
+  if (!program) throw new Error('a redis-server or valkey-server is needed on PATH: install one')
   const data = join(folder, 'redis')
   await mkdir(data)
   const port = await freePort()
@@ -25,8 +32,7 @@ export async function startRedis(folder: string, children: Children, signal: Abo
     dir: data,
     save: '',
     appendonly: 'yes',
-    // Whatever was acknowledged is there again after kill -9: what is lost then is the pipeline's fault.
-    appendfsync: 'always',
+    appendfsync,
     'maxmemory-policy': 'noeviction',
   }
   const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])

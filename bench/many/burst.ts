@@ -1,0 +1,171 @@
+import { requestSync } from '../../pipeline/request-sync.ts'
+import { STAGES } from '../../pipeline/stages.ts'
+import { type Config, readConfig } from '../../shared/config.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
+import { createKeys } from '../../shared/redis/keys.ts'
+import type { RunRecord } from '../../shared/redis/runs.ts'
+import type { StageName } from '../../shared/stage.ts'
+import { latencyMs, type Profile } from '../../sim/profile.ts'
+import { leastCost, mailsFor } from './mail.ts'
+import { connectAll, type Pipeline, startPipeline } from './pipeline.ts'
+import { type Rig, withRig } from './rig.ts'
+import { untilSettled } from './settled.ts'
+
+/** Many mailboxes that change at once. */
+export interface BurstOptions {
+  mailboxes: number
+  /** New mails in each. */
+  messages: number
+  /** Processes of list-ids and of batch-fetch each; 1 is one `up` that does all. */
+  fetchers: number
+  profile: Profile
+  /** Whether all mailboxes are to lie in one partition. */
+  onePartition: boolean
+  /** Whether one of the fetchers is killed when a third is read. */
+  kill: boolean
+  signal: AbortSignal
+}
+
+export interface BurstFigures {
+  /** Provider calls but those for tokens, counted at the simulator. */
+  callsPerMailbox: number
+  /** One listing, and as many batches as the ids fill; a batch of whole threads might bring more. */
+  idealCalls: number
+  /** From the first word of a change to the last task. */
+  seconds: number
+  /** What the provider alone takes for the ideal calls, as many at a time as the stages make. */
+  criticalPathSeconds: number
+  ratio: number
+  /** Quota units spent, divided by the least there can be. */
+  unitsRatio: number
+  /** The resident memory of the largest process of the pipeline at the end, in MB. */
+  rssMb: number | undefined
+}
+
+const KILLED_AT = 1 / 3
+const DEADLINE_MS = 900_000
+const DELIVERED_AT_ONCE = 8
+
+/** Delivers mail to many mailboxes that are in sync, tells of all changes at once, and measures until the last task is written. */
+export async function measureBurst(options: BurstOptions): Promise<BurstFigures> {
+  const { mailboxes: count, profile, signal } = options
+  const addresses = options.onePartition ? inOnePartition(count) : Array.from({ length: count }, (_, n) => addressOf(n))
+  const mailboxes = addresses.map(address => ({ address, messages: 1 }))
+  return withRig({ name: 'many', profile, mailboxes, deadlineMs: DEADLINE_MS, signal }, rig =>
+    measure(rig, addresses, options),
+  )
+}
+
+async function measure(rig: Rig, addresses: readonly string[], options: BurstOptions): Promise<BurstFigures> {
+  const { office, sim } = rig
+  const { messages, fetchers } = options
+  const mailboxes = addresses.map((address): MailboxId => `gmail:${address}`)
+  await connectAll(rig, mailboxes)
+  const pipeline = await startPipeline(rig, fetchers)
+  const begunAt = office.now()
+  await Promise.all(mailboxes.map(mailbox => requestSync(office, mailbox)))
+  await untilSettled(rig, mailboxes, { since: begunAt })
+  const historyIds = await deliverAll(rig, addresses, messages)
+
+  const [callsBefore, spentBefore] = await Promise.all([sim.calls(), sim.spent()])
+  const since = office.now()
+  await Promise.all(mailboxes.map((mailbox, index) => requestSync(office, mailbox, historyIds[index])))
+  const onLook = options.kill ? killOne(rig, pipeline, mailboxes.length * messages) : undefined
+  const runs = await untilSettled(rig, mailboxes, { since, ...(onLook ? { onLook } : {}) })
+  const [calls, spent, rssMb] = await Promise.all([sim.calls(), sim.spent(), pipeline.rssMb()])
+
+  if (onLook && !onLook.killed()) throw new Error('all was read before a fetcher was killed: ask for more mail')
+  assertRead(runs, mailboxes.length * messages)
+  const seconds = (Math.max(...runs.map(({ settledAt }) => settledAt ?? since)) - since) / 1000
+  const ideal = idealOf(messages, office.config)
+  const criticalPathSeconds = criticalPath(ideal, office.config, options)
+  return {
+    callsPerMailbox: (calls.total - callsBefore.total) / mailboxes.length,
+    idealCalls: ideal.calls,
+    seconds,
+    criticalPathSeconds,
+    ratio: seconds / criticalPathSeconds,
+    unitsRatio: (spent.total.units - spentBefore.total.units) / mailboxes.length / ideal.units,
+    rssMb,
+  }
+}
+
+/** Delivers the new mails of all mailboxes; each mailbox's last history id. */
+async function deliverAll({ sim, signal }: Rig, addresses: readonly string[], messages: number): Promise<string[]> {
+  const historyIds: string[] = []
+  const waiting = [...addresses.entries()]
+  const deliver = async () => {
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      const [index, address] = next
+      for (const raw of mailsFor(address, 'new', messages)) {
+        signal.throwIfAborted()
+        historyIds[index] = (await sim.deliver(address, raw)).historyId
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: DELIVERED_AT_ONCE }, deliver))
+  return historyIds
+}
+
+function killOne({ processes }: Rig, { fetchers }: Pipeline, messages: number) {
+  let killed = false
+  const onLook = (runs: readonly RunRecord[]) => {
+    const [victim] = fetchers
+    if (killed || !victim || readIn(runs) < messages * KILLED_AT || readIn(runs) === messages) return
+    killed = true
+    processes.kill(victim)
+  }
+  return Object.assign(onLook, { killed: () => killed })
+}
+
+function assertRead(runs: readonly RunRecord[], messages: number): void {
+  const read = readIn(runs)
+  const odd = runs.filter(run => !run.addsUp || run.failure !== undefined).length
+  if (read !== messages || odd > 0)
+    throw new Error(`${read} of ${messages} messages were read, and ${odd} runs failed or do not add up`)
+}
+
+function readIn(runs: readonly RunRecord[]): number {
+  return runs.reduce((sum, { fates }) => sum + fates.fetched + fates.cached, 0)
+}
+
+interface Ideal {
+  batches: number
+  /** Requests in an average batch. */
+  parts: number
+  calls: number
+  units: number
+}
+
+function idealOf(messages: number, { GMAIL_BATCH_SIZE }: Config): Ideal {
+  const { requests, units } = leastCost(messages)
+  const batches = Math.ceil(messages / GMAIL_BATCH_SIZE)
+  return { batches, parts: requests / batches, calls: 1 + batches, units }
+}
+
+/** The slower of the stages that ask the provider, and one call of each for the first to arrive and the last to leave. */
+function criticalPath(ideal: Ideal, config: Config, { mailboxes, fetchers, profile }: BurstOptions): number {
+  const listMs = latencyMs(profile, { kind: 'history', parts: 0 })
+  const batchMs = latencyMs(profile, { kind: 'batch', parts: ideal.parts })
+  const listing = (mailboxes / (fetchers * concurrencyOf('list-ids'))) * listMs
+  const fetching = ((mailboxes * ideal.batches) / (fetchers * config.GMAIL_MAX_CONCURRENT_BATCHES)) * batchMs
+  return (Math.max(listing, fetching) + listMs + batchMs) / 1000
+}
+
+function concurrencyOf(stage: StageName): number {
+  return STAGES.find(({ name }) => name === stage)?.pace.concurrency ?? 1
+}
+
+function inOnePartition(count: number): string[] {
+  const { REDIS_PREFIX, PARTITIONS } = readConfig()
+  const keys = createKeys(REDIS_PREFIX, PARTITIONS)
+  const chosen: string[] = []
+  for (let n = 0; chosen.length < count; n += 1) {
+    if (keys.partitionOf(`gmail:${addressOf(n)}`) === keys.partitions[0]) chosen.push(addressOf(n))
+  }
+  return chosen
+}
+
+function addressOf(n: number): string {
+  return `box${String(n).padStart(4, '0')}@example.com`
+}

@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { connectIfNew } from '../../pipeline/request-sync.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
+import { STAGE_NAMES, type StageName } from '../../shared/stage.ts'
+import { type Child, logHolds } from '../chaos/children.ts'
+import type { Rig } from './rig.ts'
+
+/** The pipeline that is measured. */
+export interface Pipeline {
+  /** The processes that fetch, or the one that does all. */
+  fetchers: readonly Child[]
+  /** The resident memory of its largest process, in MB; `undefined` where the system does not tell. */
+  rssMb(): Promise<number | undefined>
+}
+
+const MAIN = fileURLToPath(new URL('../../pipeline/main.js', import.meta.url))
+const SCALED: readonly StageName[] = ['list-ids', 'batch-fetch']
+const CONNECTED_AT_ONCE = 20
+const KB_A_MB = 1024
+
+/** Makes mailboxes known, so that `up` asks the provider nothing when it starts. */
+export async function connectAll({ office, mailboxes, signal }: Rig, all: readonly MailboxId[]): Promise<void> {
+  for (let from = 0; from < all.length; from += CONNECTED_AT_ONCE) {
+    const some = all.slice(from, from + CONNECTED_AT_ONCE)
+    await Promise.all(some.map(mailbox => connectIfNew(office, () => mailboxes, mailbox, signal)))
+  }
+}
+
+/** Starts one `up`, or for more fetchers a process of each stage, with so many of those that ask the provider. */
+export async function startPipeline(rig: Rig, fetchers: number): Promise<Pipeline> {
+  const children = fetchers === 1 ? [await startUp(rig)] : await startStages(rig, fetchers)
+  return {
+    fetchers: children.filter(({ role }) => role === 'up' || role === 'batch-fetch').map(({ child }) => child),
+    async rssMb() {
+      const sizes = await Promise.all(children.map(({ child }) => rssMbOf(child)))
+      const known = sizes.filter(size => size !== undefined)
+      return known.length > 0 ? Math.max(...known) : undefined
+    },
+  }
+}
+
+interface Role {
+  role: StageName | 'up'
+  child: Child
+}
+
+async function startUp({ processes, environment, gatewayPort, until }: Rig): Promise<Role> {
+  const words = [process.execPath, MAIN, 'up', '--port', `${gatewayPort}`] as const
+  const child = await processes.start('up', words, environment)
+  await until(async () => (await logHolds(child.log, 'Ctrl-C stops')) || undefined)
+  return { role: 'up', child }
+}
+
+async function startStages({ processes, environment, until }: Rig, fetchers: number): Promise<Role[]> {
+  const roles = STAGE_NAMES.flatMap(role => Array.from({ length: SCALED.includes(role) ? fetchers : 1 }, () => role))
+  return Promise.all(
+    roles.map(async (role, index): Promise<Role> => {
+      const words = [process.execPath, MAIN, 'stage', role] as const
+      const child = await processes.start(`${role}-${index}`, words, environment)
+      await until(async () => (await logHolds(child.log, `${role} is running`)) || undefined)
+      return { role, child }
+    }),
+  )
+}
+
+// Linux alone says it in a file.
+async function rssMbOf({ pid }: Child): Promise<number | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]
+  return kilobytes === undefined ? undefined : Math.round(Number(kilobytes) / KB_A_MB)
+}

@@ -1,0 +1,130 @@
+import { setMaxListeners } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Mailboxes, openMailboxes } from '../../pipeline/providers.ts'
+import { freePort } from '../../pipeline/redis-program.ts'
+import { sleep } from '../../pipeline/wait.ts'
+import { type Office, openOffice } from '../../pipeline/wire.ts'
+import { inheritedEnvironment, readConfig } from '../../shared/config.ts'
+import { startRedis } from '../chaos/redis.ts'
+import { controlOf, type SimulatorControl } from './control.ts'
+import { openProcesses, type Processes } from './processes.ts'
+import type { SimulatorPlan } from './simulator.ts'
+
+/** What every part measures with: a Redis and a simulator in processes of their own, and a connection beside the pipeline's. */
+export interface Rig {
+  office: Office
+  sim: SimulatorControl
+  mailboxes: Mailboxes
+  processes: Processes
+  /** For the processes of the pipeline. */
+  environment: NodeJS.ProcessEnv
+  /** Where the gateway is to listen: the simulator pushes there. */
+  gatewayPort: number
+  signal: AbortSignal
+  /** Waits; throws when the measurement is stopped or its time is up. */
+  pause(ms: number): Promise<void>
+  /** Waits for a condition, and answers what it came to; throws as `pause` does. */
+  until<T>(condition: () => Promise<T | undefined>, everyMs?: number): Promise<T>
+}
+
+const SIMULATOR = fileURLToPath(new URL('./simulator.js', import.meta.url))
+const PUSH = { audience: 'mailsluice-bench', serviceAccount: 'gmail-push@simulated.iam.gserviceaccount.com' }
+const TOPIC = 'projects/simulated/topics/gmail'
+const LOOK_EVERY_MS = 20
+
+export interface RigOptions extends Pick<SimulatorPlan, 'profile' | 'latencyMs' | 'mailboxes'> {
+  /** What is measured, for messages. */
+  name: string
+  deadlineMs: number
+  signal: AbortSignal
+}
+
+/** Does the work with a rig, and leaves no process and no file of it behind. */
+export async function withRig<T>(options: RigOptions, work: (rig: Rig) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'mailsluice-many-'))
+  const processes = openProcesses(folder)
+  const over = new AbortController()
+  const late = setTimeout(
+    () => over.abort(new Error(`the part "${options.name}" took more than ${options.deadlineMs / 1000} s`)),
+    options.deadlineMs,
+  )
+  const signal = AbortSignal.any([options.signal, processes.failed, over.signal])
+  // Whatever waits listens to it.
+  setMaxListeners(0, signal)
+  let office: Office | undefined
+  try {
+    const { name, deadlineMs, signal: _, ...plan } = options
+    const rig = await openRig(folder, { processes, signal, plan })
+    office = rig.office
+    return await work(rig)
+  } catch (error) {
+    // Whatever failed in consequence, the first cause is told.
+    throw signal.aborted ? reasonOf(signal, options.signal) : error
+  } finally {
+    clearTimeout(late)
+    over.abort()
+    await processes.endAll()
+    office?.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function openRig(
+  folder: string,
+  facts: { processes: Processes; signal: AbortSignal; plan: Omit<SimulatorPlan, 'port' | 'pushTo'> },
+): Promise<Rig> {
+  const { processes, signal, plan } = facts
+  const gatewayPort = await freePort()
+  const sim = controlOf(`http://127.0.0.1:${await freePort()}`)
+  const redis = await startRedis(folder, processes, { signal, appendfsync: 'everysec' })
+  const environment = inheritedEnvironment({
+    NODE_ENV: '',
+    REDIS_URL: redis.url,
+    REDIS_PREFIX: 'many',
+    SIM_URL: sim.url,
+    DATA_DIR: folder,
+    INITIAL_SYNC: 'all',
+    // The bench that measures quotas is another.
+    GMAIL_USER_UNITS: '10000000',
+    GMAIL_PROJECT_UNITS: '1000000000',
+    GMAIL_PUSH_AUDIENCE: PUSH.audience,
+    GMAIL_PUSH_SERVICE_ACCOUNT: PUSH.serviceAccount,
+    GMAIL_PUSH_CERTS_URL: `${sim.url}/oauth2/v3/certs`,
+    GATEWAY_HOST: '127.0.0.1',
+    LOG_LEVEL: 'info',
+    RAILWAY_REPLICA_ID: '',
+  })
+  const pause = async (ms: number) => {
+    await sleep(ms, signal)
+    signal.throwIfAborted()
+  }
+  const until: Rig['until'] = async (condition, everyMs = LOOK_EVERY_MS) => {
+    for (;;) {
+      signal.throwIfAborted()
+      const result = await condition()
+      if (result !== undefined) return result
+      await pause(everyMs)
+    }
+  }
+
+  const file = join(folder, 'simulator.json')
+  const pushTo = { url: `http://127.0.0.1:${gatewayPort}/gmail/push`, ...PUSH }
+  await writeFile(
+    file,
+    JSON.stringify({ ...plan, port: Number(new URL(sim.url).port), pushTo } satisfies SimulatorPlan),
+  )
+  await processes.start('simulator', [process.execPath, SIMULATOR, file], inheritedEnvironment({}))
+  await until(() => sim.calls().catch(() => undefined))
+
+  const config = readConfig(environment)
+  const office = await openOffice(config, redis.url)
+  const mailboxes = openMailboxes({ ...config, GMAIL_PUBSUB_TOPIC: TOPIC }, sim.url, office)
+  return { office, sim, mailboxes, processes, environment, gatewayPort, signal, pause, until }
+}
+
+function reasonOf(signal: AbortSignal, stopped: AbortSignal): unknown {
+  return stopped.aborted ? new Error('stopped before it was over') : signal.reason
+}
