@@ -1,5 +1,8 @@
+import { availableParallelism, loadavg } from 'node:os'
 import type { Profile } from '../sim/profile.ts'
 import { type BurstFigures, measureBurst } from './many/burst.ts'
+import { type LiveFigures, measureLive } from './many/live.ts'
+import { measureSick, type SickFigures } from './many/sick.ts'
 
 /** The parts that can be measured alone. */
 export const PARTS = ['many', 'live', 'sick'] as const
@@ -19,15 +22,20 @@ export interface ManyOptions {
 }
 
 /** What many mailboxes cost and how they get in each other's way; the figures of parts that were not measured are absent. */
-export interface ManyFigures extends Partial<BurstFigures> {
+export interface ManyFigures extends Partial<BurstFigures & LiveFigures & SickFigures> {
   mailboxes: number
+  /** How many processes each processor had to serve in the minute before. Latencies say little above 0.5. */
+  loadBefore: number
 }
+
+const FULL_MAILBOXES = 20
 
 /** Measures many mailboxes at once, new mail beside a backfill, and healthy mailboxes beside a sick one. */
 export async function measureMany(options: ManyOptions): Promise<ManyFigures> {
-  const { mailboxes, only, say } = options
+  const { mailboxes, only, say, signal } = options
   const does = (part: Part) => only === undefined || only === part
-  let figures: ManyFigures = { mailboxes }
+  const loadBefore = (loadavg()[0] ?? 0) / availableParallelism()
+  let figures: ManyFigures = { mailboxes, loadBefore }
   if (does('many')) {
     const burst = await measureBurst(options)
     figures = { ...figures, ...burst }
@@ -38,5 +46,34 @@ export async function measureMany(options: ManyOptions): Promise<ManyFigures> {
         `units ${burst.unitsRatio.toFixed(3)} times the least,  ${burst.rssMb ?? '?'} MB resident`,
     )
   }
+  const sizes = sizesFor(mailboxes)
+  if (does('live')) {
+    const live = await measureLive({ ...sizes, signal })
+    figures = { ...figures, ...live }
+    say(
+      `${sizes.mails} new mails, delivery to task:  alone p50 ${inMs(live.liveAloneP50)}, p95 ${inMs(live.liveAloneP95)};  ` +
+        `beside ${sizes.backfills} backfills p50 ${inMs(live.liveUnderBackfillP50)}, p95 ${inMs(live.liveUnderBackfillP95)};  ` +
+        `the backfills keep ${(live.bulkShare * 100).toFixed(0)} % of their ${live.bulkPerSecond.toFixed(0)} messages a second`,
+    )
+  }
+  if (does('sick')) {
+    const sick = await measureSick({ ...sizes, signal })
+    figures = { ...figures, ...sick }
+    say(
+      `healthy mailboxes, delivery to task p95:  ${inMs(sick.healthyP95)};  beside a sick one ${inMs(sick.besideSickP95)} ` +
+        `(${sick.sickBesideHealthyP95Ratio.toFixed(2)} times)`,
+    )
+  }
   return figures
+}
+
+/** A run with few mailboxes is a short look at all parts; its latencies say little. */
+function sizesFor(mailboxes: number) {
+  if (mailboxes < FULL_MAILBOXES)
+    return { backfills: 3, mailsEach: 1500, mails: 5, windowMs: 1000, rampMs: 500, pairs: 1 }
+  return { backfills: 50, mailsEach: 1500, mails: 40, windowMs: 10_000, rampMs: 5000, pairs: 4 }
+}
+
+function inMs(ms: number): string {
+  return `${ms.toFixed(0)} ms`
 }

@@ -1,0 +1,43 @@
+import { requestSync } from '../../pipeline/request-sync.ts'
+import { addressOf, type MailboxId } from '../../shared/mailbox.ts'
+import { mailsFor } from './mail.ts'
+import type { Rig } from './rig.ts'
+import { untilSettled } from './settled.ts'
+import type { Tasks } from './tasks.ts'
+
+/** Mail that comes to some mailboxes in turn, each pushed to the gateway. */
+export interface Mailer {
+  /** Delivers a mail to the next mailbox; from its delivery to its task in ms, 30,000 at most. Calls may overlap. */
+  send(): Promise<number>
+}
+
+const PUSH_MS = 100
+const LONGEST_MS = 30_000
+
+/** Mailboxes in sync whose changes the simulator pushes. It pushes one change a second and mailbox, so mail comes to each in turn. */
+export async function openMailer(rig: Rig, mailboxes: readonly MailboxId[], tasks: Tasks): Promise<Mailer> {
+  const { office, sim, signal } = rig
+  const begunAt = office.now()
+  await Promise.all(mailboxes.map(mailbox => requestSync(office, mailbox)))
+  await untilSettled(rig, mailboxes, { since: begunAt })
+  const call = { signal, meter: () => undefined }
+  await Promise.all(mailboxes.map(mailbox => rig.mailboxes(mailbox).watch(call)))
+  // A watch begins with a push, which asks for a run.
+  await rig.pause(PUSH_MS)
+  await untilSettled(rig, mailboxes, { since: begunAt })
+
+  let sent = 0
+  return {
+    async send() {
+      const mailbox = mailboxes[sent % mailboxes.length]
+      if (!mailbox) throw new Error('there is no mailbox to send to')
+      sent += 1
+      const address = addressOf(mailbox)
+      const [raw = ''] = mailsFor(address, `sent-${sent}`, 1)
+      const deliveredAt = office.now()
+      const { id } = await sim.deliver(address, raw)
+      const writtenAt = await tasks.writtenAt(id, LONGEST_MS)
+      return writtenAt === undefined ? LONGEST_MS : writtenAt - deliveredAt
+    },
+  }
+}

@@ -1,0 +1,121 @@
+import { requestSync } from '../../pipeline/request-sync.ts'
+import { addressOf, type MailboxId } from '../../shared/mailbox.ts'
+import { pauseMailbox, resumeMailbox } from '../../shared/redis/mailboxes.ts'
+import { type Mailer, openMailer } from './mailer.ts'
+import { percentile } from './percentile.ts'
+import { connectAll, startPipeline } from './pipeline.ts'
+import { type Rig, withRig } from './rig.ts'
+import { watchTasks } from './tasks.ts'
+
+/** Healthy mailboxes beside one that the provider refuses. */
+export interface SickOptions {
+  /** New mails for the twenty healthy ones in each round. */
+  mails: number
+  /** How often it is measured both with a sick mailbox and without. */
+  pairs: number
+  signal: AbortSignal
+}
+
+export interface SickFigures {
+  /** The 95th percentile of delivery to task with a sick mailbox beside, divided by the one without; medians of the rounds. */
+  sickBesideHealthyP95Ratio: number
+  /** Those medians, in ms. */
+  healthyP95: number
+  besideSickP95: number
+}
+
+const CALL_MS = 100
+const HEALTHY = 20
+const MAILS_BEFORE = 1
+// Two listing pages of a first sync: all that a run has under way at a time.
+const SICK_MAILS = 1000
+const PAGES = 2
+const REFUSED = {
+  // Each kind is drawn after the one before it has not struck.
+  rates: { 'throttled-until': 0.5, 'user-rate-limit': 1 },
+  retryAfterSeconds: 1,
+} as const
+// Not in step with anything else, and no mailbox more than once a second.
+const GAP_MS = { least: 100, most: 200 }
+const DEADLINE_MS = 600_000
+// What a paused mailbox has under way comes to rest.
+const REST_MS = 2000
+
+/** Measures rounds with and without a sick mailbox by turns, each sick one fresh, at a provider that answers every call in 100 ms. */
+export async function measureSick(options: SickOptions): Promise<SickFigures> {
+  const healthy = Array.from({ length: HEALTHY }, (_, n) => `healthy${n}@example.com`)
+  const sick = Array.from({ length: options.pairs }, (_, n) => `sick${n}@example.com`)
+  const mailboxes = [
+    ...healthy.map(address => ({ address, messages: MAILS_BEFORE })),
+    ...sick.map(address => ({ address, messages: SICK_MAILS })),
+  ]
+  const { signal } = options
+  return withRig(
+    { name: 'sick', profile: 'instant', latencyMs: CALL_MS, mailboxes, deadlineMs: DEADLINE_MS, signal },
+    rig => measure(rig, { healthy: healthy.map(named), sick: sick.map(named) }, options),
+  )
+}
+
+async function measure(
+  rig: Rig,
+  { healthy, sick }: { healthy: readonly MailboxId[]; sick: readonly MailboxId[] },
+  { mails }: SickOptions,
+): Promise<SickFigures> {
+  const { redis, keys, now } = rig.office
+  await connectAll(rig, [...healthy, ...sick])
+  await Promise.all(sick.map(mailbox => pauseMailbox(redis, keys, mailbox, now())))
+  await startPipeline(rig, 1)
+  const tasks = watchTasks(rig)
+  try {
+    const mailer = await openMailer(rig, healthy, tasks)
+    // The first round is warmer than none and colder than the others.
+    await round(rig, mailer, mails)
+    const without: number[] = []
+    const beside: number[] = []
+    const measureWithout = async () => void without.push(await round(rig, mailer, mails))
+    for (const [index, mailbox] of sick.entries()) {
+      const isWithoutFirst = index % 2 === 0
+      if (isWithoutFirst) await measureWithout()
+      await fallSick(rig, mailbox)
+      beside.push(await round(rig, mailer, mails))
+      await pauseMailbox(redis, keys, mailbox, now())
+      await rig.pause(REST_MS)
+      if (!isWithoutFirst) await measureWithout()
+    }
+    const [healthyP95, besideSickP95] = [percentile(without, 0.5), percentile(beside, 0.5)]
+    return { sickBesideHealthyP95Ratio: besideSickP95 / healthyP95, healthyP95, besideSickP95 }
+  } finally {
+    tasks.stop()
+  }
+}
+
+/** Lets mail come at its own pace, and waits for all of it; the 95th percentile in ms. */
+async function round({ pause }: Rig, mailer: Mailer, mails: number): Promise<number> {
+  const sent: Promise<number>[] = []
+  for (let index = 0; index < mails; index += 1) {
+    const task = mailer.send()
+    // It is awaited below; until then it must not count as unhandled.
+    task.catch(() => undefined)
+    sent.push(task)
+    await pause(GAP_MS.least + Math.random() * (GAP_MS.most - GAP_MS.least))
+  }
+  return percentile(await Promise.all(sent), 0.95)
+}
+
+/** Has a mailbox list its mail, and refuses every call from then on: nearly all of the mail is still to be fetched. */
+async function fallSick({ office, sim, until, pause }: Rig, mailbox: MailboxId): Promise<void> {
+  const address = addressOf(mailbox)
+  await resumeMailbox(office.redis, office.keys, mailbox, { unpause: true })
+  await requestSync(office, mailbox)
+  await until(async () => {
+    const { mailboxes } = await sim.spent()
+    return (mailboxes[address]?.methods['messages.list'] ?? 0) >= PAGES || undefined
+  })
+  // A call is counted when it comes in, and refused when it is answered.
+  await pause(CALL_MS)
+  await sim.setFaults({ ...REFUSED, addresses: [address] })
+}
+
+function named(address: string): MailboxId {
+  return `gmail:${address}`
+}
