@@ -40,6 +40,7 @@ export function createGuard({ threshold, openMs, now, log }: BreakerOptions): Gu
   })
 
   return mailbox => ({
+    ...mailbox,
     open: (call, knownUntil) => guarded(() => mailbox.open(call, knownUntil)),
     changes: (since, page, call) => guarded(() => mailbox.changes(since, page, call)),
     fetch: (wanted, call) => guarded(() => mailbox.fetch(wanted, call).then(notAllUnavailable)),

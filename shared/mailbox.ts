@@ -121,6 +121,11 @@ export interface Watch {
  */
 export interface Mailbox {
   /**
+   * How long the provider sends no other notification after one (ms): changes in this time are never announced. Gmail drops every
+   * notification beyond one a second (developers.google.com/gmail/api/guides/push). Absent where the provider announces every change.
+   */
+  readonly silentAfterPushMs?: number
+  /**
    * Asks whose mailbox this is and pins a cursor before anything is listed. With `knownUntil` (ms since 1970) all mail received before
    * is known, and the listing that begins at the cursor may leave it out; it leaves out nothing that came later, and tells what is there.
    */

@@ -48,6 +48,9 @@ const WITHOUT_JUNK: LabelFilter = { labels: [], skip: ['SPAM', 'TRASH', 'DRAFT']
 // Mail is not always received in the order of its dates.
 const OVERLAP_MS = 24 * 3_600_000
 
+// developers.google.com/gmail/api/guides/push
+const SILENT_AFTER_PUSH_MS = 1000
+
 /**
  * A mailbox at Gmail. Each method is one HTTP request, metered in quota units when it is sent and never retried; only what a batch
  * answer leaves in doubt is asked for again message by message, and labels that are told by name are looked up once an hour. A cursor says `pinned:H` before the first listing and `history:H` after it.
@@ -65,6 +68,8 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
   const watching = { name, client, costs, now }
 
   return {
+    silentAfterPushMs: SILENT_AFTER_PUSH_MS,
+
     async open(call, knownUntil) {
       const doing = `getProfile of ${name}`
       const answer = await client.ask({ doing, call, kind: 'profile', units: costs.profile }, (api, inner) =>
