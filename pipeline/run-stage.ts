@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import { from, ignoreElements, lastValueFrom, mergeMap, type Observable } from 'rxjs'
 import { type Envelope, parseEnvelope, salvageEnvelope } from '../shared/envelope.ts'
 import { asMailError, MailError } from '../shared/error.ts'
+import { laterLooks } from '../shared/later-look.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import { type CommitOptions, commitWork, type Entry, type RunEvent, type Work } from '../shared/redis/commit.ts'
 import { isRedisError } from '../shared/redis/connect.ts'
@@ -196,7 +197,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     }, done.inputs.length)
     if (!committed) return
     reader.done(done.inputs)
-    for (const { dueAt } of done.delays) reader.expect(dueAt)
+    for (const { dueAt } of [...done.delays, ...laterLooks(done.facts)]) reader.expect(dueAt)
     // Of several times the first may have happened, and only its answer was lost.
     if (times === 1) tell.ofTakeover(committed.acked)
     for (const event of committed.events) options.onEvent(event)

@@ -51,6 +51,8 @@ export async function worldOf(
     },
     ledger: {
       begin: event => begun(office, event, then),
+      // A look that found nothing has no run in the records, and nothing follows from it now.
+      peek: async () => ({ state: 'begin' }),
       pendingThreads: (_, limit) => pendingThen(office, batch, { then, notAtHand, limit }),
       // The recorded pages hold what was not known, and no more.
       known: async () => new Set(),

@@ -30,8 +30,20 @@ export type Fact = { from: Envelope } & (
   | { fact: 'known-read'; messages: number; lost: number }
   | { fact: 'release-handled' }
   | { fact: 'thread-settled'; thread: ThreadId; version: string; delivery?: Delivery }
+  | LookLaterFact
   | HeldFact
 )
+
+/**
+ * The mailbox is to be looked at once at `dueAt` (ms since 1970), with `left` looks in a row at most. It replaces a look that is
+ * pending. With `afterRun` the look waits for the end of the active run instead, and a pending look is enough.
+ */
+export interface LookLaterFact {
+  fact: 'look-later'
+  dueAt: number
+  left: number
+  afterRun?: boolean
+}
 
 /** The input was not looked at: it waits, as it is, until its mailbox is resumed. Of those of which one is enough, only one waits. */
 interface HeldFact {

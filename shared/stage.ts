@@ -70,6 +70,8 @@ export interface Ledger {
    * named; it is kept for the run that begins, or for the next. So are the messages that the event names, where it begins none.
    */
   begin(event: Envelope, announced?: string): Promise<Begun | undefined>
+  /** How the mailbox stands to an event that may not need a run. Changes nothing. */
+  peek(event: Envelope): Promise<Standing>
   /** At most `limit` threads of the run that wait to go out, in the order they were met. */
   pendingThreads(run: string, limit: number): Promise<readonly PendingThread[]>
   /** Which of these messages are known: some thread holds them. */
@@ -86,6 +88,12 @@ export interface Ledger {
   /** The version in which each thread was last dispatched. */
   dispatched(threads: readonly ThreadId[]): Promise<ReadonlyMap<ThreadId, string>>
 }
+
+/**
+ * `idle`: changes can be listed from the cursor, and the event's run begun if there are any. `busy`: another run is active. `begin`: only
+ * `begin` can tell, because the event's own run is active, or the mailbox was never listed to its end.
+ */
+export type Standing = { state: 'idle'; cursor: Cursor } | { state: 'busy' } | { state: 'begin' }
 
 /** A run that may start: from where, whether the mailbox was ever listed to its end, and when that last was (ms since 1970). */
 export interface Begun {

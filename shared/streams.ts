@@ -24,8 +24,12 @@ const inWindow = (body: { window: string; of: number }) => ({ group: body.window
 export const MOST_CREATED = 50
 
 const watchEvent = z.object({
-  cause: z.enum(['push', 'poll', 'request', 'first-sync', 'coalesced', 'page']),
+  cause: z.enum(['push', 'poll', 'request', 'first-sync', 'coalesced', 'look', 'page']),
   historyId: z.string().optional(),
+  /** The mailbox was listed beyond what this push announces: it asks for a later look and for no run. */
+  stale: z.boolean().optional(),
+  /** How many looks there may be in a row, this one included, while each finds something. */
+  left: z.number().int().optional(),
   /** Messages that a notification named as new. */
   created: z.array(z.string()).max(MOST_CREATED).optional(),
   page: z

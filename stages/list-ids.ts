@@ -2,6 +2,8 @@ import { lookAgain, newestAnnounced, notFoundYet } from '../shared/announced.ts'
 import { followChanges } from '../shared/changes.ts'
 import { joined } from '../shared/context.ts'
 import type { Envelope, Lane } from '../shared/envelope.ts'
+import { asksForRun, lookAfterPush, lookAfterRun, lookOnceMore, tellsAnything } from '../shared/later-look.ts'
+import type { Changes, Cursor } from '../shared/mailbox.ts'
 import type { MessageId } from '../shared/message.ts'
 import type { Place } from '../shared/paging.ts'
 import type { Outcome, Run, Stage } from '../shared/stage.ts'
@@ -10,6 +12,12 @@ import { goFurther, verifySuspects } from '../shared/suspects.ts'
 import { openWindow } from '../shared/window.ts'
 
 type Event = Envelope<WatchEvent>
+
+/** The first page of changes since a cursor. */
+interface FirstPage {
+  cursor: Cursor
+  changes: Changes
+}
 
 const nothing: ReadonlySet<MessageId> = new Set()
 
@@ -22,24 +30,42 @@ export const listIds: Stage<WatchEvent> = {
 
   async handle(batch, run) {
     const pages = batch.items.flatMap(item => (item.body.page ? [goOn(item, item.body.page, run)] : []))
-    const started = startRun(
-      batch.items.filter(item => !item.body.page),
-      run,
-    )
-    return joined(await Promise.all([...pages, started]))
+    const events = batch.items.filter(item => !item.body.page)
+    return joined([...(await Promise.all([...pages, answer(events, run)])), lookAfterPush(events, run)])
   },
 
   bury: (item, error) => ({ facts: [{ fact: 'run-failed', from: item, reason: error.message }] }),
 }
 
+// A look comes last: a run that begins here is under way then, and its task goes out first.
+async function answer(events: readonly Event[], run: Run): Promise<Outcome<WatchEvent>> {
+  const outcomes = [await startRun(events.filter(asksForRun), run)]
+  for (const event of events) if (event.body.cause === 'look') outcomes.push(await look(event, run))
+  return joined(outcomes)
+}
+
+// A look begins a run only where it finds something: one that finds nothing costs a call and leaves no trace.
+async function look(item: Event, run: Run): Promise<Outcome<WatchEvent>> {
+  const standing = await run.ledger.peek(item)
+  if (standing.state === 'busy') return lookAfterRun(item, run)
+  if (standing.state === 'begin') return joined([await startRun([item], run), lookOnceMore(item, run)])
+  const { cursor } = standing
+  const changes = await run.mailbox.changes(cursor, undefined, run.call)
+  if (!tellsAnything(changes)) return {}
+  return joined([await startRun([item], run, { cursor, changes }), lookOnceMore(item, run)])
+}
+
 // One call answers all the events that came before it; where another run is active, its end answers them.
-async function startRun(events: readonly Event[], run: Run): Promise<Outcome<WatchEvent>> {
+async function startRun(events: readonly Event[], run: Run, inHand?: FirstPage): Promise<Outcome<WatchEvent>> {
   for (const event of events) {
     const begun = await run.ledger.begin(event, newestAnnounced(events))
     if (!begun) continue
     const { cursor, synced, ...rest } = begun
     const since = cursor ?? (await run.mailbox.open(run.call)).cursor
-    return listPage(event, synced ? 'live' : 'bulk', { ...rest, since, from: cursor ?? '', window: 1 }, run, events)
+    const place = { ...rest, since, from: cursor ?? '', window: 1 }
+    // Another run may have moved the cursor since the page was listed.
+    const changes = inHand?.cursor === since ? inHand.changes : undefined
+    return listPage(event, synced ? 'live' : 'bulk', place, run, { events, changes })
   }
   return {}
 }
@@ -55,10 +81,11 @@ async function listPage(
   lane: Lane,
   place: Place,
   run: Run,
-  events: readonly Event[] = [],
+  first: { events?: readonly Event[]; changes?: Changes | undefined } = {},
 ): Promise<Outcome<WatchEvent>> {
   const { since, syncedAt, window, announced, begunAt } = place
-  const changes = await run.mailbox.changes(since, place.token, run.call)
+  const { events = [] } = first
+  const changes = first.changes ?? (await run.mailbox.changes(since, place.token, run.call))
   const lacking = await notFoundYet(events, changes, run)
   const again = lookAgain(item, changes, { announced, lacking, begunAt, now: run.now() })
   if (again?.failed) return again

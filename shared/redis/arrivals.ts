@@ -6,8 +6,8 @@ import type { Keys } from './keys.ts'
 import { arriveScript } from './scripts.ts'
 
 /**
- * What can become of a notification: it was posted to its mailbox's stream, was posted before, tells nothing new, or is about a mailbox
- * that is not connected.
+ * What can become of a notification: it was posted to its mailbox's stream, was posted before, is old news and was posted as such, or is
+ * about a mailbox that is not connected.
  */
 export const ARRIVALS = ['posted', 'duplicate', 'stale', 'unknown'] as const
 export type Arrival = (typeof ARRIVALS)[number]
@@ -31,14 +31,15 @@ const REMEMBER_SECONDS = 24 * 3600
 export async function takeIn(redis: Redis, keys: Keys, notice: Notice, now: number): Promise<Arrival> {
   const { id, mailbox, run, body, stale } = notice
   const partition = keys.partitionOf(mailbox)
-  const envelope: Envelope = { id: run, run, mailbox, at: now, attempt: 0, lane: 'live', trace: run, body }
+  const told: WatchEvent = stale ? { ...body, stale } : body
+  const envelope: Envelope = { id: run, run, mailbox, at: now, attempt: 0, lane: 'live', trace: run, body: told }
   const touched = [
     keys.mailbox(mailbox),
     keys.seen(partition, id),
     keys.stream(partition, watchEvents.name, 'live'),
     keys.arrivals(partition),
   ]
-  return (await arriveScript(redis, touched, [stale ? '' : encodeEnvelope(envelope), REMEMBER_SECONDS])) as Arrival
+  return (await arriveScript(redis, touched, [encodeEnvelope(envelope), REMEMBER_SECONDS, stale ? 1 : 0])) as Arrival
 }
 
 /** Counts notifications of what nobody knows, and of no mailbox that could be named. */

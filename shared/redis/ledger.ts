@@ -58,6 +58,13 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
       }
     },
 
+    async peek({ run }) {
+      const [cursor, synced, active] = await redis.hmget(keys.mailbox(mailbox), 'cursor', 'synced', 'activeRun')
+      if (active && active !== run && (await isUnderWay(active))) return { state: 'busy' }
+      if (active === run || synced !== '1' || !cursor) return { state: 'begin' }
+      return { state: 'idle', cursor }
+    },
+
     async pendingThreads(run, limit) {
       const threads = await redis.zrange(keys.runThreads(partition, run), '0', `${limit - 1}`)
       if (threads.length === 0) return []
@@ -102,5 +109,11 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
       const versions = await Promise.all(threads.map(thread => redis.hget(keys.thread(mailbox, thread), 'dispatched')))
       return new Map(threads.flatMap((thread, index) => (versions[index] ? [[thread, versions[index]]] : [])))
     },
+  }
+
+  // `begin.lua` decides the same: a run that is forgotten or over holds nobody up.
+  async function isUnderWay(run: string): Promise<boolean> {
+    const [startedAt, endedAt] = await redis.hmget(keys.run(partition, run), 'startedAt', 'endedAt')
+    return typeof startedAt === 'string' && endedAt === null
   }
 }

@@ -95,9 +95,9 @@ export function createPlan(
   }
 
   // What came in while a run was under way is looked for by a run of its own.
-  function nextRun(mailbox: MailboxId): Envelope {
+  function nextRun(mailbox: MailboxId, body: WatchEvent = { cause: 'coalesced' }): Envelope {
     const id = newRunId()
-    return { id, run: id, mailbox, at: now(), attempt: 0, lane: 'live', trace: id, body: { cause: 'coalesced' } }
+    return { id, run: id, mailbox, at: now(), attempt: 0, lane: 'live', trace: id, body }
   }
 
   function describeFact(fact: Fact): Record<string, unknown> {
@@ -167,6 +167,17 @@ export function createPlan(
           empty: rest.empty ?? false,
           ...carried(rest.delivery),
         }
+      case 'look-later': {
+        const look = nextRun(from.mailbox, { cause: 'look', left: rest.left })
+        const key = names.stream(partition, watchEvents.name, look.lane)
+        return {
+          fact: rest.fact,
+          dueAt: rest.dueAt,
+          afterRun: rest.afterRun ?? false,
+          delays: plan.delay('list-ids'),
+          member: plan.text(`${key}\n${encodeEnvelope(look)}`),
+        }
+      }
       case 'thread-settled':
         return { fact: rest.fact, thread: thread(rest.thread), version: rest.version, ...carried(rest.delivery) }
       default:

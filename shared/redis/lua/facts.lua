@@ -69,7 +69,26 @@ apply['cursor-moved'] = function(f, run, key)
   redis.call('HSET', mailbox, 'cursor', f.to, 'cursorAt', plan.now, 'synced', '1')
 end
 
+-- A mailbox has one look pending: in the delays, or until its active run ends. A look whose run has begun is what that run goes on with.
+apply['look-later'] = function(f, run, key)
+  local mailbox, delays, look = KEYS[run.mailbox], KEYS[f.delays], ARGV[f.member]
+  local active = redis.call('HGET', mailbox, 'activeRun')
+  local before = redis.call('HGET', mailbox, 'look')
+  local isPending = before and redis.call('ZSCORE', delays, before) and cjson.decode(envelopeIn(before)).run ~= active
+  if isPending and f.afterRun then return end
+  if isPending then redis.call('ZREM', delays, before) end
+  redis.call('HSET', mailbox, 'look', look)
+  if f.afterRun and active then
+    redis.call('HSET', mailbox, 'lookAfterRun', '1')
+  else
+    redis.call('HDEL', mailbox, 'lookAfterRun')
+    redis.call('ZADD', delays, f.dueAt, look)
+  end
+end
+
 apply['run-failed'] = function(f, run, key)
+  -- A look that found nothing yet has no run.
+  if redis.call('HEXISTS', key, 'startedAt') == 0 then return end
   redis.call('HSET', key, 'status', 'failed', 'failure', f.reason, 'listing', 'done')
   redis.call('HDEL', key, 'next')
 end

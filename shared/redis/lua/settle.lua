@@ -14,10 +14,19 @@ local function release(run, key)
   addNew(run.merged, run, run.id .. '/release/' .. count, { window = 'release', release = true })
 end
 
--- What came in while a run was under way is looked for by the next, which is told what was named.
+-- The envelope of a delayed entry, which follows its stream's key and a line feed.
+local function envelopeIn(member)
+  return string.sub(member, string.find(member, '\n', 1, true) + 1)
+end
+
+-- What came in while a run was under way is looked for by the next, which is told what was named. It answers a look that waited as well.
 local function beginNext(run)
   local mailbox, text = KEYS[run.mailbox], ARGV[run.again]
-  if redis.call('HDEL', mailbox, 'dirty') == 0 then return end
+  local lookWaits = redis.call('HDEL', mailbox, 'lookAfterRun') == 1
+  if redis.call('HDEL', mailbox, 'dirty') == 0 then
+    if lookWaits then add(run.pages.live, envelopeIn(redis.call('HGET', mailbox, 'look'))) end
+    return
+  end
   local created = redis.call('HGET', mailbox, 'created')
   if created then
     local envelope = cjson.decode(text)

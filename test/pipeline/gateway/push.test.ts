@@ -83,7 +83,7 @@ t.test('a flood of forged pushes is no flood of lines, and good ones come throug
   t.equal((await eventsOf(office)).length, 1)
 })
 
-t.test('what comes twice, is old news, or is of nobody is accepted, counted and dropped', async t => {
+t.test('what comes twice, is old news, or is of nobody is accepted and counted, and becomes no run', async t => {
   const { office, push, told } = await openGateway(t, redis.url, google)
   const twice = pushOf({ historyId: 1001 })
   const bodies = [
@@ -96,9 +96,13 @@ t.test('what comes twice, is old news, or is of nobody is accepted, counted and 
   ]
   for (const body of bodies) t.equal((await push({ body })).status, 204)
   t.same(
-    (await eventsOf(office)).map(({ body }) => body.historyId),
-    ['1001', '1000'],
-    'the very id that was listed up to is looked at once more',
+    (await eventsOf(office)).map(({ body }) => [body.historyId, body.stale === true]),
+    [
+      ['1001', false],
+      ['999', true],
+      ['1000', false],
+    ],
+    'the very id that was listed up to is looked at once more, and old news is marked as such',
   )
   t.same(await countArrivals(office.redis, office.keys), { posted: 2, duplicate: 1, stale: 1, unknown: 2 })
   t.equal(told.filter(line => line.includes('not connected')).length, 1, 'an unknown mailbox is told of once')

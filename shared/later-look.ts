@@ -1,0 +1,51 @@
+import type { Envelope } from './envelope.ts'
+import type { Fact, LookLaterFact } from './fact.ts'
+import type { Changes } from './mailbox.ts'
+import type { Outcome, Run } from './stage.ts'
+import type { WatchEvent } from './streams.ts'
+
+type Event = Envelope<WatchEvent>
+
+const MOST_LOOKS = 3
+// The provider's second need not be exact.
+const SLACK_MS = 100
+
+/** Whether an event asks for a run at once. */
+export function asksForRun({ body }: Event): boolean {
+  return body.page === undefined && body.cause !== 'look' && !body.stale
+}
+
+/** Schedules one look after these events where a push is among them: the provider announces nothing of what changes right after it. */
+export function lookAfterPush(events: readonly Event[], run: Run): Outcome<WatchEvent> {
+  const push = events.findLast(({ body }) => body.cause === 'push')
+  return push ? lookLater(push, MOST_LOOKS, run) : {}
+}
+
+/** Schedules the look after one that found something, unless that was the last in a row. */
+export function lookOnceMore(look: Event, run: Run): Outcome<WatchEvent> {
+  const { left = 1 } = look.body
+  return left > 1 ? lookLater(look, left - 1, run) : {}
+}
+
+/** Puts a look off until the active run ends, so that tasks go out first. */
+export function lookAfterRun(look: Event, run: Run): Outcome<WatchEvent> {
+  const { left = 1 } = look.body
+  return { facts: [{ fact: 'look-later', from: look, dueAt: run.now(), left, afterRun: true }] }
+}
+
+/** Whether anything follows from a page of changes but a cursor. */
+export function tellsAnything({ ids, gone, labels, left = [], ...page }: Changes): boolean {
+  if (ids.length + gone.length + labels.length + left.length > 0) return true
+  return page.next !== undefined || page.reset === true || page.doubtful === true || page.present !== undefined
+}
+
+/** The looks that these facts schedule. */
+export function laterLooks(facts: readonly Fact[]): LookLaterFact[] {
+  return facts.filter(fact => fact.fact === 'look-later')
+}
+
+function lookLater(from: Event, left: number, { mailbox, now }: Run): Outcome<WatchEvent> {
+  const { silentAfterPushMs } = mailbox
+  if (silentAfterPushMs === undefined) return {}
+  return { facts: [{ fact: 'look-later', from, dueAt: now() + silentAfterPushMs + SLACK_MS, left }] }
+}
