@@ -49,7 +49,7 @@ export interface LabelChange {
 
 /**
  * One page of what is new in a mailbox, in the provider's order. A message is told of once a page: as new, as gone, as relabelled, or as
- * one that left. Pages are to be applied in their order.
+ * one that left. A new message that was relabelled since is told of as both. Pages are to be applied in their order.
  */
 export interface Changes {
   ids: readonly Listed[]

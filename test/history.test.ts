@@ -68,6 +68,32 @@ t.test('what is taken out of the trash again is read again, and its thread goes 
   )
 })
 
+t.test('a mail that came along with its thread, and is listed when it was relabelled, has its new labels', async t => {
+  const { sim, box, deliver } = await twenty(t)
+  const reached = openMailboxes(readConfig({}), sim.url)(ANA)
+  let meanwhile = () => {}
+  const pipeline = await startPipeline(redis, {
+    ...reached,
+    async fetch(wanted, call) {
+      meanwhile()
+      return reached.fetch(wanted, call)
+    },
+  })
+  t.teardown(() => pipeline.stop())
+  await pipeline.sync()
+  for (const index of [20, 25]) deliver(index, ['INBOX'])
+  meanwhile = () => {
+    meanwhile = () => {}
+    deliver(30, ['INBOX'])
+  }
+  t.match(await pipeline.sync(), { listed: 2, fates: { fetched: 2 } }, 'of two the thread is fetched, with the third')
+  const [newestId = ''] = box.ids()
+  const label = box.createLabel('Rome')
+  box.modify([newestId], { add: [label] })
+  t.match(await pipeline.sync(), { listed: 1, fates: { cached: 1 }, tasks: 1 })
+  t.ok((await pipeline.read(analysisTasks)).at(-1)?.body.labels.includes(label))
+})
+
 t.test('at Gmail: reading and starring cost one call and no task; archiving a task and no fetch', async t => {
   const { sim, box, newestId, start } = await twenty(t)
   const { pipeline, newest } = await start()

@@ -45,7 +45,7 @@ interface Tale {
 }
 
 /**
- * What a page of history amounts to, each message told of once. Of a message that was added and deleted only the end is told. Labels that
+ * What a page of history amounts to, each message told of once, but for a new one that was relabelled since. Of a message that was added and deleted only the end is told. Labels that
  * take a message out of the filter make it gone, labels that bring it in make it new; where its other labels are not told and could
  * decide, or nothing but its id is, it is to be verified.
  */
@@ -60,7 +60,12 @@ export function whatHappened(
     const verdict = verdictOn(tale, filter)
     if (verdict === 'gone') gone.push({ id: tale.id, ...(tale.thread === '' ? {} : { thread: tale.thread }) })
     else if (verdict === 'relabelled') labels.push(labelChange(tale))
-    else ids.push(listed(tale, filter))
+    else {
+      const found = listed(tale, filter)
+      ids.push(found)
+      // The cache may hold it with its old labels: a fetch of its thread brought it along before its page was listed.
+      if (tale.added && tale.last.size > 0 && found.filtered === undefined) labels.push(labelChange(tale))
+    }
   }
   return { ids, gone, labels }
 }

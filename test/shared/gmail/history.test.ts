@@ -33,6 +33,19 @@ t.test('mail that comes in is listed, and what is left out with the reason', asy
   ])
 })
 
+t.test('what was added and relabelled since is listed, and its labels change where it is held already', async t => {
+  const found = happened(
+    WITHOUT_JUNK,
+    { messagesAdded: [message('a', 'INBOX')] },
+    { labelsRemoved: [change(['INBOX'], message('a', 'Label_1'))], labelsAdded: [change(['Label_1'], message('a'))] },
+  )
+  t.strictSame(found, {
+    ids: [{ id: 'a', thread: 'ta' }],
+    gone: [],
+    labels: [{ id: 'a', thread: 'ta', added: ['Label_1'], removed: ['INBOX'] }],
+  })
+})
+
 t.test('what was added and trashed since is left out, and what was added and deleted is gone', async t => {
   const found = happened(
     WITHOUT_JUNK,

