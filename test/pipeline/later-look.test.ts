@@ -1,12 +1,19 @@
 import t, { type Test } from 'tap'
 import { lookAt } from '../../pipeline/look-at.ts'
+import { openMailboxes } from '../../pipeline/providers.ts'
+import { rehearse } from '../../pipeline/rehearse.ts'
+import { readConfig } from '../../shared/config.ts'
 import { encodeEnvelope } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import { createLedger } from '../../shared/redis/ledger.ts'
 import { pauseMailbox, resumeMailbox } from '../../shared/redis/mailboxes.ts'
 import { removeMailbox } from '../../shared/redis/remove.ts'
+import type { Stage } from '../../shared/stage.ts'
 import { watchEvents } from '../../shared/streams.ts'
+import { listIds } from '../../stages/list-ids.ts'
 import { type FakeMailbox, fakeMailbox } from '../support/fake-mailbox.ts'
+import { testMailbox } from '../support/mail.ts'
+import { startOutlook } from '../support/outlook.ts'
 import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
@@ -158,6 +165,24 @@ t.test('a provider that announces every change is not looked at again', async t 
   await push(pipeline, { stale: true })
   t.same(await causes(pipeline), ['push'])
   t.same(mailbox.calls, ['changes'])
+})
+
+t.test('Outlook is no provider that is silent, Gmail is', async t => {
+  const outlook = await startOutlook(t, redis, testMailbox('bo@example.com', 1, 1))
+  t.equal(outlook.pipeline.mailbox.silentAfterPushMs, undefined)
+  t.equal(openMailboxes(readConfig({}), 'http://127.0.0.1:1')(ANA).silentAfterPushMs, 1000)
+})
+
+t.test('a look is nothing that a rehearsal misses, whether it found something or not', async t => {
+  const { mailbox, pipeline } = await open(t)
+  await push(pipeline)
+  await until(async () => (await pending(pipeline)).length === 1, 'a look is pending')
+  mailbox.deliver(2)
+  t.same(await causes(pipeline), ['look', 'push'])
+  const looks = (await pipeline.read(watchEvents)).filter(({ body }) => body.cause === 'look')
+  t.equal(looks.length, 2)
+  const rehearsal = await rehearse(listIds as Stage, pipeline.office, { since: looks[0]?.at })
+  t.match(rehearsal, { inputs: 2, same: 2, differences: [], failed: [], notAtHand: [] })
 })
 
 t.test('a look at a paused mailbox is held, and made when the mailbox is resumed', async t => {

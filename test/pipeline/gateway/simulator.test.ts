@@ -4,6 +4,7 @@ import { openMailboxes } from '../../../pipeline/providers.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { countArrivals } from '../../../shared/redis/arrivals.ts'
 import { readMailbox } from '../../../shared/redis/mailboxes.ts'
+import { messageIds } from '../../../shared/streams.ts'
 import { startGmail } from '../../../sim/gmail.ts'
 import { logTo } from '../../support/gateway.ts'
 import { testMail, testMailbox } from '../../support/mail.ts'
@@ -52,6 +53,26 @@ t.test('a push that comes twice costs nothing, and one that comes after its mail
   t.match(await arrivals(), { stale: 1 })
   t.equal((await pipeline.quiet()).length, runs)
   t.match(sim.calls(), { history: 1, total: 1 }, 'Gmail is silent after this push as after any other')
+})
+
+t.test('of two mails within a second Gmail announces one, and both are found within seconds', async t => {
+  const { sim, pipeline } = await open(t)
+  sim.resetCalls()
+  const { published, tooSoon } = sim.pushes.counts()
+  const at = Date.now()
+  sim.deliver(ADDRESS, testMail(10, THREADS))
+  const isListed = async (count: number) => (await pipeline.read(messageIds)).length === 10 + count
+  await until(() => isListed(1), 'the first is listed')
+  sim.deliver(ADDRESS, testMail(11, THREADS))
+  await until(() => isListed(2), 'the second is listed')
+  t.comment(`both were listed within ${Date.now() - at} ms`)
+  const [second, first] = (await pipeline.quiet()).filter(({ cause }) => cause !== 'request')
+  t.match(first, { cause: 'push', listed: 1, tasks: 1 })
+  t.match(second, { listed: 1, tasks: 1, addsUp: true })
+  const after = sim.pushes.counts()
+  t.equal(after.published + after.tooSoon, published + tooSoon + 2)
+  // A machine that took longer than a second for the first had the second pushed.
+  if (after.tooSoon > tooSoon) t.equal(second?.cause, 'look')
 })
 
 t.test('a push that comes before its mail is in the history: it is found all the same', async t => {
