@@ -105,8 +105,9 @@ function changed({ account, quirks }: Call, { since, hidden }: DeltaState): Stan
   const counts = quirks.countChanges ? account.changes.after(since) : []
   const all = [...account.folderChanges.after(since), ...counts].sort((a, b) => a.sequence - b.sequence)
   for (const change of all) {
-    note(change.folder, change.sequence)
-    if ('to' in change) note(change.to, change.sequence)
+    // Each of two folders has an order of its own: a page may end between them.
+    note(change.folder, 2 * change.sequence)
+    if ('to' in change) note(change.to, 2 * change.sequence + 1)
   }
   return [...orders].map(([folder, order]) => ({ folder, order })).filter(({ folder }) => shown(hidden)(folder))
 }

@@ -237,9 +237,17 @@ t.test('folders have a delta of their own', async t => {
   )
   sim.quirks.countChanges = true
   sim.deliver(ADDRESS, mail('counted'))
+  const counted = await all(renamed.deltaLink)
   t.same(
-    (await all(renamed.deltaLink)).items.map(({ displayName, totalItemCount }) => [displayName, totalItemCount]),
+    counted.items.map(({ displayName, totalItemCount }) => [displayName, totalItemCount]),
     [['Inbox', 4]],
+  )
+  box.move(box.createFolder('Late'), ...box.ids().slice(0, 1))
+  const moved = await all(counted.deltaLink, 'odata.maxpagesize=1')
+  t.same(
+    moved.items.map(({ displayName }) => displayName),
+    ['Inbox', 'Late'],
+    'both folders of a move, though a page ends between them',
   )
 })
 
