@@ -1,60 +1,71 @@
 import type { Redis } from 'ioredis'
+import { LANES, type Lane } from '../shared/envelope.ts'
 import { MailError } from '../shared/error.ts'
-import { readBacklog } from '../shared/redis/backlog.ts'
+import { type Backlog, readBacklog } from '../shared/redis/backlog.ts'
 import type { Keys } from '../shared/redis/keys.ts'
 import type { Stage } from '../shared/stage.ts'
 import type { Log } from './log.ts'
 import { STAGES } from './stages.ts'
-import { sleep } from './wait.ts'
 
 const LOOK_EVERY_MS = 200
 
 /**
- * The first stage, which handles nothing while the stages after it have more than `limit` entries before them, and goes on once half of
- * that is left. Only the source is ever held back: whatever is under way can always drain, so a pause cannot deadlock.
+ * The first stage, which lists nothing in a lane while the stages after it have more than `limit` entries of it before them, and goes on once
+ * half of that is left. Live listings count live entries alone: bulk work never holds them up. Only the source is ever held back: whatever is
+ * under way can always drain, so a pause cannot deadlock.
  */
 export function withBackpressure(
   stage: Stage,
   office: { redis: Redis; keys: Keys; now: () => number },
   { limit, log }: { limit: number; log: Log },
 ): Stage {
-  let pausedAt: number | undefined
+  const pausedAt: Partial<Record<Lane, number>> = {}
   let lookedAt = 0
+  // What was listed since is not seen by the last look.
+  let [seen, listed] = [0, 0]
 
   return {
     ...stage,
     async handle(batch, run) {
-      const { signal } = run.call
       await look()
-      while (pausedAt !== undefined) {
-        await sleep(LOOK_EVERY_MS, signal)
-        if (signal.aborted) throw new MailError('unavailable', 'stopped while later stages were behind')
-        await look()
+      const lane = batch.items[0]?.lane ?? 'live'
+      if (pausedAt[lane] !== undefined) {
+        throw new MailError('throttled', 'later stages are behind; listing waits', { retryAfterMs: LOOK_EVERY_MS })
       }
       const outcome = await stage.handle(batch, run)
-      // What was just listed is not seen by a look of before.
-      if (outcome.deliveries?.length) lookedAt = 0
+      listed += outcome.deliveries?.length ?? 0
       return outcome
     },
   }
 
   async function look(): Promise<void> {
-    if (office.now() - lookedAt < LOOK_EVERY_MS) return
+    const mayBeFull = pausedAt.bulk === undefined && seen + listed > limit
+    if (office.now() - lookedAt < LOOK_EVERY_MS && !mayBeFull) return
     lookedAt = office.now()
+    listed = 0
     const backlog = await readBacklog(office.redis, office.keys, STAGES.slice(1))
     // A stage that never ran is somebody else's business, not a slow one.
     const counted = backlog.filter(({ known }) => known)
-    const entries = counted.reduce((sum, { waiting, inWork }) => sum + (waiting ?? 0) + inWork, 0)
-    if (pausedAt === undefined && entries > limit) {
-      pausedAt = office.now()
-      const [worst] = counted.toSorted((a, b) => (b.waiting ?? 0) + b.inWork - (a.waiting ?? 0) - a.inWork)
-      log.warn(
-        { entries, limit, most: worst?.stage },
-        'too much is waiting in later stages: nothing new is listed until they catch up',
-      )
-    } else if (pausedAt !== undefined && entries <= limit / 2) {
-      log.info({ entries, pausedMs: office.now() - pausedAt }, 'later stages have caught up: listing goes on')
-      pausedAt = undefined
+    seen = counted.reduce((sum, row) => sum + entriesOf(row), 0)
+    for (const lane of LANES) {
+      const before = lane === 'live' ? counted.filter(row => row.lane === lane) : counted
+      const entries = before.reduce((sum, row) => sum + entriesOf(row), 0)
+      const since = pausedAt[lane]
+      if (since === undefined && entries > limit) {
+        pausedAt[lane] = office.now()
+        const [worst] = before.toSorted((a, b) => entriesOf(b) - entriesOf(a))
+        log.warn(
+          { lane, entries, limit, most: worst?.stage },
+          'later stages have too much work waiting; listing pauses until they catch up',
+        )
+      } else if (since !== undefined && entries <= limit / 2) {
+        log.info({ lane, entries, pausedMs: office.now() - since }, 'later stages have caught up; listing goes on')
+        delete pausedAt[lane]
+      }
     }
   }
+}
+
+function entriesOf({ waiting, inWork }: Backlog): number {
+  return (waiting ?? 0) + inWork
 }

@@ -1,43 +1,69 @@
-import { filter, groupBy, mergeMap, type OperatorFunction, race, skip, take, timer, toArray } from 'rxjs'
-import type { Entry } from '../shared/redis/commit.ts'
-import type { Pace } from '../shared/stage.ts'
-import type { Stream } from '../shared/streams.ts'
+import { asapScheduler, auditTime, ignoreElements, merge, mergeMap, type OperatorFunction, Subject, tap } from 'rxjs'
+import type { Entry } from '../shared/redis/entry.ts'
+import type { Ending, Lot, Turns } from './turns.ts'
 
-const MOST_OPEN_GROUPS = 10_000
+const LONGEST_TIMER_MS = 60_000
 
 /**
- * Gathers entries into batches of one mailbox: of `size`, or what has come within `waitMs` of the first, or sooner when nothing more
- * can be coming because all siblings of an entry are here. Completing the source lets the last partial batches out.
+ * Works on entries in batches that form late: only when one of the slots is free does the mailbox whose turn it is give up what it has, up
+ * to a batch. So a slow provider makes batches fuller, and no mailbox costs more calls because others are busy too. Completes once the
+ * source has and what was begun is done; what has not begun by then stays behind.
  */
-export function inBatches<In>(
-  pace: Pick<Pace, 'size' | 'waitMs'>,
-  reads: readonly Stream<In>[],
-): OperatorFunction<Entry<In>, Entry<In>[]> {
-  return source => {
-    const isLast = countSiblings(reads)
-    return source.pipe(
-      groupBy(entry => entry.envelope.mailbox, {
-        // `isLast` counts, so it must see every entry: it comes before what may end the race.
-        duration: batch =>
-          race(batch.pipe(filter(isLast)), batch.pipe(skip(pace.size - 1)), timer(pace.waitMs)).pipe(take(1)),
-      }),
-      mergeMap(batch => batch.pipe(toArray())),
-    )
-  }
-}
+export function inBatches<In>(options: {
+  turns: Turns<In>
+  slots: number
+  /** Must not reject. */
+  work: (lot: Lot<In>) => Promise<Ending>
+  /** A batch has ended, and what it leaves waits in its line. */
+  ended: (lot: Lot<In>) => void
+  /** Once it has aborted nothing begins any more. */
+  stopping: AbortSignal
+  now: () => number
+}): OperatorFunction<Entry<In>, never> {
+  const { turns, work, ended, stopping, now } = options
+  const changed = new Subject<void>()
+  let [free, isOver] = [options.slots, false]
+  let timer: NodeJS.Timeout | undefined
 
-/** Tells of each entry whether it is the last of its siblings, or has none. */
-function countSiblings<In>(reads: readonly Stream<In>[]): (entry: Entry<In>) => boolean {
-  const seen = new Map<string, number>()
-  return ({ stream, envelope }) => {
-    const siblings = reads.find(({ name }) => name === stream)?.siblings?.(envelope.body)
-    if (!siblings) return true
-    const group = `${envelope.run}/${siblings.group}`
-    const count = (seen.get(group) ?? 0) + 1
-    // Forgetting the oldest costs no more than a wait of `waitMs`.
-    if (seen.size > MOST_OPEN_GROUPS) seen.delete(seen.keys().next().value ?? '')
-    if (count >= siblings.size) seen.delete(group)
-    else seen.set(group, count)
-    return count >= siblings.size
+  return source =>
+    merge(source.pipe(tap({ next: turns.add, complete: end })), changed).pipe(
+      // A read brings many entries: all of them are there before a batch forms.
+      auditTime(0, asapScheduler),
+      mergeMap(() => begun()),
+      mergeMap(async lot => {
+        const ending = await work(lot)
+        turns.end(lot, ending)
+        ended(lot)
+        free += 1
+        if (isOver) end()
+        else changed.next()
+      }),
+      ignoreElements(),
+    )
+
+  function begun(): Lot<In>[] {
+    const lots: Lot<In>[] = []
+    while (free > 0 && mayBegin()) {
+      const lot = turns.next()
+      if (!lot) break
+      free -= 1
+      lots.push(lot)
+    }
+    clearTimeout(timer)
+    const waitMs = turns.nextAt() - now()
+    if (free > 0 && mayBegin() && waitMs < Number.POSITIVE_INFINITY) {
+      timer = setTimeout(() => changed.next(), Math.min(LONGEST_TIMER_MS, Math.max(1, waitMs)))
+    }
+    return lots
+  }
+
+  function mayBegin(): boolean {
+    return !isOver && !stopping.aborted
+  }
+
+  function end(): void {
+    isOver = true
+    clearTimeout(timer)
+    if (free === options.slots) changed.complete()
   }
 }

@@ -78,7 +78,8 @@ function progressWords(progress: Progress): string[] {
   if (progress.state === 'done') return []
   if (progress.state === 'not read yet') return [`${progress.stage} has not read it yet`]
   const { stage, consumer, forMs, deliveries } = progress
-  const times = deliveries > 1 ? `, given out ${deliveries} times` : ''
+  // The first delivery is its being read, and each time that work on it began is one more.
+  const times = deliveries > 2 ? `, begun ${deliveries - 1} times` : ''
   return [`in work in ${stage} at ${consumer} for ${seconds(forMs)}${times}`]
 }
 

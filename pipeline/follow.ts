@@ -10,6 +10,9 @@ import { sleep } from './wait.ts'
 import type { Office } from './wire.ts'
 
 const LOOK_EVERY_MS = 50
+// A look asks for each mailbox: for many it is made less often, so that it costs little beside the work that is looked at.
+const PAUSE_A_MAILBOX_MS = 4
+const LONGEST_PAUSE_MS = 2000
 const PATIENCE_MS = 10_000
 const STOPPED = 'stopped before everything was synced; what is left goes on at the next start'
 
@@ -30,6 +33,7 @@ export async function untilQuiet(office: Office, options: FollowOptions): Promis
   const { redis, keys } = office
   // Runs that had begun before and were met under way.
   const underWay = new Map<string, MailboxId>()
+  const pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(LOOK_EVERY_MS, options.mailboxes.length * PAUSE_A_MAILBOX_MS))
   let movedAt = office.now()
   let before = ''
   try {
@@ -48,7 +52,7 @@ export async function untilQuiet(office: Office, options: FollowOptions): Promis
         options.onStandstill?.()
         movedAt = Number.POSITIVE_INFINITY
       }
-      await sleep(LOOK_EVERY_MS, options.signal)
+      await sleep(pauseMs, options.signal)
     }
   } finally {
     bar?.stop()

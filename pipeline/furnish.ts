@@ -1,7 +1,8 @@
 import { isOfKnown } from '../shared/context.ts'
-import { type Envelope, encodeEnvelope } from '../shared/envelope.ts'
+import type { Envelope } from '../shared/envelope.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import type { MessageId, ThreadId } from '../shared/message.ts'
+import { encodePart } from '../shared/redis/entry.ts'
 import { digestOf, messageIdsIn } from '../shared/redis/known.ts'
 import { linkNamesIn } from '../shared/redis/links.ts'
 import { connectMailbox, readMailbox } from '../shared/redis/mailboxes.ts'
@@ -153,7 +154,7 @@ async function putMessages({ office, sandbox, of }: Furnishing, ids: readonly Me
 async function putInput({ sandbox, of }: Furnishing, { stream, lane, envelope }: Recorded): Promise<void> {
   const { redis, keys, now } = sandbox.office
   const key = keys.stream(keys.partitionOf(of.mailbox), stream, lane)
-  const text = encodeEnvelope({ ...envelope, attempt: 0, at: now(), replayOf: envelope.id })
+  const text = encodePart({ stream }, [{ ...envelope, attempt: 0, at: now(), replayOf: envelope.id }])
   await redis.multi().xadd(key, '*', 'envelope', text).expire(key, sandbox.keepSeconds).exec()
 }
 

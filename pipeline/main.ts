@@ -14,7 +14,7 @@ import { deadDrop, deadList, deadRedrive, deadShow, parseBurier } from './dead.t
 import { explain } from './explain.ts'
 import { runGateway } from './gateway/command.ts'
 import { runKeeper } from './keeper-command.ts'
-import { diesLoudly, untilSignalled } from './lifecycle.ts'
+import { diesLoudly, endsWithReader, untilSignalled } from './lifecycle.ts'
 import { createLog } from './log.ts'
 import { parseTime, replay } from './replay.ts'
 import { runSimulator } from './sim-command.ts'
@@ -225,6 +225,7 @@ function program(): Command {
 
 function contextOf(options: { json?: boolean }): CommandContext {
   const config = readConfig()
+  endsWithReader()
   diesLoudly(createLog(config, 'mailsluice'))
   const say = (text: string) => process.stderr.write(`${text}\n`)
   return {

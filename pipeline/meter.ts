@@ -5,6 +5,8 @@ export interface Meter {
   count: (kind: CallKind, units: number) => void
   calls: Partial<Record<CallKind, number>>
   units: () => number
+  /** Nothing was asked of the provider yet. */
+  isZero: () => boolean
 }
 
 /** A meter at zero. */
@@ -14,6 +16,7 @@ export function createMeter(): Meter {
   return {
     calls,
     units: () => sum,
+    isZero: () => Object.keys(calls).length === 0,
     count(kind, units) {
       calls[kind] = (calls[kind] ?? 0) + 1
       sum += units

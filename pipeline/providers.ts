@@ -9,6 +9,7 @@ import { openOutlook } from './open-outlook.ts'
 /** The mailbox behind an id, the same object each time; throws `unsupported` when there is no way to reach it. */
 export type Mailboxes = (mailbox: MailboxId) => Mailbox
 
+// Ids a page, or records of a history: whole batches, so that a full page ends with no thin one.
 const PAGE_SIZE = { live: 100, bulk: 500 }
 const GOOGLE = 'https://gmail.googleapis.com'
 
@@ -40,6 +41,7 @@ export function openGmail(
   mailbox: MailboxId,
   account: AccessTokens,
 ): Mailbox {
+  const size = config.GMAIL_BATCH_SIZE
   return gmailMailbox({
     address: addressOf(mailbox),
     account,
@@ -49,7 +51,8 @@ export function openGmail(
     filter: { labels: config.GMAIL_LABELS, skip: config.SKIP_LABELS },
     query: config.GMAIL_QUERY,
     quota: config.GMAIL_QUOTA,
-    pageSize: PAGE_SIZE,
+    batchSize: size,
+    pageSize: { live: Math.ceil(PAGE_SIZE.live / size) * size, bulk: Math.floor(PAGE_SIZE.bulk / size) * size },
     ...(config.GMAIL_PUBSUB_TOPIC
       ? { notify: { topic: config.GMAIL_PUBSUB_TOPIC, labels: config.GMAIL_WATCH_LABELS } }
       : {}),

@@ -15,7 +15,9 @@ export type Quotas = (mailbox: MailboxId) => Quota | undefined
 const NO_LIMIT = 100_000_000
 const MINUTE_MS = 60_000
 // For an app and a mailbox: learn.microsoft.com/graph/throttling-limits#outlook-service-limits.
-const OUTLOOK = { units: 10_000, minutes: 10, requests: 4 }
+const OUTLOOK = { units: 10_000, minutes: 10, requests: 4, fewestRequests: 2 }
+// The lowest limit that users report; Google publishes none.
+const GMAIL_FEWEST_REQUESTS = 10
 // Longer than Graph is waited for: what has more than 4 requests under way is refused, be they ever so slow.
 const OUTLOOK_ANSWER_MS = 31_000
 
@@ -33,6 +35,7 @@ export function openQuotas(
     outlook: {
       mailboxUnits: OUTLOOK.units,
       requests: requestsSet('outlook', config),
+      fewestRequests: OUTLOOK.fewestRequests,
       windowMs: OUTLOOK.minutes * windowMs,
       answerMs: OUTLOOK_ANSWER_MS,
     },
@@ -59,6 +62,7 @@ function limitsOf(config: Config): QuotaLimits {
     mailboxUnits: Math.floor(units * config.GMAIL_QUOTA_SHARE),
     projectUnits: config.GMAIL_PROJECT_UNITS,
     requests: requestsSet('gmail', config),
+    fewestRequests: GMAIL_FEWEST_REQUESTS,
   }
 }
 

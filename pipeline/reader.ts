@@ -1,9 +1,12 @@
 import type { Redis } from 'ioredis'
 import { type Observable, Subject } from 'rxjs'
+import { LANES } from '../shared/envelope.ts'
 import { isConnectionError } from '../shared/redis/connect.ts'
 import type { Pending, Queue, RawEntry } from '../shared/redis/queue.ts'
+import { type Credit, nameOf } from './credit.ts'
 import type { Log } from './log.ts'
 import { promoteInTime } from './promote.ts'
+import { createStreamChoice } from './stream-choice.ts'
 import { sleep } from './wait.ts'
 
 /** Reads a stage's streams on credit: never more entries are out than fit, and each stays counted until `done`. */
@@ -13,8 +16,6 @@ export interface Reader {
   done(entries: readonly RawEntry[]): void
   /** Delayed work comes due then (ms since 1970). */
   expect(dueAt: number): void
-  /** Every entry that is out. */
-  inFlight(): readonly RawEntry[]
   /** Reads no more; `entries` completes. */
   stop(): void
 }
@@ -23,8 +24,7 @@ interface ReaderOptions {
   queue: Queue
   /** A connection of the reader's own, not yet connected: a blocking read holds up all else on it. */
   connection: Redis
-  /** Most entries out at once; at least the number of streams. */
-  capacity: number
+  credit: Credit
   leaseMs: number
   isDead: (consumer: string) => boolean
   now: () => number
@@ -38,24 +38,22 @@ const CONNECT_MS = 5000
 const WOKEN_SLACK_MS = 50
 // A reader that was busy has not noticed who left: so long after the last look it looks again, before it blocks for long.
 const LOOK_AGAIN_MS = 1000
+// A lane without credit is not read. Soon it has credit again, and what is read ahead in it lasts for longer than this.
+const LANE_AGAIN_MS = 20
 const AFTER_ERROR_MS = 200
 const LONGEST_AFTER_ERROR_MS = 2000
-// Every so many reads bulk gets its turn though live has more.
-const BULK_TURN = 4
 
 /** Starts reading at once. */
 export function startReader(options: ReaderOptions): Reader {
-  const { queue, connection, leaseMs, now, log } = options
-  const capacity = Math.max(options.capacity, queue.keys.length)
+  const { queue, connection, credit, leaseMs, now, log } = options
   const out = new Subject<RawEntry>()
-  const held = new Map<string, RawEntry>()
   const stopping = new AbortController()
-  let freed: (() => void) | undefined
+  const choice = createStreamChoice(queue, credit)
+  // Streams in which entries of ours are to be read again, and after which id.
+  const ownFrom = new Map<string, string>()
   let fresh = true
   let reclaimAt = 0
   let reclaimedAt = 0
-  let hot: readonly string[] = []
-  let turn = 0
   // What was done since Redis was asked for pending entries: its answer may still hold it.
   let doneSince: Set<string> | undefined
   const delays = promoteInTime({ queue, now, stopping: stopping.signal })
@@ -68,18 +66,14 @@ export function startReader(options: ReaderOptions): Reader {
   return {
     entries: out.asObservable(),
     done(entries) {
-      for (const name of entries.map(nameOf)) {
-        held.delete(name)
-        doneSince?.add(name)
-      }
-      freed?.()
+      for (const entry of entries) doneSince?.add(nameOf(entry))
+      credit.free(entries)
     },
     expect: delays.expect,
-    inFlight: () => [...held.values()],
     stop() {
       stopping.abort()
       connection.disconnect()
-      freed?.()
+      credit.free([])
     },
   }
 
@@ -114,12 +108,15 @@ export function startReader(options: ReaderOptions): Reader {
 
   async function readOnce(): Promise<void> {
     if (fresh) await begin()
-    await credit(queue.keys.length)
+    await credit.untilRoom()
     if (stopping.signal.aborted) return
     await delays.promoteIfDue()
+    await readOwn()
     // What was taken over has used up credit.
     if (now() >= reclaimAt && (await reclaim())) return
-    const entries = hot.length > 0 ? await readHot() : await readAll()
+    // Own entries may have used up all credit, and what was freed may not be enough for room: then no lane is left to read.
+    if (LANES.every(lane => credit.room(lane) === 0)) return
+    const entries = await readNew()
     for (const entry of entries) emit(entry)
     if (entries.length > 0) reclaimAt = Math.min(reclaimAt, reclaimedAt + LOOK_AGAIN_MS)
   }
@@ -131,28 +128,22 @@ export function startReader(options: ReaderOptions): Reader {
     const restored = await queue.createGroups()
     if (restored.length > 0) log.warn({ restored }, 'consumer groups were gone: they begin again where all was done')
     await queue.inherit(options.isDead)
-    hot = []
+    choice.reset()
+    for (const key of queue.keys) ownFrom.set(key, '0')
     fresh = false
-    await readOwnPending()
   }
 
-  async function readAll(): Promise<RawEntry[]> {
-    const count = Math.max(1, Math.floor(room() / queue.keys.length))
+  async function readNew(): Promise<RawEntry[]> {
+    const busy = choice.next()
+    if (busy) return choice.note(busy, await watched(queue.read(connection, busy.keys, busy.count, undefined), 0))
+    const all = choice.all()
     const begunAt = now()
-    const blockMs = Math.max(1, Math.min(LONGEST_BLOCK_MS, delays.nextAt() - begunAt, reclaimAt - begunAt))
-    const entries = await watched(queue.read(connection, queue.keys, count, blockMs), blockMs)
+    const laneIsFull = LANES.some(lane => credit.room(lane) === 0)
+    const longest = laneIsFull || ownFrom.size > 0 ? LANE_AGAIN_MS : LONGEST_BLOCK_MS
+    const blockMs = Math.max(1, Math.min(longest, delays.nextAt() - begunAt, reclaimAt - begunAt))
+    const entries = await watched(queue.read(connection, all.keys, all.count, blockMs), blockMs)
     if (entries.length === 0 && now() - begunAt < blockMs - WOKEN_SLACK_MS) reclaimAt = 0
-    hot = queue.keys.filter(key => entries.filter(entry => entry.key === key).length === count)
-    return entries
-  }
-
-  // A stream that filled its share has more: it gets all the room there is, live before bulk.
-  async function readHot(): Promise<RawEntry[]> {
-    turn += 1
-    const live = hot.filter(key => !key.endsWith(':bulk'))
-    const keys = live.length > 0 && turn % BULK_TURN !== 0 ? live : hot
-    hot = []
-    return watched(queue.read(connection, keys, Math.max(1, Math.floor(room() / keys.length)), undefined), 0)
+    return choice.note(all, entries)
   }
 
   // A connection that has died without a word never answers: it is replaced.
@@ -161,23 +152,36 @@ export function startReader(options: ReaderOptions): Reader {
     return answer.finally(() => clearTimeout(watchdog))
   }
 
-  async function readOwnPending(): Promise<void> {
-    for (const key of queue.keys) {
-      for (let after: string | undefined = '0'; after !== undefined && !stopping.signal.aborted; ) {
-        await credit(1)
-        const from: string = after
-        after = (await pending(() => queue.readOwn(key, from, room()))).next
+  // A lane that has no room waits with its own, and keeps no other waiting.
+  async function readOwn(): Promise<void> {
+    for (const [key, after] of ownFrom) {
+      for (let from = after; ownFrom.has(key) && !stopping.signal.aborted; ) {
+        const room = credit.room(queue.laneOf(key))
+        if (room === 0) break
+        const { next } = await pending(() => queue.readOwn(key, from, room))
+        if (next === undefined) ownFrom.delete(key)
+        else ownFrom.set(key, next)
+        from = next ?? from
       }
     }
   }
 
   /** Whether anything was taken over. */
   async function reclaim(): Promise<boolean> {
-    const { entries, more } = await pending(() => queue.reclaim(leaseMs, room()))
+    const roomy = LANES.filter(lane => credit.room(lane) > 0)
+    if (roomy.length === 0) return false
+    const room = Math.min(...roomy.map(credit.room))
+    const { entries, more, holders } = await pending(() => queue.reclaim(leaseMs, room, roomy))
     reclaimedAt = now()
-    reclaimAt = more ? 0 : reclaimedAt + leaseMs
+    reclaimAt = reclaimedAt + (more ? LANE_AGAIN_MS : leaseMs)
+    const dead = holders.filter(({ consumer }) => options.isDead(consumer))
+    for (const holder of dead) {
+      const left = await queue.inheritFrom(holder)
+      if (left > 0) log.info({ entries: left }, 'took over what a process that is gone has left')
+      ownFrom.set(holder.key, '0')
+    }
     if (entries.length > 0) log.info({ entries: entries.length }, 'took over what another consumer left')
-    return entries.length > 0
+    return entries.length + dead.length > 0
   }
 
   async function pending<T extends Pending>(look: () => Promise<T>): Promise<T> {
@@ -192,27 +196,8 @@ export function startReader(options: ReaderOptions): Reader {
   }
 
   function emit(entry: RawEntry): void {
-    const name = nameOf(entry)
-    if (held.has(name)) return
-    held.set(name, entry)
-    out.next(entry)
+    if (credit.take(entry)) out.next(entry)
   }
-
-  function room(): number {
-    return Math.max(1, capacity - held.size)
-  }
-
-  async function credit(wanted: number): Promise<void> {
-    while (capacity - held.size < wanted && !stopping.signal.aborted) {
-      await new Promise<void>(resolve => {
-        freed = resolve
-      })
-    }
-  }
-}
-
-function nameOf({ key, entryId }: RawEntry): string {
-  return `${key} ${entryId}`
 }
 
 function isGroupGone(error: unknown): boolean {

@@ -1,12 +1,16 @@
 import type { Redis } from 'ioredis'
-import { type Envelope, LANES, type Lane, parseEnvelope } from '../shared/envelope.ts'
+import { type Envelope, LANES, type Lane } from '../shared/envelope.ts'
 import { MailError } from '../shared/error.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import type { Keys, Partition } from '../shared/redis/keys.ts'
+import { openEntry } from '../shared/slice.ts'
 import type { Stage } from '../shared/stage.ts'
 import { STREAMS, type Stream } from '../shared/streams.ts'
 
-/** An entry that a stream still holds; `writtenAt` is when Redis took it in, in ms since 1970. */
+/**
+ * An envelope that a stream still holds; `writtenAt` is when Redis took it in, in ms since 1970. The ids of a slice are told one by one, and
+ * share their entry.
+ */
 export interface Recorded<Body = unknown> {
   key: string
   entryId: string
@@ -63,8 +67,9 @@ export async function* recordedIn<Body>(
 ): AsyncGenerator<Recorded<Body>> {
   for (const { key, lane } of keysOf(keys, stream as Stream, mailbox)) {
     for await (const [entryId, fields] of entriesAt(redis, key, newestFirst, signal)) {
-      const found = readEntry(stream, { key, lane, entryId, fields })
-      if (found && (mailbox === undefined || found.envelope.mailbox === mailbox)) yield found
+      for (const found of readEntry(stream, { key, lane, entryId, fields })) {
+        if (mailbox === undefined || found.envelope.mailbox === mailbox) yield found
+      }
     }
   }
 }
@@ -88,19 +93,15 @@ export async function* entriesAt(
   }
 }
 
-/** Reads one raw entry of a stream; `undefined` where it is no envelope of ours. */
+/** The envelopes of one raw entry of a stream, as far as they can be read. */
 export function readEntry<Body>(
   stream: Stream<Body>,
   entry: { key: string; lane: Lane; entryId: string; fields: readonly string[] },
-): Recorded<Body> | undefined {
+): Recorded<Body>[] {
   const { fields, ...place } = entry
-  const text = fields[fields.indexOf('envelope') + 1]
-  try {
-    const envelope = parseEnvelope(text ?? '', stream.body)
-    return { ...place, stream: stream.name, writtenAt: timeOf(entry.entryId), envelope }
-  } catch {
-    return undefined
-  }
+  const text = fields[fields.indexOf('envelope') + 1] ?? ''
+  const { items } = openEntry(stream, text)
+  return items.map(envelope => ({ ...place, stream: stream.name, writtenAt: timeOf(entry.entryId), envelope }))
 }
 
 function timeOf(entryId: string): number {

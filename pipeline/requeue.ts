@@ -1,4 +1,5 @@
-import { type Envelope, encodeEnvelope } from '../shared/envelope.ts'
+import type { Envelope } from '../shared/envelope.ts'
+import { encodePart } from '../shared/redis/entry.ts'
 import { readRun } from '../shared/redis/runs.ts'
 import type { Stage, StageName } from '../shared/stage.ts'
 import type { MergedWindow, WatchEvent } from '../shared/streams.ts'
@@ -85,7 +86,8 @@ async function putBack({ redis, keys, now }: Office, stage: StageName, replays: 
     all.hset(keys.run(partition, run), { ...state, ...times })
     all.zadd(keys.runs(partition), now(), run)
   }
-  for (const { original, envelope } of replays) all.xadd(original.key, '*', 'envelope', encodeEnvelope(envelope))
+  for (const { original, envelope } of replays)
+    all.xadd(original.key, '*', 'envelope', encodePart(original, [envelope]))
   await all.exec()
 }
 

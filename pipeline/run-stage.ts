@@ -1,26 +1,29 @@
 import type { Redis } from 'ioredis'
-import { from, ignoreElements, lastValueFrom, mergeMap, type Observable } from 'rxjs'
-import { type Envelope, parseEnvelope, salvageEnvelope } from '../shared/envelope.ts'
-import { asMailError, MailError } from '../shared/error.ts'
+import { EMPTY, from, ignoreElements, lastValueFrom, mergeMap, type Observable, of } from 'rxjs'
+import type { Lane } from '../shared/envelope.ts'
+import { MailError } from '../shared/error.ts'
 import { laterLooks } from '../shared/later-look.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
-import { type CommitOptions, commitWork, type Entry, type RunEvent, type Work } from '../shared/redis/commit.ts'
-import { isRedisError } from '../shared/redis/connect.ts'
+import { type CommitOptions, commitWork, type RunEvent, type Work } from '../shared/redis/commit.ts'
+import { type Entry, openRaw } from '../shared/redis/entry.ts'
 import { type Queue, type RawEntry, SUSPECT } from '../shared/redis/queue.ts'
 import type { Outcome, Pace, Run, Stage } from '../shared/stage.ts'
 import type { OneAtATime } from './alone.ts'
 import { inBatches } from './batches.ts'
+import { createCredit, sizeOf } from './credit.ts'
+import { isolating, retriedAt } from './handle.ts'
 import type { Log } from './log.ts'
-import { createMeter, type Meter } from './meter.ts'
+import { createMeter } from './meter.ts'
 import { startReader } from './reader.ts'
-import { isPoisoned, type RecoverPolicy } from './recover.ts'
+import type { RecoverPolicy } from './recover.ts'
 import { stageTeller } from './tell-stage.ts'
+import { createTurns, type Ending, type Lot } from './turns.ts'
 import { sleep } from './wait.ts'
-import { workOf, workOfUnreadable } from './work-of.ts'
+import { postponed, singledOut, workOf, workOfSpoiled } from './work-of.ts'
 
 /** A stage at work in this process. */
 export interface RunningStage {
-  /** Reads no more, finishes what is under way within `drainMs`, leaves the rest to others. */
+  /** Reads no more and begins nothing, finishes what is under way within `drainMs`, leaves the rest to others. */
   stop(drainMs: number): Promise<void>
 }
 
@@ -42,39 +45,35 @@ export interface StageOptions {
 }
 
 const COMMIT_AGAIN_MS = 250
-const LONGEST_REDIS_WAIT_MS = 5000
 const HEARTBEATS_A_LEASE = 3
 const ABORT_GRACE_MS = 500
 const MOST_TRIALS = 3
 const LATE_AFTER_LEASES = 5
+// A mailbox that is to wait for no longer than this keeps its place here.
+const REST_MS = 2000
 
-/** Runs a stage: read on credit, batch by mailbox, handle, and commit each batch whole. Errors never leave a batch. */
+/** Runs a stage: read on credit, batch by mailbox when a slot is free, handle, and commit each batch whole. Errors never leave a batch. */
 export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningStage {
-  const { queue, pace, leaseMs, log } = options
-  const { now } = options.commit
-  const reader = startReader({
-    queue,
-    connection: options.blocking,
-    capacity: pace.size * pace.concurrency,
-    leaseMs,
-    isDead: options.isDead,
-    now,
-    log,
-  })
+  const { queue, pace, leaseMs, log, isDead } = options
+  const { now, keys } = options.commit
+  const credit = createCredit(pace)
+  const reader = startReader({ queue, connection: options.blocking, credit, leaseMs, isDead, now, log })
+  const turns = createTurns<In>(pace, now)
+  const stopping = new AbortController()
   const aborted = new AbortController()
   const tell = stageTeller(log, now)
-  const heartbeat = setInterval(() => void holdAll(), leaseMs / HEARTBEATS_A_LEASE)
+  const heartbeat = setInterval(() => void renewAll(), leaseMs / HEARTBEATS_A_LEASE)
   const finished = lastValueFrom(
     reader.entries.pipe(
-      mergeMap(decoded),
-      inBatches(pace, stage.reads),
-      mergeMap(batch => from(work(batch)), pace.concurrency),
+      mergeMap(opened),
+      inBatches({ turns, slots: pace.concurrency, work, ended: relieve, stopping: stopping.signal, now }),
     ),
     { defaultValue: undefined },
   )
 
   return {
     async stop(drainMs) {
+      stopping.abort()
       reader.stop()
       const drained = new AbortController()
       await Promise.race([finished, sleep(drainMs, drained.signal)])
@@ -91,105 +90,109 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     },
   }
 
-  function decoded(raw: RawEntry): Observable<Entry<In>> {
-    if (raw.deliveries >= SUSPECT) return from(options.alone(() => tryAlone(raw))).pipe(ignoreElements())
-    return from(readable(raw))
-  }
-
-  function readable(raw: RawEntry): Entry<In>[] {
-    const stream = stage.reads.find(({ name }) => name === raw.stream)
-    if (!stream) return []
-    try {
-      const envelope = parseEnvelope(raw.text ?? '', stream.body)
-      if (isHere(raw, envelope)) return [Object.assign(raw, { envelope })]
-      throw new MailError('unparsable', `${envelope.mailbox} has its streams in another partition than ${raw.key}`)
-    } catch (thrown) {
-      const error = asMailError(thrown)
-      const facts = { kind: error.kind, error: error.message, entry: raw.entryId, stream: raw.stream }
-      log.error(facts, 'cannot be read: see the dead letters')
-      const item = salvageEnvelope(raw.text ?? '', stream.salvaged ?? stream.body)
-      void commit(workOfUnreadable(stage, raw, error, item && isHere(raw, item) ? item : undefined))
-      return []
+  function opened(raw: RawEntry): Observable<Entry<In>> {
+    const entry = openRaw(raw, stage.reads, ({ mailbox }) => keys.partitionIn(raw.key) === keys.partitionOf(mailbox))
+    const [item] = entry.items
+    if (item) credit.assign(entry, item.mailbox, sizeOf(pace, entry))
+    relieve(entry)
+    if (entry.spoiled.length > 0) {
+      void commit(workOfSpoiled(stage, entry, { now, log }))
+      return EMPTY
     }
-  }
-
-  function isHere({ key }: RawEntry, { mailbox }: Envelope): boolean {
-    const { keys } = options.commit
-    return keys.partitionIn(key) === keys.partitionOf(mailbox)
+    const isSuspect = raw.deliveries >= SUSPECT || entry.items.some(({ suspect }) => suspect)
+    return isSuspect ? from(options.alone(() => tryAlone(entry))).pipe(ignoreElements()) : of(entry)
   }
 
   // Processes have died while they had it. With no other suspect beside it, it shows whether it was that.
-  async function tryAlone(raw: RawEntry): Promise<void> {
-    if (aborted.signal.aborted) return
-    const deliveries = await untilAnswered(() => queue.tryAlone(raw))
-    if (!deliveries) return reader.done([raw])
-    const entries = readable(raw)
-    const trial = deliveries - SUSPECT
+  async function tryAlone(entry: Entry<In>): Promise<void> {
+    if (stopping.signal.aborted) return
+    const isFirstSuspected = entry.items.length > 1
+    if (isFirstSuspected) {
+      log.warn({ entry: entry.entryId, stream: entry.stream }, 'processes died while they had this: it is taken apart')
+      return commit(singledOut(stage, entry, now()))
+    }
+    const deliveries = await untilAnswered(() => queue.tryAlone(entry))
+    if (!deliveries) return reader.done([entry])
+    const trial = deliveries - (entry.items.some(({ suspect }) => suspect) ? 1 : SUSPECT)
     if (trial > MOST_TRIALS) {
       const error = new MailError('crashed', `${MOST_TRIALS} processes died while they worked on this alone`)
-      return allFailed(entries, error)
+      return commit(workOf(stage, [entry], { failed: entry.items.map(item => ({ item, error })) }, recording()))
     }
-    const facts = { entry: raw.entryId, stream: raw.stream, trial, of: MOST_TRIALS }
+    const facts = { entry: entry.entryId, stream: entry.stream, trial, of: MOST_TRIALS }
     log.warn(facts, 'processes died while they had this: trying it alone')
-    return work(entries)
+    await handleAndCommit([entry], () => undefined)
   }
 
-  async function work(entries: Entry<In>[], meter = createMeter(), waitMs = COMMIT_AGAIN_MS): Promise<void> {
-    try {
-      const [first] = entries
-      if (!first) return
-      const { mailbox } = first.envelope
-      const run = options.runFor(mailbox, { signal: aborted.signal, meter: meter.count })
-      const outcome = await handled(mailbox, entries, run)
-      await commit(workOf(stage, entries, outcome, recording(meter)))
-    } catch (error) {
-      await failed(entries, error, { meter, waitMs })
-    }
+  async function work({ entries }: Lot<In>): Promise<Ending> {
+    // Noted before anything else is asked of Redis or the provider, and awaited beside it.
+    const noted = noteBegin(entries)
+    const ending = await handleAndCommit(entries, restFor)
+    await noted
+    return ending
   }
 
-  async function handled(mailbox: MailboxId, entries: Entry<In>[], run: Run): Promise<Outcome<In>> {
+  // Whoever takes over from a process that died knows by this what it died over, and what it had only read ahead.
+  async function noteBegin(entries: readonly Entry<In>[]): Promise<void> {
+    const fresh = entries.filter(entry => !entry.hasBegun)
+    for (const entry of fresh) entry.hasBegun = true
+    const keysOfFresh = [...new Set(fresh.map(entry => entry.key))]
+    await Promise.all(
+      keysOfFresh.map(key => {
+        const ids = fresh.filter(entry => entry.key === key).map(({ entryId }) => entryId)
+        return untilAnswered(() => queue.begin(key, ids), ids.length)
+      }),
+    )
+  }
+
+  /** `rest` says until when the batch waits here instead of being delayed, where it does. */
+  async function handleAndCommit(
+    entries: readonly Entry<In>[],
+    rest: (outcome: Outcome<In>) => number | undefined,
+  ): Promise<Ending> {
+    const meter = createMeter()
+    const items = entries.flatMap(entry => entry.items)
+    const handling = { signal: aborted.signal, onRedisError: tell.ofRedis }
+    const outcome = await isolating(items, some => handled(some, meter.count), handling)
+    if (!outcome) return 'done'
+    const restUntil = meter.isZero() ? rest(outcome) : undefined
+    if (restUntil !== undefined) return { restUntil }
+    await commit(workOf(stage, entries, outcome, { ...recording(), meter }))
+    return outcome.failed?.length === items.length ? 'failing' : 'done'
+  }
+
+  async function handled(items: Entry<In>['items'], meter: Run['call']['meter']): Promise<Outcome<In>> {
+    const mailbox = items[0]?.mailbox ?? 'gmail:'
     const lateMs = leaseMs * LATE_AFTER_LEASES
-    const late = setTimeout(() => tell.ofLateness(mailbox, entries.length, lateMs), lateMs)
+    const late = setTimeout(() => tell.ofLateness(mailbox, items.length, lateMs), lateMs)
     try {
-      return await stage.handle({ mailbox, items: entries.map(({ envelope }) => envelope) }, run)
+      return await stage.handle({ mailbox, items }, options.runFor(mailbox, { signal: aborted.signal, meter }))
     } finally {
       clearTimeout(late)
     }
   }
 
-  async function failed(
-    entries: Entry<In>[],
-    thrown: unknown,
-    { meter, waitMs }: { meter: Meter; waitMs: number },
-  ): Promise<void> {
-    if (aborted.signal.aborted) return
-    // Redis is at fault, not the batch: it keeps, and the provider is not asked in vain too often.
-    if (isRedisError(thrown)) {
-      tell.ofRedis(thrown, entries.length)
-      await sleep(waitMs, aborted.signal)
-      return work(entries, meter, Math.min(waitMs * 2, LONGEST_REDIS_WAIT_MS))
-    }
-    const error = asMailError(thrown)
-    // What is no MailError is a fault of ours, met with something in the batch.
-    if (entries.length > 1 && (isPoisoned(error) || !(thrown instanceof MailError))) {
-      const half = Math.ceil(entries.length / 2)
-      await work(entries.slice(0, half), meter)
-      return work(entries.slice(half))
-    }
-    await allFailed(entries, error, meter)
+  // Nothing was sent, for the mailbox's turn has not come: where it comes soon, the batch waits for it here.
+  function restFor(outcome: Outcome<In>): number | undefined {
+    const again = retriedAt(outcome, now())
+    return again !== undefined && again - now() <= REST_MS ? again : undefined
   }
 
-  async function allFailed(entries: Entry<In>[], error: MailError, meter?: Meter): Promise<void> {
-    const failed = entries.map(({ envelope }) => ({ item: envelope, error }))
-    await commit(workOf(stage, entries, { failed }, recording(meter)))
+  // Mailboxes that rest must not keep others from being read. What makes room for those stays away for a while, or it would come and go.
+  function relieve({ lane }: { lane: Lane }): void {
+    if (credit.room(lane) > 0) return
+    for (const { entries, restUntil } of turns.takeResting(lane)) {
+      const dueAt = Math.max(restUntil, now() + REST_MS * (1 + options.policy.random()))
+      void commit(postponed(stage, entries, Math.ceil(dueAt)))
+    }
   }
 
-  function recording(meter = createMeter()) {
-    return { policy: options.policy, meter, now, log }
+  function recording() {
+    return { policy: options.policy, meter: createMeter(), now, log }
   }
 
   // Gated on XACK, a commit may be repeated until it is known to have happened.
   async function commit(done: Work): Promise<void> {
+    if (done.inputs.length === 0) return
     let times = 0
     const committed = await untilAnswered(() => {
       times += 1
@@ -216,10 +219,10 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     return undefined
   }
 
-  async function holdAll(): Promise<void> {
-    const inFlight = reader.inFlight()
-    for (const key of new Set(inFlight.map(entry => entry.key))) {
-      const ids = inFlight.filter(entry => entry.key === key).map(({ entryId }) => entryId)
+  async function renewAll(): Promise<void> {
+    const out = credit.out()
+    for (const key of new Set(out.map(entry => entry.key))) {
+      const ids = out.filter(entry => entry.key === key).map(({ entryId }) => entryId)
       await queue.hold(key, ids).catch(() => undefined)
     }
   }

@@ -13,5 +13,6 @@ export const STAGES: readonly Stage[] = [listIds, cacheFilter, batchFetch, merge
 /** A stage's pace, with what is configured about it. */
 export function paceOf(stage: Stage, config: Pick<Config, 'GMAIL_BATCH_SIZE' | 'GMAIL_MAX_CONCURRENT_BATCHES'>): Pace {
   if (stage.name !== 'batch-fetch') return stage.pace
-  return { ...stage.pace, size: config.GMAIL_BATCH_SIZE, concurrency: config.GMAIL_MAX_CONCURRENT_BATCHES }
+  const { GMAIL_BATCH_SIZE: ids, GMAIL_MAX_CONCURRENT_BATCHES: concurrency } = config
+  return { ...stage.pace, size: ids, ids, concurrency }
 }

@@ -41,9 +41,10 @@ export async function tail(context: CommandContext, name: string, options: { fro
           const lane = places.find(place => place.key === key)?.lane ?? LANES[0]
           for (const [entryId, fields] of entries) {
             last.set(key, entryId)
-            const entry = readEntry(stream, { key, lane, entryId, fields })
-            if (entry) found.push(entry)
-            else print(json ? JSON.stringify({ stream: name, entryId, unreadable: true }) : `${entryId}  unreadable`)
+            const read = readEntry(stream, { key, lane, entryId, fields })
+            found.push(...read)
+            if (read.length === 0)
+              print(json ? JSON.stringify({ stream: name, entryId, unreadable: true }) : `${entryId}  unreadable`)
           }
         }
         for (const entry of found.sort(byEntry)) print(json ? JSON.stringify(entryJson(entry)) : line(entry))

@@ -10,7 +10,7 @@ export interface StageTeller {
   /** A batch that was committed was no longer ours, in part or whole. */
   ofTakeover(acked: readonly boolean[]): void
   /** A handler is at work for long; its lease is renewed all the while, so nobody else would say so. */
-  ofLateness(mailbox: MailboxId, entries: number, ms: number): void
+  ofLateness(mailbox: MailboxId, items: number, ms: number): void
 }
 
 /** Says it in plain words; never mail, never secrets. */
@@ -27,9 +27,9 @@ export function stageTeller(log: Log, now: () => number): StageTeller {
       if (entries === 0) return
       log.warn({ entries, of: acked.length }, 'another consumer had taken over: its result counts, ours is dropped')
     },
-    ofLateness(mailbox, entries, ms) {
+    ofLateness(mailbox, items, ms) {
       const seconds = Math.round(ms / 1000)
-      log.warn({ mailbox, entries, seconds }, 'still at work on a batch: should it never end, restart this process')
+      log.warn({ mailbox, items, seconds }, 'still at work on a batch: should it never end, restart this process')
     },
   }
 }

@@ -1,6 +1,7 @@
-import { type Envelope, parseEnvelope } from '../shared/envelope.ts'
+import type { Envelope } from '../shared/envelope.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
+import { openEntry } from '../shared/slice.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
 import { STREAMS } from '../shared/streams.ts'
 import type { Quest } from './journey.ts'
@@ -22,21 +23,21 @@ export async function findElsewhere(office: Office, quest: Quest, ids: ReadonlyS
   const { mailbox, message, run, signal } = quest
   const partitions = mailbox ? [keys.partitionOf(mailbox)] : keys.partitions
   const found: Whereabout[] = []
-  const concerns = (envelope: Envelope | undefined): envelope is Envelope => {
-    if (!envelope || (mailbox && envelope.mailbox !== mailbox) || (run && envelope.run !== run)) return false
+  const concerns = (envelope: Envelope): boolean => {
+    if ((mailbox && envelope.mailbox !== mailbox) || (run && envelope.run !== run)) return false
     return mentions(envelope.body, message) || ids.has(envelope.id)
   }
   for (const partition of partitions) {
     for (const stage of STAGE_NAMES) {
       for await (const { text, dueAt } of delayed(office, keys.delay(partition, stage), signal)) {
-        const envelope = memberOf(office, text)
-        if (!concerns(envelope)) continue
-        found.push({ ...headOf(envelope), state: 'delayed', stage, dueAt, attempt: envelope.attempt })
+        for (const envelope of membersOf(office, text).filter(concerns)) {
+          found.push({ ...headOf(envelope), state: 'delayed', stage, dueAt, attempt: envelope.attempt })
+        }
       }
       for await (const [entryId, fields] of entriesAt(redis, keys.dead(partition, stage), true, signal)) {
         const value = (name: string) => fields[fields.indexOf(name) + 1] ?? ''
-        const envelope = envelopeIn(value('envelope'), value('stream'))
-        if (!concerns(envelope)) continue
+        const [envelope] = envelopesIn(value('envelope'), value('stream')).filter(concerns)
+        if (!envelope) continue
         const name = `${stage}/${partition}/${entryId}`
         const [kind, reason, at] = [value('kind'), value('message'), Number(value('at'))]
         found.push({ ...headOf(envelope), state: 'dead', stage, name, kind, reason, at })
@@ -46,8 +47,8 @@ export async function findElsewhere(office: Office, quest: Quest, ids: ReadonlyS
   const mailboxes = mailbox ? [mailbox] : (await listMailboxes(redis, keys)).map(record => record.mailbox)
   for (const one of mailboxes) {
     for await (const text of parked(office, keys.parked(one), signal)) {
-      const envelope = memberOf(office, text)
-      if (concerns(envelope)) found.push({ ...headOf(envelope), state: 'parked' })
+      for (const envelope of membersOf(office, text).filter(concerns))
+        found.push({ ...headOf(envelope), state: 'parked' })
     }
   }
   return found
@@ -75,19 +76,15 @@ async function* parked({ redis }: Office, key: string, signal: AbortSignal) {
   }
 }
 
-// A stream's key, a line feed, and the envelope.
-function memberOf({ keys }: Office, member: string): Envelope | undefined {
+// A stream's key, a line feed, and the entry.
+function membersOf({ keys }: Office, member: string): Envelope[] {
   const cut = member.indexOf('\n')
   const key = member.slice(0, cut)
   const stream = STREAMS.find(one => keysOf(keys, one).some(place => place.key === key))
-  return envelopeIn(member.slice(cut + 1), stream?.name ?? '')
+  return envelopesIn(member.slice(cut + 1), stream?.name ?? '')
 }
 
-function envelopeIn(text: string, name: string): Envelope | undefined {
+function envelopesIn(text: string, name: string): Envelope[] {
   const stream = STREAMS.find(one => one.name === name)
-  try {
-    return stream && parseEnvelope(text, stream.body)
-  } catch {
-    return undefined
-  }
+  return stream ? openEntry(stream, text).items : []
 }

@@ -78,6 +78,7 @@ export function startStages(
         keys,
         longRunMs: config.MAX_SYNC_DURATION * 1000,
         messageSeconds: config.CACHE_MESSAGE_TTL,
+        sliceSize: config.GMAIL_BATCH_SIZE,
         now,
         newRunId: office.newRunId,
       },

@@ -147,7 +147,7 @@ const settings = z.object({
     .max(0.5, 'a number from 0 to 0.5')
     .default(0),
   CACHE_SYNC_TOKEN_TTL: whole(60, 31_536_000, 86_400),
-  BACKLOG_LIMIT: whole(10, 10_000_000, 10_000),
+  BACKLOG_LIMIT: whole(10, 10_000_000, 2000),
   STREAM_RETENTION: whole(60, 31_536_000, 259_200),
   KEEPER_INTERVAL: whole(1, 86_400, 60),
   MAX_SYNC_DURATION: whole(1, 86_400, 300),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { MailError } from './error.ts'
 import type { MailboxId } from './mailbox.ts'
 
-/** `live` work (pushes, incremental syncs) is read before `bulk` work (first syncs, resyncs) in every stage. */
+/** In every stage `live` work (incremental syncs) begins before `bulk` work (first syncs, resyncs), which has at least every fourth batch. */
 export const LANES = ['live', 'bulk'] as const
 export type Lane = (typeof LANES)[number]
 
@@ -23,15 +23,19 @@ export interface Envelope<Body = unknown> {
   lane: Lane
   trace: string
   replayOf?: string
+  /** Processes died over the entry it came in: whoever takes it tries it alone. */
+  suspect?: true
   body: Body
 }
 
-const VERSION = 1
-// Ours have a few hundred bytes, and the largest, a window of 500 ids, some ten thousands.
+/** The formats an entry may have: version 1 holds one body, version 2 a slice of them (`slice.ts`). */
+export type Version = 1 | 2
+const NEWEST: Version = 2
+// Ours have a few hundred bytes, a slice of ids a few thousand, and the largest, a window of 500 ids, some ten thousands.
 const LARGEST_ENTRY_BYTES = 1 << 20
 
 const envelopeSchema = z.object({
-  v: z.literal(VERSION),
+  v: z.number().int().min(1).max(NEWEST),
   id: z.string(),
   run: z.string(),
   mailbox: z.custom<MailboxId>(value => typeof value === 'string' && value.includes(':')),
@@ -40,12 +44,13 @@ const envelopeSchema = z.object({
   lane: z.enum(LANES),
   trace: z.string(),
   replayOf: z.string().optional(),
+  suspect: z.literal(true).optional(),
   body: z.unknown(),
 })
 
 /** An envelope as the one text that is written to Redis, with the format's version in front. */
-export function encodeEnvelope(envelope: Envelope): string {
-  return JSON.stringify({ v: VERSION, ...envelope })
+export function encodeEnvelope(envelope: Envelope, version: Version = 1): string {
+  return JSON.stringify({ v: version, ...envelope })
 }
 
 /**
@@ -53,6 +58,12 @@ export function encodeEnvelope(envelope: Envelope): string {
  * mebibyte is refused unread, and so is what a later version wrote: it keeps among the dead letters until this process is upgraded.
  */
 export function parseEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelope<Body> {
+  const head = parseHead(text)
+  return { ...head, body: fitBody(head.body, body) }
+}
+
+/** Reads an envelope whose body is not looked into yet; throws as `parseEnvelope` does. */
+export function parseHead(text: string): Envelope {
   checkSize(text)
   let json: unknown
   try {
@@ -61,17 +72,22 @@ export function parseEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelo
     throw new MailError('unparsable', 'the entry is not JSON: it was not written by mailsluice')
   }
   const { v } = (json ?? {}) as { v?: unknown }
-  if (typeof v === 'number' && v > VERSION) {
-    const newer = `an envelope of version ${v}, and this process reads version ${VERSION}`
+  if (typeof v === 'number' && v > NEWEST) {
+    const newer = `an envelope of version ${v}, and this process reads version ${NEWEST}`
     throw new MailError('unparsable', `${newer}: upgrade it, then redrive the entry`)
   }
   const head = envelopeSchema.safeParse(json)
-  if (!head.success) throw new MailError('unparsable', `not an envelope of version ${VERSION}: ${fieldsOf(head.error)}`)
-  const content = body.safeParse(head.data.body)
-  if (!content.success)
-    throw new MailError('unparsable', `the envelope's body does not fit its stream: ${fieldsOf(content.error)}`)
-  const { v: _, replayOf, ...rest } = head.data
-  return { ...rest, ...(replayOf === undefined ? {} : { replayOf }), body: content.data }
+  if (!head.success)
+    throw new MailError('unparsable', `not an envelope of version 1 to ${NEWEST}: ${fieldsOf(head.error)}`)
+  const { v: _, replayOf, suspect, ...rest } = head.data
+  return { ...rest, ...(replayOf === undefined ? {} : { replayOf }), ...(suspect ? { suspect } : {}) }
+}
+
+/** A body as its stream has it; throws `unparsable`, naming the field that is wrong and never its content. */
+export function fitBody<Body>(body: unknown, schema: z.ZodType<Body>): Body {
+  const { success, data, error } = schema.safeParse(body)
+  if (success) return data
+  throw new MailError('unparsable', `the envelope's body does not fit its stream: ${fieldsOf(error)}`)
 }
 
 /**
@@ -84,10 +100,15 @@ export function salvageEnvelope<Body>(text: string, body: z.ZodType<Body>): Enve
     // A text or a list would be taken apart into as many fields as it has letters or members.
     if (typeof json !== 'object' || Array.isArray(json)) return undefined
     const { v: _, ...head } = json
-    return parseEnvelope(JSON.stringify({ ...head, v: VERSION }), body)
+    return parseEnvelope(JSON.stringify({ ...head, v: NEWEST }), body)
   } catch {
     return undefined
   }
+}
+
+/** Whether an entry's text is small enough to be looked into at all. */
+export function isReadable(text: string): boolean {
+  return Buffer.byteLength(text) <= LARGEST_ENTRY_BYTES
 }
 
 function checkSize(text: string): void {

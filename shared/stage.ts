@@ -22,14 +22,20 @@ export interface Stage<In = unknown> {
   bury(item: Envelope<In>, error: MailError): Outcome<In>
 }
 
-/** At most `size` items a batch, waiting at most `waitMs` for them to come together, `concurrency` batches at once. */
+/**
+ * How a stage batches. A batch holds at most `size` entries, or entries with `ids` ids where a call is made for those; `concurrency` batches
+ * are in work at once. Where a slot is free and more of the same windows is known to come, a thin batch waits for it, `waitMs` at most.
+ */
 export interface Pace {
   size: number
+  ids?: number
+  /** Each batch makes a call, which takes long: no more is read ahead than the stage can begin soon. */
+  calls?: true
   waitMs: number
   concurrency: number
 }
 
-/** Items of one mailbox, in the order they were read; never empty. */
+/** Items of one mailbox and lane, in the order they were read; never empty. */
 export interface Batch<In> {
   mailbox: MailboxId
   items: readonly Envelope<In>[]

@@ -11,12 +11,11 @@ export interface Stream<Body = unknown> {
   body: z.ZodType<Body>
   /** What of a body has to be there for it to be given up in order, so that its window completes without it. */
   salvaged?: z.ZodType<Body>
-  /** The group a body came in and how many there are of it, where that is known: a batch need not wait once all are there. */
-  siblings?(body: Body): { group: string; size: number }
+  /** Its bodies are ids of windows, and several of one window travel in one entry: a slice (`slice.ts`). */
+  sliced?: true
 }
 
 const place = { window: z.string(), index: z.number().int(), of: z.number().int() }
-const inWindow = (body: { window: string; of: number }) => ({ group: body.window, size: body.of })
 
 // The streams, in the order mail flows through them.
 
@@ -65,12 +64,12 @@ const listedId = z.object({
 export type ListedId = z.infer<typeof listedId>
 const salvagedId = listedId.extend({ thread: z.string().catch('') })
 
-/** Listed ids, each with its place in its window. */
+/** Listed ids, each with its place in its window. They travel in slices, as do all ids and fates (`slice.ts`). */
 export const messageIds: Stream<ListedId> = {
   name: 'message-ids',
   body: listedId,
   salvaged: salvagedId,
-  siblings: inWindow,
+  sliced: true,
 }
 
 const settledId = z.object({ id: z.string(), ...place, fate: z.enum(FATES), reason: z.string().optional() })
@@ -86,7 +85,7 @@ export const cachedMessages: Stream<SettledId> = {
   name: 'cached-messages',
   body: settledId,
   salvaged: salvagedFate,
-  siblings: inWindow,
+  sliced: true,
 }
 
 /** Ids whose message the cache does not hold. */
@@ -94,7 +93,7 @@ export const missingIds: Stream<ListedId> = {
   name: 'missing-ids',
   body: listedId,
   salvaged: salvagedId,
-  siblings: inWindow,
+  sliced: true,
 }
 
 /** Fates after a fetch. */
@@ -102,7 +101,7 @@ export const fetchedMessages: Stream<SettledId> = {
   name: 'fetched-messages',
   body: settledId,
   salvaged: salvagedFate,
-  siblings: inWindow,
+  sliced: true,
 }
 
 const mergedWindow = z.object({
@@ -127,11 +126,7 @@ const threadChange = z.object({
 export type ThreadChange = z.infer<typeof threadChange>
 
 /** A thread that grew or changed: every message id known of it, oldest first, all in the cache a moment ago; `part` counts its release. */
-export const threads: Stream<ThreadChange> = {
-  name: 'threads',
-  body: threadChange,
-  siblings: ({ part }) => ({ group: part.group, size: part.of }),
-}
+export const threads: Stream<ThreadChange> = { name: 'threads', body: threadChange }
 
 /** Self-contained analysis tasks, for the user's workers. */
 export const analysisTasks: Stream<Task> = { name: 'analysis-tasks', body: taskSchema }

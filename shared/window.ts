@@ -4,7 +4,7 @@ import type { Listing } from './paging.ts'
 import { follow, type Outcome } from './stage.ts'
 import { messageIds, type WatchEvent } from './streams.ts'
 
-/** Opens a window of listed ids, those of one thread beside each other: they come into one batch and can be fetched as one. */
+/** Opens a window of listed ids, those of one thread beside each other: they come into one slice and can be fetched as one. */
 export function openWindow(
   { item, lane, now }: Listing,
   window: number,

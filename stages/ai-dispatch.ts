@@ -12,7 +12,7 @@ export const aiDispatch: Stage<ThreadChange> = {
   name: 'ai-dispatch',
   reads: [threads],
   writes: [analysisTasks, missingIds],
-  pace: { size: 20, waitMs: 50, concurrency: 3 },
+  pace: { size: 20, waitMs: 0, concurrency: 3 },
 
   async handle(batch, run) {
     const done = await run.ledger.dispatched(batch.items.map(item => item.body.thread))

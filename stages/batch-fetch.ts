@@ -14,7 +14,7 @@ export const batchFetch: Stage<ListedId> = {
   name: 'batch-fetch',
   reads: [missingIds],
   writes: [fetchedMessages],
-  pace: { size: 20, waitMs: 50, concurrency: 3 },
+  pace: { size: 20, ids: 20, calls: true, waitMs: 50, concurrency: 3 },
 
   async handle(batch, run) {
     // Since it was found missing it may have come along with another batch's thread.

@@ -6,7 +6,7 @@ export const cacheFilter: Stage<ListedId> = {
   name: 'cache-filter',
   reads: [messageIds],
   writes: [cachedMessages, missingIds],
-  pace: { size: 20, waitMs: 50, concurrency: 3 },
+  pace: { size: 20, waitMs: 0, concurrency: 3 },
 
   async handle(batch, run) {
     const held = await run.cache.touch(batch.items.map(item => item.body.id))

@@ -26,7 +26,7 @@ export const listIds: Stage<WatchEvent> = {
   name: 'list-ids',
   reads: [watchEvents],
   writes: [messageIds, missingIds, watchEvents],
-  pace: { size: 20, waitMs: 0, concurrency: 3 },
+  pace: { size: 20, calls: true, waitMs: 0, concurrency: 3 },
 
   async handle(batch, run) {
     const pages = batch.items.flatMap(item => (item.body.page ? [goOn(item, item.body.page, run)] : []))

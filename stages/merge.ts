@@ -6,7 +6,7 @@ export const merge: Stage<SettledId> = {
   name: 'merge',
   reads: [cachedMessages, fetchedMessages],
   writes: [merged, watchEvents],
-  pace: { size: 20, waitMs: 50, concurrency: 3 },
+  pace: { size: 20, waitMs: 0, concurrency: 3 },
 
   async handle(batch) {
     return {

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import { createKeys } from '../shared/redis/keys.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
-import { type GmailSimulator, startGmail } from '../sim/gmail.ts'
-import { testMail, testMailbox } from './support/mail.ts'
+import { startGmail } from '../sim/gmail.ts'
+import { testMailbox } from './support/mail.ts'
 import { lastJson, type Process, run, start } from './support/processes.ts'
 import { startRedis, type TestRedis } from './support/redis.ts'
 import { until } from './support/until.ts'
@@ -57,33 +57,9 @@ for (const victim of STAGE_NAMES) {
   )
 }
 
-t.test('list-ids killed before a look is due: the next process makes it', async t => {
-  const { environment, redis, sim } = await setUp(t)
-  t.equal((await run(['up', '--once'], environment)).code, 0)
-  const first = start(['stage', 'list-ids'], environment)
-  t.teardown(() => first.kill('SIGKILL'))
-  const keys = createKeys('mailsluice', 8)
-  const delays = keys.delay(keys.partitionOf(ANA), 'list-ids')
-  t.equal((await run(['push', ANA, '--history-id', '1'], environment)).code, 0)
-  await until(() => redis.client.zcard(delays), 'a look is pending')
-  first.kill('SIGKILL')
-  await first.exited
-  t.equal(await redis.client.zcard(delays), 1, 'and was not made')
-  sim.deliver('ana@example.com', testMail(MESSAGES, THREADS))
-  const next = start(['stage', 'list-ids'], environment)
-  t.teardown(() => next.kill('SIGKILL'))
-  const listed = async () => {
-    const run = await redis.client.hget(keys.mailbox(ANA), 'activeRun')
-    const [cause, count] = run ? await redis.client.hmget(keys.run(keys.partitionOf(ANA), run), 'cause', 'listed') : []
-    return cause === 'look' && count === '1'
-  }
-  t.ok(await until(listed, 'the look has begun a run, and listed the new mail'))
-})
-
 interface SetUp {
   environment: Record<string, string>
   redis: TestRedis
-  sim: GmailSimulator
 }
 
 async function setUp(t: Test): Promise<SetUp> {
@@ -100,7 +76,7 @@ async function setUp(t: Test): Promise<SetUp> {
     LEASE_MS: '1500',
     LOG_LEVEL: 'info',
   }
-  return { environment, redis, sim }
+  return { environment, redis }
 }
 
 function startAll(t: Test, environment: Record<string, string>): Map<StageName, Process> {

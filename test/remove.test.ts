@@ -54,12 +54,15 @@ t.test('what still waits of a removed mailbox is dropped and counted, though the
   await connect(environment)
   const listing = start(['stage', 'list-ids'], environment)
   t.teardown(() => listing.kill('SIGKILL'))
-  await until(async () => (await waitingIn(redis, 'message-ids')) === 30, 'ids wait for a stage that does not run')
+  await until(
+    async () => (await waitingIn(redis, 'message-ids')) === 2,
+    'thirty ids wait in two slices for a stage that does not run',
+  )
   const removed = await run(['remove', ANA, '--yes', '--json'], environment)
-  t.match(lastJson(removed), { waiting: 30 })
-  t.match((await run(['remove', ANA, '--yes'], environment)).stdout, /was not connected.*\n30 entries still wait/)
+  t.match(lastJson(removed), { waiting: 2 })
+  t.match((await run(['remove', ANA, '--yes'], environment)).stdout, /was not connected.*\n2 entries still wait/)
   t.equal((await connect(environment)).code, 0)
-  await until(async () => (await waitingIn(redis, 'message-ids')) === 60, 'it is listed anew')
+  await until(async () => (await waitingIn(redis, 'message-ids')) === 4, 'it is listed anew')
   listing.kill('SIGTERM')
   await listing.exited
 
@@ -68,7 +71,7 @@ t.test('what still waits of a removed mailbox is dropped and counted, though the
   const dropped = [...finished.stderr.matchAll(/"entries":(\d+),"msg":"dropped what was left/g)]
   t.equal(
     dropped.reduce((sum, [, count]) => sum + Number(count), 0),
-    30,
+    2,
   )
   t.equal((await tasksOf(redis, ANA)).length, 6)
 })

@@ -4,6 +4,7 @@ import { readNotification } from '../../shared/gmail/notification.ts'
 import { openRedis } from '../../shared/redis/connect.ts'
 import { createIntakeQueue, finishIntake, type IntakeEntry, readIntakeEntry } from '../../shared/redis/intake.ts'
 import type { RawEntry } from '../../shared/redis/queue.ts'
+import { createCredit } from '../credit.ts'
 import { consumerName, deadOnThisHost } from '../identity.ts'
 import type { Log } from '../log.ts'
 import { startReader } from '../reader.ts'
@@ -12,8 +13,7 @@ import { sleep, within } from '../wait.ts'
 import type { Office } from '../wire.ts'
 import type { Reception } from './reception.ts'
 
-const CAPACITY = 100
-const CONCURRENCY = 20
+const PACE = { size: 1, concurrency: 20 }
 const LONGEST_ID = 200
 const AGAIN_MS = 250
 const GRACE_MS = 500
@@ -29,14 +29,14 @@ export function startIntake(office: Office, reception: Reception, log: Log): Run
   const reader = startReader({
     queue,
     connection: openRedis(office.url),
-    capacity: CAPACITY,
+    credit: createCredit(PACE),
     leaseMs: config.LEASE_MS,
     isDead: deadOnThisHost(consumer),
     now,
     log,
   })
   const aborted = new AbortController()
-  const finished = lastValueFrom(reader.entries.pipe(mergeMap(entry => from(move(entry)), CONCURRENCY)), {
+  const finished = lastValueFrom(reader.entries.pipe(mergeMap(entry => from(move(entry)), PACE.concurrency)), {
     defaultValue: undefined,
   })
 

@@ -11,11 +11,8 @@ export interface FetchOptions extends SendOptions {
   flights: Flights
 }
 
-/** How many parts a batch may have (developers.google.com/gmail/api/guides/batch). */
-const MOST_A_BATCH = 100
-
 /**
- * Fetches messages, each id once: one request alone, several as one batch; a thread of which several are wanted whole, and what else it
+ * Fetches messages, each id once: one request alone, several as one batch, more than fit in one as several; a thread of which several are wanted whole, and what else it
  * holds is answered too. What an answer leaves in doubt is failed, to be asked for again, and never another id's outcome; what a thread
  * does not give is asked for by itself. Throws what holds for all of them: throttling, an outage, a dead grant.
  */
@@ -24,13 +21,6 @@ export async function fetchMessages(
   wanted: readonly Wanted[],
   call: Call,
 ): Promise<ReadonlyMap<MessageId, Fetched>> {
-  const count = new Set(wanted.map(({ id }) => id)).size
-  if (count > MOST_A_BATCH) {
-    throw new MailError(
-      'misconfigured',
-      `${count} messages in one batch: Gmail takes ${MOST_A_BATCH}; lower GMAIL_BATCH_SIZE`,
-    )
-  }
   const planned = planRequests(wanted)
   const joined = planned.flatMap(request => {
     const landing = 'thread' in request ? options.flights.join(request.thread, call.signal) : undefined

@@ -24,6 +24,8 @@ export interface GmailOptions {
   /** The partial answer to ask for; `id` and `threadId` are asked for in any case. */
   fields: string
   initialSync: InitialSync
+  /** How many requests go in one batch at most; 100, all that Google takes, where it is absent. */
+  batchSize?: number
   quota: QuotaTable
   /** How many ids a page of a first sync (bulk), or history records a page of changes (live) holds; 500 at most. */
   pageSize: { live: number; bulk: number }
@@ -45,6 +47,9 @@ const profile = z.object({ emailAddress: z.string().min(1), historyId: z.coerce.
 
 const WITHOUT_JUNK: LabelFilter = { labels: [], skip: ['SPAM', 'TRASH', 'DRAFT'] }
 
+// developers.google.com/gmail/api/guides/batch
+const MOST_A_BATCH = 100
+
 // Mail is not always received in the order of its dates.
 const OVERLAP_MS = 24 * 3_600_000
 
@@ -52,8 +57,9 @@ const OVERLAP_MS = 24 * 3_600_000
 const SILENT_AFTER_PUSH_MS = 1000
 
 /**
- * A mailbox at Gmail. Each method is one HTTP request, metered in quota units when it is sent and never retried; only what a batch
- * answer leaves in doubt is asked for again message by message, and labels that are told by name are looked up once an hour. A cursor says `pinned:H` before the first listing and `history:H` after it.
+ * A mailbox at Gmail. Each method is one HTTP request, metered in quota units when it is sent and never retried, with three exceptions: a
+ * fetch larger than a batch, or than the quota lets through at once, is several batches; what a batch answer leaves in doubt is asked for
+ * again message by message; and labels that are told by name are looked up once an hour. A cursor says `pinned:H` before the first listing and `history:H` after it.
  */
 export function gmailMailbox(options: GmailOptions): Mailbox {
   const { address, account, rootUrl = ROOT_URL, tokenUrl = TOKEN_URL, fields, pageSize, now = Date.now } = options
@@ -64,7 +70,8 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
   const { initialSync, query = '' } = options
   const labelsOf = labelFinder({ name, client, costs, filter, now })
   const listing = { name, client, costs, pageSize, labelsOf, initialSync, query, now }
-  const fetching = { name, client, costs, fields, now, flights: createFlights() }
+  const batchSize = Math.min(options.batchSize ?? MOST_A_BATCH, MOST_A_BATCH)
+  const fetching = { name, client, costs, fields, batchSize, now, flights: createFlights() }
   const watching = { name, client, costs, now }
 
   return {

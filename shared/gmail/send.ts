@@ -16,6 +16,8 @@ export interface SendOptions extends Judge {
   client: GmailClient
   costs: QuotaCosts
   fields: string
+  /** How many requests go in one batch at most. */
+  batchSize: number
 }
 
 /** What answers said: what became of ids, and messages that came along. An id without an outcome was in a thread that lacks it. */
@@ -33,7 +35,7 @@ export function noMore(): Got {
 }
 
 /**
- * Sends one request alone, several as one batch, or as several batches one after the other where the quota wants it so. Throws what holds
+ * Sends one request alone, several as one batch, or as several batches one after the other where there are too many or the quota wants it so. Throws what holds
  * for all of them; once something was answered, the rest bears it as its outcome instead.
  */
 export async function sendTogether(options: SendOptions, requests: readonly Request[], call: Call): Promise<Got> {
@@ -41,11 +43,12 @@ export async function sendTogether(options: SendOptions, requests: readonly Requ
   let left = requests
   while (left.length > 0) {
     try {
-      const [first] = left
+      const some = left.slice(0, options.batchSize)
+      const [first] = some
       const sent =
-        left.length === 1 && first
+        some.length === 1 && first
           ? { count: 1, ...(await sendOne(options, first, call)) }
-          : await sendBatch(options, left, call)
+          : await sendBatch(options, some, call)
       keep(got, sent)
       left = left.slice(sent.count)
     } catch (thrown) {

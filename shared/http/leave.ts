@@ -1,4 +1,3 @@
-import { setTimeout as timeout } from 'node:timers/promises'
 import { MailError } from '../error.ts'
 import type { Call } from '../mailbox.ts'
 import type { Spent } from '../quota.ts'
@@ -9,38 +8,26 @@ export interface Taken {
   settle(spent: Spent): Promise<void>
 }
 
-// So long a batch may keep its place among those that are sent at once; who waits longer makes room for other mailboxes.
-const PATIENCE_MS = 2000
-
 /**
  * Takes leave from the call's quota for as many of these requests as may go together, first ones first; `units` is what each costs, and
- * `atOnce` how many of them the provider has done at a time, all where it is absent. Sleeps where their turn is near; throws `throttled`,
- * saying when to ask again, where it is not, and `unavailable` when given up.
+ * `atOnce` how many of them the provider has done at a time, all where it is absent. Never waits: throws `throttled`, saying when to ask
+ * again, where their turn has not come, so that other mailboxes come through meanwhile.
  */
 export async function takeLeave(
-  { quota, signal }: Call,
+  { quota }: Call,
   units: readonly number[],
   doing: string,
   atOnce = units.length,
 ): Promise<Taken> {
   if (!quota) return { count: units.length, settle: async () => undefined }
-  let count = units.length
-  for (let waitedMs = 0; ; ) {
+  for (let count = units.length; ; ) {
     const cost = units.slice(0, count).reduce((sum, one) => sum + one, 0)
     const answer = await quota.reserve({ units: cost, requests: Math.min(count, atOnce) })
     if (answer.leave === 'go') return { count, settle: answer.settle }
-    if (answer.leave === 'fewer') {
-      count = Math.max(1, Math.min(count - 1, answer.most))
-      continue
+    if (answer.leave === 'wait') {
+      throw new MailError('throttled', `${doing}: the quota is spent for now`, { retryAfterMs: answer.waitMs })
     }
-    const { waitMs } = answer
-    if (waitedMs + waitMs > PATIENCE_MS) {
-      throw new MailError('throttled', `${doing}: the quota is spent for now`, { retryAfterMs: waitMs })
-    }
-    waitedMs += waitMs
-    await timeout(waitMs, undefined, { signal }).catch(() => {
-      throw new MailError('unavailable', `${doing}: given up before it was sent`)
-    })
+    count = Math.max(1, Math.min(count - 1, answer.most))
   }
 }
 
@@ -52,7 +39,7 @@ export async function spend<T>(taken: Taken, units: number, send: () => Promise<
     spent = judge(answer)
     return answer
   } finally {
-    // The answer counts for more than the books; what is not settled runs out by itself.
-    await taken.settle(spent).catch(() => undefined)
+    // The answer counts for more than the books, and waits for none; what is not settled runs out by itself.
+    void taken.settle(spent).catch(() => undefined)
   }
 }

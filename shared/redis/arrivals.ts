@@ -3,6 +3,7 @@ import { type Envelope, encodeEnvelope } from '../envelope.ts'
 import type { MailboxId } from '../mailbox.ts'
 import { type WatchEvent, watchEvents } from '../streams.ts'
 import type { Keys } from './keys.ts'
+import { listingLane } from './mailboxes.ts'
 import { arriveScript } from './scripts.ts'
 
 /**
@@ -31,12 +32,13 @@ const REMEMBER_SECONDS = 24 * 3600
 export async function takeIn(redis: Redis, keys: Keys, notice: Notice, now: number): Promise<Arrival> {
   const { id, mailbox, run, body, stale } = notice
   const partition = keys.partitionOf(mailbox)
+  const lane = await listingLane(redis, keys, mailbox)
   const told: WatchEvent = stale ? { ...body, stale } : body
-  const envelope: Envelope = { id: run, run, mailbox, at: now, attempt: 0, lane: 'live', trace: run, body: told }
+  const envelope: Envelope = { id: run, run, mailbox, at: now, attempt: 0, lane, trace: run, body: told }
   const touched = [
     keys.mailbox(mailbox),
     keys.seen(partition, id),
-    keys.stream(partition, watchEvents.name, 'live'),
+    keys.stream(partition, watchEvents.name, lane),
     keys.arrivals(partition),
   ]
   return (await arriveScript(redis, touched, [encodeEnvelope(envelope), REMEMBER_SECONDS, stale ? 1 : 0])) as Arrival

@@ -5,7 +5,7 @@ import type { Stream } from '../streams.ts'
 import { readGroup } from './groups.ts'
 import type { Keys, Partition } from './keys.ts'
 
-/** What is waiting in one stage and lane; `undefined` where Redis cannot tell. */
+/** What is waiting in one stage and lane, in entries, of which a slice of ids is one; `undefined` where Redis cannot tell. */
 export interface Backlog {
   stage: StageName
   lane: Lane

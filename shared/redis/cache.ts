@@ -3,21 +3,24 @@ import type { MailboxId } from '../mailbox.ts'
 import { type Message, type MessageId, parseMessage } from '../message.ts'
 import type { MessageCache } from '../stage.ts'
 import type { Keys } from './keys.ts'
-import { keepScript } from './scripts.ts'
+import { keepScript, recallScript, type Script, touchScript } from './scripts.ts'
+
+// So that no script holds up others for long.
+const AT_ONCE = 500
 
 /**
- * The message cache of one mailbox: one string a message, each batch of reads or writes in one round trip, kept `ttlSeconds` after its last use. Of a mailbox
+ * The message cache of one mailbox: one string a message, a batch of reads or writes in one round trip, kept `ttlSeconds` after its last use. Of a mailbox
  * that is not connected nothing is kept.
  */
 export function createCache(redis: Redis, keys: Keys, mailbox: MailboxId, ttlSeconds: number): MessageCache {
   return {
     async touch(ids) {
-      const held = await pipelined(ids, (pipeline, id) => pipeline.expire(keys.message(mailbox, id), ttlSeconds))
+      const held = await inParts(ids, touchScript)
       return new Set(ids.filter((_, index) => held[index] === 1))
     },
 
     async get(ids) {
-      const texts = await pipelined(ids, (pipeline, id) => pipeline.getex(keys.message(mailbox, id), 'EX', ttlSeconds))
+      const texts = await inParts(ids, recallScript)
       const messages = new Map<MessageId, Message>()
       for (const text of texts) {
         const message = typeof text === 'string' ? parseMessage(text) : undefined
@@ -33,17 +36,16 @@ export function createCache(redis: Redis, keys: Keys, mailbox: MailboxId, ttlSec
     },
   }
 
-  async function pipelined<T>(
-    items: readonly T[],
-    add: (pipeline: ReturnType<Redis['pipeline']>, item: T) => void,
-  ): Promise<unknown[]> {
-    if (items.length === 0) return []
-    const pipeline = redis.pipeline()
-    for (const item of items) add(pipeline, item)
-    const results = (await pipeline.exec()) ?? []
-    return results.map(([error, value]) => {
-      if (error) throw error
-      return value
-    })
+  async function inParts(ids: readonly MessageId[], script: Script): Promise<unknown[]> {
+    const parts = Array.from({ length: Math.ceil(ids.length / AT_ONCE) }, (_, part) =>
+      ids.slice(part * AT_ONCE, (part + 1) * AT_ONCE),
+    )
+    const answers = await Promise.all(
+      parts.map(async part => {
+        const touched = part.map(id => keys.message(mailbox, id))
+        return (await script(redis, touched, [ttlSeconds])) as unknown[]
+      }),
+    )
+    return answers.flat()
   }
 }

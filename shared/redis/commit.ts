@@ -1,28 +1,26 @@
 import type { Redis } from 'ioredis'
-import { type Envelope, encodeEnvelope } from '../envelope.ts'
+import type { Envelope } from '../envelope.ts'
 import type { MailError } from '../error.ts'
 import type { CallCounts, Delivery, Fact } from '../fact.ts'
+import { encodeEntry, intoEntries } from '../slice.ts'
 import { STAGE_NAMES, type StageName } from '../stage.ts'
+import type { Stream } from '../streams.ts'
+import { type Entry, encodePart, isSlice, itemsOf, type Part } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { createPlan } from './plan.ts'
-import type { RawEntry } from './queue.ts'
 import { commitScript } from './scripts.ts'
 import { WARM_SECONDS } from './warm.ts'
-
-/** An entry whose envelope was read. */
-export interface Entry<In = unknown> extends RawEntry {
-  envelope: Envelope<In>
-}
 
 /** All that is to happen when a batch is done; for each input it happens only if the input is still ours. */
 export interface Work {
   stage: StageName
-  inputs: readonly (RawEntry | Entry)[]
+  inputs: readonly Entry[]
   deliveries: readonly Delivery[]
   facts: readonly Fact[]
-  delays: readonly { entry: Entry; dueAt: number; attempt: number }[]
-  parked: readonly { entry: Entry; error: MailError }[]
-  dead: readonly { entry: RawEntry; error: MailError }[]
+  delays: readonly { entry: Entry; part: Part; dueAt: number }[]
+  parked: readonly { entry: Entry; part: Part; error: MailError }[]
+  /** `unread` is what nobody was told of: its window waits for it. */
+  dead: readonly { entry: Entry; text: string; error: MailError; unread: boolean }[]
   calls: Partial<CallCounts>
   units: number
 }
@@ -49,6 +47,8 @@ export interface CommitOptions {
   longRunMs: number
   /** How long a message is kept after its last use. */
   messageSeconds: number
+  /** How many ids travel together at most; a larger thread stays whole. */
+  sliceSize: number
   now: () => number
   newRunId: () => string
 }
@@ -65,49 +65,40 @@ const WARM_THREADS = 200
 export async function commitWork(work: Work, options: CommitOptions): Promise<Committed> {
   const { redis, now } = options
   const plan = createPlan(work.inputs, options)
+  const { input } = plan
   const inputs = work.inputs.map(entry => [plan.key(entry.key, 'stream'), entry.entryId, begun(entry)])
-  const places = new Map<RawEntry | Envelope, number>()
-  work.inputs.forEach((entry, index) => {
-    places.set(entry, index + 1)
-    if ('envelope' in entry) places.set(entry.envelope, index + 1)
-  })
-  const input = (from: RawEntry | Envelope) => places.get(from) ?? 0
-  const read = work.inputs.filter(entry => 'envelope' in entry)
-  const [first] = read
-  const of = first?.envelope
+  const [first] = work.inputs.flatMap(itemsOf)
   const held = new Map(work.facts.flatMap(fact => (fact.fact === 'held' ? [[fact.from, fact] as const] : [])))
   const changes = work.facts.filter(({ fact }) => fact !== 'held')
   const body = {
     now: now(),
     group: work.stage,
     inputs,
-    ...(of ? { of: { key: plan.mailbox(of.mailbox), mailbox: of.mailbox, run: of.run } } : {}),
-    outputs: work.deliveries.map(({ from, to, envelope }) => [
-      input(from),
-      plan.stream(to, envelope),
-      plan.envelope(envelope),
+    ...(first ? { of: { key: plan.mailbox(first.mailbox), mailbox: first.mailbox, run: first.run } } : {}),
+    outputs: outputsOf(work.deliveries),
+    delays: work.delays.map(({ entry, part, dueAt }) => [
+      input(entry),
+      plan.delay(work.stage),
+      dueAt,
+      member(entry, part),
     ]),
-    delays: work.delays.map(({ entry, dueAt, attempt }) => {
-      const text = encodeEnvelope({ ...entry.envelope, attempt })
-      return [input(entry), plan.delay(work.stage), dueAt, plan.text(`${entry.key}\n${text}`)]
+    parked: work.parked.map(({ entry, part, error }) => {
+      const [{ mailbox }] = part
+      return [input(entry), plan.parked(mailbox), member(entry, part), plan.mailboxEvents(), error.message]
     }),
-    parked: work.parked.map(({ entry, error }) => {
-      const list = plan.parked(entry.envelope.mailbox)
-      return [input(entry), list, member(entry), plan.mailboxEvents(), error.message]
+    held: work.inputs.flatMap(entry => {
+      const [one, ...rest] = entry.items.filter(item => held.has(item))
+      if (!one) return []
+      const { mailbox, run } = one
+      const list = plan.parked(mailbox)
+      return [[input(entry), list, member(entry, [one, ...rest]), run, held.get(one)?.oneIsEnough ? 1 : 0]]
     }),
-    held: read.flatMap(entry => {
-      const fact = held.get(entry.envelope)
-      if (!fact) return []
-      const { mailbox, run } = entry.envelope
-      return [[input(entry), plan.parked(mailbox), member(entry), run, fact.oneIsEnough ? 1 : 0]]
+    dead: work.dead.map(({ entry, text, error, unread }) => {
+      const words = [work.stage, entry.stream, error.kind, error.message]
+      return [input(entry), plan.dead(work.stage), plan.text(text), ...words, unread ? 1 : 0]
     }),
-    dead: work.dead.map(({ entry, error }) => {
-      const text = plan.text(entry.text ?? '')
-      const unread = 'envelope' in entry ? 0 : 1
-      return [input(entry), plan.dead(work.stage), text, work.stage, entry.stream, error.kind, error.message, unread]
-    }),
-    facts: changes.map(fact => ({ ...plan.fact(fact), input: input(fact.from), run: plan.run(fact.from) })),
-    counts: first ? counters(work).map(([field, by]) => [input(first), plan.run(first.envelope), field, by]) : [],
+    facts: plan.facts(changes).map(({ from, fact }) => ({ ...fact, input: input(from), run: plan.run(from) })),
+    counts: first ? counters(work).map(([field, by]) => [input(first), plan.run(first), field, by]) : [],
     limits: {
       openWindows: OPEN_WINDOWS,
       longRunMs: options.longRunMs,
@@ -123,13 +114,34 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
   const [acked, events] = answer as [number[], string[]]
   return { acked: acked.map(one => one === 1), events: events.map(event => JSON.parse(event) as RunEvent) }
 
-  function member(entry: RawEntry): number {
-    return plan.text(`${entry.key}\n${entry.text}`)
+  // What follows from one entry travels on together, in as few entries as may be.
+  function outputsOf(deliveries: readonly Delivery[]): number[][] {
+    const groups = new Map<string, { from: Delivery['from']; to: Stream; envelopes: Envelope[] }>()
+    for (const { from, to, envelope } of deliveries) {
+      const name = `${input(from)} ${to.name}`
+      const group = groups.get(name) ?? { from, to, envelopes: [] }
+      groups.set(name, group)
+      group.envelopes.push(envelope)
+    }
+    return [...groups.values()].flatMap(({ from, to, envelopes }) => {
+      const entry = work.inputs[input(from) - 1]
+      const size = entry && isSlice(entry) ? undefined : options.sliceSize
+      return intoEntries(to, envelopes, size).map(items => [
+        input(from),
+        plan.stream(to, items[0]),
+        plan.text(encodeEntry(to, items)),
+      ])
+    })
+  }
+
+  function member(entry: Entry, part: Part): number {
+    return plan.text(`${entry.key}\n${encodePart(entry, part)}`)
   }
 
   // The first stage makes runs active before it commits.
-  function begun(entry: RawEntry | Entry): number {
-    return 'envelope' in entry && work.stage === STAGE_NAMES[0] ? plan.run(entry.envelope) : 0
+  function begun(entry: Entry): number {
+    const [item] = itemsOf(entry)
+    return item && work.stage === STAGE_NAMES[0] ? plan.run(item) : 0
   }
 }
 

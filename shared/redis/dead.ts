@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
-import { type Envelope, encodeEnvelope, type Lane, parseEnvelope } from '../envelope.ts'
+import type { Envelope, Lane } from '../envelope.ts'
 import { MailError } from '../error.ts'
+import { encodeEntry, openEntry } from '../slice.ts'
 import { STAGE_NAMES, type StageName } from '../stage.ts'
 import { type ListedId, messageIds, missingIds, STREAMS, watchEvents } from '../streams.ts'
 import { exhume, GATEWAY } from './intake.ts'
@@ -28,7 +29,7 @@ export interface DeadLetter {
   run: string | undefined
   /** It could not be read, so nobody was told of it: the window it belongs to still waits for it. */
   unread: boolean
-  /** The entry as it was read. */
+  /** The input as an entry of its own; what could not be read is as it was. */
   text: string
 }
 
@@ -88,35 +89,34 @@ export async function redriveDead(
 ): Promise<boolean> {
   if (letter.text === '') return false
   const stream = STREAMS.find(({ name }) => name === letter.stream)
-  const envelope = stream && readable(() => parseEnvelope(letter.text, stream.body))
+  const opened = stream ? openEntry(stream, letter.text).items : []
+  const [envelope, ...more] = opened.map((item): Envelope => ({ ...item, attempt: 0 }))
   // What could not be read is given another look as it is.
-  if (!envelope) return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: letter.text })
+  if (!stream || !envelope)
+    return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: letter.text })
   const { lane, mailbox, run } = envelope
-  const asItWas = { stream: letter.stream, lane, run, text: encodeEnvelope({ ...envelope, attempt: 0 }) }
+  const encode = (...items: [Envelope, ...Envelope[]]) => encodeEntry(stream, items)
+  const asItWas = { stream: letter.stream, lane, run, text: encode(envelope, ...more) }
   const isListed = letter.stream === messageIds.name || letter.stream === missingIds.name
   if (letter.unread && (!isListed || (await isAwaited(redis, keys, envelope as Envelope<ListedId>))))
     return settle(redis, keys, letter, asItWas)
   if (letter.stream === watchEvents.name) {
     const { newRunId, now: at } = context
     const own = { id: newRunId, run: newRunId, trace: newRunId, at }
-    const again: Envelope = { ...envelope, ...own, attempt: 0, lane: 'live', body: { cause: 'request' } }
-    return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: encodeEnvelope(again) })
+    const again: Envelope = { ...envelope, ...own, lane: 'live', body: { cause: 'request' } }
+    return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: encode(again) })
   }
   if (!isListed) return settle(redis, keys, letter, asItWas)
-  const { id, thread, verify } = envelope.body as ListedId
   const window = `redrive:${letter.name}`
-  const body = { id, thread, window, index: 0, of: 1, ...(verify ? { verify } : {}) }
-  const again = { ...envelope, id: `${run}/${window}/0`, at: context.now, attempt: 0, body }
-  const items = JSON.stringify([[id, thread]])
-  return settle(redis, keys, letter, {
-    stream: letter.stream,
-    lane,
-    run,
-    mailbox,
-    window,
-    items,
-    text: encodeEnvelope(again),
-  })
+  const of = 1 + more.length
+  const inWindow = (item: Envelope, index: number): Envelope => {
+    const { id, thread, verify } = item.body as ListedId
+    const body = { id, thread, window, index, of, ...(verify ? { verify } : {}) }
+    return { ...item, id: `${run}/${window}/${index}`, at: context.now, body }
+  }
+  const text = encode(inWindow(envelope, 0), ...more.map((item, place) => inWindow(item, place + 1)))
+  const items = JSON.stringify(opened.map(({ body }) => [(body as ListedId).id, (body as ListedId).thread]))
+  return settle(redis, keys, letter, { stream: letter.stream, lane, run, mailbox, window, items, text })
 }
 
 /** Whether the window that an id was listed in is still open. */

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { type Envelope, encodeEnvelope, LANES } from '../envelope.ts'
+import { type Envelope, encodeEnvelope, LANES, type Lane } from '../envelope.ts'
 import { MailError } from '../error.ts'
 import type { Cursor, MailboxId } from '../mailbox.ts'
 import { STREAMS, type WatchEvent, watchEvents } from '../streams.ts'
@@ -112,6 +112,11 @@ export async function resumeMailbox(
   }
 }
 
+/** Which lane a mailbox is to be listed in: what was never listed to its end is bulk work, from its first page on. */
+export async function listingLane(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<Lane> {
+  return (await redis.hget(keys.mailbox(mailbox), 'synced')) === '1' ? 'live' : 'bulk'
+}
+
 /** Puts "this mailbox changed" into its stream; the id of the run it asks for. */
 export async function postWatchEvent(
   redis: Redis,
@@ -120,8 +125,9 @@ export async function postWatchEvent(
   event: { run: string; at: number; body: WatchEvent },
 ): Promise<string> {
   const { run, at, body } = event
-  const envelope: Envelope = { id: run, run, mailbox, at, attempt: 0, lane: 'live', trace: run, body }
-  const key = keys.stream(keys.partitionOf(mailbox), watchEvents.name, 'live')
+  const lane = await listingLane(redis, keys, mailbox)
+  const envelope: Envelope = { id: run, run, mailbox, at, attempt: 0, lane, trace: run, body }
+  const key = keys.stream(keys.partitionOf(mailbox), watchEvents.name, lane)
   await redis.xadd(key, '*', 'envelope', encodeEnvelope(envelope))
   return run
 }

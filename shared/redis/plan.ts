@@ -3,15 +3,17 @@ import { type Envelope, encodeEnvelope, LANES } from '../envelope.ts'
 import type { Delivery, Fact } from '../fact.ts'
 import { type MailboxId, providerOf } from '../mailbox.ts'
 import type { StageName } from '../stage.ts'
-import { merged, type Stream, type WatchEvent, watchEvents } from '../streams.ts'
+import { type Fate, merged, type Stream, type WatchEvent, watchEvents } from '../streams.ts'
+import { type Entry, itemsOf } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { digestOf } from './known.ts'
-import type { RawEntry } from './queue.ts'
 
 type KeyType = 'stream' | 'hash' | 'zset' | 'list' | 'string'
 
 /** Gathers the keys and texts that a commit names by their places, which count from 1 as Lua does. */
 export interface Plan {
+  /** The place of an input, or of the one that an envelope came in; throws for an envelope that came in none. */
+  input(from: Entry | Envelope): number
   key(key: string, type: KeyType): number
   text(text: string): number
   envelope(envelope: Envelope): number
@@ -23,8 +25,8 @@ export interface Plan {
   mailboxEvents(): number
   /** The run an envelope belongs to, with all the keys its settling may touch. */
   run(of: Envelope): number
-  /** A fact in the form that `facts.lua` reads. */
-  fact(fact: Fact): Record<string, unknown>
+  /** Facts in the form that `facts.lua` reads, each with the envelope it follows from. */
+  facts(facts: readonly Fact[]): { from: Envelope; fact: Record<string, unknown> }[]
   done(): { keys: string[]; types: KeyType[]; runs: unknown[]; texts: string[] }
 }
 
@@ -39,7 +41,7 @@ interface Grouped {
 
 /** An empty plan for inputs of one partition. */
 export function createPlan(
-  inputs: readonly RawEntry[],
+  inputs: readonly Entry[],
   { keys: names, now, newRunId }: { keys: Keys; now: () => number; newRunId: () => string },
 ): Plan {
   const partition = names.partitionIn(inputs[0]?.key ?? '')
@@ -47,8 +49,19 @@ export function createPlan(
   const types: KeyType[] = []
   const texts: string[] = []
   const runs = new Map<string, { place: number; run: unknown }>()
+  const inputOf = new Map<Entry | Envelope, number>()
+  inputs.forEach((entry, index) => {
+    for (const one of [entry, ...itemsOf(entry)]) inputOf.set(one, index + 1)
+  })
 
   const plan: Plan = {
+    // Told apart by identity: a copy would be acknowledged and forgotten.
+    input(from) {
+      const place = inputOf.get(from)
+      if (place !== undefined) return place
+      const name = 'id' in from ? from.id : from.entryId
+      throw new Error(`${name} is no input of its batch: a stage hands back the very items it was given`)
+    },
     key(key, type) {
       const place = places.get(key) ?? types.push(type)
       places.set(key, place)
@@ -70,7 +83,10 @@ export function createPlan(
       runs.set(of.run, { place, run: describeRun(of) })
       return place
     },
-    fact: fact => describeFact(fact),
+    facts: facts => [
+      ...fatesOf(facts),
+      ...facts.flatMap(fact => (fact.fact === 'fate-known' ? [] : [{ from: fact.from, fact: describeFact(fact) }])),
+    ],
     done: () => ({ keys: [...places.keys()], types, runs: [...runs.values()].map(({ run }) => run), texts }),
   }
   return plan
@@ -98,6 +114,21 @@ export function createPlan(
   function nextRun(mailbox: MailboxId, body: WatchEvent = { cause: 'coalesced' }): Envelope {
     const id = newRunId()
     return { id, run: id, mailbox, at: now(), attempt: 0, lane: 'live', trace: id, body }
+  }
+
+  // The fates of a slice are told its window together.
+  function fatesOf(facts: readonly Fact[]) {
+    const told = new Map<string, { from: Envelope; fact: { fates: [number, Fate][] } & Record<string, unknown> }>()
+    for (const fact of facts) {
+      if (fact.fact !== 'fate-known') continue
+      const { from, window: name, index, fate } = fact
+      const window = plan.key(names.window(partition, from.run, name), 'hash')
+      const key = `${plan.input(from)} ${window}`
+      const group = told.get(key) ?? { from, fact: { fact: 'fates-known', window, name, fates: [] } }
+      told.set(key, group)
+      group.fact.fates.push([index, fate])
+    }
+    return [...told.values()]
   }
 
   function describeFact(fact: Fact): Record<string, unknown> {
@@ -134,8 +165,6 @@ export function createPlan(
           known: thread(rest.thread),
           ...(rest.message ? { message: message(rest.id), text: plan.text(JSON.stringify(rest.message)) } : {}),
         }
-      case 'fate-known':
-        return { fact: rest.fact, window: window(rest.window), name: rest.window, index: rest.index, fate: rest.fate }
       case 'window-grouped': {
         const grouped = new Map<string, Grouped>()
         const entry = (id: string) => {

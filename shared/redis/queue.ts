@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { LANES } from '../envelope.ts'
+import { LANES, type Lane } from '../envelope.ts'
 import type { StageName } from '../stage.ts'
 import { createGroup, type RestoredGroup } from './groups.ts'
 import type { Keys, Partition } from './keys.ts'
@@ -11,12 +11,13 @@ export interface RawEntry {
   entryId: string
   /** The stream's name, without prefix, partition and lane. */
   stream: string
+  lane: Lane
   text: string | undefined
-  /** How often it was given out: once, once more for each process that died over it, up to `SUSPECT`, then once for each time it is tried alone. */
+  /** 1 when it was read, and 1 more for each time that work on it began and was not brought to an end, or was tried alone. */
   deliveries: number
 }
 
-/** Given out so often, an entry is suspected of what its processes died of; on its way there it was tried again among others. */
+/** Two processes died while they worked on it: it is suspected of what they died of. Until then it was tried among others. */
 export const SUSPECT = 3
 
 /** Entries that were delivered before, and how many more were trimmed away before they were done. */
@@ -28,6 +29,7 @@ export interface Pending {
 /** The reading side of one stage's streams: a consumer in the stage's group. Every method throws on a lost connection. */
 export interface Queue {
   keys: readonly string[]
+  laneOf(key: string): Lane
   /**
    * Makes sure that the group exists on every stream, reading from the stream's beginning. Where it existed before and is gone, it begins
    * at the last mark, so that only what came after is read twice; answers those.
@@ -41,23 +43,41 @@ export interface Queue {
   readOwn(key: string, after: string, count: number): Promise<Pending & { next: string | undefined }>
   /** Puts delayed work that is due back; tells when the next is due (ms), or `undefined`. */
   promote(): Promise<number | undefined>
-  /** Takes over what consumers have left lying for a lease, and moves the marks; `more` until all streams are looked through. */
-  reclaim(leaseMs: number, count: number): Promise<Pending & { more: boolean }>
+  /**
+   * Takes over what consumers of these lanes have left lying for a lease, and moves the marks; `more` until all streams are looked through.
+   * `holders` are the consumers that hold entries, and where.
+   */
+  reclaim(leaseMs: number, count: number, lanes: readonly Lane[]): Promise<Reclaimed>
   /** Notes that a suspect is about to be tried alone; how often it was given out with that, or 0 when another has it. */
   tryAlone(entry: RawEntry): Promise<number>
   /** Renews the lease of entries that are still ours; answers those that are not. */
   hold(key: string, entryIds: readonly string[]): Promise<string[]>
-  /** Takes over at once everything of consumers that are known to be dead, and removes them. */
+  /** The same, and notes that work on them begins: should this process die over it, that counts against them. */
+  begin(key: string, entryIds: readonly string[]): Promise<string[]>
+  /** Takes over at once everything of consumers that are known to be dead, and removes them; answers how many entries that were. */
   inherit(isDead: (consumer: string) => boolean): Promise<number>
+  /** The same for one consumer in one stream. */
+  inheritFrom(holder: Holder): Promise<number>
   /** Lets anybody have what this consumer still holds, tells the others, and removes it. */
   leave(): Promise<number>
+}
+
+/** A consumer that holds entries of a stream. */
+export interface Holder {
+  key: string
+  consumer: string
+}
+
+interface Reclaimed extends Pending {
+  more: boolean
+  holders: Holder[]
 }
 
 const PROMOTE_AT_ONCE = 1000
 const TAKE_OVER_AT_ONCE_MS = 86_400_000
 
 type RedisEntry = [id: string, fields: string[], deliveries?: number]
-type Reclaimed = [cursor: string, taken: RedisEntry[], trimmed: number]
+type ReclaimedHere = [cursor: string, taken: RedisEntry[], trimmed: number, holders: string[]]
 
 const FIRST_CURSOR = '0-0'
 
@@ -73,13 +93,14 @@ export function createQueue(options: {
 }): Queue {
   const { redis, stage: group, consumer, now } = options
   const partitions = options.partitions ?? options.keys.partitions
-  const names = new Map<string, string>()
+  const places = new Map<string, { stream: string; lane: Lane }>()
   for (const lane of LANES) {
     for (const partition of partitions) {
-      for (const name of options.streams) names.set(options.keys.stream(partition, name, lane), name)
+      for (const stream of options.streams) places.set(options.keys.stream(partition, stream, lane), { stream, lane })
     }
   }
-  const keys = [...names.keys()]
+  const keys = [...places.keys()]
+  const laneOf = (key: string) => places.get(key)?.lane ?? 'live'
   const readerName = `${group}@${keys[0]}`
   // Streams that are still to be looked through for what was left lying, with the place to go on at.
   const unseen = new Map<string, string>()
@@ -87,6 +108,7 @@ export function createQueue(options: {
 
   return {
     keys,
+    laneOf,
 
     async createGroups() {
       const made = await Promise.all(keys.map(key => createGroup(redis, { key, group, marks: marksOf(key) })))
@@ -126,24 +148,29 @@ export function createQueue(options: {
       return due < 0 ? undefined : due
     },
 
-    async reclaim(leaseMs, count) {
+    async reclaim(leaseMs, count, lanes) {
       if (unseen.size === 0) for (const key of keys) unseen.set(key, FIRST_CURSOR)
-      const from = [...unseen]
+      const from = [...unseen].filter(([key]) => lanes.includes(laneOf(key)))
+      if (from.length === 0) return { entries: [], lost: 0, more: true, holders: [] }
       const touched = [...from.map(([key]) => key), ...from.map(([key]) => marksOf(key))]
-      const words = [group, consumer, leaseMs, count, SUSPECT, ...from.map(([, cursor]) => cursor)]
-      const answers = (await reclaimScript(redis, touched, words)) as Reclaimed[]
-      const entries = answers.flatMap(([cursor, taken], place) => {
+      const words = [group, consumer, leaseMs, count, ...from.map(([, cursor]) => cursor)]
+      const answers = (await reclaimScript(redis, touched, words)) as ReclaimedHere[]
+      const holders: Holder[] = []
+      const entries = answers.flatMap(([cursor, taken, , others], place) => {
         const [key = ''] = from[place] ?? []
         if (cursor === FIRST_CURSOR) unseen.delete(key)
         else unseen.set(key, cursor)
+        holders.push(...others.map(other => ({ key, consumer: other })))
         return taken.map(entry => rawEntry(key, entry))
       })
-      return { entries, lost: answers.reduce((sum, [, , trimmed]) => sum + trimmed, 0), more: unseen.size > 0 }
+      const lost = answers.reduce((sum, [, , trimmed]) => sum + trimmed, 0)
+      return { entries, lost, more: unseen.size > 0, holders }
     },
 
     tryAlone: async ({ key, entryId }) => (await aloneScript(redis, [key], [group, consumer, entryId])) as number,
 
-    hold: async (key, entryIds) => (await holdScript(redis, [key], [group, consumer, ...entryIds])) as string[],
+    hold: async (key, entryIds) => (await holdScript(redis, [key], [group, consumer, 0, ...entryIds])) as string[],
+    begin: async (key, entryIds) => (await holdScript(redis, [key], [group, consumer, 1, ...entryIds])) as string[],
 
     async inherit(isDead) {
       const counts = await Promise.all(
@@ -152,15 +179,19 @@ export function createQueue(options: {
             String(fields[1]),
           )
           const dead = consumers.filter(name => name !== consumer && isDead(name))
-          return Promise.all(dead.map(name => handOver(key, name, consumer, 0, SUSPECT)))
+          return Promise.all(dead.map(name => handOver(key, name, consumer, { idleMs: 0, anew: false })))
         }),
       )
       return counts.flat().reduce((sum, count) => sum + count, 0)
     },
 
+    inheritFrom: ({ key, consumer: dead }) => handOver(key, dead, consumer, { idleMs: 0, anew: false }),
+
     async leave() {
       const counts = await Promise.all(
-        keys.map(key => handOver(key, consumer, '__released', TAKE_OVER_AT_ONCE_MS, 0).catch(noneWithoutGroup)),
+        keys.map(key =>
+          handOver(key, consumer, '__released', { idleMs: TAKE_OVER_AT_ONCE_MS, anew: true }).catch(noneWithoutGroup),
+        ),
       )
       const left = counts.reduce((sum, count) => sum + count, 0)
       if (left > 0) await wakeOthers().catch(notAllowed)
@@ -176,10 +207,16 @@ export function createQueue(options: {
     await Promise.all(ids.map(id => redis.client('UNBLOCK', id)))
   }
 
-  async function handOver(key: string, from: string, to: string, idleMs: number, counted: number): Promise<number> {
+  async function handOver(
+    key: string,
+    from: string,
+    to: string,
+    { idleMs, anew }: { idleMs: number; anew: boolean },
+  ): Promise<number> {
     let total = 0
     for (;;) {
-      const [count, gone] = (await giveUpScript(redis, [key], [group, from, to, idleMs, counted])) as [number, number]
+      const words = [group, from, to, idleMs, anew ? 1 : 0]
+      const [count, gone] = (await giveUpScript(redis, [key], words)) as [number, number]
       total += count
       if (gone === 1 || count === 0) return total
     }
@@ -192,7 +229,8 @@ export function createQueue(options: {
 
   function rawEntry(key: string, [entryId, fields, deliveries = 1]: RedisEntry): RawEntry {
     const at = fields.indexOf('envelope')
-    return { key, entryId, stream: names.get(key) ?? key, text: at >= 0 ? fields[at + 1] : undefined, deliveries }
+    const { stream, lane } = places.get(key) ?? { stream: key, lane: 'live' }
+    return { key, entryId, stream, lane, text: at >= 0 ? fields[at + 1] : undefined, deliveries }
   }
 }
 

@@ -13,6 +13,8 @@ export interface QuotaLimits {
   projectUnits?: number
   /** Requests of one mailbox at a time, until its provider refuses so many. */
   requests: number
+  /** No refusal leads below so many; 1 where it is absent. A stray refusal or three must not end batches for a day. */
+  fewestRequests?: number
   /** How long the provider counts; a minute where it is absent. */
   windowMs?: number
   /** How long a request counts as under way that nobody settles, because its process is no more, say; 5 s where it is absent. */
@@ -50,7 +52,8 @@ const NARROW_MS = 24 * 60 * MINUTE_MS
  * learned from: a spent minute pauses the mailbox everywhere and lowers its share for minutes, a crowd halves the requests at a time for a day.
  */
 export function createQuota({ redis, keys, mailbox, limits, now, onNarrowed }: QuotaOptions): Quota {
-  const { mailboxUnits, projectUnits, requests, windowMs = MINUTE_MS, answerMs = ANSWER_MS } = limits
+  const { mailboxUnits, projectUnits, requests, fewestRequests = 1 } = limits
+  const { windowMs = MINUTE_MS, answerMs = ANSWER_MS } = limits
   const own = { key: keys.quota(mailbox), units: mailboxUnits, places: requests }
   // Different slots of a cluster cannot be seen by one script: first the one, then the other.
   const project =
@@ -89,7 +92,7 @@ export function createQuota({ redis, keys, mailbox, limits, now, onNarrowed }: Q
     id: string,
     { units, refused = '', retryAfterMs = -1 }: Omit<Spent, 'refused'> & { refused?: string },
   ) {
-    const words = [...wordsOf(book), id, units, refused, retryAfterMs]
+    const words = [...wordsOf(book), id, units, refused, retryAfterMs, fewestRequests]
     const left = Number(await quotaSettleScript(redis, [book.key], words))
     if (left > 0) onNarrowed?.({ mailbox, requests: left, set: requests })
   }

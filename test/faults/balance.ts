@@ -1,4 +1,5 @@
-import type { Envelope, Lane } from '../../shared/envelope.ts'
+import type { Lane } from '../../shared/envelope.ts'
+import { openEntry } from '../../shared/slice.ts'
 import type { StageName } from '../../shared/stage.ts'
 import { fetchedMessages, missingIds, type Stream } from '../../shared/streams.ts'
 import { ANA, type TestPipeline } from '../support/pipeline.ts'
@@ -51,20 +52,23 @@ export async function balanceOf({ office }: TestPipeline): Promise<Balance> {
     const [fields = []] = groups
     const last = String(fields[fields.indexOf('last-delivered-id') + 1])
     for (const entry of ins) {
-      given.add(idOf(entry[1][1]))
-      if (held.has(entry[0])) inWork.push(idOf(entry[1][1]))
-      else if (isAfter(entry[0], last)) unread.push(idOf(entry[1][1]))
+      const ids = idsOf(missingIds, entry[1][1])
+      for (const id of ids) given.add(id)
+      if (held.has(entry[0])) inWork.push(...ids)
+      else if (isAfter(entry[0], last)) unread.push(...ids)
     }
-    done.push(...outs.map(([, fields]) => idOf(fields[1])))
+    done.push(...outs.flatMap(([, fields]) => idsOf(fetchedMessages, fields[1])))
   }
-  const delayed = (answers.at(-1) as string[]).map(member => idOf(member.slice(member.indexOf('\n') + 1)))
+  const delayed = (answers.at(-1) as string[]).flatMap(member =>
+    idsOf(missingIds, member.slice(member.indexOf('\n') + 1)),
+  )
   const places = [...done, ...delayed, ...inWork, ...unread]
   const astray = [...given].filter(id => places.filter(place => place === id).length !== 1)
   return { astray, done: done.length, delayed: delayed.length, inWork: inWork.length, unread: unread.length }
 }
 
-function idOf(text = ''): string {
-  return (JSON.parse(text) as Envelope).id
+function idsOf(stream: Stream, text = ''): string[] {
+  return openEntry(stream, text).items.map(({ id }) => id)
 }
 
 function isAfter(id: string, other: string): boolean {

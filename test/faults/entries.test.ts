@@ -50,33 +50,29 @@ t.test(
     mailbox.deliver(40, 8)
     await pipeline.request()
     const key = keyOf(pipeline, messageIds, 'bulk')
-    const entries = await until(async () => {
+    const [one, other] = await until(async () => {
       const found = await redis.client.xrange(key, '-', '+')
-      return found.length === 40 ? found : undefined
-    }, 'all is listed')
+      return found.length === 2 ? found.map(([, fields]) => fields[1] ?? '') : undefined
+    }, 'all is listed, in two slices')
     await redis.client.del(key)
-    const later: string[] = []
-    for (const [index, [, fields]] of entries.entries()) {
-      const text = fields[1] ?? ''
-      const asLater = text.replace('"v":1', '"v":2').replace('"body":{', '"body":{"since":"v2",')
-      if (index % 10 === 5) later.push(asLater)
-      await redis.client.xadd(key, '*', 'envelope', index % 10 === 5 ? asLater : text)
-      if (index % 10 === 7) await redis.client.xadd(key, '*', 'envelope', 'garbage')
-      if (index % 10 === 9) await redis.client.xadd(key, '*', 'other', text)
-    }
+    const later = (other ?? '').replace('"v":2', '"v":3').replace('"ids":[{', '"ids":[{"since":"v3",')
+    for (const text of [one ?? '', 'garbage', later]) await redis.client.xadd(key, '*', 'envelope', text)
+    await redis.client.xadd(key, '*', 'other', later)
     pipeline.start(['cache-filter'])
-    const dead = await letters(pipeline, 12)
+    const dead = await letters(pipeline, 22)
     const texts = (of: readonly DeadLetter[]) => of.map(({ text }) => text).sort()
-    const isLater = ({ message }: DeadLetter) => /version 2, and this process reads version 1: upgrade it/.test(message)
-    t.same(texts(dead.filter(isLater)), later.sort(), 'what a later version wrote is there whole')
-    t.same(texts(dead.filter(one => !isLater(one))), ['', '', '', '', 'garbage', 'garbage', 'garbage', 'garbage'])
-    const balanced = { listed: 40, fates: { fetched: 36, dead: 4 }, threads: 8, tasks: 8, addsUp: true }
+    const isLater = ({ message }: DeadLetter) => /version 3, and this process reads version 2: upgrade it/.test(message)
+    const whole = JSON.parse(later)
+    const apart = whole.body.ids.map((id: object) => JSON.stringify({ ...whole, body: { ...whole.body, ids: [id] } }))
+    t.same(texts(dead.filter(isLater)), apart.sort(), 'of what a later version wrote each id is there whole')
+    t.same(texts(dead.filter(letter => !isLater(letter))), ['', 'garbage'])
+    const balanced = { listed: 40, fates: { fetched: 20, dead: 20 }, addsUp: true }
     t.match(await pipeline.quiet(), [balanced], 'the others have gone on, and the window is complete')
 
-    t.equal(await redrive(pipeline, dead), 8, 'what has no envelope cannot be put back')
+    t.equal(await redrive(pipeline, dead), 21, 'what has no envelope cannot be put back')
     const before = new Set(dead.flatMap(({ name, text }) => (text ? [name] : [])))
     const again = await until(async () => {
-      const found = await letters(pipeline, 12)
+      const found = await letters(pipeline, 22)
       return found.some(({ name }) => before.has(name)) ? undefined : found
     }, 'the others are dead again')
     t.same(texts(again), texts(dead), 'not a byte is different')
@@ -90,28 +86,44 @@ const PLACES = [
   ['fetched-messages', 'merge', fetchedMessages, 'fate'],
 ] as const
 for (const [name, reader, stream, field] of PLACES) {
-  t.test(`an entry of ${name} that lacks a field is dead, and its window completes without it`, async t => {
-    const { pipeline, mailbox } = await without(t, reader)
-    mailbox.deliver(20, 4)
-    await pipeline.request()
-    const key = keyOf(pipeline, stream, 'bulk')
-    const entries = await until(async () => {
-      const found = await redis.client.xrange(key, '-', '+')
-      return found.length === 20 ? found : undefined
-    }, 'all is there')
-    await redis.client.del(key)
-    for (const [index, [, fields]] of entries.entries()) {
-      const whole = JSON.parse(fields[1] ?? '')
-      const lacking = { ...whole, body: { ...whole.body, [field]: undefined } }
-      await redis.client.xadd(key, '*', 'envelope', JSON.stringify(index === 7 ? lacking : whole))
-    }
-    pipeline.start([reader])
-    t.match(await pipeline.quiet(), [
-      { listed: 20, fates: { fetched: 19, dead: 1 }, threads: 4, tasks: 4, addsUp: true },
-    ])
-    t.match(await letters(pipeline, 1), [{ stage: reader, kind: 'unparsable', unread: false }])
-  })
+  t.test(
+    `an id of ${name} that lacks a field is dead; the rest of its slice goes on, and its window completes`,
+    async t => {
+      const { pipeline, mailbox } = await without(t, reader)
+      mailbox.deliver(20, 4)
+      await pipeline.request()
+      const key = keyOf(pipeline, stream, 'bulk')
+      const text = await until(async () => {
+        const [found] = await redis.client.xrange(key, '-', '+')
+        return found?.[1][1]
+      }, 'all is there, in one slice')
+      await redis.client.del(key)
+      const whole = JSON.parse(text)
+      delete whole.body.ids[7][field]
+      await redis.client.xadd(key, '*', 'envelope', JSON.stringify(whole))
+      pipeline.start([reader])
+      t.match(await pipeline.quiet(), [
+        { listed: 20, fates: { fetched: 19, dead: 1 }, threads: 4, tasks: 4, addsUp: true },
+      ])
+      const [letter] = await letters(pipeline, 1)
+      t.match(letter, { stage: reader, kind: 'unparsable', unread: false })
+      t.equal(JSON.parse(letter?.text ?? '').body.ids.length, 1)
+    },
+  )
 }
+
+t.test('an entry of before ids travelled together is read as well', async t => {
+  const { pipeline, mailbox } = await without(t, 'cache-filter')
+  mailbox.deliver(6, 2)
+  await pipeline.request()
+  const key = keyOf(pipeline, messageIds, 'bulk')
+  await until(async () => (await redis.client.xlen(key)) === 1, 'all is listed, in one slice')
+  const ids = await pipeline.read(messageIds)
+  await redis.client.del(key)
+  for (const envelope of ids) await redis.client.xadd(key, '*', 'envelope', encodeEnvelope(envelope))
+  pipeline.start(['cache-filter'])
+  t.match(await pipeline.quiet(), [{ listed: 6, fates: { fetched: 6 }, threads: 2, tasks: 2, addsUp: true }])
+})
 
 for (const [what, isPlaced] of [
   ['', true],

@@ -62,12 +62,29 @@ t.test(
     const [letter, ...others] = await pipeline.dead('batch-fetch')
     t.same(others, [])
     t.match(letter, { kind: 'unavailable', message: 'a fault of ours' })
-    t.match(JSON.parse(letter?.envelope ?? ''), { body: { id: 'm7' } })
+    t.match(JSON.parse(letter?.envelope ?? ''), { body: { ids: [{ id: 'm7' }] } })
     t.same((await balanceOf(pipeline)).astray, [])
     await isIntact(t, pipeline, { messages: 40, tasks: 8 })
     t.equal(lines.filter(({ level }) => level === 'error').length, 1)
   },
 )
+
+t.test('a handler that hands back copies of its items loses nothing: it is found out', async t => {
+  const { pipeline, mailbox } = await stand(t)
+  mailbox.deliver(5, 1)
+  const copies: typeof batchFetch = {
+    ...batchFetch,
+    async handle(batch, run) {
+      const outcome = await batchFetch.handle(batch, run)
+      return { deliveries: (outcome.deliveries ?? []).map(one => ({ ...one, from: { ...one.from } })) }
+    },
+  }
+  startBeside(t, pipeline, mailbox, [copies])
+  t.match(await pipeline.sync(), { listed: 5, fates: { dead: 5 }, addsUp: true })
+  t.match(await pipeline.dead('batch-fetch'), [
+    { message: /is no item of its batch: a stage hands back the very items/ },
+  ])
+})
 
 t.test('a process whose handlers fail when they are told to stop hands their work back as it was', async t => {
   const { pipeline, worker } = await withWorker(t, { failsAfterStopMs: 0 })

@@ -96,7 +96,7 @@ t.test('two consumers of one name get everything, and each entry counts once', a
 })
 
 t.test('a consumer that is deleted while it reads goes on reading', async t => {
-  const { got, live, bulk, write, finish, reader } = await startReading(t, redis, { consumer: 'test:me', capacity: 10 })
+  const { got, live, bulk, write, finish, credit } = await startReading(t, redis, { consumer: 'test:me', capacity: 10 })
   await write(live, 3)
   await until(() => got.length === 3, 'read')
   await finish()
@@ -106,7 +106,7 @@ t.test('a consumer that is deleted while it reads goes on reading', async t => {
   await until(() => got.length === 6, 'still reading')
   t.equal(await remove(), 3, 'deleted with its work')
   t.equal(await finish(), 0, 'which is refused when it is done')
-  t.equal(reader.inFlight().length, 0, 'and whose credit is free again')
+  t.equal(credit.out().length, 0, 'and whose credit is free again')
   await write(bulk, 60)
   const emptier = setInterval(() => void finish(), 10)
   t.teardown(() => clearInterval(emptier))

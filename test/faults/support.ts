@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import { type Credit, createCredit } from '../../pipeline/credit.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { startReader } from '../../pipeline/reader.ts'
 import { startStages } from '../../pipeline/wire.ts'
@@ -30,7 +31,7 @@ export const COMMIT = /evalsha[\s\S]*"inputs":/i
 /**
  * Asserts that nothing was lost and nothing done twice: every run adds up, every id that was listed came through every stage once, no
  * envelope is in a stream twice, and every version of a thread was dispatched once. Only what a stage put back itself may be there again,
- * with one more attempt behind it, and in the streams of `again` with none.
+ * with one more attempt behind it or to be tried alone, and in the streams of `again` with none.
  */
 export async function isIntact(
   t: Test,
@@ -74,9 +75,9 @@ export async function isIntact(
   t.same(doubles(tasks), [], 'no version of a thread was dispatched twice')
 }
 
-// An envelope that was put back by a delay carries its attempts.
-function copyOf({ id, attempt }: Envelope): string {
-  return `${id}#${attempt}`
+// An envelope that was put back by a delay carries its attempts, and one that is to be tried alone says so.
+function copyOf({ id, attempt, suspect }: Envelope): string {
+  return `${id}#${attempt}${suspect ? '?' : ''}`
 }
 
 /** Those that are there more than once. */
@@ -141,9 +142,15 @@ export interface TestReader {
   got: RawEntry[]
   told: Told
   reader: ReturnType<typeof startReader>
+  credit: Credit
   write(stream: string, count: number): Promise<void>
   /** Acknowledges all that is out, as a commit would; tells how much of it was not acknowledged before. */
   finish(): Promise<number>
+}
+
+/** Credit for so many entries a lane. */
+export function creditFor(entries: number): Credit {
+  return createCredit({ size: 1, concurrency: entries / 3 })
 }
 
 /** Starts a reader; `readUrl` is where it reads, `redis` where all else goes. */
@@ -166,10 +173,11 @@ export async function startReading(
   })
   const told = keepLog()
   const got: RawEntry[] = []
+  const credit = creditFor(options.capacity ?? 1000)
   const reader = startReader({
     queue,
     connection: openRedis(options.readUrl ?? redis.url),
-    capacity: options.capacity ?? 1000,
+    credit,
     leaseMs: options.leaseMs ?? 1000,
     isDead: () => false,
     now: Date.now,
@@ -188,13 +196,14 @@ export async function startReading(
     got,
     told,
     reader,
+    credit,
     async write(stream, count) {
       const pipeline = redis.client.pipeline()
       for (let n = 0; n < count; n += 1) pipeline.xadd(stream, '*', 'envelope', `${n}`)
       await pipeline.exec()
     },
     async finish() {
-      const out = reader.inFlight()
+      const out = credit.out()
       const acked = await Promise.all(out.map(({ key, entryId }) => redis.client.xack(key, 'merge', entryId)))
       reader.done(out)
       return acked.reduce((sum, one) => sum + one, 0)

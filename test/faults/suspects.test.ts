@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap'
+import { LANES } from '../../shared/envelope.ts'
 import { createQueue } from '../../shared/redis/queue.ts'
-import { fetchedMessages } from '../../shared/streams.ts'
+import { fetchedMessages, missingIds } from '../../shared/streams.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
-import { startPipeline, type TestPipeline } from '../support/pipeline.ts'
+import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 import { startReading } from './support.ts'
@@ -57,6 +58,43 @@ t.test('processes that die for reasons of their own give nothing up', async t =>
   t.match(run, { addsUp: true, settled: true, fates: { fetched: MESSAGES, dead: 0 } })
 })
 
+t.test('what a killed process had only read ahead is no suspect, however often that happens', async t => {
+  const mailbox = fakeMailbox()
+  const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })
+  t.teardown(() => pipeline.stop())
+  mailbox.deliver(400, 400)
+  const { office } = pipeline
+  const { REDIS_PREFIX, PARTITIONS } = office.config
+  const settings = { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}`, LEASE_MS: '60000' }
+  const task = { settings, url: redis.url, messages: 400, threads: 400, provider: 'silent' as const }
+  await pipeline.request()
+  const key = office.keys.stream(office.keys.partitionOf(ANA), missingIds.name, 'bulk')
+  const begun: number[] = []
+  for (let deaths = 0; deaths < 3; deaths += 1) {
+    const worker = await startWorker(t, task)
+    await until(() => worker.asked() > 0, 'it works')
+    await until(async () => (await pending(key)).length === 9, 'and has read ahead')
+    worker.kill('SIGKILL')
+    await worker.exited
+    const counts = (await pending(key)).map(([, , , deliveries]) => deliveries)
+    begun.push(counts.filter(count => count > 1).length)
+    t.ok(Math.min(...counts) === 1, 'what was read ahead counts as read')
+  }
+  t.ok(
+    begun.every(count => count <= 9 - 6),
+    `${begun} of nine had begun`,
+  )
+  const last = await startWorker(t, { ...task, provider: 'answers' })
+  await pipeline.quiet()
+  const trials = last.said().filter(text => text.includes('trying it alone')).length
+  t.ok(trials <= 3 * 20, `${trials} ids were tried alone`)
+  await pipeline.stopStages()
+
+  async function pending(stream: string) {
+    return (await redis.client.xpending(stream, 'batch-fetch', '-', '+', 100)) as [string, string, number, number][]
+  }
+})
+
 t.test('a lost connection, a lease that was renewed and an orderly stop count as no death', async t => {
   const { live, write, got, keys, queue, reader } = await startReading(t, redis, { consumer: 'a:1:x' })
   await write(live, 3)
@@ -82,31 +120,29 @@ t.test('a lost connection, a lease that was renewed and an orderly stop count as
     now: Date.now,
   })
   t.same(
-    (await next.reclaim(60_000, 10)).entries.map(({ deliveries }) => deliveries),
+    (await next.reclaim(60_000, 10, LANES)).entries.map(({ deliveries }) => deliveries),
     [1, 1, 1],
   )
   await next.inherit(() => true)
 })
 
-t.test('takeovers count up to suspicion and no further; what is tried alone counts for itself', async t => {
-  const { live, write, keys } = await startReading(t, redis, { consumer: 'idle:1:x' })
+t.test('a death counts against what was in work, and not against what was read ahead', async t => {
+  const { live, write, keys, got } = await startReading(t, redis, { consumer: 'idle:1:x' })
   const queueOf = (consumer: string) =>
     createQueue({ redis: redis.client, keys, stage: 'merge', streams: ['cached-messages'], consumer, now: Date.now })
-  await queueOf('elsewhere:0:a').createGroups()
   await write(live, 2)
-  await until(async () => (await pending()).length === 2, 'both are read')
+  await until(() => got.length === 2, 'both are read')
   const counts: unknown[] = []
   for (let turn = 0; turn < 4; turn += 1) {
     const queue = queueOf(`elsewhere:${turn}:a`)
-    const { entries } = await queue.reclaim(0, 10)
+    const { entries } = await queue.reclaim(0, 10, LANES)
     counts.push(entries.map(({ deliveries }) => deliveries))
-    if (turn === 2 && entries[0]) counts.push(await queue.tryAlone(entries[0]))
+    const [first] = entries
+    if (!first) throw new Error('nothing was taken over')
+    if (turn < 2) t.same(await queue.begin(live, [first.entryId]), [], 'it is ours')
+    else if (turn === 2) counts.push(await queue.tryAlone(first))
   }
-  t.same(counts, [[2, 2], [3, 3], [3, 3], 4, [4, 3]])
-
-  async function pending(): Promise<unknown[]> {
-    return redis.client.xpending(live, 'merge', '-', '+', 10)
-  }
+  t.same(counts, [[1, 1], [2, 1], [3, 1], 4, [4, 1]])
 })
 
 /** Five stages here, batch-fetch in processes of its own. */

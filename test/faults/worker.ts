@@ -7,7 +7,7 @@ import { sleep } from '../../pipeline/wait.ts'
 import { openOffice, startStages } from '../../pipeline/wire.ts'
 import { readConfig } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
-import type { Wanted } from '../../shared/mailbox.ts'
+import type { Call, Wanted } from '../../shared/mailbox.ts'
 import { batchFetch } from '../../stages/batch-fetch.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { until } from '../support/until.ts'
@@ -100,10 +100,10 @@ async function work(task: Task): Promise<void> {
   const { fetch } = mailbox
   mailbox.fetch = async (wanted, call) => {
     tell('asked')
-    if (task.shows === 'before') await behave(wanted, call.signal)
+    if (task.shows === 'before') await behave(wanted, call)
     const answer = await fetch(wanted, call)
     tell('answered')
-    if (task.shows === 'after') await behave(wanted, call.signal)
+    if (task.shows === 'after') await behave(wanted, call)
     return answer
   }
 
@@ -116,7 +116,7 @@ async function work(task: Task): Promise<void> {
   await stages.stop(config.DRAIN_MS)
   process.exit(0)
 
-  async function behave(wanted: readonly Wanted[], stopped: AbortSignal): Promise<void> {
+  async function behave(wanted: readonly Wanted[], { signal: stopped, meter }: Call): Promise<void> {
     while (provider === 'silent') {
       await new Promise<void>(resolve => waiting.push(resolve))
     }
@@ -127,7 +127,10 @@ async function work(task: Task): Promise<void> {
       if (wanted.some(({ id }) => id === now.diesOf)) process.kill(process.pid, 'SIGKILL')
       return
     }
-    if ('throttledMs' in now) throw new MailError('throttled', 'HTTP 429', { retryAfterMs: now.throttledMs })
+    if ('throttledMs' in now) {
+      meter('batch', 0)
+      throw new MailError('throttled', 'HTTP 429', { retryAfterMs: now.throttledMs })
+    }
     if ('failsAfterStopMs' in now) {
       if (!stopped.aborted) await once(stopped, 'abort')
       await sleep(now.failsAfterStopMs)

@@ -19,7 +19,7 @@ t.test('fifty messages cost four calls, a repeat one, a pushed message two', asy
   mailbox.deliver(50, 12)
   mailbox.calls.length = 0
   const first = await pipeline.sync()
-  t.same(mailbox.calls, ['changes', 'fetch 20', 'fetch 20', 'fetch 10'])
+  t.same(mailbox.calls.toSorted(), ['changes', 'fetch 12', 'fetch 18', 'fetch 20'], 'no thread is torn')
   t.match(first, { listed: 50, fates: { fetched: 50 }, threads: 12, tasks: 12, addsUp: true, calls: { batch: 3 } })
 
   mailbox.calls.length = 0
@@ -84,7 +84,7 @@ t.test('what comes along with a thread is fetched no second time', async t => {
 
 t.test('while later stages are far behind nothing new is listed, and all comes once they have caught up', async t => {
   const mailbox = fakeMailbox(100)
-  const pipeline = await startPipeline(redis, mailbox, { settings: { BACKLOG_LIMIT: '50' } })
+  const pipeline = await startPipeline(redis, mailbox, { settings: { BACKLOG_LIMIT: '10' } })
   t.teardown(() => pipeline.stop())
   await pipeline.sync()
   await pipeline.stopStages()
@@ -100,7 +100,7 @@ t.test('while later stages are far behind nothing new is listed, and all comes o
   await until(isHeld, 'the second page is taken up')
   const begun = performance.now()
   await until(() => performance.now() - begun > 500, 'it would be listed within milliseconds')
-  t.equal((await pipeline.read(messageIds)).length, 100, 'and is held back')
+  t.equal((await pipeline.read(messageIds)).length, 200, 'and is held back')
   pipeline.start(['cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'])
   const [run] = await pipeline.quiet()
   t.match(run, { listed: 450, fates: { fetched: 450 }, tasks: 30, addsUp: true })
@@ -148,7 +148,7 @@ t.test('a poison message hurts only itself', async t => {
   const [dead, ...others] = await pipeline.dead('batch-fetch')
   t.same(others, [])
   t.match(dead, { stage: 'batch-fetch', stream: 'missing-ids', kind: 'rejected', message: 'no such format' })
-  t.match(JSON.parse(dead?.envelope ?? ''), { body: { id: 'm7' }, mailbox: ANA })
+  t.match(JSON.parse(dead?.envelope ?? ''), { body: { ids: [{ id: 'm7' }] }, mailbox: ANA })
 })
 
 t.test('what fails for a while is tried again, and in the end given up', async t => {

@@ -1,9 +1,11 @@
 import t, { type Test } from 'tap'
+import type { Log } from '../../pipeline/log.ts'
 import { startReader } from '../../pipeline/reader.ts'
 import { openRedis } from '../../shared/redis/connect.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
 import { createQueue, type RawEntry } from '../../shared/redis/queue.ts'
 import { merge } from '../../stages/merge.ts'
+import { creditFor } from '../faults/support.ts'
 import { silent } from '../support/log.ts'
 import { redisFor } from '../support/redis.ts'
 import { until } from '../support/until.ts'
@@ -29,29 +31,40 @@ t.test('what is written is read, in order, from both lanes and all partitions', 
 })
 
 t.test('never more is out than there is credit for, and credit that comes back is used', async t => {
-  const { got, reader, capacity } = reading(t, { capacity: 10 })
+  const { got, reader, credit, capacity } = reading(t, { capacity: 10, leaseMs: HOUR_MS })
   await write(live, 100)
   await until(() => got.length >= capacity - 3, 'most of the credit is used')
   while (got.length < 100) {
-    t.ok(reader.inFlight().length <= capacity, `${reader.inFlight().length} of ${capacity} are out`)
+    t.ok(credit.out().length <= capacity, `${credit.out().length} of ${capacity} are out`)
     const before = got.length
-    reader.done(reader.inFlight())
+    reader.done(credit.out())
     await until(() => got.length > before, 'more is read')
   }
   t.equal(new Set(got.map(({ entryId }) => entryId)).size, 100)
 })
 
-t.test('bulk is read though live never ends, and live more than bulk', async t => {
-  const { got, reader } = reading(t, { capacity: 10 })
+t.test('each lane is read though the other never ends', async t => {
+  const { got, reader, credit } = reading(t, { capacity: 10, leaseMs: HOUR_MS })
   await write(live, 2000)
   await write(bulk, 2000)
   while (got.length < 1000) {
     const before = got.length
-    reader.done(reader.inFlight())
+    reader.done(credit.out())
     await until(() => got.length > before, 'more is read')
   }
   const ofBulk = got.filter(({ key }) => key === bulk).length
-  t.ok(ofBulk > 50 && ofBulk < 500, `${ofBulk} of ${got.length} were bulk`)
+  t.ok(ofBulk > 100 && ofBulk < 900, `${ofBulk} of ${got.length} were bulk`)
+})
+
+t.test('a lane whose credit is used up does not keep the other from being read', async t => {
+  const { got, credit, reader } = reading(t, { capacity: 10 })
+  await write(bulk, 100)
+  await until(() => credit.room('bulk') === 0, 'bulk has no credit left')
+  await write(live, 3)
+  await until(() => got.filter(({ lane }) => lane === 'live').length === 3, 'live is read')
+  const before = got.length
+  reader.done(credit.out().filter(({ lane }) => lane === 'bulk'))
+  await until(() => got.length > before, 'and bulk is read on when it has credit again')
 })
 
 t.test('what was delivered to a consumer and never arrived there is read again', async t => {
@@ -65,6 +78,24 @@ t.test('what was delivered to a consumer and never arrived there is read again',
     got.map(({ text }) => text),
     ['0', '1', '2'],
   )
+})
+
+t.test('a reader whose own pending entries use up all credit waits for credit, and reads no stream', async t => {
+  const { queue } = queueOf('full')
+  await queue.createGroups()
+  await write(live, 20)
+  await write(bulk, 20)
+  await queue.read(redis, [live, bulk], 20, undefined)
+  const errors: unknown[] = []
+  const log = { ...silent, error: (facts: unknown) => errors.push(facts) } as Log
+  const { got, reader, credit } = reading(t, { consumer: 'full', capacity: 8, leaseMs: HOUR_MS, log })
+  while (got.length < 40) {
+    const before = got.length
+    await until(() => credit.room('live') + credit.room('bulk') === 0 || got.length === 40, 'both lanes are full')
+    reader.done(credit.out())
+    await until(() => got.length > before, 'its own entries are read on')
+  }
+  t.same(errors, [])
 })
 
 t.test('what another consumer has left lying for a lease is taken over, and not before', async t => {
@@ -150,24 +181,26 @@ interface Settings {
   consumer?: string
   leaseMs?: number
   isDead?: (consumer: string) => boolean
+  log?: Log
 }
 
 function reading(t: Test, settings: Settings = {}) {
   const { queue } = queueOf(settings.consumer ?? `test:${process.pid}:${Math.random()}`)
   const capacity = Math.max(settings.capacity ?? 60, queue.keys.length)
+  const credit = creditFor(capacity)
   const reader = startReader({
     queue,
     connection: openRedis(server.url),
-    capacity,
+    credit,
     leaseMs: settings.leaseMs ?? 1000,
     isDead: settings.isDead ?? (() => false),
     now: Date.now,
-    log: silent,
+    log: settings.log ?? silent,
   })
   const got: RawEntry[] = []
   reader.entries.subscribe(entry => got.push(entry))
   t.teardown(() => reader.stop())
-  return { reader, queue, got, capacity }
+  return { reader, queue, got, credit, capacity }
 }
 
 function queueOf(consumer: string) {

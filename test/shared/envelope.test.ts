@@ -22,7 +22,7 @@ t.test('what cannot be read says which field, and never what is in it', async t 
   const text = (changes: object) => JSON.stringify({ v: 1, ...envelope, ...changes })
   const read = (from: string) => () => parseEnvelope(from, messageIds.body)
   t.throws(read('{'), { kind: 'unparsable', message: /not JSON/ })
-  t.throws(read(text({ v: 0 })), { kind: 'unparsable', message: /version 1: v/ })
+  t.throws(read(text({ v: 0 })), { kind: 'unparsable', message: /version 1 to 2: v/ })
   t.throws(read(text({ lane: 'secret subject' })), { kind: 'unparsable', message: /^(?!.*secret).*lane/ })
   t.throws(read(text({ body: { id: 'm', thread: 'secret' } })), {
     kind: 'unparsable',
@@ -31,10 +31,10 @@ t.test('what cannot be read says which field, and never what is in it', async t 
 })
 
 t.test('what a later version wrote is refused with the remedy', async t => {
-  const text = JSON.stringify({ v: 2, of: 'another shape' })
+  const text = JSON.stringify({ v: 3, of: 'another shape' })
   t.throws(() => parseEnvelope(text, messageIds.body), {
     kind: 'unparsable',
-    message: /version 2, and this process reads version 1: upgrade it, then redrive/,
+    message: /version 3, and this process reads version 2: upgrade it, then redrive/,
   })
 })
 
@@ -52,7 +52,7 @@ t.test('what has more than a mebibyte is refused before it is read, with its siz
 t.test(
   'what is left of an entry of another version is told of; of what is no envelope at all nothing is, and at once',
   async t => {
-    const text = JSON.stringify({ v: 2, ...envelope })
+    const text = JSON.stringify({ v: 3, ...envelope })
     t.same(salvageEnvelope(text, messageIds.body), envelope)
     const begun = performance.now()
     for (const other of ['', '{', 'null', '[1]', `"${'x'.repeat(1_000_000)}"`, `{${'x'.repeat(9 << 20)}`])

@@ -3,7 +3,7 @@ import { startGateway } from '../../pipeline/gateway/gateway.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { type Office, openOffice } from '../../pipeline/wire.ts'
 import { readConfig } from '../../shared/config.ts'
-import { type Envelope, parseEnvelope } from '../../shared/envelope.ts'
+import { type Envelope, LANES, parseEnvelope } from '../../shared/envelope.ts'
 import type { Cursor, MailboxId } from '../../shared/mailbox.ts'
 import { connectMailbox } from '../../shared/redis/mailboxes.ts'
 import { type WatchEvent, watchEvents } from '../../shared/streams.ts'
@@ -88,8 +88,10 @@ export async function eventsOf(
   { redis, keys }: Pick<Office, 'redis' | 'keys'>,
   mailbox: MailboxId = ANA,
 ): Promise<Envelope<WatchEvent>[]> {
-  const entries = await redis.xrange(keys.stream(keys.partitionOf(mailbox), watchEvents.name, 'live'), '-', '+')
-  const events = entries.map(([, fields]) => parseEnvelope(fields[1] ?? '', watchEvents.body))
+  const entries = await Promise.all(
+    LANES.map(lane => redis.xrange(keys.stream(keys.partitionOf(mailbox), watchEvents.name, lane), '-', '+')),
+  )
+  const events = entries.flat().map(([, fields]) => parseEnvelope(fields[1] ?? '', watchEvents.body))
   return events.filter(event => event.mailbox === mailbox)
 }
 

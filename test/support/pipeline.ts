@@ -3,11 +3,12 @@ import { requestSync } from '../../pipeline/request-sync.ts'
 import { STAGES } from '../../pipeline/stages.ts'
 import { type Office, openOffice, startStages } from '../../pipeline/wire.ts'
 import { readConfig } from '../../shared/config.ts'
-import { type Envelope, parseEnvelope } from '../../shared/envelope.ts'
+import type { Envelope } from '../../shared/envelope.ts'
 import type { Mailbox, MailboxId } from '../../shared/mailbox.ts'
 import { readBacklog } from '../../shared/redis/backlog.ts'
 import { connectMailbox, readMailbox } from '../../shared/redis/mailboxes.ts'
 import { listRuns, type RunRecord } from '../../shared/redis/runs.ts'
+import { openEntry } from '../../shared/slice.ts'
 import type { StageName } from '../../shared/stage.ts'
 import type { Stream } from '../../shared/streams.ts'
 import type { TestRedis } from './redis.ts'
@@ -25,7 +26,7 @@ export interface TestPipeline {
   quiet(): Promise<RunRecord[]>
   /** Asks for a sync and waits for it; the run it became. */
   sync(): Promise<RunRecord>
-  /** Everything in a stream, of both lanes and all partitions, oldest first. */
+  /** Everything in a stream, of both lanes and all partitions, oldest first; ids one by one. */
   read<Body>(stream: Stream<Body>): Promise<Envelope<Body>[]>
   dead(stage: StageName): Promise<Record<string, string>[]>
   start(only?: readonly StageName[]): void
@@ -100,7 +101,7 @@ export async function startPipeline(
           ),
         ),
       )
-      const envelopes = entries.flat().map(([, fields]) => parseEnvelope(fields[1] ?? '', stream.body))
+      const envelopes = entries.flat().flatMap(([, fields]) => openEntry(stream, fields[1] ?? '').items)
       return envelopes.sort((a, b) => a.at - b.at)
     },
 

@@ -93,17 +93,29 @@ apply['run-failed'] = function(f, run, key)
   redis.call('HDEL', key, 'next')
 end
 
-apply['fate-known'] = function(f, run, key)
+apply['fates-known'] = function(f, run, key)
   local window = KEYS[f.window]
-  local of = number(window, 'of')
-  if of == 0 or redis.call('HSETNX', window, f.index, f.fate) == 0 then return end
-  local context = redis.call('HGET', window, 'context') == '1'
-  if not context then redis.call('HINCRBY', key, f.fate, 1) end
-  if redis.call('HINCRBY', window, 'done', 1) < of then return end
-  local items = cjson.decode(redis.call('HGET', window, 'items'))
-  for place, item in ipairs(items) do
-    items[place] = { id = item[1], thread = item[2], fate = redis.call('HGET', window, place - 1) }
+  local of, context = unpack(redis.call('HMGET', window, 'of', 'context'))
+  if not of then return end
+  local news, counts = 0, {}
+  for _, known in ipairs(f.fates) do
+    local index, fate = unpack(known)
+    -- A slice may be of another window than it says.
+    if index < tonumber(of) and redis.call('HSETNX', window, index, fate) == 1 then
+      news = news + 1
+      counts[fate] = (counts[fate] or 0) + 1
+    end
   end
+  if news == 0 then return end
+  context = context == '1'
+  for fate, count in pairs(counts) do
+    if not context then redis.call('HINCRBY', key, fate, count) end
+  end
+  if redis.call('HINCRBY', window, 'done', news) < tonumber(of) then return end
+  local items, places = cjson.decode(redis.call('HGET', window, 'items')), {}
+  for place in ipairs(items) do places[place] = place - 1 end
+  local fates = redis.call('HMGET', window, unpack(places))
+  for place, item in ipairs(items) do items[place] = { id = item[1], thread = item[2], fate = fates[place] } end
   addNew(run.merged, run, run.id .. '/' .. f.name, { window = f.name, context = context, items = items })
   redis.call('HINCRBY', key, 'merged', 1)
   redis.call('EXPIRE', window, plan.limits.keepMergedSeconds)

@@ -1,10 +1,10 @@
 #!lua
--- Moves delayed envelopes that are due back to the streams they came from.
+-- Moves delayed entries that are due back to the streams they came from.
 --
 -- KEYS    the delay sets, then every stream their members may name
 -- ARGV    how many of the keys are delay sets, now (ms), most to move from each
 -- Result  when the next one is due (ms), or -1
--- Members are the stream's key, a line feed, and the envelope.
+-- Members are the stream's key, a line feed, and the entry's text.
 
 local soonest = -1
 for place = 1, tonumber(ARGV[1]) do

@@ -4,7 +4,7 @@
 -- KEYS    a mailbox's book, or a project's
 -- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time (0: any number), how long fewer are
 --         remembered (ms), id, units spent, 'rate', 'concurrency' or '' for what was refused, how long the provider asked to wait (ms; -1: it
---         did not say), refused or not
+--         did not say), refused or not; requests at a time below which no refusal leads
 -- Result  the requests at a time that are left where this refusal halved them, otherwise 0
 
 --@ quota-book.lua
@@ -46,7 +46,7 @@ if refused == 'rate' then
   end
 elseif refused == 'concurrency' then
   if places > 0 and isNews(book.narrowedAt) then
-    local fewer = math.max(1, math.floor(places / 2))
+    local fewer = math.max(math.min(places, tonumber(ARGV[10])), math.floor(places / 2))
     redis.call('HSET', key, 'places', fewer, 'narrowedAt', whole(now))
     narrowUntil = now + narrowMs
     if fewer < places then narrowed = fewer end

@@ -2,13 +2,12 @@
 -- No `#!lua` line: a server that is out of memory would refuse the script, and what lies about has to be taken over there too.
 --
 -- KEYS    streams, then for each the hash that holds its mark
--- ARGV    group, consumer, lease (ms), most to take in all, deliveries up to which a takeover counts as one, then for each stream the id
---         after which to go on, or 0-0
+-- ARGV    group, consumer, lease (ms), most to take in all, then for each stream the id after which to go on, or 0-0
 -- Result  a list for each stream that was come to: {where to go on, or 0-0 at the end; entries taken as {id, fields, deliveries}; count of
---         entries trimmed away, which are acknowledged}
+--         entries trimmed away, which are acknowledged; the other consumers that hold entries}
 -- Everything up to a stream's mark is acknowledged: a group that is lost begins there again.
 
-local group, me, left, most = ARGV[1], ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[5])
+local group, me, left = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local streams = #KEYS / 2
 
 --@ take.lua
@@ -46,26 +45,29 @@ local function lastDelivered(stream)
 end
 
 local function mark(stream, hash)
-  local oldest = redis.call('XPENDING', stream, group)[2]
+  local _, oldest, _, holders = unpack(redis.call('XPENDING', stream, group))
   local done = oldest and idBefore(oldest) or lastDelivered(stream)
   -- Out of memory it stays as it is: an older mark is as true.
   if redis.call('HGET', hash, stream) ~= done then redis.pcall('HSET', hash, stream, done) end
+  local others = {}
+  for _, holder in ipairs(holders or {}) do
+    if holder[1] ~= me then others[#others + 1] = holder[1] end
+  end
+  return others
 end
 
 local answers = {}
 for place = 1, streams do
   if left <= 0 then break end
   local stream = KEYS[place]
-  local found = redis.call('XPENDING', stream, group, 'IDLE', ARGV[3], '(' .. ARGV[5 + place], '+', left)
+  local found = redis.call('XPENDING', stream, group, 'IDLE', ARGV[3], '(' .. ARGV[4 + place], '+', left)
   local answer = { #found == left and found[#found][1] or '0-0', {}, 0 }
   for _, pending in ipairs(found) do
-    -- Who hands over in order has not died of it.
-    local died = pending[2] ~= '__released' and pending[4] < most
-    local entry = take(stream, pending[1], died and pending[4] + 1 or pending[4])
+    local entry = take(stream, pending[1], pending[4])
     if entry then table.insert(answer[2], entry) else answer[3] = answer[3] + 1 end
   end
   answers[place] = answer
   left = left - #found
-  mark(stream, KEYS[streams + place])
+  answer[4] = mark(stream, KEYS[streams + place])
 end
 return answers

@@ -11,17 +11,18 @@ local id, envelope, runId, mailbox, now, items = unpack(ARGV)
 if redis.call('XDEL', dead, id) == 0 then return 0 end
 if envelope == '' then return 1 end
 if items ~= '' then
+  local of = #cjson.decode(items)
   if redis.call('HSETNX', run, 'startedAt', now) == 1 then
     -- The run is forgotten: one of the same name is there for this id alone.
-    redis.call('HSET', run, 'mailbox', mailbox, 'cause', 'redrive', 'releasedAt', now, 'listing', 'done', 'mergedAt', now, 'listed', 1)
+    redis.call('HSET', run, 'mailbox', mailbox, 'cause', 'redrive', 'releasedAt', now, 'listing', 'done', 'mergedAt', now, 'listed', of)
     redis.call('ZADD', index, now, runId)
   else
-    redis.call('HINCRBY', run, 'dead', -1)
+    redis.call('HINCRBY', run, 'dead', -of)
   end
   redis.call('PERSIST', run)
   redis.call('HINCRBY', run, 'opened', 1)
   redis.call('DEL', window)
-  redis.call('HSET', window, 'of', 1, 'context', '0', 'items', items)
+  redis.call('HSET', window, 'of', of, 'context', '0', 'items', items)
 end
 redis.call('HDEL', run, 'endedAt')
 redis.call('XADD', stream, '*', 'envelope', envelope)

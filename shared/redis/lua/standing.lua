@@ -24,6 +24,8 @@ local function drop(input)
   -- It became the active run of a mailbox it is none of.
   redis.call('DEL', KEYS[run.key])
   redis.call('HDEL', KEYS[of.key], 'activeRun')
+  -- Events beside it were to be answered by that run: one that is theirs begins.
+  if #plan.inputs > 1 then redis.call('HSET', KEYS[of.key], 'dirty', '1') end
   beginNext(run)
 end
 

@@ -61,7 +61,7 @@ t.test('a change is in the stream of its mailbox when it is answered', async t =
   const answer = await post([changeOf('sub-bo', stateOf(BO))])
   t.equal(answer.status, 202)
   t.equal(await answer.text(), '')
-  t.match(await eventsOf(office, BO), [{ mailbox: BO, lane: 'live', body: { cause: 'push' } }])
+  t.match(await eventsOf(office, BO), [{ mailbox: BO, lane: 'bulk', body: { cause: 'push' } }])
   t.same(await eventsOf(office, CY), [])
 })
 
@@ -264,7 +264,7 @@ t.test('while Redis is away a notification is told to come again, in time, and n
 
 t.test('a stream of a wrong type loses nothing: the notification comes again until it is mended', async t => {
   const { office, post } = await open(t)
-  const stream = office.keys.stream(office.keys.partitionOf(BO), 'watch-events', 'live')
+  const stream = office.keys.stream(office.keys.partitionOf(BO), 'watch-events', 'bulk')
   await office.redis.set(stream, 'no stream')
   const change = changeOf('sub-bo', stateOf(BO))
   t.equal((await post([change])).status, 503)

@@ -22,7 +22,7 @@ t.test('a push of Google is in the stream when it is answered', async t => {
   const { office, push } = await openGateway(t, redis.url, google)
   const answer = await push({ body: pushOf({ historyId: 1234567890123, emailAddress: 'Ana@Example.com' }) })
   t.equal(answer.status, 204)
-  t.match(await eventsOf(office), [{ mailbox: ANA, lane: 'live', body: { cause: 'push', historyId: '1234567890123' } }])
+  t.match(await eventsOf(office), [{ mailbox: ANA, lane: 'bulk', body: { cause: 'push', historyId: '1234567890123' } }])
   t.equal((await push({ body: pushOf({ historyId: '1001' }) })).status, 204, 'the history id may be a text')
   t.equal((await eventsOf(office)).length, 2)
 })
@@ -221,7 +221,7 @@ t.test('a Redis that does not answer is not waited for beyond what Pub/Sub waits
 
 t.test('a stream of a wrong type loses nothing: the push comes again until it is mended', async t => {
   const { push, office } = await openGateway(t, redis.url, google)
-  const stream = office.keys.stream(office.keys.partitionOf(ANA), 'watch-events', 'live')
+  const stream = office.keys.stream(office.keys.partitionOf(ANA), 'watch-events', 'bulk')
   await redis.client.set(stream, 'no stream')
   const body = pushOf({ historyId: 1001 })
   t.equal((await push({ body })).status, 503)

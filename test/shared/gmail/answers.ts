@@ -90,6 +90,7 @@ async function outcomesOf(how: Damage) {
     costs: QUOTA_COSTS['2026'],
     fields: '*',
     now: Date.now,
+    batchSize: 100,
     flights: createFlights(),
   }
   const wanted = how.messages.map((_, index) => ({

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { LANES } from '../../../shared/envelope.ts'
 import { readBacklog } from '../../../shared/redis/backlog.ts'
 import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
@@ -29,7 +30,7 @@ t.test('what a group has read is not said to wait, though Redis says so after a 
   const second = await connectRedis(server.url)
   t.teardown(() => second.disconnect())
   const after = queueOf(second)
-  while ((await after.reclaim(0, 100)).more);
+  while ((await after.reclaim(0, 100, LANES)).more);
   t.equal(await lag(), 0, 'set right when nothing is left')
   await server.client.xadd(live, '*', 'envelope', 'new')
   t.equal(await waiting(), 1)

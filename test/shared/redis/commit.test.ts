@@ -2,8 +2,9 @@ import t from 'tap'
 import { type Envelope, encodeEnvelope } from '../../../shared/envelope.ts'
 import type { Fact } from '../../../shared/fact.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
-import { type CommitOptions, commitWork, type Entry, type Work } from '../../../shared/redis/commit.ts'
+import { type CommitOptions, commitWork, type Work } from '../../../shared/redis/commit.ts'
 import { connectRedis } from '../../../shared/redis/connect.ts'
+import type { Entry as AnyEntry } from '../../../shared/redis/entry.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createLedger } from '../../../shared/redis/ledger.ts'
 import { connectMailbox, readMailbox } from '../../../shared/redis/mailboxes.ts'
@@ -12,6 +13,9 @@ import { follow } from '../../../shared/stage.ts'
 import { analysisTasks, fetchedMessages, merged, missingIds, watchEvents } from '../../../shared/streams.ts'
 import { buildTask } from '../../../shared/task.ts'
 import { startRedis } from '../../support/redis.ts'
+
+/** An entry of one envelope. */
+type Entry = AnyEntry & { envelope: Envelope }
 
 const ANA: MailboxId = 'gmail:ana@example.com'
 const server = await startRedis()
@@ -29,6 +33,7 @@ const options: CommitOptions = {
   keys,
   longRunMs: 300_000,
   messageSeconds: 3600,
+  sliceSize: 20,
   now: () => 1_790_000_000_000,
   newRunId: () => 'next',
 }
@@ -84,7 +89,11 @@ t.test('delayed and dead inputs are acknowledged and kept', async t => {
   const { MailError } = await import('../../../shared/error.ts')
   const error = new MailError('rejected', 'no')
   await commitWork(
-    { ...work([late, bad]), delays: [{ entry: late, dueAt: 5000, attempt: 3 }], dead: [{ entry: bad, error }] },
+    {
+      ...work([late, bad]),
+      delays: [{ entry: late, part: [{ ...late.envelope, attempt: 3 }], dueAt: 5000 }],
+      dead: [{ entry: bad, text: bad.text ?? '', error, unread: false }],
+    },
     options,
   )
   const [member, due] = await redis.zrange(keys.delay(partition, 'batch-fetch'), '0', '-1', 'WITHSCORES')
@@ -101,7 +110,7 @@ t.test('a mailbox begins to wait for its account once, however much of its work 
   const events: string[] = []
   for (const id of ['a', 'b', 'c']) {
     const entry = await read(id)
-    const done = await commitWork({ ...work([entry]), parked: [{ entry, error }] }, options)
+    const done = await commitWork({ ...work([entry]), parked: [{ entry, part: [entry.envelope], error }] }, options)
     events.push(...done.events.map(({ event, mailbox, reason }) => `${event} ${mailbox} ${reason}`))
   }
   t.same(events, [`needs-reauth ${ANA} connect it again`])
@@ -317,7 +326,16 @@ async function read(id: string): Promise<Entry> {
   const entryId = await redis.xadd(input, '*', 'envelope', text)
   await redis.xgroup('CREATE', input, 'batch-fetch', '0', 'MKSTREAM').catch(() => undefined)
   await redis.call('XREADGROUP', 'GROUP', 'batch-fetch', 'me', 'STREAMS', input, '>')
-  return { key: input, entryId: entryId ?? '', stream: missingIds.name, text, deliveries: 1, envelope: envelope(id) }
+  const item = envelope(id)
+  const place = {
+    key: input,
+    entryId: entryId ?? '',
+    stream: missingIds.name,
+    lane: 'live' as const,
+    text,
+    deliveries: 1,
+  }
+  return { ...place, items: [item], spoiled: [], envelope: item }
 }
 
 function fetched({ envelope: from }: Entry) {

@@ -3,14 +3,18 @@ import { type Envelope, encodeEnvelope } from '../../../shared/envelope.ts'
 import type { Fact } from '../../../shared/fact.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import type { Message } from '../../../shared/message.ts'
-import { commitWork, type Entry } from '../../../shared/redis/commit.ts'
+import { commitWork } from '../../../shared/redis/commit.ts'
 import { connectRedis } from '../../../shared/redis/connect.ts'
+import type { Entry as AnyEntry } from '../../../shared/redis/entry.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createLedger } from '../../../shared/redis/ledger.ts'
 import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
 import { readRun } from '../../../shared/redis/runs.ts'
 import { merged } from '../../../shared/streams.ts'
 import { startRedis } from '../../support/redis.ts'
+
+/** An entry of one envelope. */
+type Entry = AnyEntry & { envelope: Envelope }
 
 const ANA: MailboxId = 'gmail:ana*[x]@example.com'
 const server = await startRedis()
@@ -32,6 +36,7 @@ const options = {
   keys,
   longRunMs: 300_000,
   messageSeconds: 3600,
+  sliceSize: 20,
   now: () => 1_790_000_000_000,
   newRunId: () => 'next',
 }
@@ -242,7 +247,9 @@ async function read(id: string): Promise<Entry> {
   const entryId = await redis.xadd(input, '*', 'envelope', text)
   await redis.xgroup('CREATE', input, 'thread-group', '0', 'MKSTREAM').catch(() => undefined)
   await redis.call('XREADGROUP', 'GROUP', 'thread-group', 'me', 'STREAMS', input, '>')
-  return { key: input, entryId: entryId ?? '', stream: merged.name, text, deliveries: 1, envelope: envelope(id) }
+  const item = envelope(id)
+  const place = { key: input, entryId: entryId ?? '', stream: merged.name, lane: 'live' as const, text, deliveries: 1 }
+  return { ...place, items: [item], spoiled: [], envelope: item }
 }
 
 async function commit(entry: Entry, fact: Fact): Promise<void> {
