@@ -20,6 +20,7 @@ import { createMailFlow } from './chaos/mail.ts'
 import { CHAOS_KINDS, type ChaosKind, planFaults } from './chaos/plan.ts'
 import { startRedis } from './chaos/redis.ts'
 import { untilSettled } from './chaos/settle.ts'
+import { splitMailboxes } from './chaos/sizes.ts'
 import { createStriker, type Targets } from './chaos/strike.ts'
 import { openTalks } from './chaos/talks.ts'
 
@@ -43,8 +44,9 @@ export interface ChaosResult extends Verdict {
   kept?: string
 }
 
-/** How long, by which seed, whom to tell of each fault, and when to give up. */
+/** In how many mailboxes, how long, by which seed, whom to tell of each fault, and when to give up. */
 export interface ChaosOptions {
+  mailboxes: number
   seconds: number
   seed: number
   say: (line: string) => void
@@ -86,8 +88,10 @@ async function chaosIn(folder: string, children: Children, options: ChaosOptions
   // Every fault, process and mail that waits listens to it.
   setMaxListeners(0, signal)
   const pause = (ms: number) => sleep(ms, signal)
-  const flow = createMailFlow(randomFrom(options.seed + 1), openTalks(randomFrom(options.seed + 2), Date.now()))
-  const deeds = createDeeds(randomFrom(options.seed + 3), openTalks(randomFrom(options.seed + 4), Date.now()))
+  const split = splitMailboxes(options.mailboxes)
+  const talksOf = (seed: number) => openTalks(randomFrom(seed), Date.now())
+  const flow = createMailFlow(split.gmail, randomFrom(options.seed + 1), talksOf(options.seed + 2))
+  const deeds = createDeeds(split.outlook, randomFrom(options.seed + 3), talksOf(options.seed + 4))
   // Whatever was acknowledged is there again after kill -9: what is lost then is the pipeline's fault.
   const server = await startRedis(folder, children, { signal, appendfsync: 'always' })
   const sims = await startSimulators({

@@ -7,12 +7,13 @@ import { type Comparison, compareSync } from './sync.ts'
 
 const PROFILES = ['live', 'seed'] as const
 const SYNC_USE = 'sync [--json] [--profile live] [--profile seed]'
-const CHAOS_USE = 'chaos [--seconds N] [--seed S] [--json]'
+const CHAOS_USE = 'chaos [--mailboxes N] [--seconds N] [--seed S] [--json]'
 const QUOTA_USE = 'quota [--messages N] [--json]'
 const MANY_USE =
   'many [--mailboxes N] [--messages N] [--fetchers K] [--one-partition] [--kill] [--profile live|instant] [--only many|live|sick] [--json]'
 const MANY_PROFILES = ['live', 'instant'] as const
 const MOST_MAILBOXES = 10_000
+const CHAOS_MAILBOXES = { least: 2, most: 200 }
 const MOST_FETCHERS = 32
 const MOST_SECONDS = 86_400
 const MOST_MESSAGES = 100_000
@@ -78,15 +79,17 @@ async function chaos(): Promise<void> {
       args: words,
       options: {
         json: { type: 'boolean', default: false },
+        mailboxes: { type: 'string', default: '30' },
         seconds: { type: 'string', default: '30' },
         seed: { type: 'string', default: '1' },
       },
     }),
   )
+  const mailboxes = wholeNumber('--mailboxes', values.mailboxes, CHAOS_MAILBOXES)
   const seconds = wholeNumber('--seconds', values.seconds, { least: 1, most: MOST_SECONDS })
   const seed = wholeNumber('--seed', values.seed, { least: 0, most: MOST_SEED })
   const say = values.json ? () => undefined : tell
-  const result = await runChaos({ seconds, seed, say, signal: untilSignalled(tell) }).catch(failed)
+  const result = await runChaos({ mailboxes, seconds, seed, say, signal: untilSignalled(tell) }).catch(failed)
   print(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2))
   if (!result.ok) process.exitCode = 1
 }

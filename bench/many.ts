@@ -43,7 +43,7 @@ export async function measureMany(options: ManyOptions): Promise<ManyFigures> {
       `${mailboxes} mailboxes with ${options.messages} new mails each, ${options.fetchers} fetchers:  ` +
         `${burst.callsPerMailbox.toFixed(2)} calls a mailbox (ideal ${burst.idealCalls}),  ${burst.seconds.toFixed(2)} s ` +
         `(critical path ${burst.criticalPathSeconds.toFixed(2)} s, ratio ${burst.ratio.toFixed(2)}),  ` +
-        `units ${burst.unitsRatio.toFixed(3)} times the least,  ${burst.rssMb ?? '?'} MB resident`,
+        `units ${burst.unitsRatio.toFixed(3)} times the least,  ${inPercent(burst.cpuShare)} of the CPU,  ${burst.rssMb ?? '?'} MB resident`,
     )
   }
   const sizes = sizesFor(mailboxes)
@@ -70,8 +70,12 @@ export async function measureMany(options: ManyOptions): Promise<ManyFigures> {
 /** A run with few mailboxes is a short look at all parts; its latencies say little. */
 function sizesFor(mailboxes: number) {
   if (mailboxes < FULL_MAILBOXES)
-    return { backfills: 3, mailsEach: 1500, mails: 5, windowMs: 1000, rampMs: 500, pairs: 1 }
+    return { backfills: 3, mailsEach: 600, mails: 4, windowMs: 1000, rampMs: 500, pairs: 1 }
   return { backfills: 50, mailsEach: 1500, mails: 40, windowMs: 10_000, rampMs: 5000, pairs: 4 }
+}
+
+function inPercent(share: number | undefined): string {
+  return share === undefined ? '?' : `${(share * 100).toFixed(0)} %`
 }
 
 function inMs(ms: number): string {

@@ -2,13 +2,13 @@ import type { GraphHandle } from '../../sim/graph/handle.ts'
 import type { GraphSimulator } from '../../sim/graph.ts'
 import type { SimMailbox } from '../../sim/mailbox.ts'
 import type { Until } from './mail.ts'
+import { openingMailboxes } from './sizes.ts'
 import type { Talks } from './talks.ts'
 
-/** Mailboxes and what they hold when the chaos begins. */
-const SIZES: Record<string, number> = { 'eva@example.com': 240, 'finn@example.com': 60, 'gil@example.com': 0 }
 const READ = ['inbox', 'inbox', 'inbox', 'archive', 'sentitems', 'Projects/Rome', 'Projects/Oslo', 'Projects/Rome/Old']
 const LEFT_OUT = ['deleteditems', 'junkemail', 'drafts']
 const BURST = { chance: 0.05, mails: 20 }
+const WAVE_CHANCE = 0.03
 const PAUSE_MS = { least: 50, most: 400 }
 // Of all messages, those that one deed is done to.
 const SHARE = { move: 0.05, delete: 0.02, mark: 0.05 }
@@ -16,14 +16,14 @@ const SHARE = { move: 0.05, delete: 0.02, mark: 0.05 }
 /** Mailboxes at Outlook in which mail comes, moves, changes and goes, and so do folders. */
 export interface Deeds {
   mailboxes: readonly SimMailbox[]
-  /** Lays out the folders, and does one thing after the other until aborted. */
+  /** Lays out the folders, and does one thing after the other until aborted, sometimes in all mailboxes at once. */
   begin(sim: GraphSimulator): void
   go(sim: GraphSimulator, until: Until): Promise<void>
 }
 
-/** The mailboxes; what is done, and where, follows from `random`. */
-export function createDeeds(random: () => number, talks: Talks): Deeds {
-  const mailboxes = Object.entries(SIZES).map(([address, size]) => talks.mailbox(address, size))
+/** So many mailboxes; what is done, and where, follows from `random`. */
+export function createDeeds(count: number, random: () => number, talks: Talks): Deeds {
+  const mailboxes = openingMailboxes('outlook', count, talks)
   const one = <T>(items: readonly T[]): T | undefined => items[Math.floor(random() * items.length)]
   const some = (at: GraphHandle, share: number) => at.ids().filter(() => random() < share)
   let made = 0
@@ -72,9 +72,10 @@ export function createDeeds(random: () => number, talks: Talks): Deeds {
     },
     async go(sim, { signal, pause, onChange }) {
       while (!signal.aborted) {
-        const { address = '' } = one(mailboxes) ?? {}
-        one(deeds)?.(sim.mailbox(address), sim, address)
-        await onChange(`outlook:${address}`)
+        const { address: any = '' } = one(mailboxes) ?? {}
+        const addresses = random() < WAVE_CHANCE ? mailboxes.map(({ address }) => address) : [any]
+        for (const address of addresses) one(deeds)?.(sim.mailbox(address), sim, address)
+        await Promise.all(addresses.map(address => onChange(`outlook:${address}`)))
         await pause(PAUSE_MS.least + random() * (PAUSE_MS.most - PAUSE_MS.least))
       }
     },

@@ -33,7 +33,13 @@ export async function readDead({ redis, keys }: Office): Promise<Set<string>> {
   return new Set(bodies.flatMap(idsIn))
 }
 
-function idsIn(body: { id?: string; ids?: string[]; items?: { id: string }[] } | undefined): string[] {
+interface Named {
+  id: string
+}
+
+// A slice holds its ids with their places.
+function idsIn(body: { id?: string; ids?: (string | Named)[]; items?: Named[] } | undefined): string[] {
   const { id, ids = [], items = [] } = body ?? {}
-  return [...(id === undefined ? [] : [id]), ...ids, ...items.map(item => item.id)]
+  const listed = [...ids, ...items].map(one => (typeof one === 'string' ? one : one.id))
+  return [...(id === undefined ? [] : [id]), ...listed]
 }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { requestSync } from '../../pipeline/request-sync.ts'
 import { STAGES } from '../../pipeline/stages.ts'
 import { type Config, readConfig } from '../../shared/config.ts'
@@ -16,7 +17,7 @@ export interface BurstOptions {
   mailboxes: number
   /** New mails in each. */
   messages: number
-  /** Processes of list-ids and of batch-fetch each; 1 is one `up` that does all. */
+  /** Processes that list and fetch: one `up` that does all, and others that do these two. */
   fetchers: number
   profile: Profile
   /** Whether all mailboxes are to lie in one partition. */
@@ -38,11 +39,15 @@ export interface BurstFigures {
   ratio: number
   /** Quota units spent, divided by the least there can be. */
   unitsRatio: number
+  /** CPU time of all processes, the simulator and Redis among them, as a share of what the machine has: near 1 the machine is the limit. */
+  cpuShare: number | undefined
   /** The resident memory of the largest process of the pipeline at the end, in MB. */
   rssMb: number | undefined
 }
 
 const KILLED_AT = 1 / 3
+// What each mailbox holds before: enough that no process meets its code for the first time when it is measured.
+const WARM_UP_MESSAGES = 100
 const DEADLINE_MS = 900_000
 const DELIVERED_AT_ONCE = 8
 
@@ -50,7 +55,7 @@ const DELIVERED_AT_ONCE = 8
 export async function measureBurst(options: BurstOptions): Promise<BurstFigures> {
   const { mailboxes: count, profile, signal } = options
   const addresses = options.onePartition ? inOnePartition(count) : Array.from({ length: count }, (_, n) => addressOf(n))
-  const mailboxes = addresses.map(address => ({ address, messages: 1 }))
+  const mailboxes = addresses.map(address => ({ address, messages: WARM_UP_MESSAGES }))
   return withRig({ name: 'many', profile, mailboxes, deadlineMs: DEADLINE_MS, signal }, rig =>
     measure(rig, addresses, options),
   )
@@ -65,13 +70,20 @@ async function measure(rig: Rig, addresses: readonly string[], options: BurstOpt
   const begunAt = office.now()
   await Promise.all(mailboxes.map(mailbox => requestSync(office, mailbox)))
   await untilSettled(rig, mailboxes, { since: begunAt })
-  const historyIds = await deliverAll(rig, addresses, messages)
+  await deliverAll(rig, addresses, messages)
 
-  const [callsBefore, spentBefore] = await Promise.all([sim.calls(), sim.spent()])
+  const [callsBefore, spentBefore, cpuBefore] = await Promise.all([
+    sim.calls(),
+    sim.spent(),
+    rig.processes.cpuSeconds(),
+  ])
   const since = office.now()
-  await Promise.all(mailboxes.map((mailbox, index) => requestSync(office, mailbox, historyIds[index])))
+  // No pushes: after each of those the mailbox would be looked at once more.
+  await Promise.all(mailboxes.map(mailbox => requestSync(office, mailbox)))
   const onLook = options.kill ? killOne(rig, pipeline, mailboxes.length * messages) : undefined
   const runs = await untilSettled(rig, mailboxes, { since, ...(onLook ? { onLook } : {}) })
+  const lookedMs = office.now() - since
+  const cpuAfter = await rig.processes.cpuSeconds()
   const [calls, spent, rssMb] = await Promise.all([sim.calls(), sim.spent(), pipeline.rssMb()])
 
   if (onLook && !onLook.killed()) throw new Error('all was read before a fetcher was killed: ask for more mail')
@@ -85,26 +97,28 @@ async function measure(rig: Rig, addresses: readonly string[], options: BurstOpt
     seconds,
     criticalPathSeconds,
     ratio: seconds / criticalPathSeconds,
+    cpuShare: shareOf(cpuBefore, cpuAfter, lookedMs),
     unitsRatio: (spent.total.units - spentBefore.total.units) / mailboxes.length / ideal.units,
     rssMb,
   }
 }
 
-/** Delivers the new mails of all mailboxes; each mailbox's last history id. */
-async function deliverAll({ sim, signal }: Rig, addresses: readonly string[], messages: number): Promise<string[]> {
-  const historyIds: string[] = []
-  const waiting = [...addresses.entries()]
+async function deliverAll({ sim, signal }: Rig, addresses: readonly string[], messages: number): Promise<void> {
+  const waiting = [...addresses]
   const deliver = async () => {
     for (let next = waiting.pop(); next; next = waiting.pop()) {
-      const [index, address] = next
-      for (const raw of mailsFor(address, 'new', messages)) {
+      for (const raw of mailsFor(next, 'new', messages)) {
         signal.throwIfAborted()
-        historyIds[index] = (await sim.deliver(address, raw)).historyId
+        await sim.deliver(next, raw)
       }
     }
   }
   await Promise.all(Array.from({ length: DELIVERED_AT_ONCE }, deliver))
-  return historyIds
+}
+
+function shareOf(before: number | undefined, after: number | undefined, ms: number): number | undefined {
+  if (before === undefined || after === undefined) return undefined
+  return (after - before) / ((ms / 1000) * availableParallelism())
 }
 
 function killOne({ processes }: Rig, { fetchers }: Pipeline, messages: number) {

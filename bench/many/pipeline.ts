@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { connectIfNew } from '../../pipeline/request-sync.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
-import { STAGE_NAMES, type StageName } from '../../shared/stage.ts'
+import type { StageName } from '../../shared/stage.ts'
 import { type Child, logHolds } from '../chaos/children.ts'
 import type { Rig } from './rig.ts'
 
 /** The pipeline that is measured. */
 export interface Pipeline {
-  /** The processes that fetch, or the one that does all. */
+  /** The processes that do nothing but fetch. */
   fetchers: readonly Child[]
   /** The resident memory of its largest process, in MB; `undefined` where the system does not tell. */
   rssMb(): Promise<number | undefined>
@@ -27,11 +27,13 @@ export async function connectAll({ office, mailboxes, signal }: Rig, all: readon
   }
 }
 
-/** Starts one `up`, or for more fetchers a process of each stage, with so many of those that ask the provider. */
+/** Starts an `up`, and beside it so many more processes of each stage that asks the provider that there are `fetchers`. */
 export async function startPipeline(rig: Rig, fetchers: number): Promise<Pipeline> {
-  const children = fetchers === 1 ? [await startUp(rig)] : await startStages(rig, fetchers)
+  // The others first: `up` begins with a sync, which warms all of them up.
+  const beside = await startStages(rig, fetchers - 1)
+  const children = [...beside, await startUp(rig)]
   return {
-    fetchers: children.filter(({ role }) => role === 'up' || role === 'batch-fetch').map(({ child }) => child),
+    fetchers: children.filter(({ role }) => role === 'batch-fetch').map(({ child }) => child),
     async rssMb() {
       const sizes = await Promise.all(children.map(({ child }) => rssMbOf(child)))
       const known = sizes.filter(size => size !== undefined)
@@ -52,8 +54,8 @@ async function startUp({ processes, environment, gatewayPort, until }: Rig): Pro
   return { role: 'up', child }
 }
 
-async function startStages({ processes, environment, until }: Rig, fetchers: number): Promise<Role[]> {
-  const roles = STAGE_NAMES.flatMap(role => Array.from({ length: SCALED.includes(role) ? fetchers : 1 }, () => role))
+async function startStages({ processes, environment, until }: Rig, count: number): Promise<Role[]> {
+  const roles = SCALED.flatMap(role => Array.from({ length: count }, () => role))
   return Promise.all(
     roles.map(async (role, index): Promise<Role> => {
       const words = [process.execPath, MAIN, 'stage', role] as const

@@ -6,6 +6,8 @@ export interface Processes {
   start(name: string, words: readonly [program: string, ...rest: string[]], env: NodeJS.ProcessEnv): Promise<Child>
   /** Kills one on purpose. */
   kill(child: Child): void
+  /** CPU time that all of them have used so far, in seconds; `undefined` where the system does not tell. */
+  cpuSeconds(): Promise<number | undefined>
   /** Aborts, with an error that quotes its log, when a process ends by itself. */
   failed: AbortSignal
   endAll(): Promise<void>
@@ -17,6 +19,7 @@ const QUOTED_LINES = 5
 export function openProcesses(folder: string): Processes {
   const children = openChildren(folder)
   const failed = new AbortController()
+  const started: Child[] = []
   const killed = new Set<Child>()
   let isOver = false
 
@@ -31,6 +34,7 @@ export function openProcesses(folder: string): Processes {
     failed: failed.signal,
     async start(name, words, env) {
       const child = await children.start(name, words, env)
+      started.push(child)
       void watch(name, child)
       return child
     },
@@ -38,9 +42,24 @@ export function openProcesses(folder: string): Processes {
       killed.add(child)
       child.send('SIGKILL')
     },
+    async cpuSeconds() {
+      const used = await Promise.all(started.filter(child => !killed.has(child)).map(cpuSecondsOf))
+      return used.includes(undefined) ? undefined : used.reduce<number>((sum, one = 0) => sum + one, 0)
+    },
     async endAll() {
       isOver = true
       await children.endAll()
     },
   }
+}
+
+// Linux alone says it in a file, in hundredths of a second.
+async function cpuSecondsOf({ pid }: Child): Promise<number | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  const [user, system] = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number)
+  return user === undefined || system === undefined ? undefined : (user + system) / 100
 }

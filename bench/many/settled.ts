@@ -5,7 +5,7 @@ import type { Rig } from './rig.ts'
 
 const LOOK_EVERY_MS = 100
 // So that looking costs Redis little beside what is measured.
-const PAUSE_A_MAILBOX_MS = 2
+const PAUSE_A_MAILBOX_MS = 5
 
 /** Waits until each mailbox has a run since then (ms since 1970) and none is under way; answers those runs. `onLook` sees them on the way. */
 export async function untilSettled(
