@@ -83,16 +83,19 @@ t.test('what comes along with a thread is fetched no second time', async t => {
 })
 
 t.test('while later stages are far behind nothing new is listed, and all comes once they have caught up', async t => {
-  const mailbox = fakeMailbox(100)
+  const mailbox = fakeMailbox(300)
   const pipeline = await startPipeline(redis, mailbox, { settings: { BACKLOG_LIMIT: '10' } })
   t.teardown(() => pipeline.stop())
   await pipeline.sync()
   await pipeline.stopStages()
   pipeline.start(['list-ids'])
   const { redis: client, keys } = pipeline.office
-  mailbox.deliver(450, 30)
+  mailbox.deliver(700, 30)
   await pipeline.request()
-  await until(async () => (await pipeline.read(messageIds)).length === 100, 'a page is listed')
+  await until(
+    async () => (await pipeline.read(messageIds)).length === 300,
+    'a page is listed, in more slices than may wait',
+  )
   const isHeld = async () => {
     const backlog = await readBacklog(client, keys, STAGES.slice(0, 1))
     return backlog.some(({ inWork }) => inWork === 1)
@@ -100,10 +103,10 @@ t.test('while later stages are far behind nothing new is listed, and all comes o
   await until(isHeld, 'the second page is taken up')
   const begun = performance.now()
   await until(() => performance.now() - begun > 500, 'it would be listed within milliseconds')
-  t.equal((await pipeline.read(messageIds)).length, 200, 'and is held back')
+  t.equal((await pipeline.read(messageIds)).length, 300, 'and is held back')
   pipeline.start(['cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'])
   const [run] = await pipeline.quiet()
-  t.match(run, { listed: 450, fates: { fetched: 450 }, tasks: 30, addsUp: true })
+  t.match(run, { listed: 700, fates: { fetched: 700 }, tasks: 30, addsUp: true })
 })
 
 t.test('what was deleted meanwhile is gone, and its window completes', async t => {

@@ -178,6 +178,21 @@ t.test(
   },
 )
 
+t.test('refusals lead no lower than is set', async t => {
+  const { clock, quota, told } = ledger({ mailboxUnits: 1_000_000, requests: 60, fewestRequests: 10 })
+  for (let refusals = 0; refusals < 5; refusals += 1) {
+    const crowded = granted(t, await quota.reserve({ units: 20, requests: 1 }))
+    clock.ms += 1
+    await crowded.settle({ units: 0, refused: 'concurrency' })
+    clock.ms += 1
+  }
+  t.match(await quota.reserve({ units: 2000, requests: 100 }), { leave: 'fewer', most: 10 })
+  t.same(
+    told.map(({ requests }) => requests),
+    [30, 15, 10],
+  )
+})
+
 t.test('a mailbox that is sent one request at a time is not said to be sent fewer', async t => {
   const { quota, told } = ledger({ requests: 1 })
   await granted(t, await quota.reserve({ units: 20, requests: 1 })).settle({ units: 0, refused: 'concurrency' })
