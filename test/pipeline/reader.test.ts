@@ -123,6 +123,21 @@ t.test('what a dead process of this host held is taken over at once', async t =>
   )
 })
 
+t.test('a reader at work notices a process of its host that died, long before the lease is over', async t => {
+  let isDead = false
+  const { got } = reading(t, { leaseMs: HOUR_MS, isDead: consumer => isDead && consumer === 'here:1:a' })
+  await until(async () => (await redis.exists(live)) === 1, 'reading')
+  await write(live, 1)
+  await until(() => got.length === 1, 'it is at work')
+  const [mine] = got
+  await redis.xclaim(live, 'merge', 'here:1:a', 0, mine?.entryId ?? '')
+  isDead = true
+  await write(live, 1)
+  const holder = async () => (await redis.xpending(live, 'merge', '-', '+', 10)) as [string, string][]
+  await until(async () => (await holder()).every(([, consumer]) => consumer !== 'here:1:a'), 'taken over', 10_000)
+  t.pass('within seconds of the last read')
+})
+
 t.test('an entry that is being worked on for long stays with its consumer', async t => {
   const { got, queue } = reading(t, { leaseMs: HOUR_MS })
   await write(live, 1)

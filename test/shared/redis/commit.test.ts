@@ -175,6 +175,25 @@ t.test('the last fate of a window merges it, once, in listing order', async t =>
   t.equal(await redis.xlen(keys.metrics(partition, 'gmail')), 1)
 })
 
+t.test('fates of places that a window does not have complete nothing', async t => {
+  await begun()
+  const opener = await read('open')
+  const items = ['a', 'b'].map(id => ({ id, thread: 't' }))
+  const opened: Fact = { fact: 'window-opened', from: opener.envelope, window: '1', context: false, items }
+  await commitWork({ ...work([opener]), facts: [opened] }, options)
+  const astray = await read('astray')
+  const known = (index: number): Fact => ({
+    fact: 'fate-known',
+    from: astray.envelope,
+    window: '1',
+    index,
+    fate: 'gone',
+  })
+  await commitWork({ ...work([astray]), facts: [known(2), known(40)] }, options)
+  t.same(await redis.xrange(keys.stream(partition, merged.name, 'live'), '-', '+'), [])
+  t.match(await readRun(redis, keys, partition, 'run'), { listed: 2, fates: { gone: 0 } })
+})
+
 t.test('a third window waits until one of two is merged', async t => {
   await begun()
   const pages = keys.stream(partition, watchEvents.name, 'bulk')
