@@ -1,28 +1,12 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
-
-const BENCH = fileURLToPath(new URL('../bench/main.js', import.meta.url))
+import { bench } from './support/bench.ts'
 
 const KEYS = {
   live: ['liveAloneP50', 'liveAloneP95', 'liveUnderBackfillP50', 'liveUnderBackfillP95', 'bulkShare'],
   sick: ['sickBesideHealthyP95Ratio'],
 }
 
-async function many(...words: string[]) {
-  const child = spawn(process.execPath, [BENCH, 'many', ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', chunk => {
-    stdout += chunk
-  })
-  child.stderr.on('data', chunk => {
-    stderr += chunk
-  })
-  const [code] = await once(child, 'close')
-  return { code, stdout, stderr }
-}
+const many = (...words: string[]) => bench('many', ...words)
 
 for (const part of ['live', 'sick'] as const) {
   t.test(`the part ${part} can be measured alone`, async t => {

@@ -1,27 +1,11 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
-
-const BENCH = fileURLToPath(new URL('../bench/main.js', import.meta.url))
+import { bench } from './support/bench.ts'
 
 const KEYS = {
   many: ['callsPerMailbox', 'seconds', 'criticalPathSeconds', 'ratio', 'unitsRatio'],
 }
 
-async function many(...words: string[]) {
-  const child = spawn(process.execPath, [BENCH, 'many', ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', chunk => {
-    stdout += chunk
-  })
-  child.stderr.on('data', chunk => {
-    stderr += chunk
-  })
-  const [code] = await once(child, 'close')
-  return { code, stdout, stderr }
-}
+const many = (...words: string[]) => bench('many', ...words)
 
 t.test('mailboxes that change together cost the ideal calls, though one of two fetchers is killed', async t => {
   const words = ['--mailboxes', '12', '--messages', '50', '--fetchers', '2', '--kill', '--only', 'many']

@@ -1,23 +1,7 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { bench } from './support/bench.ts'
 
-const BENCH = fileURLToPath(new URL('../bench/main.js', import.meta.url))
-
-async function chaos(...words: string[]) {
-  const child = spawn(process.execPath, [BENCH, 'chaos', ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', chunk => {
-    stdout += chunk
-  })
-  child.stderr.on('data', chunk => {
-    stderr += chunk
-  })
-  const [code] = await once(child, 'close')
-  return { code, stdout, stderr }
-}
+const chaos = (...words: string[]) => bench('chaos', ...words)
 
 t.test(
   'twenty seconds of chaos at both providers lose nothing, double nothing, leave nothing out of date, and settle',
