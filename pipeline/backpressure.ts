@@ -8,16 +8,20 @@ import type { Log } from './log.ts'
 import { STAGES } from './stages.ts'
 
 const LOOK_EVERY_MS = 200
+// Far from the limit it is enough to look now and then: a look asks Redis for every group of every partition.
+const LOOK_AT_LEAST_EVERY_MS = 1000
+// Other processes may list as much as this one, unseen until the next look.
+const LISTED_BESIDE = 4
 
 /**
  * The first stage, which lists nothing in a lane while the stages after it have more than `limit` entries of it before them, and goes on once
  * half of that is left. Live listings count live entries alone: bulk work never holds them up. Only the source is ever held back: whatever is
- * under way can always drain, so a pause cannot deadlock.
+ * under way can always drain, so a pause cannot deadlock. `sliceSize` is how many ids an entry carries.
  */
 export function withBackpressure(
   stage: Stage,
   office: { redis: Redis; keys: Keys; now: () => number },
-  { limit, log }: { limit: number; log: Log },
+  { limit, sliceSize, log }: { limit: number; sliceSize: number; log: Log },
 ): Stage {
   const pausedAt: Partial<Record<Lane, number>> = {}
   let lookedAt = 0
@@ -33,14 +37,15 @@ export function withBackpressure(
         throw new MailError('throttled', 'later stages are behind; listing waits', { retryAfterMs: LOOK_EVERY_MS })
       }
       const outcome = await stage.handle(batch, run)
-      listed += outcome.deliveries?.length ?? 0
+      listed += Math.ceil((outcome.deliveries?.length ?? 0) / sliceSize)
       return outcome
     },
   }
 
   async function look(): Promise<void> {
+    const isFar = pausedAt.bulk === undefined && seen + listed * LISTED_BESIDE <= limit / 2
     const mayBeFull = pausedAt.bulk === undefined && seen + listed > limit
-    if (office.now() - lookedAt < LOOK_EVERY_MS && !mayBeFull) return
+    if (office.now() - lookedAt < (isFar ? LOOK_AT_LEAST_EVERY_MS : LOOK_EVERY_MS) && !mayBeFull) return
     lookedAt = office.now()
     listed = 0
     const backlog = await readBacklog(office.redis, office.keys, STAGES.slice(1))

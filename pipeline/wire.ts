@@ -69,7 +69,8 @@ export function startStages(
     const log = options.log.child({ stage: stage.name })
     const streams = stage.reads.map(({ name }) => name)
     const queue = createQueue({ redis, keys, stage: stage.name, streams, consumer, now })
-    const paced = stage === firstStage ? withBackpressure(stage, office, { limit: config.BACKLOG_LIMIT, log }) : stage
+    const backlog = { limit: config.BACKLOG_LIMIT, sliceSize: config.GMAIL_BATCH_SIZE, log }
+    const paced = stage === firstStage ? withBackpressure(stage, office, backlog) : stage
     return runStage(withStanding(paced, office), {
       queue,
       blocking: openRedis(office.url),
