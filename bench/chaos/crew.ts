@@ -12,6 +12,9 @@ const SIZES: Record<StageName, number> = {
   'thread-group': 2,
   'ai-dispatch': 2,
 }
+const SKEW = fileURLToPath(new URL('./skew.js', import.meta.url))
+// Of the processes that do the same, one is an hour ahead, or behind, or neither.
+const SKEWS_MS = [0, 3_600_000, -3_600_000]
 const BACK_MS = 300
 // What the process says of itself, and what Node.js says when it cannot even be started.
 const CRASHED = ['unexpected error; this process ends', '\nNode.js v']
@@ -41,13 +44,17 @@ interface CrewOptions {
   pause: (ms: number) => Promise<void>
 }
 
-/** Starts every stage as processes of its own. */
+/** Starts every stage as processes of its own, some of them with a clock that is an hour wrong. */
 export async function startCrew(options: CrewOptions): Promise<Crew> {
   const logs: string[] = []
   const names = (Object.keys(SIZES) as StageName[]).flatMap(stage =>
     Array.from({ length: SIZES[stage] }, (_, index) => ({ stage, name: `${stage}-${index + 1}` })),
   )
-  const posts = await Promise.all(names.map(({ stage, name }) => startPost(stage, name, options, logs)))
+  const posts = await Promise.all(
+    names.map(({ stage, name }, place) =>
+      startPost(stage, name, { ...options, skewMs: SKEWS_MS[place % SKEWS_MS.length] ?? 0 }, logs),
+    ),
+  )
   return {
     posts,
     async crashes() {
@@ -60,7 +67,7 @@ export async function startCrew(options: CrewOptions): Promise<Crew> {
 async function startPost(
   stage: StageName,
   name: string,
-  { children, environment, signal, pause }: CrewOptions,
+  { children, environment, signal, pause, skewMs }: CrewOptions & { skewMs: number },
   logs: string[],
 ): Promise<Post> {
   let restartAfterMs = BACK_MS
@@ -69,7 +76,8 @@ async function startPost(
   let started: () => void = () => undefined
 
   const start = async () => {
-    child = await children.start(name, [process.execPath, MAIN, 'stage', stage], environment)
+    const words = [process.execPath, '--import', SKEW, MAIN, 'stage', stage] as const
+    child = await children.start(name, words, { ...environment, CLOCK_SKEW_MS: `${skewMs}` })
     logs.push(child.log)
     started()
     return child

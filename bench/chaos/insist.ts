@@ -1,8 +1,9 @@
 import { isConnectionError } from '../../shared/redis/connect.ts'
 
 const AGAIN_MS = 50
+const TAMPERED = /\b(NOPERM|WRONGTYPE)\b/
 
-/** Does the work, again whenever Redis is not there, until Redis has answered; given up without a word when aborted. */
+/** Does the work, again whenever Redis is not there or is tampered with, until it is done; given up without a word when aborted. */
 export async function insist(
   work: () => Promise<unknown>,
   signal: AbortSignal,
@@ -13,7 +14,7 @@ export async function insist(
       await work()
       return
     } catch (error) {
-      if (!isConnectionError(error)) throw error
+      if (!isConnectionError(error) && !TAMPERED.test(String(error))) throw error
       await pause(AGAIN_MS)
     }
   }

@@ -3,8 +3,9 @@ import type { GraphFaultKind } from '../../sim/graph/faults.ts'
 
 /**
  * What a chaos does: kill -9, SIGSTOP and SIGTERM of a stage process; kill -9 of Redis; cutting every Redis connection; rate limits, errors and
- * spoiled batches at both providers; forgetting Redis's scripts; expiring Gmail's history or Graph's delta links; evicting half of the cached
- * messages.
+ * spoiled batches at both providers; access tokens that both refuse; forgetting Redis's scripts; expiring Gmail's history or Graph's delta
+ * links; evicting half of the cached messages; withdrawing a command from Redis's users; a key of another type in the place of one; putting
+ * Redis back to a state of some seconds ago.
  */
 export const CHAOS_KINDS = [
   'kill',
@@ -18,6 +19,10 @@ export const CHAOS_KINDS = [
   'scriptFlush',
   'expire',
   'evict',
+  'refuse',
+  'withdraw',
+  'mistype',
+  'restore',
 ] as const
 export type ChaosKind = (typeof CHAOS_KINDS)[number]
 
@@ -32,7 +37,7 @@ export interface PlannedFault {
   kind: ChaosKind
   forMs: number
   victim: number
-  /** What goes wrong at the providers and how often, from 0 to 1; meant for `throttle`, `error` and `parts`. */
+  /** What goes wrong at the providers and how often, from 0 to 1; meant for `throttle`, `error`, `parts` and `refuse`. */
   provider: { gmail: Struck<FaultKind>; graph: Struck<GraphFaultKind> }
 }
 
@@ -45,11 +50,13 @@ const AT_GMAIL: Partial<Record<ChaosKind, readonly FaultKind[]>> = {
   throttle: ['throttled-until', 'throttled', 'rate-limit', 'user-rate-limit'],
   error: ['server-error', 'unavailable', 'reset'],
   parts: ['part-throttled', 'part-error', 'truncated', 'missing-part'],
+  refuse: ['token-expired', 'part-token-expired'],
 }
 const AT_GRAPH: Partial<Record<ChaosKind, readonly GraphFaultKind[]>> = {
   throttle: ['throttled', 'throttled-silently'],
   error: ['server-error', 'unavailable', 'bad-gateway', 'html-unavailable', 'reset', 'gone-410'],
   parts: ['part-throttled', 'part-error', 'part-token-expired', 'truncated', 'missing-part', 'part-without-body'],
+  refuse: ['token-expired', 'part-token-expired'],
 }
 
 /** The faults of so many seconds: the same numbers give the same plan. Each kind comes once before any comes again. */
@@ -64,6 +71,10 @@ export function planFaults(random: () => number, options: { seconds: number; lea
     throttle: () => between(3000, 5000),
     error: () => between(3000, 5000),
     parts: () => between(3000, 5000),
+    refuse: () => between(3000, 5000),
+    withdraw: () => between(1000, 5000),
+    mistype: () => between(1000, 5000),
+    restore: () => between(2000, 10_000),
     cut: () => 0,
     scriptFlush: () => 0,
     expire: () => 0,

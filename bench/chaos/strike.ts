@@ -5,6 +5,7 @@ import type { Crew, Post } from './crew.ts'
 import { insist } from './insist.ts'
 import type { PlannedFault } from './plan.ts'
 import type { ChaosRedis } from './redis.ts'
+import { createTampering, WITHDRAWN } from './tamper.ts'
 
 /** All that faults can hit. */
 export interface Targets {
@@ -28,7 +29,9 @@ export interface Strike {
 /** Lets faults strike; one that finds nothing to hit, as when all its victims are down already, is `undefined`. */
 export function createStriker(targets: Targets): (fault: PlannedFault) => Strike | undefined {
   const { server, redis, sims, pause, signal } = targets
+  const tampering = createTampering(redis, targets.prefix, work => insist(work, signal, pause))
   let redisBack: Promise<void> | undefined
+  let tampered: Promise<unknown> | undefined
 
   return fault => {
     const { kind, forMs } = fault
@@ -54,6 +57,14 @@ export function createStriker(targets: Targets): (fault: PlannedFault) => Strike
         return asked('SCRIPT FLUSH', () => redis.script('FLUSH'))
       case 'evict':
         return asked('half of the cached messages evicted', () => evict(fault.victim))
+      case 'withdraw': {
+        const command = pick(WITHDRAWN, fault.victim) ?? 'xadd'
+        return tamper(`${command} withdrawn for ${ms}`, () => tampering.withdraw(command, () => pause(forMs)))
+      }
+      case 'mistype':
+        return tamper(`a key of another type for ${ms}`, () => tampering.mistype(fault.victim, () => pause(forMs)))
+      case 'restore':
+        return tamper(`Redis put back to its state of ${ms} ago`, () => tampering.restore(() => pause(forMs)))
       case 'expire':
         return { what: expire(fault.victim), over: Promise.resolve() }
       default: {
@@ -67,6 +78,16 @@ export function createStriker(targets: Targets): (fault: PlannedFault) => Strike
         return { what, over: pause(forMs) }
       }
     }
+  }
+
+  // One undoes what it did: two at a time would undo each other.
+  function tamper(what: string, work: () => Promise<unknown>): Strike | undefined {
+    if (tampered) return undefined
+    const over = work().then(() => {
+      tampered = undefined
+    })
+    tampered = over
+    return { what, over }
   }
 
   function expire(random: number): string {
