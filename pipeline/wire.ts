@@ -77,6 +77,7 @@ export function startStages(
       commit: {
         redis,
         keys,
+        consumer,
         longRunMs: config.MAX_SYNC_DURATION * 1000,
         messageSeconds: config.CACHE_MESSAGE_TTL,
         sliceSize: config.GMAIL_BATCH_SIZE,

@@ -44,6 +44,8 @@ export interface Committed {
 export interface CommitOptions {
   redis: Redis
   keys: Keys
+  /** Who the inputs were delivered to. */
+  consumer: string
   longRunMs: number
   /** How long a message is kept after its last use. */
   messageSeconds: number
@@ -66,20 +68,20 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
   const { redis, now } = options
   const plan = createPlan(work.inputs, options)
   const { input } = plan
-  const inputs = work.inputs.map(entry => [plan.key(entry.key, 'stream'), entry.entryId, begun(entry)])
+  const inputs = work.inputs.map(entry => [plan.key(entry.key), entry.entryId, begun(entry)])
   const [first] = work.inputs.flatMap(itemsOf)
   const held = new Map(work.facts.flatMap(fact => (fact.fact === 'held' ? [[fact.from, fact] as const] : [])))
   const changes = work.facts.filter(({ fact }) => fact !== 'held')
   const body = {
-    now: now(),
     group: work.stage,
+    consumer: options.consumer,
     inputs,
     ...(first ? { of: { key: plan.mailbox(first.mailbox), mailbox: first.mailbox, run: first.run } } : {}),
     outputs: outputsOf(work.deliveries),
     delays: work.delays.map(({ entry, part, dueAt }) => [
       input(entry),
       plan.delay(work.stage),
-      dueAt,
+      dueAt - now(),
       member(entry, part),
     ]),
     parked: work.parked.map(({ entry, part, error }) => {
@@ -109,8 +111,8 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
       warmThreads: WARM_THREADS,
     },
   }
-  const { keys, types, runs, texts } = plan.done()
-  const answer = await commitScript(redis, keys, [JSON.stringify({ ...body, types, runs }), ...texts])
+  const { keys, runs, texts } = plan.done()
+  const answer = await commitScript(redis, keys, [JSON.stringify({ ...body, runs }), ...texts])
   const [acked, events] = answer as [number[], string[]]
   return { acked: acked.map(one => one === 1), events: events.map(event => JSON.parse(event) as RunEvent) }
 

@@ -145,8 +145,9 @@ async function settle(redis: Redis, keys: Keys, letter: DeadLetter, again: Again
     keys.run(partition, run),
     keys.window(partition, run, window),
     keys.runs(partition),
+    keys.runFresh(partition, run),
   ]
-  return (await redriveScript(redis, touched, [id, text, run, mailbox, Date.now(), items])) === 1
+  return (await redriveScript(redis, touched, [id, text, run, mailbox, window, items])) === 1
 }
 
 // The gateway's lie in no partition.

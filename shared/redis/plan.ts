@@ -8,13 +8,11 @@ import { type Entry, itemsOf } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { digestOf } from './known.ts'
 
-type KeyType = 'stream' | 'hash' | 'zset' | 'list' | 'string'
-
 /** Gathers the keys and texts that a commit names by their places, which count from 1 as Lua does. */
 export interface Plan {
   /** The place of an input, or of the one that an envelope came in; throws for an envelope that came in none. */
   input(from: Entry | Envelope): number
-  key(key: string, type: KeyType): number
+  key(key: string): number
   text(text: string): number
   envelope(envelope: Envelope): number
   stream(to: Stream, envelope: Envelope): number
@@ -27,7 +25,7 @@ export interface Plan {
   run(of: Envelope): number
   /** Facts in the form that `facts.lua` reads, each with the envelope it follows from. */
   facts(facts: readonly Fact[]): { from: Envelope; fact: Record<string, unknown> }[]
-  done(): { keys: string[]; types: KeyType[]; runs: unknown[]; texts: string[] }
+  done(): { keys: string[]; runs: unknown[]; texts: string[] }
 }
 
 /** What a window tells of a thread: ids that are new in it, with their digests, and ids that left it, with their message's place and digest. */
@@ -46,7 +44,6 @@ export function createPlan(
 ): Plan {
   const partition = names.partitionIn(inputs[0]?.key ?? '')
   const places = new Map<string, number>()
-  const types: KeyType[] = []
   const texts: string[] = []
   const runs = new Map<string, { place: number; run: unknown }>()
   const inputOf = new Map<Entry | Envelope, number>()
@@ -62,20 +59,20 @@ export function createPlan(
       const name = 'id' in from ? from.id : from.entryId
       throw new Error(`${name} is no input of its batch: a stage hands back the very items it was given`)
     },
-    key(key, type) {
-      const place = places.get(key) ?? types.push(type)
+    key(key) {
+      const place = places.get(key) ?? places.size + 1
       places.set(key, place)
       return place
     },
     // The plan itself is the first text.
     text: text => texts.push(text) + 1,
     envelope: envelope => plan.text(encodeEnvelope(envelope)),
-    stream: (to, envelope) => plan.key(names.stream(partition, to.name, envelope.lane), 'stream'),
-    delay: stage => plan.key(names.delay(partition, stage), 'zset'),
-    dead: stage => plan.key(names.dead(partition, stage), 'stream'),
-    parked: mailbox => plan.key(names.parked(mailbox), 'list'),
-    mailbox: mailbox => plan.key(names.mailbox(mailbox), 'hash'),
-    mailboxEvents: () => plan.key(names.mailboxEvents(partition), 'stream'),
+    stream: (to, envelope) => plan.key(names.stream(partition, to.name, envelope.lane)),
+    delay: stage => plan.key(names.delay(partition, stage)),
+    dead: stage => plan.key(names.dead(partition, stage)),
+    parked: mailbox => plan.key(names.parked(mailbox)),
+    mailbox: mailbox => plan.key(names.mailbox(mailbox)),
+    mailboxEvents: () => plan.key(names.mailboxEvents(partition)),
     run(of) {
       const known = runs.get(of.run)
       if (known) return known.place
@@ -87,24 +84,24 @@ export function createPlan(
       ...fatesOf(facts),
       ...facts.flatMap(fact => (fact.fact === 'fate-known' ? [] : [{ from: fact.from, fact: describeFact(fact) }])),
     ],
-    done: () => ({ keys: [...places.keys()], types, runs: [...runs.values()].map(({ run }) => run), texts }),
+    done: () => ({ keys: [...places.keys()], runs: [...runs.values()].map(({ run }) => run), texts }),
   }
   return plan
 
   function describeRun(of: Envelope) {
     const { run, mailbox, lane, trace, replayOf } = of
-    const [live, bulk] = LANES.map(one => plan.key(names.stream(partition, watchEvents.name, one), 'stream'))
+    const [live, bulk] = LANES.map(one => plan.key(names.stream(partition, watchEvents.name, one)))
     return {
       id: run,
       head: { mailbox, lane, trace, replayOf },
-      key: plan.key(names.run(partition, run), 'hash'),
-      threads: plan.key(names.runThreads(partition, run), 'zset'),
-      fresh: plan.key(names.runFresh(partition, run), 'hash'),
-      suspects: plan.key(names.runSuspects(partition, run), 'hash'),
-      threadsOf: plan.key(names.threadsOf(mailbox), 'hash'),
-      mailbox: plan.key(names.mailbox(mailbox), 'hash'),
-      merged: plan.key(names.stream(partition, merged.name, lane), 'stream'),
-      metrics: plan.key(names.metrics(partition, providerOf(mailbox)), 'stream'),
+      key: plan.key(names.run(partition, run)),
+      threads: plan.key(names.runThreads(partition, run)),
+      fresh: plan.key(names.runFresh(partition, run)),
+      suspects: plan.key(names.runSuspects(partition, run)),
+      threadsOf: plan.key(names.threadsOf(mailbox)),
+      mailbox: plan.key(names.mailbox(mailbox)),
+      merged: plan.key(names.stream(partition, merged.name, lane)),
+      metrics: plan.key(names.metrics(partition, providerOf(mailbox))),
       pages: { live, bulk },
       again: plan.envelope(nextRun(mailbox)),
     }
@@ -122,7 +119,7 @@ export function createPlan(
     for (const fact of facts) {
       if (fact.fact !== 'fate-known') continue
       const { from, window: name, index, fate } = fact
-      const window = plan.key(names.window(partition, from.run, name), 'hash')
+      const window = plan.key(names.window(partition, from.run, name))
       const key = `${plan.input(from)} ${window}`
       const group = told.get(key) ?? { from, fact: { fact: 'fates-known', window, name, fates: [] } }
       told.set(key, group)
@@ -133,9 +130,9 @@ export function createPlan(
 
   function describeFact(fact: Fact): Record<string, unknown> {
     const { from, ...rest } = fact
-    const window = (name: string) => plan.key(names.window(partition, from.run, name), 'hash')
-    const thread = (id: string) => plan.key(names.thread(from.mailbox, id), 'hash')
-    const message = (id: string) => plan.key(names.message(from.mailbox, id), 'string')
+    const window = (name: string) => plan.key(names.window(partition, from.run, name))
+    const thread = (id: string) => plan.key(names.thread(from.mailbox, id))
+    const message = (id: string) => plan.key(names.message(from.mailbox, id))
     const carried = (delivery: Delivery | undefined) =>
       delivery ? { to: plan.stream(delivery.to, delivery.envelope), envelope: plan.envelope(delivery.envelope) } : {}
     switch (rest.fact) {
@@ -144,6 +141,7 @@ export function createPlan(
         return {
           fact: rest.fact,
           window: window(rest.window),
+          name: rest.window,
           context: rest.context,
           of: rest.items.length,
           items,
@@ -190,7 +188,7 @@ export function createPlan(
           fact: rest.fact,
           thread: rest.thread,
           known: thread(rest.thread),
-          warm: plan.key(names.warm(from.mailbox), 'zset'),
+          warm: plan.key(names.warm(from.mailbox)),
           seen: rest.seen,
           version: rest.version,
           empty: rest.empty ?? false,
@@ -201,14 +199,24 @@ export function createPlan(
         const key = names.stream(partition, watchEvents.name, look.lane)
         return {
           fact: rest.fact,
-          dueAt: rest.dueAt,
+          inMs: rest.dueAt - now(),
           afterRun: rest.afterRun ?? false,
           delays: plan.delay('list-ids'),
           member: plan.text(`${key}\n${encodeEnvelope(look)}`),
         }
       }
       case 'thread-settled':
-        return { fact: rest.fact, thread: thread(rest.thread), version: rest.version, ...carried(rest.delivery) }
+        return {
+          fact: rest.fact,
+          id: from.id,
+          thread: rest.thread,
+          known: thread(rest.thread),
+          version: rest.version,
+          ...carried(rest.delivery),
+        }
+      case 'known-read':
+      case 'release-handled':
+        return { ...rest, id: from.id }
       default:
         return rest
     }

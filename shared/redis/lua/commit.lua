@@ -1,71 +1,76 @@
 #!lua
--- Hands work over: acknowledges inputs and, for each that was still ours, writes what follows from it. All or nothing per input.
+-- Hands work over: for each input that is pending for this consumer it writes what follows from it, then acknowledges the input. It is safe to
+-- call again, whatever it failed at: entries may then be there twice, a task never, and every count is right.
 --
--- KEYS     every key that is touched, each of the type named at the same place in plan.types
--- ARGV[1]  plan: {now, group, types, inputs: [[key, entryId, run or 0]], of: {key, mailbox, run} or nothing where no input could be read,
---          outputs: [[input, key, arg]], delays: [[input, key, dueMs, arg]], parked: [[input, list, arg, events, reason]],
+-- KEYS     every key that is touched
+-- ARGV[1]  plan: {group, consumer, inputs: [[key, entryId, run or 0]], of: {key, mailbox, run} or nothing where no input could be read,
+--          outputs: [[input, key, arg]], delays: [[input, key, ms from now, arg]], parked: [[input, list, arg, events, reason]],
 --          held: [[input, list, arg, run id, 1 if one such is enough]], dead: [[input, key, arg, stage, stream, kind, message, 1 if unread]],
 --          counts: [[input, run, field, by]],
 --          facts: [{fact, input, run, …}], runs: [{…}], limits: {…}}; places count from 1
 -- ARGV[n]  envelopes, as their place in the plan names them
 -- Result   {one 1 or 0 an input (0: it was not ours any more, or its run is not begun here), one JSON text an event}
 
+--@ clock.lua
+--@ staged.lua
+
 local plan = cjson.decode(ARGV[1])
 local events = {}
 
--- There is no rollback: a wrong type found after XACK would lose the entry.
-for place, expected in ipairs(plan.types) do
-  local actual = redis.call('TYPE', KEYS[place]).ok
-  if actual ~= 'none' and actual ~= expected then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[place] .. ' holds a ' .. actual .. ' and should hold a ' .. expected)
-  end
-end
-
 local function add(place, text)
-  redis.call('XADD', KEYS[place], '*', 'envelope', text)
+  stage(CONTENT, 'XADD', KEYS[place], '*', 'envelope', text)
 end
 
 local function addNew(place, run, id, body)
   local head = run.head
   add(place, cjson.encode({
-    v = 1, id = id, run = run.id, mailbox = head.mailbox, at = plan.now, attempt = 0,
+    v = 1, id = id, run = run.id, mailbox = head.mailbox, at = now, attempt = 0,
     lane = head.lane, trace = head.trace, replayOf = head.replayOf, body = body,
   }))
 end
 
-local function number(key, field)
-  return tonumber(redis.call('HGET', key, field) or 0)
+-- How a run's counters change; they are set to what they come to, together with what guards them.
+local function count(key, field, by)
+  if by ~= 0 then put(GUARDS, key, field, number(key, field) + by) end
 end
 
+local apply = {}
+--@ threads.lua
+--@ windows.lua
 --@ settle.lua
 --@ facts.lua
-
 --@ standing.lua
 
 -- A run is begun before it is listed. A server that took over meanwhile may never have heard of it: the input then stays pending, and
 -- after a lease it begins the run once more. Committed, what it listed would belong to a run that nothing ends.
 local unbegun = {}
 for _, fact in ipairs(plan.facts) do
-  if fact.begins and redis.call('HEXISTS', KEYS[plan.runs[fact.run].key], 'startedAt') == 0 then unbegun[fact.input] = true end
+  if fact.begins and not get(KEYS[plan.runs[fact.run].key], 'startedAt') then unbegun[fact.input] = true end
 end
 
-local mine, acked, dropped = {}, {}, 0
+local function isPending(input)
+  return redis.call('XPENDING', KEYS[input[1]], plan.group, input[2], input[2], 1, plan.consumer)[1] ~= nil
+end
+
+local mine, acked, leftOvers, done = {}, {}, {}, {}
 for place, input in ipairs(plan.inputs) do
   local leftOver = isLeftOver(input)
-  local ours = (leftOver or not unbegun[place]) and redis.call('XACK', KEYS[input[1]], plan.group, input[2]) == 1
+  local ours = (leftOver or not unbegun[place]) and isPending(input)
   acked[place] = ours and 1 or 0
   mine[place] = ours and not leftOver
-  if ours and leftOver then
-    drop(input)
-    dropped = dropped + 1
+  if ours then
+    done[input[1]] = done[input[1]] or {}
+    table.insert(done[input[1]], input[2])
+    if leftOver then leftOvers[#leftOvers + 1] = input end
   end
 end
-if dropped > 0 then tellOfMailbox('entries-dropped', { entries = tostring(dropped) }) end
+for _, input in ipairs(leftOvers) do dropInput(input) end
+if #leftOvers > 0 then tellOfMailbox('entries-dropped', { entries = tostring(#leftOvers) }) end
 for _, out in ipairs(plan.outputs) do
   if mine[out[1]] then add(out[2], ARGV[out[3]]) end
 end
 for _, delay in ipairs(plan.delays) do
-  if mine[delay[1]] then redis.call('ZADD', KEYS[delay[2]], delay[3], ARGV[delay[4]]) end
+  if mine[delay[1]] then stage(CONTENT, 'ZADD', KEYS[delay[2]], now + delay[3], ARGV[delay[4]]) end
 end
 for _, parked in ipairs(plan.parked) do
   if mine[parked[1]] then park(parked) end
@@ -76,13 +81,23 @@ end
 for _, dead in ipairs(plan.dead) do
   if mine[dead[1]] then
     local unread = dead[8] == 1 and { 'unread', '1' } or {}
-    redis.call('XADD', KEYS[dead[2]], '*', 'envelope', ARGV[dead[3]], 'stage', dead[4], 'stream', dead[5], 'kind', dead[6], 'message', dead[7], 'at', plan.now, unpack(unread))
+    stage(CONTENT, 'XADD', KEYS[dead[2]], '*', 'envelope', ARGV[dead[3]], 'stage', dead[4], 'stream', dead[5], 'kind', dead[6], 'message', dead[7], 'at', now, unpack(unread))
   end
 end
-for _, count in ipairs(plan.counts) do
-  local key = KEYS[plan.runs[count[2]].key]
-  if mine[count[1]] and redis.call('HEXISTS', key, 'startedAt') == 1 then redis.call('HINCRBY', key, count[3], count[4]) end
+
+-- What a batch cost is counted under its first input, which is marked until it is acknowledged.
+local costs = {}
+for _, cost in ipairs(plan.counts) do
+  local input, key = plan.inputs[cost[1]], KEYS[plan.runs[cost[2]].key]
+  local mark = 'cost:' .. plan.group .. ':' .. input[2]
+  if mine[cost[1]] and get(key, 'startedAt') and (costs[mark] or not get(key, mark)) then
+    costs[mark] = key
+    count(key, cost[3], cost[4])
+    put(GUARDS, key, mark, '1')
+  end
 end
+for mark, key in pairs(costs) do stage(AFTER, 'HDEL', key, mark) end
+
 local touched = {}
 for _, fact in ipairs(plan.facts) do
   if mine[fact.input] then
@@ -91,5 +106,15 @@ for _, fact in ipairs(plan.facts) do
     touched[fact.run] = true
   end
 end
-for place in pairs(touched) do settle(plan.runs[place]) end
+for place in pairs(touched) do
+  settle(plan.runs[place])
+  stageThreads(plan.runs[place])
+end
+
+for place, ids in pairs(done) do
+  for first = 1, #ids, MOST_WORDS do
+    stage(ACKNOWLEDGED, 'XACK', KEYS[place], plan.group, unpack(ids, first, math.min(first + MOST_WORDS - 1, #ids)))
+  end
+end
+flush()
 return { acked, events }

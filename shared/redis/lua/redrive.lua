@@ -1,29 +1,47 @@
 #!lua
 -- Takes a dead letter out and, with an envelope, puts that into a stream. Of two who try at once, one does it.
 --
--- KEYS    dead letters, stream, run, window, the partition's index of runs
--- ARGV    id of the dead letter, envelope or '', run id, mailbox, now (ms), and for an id whose fate it was: its place as a window's
---         items in JSON, or ''
+-- KEYS    dead letters, stream, run, window, the partition's index of runs, what happened to the run's threads
+-- ARGV    id of the dead letter, envelope or '', run id, mailbox, the window's name, and for an id whose fate it was: its place as a
+--         window's items in JSON, or ''
 -- Result  1, or 0 when the dead letter was not there any more
 
-local dead, stream, run, window, index = unpack(KEYS)
-local id, envelope, runId, mailbox, now, items = unpack(ARGV)
-if redis.call('XDEL', dead, id) == 0 then return 0 end
-if envelope == '' then return 1 end
-if items ~= '' then
-  local of = #cjson.decode(items)
-  if redis.call('HSETNX', run, 'startedAt', now) == 1 then
-    -- The run is forgotten: one of the same name is there for this id alone.
-    redis.call('HSET', run, 'mailbox', mailbox, 'cause', 'redrive', 'releasedAt', now, 'listing', 'done', 'mergedAt', now, 'listed', of)
-    redis.call('ZADD', index, now, runId)
+--@ clock.lua
+--@ staged.lua
+
+local dead, stream, run, window, index, fresh = unpack(KEYS)
+local id, envelope, runId, mailbox, name, items = unpack(ARGV)
+
+-- The run counts the new window once, however often this is done; see `windows.lua`.
+local function openWindow()
+  local field, of = 'window:' .. name, #decoded(items, 'ARGV')
+  prefetch(run, { 'startedAt', 'opened', 'dead', field })
+  local account = get(run, field) and decoded(get(run, field), run) or {}
+  if account.opened then return end
+  account.opened = 1
+  put(GUARDS, run, field, cjson.encode(account))
+  if get(run, 'startedAt') then
+    put(GUARDS, run, 'dead', number(run, 'dead') - of)
   else
-    redis.call('HINCRBY', run, 'dead', -of)
+    -- The run is forgotten: one of the same name is there for this id alone.
+    stage(GROUND, 'DEL', fresh)
+    local fields = { startedAt = now, mailbox = mailbox, cause = 'redrive', releasedAt = now, listing = 'done', mergedAt = now, listed = of }
+    for each, value in pairs(fields) do put(GUARDS, run, each, value) end
+    stage(WAITING, 'ZADD', index, now, runId)
   end
-  redis.call('PERSIST', run)
-  redis.call('HINCRBY', run, 'opened', 1)
-  redis.call('DEL', window)
-  redis.call('HSET', window, 'of', of, 'context', '0', 'items', items)
+  put(GUARDS, run, 'opened', number(run, 'opened') + 1)
+  stage(GROUND, 'PERSIST', run)
+  put(GROUND, window, 'of', of)
+  put(GROUND, window, 'context', '0')
+  put(GROUND, window, 'items', items)
 end
-redis.call('HDEL', run, 'endedAt')
-redis.call('XADD', stream, '*', 'envelope', envelope)
+
+if #redis.call('XRANGE', dead, id, id) == 0 then return 0 end
+if envelope ~= '' then
+  if items ~= '' then openWindow() end
+  drop(run, 'endedAt')
+  stage(CONTENT, 'XADD', stream, '*', 'envelope', envelope)
+end
+stage(ACKNOWLEDGED, 'XDEL', dead, id)
+flush()
 return 1

@@ -1,16 +1,31 @@
 -- Part of commit.lua. What a run's counters make due: its next page, its metrics, its threads' release, its end. Each once.
 
+-- Counted beside what guards them, among what happened to the run's threads; the run shows them.
+local SHOWN = { 'threads', 'settled', 'tasks', 'unchanged', 'deleted' }
+
+-- A run's fields as they will be, without those that only keep its counters right.
+local function fieldsOf(key)
+  local fields, held = {}, redis.call('HGETALL', key)
+  for at = 1, #held, 2 do fields[held[at]] = held[at + 1] end
+  for field, value in pairs(hashOf(key).now) do fields[field] = value or nil end
+  for field in pairs(fields) do
+    if string.find(field, '^window:') or string.find(field, '^cost:') then fields[field] = nil end
+  end
+  return fields
+end
+
 local function report(kind, run, key)
-  local event = { event = kind, run = run.id }
-  local fields = redis.call('HGETALL', key)
-  for at = 1, #fields, 2 do event[fields[at]] = fields[at + 1] end
+  local event = fieldsOf(key)
+  event.event, event.run = kind, run.id
   events[#events + 1] = cjson.encode(event)
 end
 
 local function release(run, key)
-  if redis.call('HGET', key, 'releasing') == '1' then return end
-  redis.call('HSET', key, 'releasing', '1', 'releasedAt', plan.now)
-  local count = redis.call('HINCRBY', key, 'releases', 1)
+  if get(key, 'releasing') then return end
+  local count = number(key, 'releases') + 1
+  put(GUARDS, key, 'releasing', count)
+  put(GUARDS, key, 'releasedAt', now)
+  put(GUARDS, key, 'releases', count)
   addNew(run.merged, run, run.id .. '/release/' .. count, { window = 'release', release = true })
 end
 
@@ -20,70 +35,90 @@ local function envelopeIn(member)
 end
 
 -- What came in while a run was under way is looked for by the next, which is told what was named. It answers a look that waited as well.
-local function beginNext(run)
+local function beginNext(run, isWanted)
   local mailbox, text = KEYS[run.mailbox], ARGV[run.again]
-  local lookWaits = redis.call('HDEL', mailbox, 'lookAfterRun') == 1
-  if redis.call('HDEL', mailbox, 'dirty') == 0 then
-    if lookWaits then add(run.pages.live, envelopeIn(redis.call('HGET', mailbox, 'look'))) end
-    return
+  prefetch(mailbox, { 'dirty', 'lookAfterRun', 'created', 'look' })
+  local look = get(mailbox, 'lookAfterRun') and get(mailbox, 'look')
+  if isWanted or get(mailbox, 'dirty') then
+    local created = get(mailbox, 'created')
+    if created then
+      local envelope = decoded(text, mailbox)
+      envelope.body.created = decoded(created, mailbox)
+      text = cjson.encode(envelope)
+      drop(mailbox, 'created')
+    end
+    add(run.pages.live, text)
+  elseif look then
+    add(run.pages.live, envelopeIn(look))
   end
-  local created = redis.call('HGET', mailbox, 'created')
-  if created then
-    local envelope = cjson.decode(text)
-    envelope.body.created = cjson.decode(created)
-    text = cjson.encode(envelope)
-    redis.call('HDEL', mailbox, 'created')
-  end
-  add(run.pages.live, text)
+  drop(mailbox, 'activeRun')
+  drop(mailbox, 'lookAfterRun')
+  drop(mailbox, 'dirty')
 end
 
 local function finish(run, key)
-  if redis.call('HEXISTS', key, 'endedAt') == 1 then return end
-  redis.call('HSET', key, 'endedAt', plan.now)
-  redis.call('HSETNX', key, 'status', 'done')
-  -- Only what is over may be forgotten.
-  redis.call('EXPIRE', key, plan.limits.keepSeconds)
-  redis.call('EXPIRE', KEYS[run.fresh], plan.limits.keepSeconds)
-  redis.call('DEL', KEYS[run.suspects])
-  report('run-ended', run, key)
-  local mailbox = KEYS[run.mailbox]
-  if redis.call('HGET', mailbox, 'activeRun') ~= run.id then return end
-  redis.call('HDEL', mailbox, 'activeRun')
-  beginNext(run)
+  local isNews = not get(key, 'endedAt')
+  if isNews then
+    -- Only what is over may be forgotten.
+    stage(WAITING, 'EXPIRE', key, plan.limits.keepSeconds)
+    stage(WAITING, 'EXPIRE', KEYS[run.fresh], plan.limits.keepSeconds)
+    put(GUARDS, key, 'endedAt', now)
+    if not get(key, 'status') then put(GUARDS, key, 'status', 'done') end
+    stage(OVER, 'DEL', KEYS[run.suspects])
+    report('run-ended', run, key)
+  end
+  if get(KEYS[run.mailbox], 'activeRun') == run.id then beginNext(run) end
 end
 
 -- Whether a run that goes on for long lets out what it has by now: every so long, and then all that was met until then.
 local function isOverdue(run, key)
-  local first = redis.call('ZRANGE', KEYS[run.threads], 0, 0, 'WITHSCORES')[2]
+  local first = firstWaiting(run)
   if not first then return false end
-  if plan.now - number(key, 'releasedAt') >= plan.limits.longRunMs then redis.call('HSET', key, 'releaseUpTo', plan.now) end
-  return tonumber(first) <= number(key, 'releaseUpTo')
+  if now - number(key, 'releasedAt') >= plan.limits.longRunMs then put(GUARDS, key, 'releaseUpTo', now) end
+  return first <= number(key, 'releaseUpTo')
+end
+
+local function merge(run, key)
+  if get(key, 'mergedAt') then return end
+  local sum = 0
+  for _, fate in ipairs(FATES) do sum = sum + number(key, fate) end
+  put(GUARDS, key, 'mergedAt', now)
+  put(GUARDS, key, 'addsUp', sum == number(key, 'listed') and '1' or '0')
+  report('run-merged', run, key)
+  local fields = {}
+  for field, value in pairs(fieldsOf(key)) do
+    fields[#fields + 1], fields[#fields + 2] = field, value
+  end
+  stage(CONTENT, 'XADD', KEYS[run.metrics], 'MAXLEN', '~', 1000, '*', 'run', run.id, unpack(fields))
 end
 
 local function settle(run)
-  local key = KEYS[run.key]
-  if redis.call('HEXISTS', key, 'startedAt') == 0 then return end
+  local key, fresh = KEYS[run.key], KEYS[run.fresh]
+  prefetch(key, {
+    'startedAt', 'opened', 'merged', 'grouped', 'next', 'listing', 'mergedAt', 'endedAt', 'releasing', 'releases', 'releasedAt', 'releaseUpTo',
+    unpack(SHOWN),
+  })
+  prefetch(fresh, countersOf(SHOWN))
+  for _, field in ipairs(SHOWN) do
+    if get(fresh, counterOf(field)) then put(GUARDS, key, field, number(fresh, counterOf(field))) end
+  end
+  if not get(key, 'startedAt') then return end
   local opened, merged, grouped = number(key, 'opened'), number(key, 'merged'), number(key, 'grouped')
-  local page = redis.call('HGET', key, 'next')
-  local next = page and cjson.decode(page)
+  local page = get(key, 'next')
+  local next = page and decoded(page, key)
   -- What was listed and is not grouped yet is not known, and nobody would verify it.
   local isEarly = next and next.body.page and next.body.page.verifyThen and grouped < opened
   if next and not isEarly and opened - merged < plan.limits.openWindows then
-    redis.call('HDEL', key, 'next')
+    drop(key, 'next')
     add(run.pages[next.lane], page)
   end
-  local listed = redis.call('HGET', key, 'listing') == 'done'
-  if listed and merged >= opened and redis.call('HSETNX', key, 'mergedAt', plan.now) == 1 then
-    local sum = 0
-    for _, fate in ipairs({ 'cached', 'fetched', 'gone', 'filtered', 'dead' }) do sum = sum + number(key, fate) end
-    redis.call('HSET', key, 'addsUp', sum == number(key, 'listed') and '1' or '0')
-    report('run-merged', run, key)
-    local fields = redis.call('HGETALL', key)
-    redis.call('XADD', KEYS[run.metrics], 'MAXLEN', '~', 1000, '*', 'run', run.id, unpack(fields))
-  end
-  local waiting = redis.call('ZCARD', KEYS[run.threads])
+  local listed = get(key, 'listing') == 'done'
+  if listed and merged >= opened then merge(run, key) end
+  local waiting = countWaiting(run)
   -- More may be grouped than was opened: a redriven window is grouped again.
-  if listed and grouped >= opened then
+  local isDone = listed and grouped >= opened
+  if not isDone and get(key, 'endedAt') then drop(key, 'endedAt') end
+  if isDone then
     if waiting > 0 then release(run, key) else finish(run, key) end
   elseif isOverdue(run, key) then
     release(run, key)

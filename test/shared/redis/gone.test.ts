@@ -34,6 +34,7 @@ const partition = keys.partitionOf(ANA)
 const options = {
   redis,
   keys,
+  consumer: 'me',
   longRunMs: 300_000,
   messageSeconds: 3600,
   sliceSize: 20,

@@ -1,0 +1,184 @@
+-- Part of every script that writes. A script has three parts. It reads, reckons and stages what is to be written; it checks that Redis will do
+-- all of it; then it writes, phase by phase. Whatever is wrong refuses the script with nothing written. What fails between two writes is done
+-- again from the start: so each phase writes only what the later ones vouch for, and inputs are acknowledged after everything else.
+--
+--   stage(phase, command…)               a command to give in a phase
+--   get, put, drop, clear                fields of hashes, as they will be once everything staged is written
+--   expect(key, type)                    refuses a key of another type, where nothing else reads it
+--   refuse(text)                         ends the script, with nothing written
+--   flush()                              checks, then writes; nothing is read or staged after it
+
+-- What must be there before anybody is told of it; what tells of it; marks that this was done; lists of what waits; counters and guards;
+-- what is over; acknowledgements; what may be left undone.
+local GROUND, CONTENT, MARKS, WAITING, GUARDS, OVER, ACKNOWLEDGED, AFTER = 1, 2, 3, 4, 5, 6, 7, 8
+
+-- `unpack` takes some eight thousand values.
+local MOST_WORDS = 4000
+local EXHAUSTED = '18446744073709551615-18446744073709551615'
+local TYPES = {
+  HSET = 'hash', HDEL = 'hash', HINCRBY = 'hash', ZADD = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset', RPUSH = 'list', LTRIM = 'list',
+  SADD = 'set', SREM = 'set', XADD = 'stream', XDEL = 'stream', XTRIM = 'stream',
+}
+
+local phases, hashes, order, typeOf, lastIds = {}, {}, {}, {}, {}
+
+local function refuse(text) error(text, 0) end
+
+local function stage(phase, ...)
+  local commands = phases[phase] or {}
+  phases[phase] = commands
+  commands[#commands + 1] = { ... }
+end
+
+local function words(value)
+  return type(value) == 'number' and string.format('%.17g', value) or value
+end
+
+local function hashOf(key)
+  local hash = hashes[key]
+  if not hash then
+    hash = { key = key, held = {}, now = {}, puts = {}, drops = {} }
+    hashes[key] = hash
+    order[#order + 1] = hash
+  end
+  return hash
+end
+
+-- Reads fields together that will be asked for one by one.
+local function prefetch(key, fields)
+  local hash, missing = hashOf(key), {}
+  if hash.cleared then return end
+  for _, field in ipairs(fields) do
+    if hash.held[field] == nil then missing[#missing + 1] = field end
+  end
+  for first = 1, #missing, MOST_WORDS do
+    local last = math.min(first + MOST_WORDS - 1, #missing)
+    local values = redis.call('HMGET', key, unpack(missing, first, last))
+    for at = first, last do hash.held[missing[at]] = values[at - first + 1] end
+  end
+  if #missing > 0 then typeOf[key] = 'hash' end
+end
+
+local function get(key, field)
+  local hash = hashOf(key)
+  local staged = hash.now[field]
+  if staged ~= nil then return staged end
+  if hash.cleared then return false end
+  if hash.held[field] == nil then prefetch(key, { field }) end
+  return hash.held[field]
+end
+
+local function put(phase, key, field, value)
+  local hash = hashOf(key)
+  value = words(value)
+  local known = hash.now[field]
+  if known == nil and not hash.cleared then known = hash.held[field] end
+  if known == value then return end
+  hash.now[field] = value
+  hash.drops[field] = nil
+  hash.puts[phase] = hash.puts[phase] or {}
+  hash.puts[phase][field] = value
+end
+
+local function drop(key, field)
+  local hash = hashOf(key)
+  if not get(key, field) then return end
+  hash.now[field] = false
+  for _, fields in pairs(hash.puts) do fields[field] = nil end
+  if hash.held[field] ~= false then hash.drops[field] = true end
+end
+
+-- A whole hash begins anew.
+local function clear(key)
+  local hash = hashOf(key)
+  hash.cleared, hash.now, hash.puts, hash.drops = true, {}, {}, {}
+end
+
+local function number(key, field)
+  local text = get(key, field)
+  if not text then return 0 end
+  return tonumber(text) or refuse('WRONGVALUE ' .. key .. ' holds no number in ' .. field)
+end
+
+local function decoded(text, key)
+  local isJson, value = pcall(cjson.decode, text)
+  if not isJson then refuse('WRONGVALUE ' .. key .. ' holds what is no JSON') end
+  return value
+end
+
+-- The last id of a stream, which no later entry is below; a stream whose ids are used up takes no entry.
+local function lastId(key)
+  if lastIds[key] then return lastIds[key] end
+  local last, info = '0-0', redis.pcall('XINFO', 'STREAM', key)
+  if info.err then
+    local isMissing = string.find(info.err, 'no such key', 1, true)
+    if not isMissing and not string.find(info.err, 'WRONGTYPE', 1, true) then refuse(info.err) end
+  else
+    typeOf[key] = 'stream'
+    for at = 1, #info, 2 do
+      if info[at] == 'last-generated-id' then last = info[at + 1] end
+    end
+  end
+  lastIds[key] = last
+  return last
+end
+
+local function expect(key, wanted)
+  if typeOf[key] == wanted then return end
+  local actual = redis.call('TYPE', key).ok
+  if actual ~= 'none' and actual ~= wanted then
+    refuse('WRONGTYPE ' .. key .. ' holds a ' .. actual .. ' and should hold a ' .. wanted)
+  end
+  typeOf[key] = wanted
+end
+
+local function checkKey(name, key)
+  if name == 'XADD' and lastId(key) == EXHAUSTED then refuse('EXHAUSTED ' .. key .. ' has no id left for another entry') end
+  if TYPES[name] then expect(key, TYPES[name]) end
+end
+
+local function stageHashes()
+  for _, hash in ipairs(order) do
+    if hash.cleared then stage(GROUND, 'DEL', hash.key) end
+  end
+  for _, hash in ipairs(order) do
+    for phase, fields in pairs(hash.puts) do
+      local command = { 'HSET', hash.key }
+      for field, value in pairs(fields) do
+        command[#command + 1], command[#command + 2] = field, value
+        if #command > MOST_WORDS then
+          stage(phase, unpack(command))
+          command = { 'HSET', hash.key }
+        end
+      end
+      if #command > 2 then stage(phase, unpack(command)) end
+    end
+    local command = { 'HDEL', hash.key }
+    for field in pairs(hash.drops) do
+      command[#command + 1] = field
+      if #command > MOST_WORDS then
+        stage(OVER, unpack(command))
+        command = { 'HDEL', hash.key }
+      end
+    end
+    if #command > 2 then stage(OVER, unpack(command)) end
+  end
+end
+
+local function flush()
+  stageHashes()
+  local asked = {}
+  for phase = GROUND, AFTER do
+    for _, command in ipairs(phases[phase] or {}) do
+      local name, key = command[1], command[2]
+      if redis.acl_check_cmd and not asked[name] then
+        asked[name] = true
+        if not redis.acl_check_cmd(unpack(command)) then refuse('NOPERM this user may not run ' .. name) end
+      end
+      checkKey(name, key)
+    end
+  end
+  for phase = GROUND, AFTER do
+    for _, command in ipairs(phases[phase] or {}) do redis.call(unpack(command)) end
+  end
+end

@@ -1,0 +1,142 @@
+-- Part of commit.lua. Facts of windows. `f` is the fact, `run` its run in the plan, `key` the run's key.
+--
+-- A run keeps, beside its counters, what it has counted of each window: `window:<name>` is JSON with the fates and `opened`, `merged`, `grouped`.
+-- The window itself says what is true of it, so doing a fact again counts only what was not counted.
+
+local FATES = { 'cached', 'fetched', 'gone', 'filtered', 'dead' }
+
+local function accountOf(key, name)
+  local field = 'window:' .. name
+  local text = get(key, field)
+  return text and decoded(text, key) or {}, text ~= false
+end
+
+local function keepAccount(key, name, account)
+  put(GUARDS, key, 'window:' .. name, cjson.encode(account))
+end
+
+local function prefetchWindow(window, fields)
+  for _, field in ipairs({ 'of', 'done', 'context' }) do fields[#fields + 1] = field end
+  for _, fate in ipairs(FATES) do fields[#fields + 1] = 'fate:' .. fate end
+  prefetch(window, fields)
+end
+
+-- Brings a run's counters up to what its window says.
+local function reconcile(run, key, f, account)
+  local window = KEYS[f.window]
+  local context, of = get(window, 'context') == '1', number(window, 'of')
+  for _, fate in ipairs(FATES) do
+    local counted = number(window, 'fate:' .. fate)
+    if not context then count(key, fate, counted - (account[fate] or 0)) end
+    account[fate] = counted > 0 and counted or nil
+  end
+  if number(window, 'done') >= of and not account.merged then
+    local items, places = decoded(get(window, 'items'), window), {}
+    for place in ipairs(items) do places[place] = words(place - 1) end
+    prefetch(window, places)
+    for place, item in ipairs(items) do
+      items[place] = { id = item[1], thread = item[2], fate = get(window, places[place]) or nil }
+    end
+    addNew(run.merged, run, run.id .. '/' .. f.name, { window = f.name, context = context, items = items })
+    count(key, 'merged', 1)
+    stage(WAITING, 'EXPIRE', window, plan.limits.keepMergedSeconds)
+    account.merged = 1
+  end
+  keepAccount(key, f.name, account)
+end
+
+apply['window-opened'] = function(f, run, key)
+  local window = KEYS[f.window]
+  local account = accountOf(key, f.name)
+  -- Its input may come a second time, when it was posted twice or its group was lost: a window is opened once.
+  if account.opened then
+    run.repeated = run.repeated or {}
+    run.repeated[f.input] = true
+    return
+  end
+  prefetchWindow(window, { 'items' })
+  -- An attempt that failed midway may have listed something else.
+  if get(window, 'of') and get(window, 'items') ~= ARGV[f.items] then clear(window) end
+  put(GROUND, window, 'of', f.of)
+  put(GROUND, window, 'context', f.context and '1' or '0')
+  put(GROUND, window, 'items', ARGV[f.items])
+  stage(GROUND, 'PERSIST', key)
+  count(key, 'opened', 1)
+  count(key, f.context and 'context' or 'listed', f.of)
+  account.opened = 1
+  reconcile(run, key, f, account)
+end
+
+apply['fates-known'] = function(f, run, key)
+  local window, places = KEYS[f.window], {}
+  for place, known in ipairs(f.fates) do places[place] = words(known[1]) end
+  prefetchWindow(window, places)
+  local of, news = get(window, 'of') and number(window, 'of'), 0
+  if not of then return end
+  for _, known in ipairs(f.fates) do
+    local index, fate = words(known[1]), known[2]
+    -- A slice may be of another window than it says.
+    if known[1] < of and not get(window, index) then
+      put(GROUND, window, index, fate)
+      put(GROUND, window, 'fate:' .. fate, number(window, 'fate:' .. fate) + 1)
+      news = news + 1
+    end
+  end
+  local account, isCounted = accountOf(key, f.name)
+  if news == 0 and not isCounted then return end
+  put(GROUND, window, 'done', number(window, 'done') + news)
+  reconcile(run, key, f, account)
+end
+
+-- What a later page has told as gone is not put into its thread any more.
+local function stillThere(run, window, ids)
+  local page = tonumber(window)
+  if #ids == 0 or not page then return ids end
+  local there = {}
+  for _, id in ipairs(ids) do
+    local gone = get(KEYS[run.fresh], 'gone:' .. id)
+    if not gone or tonumber(gone) < page then there[#there + 1] = id end
+  end
+  return there
+end
+
+local function fieldsRead(f)
+  local fields = {}
+  for _, thread in ipairs(f.threads) do
+    local id = thread.id
+    fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = id, 'out:' .. id, 'changed:' .. id
+    for _, one in ipairs(thread.fresh) do fields[#fields + 1] = 'gone:' .. one end
+  end
+  return fields
+end
+
+apply['window-grouped'] = function(f, run, key)
+  local account, isCounted = accountOf(key, f.name)
+  -- `grouped` in the window itself is of an earlier version.
+  if account.grouped or not isCounted and get(KEYS[f.window], 'grouped') then return end
+  prefetch(KEYS[run.fresh], fieldsRead(f))
+  -- All that was known when something happened to it is suspected, and so is what had been listed and becomes known only now.
+  local page, suspiciousSince = tonumber(f.name), tonumber(get(KEYS[run.suspects], '') or nil)
+  local isSuspicious = page and suspiciousSince and page < suspiciousSince
+  for _, thread in ipairs(f.threads) do
+    local known = KEYS[thread.key]
+    local there = stillThere(run, f.name, thread.fresh)
+    if #there > 0 then
+      for _, id in ipairs(there) do
+        if isSuspicious then put(GROUND, KEYS[run.suspects], id, thread.id) end
+        put(GROUND, known, 'id:' .. id, '1')
+        put(GROUND, KEYS[run.threadsOf], thread.digests[id], thread.id)
+      end
+      grow(run, thread.id, thread.key, there)
+    end
+    for _, gone in ipairs(thread.gone) do
+      -- An earlier page may have listed it, and be grouped later than this.
+      if f.verified then put(MARKS, KEYS[run.fresh], 'gone:' .. gone[1], f.verified) end
+      leave(run, key, thread.id, thread.key, gone)
+    end
+  end
+  account.grouped = 1
+  keepAccount(key, f.name, account)
+  count(key, 'grouped', 1)
+  stage(OVER, 'EXPIRE', KEYS[f.window], plan.limits.keepMergedSeconds)
+end
