@@ -34,7 +34,10 @@ export function withBackpressure(
       await look()
       const lane = batch.items[0]?.lane ?? 'live'
       if (pausedAt[lane] !== undefined) {
-        throw new MailError('throttled', 'later stages are behind; listing waits', { retryAfterMs: LOOK_EVERY_MS })
+        throw new MailError('throttled', 'later stages are behind; listing waits', {
+          retryAfterMs: LOOK_EVERY_MS,
+          isOurs: true,
+        })
       }
       const outcome = await stage.handle(batch, run)
       listed += Math.ceil((outcome.deliveries?.length ?? 0) / sliceSize)

@@ -58,6 +58,7 @@ export function createGuard({ threshold, openMs, now, log }: BreakerOptions): Gu
       const reason = refused ? '' : ` (${(error as MailError).message})`
       throw new MailError('throttled', `the provider is unavailable and is left alone for a while${reason}`, {
         retryAfterMs,
+        isOurs: true,
         cause: error,
       })
     }

@@ -10,6 +10,7 @@ import { awaitRedis } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { createLog, type Log } from './log.ts'
 import { reachMailboxes } from './mail-source.ts'
+import { marksOf } from './marks.ts'
 import { unitsSaved } from './quotas.ts'
 import { findRedis } from './redis-source.ts'
 import { connectIfNew, requestSync } from './request-sync.ts'
@@ -91,11 +92,25 @@ export async function runs(context: CommandContext, limit: number): Promise<void
       context.print(JSON.stringify({ runs: found }))
       return
     }
-    const rows = table(['run', 'started', 'mailbox', 'cause', 'messages', 'threads', 'tasks', 'calls', 'state'], 4)
+    const rows = table(
+      ['run', 'started', 'mailbox', 'cause', 'messages', 'threads', 'tasks', 'calls', 'state', 'marks'],
+      4,
+    )
     for (const run of found) {
       const state = run.failure ?? (run.endedAt === undefined ? 'under way' : run.addsUp ? 'ok' : 'does not add up')
       const started = new Date(run.startedAt).toISOString().replace('T', ' ').slice(0, 19)
-      rows.push([run.run, started, run.mailbox, run.cause, run.listed, run.threads, run.tasks, callsByKind(run), state])
+      rows.push([
+        run.run,
+        started,
+        run.mailbox,
+        run.cause,
+        run.listed,
+        run.threads,
+        run.tasks,
+        callsByKind(run),
+        state,
+        marksOf(run),
+      ])
     }
     context.print(found.length > 0 ? rows.toString() : 'No runs yet: `mailsluice push MAILBOX` asks for one.')
   })

@@ -3,6 +3,7 @@ import { PROVIDERS, type Provider } from '../shared/mailbox.ts'
 import { trimIntake } from '../shared/redis/intake.ts'
 import { type CommandContext, staying } from './commands.ts'
 import { createGuards } from './guards.ts'
+import { createJudging } from './judge.ts'
 import { type Keeper, startKeeper } from './keeper.ts'
 import { createLog, type Log } from './log.ts'
 import { reachMailboxes } from './mail-source.ts'
@@ -10,6 +11,7 @@ import { createOrphanSweep } from './orphan-sweep.ts'
 import type { Mailboxes } from './providers.ts'
 import { createSafetyPoll, pollEveryMs } from './safety-poll.ts'
 import { findSimulator } from './simulator.ts'
+import { createTaskKeeping } from './task-keeping.ts'
 import { createWarming } from './warming.ts'
 import { createWatchKeeping } from './watch-keeping.ts'
 import type { Office } from './wire.ts'
@@ -35,6 +37,8 @@ export function keeperOf(
       ...(WARM_SHARE > 0 && mailboxes
         ? [createWarming(office, { mailboxes, guardOf: createGuards(office, mailsluice), roundMs: intervalMs, log })]
         : []),
+      createTaskKeeping(office, log),
+      createJudging(office, log),
       createOrphanSweep(office, log),
       ...(providers.length > 0 && mailboxes ? [createWatchKeeping(office, { providers, mailboxes, log })] : []),
     ],

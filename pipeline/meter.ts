@@ -5,6 +5,9 @@ export interface Meter {
   count: (kind: CallKind, units: number) => void
   calls: Partial<Record<CallKind, number>>
   units: () => number
+  /** Messages that were asked for, and those that failed for another reason than a rate limit. */
+  parts: { asked: number; failed: number }
+  countParts: (asked: number, failed: number) => void
   /** Nothing was asked of the provider yet. */
   isZero: () => boolean
 }
@@ -12,10 +15,16 @@ export interface Meter {
 /** A meter at zero. */
 export function createMeter(): Meter {
   const calls: Partial<Record<CallKind, number>> = {}
+  const parts = { asked: 0, failed: 0 }
   let sum = 0
   return {
     calls,
     units: () => sum,
+    parts,
+    countParts(asked, failed) {
+      parts.asked += asked
+      parts.failed += failed
+    },
     isZero: () => Object.keys(calls).length === 0,
     count(kind, units) {
       calls[kind] = (calls[kind] ?? 0) + 1

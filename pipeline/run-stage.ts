@@ -13,9 +13,10 @@ import { inBatches } from './batches.ts'
 import { createCredit, sizeOf } from './credit.ts'
 import { isolating, retriedAt } from './handle.ts'
 import type { Log } from './log.ts'
-import { createMeter } from './meter.ts'
+import { createMeter, type Meter } from './meter.ts'
 import { startReader } from './reader.ts'
 import type { RecoverPolicy } from './recover.ts'
+import { createRests } from './rests.ts'
 import { stageTeller } from './tell-stage.ts'
 import { createTurns, type Ending, type Lot } from './turns.ts'
 import { sleep } from './wait.ts'
@@ -62,6 +63,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   const stopping = new AbortController()
   const aborted = new AbortController()
   const tell = stageTeller(log, now)
+  const rests = createRests(now)
   const heartbeat = setInterval(() => void renewAll(), leaseMs / HEARTBEATS_A_LEASE)
   const finished = lastValueFrom(
     reader.entries.pipe(
@@ -152,20 +154,23 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     const meter = createMeter()
     const items = entries.flatMap(entry => entry.items)
     const handling = { signal: aborted.signal, onRedisError: tell.ofRedis }
-    const outcome = await isolating(items, some => handled(some, meter.count), handling)
+    const outcome = await isolating(items, some => handled(some, meter), handling)
     if (!outcome) return 'done'
     const restUntil = meter.isZero() ? rest(outcome) : undefined
-    if (restUntil !== undefined) return { restUntil }
+    if (restUntil !== undefined) {
+      rests.note(outcome, restUntil)
+      return { restUntil }
+    }
     await commit(workOf(stage, entries, outcome, { ...recording(), meter }))
     return outcome.failed?.length === items.length ? 'failing' : 'done'
   }
 
-  async function handled(items: Entry<In>['items'], meter: Run['call']['meter']): Promise<Outcome<In>> {
+  async function handled(items: Entry<In>['items'], { count: meter, countParts: parts }: Meter): Promise<Outcome<In>> {
     const mailbox = items[0]?.mailbox ?? 'gmail:'
     const lateMs = leaseMs * LATE_AFTER_LEASES
     const late = setTimeout(() => tell.ofLateness(mailbox, items.length, lateMs), lateMs)
     try {
-      return await stage.handle({ mailbox, items }, options.runFor(mailbox, { signal: aborted.signal, meter }))
+      return await stage.handle({ mailbox, items }, options.runFor(mailbox, { signal: aborted.signal, meter, parts }))
     } finally {
       clearTimeout(late)
     }
@@ -191,8 +196,9 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   }
 
   // Gated on XACK, a commit may be repeated until it is known to have happened.
-  async function commit(done: Work): Promise<void> {
-    if (done.inputs.length === 0) return
+  async function commit(work: Work): Promise<void> {
+    if (work.inputs.length === 0) return
+    const done = { ...work, rests: rests.take(work) }
     let times = 0
     const committed = await untilAnswered(() => {
       times += 1

@@ -6,11 +6,14 @@ import { readIntake } from '../shared/redis/intake.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
 import { type Narrowing, readNarrowing } from '../shared/redis/quota.ts'
 import { listRuns, type RunRecord } from '../shared/redis/runs.ts'
+import { readUnread } from '../shared/redis/unread.ts'
 import { readWatch, type WatchRecord } from '../shared/redis/watches.ts'
 import { type CommandContext, table, withOffice } from './commands.ts'
 import { sinceRead, stateOf } from './mailbox-state.ts'
+import { alertLines, recentAlerts } from './marks.ts'
 import { requestsSet } from './quotas.ts'
 import { STAGES } from './stages.ts'
+import { taskLimits, unreadLine } from './task-room.ts'
 
 const NEWEST_RUNS = 100
 
@@ -18,13 +21,14 @@ const NEWEST_RUNS = 100
 export async function status(context: CommandContext): Promise<void> {
   await withOffice(context, async office => {
     const { redis, keys, config, now } = office
-    const [records, backlog, intake, arrivals, newest, server] = await Promise.all([
+    const [records, backlog, intake, arrivals, newest, server, unread] = await Promise.all([
       listMailboxes(redis, keys),
       readBacklog(redis, keys, STAGES),
       readIntake(redis, keys),
       countArrivals(redis, keys),
       listRuns(redis, keys, NEWEST_RUNS),
       redisLabel(redis),
+      readUnread(redis, keys, taskLimits(office)),
     ])
     const mailboxes = await Promise.all(
       records.map(async record => {
@@ -39,7 +43,21 @@ export async function status(context: CommandContext): Promise<void> {
     ).filter(narrowing => narrowing !== undefined)
     if (context.json) {
       const knownMail = atHand(newest)
-      context.print(JSON.stringify({ redis: server, mailboxes, backlog, intake, arrivals, knownMail, narrowed }))
+      const alerts = recentAlerts(newest, now())
+      const { streams: _, ...unreadFacts } = unread
+      context.print(
+        JSON.stringify({
+          redis: server,
+          mailboxes,
+          backlog,
+          intake,
+          arrivals,
+          knownMail,
+          narrowed,
+          unread: unreadFacts,
+          alerts,
+        }),
+      )
       return
     }
     const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
@@ -51,7 +69,16 @@ export async function status(context: CommandContext): Promise<void> {
       boxes.push([record.mailbox, sinceRead(record, now()), record.watch.state, stateOf(record)])
     const { posted, duplicate, stale, unknown } = arrivals
     const came = `Notifications: ${posted} taken in, ${duplicate} repeated, ${stale} told nothing new, ${unknown} of unknown mailboxes`
-    const lines = [server, stages.toString(), boxes.toString(), came, knownMail(atHand(newest))]
+    const lines = [
+      server,
+      stages.toString(),
+      boxes.toString(),
+      came,
+      knownMail(atHand(newest)),
+      unreadLine(unread, now()),
+      ...alertLines(newest, now()),
+      ...alertLines(newest, now()),
+    ]
     context.print([...lines, ...narrowed.map(narrowedLine)].join('\n'))
   })
 }

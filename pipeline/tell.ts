@@ -1,4 +1,4 @@
-import { type MailboxId, providerOf } from '../shared/mailbox.ts'
+import { addressOf, type MailboxId, providerOf } from '../shared/mailbox.ts'
 import type { RunEvent } from '../shared/redis/commit.ts'
 import { type RunRecord, runRecord } from '../shared/redis/runs.ts'
 import type { Log } from './log.ts'
@@ -26,10 +26,13 @@ function tellOfRun(event: RunEvent, log: Log): void {
   const run = runRecord(event.run, event)
   if (event.event === 'run-ended') {
     if (run.failure !== undefined) log.error({ run: run.run, mailbox: run.mailbox, reason: run.failure }, 'run failed')
-    log.debug({ run: run.run, mailbox: run.mailbox, threads: run.threads }, 'run ended')
+    const facts = { run: run.run, mailbox: run.mailbox, threads: run.threads, waitedMs: run.waitedMs }
+    if (run.listed > 0 && run.failure === undefined) log.info(facts, completedLine(run))
+    else log.debug(facts, 'run ended')
     return
   }
   const { mailbox, listed, fates, calls, units } = run
+  if (listed > 0) log.info({ run: run.run, mailbox }, cacheLine(run))
   const seconds = secondsOf(run)
   log.info({ run: run.run, mailbox, listed, ...fates, calls, units, seconds }, metricsLine(run))
   if (!run.addsUp) {
@@ -45,6 +48,19 @@ function metricsLine(run: RunRecord): string {
   const calls = Object.values(run.calls).reduce((sum, count) => sum + count, 0)
   const provider = providerOf(run.mailbox as MailboxId)
   return `Sync metrics - ${provider}: ${run.listed} messages, ${secondsOf(run).toFixed(2)}s, ${calls} API calls, ${run.fates.cached} cached`
+}
+
+// `Optimized Gmail sync completed for user ana@example.com: 50 messages in 14.2s`
+function completedLine({ mailbox, listed, startedAt, endedAt = startedAt }: RunRecord): string {
+  const id = mailbox as MailboxId
+  const provider = providerOf(id) === 'gmail' ? 'Gmail' : 'Outlook'
+  const seconds = ((endedAt - startedAt) / 1000).toFixed(1)
+  return `Optimized ${provider} sync completed for user ${addressOf(id)}: ${listed} messages in ${seconds}s`
+}
+
+// `Cache hit: 35/50 messages. Need to fetch: 15`
+function cacheLine({ listed, fates: { cached, filtered } }: RunRecord): string {
+  return `Cache hit: ${cached}/${listed} messages. Need to fetch: ${listed - cached - filtered}`
 }
 
 function secondsOf(run: RunRecord): number {

@@ -8,18 +8,22 @@ import { createKeys, type Keys } from '../shared/redis/keys.ts'
 import { createLedger } from '../shared/redis/ledger.ts'
 import { checkLayout } from '../shared/redis/mailboxes.ts'
 import { createQueue } from '../shared/redis/queue.ts'
+import { runRecord } from '../shared/redis/runs.ts'
 import type { Run, Stage } from '../shared/stage.ts'
 import { oneAtATime } from './alone.ts'
 import { withBackpressure } from './backpressure.ts'
 import { createGuards } from './guards.ts'
 import { consumerName, deadOnThisHost, newRunId } from './identity.ts'
+import { judgeRun } from './judge.ts'
 import type { Log } from './log.ts'
 import { tellOfCap } from './open-outlook.ts'
+import { countingParts } from './parts.ts'
 import type { Mailboxes } from './providers.ts'
 import { openQuotas, type Quotas } from './quotas.ts'
 import { type RunningStage, runStage } from './run-stage.ts'
 import { paceOf, STAGES } from './stages.ts'
 import { withStanding } from './standing.ts'
+import { withTaskRoom } from './task-room.ts'
 import { tellOf } from './tell.ts'
 
 /** A connection to Redis with what belongs to it: all that a command needs. */
@@ -65,12 +69,14 @@ export function startStages(
   if (firstStage && stages.includes(firstStage)) tellOfCap(config, options.log)
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const alone = oneAtATime()
+  const judging = new Set<Promise<void>>()
   const running = stages.map(stage => {
     const log = options.log.child({ stage: stage.name })
     const streams = stage.reads.map(({ name }) => name)
     const queue = createQueue({ redis, keys, stage: stage.name, streams, consumer, now })
     const backlog = { limit: config.BACKLOG_LIMIT, sliceSize: config.GMAIL_BATCH_SIZE, log }
-    const paced = stage === firstStage ? withBackpressure(stage, office, backlog) : stage
+    const roomy = stage === firstStage ? withTaskRoom(stage, office, log) : stage
+    const paced = stage === firstStage ? withBackpressure(roomy, office, backlog) : stage
     return runStage(withStanding(paced, office), {
       queue,
       blocking: openRedis(office.url),
@@ -96,6 +102,7 @@ export function startStages(
       alone,
       onEvent: event => {
         tellOf(event, log)
+        if (event.event === 'run-ended') judge(event, log)
         options.onEvent?.(event)
       },
       log,
@@ -105,13 +112,21 @@ export function startStages(
   return {
     async stop(drainMs) {
       await Promise.all(running.map(stage => stage.stop(drainMs)))
+      await Promise.all(judging)
     },
+  }
+
+  // The keeper does it where this process cannot.
+  function judge(event: RunEvent, log: Log): void {
+    const judged = judgeRun(office, runRecord(event.run, event), log).catch(() => undefined)
+    judging.add(judged)
+    void judged.then(() => judging.delete(judged))
   }
 
   function runFor(mailbox: MailboxId, call: Run['call']): Run {
     const quota = quotas(mailbox)
     return {
-      mailbox: guardOf(mailbox)(options.mailboxes(mailbox)),
+      mailbox: guardOf(mailbox)(countingParts(options.mailboxes(mailbox))),
       call: quota ? { ...call, quota } : call,
       cache: createCache(redis, keys, mailbox, config.CACHE_MESSAGE_TTL),
       ledger: createLedger(redis, keys, mailbox, now),

@@ -66,9 +66,15 @@ export function workOf<In>(
     ...nothing(stage, entries),
     calls: meter.calls,
     units: meter.units(),
+    parts: meter.parts,
     deliveries,
     facts,
-    delays: [...waiting.values()].map(({ entry, items, dueAt = at }) => ({ entry, part: partOf(items), dueAt })),
+    delays: [...waiting.values()].map(({ entry, items, error, dueAt = at }) => ({
+      entry,
+      part: partOf(items),
+      dueAt,
+      isRateLimited: error.isRateLimit,
+    })),
     parked: [...parked.values()].map(({ entry, items, error }) => ({ entry, part: partOf(items), error })),
     dead,
   }
@@ -98,9 +104,12 @@ export function workOfSpoiled<In>(
   }
 }
 
-/** What is to be committed to have entries wait until `dueAt` (ms since 1970) as they are: whoever is free has them then. */
+/** What is to be committed to have entries wait for a rate limit until `dueAt` (ms since 1970) as they are: whoever is free has them then. */
 export function postponed<In>(stage: Stage<In>, entries: readonly Entry<In>[], dueAt: number): Work {
-  return { ...nothing(stage, entries), delays: entries.map(entry => ({ entry, part: partOf(entry.items), dueAt })) }
+  return {
+    ...nothing(stage, entries),
+    delays: entries.map(entry => ({ entry, part: partOf(entry.items), dueAt, isRateLimited: true })),
+  }
 }
 
 /** What is to be committed to have each item of an entry come back by itself at `dueAt` (ms since 1970), to be tried alone. */

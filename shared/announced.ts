@@ -50,5 +50,5 @@ export function lookAgain(
   const { againMs, untilMs } = isBehind ? NUMBERED : NAMED
   if (begunAt === undefined || now - begunAt >= untilMs) return undefined
   const text = 'the provider does not list yet what was announced; looking again in a moment'
-  return { failed: [{ item, error: new MailError('throttled', text, { retryAfterMs: againMs }) }] }
+  return { failed: [{ item, error: new MailError('throttled', text, { retryAfterMs: againMs, isOurs: true }) }] }
 }

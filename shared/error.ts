@@ -26,18 +26,23 @@ interface MailErrorOptions {
   cause?: unknown
   /** How long the provider asked us to wait, in milliseconds. */
   retryAfterMs?: number
+  /** The wait is our own, and no limit of the provider's: an open breaker, or later stages that are behind. */
+  isOurs?: boolean
 }
 
 /** The one error of mailsluice: its message says what happened, to what, and what to do; it never holds mail or secrets. */
 export class MailError extends Error {
   readonly kind: ErrorKind
   readonly retryAfterMs: number | undefined
+  /** It waits because of a limit of the provider's. */
+  readonly isRateLimit: boolean
 
   constructor(kind: ErrorKind, message: string, options: MailErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'MailError'
     this.kind = kind
     this.retryAfterMs = options.retryAfterMs
+    this.isRateLimit = kind === 'throttled' && options.isOurs !== true
   }
 }
 

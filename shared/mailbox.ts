@@ -97,6 +97,8 @@ export type CallKind = (typeof CALL_KINDS)[number]
 export interface Call {
   signal: AbortSignal
   meter: (kind: CallKind, units: number) => void
+  /** Where to note how many messages were asked for, and how many of them failed; what the provider was too busy for is neither. */
+  parts?: (asked: number, failed: number) => void
   quota?: Quota
 }
 

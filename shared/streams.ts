@@ -13,6 +13,8 @@ export interface Stream<Body = unknown> {
   salvaged?: z.ZodType<Body>
   /** Its bodies are ids of windows, and several of one window travel in one entry: a slice (`slice.ts`). */
   sliced?: true
+  /** Other people's workers read it, with groups of their own: what they have not acknowledged is kept longer. */
+  forWorkers?: true
 }
 
 const place = { window: z.string(), index: z.number().int(), of: z.number().int() }
@@ -129,7 +131,7 @@ export type ThreadChange = z.infer<typeof threadChange>
 export const threads: Stream<ThreadChange> = { name: 'threads', body: threadChange }
 
 /** Self-contained analysis tasks, for the user's workers. */
-export const analysisTasks: Stream<Task> = { name: 'analysis-tasks', body: taskSchema }
+export const analysisTasks: Stream<Task> = { name: 'analysis-tasks', body: taskSchema, forWorkers: true }
 
 /** Every stream that work is handed over in, in flow order. */
 export const STREAMS: readonly Stream[] = [

@@ -30,6 +30,8 @@ t.test('on a machine without Redis, account or setting, the demo is synced', asy
   t.equal(summary.tasks, summary.threads)
   t.match(finished.stderr, /nothing is kept/)
   t.match(finished.stderr, /Sync metrics - gmail: 100 messages, \d+\.\d\ds, \d+ API calls, 0 cached/)
+  t.match(finished.stderr, /Cache hit: 0\/100 messages\. Need to fetch: 100/)
+  t.match(finished.stderr, /Optimized Gmail sync completed for user [^ ]+@[^ ]+: 100 messages in \d+\.\ds/)
   t.match(finished.stderr, /Sync metrics - outlook: 100 messages, \d+\.\d\ds, \d+ API calls, 100 cached/)
 })
 

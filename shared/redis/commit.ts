@@ -17,12 +17,17 @@ export interface Work {
   inputs: readonly Entry[]
   deliveries: readonly Delivery[]
   facts: readonly Fact[]
-  delays: readonly { entry: Entry; part: Part; dueAt: number }[]
+  /** With `isRateLimited` the wait is put down to the run as one for a rate limit. */
+  delays: readonly { entry: Entry; part: Part; dueAt: number; isRateLimited?: boolean }[]
+  /** Waits for a rate limit that the inputs' runs have had without a delay, in ms since 1970. */
+  rests?: readonly { run: string; from: number; until: number }[]
   parked: readonly { entry: Entry; part: Part; error: MailError }[]
   /** `unread` is what nobody was told of: its window waits for it. */
   dead: readonly { entry: Entry; text: string; error: MailError; unread: boolean }[]
   calls: Partial<CallCounts>
   units: number
+  /** Messages that were asked for, and those that failed. */
+  parts?: { asked: number; failed: number }
 }
 
 /**
@@ -84,6 +89,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
       dueAt - now(),
       member(entry, part),
     ]),
+    waits: waitsOf(),
     parked: work.parked.map(({ entry, part, error }) => {
       const [{ mailbox }] = part
       return [input(entry), plan.parked(mailbox), member(entry, part), plan.mailboxEvents(), error.message]
@@ -136,6 +142,17 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     })
   }
 
+  // Each wait with a run of these inputs.
+  function waitsOf(): number[][] {
+    const delayed = work.delays.filter(({ isRateLimited }) => isRateLimited)
+    const own = delayed.map(({ entry, part, dueAt }) => [input(entry), plan.run(part[0]), 0, dueAt - now()])
+    const rested = (work.rests ?? []).flatMap(({ run, from, until }) => {
+      const item = work.inputs.flatMap(itemsOf).find(one => one.run === run)
+      return item ? [[input(item), plan.run(item), from - now(), until - now()]] : []
+    })
+    return [...rested, ...own]
+  }
+
   function member(entry: Entry, part: Part): number {
     return plan.text(`${entry.key}\n${encodePart(entry, part)}`)
   }
@@ -147,7 +164,12 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
   }
 }
 
-function counters({ calls, units }: Work): [string, number][] {
+function counters({ calls, units, parts = { asked: 0, failed: 0 } }: Work): [string, number][] {
   const counted = Object.entries(calls).map(([kind, count]): [string, number] => [`calls:${kind}`, count])
-  return [...counted, ['units', units] as [string, number]].filter(([, by]) => by > 0)
+  const sums: [string, number][] = [
+    ['units', units],
+    ['asked', parts.asked],
+    ['failed', parts.failed],
+  ]
+  return [...counted, ...sums].filter(([, by]) => by > 0)
 }

@@ -41,6 +41,8 @@ export interface Keys {
   mailboxEvents(partition: Partition): string
   mailboxes(partition: Partition): string
   runs(partition: Partition): string
+  /** Runs that ended and whose alerts were not looked for yet, by when they ended. */
+  endedRuns(partition: Partition): string
   mailbox(mailbox: MailboxId): string
   /** A mailbox's tokens, sealed. */
   secret(mailbox: MailboxId): string
@@ -106,6 +108,7 @@ export function createKeys(prefix: string, count: number): Keys {
     mailboxEvents: partition => at(partition, 's:mailbox-events'),
     mailboxes: partition => at(partition, 'mailboxes'),
     runs: partition => at(partition, 'runs'),
+    endedRuns: partition => at(partition, 'runs-ended'),
     mailbox: mailbox => at(partitionOf(mailbox), `mailbox:${mailbox}`),
     secret: mailbox => at(partitionOf(mailbox), `secret:${mailbox}`),
     refreshing: mailbox => at(partitionOf(mailbox), `refreshing:${mailbox}`),

@@ -101,6 +101,7 @@ export function createPlan(
       threadsOf: plan.key(names.threadsOf(mailbox)),
       mailbox: plan.key(names.mailbox(mailbox)),
       merged: plan.key(names.stream(partition, merged.name, lane)),
+      ended: plan.key(names.endedRuns(partition)),
       metrics: plan.key(names.metrics(partition, providerOf(mailbox))),
       pages: { live, bulk },
       again: plan.envelope(nextRun(mailbox)),

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { type Alert, readAlerts } from '../alerts.ts'
 import { CALL_KINDS, type CallKind } from '../mailbox.ts'
 import { FATES, type Fate } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
@@ -35,6 +36,16 @@ export interface RunRecord {
   settledAt: number | undefined
   calls: Record<CallKind, number>
   units: number
+  /** Listing steps, and windows that were opened. */
+  pages: number
+  windows: number
+  /** Messages that were asked for, and those that failed for another reason than a rate limit. */
+  asked: number
+  failed: number
+  /** For how long it waited for rate limits until it ended, in ms; waits at one time count once. */
+  waitedMs: number
+  /** What was found of it when it ended. */
+  alerts: readonly Alert[]
 }
 
 /** One run, or `undefined` when it is unknown or forgotten. */
@@ -106,5 +117,11 @@ export function runRecord(run: string, fields: Record<string, string>): RunRecor
     settledAt: time('settledAt') ?? endedAt,
     calls,
     units: number('units'),
+    pages: number('pages'),
+    windows: number('opened'),
+    asked: number('asked'),
+    failed: number('failed'),
+    waitedMs: number('waitedMs') - Math.max(0, number('waitedUntil') - (endedAt ?? Number.POSITIVE_INFINITY)),
+    alerts: readAlerts(fields.alerts),
   }
 }

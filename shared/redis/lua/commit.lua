@@ -4,7 +4,8 @@
 --
 -- KEYS     every key that is touched
 -- ARGV[1]  plan: {group, consumer, inputs: [[key, entryId, run or 0]], of: {key, mailbox, run} or nothing where no input could be read,
---          outputs: [[input, key, arg]], delays: [[input, key, ms from now, arg]], parked: [[input, list, arg, events, reason]],
+--          outputs: [[input, key, arg]], delays: [[input, key, ms from now, arg]], waits: [[input, run, from, until: ms from now]],
+--          parked: [[input, list, arg, events, reason]],
 --          held: [[input, list, arg, run id, 1 if one such is enough]], dead: [[input, key, arg, stage, stream, kind, message, 1 if unread]],
 --          counts: [[input, run, field, by]],
 --          facts: [{fact, input, run, …}], runs: [{…}], limits: {…}}; places count from 1
@@ -97,6 +98,18 @@ for _, cost in ipairs(plan.counts) do
   end
 end
 for mark, key in pairs(costs) do stage(AFTER, 'HDEL', key, mark) end
+
+-- Waits for a rate limit, as one length of time: what overlaps counts once, and done again it adds nothing.
+for _, wait in ipairs(plan.waits) do
+  local key = KEYS[plan.runs[wait[2]].key]
+  if mine[wait[1]] and get(key, 'startedAt') then
+    local from, upTo = math.max(now + wait[3], number(key, 'waitedUntil')), now + wait[4]
+    if upTo > from then
+      put(GUARDS, key, 'waitedMs', number(key, 'waitedMs') + upTo - from)
+      put(GUARDS, key, 'waitedUntil', upTo)
+    end
+  end
+end
 
 local touched = {}
 for _, fact in ipairs(plan.facts) do

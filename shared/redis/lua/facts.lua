@@ -3,6 +3,7 @@
 apply['page-listed'] = function(f, run, key)
   -- A page that comes a second time has asked for its next one already.
   if run.repeated and run.repeated[f.input] then return end
+  count(key, 'pages', 1)
   if f.next then put(GUARDS, key, 'next', ARGV[f.next]) else put(GUARDS, key, 'listing', 'done') end
 end
 

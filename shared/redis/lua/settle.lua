@@ -59,6 +59,8 @@ end
 local function finish(run, key)
   local isNews = not get(key, 'endedAt')
   if isNews then
+    -- Once: a run that a redrive reopens was looked at before.
+    if not get(key, 'alerts') then stage(CONTENT, 'ZADD', KEYS[run.ended], 'NX', now, run.id) end
     -- Only what is over may be forgotten.
     stage(WAITING, 'EXPIRE', key, plan.limits.keepSeconds)
     stage(WAITING, 'EXPIRE', KEYS[run.fresh], plan.limits.keepSeconds)
@@ -89,13 +91,20 @@ local function merge(run, key)
   for field, value in pairs(fieldsOf(key)) do
     fields[#fields + 1], fields[#fields + 2] = field, value
   end
+  local listed, seconds = number(key, 'listed'), (now - number(key, 'startedAt')) / 1000
+  for _, field in ipairs({
+    'message_count', words(listed),
+    'duration', string.format('%.3f', seconds),
+    'messages_per_second', string.format('%.3f', seconds > 0 and listed / seconds or 0),
+    'timestamp', string.format('%.3f', now / 1000),
+  }) do fields[#fields + 1] = field end
   stage(CONTENT, 'XADD', KEYS[run.metrics], 'MAXLEN', '~', 1000, '*', 'run', run.id, unpack(fields))
 end
 
 local function settle(run)
   local key, fresh = KEYS[run.key], KEYS[run.fresh]
   prefetch(key, {
-    'startedAt', 'opened', 'merged', 'grouped', 'next', 'listing', 'mergedAt', 'endedAt', 'releasing', 'releases', 'releasedAt', 'releaseUpTo',
+    'startedAt', 'opened', 'merged', 'grouped', 'next', 'listing', 'mergedAt', 'endedAt', 'releasing', 'releases', 'releasedAt', 'releaseUpTo', 'alerts',
     unpack(SHOWN),
   })
   prefetch(fresh, countersOf(SHOWN))

@@ -1,4 +1,5 @@
 -- Trims streams behind all of their groups: what some group has not acknowledged stays, and so does what is younger than the retention.
+-- A stream without any group keeps everything.
 -- No `#!lua` line: a server that is out of memory would refuse the script, and this is the one that makes room.
 --
 -- KEYS    streams of one partition
@@ -6,40 +7,7 @@
 -- Result  {entries removed, {{place of the stream, group, age (ms) of the oldest entry it keeps}…}: groups that nobody expects and
 --         that keep entries beyond the retention}
 
-local function smaller(a, b)
-  if #a ~= #b then return #a < #b end
-  return a < b
-end
-
--- By their digits: a double cannot hold every sequence number.
-local function before(a, b)
-  local aMs, aSeq = string.match(a, '^(%d+)%-(%d+)$')
-  local bMs, bSeq = string.match(b, '^(%d+)%-(%d+)$')
-  if aMs ~= bMs then return smaller(aMs, bMs) end
-  return smaller(aSeq, bSeq)
-end
-
-local function following(id)
-  local ms, seq = string.match(id, '^(%d+)%-(%d+)$')
-  if #seq > 15 then return id end
-  return string.format('%s-%.0f', ms, tonumber(seq) + 1)
-end
-
--- The pending entries count too when the group was set back or forward.
-local function firstNeeded(stream, group)
-  local unread = following(group['last-delivered-id'])
-  local oldest = redis.call('XPENDING', stream, group.name)[2]
-  return oldest and before(oldest, unread) and oldest or unread
-end
-
-local function groupsOf(stream)
-  local groups = {}
-  for place, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
-    groups[place] = {}
-    for at = 1, #flat, 2 do groups[place][flat[at]] = flat[at + 1] end
-  end
-  return groups
-end
+--@ progress.lua
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -48,12 +16,13 @@ local removed, held = 0, {}
 
 for place, stream in ipairs(KEYS) do
   if redis.call('TYPE', stream).ok == 'stream' then
+    local groups = groupsOf(stream)
     local floor, expected, absent = cutoff, {}, 0
     for _, name in ipairs(cjson.decode(ARGV[place + 1])) do
       expected[name] = true
       absent = absent + 1
     end
-    for _, group in ipairs(groupsOf(stream)) do
+    for _, group in ipairs(groups) do
       local needed = firstNeeded(stream, group)
       if expected[group.name] then
         absent = absent - 1
@@ -63,7 +32,8 @@ for place, stream in ipairs(KEYS) do
       end
       if before(needed, floor) then floor = needed end
     end
-    if absent == 0 then removed = removed + redis.call('XTRIM', stream, 'MINID', '~', floor) end
+    -- Without any group nobody has read it.
+    if absent == 0 and #groups > 0 then removed = removed + redis.call('XTRIM', stream, 'MINID', '~', floor) end
   end
 end
 return { removed, held }

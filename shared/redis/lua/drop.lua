@@ -1,0 +1,46 @@
+-- Drops the oldest entries that some group has not acknowledged, and says so in the partition's events.
+-- No `#!lua` line: a server that is out of memory would refuse the script, and this is one that makes room.
+--
+-- KEYS    stream, the partition's stream of mailbox events
+-- ARGV    how many to drop at most, only those older than this (ms) or '', why, now (ms)
+-- Result  {entries that were dropped, those among them that some group had not acknowledged}
+
+--@ progress.lua
+
+local stream, events = unpack(KEYS)
+local most, olderThan, reason, now = unpack(ARGV)
+if redis.call('TYPE', stream).ok ~= 'stream' then return { 0, 0 } end
+
+local upTo = '+'
+if olderThan ~= '' then
+  local time = redis.call('TIME')
+  upTo = string.format('(%.0f-0', math.max(0, time[1] * 1000 + math.floor(time[2] / 1000) - olderThan))
+end
+local groups = groupsOf(stream)
+local entries = redis.call('XRANGE', stream, oldestNeeded(stream, groups), upTo, 'COUNT', most)
+if #entries == 0 then return { 0, 0 } end
+
+local pending, unread = {}, 0
+for _, entry in ipairs(entries) do
+  local id, isUnread = entry[1], #groups == 0
+  for place, group in ipairs(groups) do
+    pending[place] = pending[place] or {}
+    if #redis.call('XPENDING', stream, group.name, id, id, 1) > 0 then
+      table.insert(pending[place], id)
+      isUnread = true
+    elseif before(group['last-delivered-id'], id) then
+      isUnread = true
+    end
+  end
+  if isUnread then unread = unread + 1 end
+end
+redis.call('XTRIM', stream, 'MINID', following(entries[#entries][1]))
+-- Pending for ever, they would keep what came after them.
+for place, group in ipairs(groups) do
+  if pending[place][1] then redis.call('XACK', stream, group.name, unpack(pending[place])) end
+end
+-- A full server may refuse it; the keeper's log says it as well.
+if unread > 0 then
+  redis.pcall('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'tasks-dropped', 'tasks', unread, 'reason', reason, 'at', now)
+end
+return { #entries, unread }

@@ -1,0 +1,51 @@
+-- Measures what groups have yet to acknowledge. Changes nothing.
+--
+-- KEYS    streams of one partition
+-- ARGV    retention (ms): for how long acknowledged entries are kept
+-- Result  for each stream {unread entries or -1, bytes that are kept because of them or -1, the first of them or ''}; -1 where the server
+--         cannot tell
+
+--@ progress.lua
+
+local function fieldOf(flat, name)
+  for at = 1, #flat, 2 do
+    if flat[at] == name then return flat[at + 1] end
+  end
+end
+
+-- What the slowest group has not acknowledged. Loaded from an append-only file, a group overstates its lag until it has read again.
+local function countUnread(stream, groups, length)
+  if #groups == 0 then return length end
+  local lastId, most = fieldOf(redis.call('XINFO', 'STREAM', stream), 'last-generated-id'), 0
+  for _, group in ipairs(groups) do
+    local lag = group['last-delivered-id'] == lastId and 0 or group.lag
+    if not lag then return -1 end
+    most = math.max(most, lag + group.pending)
+  end
+  return math.min(most, length)
+end
+
+local function bytesOf(stream)
+  local bytes = redis.pcall('MEMORY', 'USAGE', stream, 'SAMPLES', 20)
+  return type(bytes) == 'number' and bytes or -1
+end
+
+local time = redis.call('TIME')
+local cutoff = string.format('%.0f-0', math.max(0, time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[1]))
+local result = {}
+for place, stream in ipairs(KEYS) do
+  result[place] = { 0, 0, '' }
+  local length = redis.call('TYPE', stream).ok == 'stream' and redis.call('XLEN', stream) or 0
+  if length > 0 then
+    local groups = groupsOf(stream)
+    local unread, bytes = countUnread(stream, groups, length), bytesOf(stream)
+    local first = unread ~= 0 and redis.call('XRANGE', stream, oldestNeeded(stream, groups), '+', 'COUNT', 1)[1]
+    if first then
+      -- One unread entry beyond the retention keeps all that came after it, and where the server cannot count, all may be unread.
+      local isWhole = unread < 0 or before(first[1], cutoff)
+      if not isWhole and bytes > 0 then bytes = math.ceil(bytes * unread / length) end
+      result[place] = { unread, bytes, first[1] }
+    end
+  end
+end
+return result

@@ -1,0 +1,144 @@
+import type { Redis } from 'ioredis'
+import { LANES } from '../envelope.ts'
+import { STREAMS } from '../streams.ts'
+import type { Keys, Partition } from './keys.ts'
+import { dropScript, unreadScript } from './scripts.ts'
+
+/** For how long and up to what size tasks are kept that some group has not acknowledged; times are in ms. */
+export interface TaskLimits {
+  /** How long acknowledged tasks are kept. */
+  retentionMs: number
+  taskRetentionMs: number
+  /** A quarter of the server's `maxmemory` where it is not given, and 256 MB where the server has none. */
+  maxBytes: number | undefined
+}
+
+/** The tasks that some group has not acknowledged, in all partitions; without a group nobody has. */
+export interface UnreadTasks {
+  /** `undefined` where the server cannot tell. */
+  tasks: number | undefined
+  /** The memory that is kept because of them, by a sample; `undefined` where the server cannot tell. */
+  bytes: number | undefined
+  maxBytes: number
+  /** When the oldest of them was written, in ms since 1970. */
+  oldestAt: number | undefined
+  /** They take `NEARLY_FULL` of `maxBytes` or more. */
+  nearlyFull: boolean
+  /** The streams that hold some. */
+  streams: readonly UnreadStream[]
+}
+
+interface UnreadStream {
+  key: string
+  partition: Partition
+  tasks: number
+  bytes: number
+  oldestAt: number
+}
+
+/** The share of the room for unread tasks at which bulk listing pauses. */
+export const NEARLY_FULL = 0.8
+
+const SHARE_OF_MEMORY = 0.25
+const MB = 1024 * 1024
+const ROOM_WITHOUT_LIMIT = 256 * MB
+const DROP_AT_ONCE = 100
+
+/** Measures the unread tasks with one script a partition; writes nothing. */
+export async function readUnread(redis: Redis, keys: Keys, limits: TaskLimits): Promise<UnreadTasks> {
+  const [maxBytes, found] = await Promise.all([
+    limits.maxBytes ?? roomOf(redis),
+    Promise.all(keys.partitions.map(partition => streamsOf(redis, keys, partition, limits))),
+  ])
+  const streams = found.flat()
+  const tasks = sum(streams.map(stream => stream.tasks))
+  const bytes = sum(streams.map(stream => stream.bytes))
+  return {
+    tasks,
+    bytes,
+    maxBytes,
+    oldestAt: streams.length > 0 ? Math.min(...streams.map(({ oldestAt }) => oldestAt)) : undefined,
+    nearlyFull: bytes !== undefined && bytes >= maxBytes * NEARLY_FULL,
+    streams,
+  }
+}
+
+/**
+ * Drops the oldest unread tasks until what is kept because of them fits in its room; how many that were. It measures again after each
+ * hundred at most, and asks `goesOn` before it drops any.
+ */
+export async function dropOverfull(
+  redis: Redis,
+  keys: Keys,
+  limits: TaskLimits,
+  options: { now: () => number; goesOn: () => Promise<boolean> },
+): Promise<number> {
+  let dropped = 0
+  for (;;) {
+    const { bytes = 0, maxBytes, streams } = await readUnread(redis, keys, limits)
+    const [oldest] = streams.toSorted((a, b) => a.oldestAt - b.oldestAt)
+    if (!oldest || bytes <= maxBytes || !(await options.goesOn())) return dropped
+    const each = Math.max(1, oldest.bytes / Math.max(1, oldest.tasks))
+    const most = Math.min(DROP_AT_ONCE, Math.ceil((bytes - maxBytes) / each))
+    const [removed, unread] = await drop(redis, keys, oldest, { most, reason: 'TASK_MAX_BYTES', now: options.now() })
+    dropped += unread
+    if (removed === 0) return dropped
+  }
+}
+
+/** Drops unread tasks that are older than their retention by the server's clock; how many that were. */
+export async function dropOutdated(
+  redis: Redis,
+  keys: Keys,
+  limits: TaskLimits,
+  options: { now: () => number; goesOn: () => Promise<boolean> },
+): Promise<number> {
+  let dropped = 0
+  const { streams } = await readUnread(redis, keys, limits)
+  for (const stream of streams) {
+    for (;;) {
+      if (!(await options.goesOn())) return dropped
+      const bounds = { olderThan: limits.taskRetentionMs, most: DROP_AT_ONCE }
+      const facts = { ...bounds, reason: 'TASK_RETENTION', now: options.now() }
+      const [removed, unread] = await drop(redis, keys, stream, facts)
+      dropped += unread
+      if (removed < DROP_AT_ONCE) break
+    }
+  }
+  return dropped
+}
+
+async function drop(
+  redis: Redis,
+  keys: Keys,
+  { key, partition }: UnreadStream,
+  { most, olderThan, reason, now }: { most: number; olderThan?: number; reason: string; now: number },
+): Promise<[removed: number, unread: number]> {
+  const words = [most, olderThan ?? '', reason, now]
+  return (await dropScript(redis, [key, keys.mailboxEvents(partition)], words)) as [number, number]
+}
+
+async function streamsOf(
+  redis: Redis,
+  keys: Keys,
+  partition: Partition,
+  { retentionMs }: TaskLimits,
+): Promise<UnreadStream[]> {
+  const names = STREAMS.filter(({ forWorkers }) => forWorkers).map(({ name }) => name)
+  const all = names.flatMap(name => LANES.map(lane => keys.stream(partition, name, lane)))
+  const answer = (await unreadScript(redis, all, [retentionMs])) as [number, number, string][]
+  return all.flatMap((key, place) => {
+    const [tasks, bytes, oldest] = answer[place] ?? [0, 0, '']
+    return oldest === '' ? [] : [{ key, partition, tasks, bytes, oldestAt: Number.parseInt(oldest, 10) }]
+  })
+}
+
+async function roomOf(redis: Redis): Promise<number> {
+  const maxMemory = Number(/^maxmemory:(\d+)/m.exec(await redis.info())?.[1] ?? 0)
+  return maxMemory > 0 ? Math.floor(maxMemory * SHARE_OF_MEMORY) : ROOM_WITHOUT_LIMIT
+}
+
+// Below zero stands for "unknown".
+function sum(numbers: readonly number[]): number | undefined {
+  return numbers.some(number => number < 0) ? undefined : numbers.reduce((total, number) => total + number, 0)
+}
