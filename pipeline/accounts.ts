@@ -4,12 +4,12 @@ import { listMailboxes, type MailboxRecord, pauseMailbox, resumeMailbox } from '
 import { scanKeys } from '../shared/redis/scan.ts'
 import { createVault } from '../shared/redis/secrets.ts'
 import { createSeal } from '../shared/seal.ts'
-import { type CommandContext, table, withOffice } from './commands.ts'
+import { type CommandContext, table, withOffice, withReadableOffice } from './commands.ts'
 import { sinceRead, stateOf } from './mailbox-state.ts'
 
 /** Shows the connected mailboxes: their account, their state, and when their last change was read. */
 export async function mailboxes(context: CommandContext): Promise<void> {
-  await withOffice(context, async ({ redis, keys, now }) => {
+  await withReadableOffice(context, async ({ redis, keys, now }) => {
     const records = await listMailboxes(redis, keys)
     const kept = await createVault(redis, keys, createSeal([])).has(records.map(({ mailbox }) => mailbox))
     const accountOf = ({ mailbox }: MailboxRecord) => (kept.has(mailbox) ? 'connected' : 'from the settings')

@@ -1,29 +1,86 @@
-import { connectRedis, isConnectionError } from '../shared/redis/connect.ts'
+import type { Config } from '../shared/config.ts'
+import { MailError } from '../shared/error.ts'
+import { probeServer, troubleOf } from '../shared/redis/trouble.ts'
 import type { Log } from './log.ts'
 import { sleep } from './wait.ts'
+import { type Office, openOffice } from './wire.ts'
 
-const PATIENCE_MS = 60_000
-const AGAIN_MS = 1000
+const FIRST_PAUSE_MS = 250
+const LONGEST_PAUSE_MS = 5000
+const ANEW_AFTER_MS = 15_000
+
+/** How a process meets a Redis that cannot serve. */
+export interface Patience {
+  signal: AbortSignal
+  /** How long it waits; without it as long as it takes. */
+  patienceMs?: number
+  /** Told what is wrong, once for each thing in a row that is. */
+  waits: (reason: string) => void
+  /** Told when Redis serves again, after a wait of so long. */
+  goesOn?: (waitedMs: number) => void
+}
 
 /**
- * For a process that stays: waits for a Redis that is still starting, as when both are deployed at once; a minute at most. Anything
- * else that is wrong with it, and its absence after that time, is thrown as `misconfigured`.
+ * Does the work again, after growing pauses of five seconds at most, until Redis is not in its way any more: absent, loading, full, a
+ * replica, or refusing the password or a command. Throws what is wrong once the patience is over or the signal aborts, and any other error at once.
  */
-export async function awaitRedis(
-  url: string,
-  { signal, log, patienceMs = PATIENCE_MS }: { signal: AbortSignal; log: Log; patienceMs?: number },
-): Promise<void> {
-  const deadline = performance.now() + patienceMs
-  for (let told = false; ; told = true) {
+export async function insist<T>(url: string, work: () => Promise<T>, patience: Patience): Promise<T> {
+  const { signal, patienceMs = Number.POSITIVE_INFINITY, waits, goesOn } = patience
+  let since = performance.now()
+  let told = ''
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    const triedAt = performance.now()
     try {
-      const redis = await connectRedis(url)
-      return redis.disconnect()
+      const result = await work()
+      if (told) goesOn?.(Math.round(triedAt - since))
+      return result
     } catch (error) {
-      const starting = error instanceof Error && isConnectionError(error.cause)
-      if (!starting || signal.aborted || performance.now() > deadline) throw error
-      if (!told)
-        log.warn({ error: error.message, seconds: patienceMs / 1000 }, 'Redis does not answer yet; waiting for it')
-      await sleep(AGAIN_MS, signal)
+      const trouble = troubleOf(error, url)
+      // Work that was under way for longer has met a trouble of its own.
+      if (performance.now() - triedAt > ANEW_AFTER_MS) since = performance.now()
+      const leftMs = since + patienceMs - performance.now()
+      if (!trouble) throw error
+      if (signal.aborted || leftMs <= 0) throw trouble
+      if (trouble.message !== told) waits(trouble.message)
+      told = trouble.message
+      await sleep(Math.min(pauseMs, leftMs), signal)
     }
   }
+}
+
+/** Connects as `openOffice` does, to a Redis that serves; with `reads` one that takes no writes will do. */
+export function awaitOffice(
+  config: Config,
+  url: string,
+  { reads = false, ...patience }: Patience & { reads?: boolean },
+): Promise<Office> {
+  const open = async () => {
+    await probeServer(url, { writes: !reads })
+    return openOffice(config, url)
+  }
+  return insist(url, open, patience)
+}
+
+/** The patience of a process that stays: without end, and told in its log. */
+export function endless(signal: AbortSignal, log: Pick<Log, 'warn' | 'info'>): Patience {
+  return {
+    signal,
+    waits: error => log.warn({ error }, 'Redis cannot be used yet; waiting for it'),
+    goesOn: waitedMs => log.info({ waitedMs }, 'Redis can be used; going on'),
+  }
+}
+
+/** The patience of a command: REDIS_WAIT seconds, told on stderr. */
+export function brief({ REDIS_WAIT }: Pick<Config, 'REDIS_WAIT'>, signal: AbortSignal): Patience {
+  const until = REDIS_WAIT === 1 ? '1 second' : `${REDIS_WAIT} seconds`
+  return {
+    signal,
+    patienceMs: REDIS_WAIT * 1000,
+    waits: reason => process.stderr.write(`mailsluice: ${reason}. Waiting up to ${until}.\n`),
+  }
+}
+
+/** Whether the error is that of a process which was told to stop while it waited. */
+export function isStopped(error: unknown, { aborted }: AbortSignal): boolean {
+  return aborted && error instanceof MailError
 }

@@ -6,7 +6,7 @@ import { redisLabel } from '../shared/redis/connect.ts'
 import { readMailbox } from '../shared/redis/mailboxes.ts'
 import { listRuns } from '../shared/redis/runs.ts'
 import type { StageName } from '../shared/stage.ts'
-import { awaitRedis } from './await-redis.ts'
+import { awaitOffice, brief, endless, insist, isStopped } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { createLog, type Log } from './log.ts'
 import { reachMailboxes } from './mail-source.ts'
@@ -17,7 +17,7 @@ import { connectIfNew, requestSync } from './request-sync.ts'
 import { findSimulator } from './simulator.ts'
 import { STAGES } from './stages.ts'
 import { callsByKind, summarise, summaryTable } from './summary.ts'
-import { type Office, openOffice, startStages } from './wire.ts'
+import { type Office, startStages } from './wire.ts'
 
 /** What every command is given: the settings, where to print, when to stop. */
 export interface CommandContext {
@@ -50,29 +50,38 @@ export async function runOneStage(context: CommandContext, name: StageName): Pro
 
 /** Puts a watch event in. */
 export async function push(context: CommandContext, name: string, historyId: string | undefined): Promise<void> {
+  parseMailboxId(name)
   await withOffice(context, async office => {
     const mailbox = await connected(office, context, name)
-    const run = await requestSync(office, mailbox, historyId)
+    const run = office.newRunId()
+    // Asked for twice under one name it is one run.
+    const ask = () => requestSync(office, mailbox, { historyId, run })
+    await insist(office.url, ask, brief(context.config, context.signal))
     context.print(context.json ? JSON.stringify({ mailbox, run }) : `${mailbox}: run ${run} asked for`)
   })
 }
 
 /** Puts a watch event in and follows the run to its end; whether it went well. */
 export async function sync(context: CommandContext, name: string): Promise<boolean> {
+  parseMailboxId(name)
   return withOffice(context, async office => {
     const mailbox = await connected(office, context, name)
     const record = await readMailbox(office.redis, office.keys, mailbox)
     if (record?.pausedAt !== undefined)
       throw new MailError('misconfigured', `${mailbox} is paused: \`mailsluice resume ${mailbox}\` lets it go on`)
     const since = office.now()
-    await requestSync(office, mailbox)
-    const runs = await untilQuiet(office, {
-      since,
-      mailboxes: [mailbox],
-      signal: context.signal,
-      bar: !context.json && process.stderr.isTTY === true,
-      onStandstill: warnOfStandstill,
-    })
+    const run = office.newRunId()
+    const patience = brief(context.config, context.signal)
+    await insist(office.url, () => requestSync(office, mailbox, { run }), patience)
+    const follow = () =>
+      untilQuiet(office, {
+        since,
+        mailboxes: [mailbox],
+        signal: context.signal,
+        bar: !context.json && process.stderr.isTTY === true,
+        onStandstill: warnOfStandstill,
+      })
+    const runs = await insist(office.url, follow, patience)
     const summary = summarise(runs, {
       saved: run => unitsSaved(run, office.config),
       mailboxes: 1,
@@ -86,7 +95,7 @@ export async function sync(context: CommandContext, name: string): Promise<boole
 
 /** Shows the newest runs. */
 export async function runs(context: CommandContext, limit: number): Promise<void> {
-  await withOffice(context, async ({ redis, keys }) => {
+  await withReadableOffice(context, async ({ redis, keys }) => {
     const found = await listRuns(redis, keys, limit)
     if (context.json) {
       context.print(JSON.stringify({ runs: found }))
@@ -116,19 +125,43 @@ export async function runs(context: CommandContext, limit: number): Promise<void
   })
 }
 
-/** As `withOffice`, for a process that stays: a Redis that is still starting is waited for. */
-export async function staying<T>(
-  context: CommandContext & { log: Log },
-  work: (office: Office) => Promise<T>,
-): Promise<T> {
-  const { config, signal, log } = context
-  if (config.REDIS_URL) await awaitRedis(config.REDIS_URL, { signal, log })
-  return withOffice(context, work)
+/**
+ * As `withOffice`, for a process that stays: it waits for a Redis that cannot be used until it can, or until it is told to stop. With
+ * `reads` a Redis that is full will do.
+ */
+export async function staying(
+  { config, signal, log }: CommandContext & { log: Log },
+  work: (office: Office) => Promise<void>,
+  { reads = false }: { reads?: boolean } = {},
+): Promise<void> {
+  const url = await findRedis(config)
+  const office = await awaitOffice(config, url, { ...endless(signal, log), reads }).catch(error => {
+    if (!isStopped(error, signal)) throw error
+    return undefined
+  })
+  if (office) await closing(office, work)
 }
 
-/** Opens what a command needs for as long as it works. */
-export async function withOffice<T>({ config }: CommandContext, work: (office: Office) => Promise<T>): Promise<T> {
-  const office = await openOffice(config, await findRedis(config))
+/** Opens what a command needs for as long as it works. A Redis that cannot be used is waited for, REDIS_WAIT seconds at most. */
+export function withOffice<T>(context: CommandContext, work: (office: Office) => Promise<T>): Promise<T> {
+  return opened(context, work, { reads: false })
+}
+
+/** As `withOffice`, for a command that only reads: it works on a Redis that is full, too. */
+export function withReadableOffice<T>(context: CommandContext, work: (office: Office) => Promise<T>): Promise<T> {
+  return opened(context, work, { reads: true })
+}
+
+async function opened<T>(
+  { config, signal }: CommandContext,
+  work: (office: Office) => Promise<T>,
+  { reads }: { reads: boolean },
+): Promise<T> {
+  const url = await findRedis(config)
+  return closing(await awaitOffice(config, url, { ...brief(config, signal), reads }), work)
+}
+
+async function closing<T>(office: Office, work: (office: Office) => Promise<T>): Promise<T> {
   try {
     return await work(office)
   } finally {

@@ -2,14 +2,25 @@ import { constants, readFileSync } from 'node:fs'
 import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { MailError } from '../shared/error.ts'
+import { hasEnded, isRunning, pidWorld, startOf } from './process-state.ts'
 
-/** A process of this machine: its id and when it started (ms since 1970), because ids are used again. */
+/**
+ * A process of this machine: its id and when it started (ms since 1970), because ids are used again. Where the system tells, also what its id
+ * means (`pidWorld`) and its start by the kernel's clock.
+ */
 export interface Owner {
   pid: number
   since: number
+  world?: string | undefined
+  start?: string | undefined
 }
 
-const me: Owner = { pid: process.pid, since: Math.round(Date.now() - process.uptime() * 1000) }
+const me: Owner = {
+  pid: process.pid,
+  since: Math.round(Date.now() - process.uptime() * 1000),
+  world: pidWorld,
+  start: startOf('self'),
+}
 let written = 0
 
 /** This process. */
@@ -19,17 +30,8 @@ export function thisProcess(): Owner {
 
 /** Whether a process still runs; a process of an earlier life that had this one's id counts as ended. */
 export function isAlive(owner: Owner): boolean {
+  if (owner.world === me.world && owner.start !== undefined) return !hasEnded(owner.pid, owner.start)
   return owner.pid === me.pid ? owner.since === me.since : isRunning(owner.pid)
-}
-
-/** Whether a process with this id runs, whoever started it. */
-export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
 
 /** Creates the folder, readable for its owner alone, where it is missing; throws `misconfigured` when it cannot be written to. */

@@ -8,7 +8,7 @@ import {
   readDead,
   redriveDead,
 } from '../shared/redis/dead.ts'
-import { type CommandContext, table, withOffice } from './commands.ts'
+import { type CommandContext, table, withOffice, withReadableOffice } from './commands.ts'
 import type { Office } from './wire.ts'
 
 /** Which dead letters: one by name, or all of a stage or of every stage. */
@@ -25,7 +25,7 @@ export async function deadList(
   context: CommandContext,
   options: { stage: Burier | undefined; limit: number },
 ): Promise<void> {
-  await withOffice(context, async ({ redis, keys }) => {
+  await withReadableOffice(context, async ({ redis, keys }) => {
     const { stage, limit } = options
     const letters = await listDead(redis, keys, { limit, ...(stage ? { stage } : {}) })
     if (context.json) {
@@ -49,7 +49,7 @@ export async function deadList(
 
 /** Shows one dead letter whole. */
 export async function deadShow(context: CommandContext, name: string): Promise<void> {
-  await withOffice(context, async ({ redis, keys }) => {
+  await withReadableOffice(context, async ({ redis, keys }) => {
     const letter = await readDead(redis, keys, name)
     if (context.json) {
       context.print(JSON.stringify(letter))

@@ -1,6 +1,6 @@
 import { type MailboxId, PROVIDERS, type Provider, parseMailboxId, providerOf } from '../shared/mailbox.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
-import { type CommandContext, withOffice } from './commands.ts'
+import { type CommandContext, withReadableOffice } from './commands.ts'
 import { explanationLines } from './explain-lines.ts'
 import { findJourneys, questFor } from './journey.ts'
 import { storyOf } from './story.ts'
@@ -13,7 +13,7 @@ export async function explain(
   options: { mailbox?: string | undefined } = {},
 ): Promise<boolean> {
   const mailbox = options.mailbox === undefined ? undefined : parseMailboxId(options.mailbox)
-  return withOffice(context, async office => {
+  return withReadableOffice(context, async office => {
     const quest = await questFor(office, text, { mailbox, signal: context.signal })
     const journeys = await findJourneys(office, quest)
     const ids = new Set(journeys.flatMap(({ hops }) => hops.map(({ envelope }) => envelope.id)))

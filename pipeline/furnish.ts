@@ -6,7 +6,8 @@ import { encodePart } from '../shared/redis/entry.ts'
 import { digestOf, messageIdsIn } from '../shared/redis/known.ts'
 import { linkNamesIn } from '../shared/redis/links.ts'
 import { connectMailbox, readMailbox } from '../shared/redis/mailboxes.ts'
-import type { Fate } from '../shared/streams.ts'
+import { mergedWindowFields } from '../shared/redis/merged-window.ts'
+import { type Fate, type MergedWindow, merged } from '../shared/streams.ts'
 import type { Recall, ThreadThen } from './recall.ts'
 import type { Recorded } from './recorded.ts'
 import type { Sandbox } from './sandbox.ts'
@@ -155,6 +156,9 @@ async function putInput({ sandbox, of }: Furnishing, { stream, lane, envelope }:
   const { redis, keys, now } = sandbox.office
   const key = keys.stream(keys.partitionOf(of.mailbox), stream, lane)
   const text = encodePart({ stream }, [{ ...envelope, attempt: 0, at: now(), replayOf: envelope.id }])
+  const body = envelope.body as MergedWindow
+  if (stream === merged.name && !body.release)
+    await putHash(sandbox, keys.window(keys.partitionOf(of.mailbox), of.run, body.window), mergedWindowFields(body))
   await redis.multi().xadd(key, '*', 'envelope', text).expire(key, sandbox.keepSeconds).exec()
 }
 

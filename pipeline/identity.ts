@@ -1,19 +1,27 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { hasEnded, pidWorld, startOf } from './process-state.ts'
 
-/** This process as a consumer: its host, its process id, and a random part, so that no two processes ever share a name. */
+const UNKNOWN = '-'
+
+/**
+ * This process as a consumer: its host, its process id, what that id means (`pidWorld`, and when the process began), and a random part, so
+ * that no two processes ever share a name.
+ */
 export function consumerName(replica: string | undefined): string {
-  return [replica ?? hostname(), process.pid, randomBytes(3).toString('hex')].join(':')
+  const world = pidWorld ?? UNKNOWN
+  const start = startOf('self') ?? UNKNOWN
+  return [replica ?? hostname(), process.pid, world, start, randomBytes(3).toString('hex')].join(':')
 }
 
-/** Whether a consumer was a process of this host that runs no more. A wrong guess costs double work, never a double effect. */
-export function deadOnThisHost(me: string): (consumer: string) => boolean {
-  const [host] = me.split(':')
-  return consumer => {
-    const [otherHost, pid] = consumer.split(':')
-    if (otherHost !== host || !pid) return false
-    return Number(pid) === process.pid ? consumer !== me : !isRunning(Number(pid))
-  }
+/**
+ * Whether a consumer is known to be gone: a process of this boot and PID namespace that has ended. Of any other only its lease can tell. A
+ * wrong guess costs double work, never a double effect.
+ */
+export function isKnownDead(consumer: string): boolean {
+  // A host's name may hold colons.
+  const [, pid, world, start = ''] = /:(\d+):([\da-f]{12}):(\d+):[\da-f]+$/.exec(consumer) ?? []
+  return pid !== undefined && world === pidWorld && hasEnded(Number(pid), start)
 }
 
 /** A run's id: sortable by time, unique by its random part. */
@@ -24,13 +32,4 @@ export function newRunId(now: number): string {
 /** The id of the run that something asked for at a moment (ms since 1970): the same whenever it asks again. */
 export function namedRunId(at: number, name: string): string {
   return `${at.toString(36)}-${createHash('sha1').update(name).digest('hex').slice(0, 8)}`
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }

@@ -58,12 +58,14 @@ export async function runKeeper(context: CommandContext): Promise<void> {
   const { config } = context
   const asksProviders = notifyingProviders(config).length > 0 || config.WARM_SHARE > 0
   const mailboxesIn = asksProviders ? reachMailboxes(config, await findSimulator(config)) : undefined
-  await staying({ ...context, log }, async office => {
+  const keep = async (office: Office) => {
     const keeper = keeperOf(office, log, mailboxesIn?.(office))
     await new Promise<void>(resolve => {
       if (context.signal.aborted) resolve()
       context.signal.addEventListener('abort', () => resolve(), { once: true })
     })
     await keeper.stop()
-  })
+  }
+  // A full Redis is one that it has to trim.
+  await staying({ ...context, log }, keep, { reads: true })
 }

@@ -1,4 +1,4 @@
-import type { MailError } from '../shared/error.ts'
+import type { ErrorKind, MailError } from '../shared/error.ts'
 
 /** What happens to an input that could not be done: it is tried again after a while, waits until its mailbox is resumed, or is given up. */
 export type Decision = { retryInMs: number; attempt: number } | 'parked' | 'dead'
@@ -13,6 +13,19 @@ export interface RecoverPolicy {
 const FIRST_WAIT_MS = 1000
 const LONGEST_WAIT_MS = 5 * 60_000
 const UNPARSABLE_ATTEMPTS = 3
+
+// Whether an error of this kind is about something in the batch.
+const POISONS: Readonly<Record<ErrorKind, boolean>> = {
+  throttled: false,
+  unavailable: false,
+  unauthorized: false,
+  expired: false,
+  rejected: true,
+  unparsable: true,
+  crashed: false,
+  misconfigured: false,
+  unsupported: false,
+}
 
 /**
  * Decides by the error's kind. Being throttled waits and uses up no attempt; what needs a person parks the mailbox; what is unavailable is tried again with
@@ -31,7 +44,9 @@ export function decide(error: MailError, attempt: number, policy: RecoverPolicy)
       return again(policy.maxAttempts)
     case 'unparsable':
       return again(Math.min(UNPARSABLE_ATTEMPTS, policy.maxAttempts))
-    default:
+    case 'rejected':
+    case 'crashed':
+    case 'unsupported':
       return 'dead'
   }
 
@@ -44,5 +59,5 @@ export function decide(error: MailError, attempt: number, policy: RecoverPolicy)
 
 /** Whether a whole batch failed because of something in it, so that smaller batches can find out what. */
 export function isPoisoned(error: MailError): boolean {
-  return error.kind === 'rejected' || error.kind === 'unparsable'
+  return POISONS[error.kind]
 }

@@ -64,12 +64,18 @@ type OnSpawn = (address: ServerAddress) => Promise<void>
 /**
  * Starts the program on a free loopback port with its append-only file in `<dataDir>/redis`; resolves once it answers.
  * It outlives this process and hears no Ctrl-C meant for it, so that work in flight can still be handed back.
- * `onSpawn` is awaited before the server opens anything. Throws `misconfigured`, with the server's own last words.
+ * `onSpawn` is awaited before the server opens anything. With `at`, the address of a server that ended, it listens there and has the same
+ * password. Throws `misconfigured`, with the server's own last words.
  */
-export async function startProgram(program: RedisProgram, dataDir: string, onSpawn: OnSpawn): Promise<StartedServer> {
+export async function startProgram(
+  program: RedisProgram,
+  dataDir: string,
+  onSpawn: OnSpawn,
+  at?: string,
+): Promise<StartedServer> {
   await ensureDataDir(join(dataDir, 'redis'))
   for (let tried = 1; ; tried += 1) {
-    const server = await spawnProgram(program, dataDir, onSpawn)
+    const server = await spawnProgram(program, dataDir, onSpawn, at)
     const failed = await endedOrReady(server)
     if (failed === undefined) return server
     const words = await lastWords(join(dataDir, 'redis.log'))
@@ -94,10 +100,14 @@ async function endedOrReady({ url, pid, ended }: StartedServer): Promise<string 
   }
 }
 
-async function spawnProgram(program: RedisProgram, dataDir: string, onSpawn: OnSpawn): Promise<StartedServer> {
-  const password = randomBytes(24).toString('hex')
-  const port = await freePort()
-  const url = `redis://:${password}@127.0.0.1:${port}`
+async function spawnProgram(
+  program: RedisProgram,
+  dataDir: string,
+  onSpawn: OnSpawn,
+  at: string | undefined,
+): Promise<StartedServer> {
+  const url = at ?? `redis://:${randomBytes(24).toString('hex')}@127.0.0.1:${await freePort()}`
+  const { port, password } = new URL(url)
   const log = await open(join(dataDir, 'redis.log'), 'a', 0o600)
   const child = spawn(program.name, ['-'], { detached: true, stdio: ['pipe', log.fd, log.fd] })
   const ended = new Promise<string>(resolve => {
@@ -115,7 +125,7 @@ async function spawnProgram(program: RedisProgram, dataDir: string, onSpawn: OnS
   return { url, pid, ended }
 }
 
-function settings({ port, password, folder }: { port: number; password: string; folder: string }): string {
+function settings({ port, password, folder }: { port: string; password: string; folder: string }): string {
   return [
     'bind 127.0.0.1',
     `port ${port}`,

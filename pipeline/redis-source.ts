@@ -1,6 +1,8 @@
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { connectRedis, redisLabel } from '../shared/redis/connect.ts'
+import { probeServer } from '../shared/redis/trouble.ts'
+import { insist, type Patience } from './await-redis.ts'
 import type { Log } from './log.ts'
 import { embeddedRedis, findEmbeddedRedis } from './redis-server.ts'
 
@@ -11,14 +13,17 @@ export interface RedisServer {
   label: string
   /** It keeps what it holds when mailsluice ends, as far as we know. */
   durable: boolean
+  /** Resolves, with what is wrong, when it is gone and cannot be started again. */
+  lost?: Promise<MailError>
   stop(): Promise<void>
 }
 
-/** The Redis that REDIS_URL names, else an embedded one that is started here, or is running already. */
-export async function openRedisServer(config: Config, log: Log): Promise<RedisServer> {
-  if (config.REDIS_URL)
-    return { url: config.REDIS_URL, label: await labelOf(config.REDIS_URL), durable: true, stop: async () => undefined }
-  return embeddedRedis({ dataDir: config.DATA_DIR, log })
+/** The Redis that REDIS_URL names, waited for with patience, else an embedded one that is started here, or is running already. */
+export async function openRedisServer(config: Config, log: Log, patience?: Patience): Promise<RedisServer> {
+  const { REDIS_URL: url } = config
+  if (!url) return embeddedRedis({ dataDir: config.DATA_DIR, log })
+  const label = patience ? await insist(url, () => labelOf(url), patience) : await labelOf(url)
+  return { url, label, durable: true, stop: async () => undefined }
 }
 
 /** The Redis that a running mailsluice uses; throws `misconfigured` when there is none to be found. */
@@ -32,6 +37,7 @@ export async function findRedis(config: Config): Promise<string> {
 }
 
 async function labelOf(url: string): Promise<string> {
+  await probeServer(url, { writes: true })
   const redis = await connectRedis(url)
   const label = await redisLabel(redis)
   redis.disconnect()

@@ -5,9 +5,13 @@ import type { Mailboxes } from './providers.ts'
 import type { Office } from './wire.ts'
 
 /** Asks for a sync of a mailbox; the id of the run it becomes, unless another run is under way, which another then follows. */
-export async function requestSync(office: Office, mailbox: MailboxId, historyId?: string): Promise<string> {
+export async function requestSync(
+  office: Office,
+  mailbox: MailboxId,
+  { historyId, run = office.newRunId() }: { historyId?: string | undefined; run?: string } = {},
+): Promise<string> {
   const body = historyId === undefined ? { cause: 'request' as const } : { cause: 'push' as const, historyId }
-  return postWatchEvent(office.redis, office.keys, mailbox, { run: office.newRunId(), at: office.now(), body })
+  return postWatchEvent(office.redis, office.keys, mailbox, { run, at: office.now(), body })
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Envelope } from '../shared/envelope.ts'
 import { encodePart } from '../shared/redis/entry.ts'
+import { mergedWindowFields } from '../shared/redis/merged-window.ts'
 import { readRun } from '../shared/redis/runs.ts'
 import type { Stage, StageName } from '../shared/stage.ts'
 import type { MergedWindow, WatchEvent } from '../shared/streams.ts'
@@ -85,6 +86,11 @@ async function putBack({ redis, keys, now }: Office, stage: StageName, replays: 
     const state = { mailbox, cause: 'requeue', listing: 'done', opened: windows, merged: windows }
     all.hset(keys.run(partition, run), { ...state, ...times })
     all.zadd(keys.runs(partition), now(), run)
+  }
+  for (const { envelope } of replays) {
+    if (!isWindow(stage, envelope.body)) continue
+    const body = envelope.body as MergedWindow
+    all.hset(keys.window(partition, run, body.window), mergedWindowFields(body))
   }
   for (const { original, envelope } of replays)
     all.xadd(original.key, '*', 'envelope', encodePart(original, [envelope]))

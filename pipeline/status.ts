@@ -8,7 +8,7 @@ import { type Narrowing, readNarrowing } from '../shared/redis/quota.ts'
 import { listRuns, type RunRecord } from '../shared/redis/runs.ts'
 import { readUnread } from '../shared/redis/unread.ts'
 import { readWatch, type WatchRecord } from '../shared/redis/watches.ts'
-import { type CommandContext, table, withOffice } from './commands.ts'
+import { type CommandContext, table, withReadableOffice } from './commands.ts'
 import { sinceRead, stateOf } from './mailbox-state.ts'
 import { alertLines, recentAlerts } from './marks.ts'
 import { requestsSet } from './quotas.ts'
@@ -19,7 +19,7 @@ const NEWEST_RUNS = 100
 
 /** Shows what waits where, and how the mailboxes are. */
 export async function status(context: CommandContext): Promise<void> {
-  await withOffice(context, async office => {
+  await withReadableOffice(context, async office => {
     const { redis, keys, config, now } = office
     const [records, backlog, intake, arrivals, newest, server, unread] = await Promise.all([
       listMailboxes(redis, keys),

@@ -1,6 +1,6 @@
 import { LANES } from '../shared/envelope.ts'
 import { isConnectionError, openRedis } from '../shared/redis/connect.ts'
-import { type CommandContext, withOffice } from './commands.ts'
+import { type CommandContext, withReadableOffice } from './commands.ts'
 import { briefly, withoutContent } from './diff.ts'
 import { byEntry, keysOf, type Recorded, readEntry, streamNamed } from './recorded.ts'
 import { sleep } from './wait.ts'
@@ -20,7 +20,7 @@ type Answer = [key: string, entries: [entryId: string, fields: string[]][]][] | 
 export async function tail(context: CommandContext, name: string, options: { fromStart: boolean }): Promise<void> {
   const stream = streamNamed(name)
   const { json, print, signal } = context
-  await withOffice(context, async ({ redis, keys, url }) => {
+  await withReadableOffice(context, async ({ redis, keys, url }) => {
     const places = keysOf(keys, stream)
     // `$` would be looked up anew for each read, and what comes between two reads be missed.
     const last = new Map(

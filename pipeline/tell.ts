@@ -16,8 +16,18 @@ export function tellOf(event: RunEvent, log: Log): void {
     case 'entries-dropped':
       log.warn({ mailbox, entries: Number(entries) }, 'dropped what was left of a mailbox that is not connected')
       break
-    default:
+    case 'window-refused':
+      log.warn(
+        { mailbox, run: event.run, window: event.window },
+        'an entry of merged does not say what its window says: nothing follows from it',
+      )
+      break
+    case 'run-merged':
+    case 'run-ended':
       tellOfRun(event, log)
+      break
+    default:
+      event.event satisfies never
   }
 }
 

@@ -4,7 +4,7 @@ import type { MailboxId } from '../shared/mailbox.ts'
 import { readMailbox } from '../shared/redis/mailboxes.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
-import { awaitRedis } from './await-redis.ts'
+import { awaitOffice, brief, endless, insist, isStopped, type Patience } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
 import { type Gateway, startGateway } from './gateway/gateway.ts'
 import type { Keeper } from './keeper.ts'
@@ -17,7 +17,7 @@ import { openRedisServer, type RedisServer } from './redis-source.ts'
 import { connectIfNew, requestSync } from './request-sync.ts'
 import { STAGES } from './stages.ts'
 import { type Summary, summarise, summaryTable } from './summary.ts'
-import { type Office, openOffice, startStages } from './wire.ts'
+import { type Office, startStages } from './wire.ts'
 
 export interface UpOptions {
   only?: readonly StageName[]
@@ -34,15 +34,16 @@ export interface UpOptions {
 /** Runs every stage in this process: syncs all mailboxes, then stays up for what comes, or ends after the first sync with `once`. */
 export async function up(config: Config, options: UpOptions): Promise<boolean> {
   const log = createLog(config, 'mailsluice')
+  const patience = options.once ? brief(config, options.signal) : endless(options.signal, log)
   const source = await openMailSource(config, options.mbox)
   let server: RedisServer | undefined
   let office: Office | undefined
   try {
-    if (config.REDIS_URL && !options.once) await awaitRedis(config.REDIS_URL, { signal: options.signal, log })
-    server = await openRedisServer(config, log)
-    office = await openOffice({ ...config, ...source.push?.settings }, server.url)
+    server = await openRedisServer(config, log, patience)
+    office = await awaitOffice({ ...config, ...source.push?.settings }, server.url, patience)
+    const lost = lossOf(server)
     const mailboxes = source.mailboxes(office)
-    const ready = await connectAll(office, { source, mailboxes, log, signal: options.signal })
+    const ready = await Promise.race([lost, connectAll(office, { source, mailboxes, log, patience })])
     const stages = startStages(chosen(options.only), office, { mailboxes, log })
     const whole = !options.only && !options.once
     let keeper: Keeper | undefined
@@ -54,10 +55,14 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
         gateway = await startGateway(office, { port, settingsAt, log: log.child({ stage: 'gateway' }) })
         keeper = keeperOf({ ...office, config: gateway.config }, log, mailboxes)
       }
-      return await syncAndStay(office, ready, { source, server, gateway, options })
+      return await Promise.race([lost, syncAndStay(office, ready, { source, server, gateway, options, patience })])
     } finally {
       await Promise.all([gateway?.stop(config.DRAIN_MS), stages.stop(config.DRAIN_MS), keeper?.stop()])
     }
+  } catch (error) {
+    // Waiting for Redis is no failure of whoever ends it.
+    if (options.once || !isStopped(error, options.signal)) throw error
+    return true
   } finally {
     office?.close()
     await server?.stop()
@@ -65,27 +70,44 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
   }
 }
 
+// Without its Redis a process would be alive and do nothing.
+async function lossOf(server: RedisServer): Promise<never> {
+  throw (await server.lost) ?? (await new Promise<never>(() => undefined))
+}
+
 async function syncAndStay(
   office: Office,
   { mailboxes, lacking, offered }: Ready,
-  facts: { source: MailSource; server: RedisServer; gateway: Gateway | undefined; options: UpOptions },
+  facts: {
+    source: MailSource
+    server: RedisServer
+    gateway: Gateway | undefined
+    options: UpOptions
+    patience: Patience
+  },
 ): Promise<boolean> {
-  const { source, server, gateway, options } = facts
+  const { source, server, gateway, options, patience } = facts
+  const steadily = <T>(work: () => Promise<T>) => insist(office.url, work, patience)
   const talk = options.json ? () => undefined : options.print
   const since = office.now()
   talk(`Redis      ${server.label}\nMail       ${source.label}`)
   if (gateway?.label) talk(`Gateway    ${gateway.label}`)
   if (offered === 0) talk('No mailbox is connected yet: `mailsluice connect gmail` or `connect outlook` connects one.')
-  for (const mailbox of mailboxes) await requestSync(office, mailbox)
+  for (const mailbox of mailboxes) {
+    const run = office.newRunId()
+    await steadily(() => requestSync(office, mailbox, { run }))
+  }
   const whole = options.only === undefined
   const runs = whole
-    ? await untilQuiet(office, {
-        since,
-        mailboxes,
-        signal: options.signal,
-        bar: !options.json && process.stderr.isTTY === true,
-        onStandstill: warnOfStandstill,
-      }).catch(tolerateStop(options))
+    ? await steadily(() =>
+        untilQuiet(office, {
+          since,
+          mailboxes,
+          signal: options.signal,
+          bar: !options.json && process.stderr.isTTY === true,
+          onStandstill: warnOfStandstill,
+        }),
+      ).catch(tolerateStop(options))
     : []
   if (!runs) return !options.once
   const summary = report(office, runs, { mailboxes: mailboxes.length, since, server, options, lacking })
@@ -127,18 +149,20 @@ interface Ready {
 // One whose account fails must not keep the others from theirs.
 async function connectAll(
   office: Office,
-  { source, mailboxes, log, signal }: { source: MailSource; mailboxes: Mailboxes; log: Log; signal: AbortSignal },
+  { source, mailboxes, log, patience }: { source: MailSource; mailboxes: Mailboxes; log: Log; patience: Patience },
 ): Promise<Ready> {
-  const offered = await source.list(signal, office)
+  const { signal } = patience
+  const steadily = <T>(work: () => Promise<T>) => insist(office.url, work, patience)
+  const offered = await steadily(() => source.list(signal, office))
   const ready: Ready = { mailboxes: [], lacking: 0, offered: offered.length }
   for (const mailbox of offered) {
-    const known = await readMailbox(office.redis, office.keys, mailbox)
+    const known = await steadily(() => readMailbox(office.redis, office.keys, mailbox))
     if (known?.pausedAt !== undefined) {
       log.info({ mailbox }, 'the mailbox is paused')
       continue
     }
     try {
-      await connectIfNew(office, () => mailboxes, mailbox, signal)
+      await steadily(() => connectIfNew(office, () => mailboxes, mailbox, signal))
       ready.mailboxes.push(mailbox)
     } catch (error) {
       if (!(error instanceof MailError) || (!known && offered.length === 1)) throw error

@@ -13,7 +13,7 @@ import type { Run, Stage } from '../shared/stage.ts'
 import { oneAtATime } from './alone.ts'
 import { withBackpressure } from './backpressure.ts'
 import { createGuards } from './guards.ts'
-import { consumerName, deadOnThisHost, newRunId } from './identity.ts'
+import { consumerName, isKnownDead, newRunId } from './identity.ts'
 import { judgeRun } from './judge.ts'
 import type { Log } from './log.ts'
 import { tellOfCap } from './open-outlook.ts'
@@ -98,7 +98,7 @@ export function startStages(
         random: Math.random,
       },
       runFor,
-      isDead: deadOnThisHost(consumer),
+      isDead: isKnownDead,
       alone,
       onEvent: event => {
         tellOf(event, log)

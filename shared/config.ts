@@ -86,6 +86,7 @@ const settings = z.object({
     .string()
     .regex(/^[\w.-]{1,40}$/, 'up to 40 letters, digits, dots, dashes and underscores')
     .default('mailsluice'),
+  REDIS_WAIT: whole(0, 86_400, 10),
   PARTITIONS: whole(1, 256, 8),
   DATA_DIR: z.string().min(1, 'a folder').default('.data'),
   SIM_URL: url(['http:', 'https:']),

@@ -1,7 +1,7 @@
 import type { Envelope } from './envelope.ts'
 import type { CallKind, Cursor, Listed } from './mailbox.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
-import type { Fate, Stream } from './streams.ts'
+import type { Fate, MergedWindow, Stream } from './streams.ts'
 
 /** An envelope and the stream it is to be written to; `from` is the input it follows from. */
 export interface Delivery {
@@ -24,7 +24,7 @@ export type Fact = { from: Envelope } & (
   | { fact: 'cursor-moved'; was: Cursor; to: Cursor }
   | { fact: 'run-failed'; reason: string }
   | { fact: 'fate-known'; window: string; index: number; fate: Fate }
-  | { fact: 'window-grouped'; window: string; fresh: readonly Listed[]; gone: readonly Listed[] }
+  | WindowGroupedFact
   | { fact: 'context-asked'; threads: readonly ThreadId[] }
   | { fact: 'thread-released'; thread: ThreadId; seen: string; version: string; empty?: boolean; delivery?: Delivery }
   | { fact: 'known-read'; messages: number; lost: number }
@@ -33,6 +33,19 @@ export type Fact = { from: Envelope } & (
   | LookLaterFact
   | HeldFact
 )
+
+/**
+ * The ids of a merged window are known, and belong to their threads. `items` is what the entry says of the whole window; where the window
+ * says something else, or is not complete, nothing follows from the fact.
+ */
+interface WindowGroupedFact {
+  fact: 'window-grouped'
+  window: string
+  context: boolean
+  items: MergedWindow['items']
+  fresh: readonly Listed[]
+  gone: readonly Listed[]
+}
 
 /**
  * The mailbox is to be looked at once at `dueAt` (ms since 1970), with `left` looks in a row at most. It replaces a look that is

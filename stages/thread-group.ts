@@ -3,7 +3,7 @@ import type { Envelope } from '../shared/envelope.ts'
 import type { Fact, PendingThread } from '../shared/fact.ts'
 import type { Message } from '../shared/message.ts'
 import { follow, type Outcome, type Run, type Stage } from '../shared/stage.ts'
-import { type MergedWindow, merged, missingIds, type ThreadChange, threads } from '../shared/streams.ts'
+import { type Fate, type MergedWindow, merged, missingIds, type ThreadChange, threads } from '../shared/streams.ts'
 import { threadVersion } from '../shared/task.ts'
 
 type Item = Envelope<MergedWindow>
@@ -26,17 +26,26 @@ export const threadGroup: Stage<MergedWindow> = {
 }
 
 function group(item: Item): Outcome<MergedWindow> {
-  const known = item.body.items.filter(({ fate }) => fate === 'cached' || fate === 'fetched')
+  const { window, context, items } = item.body
   // A message without which its thread would have to wait leaves it when it cannot be had; its dead letter says why.
-  const isNeeded = item.body.context && !isVerification(item.body.window)
-  const gone = item.body.items.filter(
-    ({ fate }) => fate === 'gone' || fate === 'filtered' || (isNeeded && fate === 'dead'),
-  )
-  // The messages of such a window are old acquaintances: they make no thread grow.
-  return {
-    facts: [
-      { fact: 'window-grouped', from: item, window: item.body.window, fresh: item.body.context ? [] : known, gone },
-    ],
+  const isNeeded = context && !isVerification(window)
+  const those = (way: ReturnType<typeof wayOf>) => items.filter(({ fate }) => wayOf(fate, isNeeded) === way)
+  // The messages of a context window are old acquaintances: they make no thread grow.
+  const fresh = context ? [] : those('stays')
+  return { facts: [{ fact: 'window-grouped', from: item, window, context, items, fresh, gone: those('leaves') }] }
+}
+
+// Without a default: the compiler names the fate that is forgotten here.
+function wayOf(fate: Fate, isNeeded: boolean): 'stays' | 'leaves' | 'neither' {
+  switch (fate) {
+    case 'cached':
+    case 'fetched':
+      return 'stays'
+    case 'gone':
+    case 'filtered':
+      return 'leaves'
+    case 'dead':
+      return isNeeded ? 'leaves' : 'neither'
   }
 }
 

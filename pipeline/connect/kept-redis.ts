@@ -1,9 +1,10 @@
 import { MailError } from '../../shared/error.ts'
+import { awaitOffice, brief } from '../await-redis.ts'
 import type { CommandContext } from '../commands.ts'
 import { createLog } from '../log.ts'
 import { findEmbeddedRedis } from '../redis-server.ts'
 import { openRedisServer, type RedisServer } from '../redis-source.ts'
-import { type Office, openOffice } from '../wire.ts'
+import type { Office } from '../wire.ts'
 
 /**
  * Works with the Redis of the settings, of a running mailsluice, or one that is started for it. Throws `misconfigured` where none would
@@ -14,7 +15,7 @@ export async function withKeptRedis(context: CommandContext, work: (office: Offi
   const running = config.REDIS_URL === undefined ? await findEmbeddedRedis(config.DATA_DIR) : undefined
   const server: RedisServer = running
     ? { ...running, stop: async () => undefined }
-    : await openRedisServer(config, createLog(config, 'connect'))
+    : await openRedisServer(config, createLog(config, 'connect'), brief(config, context.signal))
   let office: Office | undefined
   try {
     if (!running && !server.durable) {
@@ -23,7 +24,7 @@ export async function withKeptRedis(context: CommandContext, work: (office: Offi
         'there is no Redis that would keep the account: install redis-server 7.0 or newer, or set REDIS_URL',
       )
     }
-    office = await openOffice(config, server.url)
+    office = await awaitOffice(config, server.url, brief(config, context.signal))
     await work(office)
   } finally {
     office?.close()

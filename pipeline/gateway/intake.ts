@@ -5,7 +5,7 @@ import { openRedis } from '../../shared/redis/connect.ts'
 import { createIntakeQueue, finishIntake, type IntakeEntry, readIntakeEntry } from '../../shared/redis/intake.ts'
 import type { RawEntry } from '../../shared/redis/queue.ts'
 import { createCredit } from '../credit.ts'
-import { consumerName, deadOnThisHost } from '../identity.ts'
+import { consumerName, isKnownDead } from '../identity.ts'
 import type { Log } from '../log.ts'
 import { startReader } from '../reader.ts'
 import type { RunningStage } from '../run-stage.ts'
@@ -31,7 +31,7 @@ export function startIntake(office: Office, reception: Reception, log: Log): Run
     connection: openRedis(office.url),
     credit: createCredit(PACE),
     leaseMs: config.LEASE_MS,
-    isDead: deadOnThisHost(consumer),
+    isDead: isKnownDead,
     now,
     log,
   })

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { MailError } from '../error.ts'
+import { passing } from './passing.ts'
 
 export interface CheckOptions {
   /** The server as messages name it, without its password. */
@@ -47,7 +48,7 @@ export async function checkServer(redis: Redis, options: CheckOptions): Promise<
     refuse(`${place} runs ${version.label}; mailsluice needs Redis 7.0 or Valkey 8.0 at least: upgrade it`)
   if (field(info, 'role') === 'slave') {
     const primary = `${field(info, 'master_host')}:${field(info, 'master_port')}`
-    refuse(`${place} is a replica, which takes no writes: connect to its primary (${primary})`)
+    refuse(`${place} is a replica, which takes no writes: connect to its primary (${primary})`, { passes: true })
   }
   if (field(info, 'cluster_enabled') === '1')
     refuse(
@@ -91,11 +92,14 @@ async function checkPermissions(redis: Redis, { place, prefix }: CheckOptions): 
     if (missing.length > 0) {
       const rules = missing.map(command => `+${command}`).join(' ')
       const names = missing.map(command => command.toUpperCase().replace('|', ' ')).join(', ')
-      refuse(`${place} does not let its user "${user}" use ${names}: allow it with ACL SETUSER ${user} ${rules}`)
+      refuse(`${place} does not let its user "${user}" use ${names}: allow it with ACL SETUSER ${user} ${rules}`, {
+        passes: true,
+      })
     }
     if (prefix && denied.some(text => text?.includes('NOPERM')))
       refuse(
         `${place} does not let its user "${user}" use the keys ${prefix}:*: allow it with ACL SETUSER ${user} ~${prefix}:*, or change REDIS_PREFIX`,
+        { passes: true },
       )
   } finally {
     probe.disconnect()
@@ -131,6 +135,8 @@ function field(info: string, name: string): string | undefined {
   return new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1]
 }
 
-function refuse(message: string): never {
-  throw new MailError('misconfigured', message)
+// `passes` is for what can change while we wait.
+function refuse(message: string, { passes = false } = {}): never {
+  const error = new MailError('misconfigured', message)
+  throw passes ? passing(error) : error
 }

@@ -7,7 +7,7 @@ import { STAGE_NAMES, type StageName } from '../stage.ts'
 import type { Stream } from '../streams.ts'
 import { type Entry, encodePart, isSlice, itemsOf, type Part } from './entry.ts'
 import type { Keys } from './keys.ts'
-import { createPlan } from './plan.ts'
+import { createPlan, type StateFact } from './plan.ts'
 import { commitScript } from './scripts.ts'
 import { WARM_SECONDS } from './warm.ts'
 
@@ -32,12 +32,13 @@ export interface Work {
 
 /**
  * What a commit brought about, for logs and metrics: `run-merged` and `run-ended` with the run's fields; `needs-reauth`, with `mailbox` and
- * `reason`, when a mailbox begins to wait for its account; `entries-dropped`, with `mailbox` and `entries`, of a mailbox that was removed.
+ * `reason`, when a mailbox begins to wait for its account; `entries-dropped`, with `mailbox` and `entries`, of a mailbox that was removed;
+ * `window-refused`, with `mailbox` and `window`, when an entry of `merged` says something else than its window.
  */
-export type RunEvent = { event: 'run-merged' | 'run-ended' | 'needs-reauth' | 'entries-dropped'; run: string } & Record<
-  string,
-  string
->
+export type RunEvent = {
+  event: 'run-merged' | 'run-ended' | 'needs-reauth' | 'entries-dropped' | 'window-refused'
+  run: string
+} & Record<string, string>
 
 /** For each input whether it was still ours, and what the commit brought about. */
 export interface Committed {
@@ -76,7 +77,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
   const inputs = work.inputs.map(entry => [plan.key(entry.key), entry.entryId, begun(entry)])
   const [first] = work.inputs.flatMap(itemsOf)
   const held = new Map(work.facts.flatMap(fact => (fact.fact === 'held' ? [[fact.from, fact] as const] : [])))
-  const changes = work.facts.filter(({ fact }) => fact !== 'held')
+  const changes = work.facts.flatMap((fact): StateFact[] => (fact.fact === 'held' ? [] : [fact]))
   const body = {
     group: work.stage,
     consumer: options.consumer,

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import { MailError } from '../error.ts'
 import { checkServer, versionOf } from './checks.ts'
+import { passing } from './passing.ts'
 
 const CONNECT_DEADLINE_MS = 5000
 // A connection that is silent for so long after a command is dead, whatever the kernel believes; not for blocking reads.
@@ -34,16 +35,12 @@ export async function connectRedis(url: string, warn: (text: string) => void = (
   })
   try {
     await redis.connect()
-    for (const warning of await checkServer(redis, { place: place(url), now: Date.now })) warn(warning)
+    for (const warning of await checkServer(redis, { place: placeOf(url), now: Date.now })) warn(warning)
     return redis
   } catch (error) {
     redis.disconnect()
     if (error instanceof MailError) throw error
-    throw new MailError(
-      'misconfigured',
-      `No Redis answers at ${place(url)} (${reason(first ?? error)}): start it, correct REDIS_URL, or unset REDIS_URL to use the embedded one`,
-      { cause: first ?? error },
-    )
+    throw absent(url, first ?? error)
   }
 }
 
@@ -68,12 +65,25 @@ export function isConnectionError(error: unknown): boolean {
   )
 }
 
-function place(url: string): string {
+/** What is said of a server that does not answer. */
+export function absent(url: string, cause: unknown): MailError {
+  const why = reasonOf(cause)
+  return passing(
+    new MailError(
+      'misconfigured',
+      `No Redis answers at ${placeOf(url)} (${why}): start it, correct REDIS_URL, or unset REDIS_URL to use the embedded one`,
+      { cause },
+    ),
+  )
+}
+
+/** The server of an address as messages name it, without its password. */
+export function placeOf(url: string): string {
   const { protocol, host, pathname } = new URL(url)
   return `${protocol}//${host}${pathname}`
 }
 
-function reason(error: unknown): string {
+function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
   return code ?? message
 }

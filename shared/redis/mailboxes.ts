@@ -30,8 +30,12 @@ export interface MailboxRecord {
 /** Fixes the number of partitions on the first start; throws `misconfigured` when it differs from what the data was written with. */
 export async function checkLayout(redis: Redis, keys: Keys): Promise<void> {
   const count = String(keys.partitions.length)
-  await redis.set(keys.layout, count, 'NX')
-  const stored = await redis.get(keys.layout)
+  // A full Redis can be read.
+  let stored = await redis.get(keys.layout)
+  if (stored === null) {
+    await redis.set(keys.layout, count, 'NX')
+    stored = await redis.get(keys.layout)
+  }
   if (stored !== count) {
     throw new MailError(
       'misconfigured',

@@ -8,6 +8,9 @@ import { type Entry, itemsOf } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { digestOf } from './known.ts'
 
+/** A fact that `facts.lua` applies; inputs that are held go another way. */
+export type StateFact = Exclude<Fact, { fact: 'held' }>
+
 /** Gathers the keys and texts that a commit names by their places, which count from 1 as Lua does. */
 export interface Plan {
   /** The place of an input, or of the one that an envelope came in; throws for an envelope that came in none. */
@@ -24,7 +27,7 @@ export interface Plan {
   /** The run an envelope belongs to, with all the keys its settling may touch. */
   run(of: Envelope): number
   /** Facts in the form that `facts.lua` reads, each with the envelope it follows from. */
-  facts(facts: readonly Fact[]): { from: Envelope; fact: Record<string, unknown> }[]
+  facts(facts: readonly StateFact[]): { from: Envelope; fact: Record<string, unknown> }[]
   done(): { keys: string[]; runs: unknown[]; texts: string[] }
 }
 
@@ -115,7 +118,7 @@ export function createPlan(
   }
 
   // The fates of a slice are told its window together.
-  function fatesOf(facts: readonly Fact[]) {
+  function fatesOf(facts: readonly StateFact[]) {
     const told = new Map<string, { from: Envelope; fact: { fates: [number, Fate][] } & Record<string, unknown> }>()
     for (const fact of facts) {
       if (fact.fact !== 'fate-known') continue
@@ -129,7 +132,8 @@ export function createPlan(
     return [...told.values()]
   }
 
-  function describeFact(fact: Fact): Record<string, unknown> {
+  // Without a default: the compiler names the fact that is forgotten here.
+  function describeFact(fact: Exclude<StateFact, { fact: 'fate-known' }>): Record<string, unknown> {
     const { from, ...rest } = fact
     const window = (name: string) => plan.key(names.window(partition, from.run, name))
     const thread = (id: string) => plan.key(names.thread(from.mailbox, id))
@@ -180,6 +184,8 @@ export function createPlan(
           fact: rest.fact,
           window: window(rest.window),
           name: rest.window,
+          context: rest.context,
+          items: rest.items.map(({ id, thread, fate }) => [id, thread, fate]),
           verified: verifiedPage(rest.window),
           threads: [...grouped.values()],
         }
@@ -218,7 +224,11 @@ export function createPlan(
       case 'known-read':
       case 'release-handled':
         return { ...rest, id: from.id }
-      default:
+      case 'suspected':
+      case 'suspects-cleared':
+      case 'cursor-moved':
+      case 'run-failed':
+      case 'context-asked':
         return rest
     }
   }

@@ -24,7 +24,7 @@ t.test(
     const { pipeline, mailbox } = await pushed(t)
     await pipeline.stopStages()
     mailbox.deliver(30, 6)
-    for (const historyId of HISTORY_IDS) await requestSync(pipeline.office, ANA, historyId)
+    for (const historyId of HISTORY_IDS) await requestSync(pipeline.office, ANA, { historyId })
     pipeline.start()
     await pipeline.quiet()
     const [first, ...rest] = mailbox.calls
@@ -45,10 +45,10 @@ t.test(
     mailbox.before = async kind => {
       if (kind !== 'fetch' || others.length === 0) return
       mailbox.deliver(1, 5)
-      await Promise.all(others.splice(0).map(historyId => requestSync(pipeline.office, ANA, historyId)))
+      await Promise.all(others.splice(0).map(historyId => requestSync(pipeline.office, ANA, { historyId })))
       await answered()
     }
-    await requestSync(pipeline.office, ANA, first)
+    await requestSync(pipeline.office, ANA, { historyId: first })
     await pipeline.quiet()
     t.same(mailbox.calls, ['changes', 'fetch 5', 'changes', 'fetch 1'])
     await isIntact(t, pipeline, { messages: 16, tasks: 5 + 5 + 1 })

@@ -37,6 +37,7 @@ end
 
 local apply = {}
 --@ threads.lua
+--@ merged.lua
 --@ windows.lua
 --@ settle.lua
 --@ facts.lua

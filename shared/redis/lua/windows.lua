@@ -39,7 +39,6 @@ local function reconcile(run, key, f, account)
     end
     addNew(run.merged, run, run.id .. '/' .. f.name, { window = f.name, context = context, items = items })
     count(key, 'merged', 1)
-    stage(WAITING, 'EXPIRE', window, plan.limits.keepMergedSeconds)
     account.merged = 1
   end
   keepAccount(key, f.name, account)
@@ -114,6 +113,7 @@ apply['window-grouped'] = function(f, run, key)
   local account, isCounted = accountOf(key, f.name)
   -- `grouped` in the window itself is of an earlier version.
   if account.grouped or not isCounted and get(KEYS[f.window], 'grouped') then return end
+  if not isMerged(KEYS[f.window], f) then return refuseWindow(run, f.name) end
   prefetch(KEYS[run.fresh], fieldsRead(f))
   -- All that was known when something happened to it is suspected, and so is what had been listed and becomes known only now.
   local page, suspiciousSince = tonumber(f.name), tonumber(get(KEYS[run.suspects], '') or nil)

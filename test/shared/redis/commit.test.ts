@@ -8,9 +8,10 @@ import type { Entry as AnyEntry } from '../../../shared/redis/entry.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createLedger } from '../../../shared/redis/ledger.ts'
 import { connectMailbox, readMailbox } from '../../../shared/redis/mailboxes.ts'
+import { mergedWindowFields } from '../../../shared/redis/merged-window.ts'
 import { readRun } from '../../../shared/redis/runs.ts'
 import { follow } from '../../../shared/stage.ts'
-import { analysisTasks, fetchedMessages, merged, missingIds, watchEvents } from '../../../shared/streams.ts'
+import { analysisTasks, type Fate, fetchedMessages, merged, missingIds, watchEvents } from '../../../shared/streams.ts'
 import { buildTask } from '../../../shared/task.ts'
 import { startRedis } from '../../support/redis.ts'
 
@@ -238,9 +239,56 @@ t.test('a page that verifies waits until all that was listed is grouped', async 
   )
   t.same(await ids(pages), [], 'merged is not known yet')
   const grouping = await read('merged')
-  const grouped: Fact = { fact: 'window-grouped', from: grouping.envelope, window: '1', fresh: items, gone: [] }
+  const known = { context: false, items: [{ id: 'a', thread: 't', fate: 'cached' as const }], fresh: items, gone: [] }
+  const grouped: Fact = { fact: 'window-grouped', from: grouping.envelope, window: '1', ...known }
   await commitWork({ ...work([grouping]), facts: [grouped] }, options)
   t.same(await ids(pages), ['verify'])
+})
+
+t.test('an entry of merged that says something else than its window makes no id known', async t => {
+  await begun()
+  const opener = await read('open')
+  const items = ['a', 'b'].map(id => ({ id, thread: 't' }))
+  const opened: Fact = { fact: 'window-opened', from: opener.envelope, window: '1', context: false, items }
+  await commitWork({ ...work([opener]), facts: [opened, { fact: 'page-listed', from: opener.envelope }] }, options)
+  const told = async (window: string, ...said: [id: string, thread: string, fate: Fate][]) => {
+    const entry = await read(`merged-${window}`)
+    const all = said.map(([id, thread, fate]) => ({ id, thread, fate }))
+    const [fresh, gone] = ['fetched', 'gone'].map(fate => all.filter(item => item.fate === fate))
+    const grouped: Fact = {
+      fact: 'window-grouped',
+      from: entry.envelope,
+      window,
+      context: false,
+      items: all,
+      fresh: fresh ?? [],
+      gone: gone ?? [],
+    }
+    const { acked, events } = await commitWork({ ...work([entry]), facts: [grouped] }, options)
+    t.same(acked, [true])
+    return events.map(({ event }) => event)
+  }
+  const refused = async (window: string, ...said: [id: string, thread: string, fate: Fate][]) =>
+    t.same(await told(window, ...said), ['window-refused'], `${window} ${JSON.stringify(said)}`)
+  await refused('1', ['a', 't', 'fetched'], ['b', 't', 'fetched'])
+  for (const [index, fate] of (['fetched', 'gone'] as const).entries()) {
+    const entry = await read(`fate-${index}`)
+    const fact: Fact = { fact: 'fate-known', from: entry.envelope, window: '1', index, fate }
+    await commitWork({ ...work([entry]), facts: [fact] }, options)
+  }
+  t.equal(await redis.ttl(keys.window(partition, 'run', '1')), -1, 'a window is kept until it is grouped')
+  await refused('2', ['x', 't', 'fetched'])
+  await refused('1')
+  await refused('1', ['a', 't', 'fetched'])
+  await refused('1', ['a', 't', 'fetched'], ['x', 't', 'gone'])
+  await refused('1', ['a', 'u', 'fetched'], ['b', 't', 'gone'])
+  await refused('1', ['a', 't', 'fetched'], ['b', 't', 'fetched'])
+  await refused('1', ['a', 't', 'fetched'], ['b', 't', 'gone'], ['x', 't', 'fetched'])
+  t.same(await redis.keys(`${keys.thread(ANA, '')}*`), [])
+  t.same(await told('1', ['a', 't', 'fetched'], ['b', 't', 'gone']), [])
+  t.same(await redis.hkeys(keys.thread(ANA, 't')), ['id:a'])
+  t.same(await told('1', ['a', 't', 'fetched'], ['b', 't', 'gone']), [], 'a second time it is done already')
+  t.ok((await redis.ttl(keys.window(partition, 'run', '1'))) > 0)
 })
 
 t.test('a thread version becomes a task once, whoever comes second', async t => {
@@ -280,14 +328,18 @@ t.test('a thread that grew while it was being let go stays for the next release'
     const entry = await read(id)
     await commitWork({ ...work([entry]), facts: [fact(entry)] }, options)
   }
-  const grow = (id: string) =>
-    change(id, entry => ({
+  const grow = async (id: string) => {
+    const window = { context: false, items: [{ id, thread: 't', fate: 'fetched' as const }] }
+    await redis.hset(keys.window(partition, 'run', id), mergedWindowFields(window))
+    await change(id, entry => ({
       fact: 'window-grouped',
       window: id,
       from: entry.envelope,
+      ...window,
       fresh: [{ id, thread: 't' }],
       gone: [],
     }))
+  }
   const ledger = createLedger(redis, keys, ANA, options.now)
   const letGo = (seen: string) =>
     change(`release-${seen}`, entry => ({

@@ -9,6 +9,7 @@ import type { Entry as AnyEntry } from '../../../shared/redis/entry.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createLedger } from '../../../shared/redis/ledger.ts'
 import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
+import { mergedWindowFields } from '../../../shared/redis/merged-window.ts'
 import { readRun } from '../../../shared/redis/runs.ts'
 import { merged } from '../../../shared/streams.ts'
 import { startRedis } from '../../support/redis.ts'
@@ -207,19 +208,19 @@ async function asked(page: string, ...ids: string[]): Promise<void> {
 
 async function verifiedGone(page: string, ...ids: string[]): Promise<void> {
   const entry = await read(`verified ${page}`)
-  const left = ids.map(id => ({ id, thread: 't' }))
-  await commit(entry, { fact: 'window-grouped', from: entry.envelope, window: `verify:${page}`, fresh: [], gone: left })
+  const gone = ids.map(id => ({ id, thread: 't' }))
+  const said = { context: true, items: gone.map(one => ({ ...one, fate: 'gone' as const })) }
+  const window = `verify:${page}`
+  await redis.hset(keys.window(partition, 'run', window), mergedWindowFields(said))
+  await commit(entry, { fact: 'window-grouped', from: entry.envelope, window, ...said, fresh: [], gone })
 }
 
 async function grouped(window: string, ...ids: string[]): Promise<void> {
   const entry = await read(window)
-  await commit(entry, {
-    fact: 'window-grouped',
-    from: entry.envelope,
-    window,
-    fresh: ids.map(id => ({ id, thread: 't' })),
-    gone: [],
-  })
+  const fresh = ids.map(id => ({ id, thread: 't' }))
+  const said = { context: false, items: fresh.map(one => ({ ...one, fate: 'fetched' as const })) }
+  await redis.hset(keys.window(partition, 'run', window), mergedWindowFields(said))
+  await commit(entry, { fact: 'window-grouped', from: entry.envelope, window, ...said, fresh, gone: [] })
 }
 
 async function gone(id: string, page: number): Promise<void> {

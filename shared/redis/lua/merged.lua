@@ -1,0 +1,20 @@
+-- Part of commit.lua. Whether an entry of `merged` says what its window says. Only then its ids become known, whoever wrote it.
+
+-- `said.items` are {id, thread, fate}, in the window's order.
+local function isMerged(window, said)
+  local items, places = said.items, { 'of', 'done', 'context', 'items' }
+  for place in ipairs(items) do places[#places + 1] = words(place - 1) end
+  prefetch(window, places)
+  local listed = get(window, 'items')
+  if not listed or number(window, 'of') ~= #items or number(window, 'done') < #items then return false end
+  if (get(window, 'context') == '1') ~= said.context then return false end
+  for place, item in ipairs(decoded(listed, window)) do
+    local id, thread, fate = unpack(items[place])
+    if item[1] ~= id or item[2] ~= thread or get(window, words(place - 1)) ~= fate then return false end
+  end
+  return true
+end
+
+local function refuseWindow(run, name)
+  events[#events + 1] = cjson.encode({ event = 'window-refused', run = run.id, mailbox = run.head.mailbox, window = name })
+end
