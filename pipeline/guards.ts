@@ -1,21 +1,67 @@
+import type { Redis } from 'ioredis'
 import type { Config } from '../shared/config.ts'
-import { type MailboxId, type Provider, providerOf } from '../shared/mailbox.ts'
+import { type MailboxId, PROVIDERS, type Provider, providerOf } from '../shared/mailbox.ts'
+import type { Keys } from '../shared/redis/keys.ts'
+import { endTokenRefusals, noteTokenRefusal } from '../shared/redis/token-refusals.ts'
 import { createGuard, type Guard } from './breaker.ts'
 import type { Log } from './log.ts'
+import { createRefusals } from './refusals.ts'
 
 const OPEN_MS = 60_000
+const TOKEN_PATIENCE_MS = 15 * 60_000
 
-/** The guard of a mailbox's provider, configured, and the same for all its mailboxes. */
+/** The guard of a mailbox, the same each time. An outage of a provider is logged once, however many mailboxes meet it. */
 export function createGuards(
-  { config, now }: { config: Config; now: () => number },
+  { config, redis, keys, now }: { config: Config; redis: Redis; keys: Keys; now: () => number },
   log: { child(fields: object): Log },
 ): (mailbox: MailboxId) => Guard {
-  const guards = new Map<Provider, Guard>()
+  const guards = new Map<MailboxId, Guard>()
+  const threshold = config.CIRCUIT_BREAKER_FAILURE_THRESHOLD
+  const outages = Object.fromEntries(
+    PROVIDERS.map(provider => [provider, outageLog(log.child({ provider }), now)]),
+  ) as Record<Provider, ReturnType<typeof outageLog>>
+
   return mailbox => {
-    const provider = providerOf(mailbox)
-    const threshold = config.CIRCUIT_BREAKER_FAILURE_THRESHOLD
-    const guard = guards.get(provider) ?? createGuard({ threshold, openMs: OPEN_MS, now, log: log.child({ provider }) })
-    guards.set(provider, guard)
-    return guard
+    const known = guards.get(mailbox)
+    if (known) return known
+    const { opened, closed } = outages[providerOf(mailbox)]
+    const guard = createGuard({
+      threshold,
+      openMs: OPEN_MS,
+      now,
+      onOpen: () => opened(mailbox, threshold),
+      onClose: () => closed(mailbox),
+    })
+    const refusals = createRefusals({
+      threshold,
+      patienceMs: TOKEN_PATIENCE_MS,
+      tokens: {
+        note: () => noteTokenRefusal(redis, keys, mailbox, now()),
+        end: () => endTokenRefusals(redis, keys, mailbox),
+      },
+      now,
+    })
+    const both: Guard = source => refusals(guard(source))
+    guards.set(mailbox, both)
+    return both
+  }
+}
+
+function outageLog(log: Log, now: () => number) {
+  const away = new Set<MailboxId>()
+  let since = 0
+  return {
+    opened(mailbox: MailboxId, failures: number) {
+      if (away.size === 0) {
+        since = now()
+        log.warn({ mailbox, failures, openMs: OPEN_MS }, 'the provider is unavailable: it is left alone for a while')
+      } else log.debug({ mailbox, failures }, 'the provider is unavailable for another mailbox')
+      away.add(mailbox)
+    },
+    closed(mailbox: MailboxId) {
+      away.delete(mailbox)
+      if (away.size === 0) log.info({ outageMs: now() - since }, 'the provider is available again')
+      else log.debug({ mailbox, mailboxes: away.size }, 'the provider is available again for a mailbox')
+    },
   }
 }

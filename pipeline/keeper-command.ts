@@ -1,6 +1,7 @@
 import type { Config } from '../shared/config.ts'
 import { PROVIDERS, type Provider } from '../shared/mailbox.ts'
 import { trimIntake } from '../shared/redis/intake.ts'
+import { providersSet } from './account-settings.ts'
 import { type CommandContext, staying } from './commands.ts'
 import { createGuards } from './guards.ts'
 import { createJudging } from './judge.ts'
@@ -8,6 +9,7 @@ import { type Keeper, startKeeper } from './keeper.ts'
 import { createLog, type Log } from './log.ts'
 import { reachMailboxes } from './mail-source.ts'
 import { createOrphanSweep } from './orphan-sweep.ts'
+import { createProbing } from './probing.ts'
 import type { Mailboxes } from './providers.ts'
 import { createSafetyPoll, pollEveryMs } from './safety-poll.ts'
 import { findSimulator } from './simulator.ts'
@@ -22,7 +24,7 @@ export function keeperOf(
   mailsluice: Log & { child(fields: object): Log },
   mailboxes: Mailboxes | undefined,
 ): Keeper {
-  const { KEEPER_INTERVAL, STREAM_RETENTION, WARM_SHARE } = office.config
+  const { KEEPER_INTERVAL, STREAM_RETENTION, WARM_SHARE, PARKED_PROBE_MINUTES } = office.config
   const providers = notifyingProviders(office.config)
   const log = mailsluice.child({ stage: 'keeper' })
   const retentionMs = STREAM_RETENTION * 1000
@@ -41,6 +43,10 @@ export function keeperOf(
       createJudging(office, log),
       createOrphanSweep(office, log),
       ...(providers.length > 0 && mailboxes ? [createWatchKeeping(office, { providers, mailboxes, log })] : []),
+      // It takes its time between calls, so it comes last.
+      ...(mailboxes
+        ? [createProbing(office, { mailboxes, everyMs: PARKED_PROBE_MINUTES * 60_000, roundMs: intervalMs, log })]
+        : []),
     ],
   })
 }
@@ -56,8 +62,10 @@ function notifyingProviders(config: Config): Provider[] {
 export async function runKeeper(context: CommandContext): Promise<void> {
   const log = createLog(context.config, 'keeper')
   const { config } = context
-  const asksProviders = notifyingProviders(config).length > 0 || config.WARM_SHARE > 0
-  const mailboxesIn = asksProviders ? reachMailboxes(config, await findSimulator(config)) : undefined
+  const simUrl = await findSimulator(config)
+  const canAsk = simUrl !== undefined || providersSet(config).length > 0
+  const mustAsk = notifyingProviders(config).length > 0 || config.WARM_SHARE > 0
+  const mailboxesIn = canAsk || mustAsk ? reachMailboxes(config, simUrl) : undefined
   const keep = async (office: Office) => {
     const keeper = keeperOf(office, log, mailboxesIn?.(office))
     await new Promise<void>(resolve => {

@@ -1,8 +1,11 @@
 import type { MailboxRecord } from '../shared/redis/mailboxes.ts'
 
 /** What a mailbox is doing, for people. */
-export function stateOf({ activeRun, synced, needsReauth, pausedAt }: MailboxRecord): string {
-  if (needsReauth !== undefined) return `waits for its account: ${needsReauth}`
+export function stateOf({ activeRun, synced, needsReauth, probedAt, pausedAt }: MailboxRecord): string {
+  if (needsReauth !== undefined) {
+    const asked = probedAt === undefined ? '' : ` (still so at ${new Date(probedAt).toISOString().slice(0, 16)}Z)`
+    return `waits for its account: ${needsReauth}${asked}`
+  }
   if (pausedAt !== undefined) return 'paused'
   if (activeRun !== undefined) return `run ${activeRun} under way`
   return synced ? 'in sync' : 'never synced'

@@ -22,8 +22,8 @@ export const NOT_AT_HAND = new MailError(
   'the message has left the cache since, and nobody is asked for it',
 )
 
-/** A mailbox in the records cannot be watched. */
-export const UNWATCHED: Pick<Mailbox, 'watch' | 'stop'> = { watch: refuse, stop: refuse }
+/** A mailbox in the records cannot be watched or probed. */
+export const UNWATCHED: Pick<Mailbox, 'probe' | 'watch' | 'stop'> = { probe: refuse, watch: refuse, stop: refuse }
 
 async function refuse(): Promise<never> {
   throw new MailError('unsupported', 'what is replayed asks no provider')

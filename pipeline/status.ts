@@ -9,6 +9,7 @@ import { listRuns, type RunRecord } from '../shared/redis/runs.ts'
 import { readUnread } from '../shared/redis/unread.ts'
 import { readWatch, type WatchRecord } from '../shared/redis/watches.ts'
 import { type CommandContext, table, withReadableOffice } from './commands.ts'
+import { faultLine, faultyFolders } from './folder-state.ts'
 import { sinceRead, stateOf } from './mailbox-state.ts'
 import { alertLines, recentAlerts } from './marks.ts'
 import { requestsSet } from './quotas.ts'
@@ -33,7 +34,8 @@ export async function status(context: CommandContext): Promise<void> {
     const mailboxes = await Promise.all(
       records.map(async record => {
         const watch = await readWatch(redis, keys, record.mailbox)
-        return { ...record, watch: { ...watch, state: stateOfWatch(watch, now()) } }
+        const folders = await faultyFolders(office, record.mailbox)
+        return { ...record, watch: { ...watch, state: stateOfWatch(watch, now()) }, faultyFolders: folders }
       }),
     )
     const narrowed = (
@@ -69,6 +71,7 @@ export async function status(context: CommandContext): Promise<void> {
       boxes.push([record.mailbox, sinceRead(record, now()), record.watch.state, stateOf(record)])
     const { posted, duplicate, stale, unknown } = arrivals
     const came = `Notifications: ${posted} taken in, ${duplicate} repeated, ${stale} told nothing new, ${unknown} of unknown mailboxes`
+    const faulty = mailboxes.flatMap(one => one.faultyFolders.map(fault => faultLine(one.mailbox, fault)))
     const lines = [
       server,
       stages.toString(),
@@ -77,9 +80,8 @@ export async function status(context: CommandContext): Promise<void> {
       knownMail(atHand(newest)),
       unreadLine(unread, now()),
       ...alertLines(newest, now()),
-      ...alertLines(newest, now()),
     ]
-    context.print([...lines, ...narrowed.map(narrowedLine)].join('\n'))
+    context.print([...lines, ...narrowed.map(narrowedLine), ...faulty].join('\n'))
   })
 }
 

@@ -153,6 +153,7 @@ const settings = z.object({
   TASK_RETENTION: whole(60, 31_536_000, 2_592_000),
   TASK_MAX_BYTES: between(10_000, 1_000_000_000_000).optional(),
   KEEPER_INTERVAL: whole(1, 86_400, 60),
+  PARKED_PROBE_MINUTES: whole(1, 10_080, 60),
   MAX_SYNC_DURATION: whole(1, 86_400, 300),
   RATE_LIMIT_BACKOFF_FACTOR: z.coerce
     .number({ error: 'a number from 1 to 10' })

@@ -22,8 +22,15 @@ export type ErrorKind =
   | 'misconfigured'
   | 'unsupported'
 
+/**
+ * What a refusal is about, where it need not be the account: `token`, an access token was refused, which says nothing of the grant;
+ * `access`, this very request was refused, and only other requests can tell whether all are.
+ */
+export type Blame = 'token' | 'access'
+
 interface MailErrorOptions {
   cause?: unknown
+  blames?: Blame | undefined
   /** How long the provider asked us to wait, in milliseconds. */
   retryAfterMs?: number
   /** The wait is our own, and no limit of the provider's: an open breaker, or later stages that are behind. */
@@ -36,6 +43,7 @@ export class MailError extends Error {
   readonly retryAfterMs: number | undefined
   /** It waits because of a limit of the provider's. */
   readonly isRateLimit: boolean
+  readonly blames: Blame | undefined
 
   constructor(kind: ErrorKind, message: string, options: MailErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -43,6 +51,7 @@ export class MailError extends Error {
     this.kind = kind
     this.retryAfterMs = options.retryAfterMs
     this.isRateLimit = kind === 'throttled' && options.isOurs !== true
+    this.blames = options.blames
   }
 }
 

@@ -27,6 +27,12 @@ export function lookOnceMore(look: Event, run: Run): Outcome<WatchEvent> {
   return left > 1 ? lookLater(look, left - 1, run) : {}
 }
 
+/** Schedules a look at what could not be listed now, where a page, which is the last, tells of something. */
+export function lookAtRest(from: Event, { lookAt, cursor }: Changes): Outcome<WatchEvent> {
+  if (lookAt === undefined || cursor === undefined) return {}
+  return { facts: [{ fact: 'look-later', from, dueAt: lookAt, left: 1 }] }
+}
+
 /** Puts a look off until the active run ends, so that tasks go out first. */
 export function lookAfterRun(look: Event, run: Run): Outcome<WatchEvent> {
   const { left = 1 } = look.body

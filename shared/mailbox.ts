@@ -72,6 +72,8 @@ export interface Changes {
   next?: Page
   /** Present on the last page only: where the next listing begins. */
   cursor?: Cursor
+  /** A part of the mailbox cannot be listed for now: from this moment on (ms since 1970) the next listing tries it again. */
+  lookAt?: number
   /** On the last page of changes, where the provider numbers them: everything up to this number was listed. */
   upTo?: string
   /** The cursor is too old for the provider: nothing was listed, the mailbox must be listed anew from a fresh cursor. */
@@ -136,6 +138,8 @@ export interface Mailbox {
   changes(since: Cursor, page: Page | undefined, call: Call): Promise<Changes>
   /** Fetches messages; the answer holds every wanted id, whatever became of it, and as `ok` also messages that came along unasked. */
   fetch(wanted: readonly Wanted[], call: Call): Promise<ReadonlyMap<MessageId, Fetched>>
+  /** Asks one cheap question about the mail itself; throws as any other call would where the provider does not serve this mailbox. */
+  probe(call: Call): Promise<void>
   /** Asks to be notified of changes, or for longer; throws `misconfigured` where it is not set whereto. */
   watch(call: Call): Promise<Watch>
   /** Asks to be notified no more; does nothing where nobody is. */

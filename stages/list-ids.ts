@@ -2,7 +2,14 @@ import { lookAgain, newestAnnounced, notFoundYet } from '../shared/announced.ts'
 import { followChanges } from '../shared/changes.ts'
 import { joined } from '../shared/context.ts'
 import type { Envelope, Lane } from '../shared/envelope.ts'
-import { asksForRun, lookAfterPush, lookAfterRun, lookOnceMore, tellsAnything } from '../shared/later-look.ts'
+import {
+  asksForRun,
+  lookAfterPush,
+  lookAfterRun,
+  lookAtRest,
+  lookOnceMore,
+  tellsAnything,
+} from '../shared/later-look.ts'
 import type { Changes, Cursor } from '../shared/mailbox.ts'
 import type { MessageId } from '../shared/message.ts'
 import type { Place } from '../shared/paging.ts'
@@ -51,7 +58,7 @@ async function look(item: Event, run: Run): Promise<Outcome<WatchEvent>> {
   if (standing.state === 'begin') return joined([await startRun([item], run), lookOnceMore(item, run)])
   const { cursor } = standing
   const changes = await run.mailbox.changes(cursor, undefined, run.call)
-  if (!tellsAnything(changes)) return {}
+  if (!tellsAnything(changes)) return lookAtRest(item, changes)
   return joined([await startRun([item], run, { cursor, changes }), lookOnceMore(item, run)])
 }
 
@@ -106,8 +113,9 @@ async function listPage(
     openWindow(
       listing,
       window,
-      changes.ids.filter(({ id }) => !known.has(id)),
+      changes.ids.filter(({ id, verify }) => verify || !known.has(id)),
     ),
     await goFurther(listing, place, changes, run),
+    lookAtRest(item, changes),
   ])
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type ErrorKind, MailError } from '../error.ts'
+import { type Blame, type ErrorKind, MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import { waitIn } from '../http/retry-after.ts'
 import type { Refusal } from '../quota.ts'
@@ -38,7 +38,9 @@ const REASONS: Readonly<Record<string, ErrorKind>> = {
   accesstokenscopeinsufficient: 'unauthorized',
   accessnotconfigured: 'misconfigured',
   servicedisabled: 'misconfigured',
-  domainpolicy: 'rejected',
+  domainpolicy: 'unauthorized',
+  forbidden: 'unauthorized',
+  failedprecondition: 'unauthorized',
 }
 
 const DAILY_LIMIT_WAIT_MS = 10 * 60_000
@@ -47,6 +49,27 @@ const REMEDIES: Partial<Record<ErrorKind, string>> = {
   unauthorized: 'connect the mailbox again',
   misconfigured: 'enable the Gmail API for the Cloud project of GMAIL_CLIENT_ID',
 }
+
+// Google has no reasons of its own for what refuses an account as a whole, only words; the domain's policy has one.
+const ACCOUNT_REFUSALS: readonly { words: RegExp; remedy: string }[] = [
+  {
+    words: /mail service (is )?not enabled/i,
+    remedy: 'Gmail is off for this account: an administrator has to turn it on, or remove the mailbox here',
+  },
+  {
+    words: /delegation denied/i,
+    remedy: 'this account may not read the mailbox: have it delegated, or connect the mailbox itself',
+  },
+  {
+    words: /\b(account|user)\b.*\b(suspended|disabled|deleted)\b/i,
+    remedy: 'the account is suspended or gone: its administrator has to restore it',
+  },
+  {
+    words: /^domainPolicy$/i,
+    remedy: 'the domain does not let this app read mail: its administrator has to allow it',
+  },
+]
+const OF_ONE_REQUEST = new Set(['forbidden', 'failedprecondition'])
 
 /**
  * The MailError of an answer that is not a success, judged by Google's reason and by the status only where no reason is known;
@@ -57,11 +80,28 @@ export function errorOf(answer: Answer, doing: string, judging: Judging = {}): M
   const said = readError(answer.body)
   const kind = kindOf(answer, said, notFound)
   const reason = said.reasons[0]
-  const remedy = REMEDIES[kind]
+  const refusal = kind === 'unauthorized' ? accountRefusal(answer, said) : undefined
+  const remedy = refusal?.remedy ?? REMEDIES[kind]
   const message = `${doing}: Google answered ${answer.status}${reason ? ` ${reason}` : ''}${remedy ? `; ${remedy}` : ''}`
   const asked = retryAfterMs(answer.retryAfter, said, now())
   const wait = asked ?? (kind === 'throttled' && reason === 'dailyLimitExceeded' ? DAILY_LIMIT_WAIT_MS : undefined)
-  return new MailError(kind, message, wait === undefined ? {} : { retryAfterMs: wait })
+  return new MailError(kind, message, {
+    blames: kind === 'unauthorized' && !refusal ? blameOf(answer, said) : undefined,
+    ...(wait === undefined ? {} : { retryAfterMs: wait }),
+  })
+}
+
+function accountRefusal({ status }: Answer, { message, reasons }: Said) {
+  if (status === 401) return undefined
+  return ACCOUNT_REFUSALS.find(({ words }) => [message, ...reasons].some(text => words.test(text)))
+}
+
+// The token endpoint's word is on the grant; an API's 401 is on the access token, and its 403 on this request.
+function blameOf({ status }: Answer, { reasons, ofGrant }: Said): Blame | undefined {
+  if (ofGrant) return undefined
+  if (status === 401) return 'token'
+  const known = reasons.map(plain).filter(reason => REASONS[reason] === 'unauthorized')
+  return known.every(reason => OF_ONE_REQUEST.has(reason)) ? 'access' : undefined
 }
 
 /**
@@ -91,6 +131,8 @@ export function isSearchRefused({ status, body }: Answer): boolean {
 
 interface Said {
   code: number | undefined
+  /** It is the word of OAuth's token endpoint. */
+  ofGrant: boolean
   /** It is a whole error of Google's, whether its reason is known or not. */
   whole: boolean
   reasons: string[]
@@ -119,12 +161,20 @@ const oauthError = z.object({ error: z.string() })
 function readError(body: unknown): Said {
   const oauth = oauthError.safeParse(body).data
   if (oauth)
-    return { code: undefined, whole: true, reasons: namesIn([oauth.error]), message: '', retryDelay: undefined }
+    return {
+      code: undefined,
+      ofGrant: true,
+      whole: true,
+      reasons: namesIn([oauth.error]),
+      message: '',
+      retryDelay: undefined,
+    }
   const error = apiError.safeParse(body).data?.error
-  if (!error) return { code: undefined, whole: false, reasons: [], message: '', retryDelay: undefined }
+  if (!error) return { code: undefined, ofGrant: false, whole: false, reasons: [], message: '', retryDelay: undefined }
   const reasons = [...error.errors, ...error.details].map(({ reason }) => reason)
   return {
     code: error.code,
+    ofGrant: false,
     whole: error.code !== undefined,
     reasons: namesIn([...reasons, error.status]),
     message: error.message,
@@ -143,7 +193,8 @@ function kindOf({ status, body }: Answer, { code, whole, reasons }: Said, notFou
   if (status === 401) return 'unauthorized'
   if (isNotFound({ status, body })) return notFound
   if (status === 409) return 'unavailable'
-  if (whole) return 'rejected'
+  // Whatever the reason, it is the access that is refused.
+  if (whole) return status === 403 ? 'unauthorized' : 'rejected'
   // Without a whole word of the API's it was damaged, or comes from something in between: a 403 or 404 page says nothing about the mail.
   return status === 403 || status === 404 ? 'unavailable' : 'unparsable'
 }

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import { type LabelFilter, leftOut } from '../filter.ts'
-import type { Fetched, Mailbox } from '../mailbox.ts'
+import type { Answer } from '../http/answer.ts'
+import type { Call, Fetched, Mailbox } from '../mailbox.ts'
 import { type ClientOptions, gmailClient } from './client.ts'
 import { readCursor, readPage, writeCursor } from './cursor.ts'
 import { errorOf } from './errors.ts'
@@ -73,18 +74,15 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
   const batchSize = Math.min(options.batchSize ?? MOST_A_BATCH, MOST_A_BATCH)
   const fetching = { name, client, costs, fields, batchSize, now, flights: createFlights() }
   const watching = { name, client, costs, now }
+  const asking = `getProfile of ${name}`
 
   return {
     silentAfterPushMs: SILENT_AFTER_PUSH_MS,
 
     async open(call, knownUntil) {
-      const doing = `getProfile of ${name}`
-      const answer = await client.ask({ doing, call, kind: 'profile', units: costs.profile }, (api, inner) =>
-        api.users.getProfile({ userId: 'me', fields: 'emailAddress,historyId' }, inner),
-      )
-      if (answer.status !== 200) throw errorOf(answer, doing, { now })
+      const answer = await askProfile(call)
       const { success, data } = profile.safeParse(answer.body)
-      if (!success) throw new MailError('unparsable', `${doing}: Google's answer holds no address and history id`)
+      if (!success) throw new MailError('unparsable', `${asking}: Google's answer holds no address and history id`)
       const after = knownUntil === undefined ? {} : { after: Math.max(0, Math.floor((knownUntil - OVERLAP_MS) / 1000)) }
       return {
         address: data.emailAddress,
@@ -112,8 +110,17 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
       return new Map([...answers].map(([id, answer]) => [id, filtered(answer, taken)]))
     },
 
+    probe: async call => void (await askProfile(call)),
     watch: call => watchMailbox(watching, options.notify, call),
     stop: call => stopWatching(watching, call),
+  }
+
+  async function askProfile(call: Call): Promise<Answer> {
+    const answer = await client.ask({ doing: asking, call, kind: 'profile', units: costs.profile }, (api, inner) =>
+      api.users.getProfile({ userId: 'me', fields: 'emailAddress,historyId' }, inner),
+    )
+    if (answer.status !== 200) throw errorOf(answer, asking, { now })
+    return answer
   }
 }
 

@@ -137,6 +137,10 @@ function oauthError(thrown: unknown, doing: string): MailError {
   const said = refusal.safeParse(thrown).data?.response
   if (said && said.status >= 400) {
     const error = errorOf({ status: said.status, body: said.data, retryAfter: retryAfterIn(said.headers) }, doing)
+    // Whatever it refuses is the settings or the grant, and no message.
+    if (error.kind === 'rejected')
+      return new MailError('misconfigured', `${error.message}; correct GMAIL_CLIENT_ID and GMAIL_CLIENT_SECRET`)
+    if (error.kind === 'unparsable') return new MailError('unavailable', error.message)
     if (!/\b(invalid_client|unauthorized_client)\b/.test(error.message)) return error
     return new MailError(
       'misconfigured',

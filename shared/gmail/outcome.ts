@@ -81,8 +81,8 @@ export function failure(error: MailError): Fetched {
 }
 
 /** Whether an error says something of the mailbox or the provider, and nothing of the message. */
-export function holdsForAll({ kind }: MailError): boolean {
-  return kind === 'unavailable' || kind === 'unauthorized' || kind === 'misconfigured'
+export function holdsForAll({ kind, blames }: MailError): boolean {
+  return kind === 'unavailable' || (kind === 'unauthorized' && blames !== 'access') || kind === 'misconfigured'
 }
 
 /** Whether an outcome would end an id's way; from an answer in disorder it is not believed. */

@@ -61,7 +61,8 @@ export async function stopWatching({ name, client, costs, now }: WatchOptions, c
 
 // Google tests the topic, and says in words alone what is wrong with it.
 function withRemedy(error: MailError, status: number): MailError {
-  if (error.kind !== 'rejected' || ![400, 403, 404].includes(status)) return error
+  const isOfTopic = error.kind === 'rejected' || error.blames === 'access'
+  if (!isOfTopic || ![400, 403, 404].includes(status)) return error
   return new MailError(
     'misconfigured',
     `${error.message}; GMAIL_PUBSUB_TOPIC must be in the Cloud project of GMAIL_CLIENT_ID, and ${PUBLISHER} must be allowed to publish to it`,

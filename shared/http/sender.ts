@@ -41,7 +41,9 @@ export function createSender({ provider, tokens, timeoutMs }: SenderOptions): Se
         throw networkError(thrown, doing, provider)
       })
       if (answer.status === 401 && (await tokens.refused(token))) {
-        throw new MailError('unavailable', `${doing}: the access token is not good any more; another is asked for`)
+        throw new MailError('unavailable', `${doing}: the access token is not good any more; another is asked for`, {
+          blames: 'token',
+        })
       }
       return answer
     })

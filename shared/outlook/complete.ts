@@ -1,6 +1,6 @@
 import { MailError } from '../error.ts'
 import type { LabelFilter } from '../filter.ts'
-import type { Call, Listed } from '../mailbox.ts'
+import type { Call, Fetched, Listed } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
 import { fetchMessages } from './fetch.ts'
 import { type FolderOptions, type Folders, leftOutAt } from './folders.ts'
@@ -8,8 +8,8 @@ import { listed, type Told } from './items.ts'
 
 /**
  * What items amount to once those that tell only a part were asked for; such as are of before `scope` (ms since 1970) are left out, as a folder
- * that is listed whole tells of them too. Throws what asking them throws; one that cannot be had keeps no other: it is listed by itself, to be
- * given up by itself.
+ * that is listed whole tells of them too. One that cannot be had is listed by itself, to be asked for again, or given up, by itself. Throws
+ * `throttled`, and what is said of the access token.
  */
 export async function complete(
   options: FolderOptions & { filter: LabelFilter },
@@ -18,21 +18,17 @@ export async function complete(
   call: Call,
 ): Promise<Omit<Told, 'incomplete'>> {
   if (incomplete.length === 0) return told
-  const answers = await fetchMessages(
-    { ...options, leftOutIn: folder => leftOutAt(folders, folder, options.skip) },
-    incomplete.map(id => ({ id })),
-    call,
-  )
+  const answers = await answersFor(options, folders, incomplete, call)
   const messages: Message[] = []
   const left: MessageId[] = []
   const odd: Listed[] = []
   for (const [id, answer] of answers) {
     if (answer.outcome === 'ok' && answer.message.date >= scope) messages.push(answer.message)
     else if (answer.outcome === 'gone' || answer.outcome === 'filtered') left.push(id)
-    else if (answer.outcome === 'failed' && isPoison(answer.error)) odd.push({ id, thread: id })
-    else if (answer.outcome === 'failed') throw answer.error
     else if (answer.outcome === 'throttled')
       throw new MailError('throttled', `${options.name}: Microsoft asks to slow down`, answer)
+    // What is held of it is out of date now.
+    else if (answer.outcome === 'failed') odd.push({ id, thread: id, verify: true })
   }
   return {
     ...told,
@@ -42,6 +38,23 @@ export async function complete(
   }
 }
 
-function isPoison({ kind }: MailError): boolean {
-  return kind === 'rejected' || kind === 'unparsable'
+// The page itself was answered: what is said of all of these is no word on the mailbox.
+async function answersFor(
+  options: FolderOptions & { filter: LabelFilter },
+  folders: Folders,
+  incomplete: readonly MessageId[],
+  call: Call,
+): Promise<ReadonlyMap<MessageId, Fetched>> {
+  const leftOutIn = (folder: string) => leftOutAt(folders, folder, options.skip)
+  try {
+    return await fetchMessages(
+      { ...options, leftOutIn },
+      incomplete.map(id => ({ id })),
+      call,
+    )
+  } catch (thrown) {
+    const isOfAll = !(thrown instanceof MailError) || thrown.kind === 'throttled' || thrown.blames === 'token'
+    if (isOfAll || call.signal.aborted) throw thrown
+    return new Map(incomplete.map((id): [MessageId, Fetched] => [id, { outcome: 'failed', error: thrown }]))
+  }
 }

@@ -19,13 +19,13 @@ export interface DeltaOptions extends TogetherOptions {
 
 /**
  * What became of a folder that was asked: its next page, with the mark it is listed up to now; it must be listed from its beginning, as
- * Graph has forgotten its mark; it is not there any more; or it is to be asked again.
+ * Graph has forgotten its mark; it is not there any more; or it is to be asked again, `answered` where Graph itself refused it.
  */
 export type Step = { from: NamedMark } & (
   | { step: 'page'; items: readonly unknown[]; to: Mark }
   | { step: 'anew'; to: Mark }
   | { step: 'lost'; to: Mark }
-  | { step: 'refused'; error: MailError }
+  | { step: 'refused'; error: MailError; answered: boolean }
 )
 
 const DAY_MS = 24 * 3_600_000
@@ -63,18 +63,21 @@ interface Asked {
 function stepOf(options: DeltaOptions, { from, scope }: Asked, answer: Answer | undefined, doing: string): Step {
   const { now } = options
   const { folder } = from.mark
-  if (!answer) return unavailable(from, `${doing}: a folder was not answered`)
+  if (!answer) {
+    const error = new MailError('unavailable', `${doing}: a folder was not answered`)
+    return { from, step: 'refused', error, answered: false }
+  }
   if (answer.status === 200) {
     try {
       return pageIn(options, { from, scope }, readDeltaPage(answer, doing), doing)
     } catch (thrown) {
-      return { from, step: 'refused', error: asMailError(thrown) }
+      return { from, step: 'refused', error: asMailError(thrown), answered: true }
     }
   }
   // It is left alone for now: whether it is still among the folders is asked next.
   if (isNotFound(answer)) return { from, step: 'lost', to: { folder, at: now(), end: true } }
   const error = errorOf(answer, doing, { now })
-  return error.kind === 'expired' ? forgotten(from, now(), doing) : { from, step: 'refused', error }
+  return error.kind === 'expired' ? forgotten(from, now(), doing) : { from, step: 'refused', error, answered: true }
 }
 
 function pageIn({ now }: DeltaOptions, { from, scope }: Asked, { items, next, later }: DeltaPage, doing: string): Step {
@@ -100,18 +103,17 @@ function pageIn({ now }: DeltaOptions, { from, scope }: Asked, { items, next, la
 function forgotten(from: NamedMark, now: number, doing: string): Step {
   const { folder, restarts = 0, at, unfiltered } = from.mark
   const again = `${doing}: Microsoft forgets again and again how far a folder was listed`
-  if (restarts >= MOST_RESTARTS) return unavailable(from, again)
+  if (restarts >= MOST_RESTARTS)
+    return { from, step: 'refused', error: new MailError('unavailable', again), answered: true }
   const retryAfterMs = at + pauseBefore(restarts) - now
-  if (retryAfterMs > 0) return { from, step: 'refused', error: new MailError('throttled', again, { retryAfterMs }) }
+  if (retryAfterMs > 0) {
+    return { from, step: 'refused', error: new MailError('throttled', again, { retryAfterMs }), answered: true }
+  }
   return {
     from,
     step: 'anew',
     to: { folder, at: now, restarts: restarts + 1, ...(unfiltered ? { unfiltered } : {}) },
   }
-}
-
-function unavailable(from: NamedMark, text: string): Step {
-  return { from, step: 'refused', error: new MailError('unavailable', text) }
 }
 
 // Something happens to the mailbox just now, a few links are forgotten one after the other; from then on there is no hurry.

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type ErrorKind, MailError } from '../error.ts'
+import { type Blame, type ErrorKind, MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import { waitIn } from '../http/retry-after.ts'
 import type { Refusal, Spent } from '../quota.ts'
@@ -29,12 +29,15 @@ const CODES: Readonly<Record<string, ErrorKind>> = {
   authorization_requestdenied: 'unauthorized',
   authorization_identitynotfound: 'unauthorized',
   erroraccountdisabled: 'unauthorized',
+  erroraccountsuspend: 'unauthorized',
+  erroraccountsuspendshowtierupgrade: 'unauthorized',
   errorinvaliduser: 'unauthorized',
   request_resourcenotfound: 'unauthorized',
   resourcenotfound: 'unauthorized',
   mailboxnotenabledforrestapi: 'unauthorized',
   mailboxnothostedinexchangeonline: 'unauthorized',
   errornonexistentmailbox: 'unauthorized',
+  mailboxnotsupportedforrestapi: 'unauthorized',
   servicenotavailable: 'unavailable',
   serviceunavailable: 'unavailable',
   generalexception: 'unavailable',
@@ -54,9 +57,18 @@ const PASSING = new Set([408, 409, 423, 424])
 // What proxies answer on their own account.
 const BETWEEN = new Set([403, 404, 407])
 
-const REMEDIES: Partial<Record<ErrorKind, string>> = {
-  unauthorized: 'see that the mailbox exists and the app may read it, and connect it again',
+const REMEDY = 'see that the mailbox exists and the app may read it, and connect it again'
+// What the person can do about an account that is refused as a whole.
+const REMEDIES: Readonly<Record<string, string>> = {
+  mailboxnotenabledforrestapi: 'give the user a licence with an Exchange Online mailbox, or enable the mailbox',
+  mailboxnotsupportedforrestapi: 'give the user a licence with an Exchange Online mailbox, or enable the mailbox',
+  mailboxnothostedinexchangeonline: 'the mailbox is not in Exchange Online: move it there, or remove it here',
+  erroraccountdisabled: 'the account is disabled: an administrator has to enable it',
+  erroraccountsuspend: 'the account is suspended: its owner has to sign in at Outlook and restore it',
+  erroraccountsuspendshowtierupgrade: 'the account is suspended: its owner has to sign in at Outlook and restore it',
 }
+// One request that is refused with these says nothing of others.
+const OF_ONE_REQUEST = new Set(['erroraccessdenied', 'accessdenied', 'authorization_requestdenied'])
 
 const errorSchema = z.object({
   code: z.string().catch(''),
@@ -76,11 +88,24 @@ export function errorOf(answer: Answer, doing: string, judging: Judging = {}): M
   const { now = Date.now, notFound = 'rejected' } = judging
   const said = readError(answer.body)
   const kind = kindOf(answer, said, notFound)
-  const remedy = REMEDIES[kind]
+  const remedy = kind === 'unauthorized' ? remedyFor(said) : undefined
   const code = said.codes[0]
   const message = `${doing}: Microsoft answered ${answer.status}${code ? ` ${code}` : ''}${remedy ? `; ${remedy}` : ''}`
   const wait = waitIn(answer.retryAfter, now())
-  return new MailError(kind, message, wait === undefined ? {} : { retryAfterMs: wait })
+  return new MailError(kind, message, {
+    blames: kind === 'unauthorized' ? blameOf(answer, said) : undefined,
+    ...(wait === undefined ? {} : { retryAfterMs: wait }),
+  })
+}
+
+function remedyFor({ codes }: Said): string {
+  return codes.map(code => REMEDIES[code.toLowerCase()]).find(remedy => remedy !== undefined) ?? REMEDY
+}
+
+function blameOf({ status }: Answer, { codes }: Said): Blame | undefined {
+  const known = codes.map(code => code.toLowerCase()).filter(code => CODES[code] === 'unauthorized')
+  if (status === 401) return known.some(code => REMEDIES[code]) ? undefined : 'token'
+  return known.every(code => OF_ONE_REQUEST.has(code)) ? 'access' : undefined
 }
 
 /** Whether Graph itself says that what was asked for does not exist; a 404 page of anything in between says no such thing. */
@@ -139,7 +164,8 @@ function kindOf({ status, body }: Answer, { codes }: Said, notFound: ErrorKind):
   if (known) return known
   if (status === 401) return 'unauthorized'
   if (isNotFound({ status, body })) return notFound
-  if (codes.length > 0) return 'rejected'
+  // Whatever the code, it is the access that is refused.
+  if (codes.length > 0) return status === 403 ? 'unauthorized' : 'rejected'
   // Without a word of Graph's it was damaged, or comes from something in between: a sign-in page says nothing about the mail.
   return status < 400 || BETWEEN.has(status) ? 'unavailable' : 'unparsable'
 }

@@ -87,8 +87,8 @@ function throwIfForAll(
   { doing, now }: { doing: string; now: () => number },
 ) {
   if (outcome.outcome === 'throttled' && answer) throw errorOf(answer, doing, { now })
-  if (outcome.outcome === 'failed' && ['unavailable', 'unauthorized', 'misconfigured'].includes(outcome.error.kind))
-    throw outcome.error
+  if (outcome.outcome !== 'failed' || outcome.error.blames === 'access') return
+  if (['unavailable', 'unauthorized', 'misconfigured'].includes(outcome.error.kind)) throw outcome.error
 }
 
 function failed(kind: 'unavailable' | 'unparsable', message: string): Fetched {

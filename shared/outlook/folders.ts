@@ -91,7 +91,15 @@ export async function foldersIn(
   if (answer?.status === 200) return follow(options, known, answer, call)
   const doing = `looking for folders of ${options.name}`
   const error = refusal({ ...options, notFound: 'expired' }, answer, doing)
-  return error.kind === 'expired' ? findFolders(options, call) : error
+  // A link that is refused for what it asks was given to somebody else, or is damaged.
+  const isOfLink = error.kind === 'expired' || error.kind === 'rejected' || error.blames === 'access'
+  if (!isOfLink) return error
+  try {
+    return await findFolders(options, call)
+  } catch (thrown) {
+    if (thrown instanceof MailError) return thrown
+    throw thrown
+  }
 }
 
 async function follow(options: FolderOptions, known: Folders, first: Answer, call: Call): Promise<Folders> {

@@ -2,41 +2,24 @@ import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import type { LabelFilter } from '../filter.ts'
 import type { Call, Changes, Cursor, Page } from '../mailbox.ts'
+import { type AskingOptions, ask, type UnderWay, withoutFaulty } from './asking.ts'
 import { complete } from './complete.ts'
 import { type Progress, readCursor, readPage, writeCursor, writePage } from './cursor.ts'
-import { askFolders, type DeltaOptions, type Step } from './delta.ts'
-import {
-  confirmedBy,
-  type FolderOptions,
-  type Folders,
-  findFolders,
-  foldersIn,
-  knownFolders,
-  leftOutAt,
-  readable,
-} from './folders.ts'
+import type { Step } from './delta.ts'
+import type { Faults } from './faults.ts'
+import { confirmedBy, type Folders, findFolders, knownFolders, leftOutAt, readable } from './folders.ts'
 import { isOlder, whatChanged } from './items.ts'
 import { keepMarks, type NamedMark, readMarks } from './marks.ts'
 import { scopeOf } from './scope.ts'
 import { sweepPage } from './sweep.ts'
 
 /** What listing needs to know. */
-export interface ListingOptions extends DeltaOptions, FolderOptions {
+export interface ListingOptions extends AskingOptions {
   filter: LabelFilter
   initialSync: InitialSync
-  /** How many folders are asked at a time, where each is asked by itself. */
-  parallel: number
-}
-
-/** A listing under way: how far it came, with the marks themselves. */
-interface UnderWay extends Omit<Progress, 'todo' | 'sweep'> {
-  todo: readonly NamedMark[]
-  folders: Folders
 }
 
 type Found = Pick<Changes, 'ids' | 'gone' | 'labels'>
-// They become a window, which must fit into one entry of a stream.
-const MOST_MESSAGES = 2000
 // A folder that is not found is looked for among all folders; those that are gone together cost one look.
 const MOST_LOOKS = 100
 const NOTHING: Found = { ids: [], gone: [], labels: [] }
@@ -90,13 +73,14 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
 }
 
 async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean, call: Call): Promise<Changes> {
-  const { folders, steps } = await ask(options, before, call)
+  const { folders, steps, faults } = await ask(options, before, call)
   const told = steps.flatMap(one => (one.step === 'page' ? [{ folder: one.from.mark.folder, items: one.items }] : []))
   const confirmed = await confirmedBy(options, folders.folders ?? before.folders, told)
   const applied = await apply(options, { ...before, ...folders, folders: confirmed, doubt: false }, steps)
   // Which folders have a mark is looked up only where folders or marks have come or gone.
   const isOther = folders.folders !== undefined || before.doubt !== doubted
-  const after = isOther ? await withNew(options, applied) : applied
+  const all = isOther ? await withNew(options, applied) : applied
+  const after = withoutFaulty(all, faults, options.now())
   if (after.looks > MOST_LOOKS)
     throw new MailError('unavailable', `${options.name}: its folders come and go faster than they can be listed`)
   const changed = whatChanged(pagesIn(steps, after, options.skip), options.filter)
@@ -104,33 +88,13 @@ async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean,
   const found = { ...NOTHING, ...(await complete(options, after.folders, wanted, call)) }
   const anew = after.doubt || (before.doubt && !doubted)
   const under = { ...after, doubt: before.doubt || after.doubt }
-  return { ...found, overlaps: true, ...(anew ? { doubtful: true } : {}), ...rest(under) }
+  return { ...found, overlaps: true, ...(anew ? { doubtful: true } : {}), ...rest(under), ...lookAt(under, faults) }
 }
 
-// What is new is asked of many folders at once, for most have nothing; those that have something go on a few at a time.
-async function ask(options: ListingOptions, before: UnderWay, call: Call) {
-  const { todo, foldersDue, scope } = before
-  const { batchSize, parallel, pageSize } = options
-  const most = Math.max(1, Math.floor(MOST_MESSAGES / pageSize))
-  const ended = todo.filter(({ mark }) => mark.end && mark.link !== undefined)
-  const isLook = foldersDue || ended.length > 0
-  const marks = isLook
-    ? ended.slice(0, Math.min((batchSize === 1 ? parallel : batchSize) - (foldersDue ? 1 : 0), most))
-    : todo.slice(0, Math.min(parallel, most))
-  const link = foldersDue ? before.folders.link : undefined
-  const { first, steps } = await askFolders(options, { first: link, marks, scope }, call)
-  const folders = foldersDue ? await foldersIn(options, before.folders, first, call) : undefined
-  throwIfAllRefused(steps, folders)
-  return { folders: folders && !(folders instanceof MailError) ? { folders, foldersDue: false } : {}, steps }
-}
-
-function throwIfAllRefused(steps: readonly Step[], folders?: Folders | MailError): void {
-  const answers = [...(folders ? [folders] : []), ...steps.map(step => (step.step === 'refused' ? step.error : step))]
-  const refusals = answers.flatMap(answer => (answer instanceof MailError ? [answer] : []))
-  const worst = refusals.find(({ kind }) => kind !== 'throttled' && kind !== 'unavailable') ?? refusals[0]
-  if (worst && refusals.length === answers.length) throw worst
-  // What is no matter of time would be asked for ever.
-  if (worst && worst.kind !== 'throttled' && worst.kind !== 'unavailable') throw worst
+function lookAt({ todo }: UnderWay, faults: Faults): Pick<Changes, 'lookAt'> {
+  return todo.length > 0 || faults.size === 0
+    ? {}
+    : { lookAt: Math.min(...[...faults.values()].map(({ tryAt }) => tryAt)) }
 }
 
 async function apply(options: ListingOptions, before: UnderWay, steps: readonly Step[]): Promise<UnderWay> {

@@ -92,7 +92,7 @@ function kindOf(status: number, error: string | undefined): ErrorKind {
   if (status === 429) return 'throttled'
   if (status >= 500 || status === 408) return 'unavailable'
   // Without OAuth's word it comes from something in between, or was damaged on its way.
-  return error === undefined ? 'unavailable' : (KINDS[error] ?? 'rejected')
+  return error === undefined ? 'unavailable' : (KINDS[error] ?? 'misconfigured')
 }
 
 function remedyFor(kind: ErrorKind): string | undefined {

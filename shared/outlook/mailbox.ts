@@ -81,6 +81,13 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
       return { address: found, cursor }
     },
 
+    async probe(call) {
+      const doing = `asking whether ${name} can be read`
+      const request = { url: `${user}/messages?$top=1&$select=id`, headers: { prefer: IMMUTABLE_IDS } }
+      const answer = await client.ask({ doing, call, kind: 'list', units: 1 }, request)
+      if (answer.status !== 200) throw errorOf(answer, doing, { now })
+    },
+
     changes: (since, page, call) => listChanges(listing, since, page, call),
 
     async fetch(wanted, call) {

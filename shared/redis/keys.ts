@@ -48,6 +48,8 @@ export interface Keys {
   secret(mailbox: MailboxId): string
   /** Held by the process that asks for a new access token. */
   refreshing(mailbox: MailboxId): string
+  /** Since when its access tokens are refused. */
+  tokenRefused(mailbox: MailboxId): string
   /** What waits until the mailbox is resumed. */
   parked(mailbox: MailboxId): string
   /** Threads that keep changing, by when they last went out. */
@@ -64,6 +66,8 @@ export interface Keys {
   link(mailbox: MailboxId, name: string): string
   /** What is known of the mailbox's folders. */
   folders(mailbox: MailboxId): string
+  /** Which of them cannot be listed for now, and why. */
+  folderFaults(mailbox: MailboxId): string
   run(partition: Partition, run: string): string
   /** The threads of a run that wait to go out, in the order they were met. */
   runThreads(partition: Partition, run: string): string
@@ -112,6 +116,7 @@ export function createKeys(prefix: string, count: number): Keys {
     mailbox: mailbox => at(partitionOf(mailbox), `mailbox:${mailbox}`),
     secret: mailbox => at(partitionOf(mailbox), `secret:${mailbox}`),
     refreshing: mailbox => at(partitionOf(mailbox), `refreshing:${mailbox}`),
+    tokenRefused: mailbox => at(partitionOf(mailbox), `token-refused:${mailbox}`),
     parked: mailbox => at(partitionOf(mailbox), `parked:${mailbox}`),
     warm: mailbox => at(partitionOf(mailbox), `warm:${mailbox}`),
     quota: mailbox => at(partitionOf(mailbox), `quota:${mailbox}`),
@@ -121,6 +126,7 @@ export function createKeys(prefix: string, count: number): Keys {
     threadsOf: mailbox => at(partitionOf(mailbox), `threads-of:${mailbox}`),
     link: (mailbox, name) => at(partitionOf(mailbox), `link:${mailbox}:${name}`),
     folders: mailbox => at(partitionOf(mailbox), `folders:${mailbox}`),
+    folderFaults: mailbox => at(partitionOf(mailbox), `folders:${mailbox}:faults`),
     run: (partition, run) => at(partition, `run:${run}`),
     runThreads: (partition, run) => at(partition, `run:${run}:threads`),
     runFresh: (partition, run) => at(partition, `run:${run}:fresh`),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import type { Links } from '../links.ts'
+import { z } from 'zod'
+import type { FolderFault, Links } from '../links.ts'
 import type { MailboxId } from '../mailbox.ts'
 import type { Keys } from './keys.ts'
 
@@ -42,6 +43,20 @@ export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links
     folders: async () => (await redis.getex(keys.folders(mailbox), 'EX', KEEP_SECONDS)) ?? undefined,
 
     keepFolders: text => keepAll([{ key: keys.folders(mailbox), text }]),
+
+    faults: () => readFolderFaults(redis, keys, mailbox),
+
+    async noteFaults(changes) {
+      const key = keys.folderFaults(mailbox)
+      const pipeline = redis.pipeline()
+      for (const [folder, fault] of changes) {
+        if (fault) pipeline.hset(key, folder, JSON.stringify(fault))
+        else pipeline.hdel(key, folder)
+      }
+      pipeline.expire(key, KEEP_SECONDS)
+      const isConnected = (await done(pipeline.exists(keys.mailbox(mailbox)))).at(-1) === 1
+      if (!isConnected) await redis.unlink(key)
+    },
   }
 
   // Who removes the mailbox takes it away first: what is written later finds it gone, and what was written before is found by its name.
@@ -51,6 +66,37 @@ export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links
     for (const { key, text } of kept) pipeline.set(key, text, 'EX', KEEP_SECONDS)
     const isConnected = (await done(pipeline.exists(keys.mailbox(mailbox)))).at(-1) === 1
     if (!isConnected) await redis.unlink(...kept.map(({ key }) => key))
+  }
+}
+
+const faultSchema = z.object({
+  name: z.string(),
+  since: z.number(),
+  times: z.number(),
+  tryAt: z.number(),
+  reason: z.string(),
+})
+
+/** The folders of a mailbox that cannot be listed for now, by their ids; an entry that cannot be read counts as none. */
+export async function readFolderFaults(
+  redis: Redis,
+  keys: Keys,
+  mailbox: MailboxId,
+): Promise<ReadonlyMap<string, FolderFault>> {
+  const fields = Object.entries(await redis.hgetall(keys.folderFaults(mailbox)))
+  return new Map(
+    fields.flatMap(([folder, text]): [string, FolderFault][] => {
+      const fault = faultIn(text)
+      return fault ? [[folder, fault]] : []
+    }),
+  )
+}
+
+function faultIn(text: string): FolderFault | undefined {
+  try {
+    return faultSchema.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
   }
 }
 

@@ -4,7 +4,7 @@ import { MailError } from '../error.ts'
 import type { Cursor, MailboxId } from '../mailbox.ts'
 import { STREAMS, type WatchEvent, watchEvents } from '../streams.ts'
 import type { Keys } from './keys.ts'
-import { connectScript, pauseScript, resumeScript } from './scripts.ts'
+import { connectScript, noteProbeScript, pauseScript, resumeScript } from './scripts.ts'
 
 const RESUME_AT_ONCE = 1000
 
@@ -19,6 +19,9 @@ export interface MailboxRecord {
   activeRun: string | undefined
   /** Why it waits for a person, where it does: its account has to be mended, then the mailbox resumed. */
   needsReauth: string | undefined
+  /** Since when it waits for its account, and when it was last asked for in vain, both in ms since 1970. */
+  parkedAt: number | undefined
+  probedAt: number | undefined
   /** When a person paused it, in ms since 1970: its work waits until it is resumed. */
   pausedAt: number | undefined
   /** Until when the provider notifies of its changes, in ms since 1970, where it was asked to. */
@@ -81,6 +84,8 @@ export async function readMailbox(redis: Redis, keys: Keys, mailbox: MailboxId):
     synced: fields.synced === '1',
     activeRun: fields.activeRun,
     needsReauth: fields.status === 'needs-reauth' ? (fields.statusReason ?? '') : undefined,
+    parkedAt: fields.parkedAt === undefined ? undefined : Number(fields.parkedAt),
+    probedAt: fields.probedAt === undefined ? undefined : Number(fields.probedAt),
     pausedAt: fields.pausedAt === undefined ? undefined : Number(fields.pausedAt),
     watchExpiresAt: fields.watchExpiresAt === undefined ? undefined : Number(fields.watchExpiresAt),
     dirty: fields.dirty === '1',
@@ -114,6 +119,16 @@ export async function resumeMailbox(
     total += moved
     if (left === 0) return total
   }
+}
+
+/** Notes that a mailbox which waits for its account was asked for in vain; `reason` replaces the one that is kept, unless it is empty. */
+export async function noteProbe(
+  redis: Redis,
+  keys: Keys,
+  mailbox: MailboxId,
+  { now, reason }: { now: number; reason: string },
+): Promise<void> {
+  await noteProbeScript(redis, [keys.mailbox(mailbox)], [now, reason])
 }
 
 /** Which lane a mailbox is to be listed in: what was never listed to its end is bulk work, from its first page on. */

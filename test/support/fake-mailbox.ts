@@ -14,7 +14,7 @@ import type {
 } from '../../shared/mailbox.ts'
 import type { Message, MessageId } from '../../shared/message.ts'
 
-type Kind = 'open' | 'changes' | 'fetch' | 'watch' | 'stop'
+type Kind = 'open' | 'probe' | 'changes' | 'fetch' | 'watch' | 'stop'
 
 const WATCH_MS = 7 * 24 * 3_600_000
 
@@ -95,6 +95,10 @@ export function fakeMailbox(pageSize = 500, now: () => number = Date.now): FakeM
       const along = messages.filter(one => threads.includes(one.thread) && !removed.has(one.id))
       const ids = new Set([...along.map(({ id }) => id), ...wanted.map(({ id }) => id)])
       return new Map([...ids].map((id): [MessageId, Fetched] => [id, found(id)]))
+    },
+
+    async probe(call) {
+      await begin('probe', [], call, 'profile')
     },
 
     async watch(call) {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { Links } from '../../shared/links.ts'
+import type { FolderFault, Links } from '../../shared/links.ts'
 
 /** What an adapter keeps, in memory; `lose` forgets some of it, as a full Redis may. */
 export function heldLinks(): Links & { lose(): void; size(): number } {
   const texts = new Map<string, string>()
+  const faults = new Map<string, FolderFault>()
   let folders: string | undefined
   return {
     keep: async given =>
@@ -24,7 +25,15 @@ export function heldLinks(): Links & { lose(): void; size(): number } {
     async keepFolders(text) {
       folders = text
     },
+    faults: async () => new Map(faults),
+    async noteFaults(changes) {
+      for (const [folder, fault] of changes) {
+        if (fault) faults.set(folder, fault)
+        else faults.delete(folder)
+      }
+    },
     lose() {
+      faults.clear()
       texts.clear()
       folders = undefined
     },

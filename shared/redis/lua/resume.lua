@@ -19,7 +19,7 @@ for _, member in ipairs(not paused and redis.call('LPOP', parked, most) or {}) d
   moved = moved + 1
 end
 local left = paused and 0 or redis.call('LLEN', parked)
-if left == 0 then freed = freed + redis.call('HDEL', mailbox, 'status', 'statusReason', 'statusAt') end
+if left == 0 then freed = freed + redis.call('HDEL', mailbox, 'status', 'statusReason', 'statusAt', 'parkedAt', 'probedAt') end
 if freed > 0 then
   redis.call('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'resumed', 'mailbox', name, 'at', now)
 end

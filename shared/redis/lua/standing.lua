@@ -37,6 +37,8 @@ local function park(parked)
   end
   put(GUARDS, mailbox, 'status', 'needs-reauth')
   put(GUARDS, mailbox, 'statusReason', reason)
+  put(GUARDS, mailbox, 'statusAt', now)
+  if not get(mailbox, 'parkedAt') then put(GUARDS, mailbox, 'parkedAt', now) end
 end
 
 local function hold(held)

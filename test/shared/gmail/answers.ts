@@ -16,7 +16,7 @@ const TRUTHS = {
   throttled: { status: '429 Too Many Requests', body: apiError(429, 'rateLimitExceeded') },
   unavailable: { status: '500 Internal Server Error', body: apiError(500, 'backendError') },
   unauthorized: { status: '401 Unauthorized' },
-  rejected: { status: '403 Forbidden', body: apiError(403, 'domainPolicy') },
+  rejected: { status: '400 Bad Request', body: apiError(400, 'invalidArgument') },
 }
 type Truth = keyof typeof TRUTHS
 const FOR_ALL: readonly Truth[] = ['throttled', 'unavailable', 'unauthorized']

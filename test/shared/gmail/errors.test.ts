@@ -23,8 +23,9 @@ t.test('the reason decides, not the status', async t => {
       'throttled',
     ],
     [429, '', 'throttled'],
-    [403, apiError(403, 'domainPolicy'), 'rejected'],
-    [403, apiError(403, 'forbidden'), 'rejected'],
+    [403, apiError(403, 'domainPolicy'), 'unauthorized'],
+    [403, apiError(403, 'forbidden'), 'unauthorized'],
+    [403, apiError(403, 'somethingNew'), 'unauthorized'],
     [403, apiError(403, 'insufficientPermissions'), 'unauthorized'],
     [403, { error: { code: 403, details: [{ reason: 'ACCESS_TOKEN_SCOPE_INSUFFICIENT' }] } }, 'unauthorized'],
     [403, apiError(403, 'accessNotConfigured'), 'misconfigured'],
@@ -33,7 +34,7 @@ t.test('the reason decides, not the status', async t => {
     [400, { error: 'invalid_grant', error_description: 'Token has been expired or revoked.' }, 'unauthorized'],
     [401, { error: 'invalid_client' }, 'unauthorized'],
     [400, apiError(400, 'invalidArgument'), 'rejected'],
-    [400, apiError(400, 'failedPrecondition'), 'rejected'],
+    [400, apiError(400, 'failedPrecondition'), 'unauthorized'],
     [404, apiError(404, 'notFound'), 'rejected'],
     [500, apiError(500, 'backendError'), 'unavailable'],
     [503, apiError(503, 'notFound'), 'unavailable'],
@@ -46,6 +47,33 @@ t.test('the reason decides, not the status', async t => {
   ]
   for (const [status, body, kind] of cases)
     t.equal(judge(status, body).kind, kind, `${status} ${JSON.stringify(body).slice(0, 70)}`)
+})
+
+t.test('what refuses an account is told from what refuses a token or one request, with its remedy', async t => {
+  const cases: [number, unknown, MailError['blames'], RegExp][] = [
+    [
+      400,
+      apiError(400, 'failedPrecondition', 'Mail service not enabled'),
+      undefined,
+      /an administrator has to turn it on/,
+    ],
+    [403, apiError(403, 'forbidden', 'Delegation denied for ana@example.com'), undefined, /have it delegated/],
+    [403, apiError(403, 'forbidden', 'User is suspended.'), undefined, /the account is suspended/],
+    [403, apiError(403, 'domainPolicy'), undefined, /its administrator has to allow it/],
+    [403, apiError(403, 'insufficientPermissions'), undefined, /connect the mailbox again/],
+    [403, apiError(403, 'forbidden'), 'access', /connect the mailbox again/],
+    [400, apiError(400, 'failedPrecondition', 'Precondition check failed.'), 'access', /connect the mailbox again/],
+    [401, apiError(401, 'authError'), 'token', /connect the mailbox again/],
+    [401, '', 'token', /connect the mailbox again/],
+    [401, { error: 'deleted_client' }, undefined, /connect the mailbox again/],
+    [400, { error: 'invalid_grant' }, undefined, /connect the mailbox again/],
+  ]
+  for (const [status, body, blames, says] of cases) {
+    const error = judge(status, body)
+    t.match(error, { kind: 'unauthorized', message: says })
+    t.equal(error.blames, blames, error.message)
+    t.notMatch(error.message, /ana@example/)
+  }
 })
 
 t.test('what was damaged on its way refuses nothing for good', async t => {
@@ -120,7 +148,10 @@ t.test('only the API itself can say that a message is gone', async t => {
 t.test('messages name the call, the status and the reason, and quote nothing', async t => {
   const body = apiError(400, 'invalidArgument', 'Invalid query: from:ana@example.com secret plans')
   t.equal(judge(400, body).message, 'messages.get: Google answered 400 invalidArgument')
-  t.equal(judge(403, apiError(403, 'reason with <words>')).message, 'messages.get: Google answered 403')
+  t.equal(
+    judge(403, apiError(403, 'reason with <words>')).message,
+    'messages.get: Google answered 403; connect the mailbox again',
+  )
   t.equal(
     judge(400, { error: 'invalid_grant' }).message,
     'messages.get: Google answered 400 invalid_grant; connect the mailbox again',

@@ -102,7 +102,7 @@ t.test(
       /gmail\.metadata allows no search; connect .* gmail\.readonly.*GMAIL_QUERY.*SKIP_LABELS without DRAFT/,
     )
     const other = await openGmail(t, () => ({ status: 403, body: apiError(403, 'forbidden') }))
-    t.match(await failure(other.mailbox.changes('pinned:1', undefined, openCall())), { kind: 'rejected' })
+    t.match(await failure(other.mailbox.changes('pinned:1', undefined, openCall())), { kind: 'unauthorized' })
     const none = await openGmail(t, () => ({ body: {} }), { filter: { labels: [], skip: ['SPAM', 'TRASH'] } })
     await none.mailbox.changes('pinned:1', undefined, openCall())
     t.notOk(none.google.asked[0]?.query.has('q'), 'it can be done without')

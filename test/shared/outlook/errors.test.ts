@@ -38,6 +38,24 @@ t.test('the code decides where there is one that is known, else the status', asy
   for (const [status, body, kind] of kinds) t.equal(kindOf(status, body), kind, `${status} ${JSON.stringify(body)}`)
 })
 
+t.test('what refuses an account is told from what refuses a token or one request, with its remedy', async t => {
+  const cases: [number, unknown, string | undefined, RegExp][] = [
+    [404, graphError('MailboxNotEnabledForRESTAPI'), undefined, /give the user a licence/],
+    [403, graphError('ErrorAccountSuspend'), undefined, /the account is suspended/],
+    [401, graphError('ErrorAccountDisabled'), undefined, /the account is disabled/],
+    [404, graphError('ErrorInvalidUser'), undefined, /connect it again/],
+    [403, graphError('ErrorAccessDenied'), 'access', /connect it again/],
+    [403, graphError('ErrorSomethingNew'), 'access', /connect it again/],
+    [401, graphError('InvalidAuthenticationToken'), 'token', /connect it again/],
+    [401, '', 'token', /connect it again/],
+  ]
+  for (const [status, body, blames, says] of cases) {
+    const error = errorOf(answer(status, body), 'asking', { now })
+    t.match(error, { kind: 'unauthorized', message: says })
+    t.equal(error.blames, blames, error.message)
+  }
+})
+
 t.test('what something in between says is no word on the mail', async t => {
   for (const status of [301, 302, 307, 403, 404, 407])
     t.equal(kindOf(status, '<html>sign in</html>'), 'unavailable', `${status}`)

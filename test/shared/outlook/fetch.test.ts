@@ -138,7 +138,7 @@ t.test('of a message alone the answer may be the word on the whole mailbox', asy
     ],
     [{ status: 503 }, { kind: 'unavailable' }],
     [{ status: 200, body: '<html>' }, { kind: 'unavailable' }],
-    [{ status: 403, body: graphError('ErrorAccessDenied') }, { kind: 'unauthorized' }],
+    [{ status: 404, body: graphError('MailboxNotEnabledForRESTAPI') }, { kind: 'unauthorized' }],
     [undefined, { kind: 'unavailable' }],
   ]
   for (const [part, error] of alone) {
@@ -147,6 +147,10 @@ t.test('of a message alone the answer may be the word on the whole mailbox', asy
   }
   const own: [Part, object][] = [
     [{ status: 404, body: graphError('ErrorItemNotFound') }, { outcome: 'gone' }],
+    [
+      { status: 403, body: graphError('ErrorAccessDenied') },
+      { outcome: 'failed', error: { kind: 'unauthorized', blames: 'access' } },
+    ],
     [
       { status: 400, body: graphError('ErrorInvalidIdMalformed') },
       { outcome: 'failed', error: { kind: 'rejected' } },

@@ -21,10 +21,11 @@ async function startListing(
   })
   t.teardown(() => graph.close())
   let now = 1_790_000_000_000
+  const links = heldLinks()
   const mailbox = outlookMailbox({
     address: 'bo@example.com',
     tokens: { get: async () => 'token', refused: async () => false },
-    links: heldLinks(),
+    links,
     subscription: heldSubscription(),
     rootUrl: graph.rootUrl,
     initialSync: { kind: 'all' },
@@ -36,6 +37,11 @@ async function startListing(
   return {
     graph,
     mailbox,
+    /** Why folders cannot be listed for now. */
+    faults: async () => [...(await links.faults()).values()],
+    later(ms: number) {
+      now += ms
+    },
     /** Pages until the end; what is throttled is asked for again when it may be. */
     async list(since: Cursor = 'pinned:') {
       const ids: string[] = []
@@ -98,11 +104,12 @@ t.test(
   },
 )
 
-t.test('a folder whose links are always forgotten ends the listing with an error', async t => {
-  const { list, graph } = await startListing(t, (path, root) => {
+t.test('a folder whose links are always forgotten is set aside', async t => {
+  const { list, graph, faults } = await startListing(t, (path, root) => {
     return inboxAlone(path, root) ?? (path.includes('$skiptoken') ? gone : next(root, '1'))
   })
-  await t.rejects(list(), { message: /forgets again and again how far a folder was listed/ })
+  t.ok((await list()).cursor)
+  t.match(await faults(), [{ name: 'inbox', reason: /forgets again and again how far a folder was listed/ }])
   t.ok(graph.asked.length < 50, `${graph.asked.length} requests`)
 })
 
@@ -147,9 +154,8 @@ for (const [status, code] of [
     graph.asked.length = 0
     // The inbox is answered with the first of them.
     refusals = 3
-    if (status === 429) t.equal((await list(cursor)).waits, 2)
-    else await t.rejects(list(cursor), { message: new RegExp(code) })
-    t.ok(graph.asked.length < 5, `${graph.asked.length} requests`)
+    t.equal((await list(cursor)).waits, status === 403 ? 1 : 2)
+    t.ok(graph.asked.length < 8, `${graph.asked.length} requests`)
   })
 }
 
@@ -162,15 +168,16 @@ for (const [what, { circle, error, most }] of Object.entries({
   const tokenIn = (path: string) => Number(/\$skiptoken=(\d+)/.exec(path)?.[1] ?? 0)
   const items = circle === Number.POSITIVE_INFINITY ? [] : [resource('m1')]
 
-  t.test(`a folder whose pages are ${what} ends the listing with an error`, async t => {
-    const { list, graph } = await startListing(t, (path, root) => {
+  t.test(`a folder whose pages are ${what} is set aside`, async t => {
+    const { list, graph, faults } = await startListing(t, (path, root) => {
       return inboxAlone(path, root) ?? next(root, tokenAfter(tokenIn(path)), items)
     })
-    await t.rejects(list(), { message: error })
-    t.ok(graph.asked.length <= most, `${graph.asked.length} requests`)
+    t.ok((await list()).cursor)
+    t.match(await faults(), [{ reason: error }])
+    t.ok(graph.asked.length <= most + 5, `${graph.asked.length} requests`)
   })
 
-  t.test(`so it is when all that is there is told in ${what}`, async t => {
+  t.test(`a listing ends with an error when all that is there is told in ${what}`, async t => {
     const { list, graph } = await startListing(t, (path, root) => {
       if (!path.startsWith('/me/messages?')) return inboxAlone(path, root) ?? later(root, 'inbox-id')
       const token = tokenAfter(tokenIn(path))
@@ -241,3 +248,70 @@ t.test(
     }
   },
 )
+
+for (const [status, code] of [
+  [500, 'ErrorInternalServerError'],
+  [403, 'ErrorAccessDenied'],
+  [400, 'ErrorInvalidRequest'],
+] as const) {
+  t.test(
+    `a folder that answers ${status} for ever leaves the others alone, and is tried again later and later`,
+    async t => {
+      let isIll = true
+      const sick = { id: 'sick-id', parentFolderId: 'root' }
+      const {
+        list,
+        mailbox,
+        faults,
+        graph,
+        later: pass,
+      } = await startListing(t, (path, root) => {
+        if (path.startsWith('/me/mailFolders/delta?')) return foldersAre(root, inbox, sick)
+        if (path.startsWith('/me/mailFolders/sick-id?')) return ok({ displayName: 'Receipts' })
+        if (path.includes('sick-id') && isIll) return { status, body: graphError(code) }
+        if (path.includes('sick-id')) return later(root, 'sick-id', [resource('late', { parentFolderId: 'sick-id' })])
+        return inboxAlone(path, root) ?? later(root, 'inbox-id', path.includes('deltatoken') ? [] : [resource('m1')])
+      })
+      const first = await list()
+      t.same(first.ids, ['m1'])
+      const [fault] = await faults()
+      t.match(fault, { name: 'Receipts', times: 3, reason: new RegExp(code) })
+
+      graph.asked.length = 0
+      const idle = await mailbox.changes(first.cursor, undefined, call)
+      t.equal(idle.lookAt, fault?.tryAt, 'somebody is to look when it is due')
+      t.notOk(
+        graph.asked.some(({ path, body }) => (path + body).includes('sick-id')),
+        'until then it is not asked',
+      )
+      let { cursor } = idle
+      const pauses: number[] = []
+      for (let n = 0; n < 8; n += 1) {
+        const before = (await faults())[0]?.tryAt ?? 0
+        pass(3_600_000)
+        cursor = (await list(cursor)).cursor
+        pauses.push(Math.round((((await faults())[0]?.tryAt ?? 0) - before) / 60_000))
+      }
+      t.same(pauses.slice(-2), [60, 60], `${pauses}`)
+      isIll = false
+      pass(3_600_000)
+      t.same((await list(cursor)).ids, ['late'], 'and when it is well it is listed')
+      t.same(await faults(), [])
+    },
+  )
+}
+
+t.test('folders that all refuse links of another way in are listed anew, and what is gone is looked for', async t => {
+  let way = 'first'
+  const { list, faults } = await startListing(t, (path, root) => {
+    const isOld = path.includes('deltatoken=1') && way === 'second'
+    if (isOld) return { status: 400, body: graphError('BadRequest') }
+    return inboxAlone(path, root) ?? later(root, 'inbox-id', [resource(way)])
+  })
+  const { cursor } = await list()
+  way = 'second'
+  const second = await list(cursor)
+  t.same(second.ids, ['second'])
+  t.ok(second.doubtful)
+  t.same(await faults(), [])
+})

@@ -23,7 +23,7 @@ const refusals: [what: string, answering: Answering, kind: string, says: RegExp,
   ['another app', refused('unauthorized_client', 700_016), 'misconfigured', /OUTLOOK_CLIENT_ID or OUTLOOK_TENANT/],
   ['another tenant', refused('invalid_request', 90_002), 'misconfigured', /correct OUTLOOK_TENANT/],
   ['any other client', refused('invalid_client', 1), 'misconfigured', /OUTLOOK_CLIENT_ID, OUTLOOK_CLIENT_SECRET/],
-  ['any other refusal', refused('invalid_scope', 70_011), 'rejected', /400 invalid_scope AADSTS70011$/],
+  ['any other refusal', refused('invalid_scope', 70_011), 'misconfigured', /400 invalid_scope AADSTS70011; correct/],
   ['too many', { status: 429, body: {}, headers: { 'retry-after': '7' } }, 'throttled', /answered 429$/, 7000],
   ['too many of one', { ...refused('invalid_grant', 50_196), status: 429 }, 'throttled', /answered 429/],
   [

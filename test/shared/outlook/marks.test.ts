@@ -13,6 +13,8 @@ function linksOf(held: Map<string, string>): Links {
     retire: async () => undefined,
     folders: async () => undefined,
     keepFolders: async () => undefined,
+    faults: async () => new Map(),
+    noteFaults: async () => undefined,
   }
 }
 
