@@ -4,7 +4,7 @@ import { MailError } from '../shared/error.ts'
 import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
 import { redisLabel } from '../shared/redis/connect.ts'
 import { readMailbox } from '../shared/redis/mailboxes.ts'
-import { listRuns } from '../shared/redis/runs.ts'
+import { listRuns, type RunRecord } from '../shared/redis/runs.ts'
 import type { StageName } from '../shared/stage.ts'
 import { awaitOffice, brief, endless, insist, isStopped } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
@@ -106,7 +106,8 @@ export async function runs(context: CommandContext, limit: number): Promise<void
       4,
     )
     for (const run of found) {
-      const state = run.failure ?? (run.endedAt === undefined ? 'under way' : run.addsUp ? 'ok' : 'does not add up')
+      const state =
+        run.failure ?? (run.endedAt === undefined ? 'under way' : run.addsUp ? endOf(run) : 'does not add up')
       const started = new Date(run.startedAt).toISOString().replace('T', ' ').slice(0, 19)
       rows.push([
         run.run,
@@ -123,6 +124,10 @@ export async function runs(context: CommandContext, limit: number): Promise<void
     }
     context.print(found.length > 0 ? rows.toString() : 'No runs yet: `mailsluice push MAILBOX` asks for one.')
   })
+}
+
+function endOf({ fates: { deferred } }: RunRecord): string {
+  return deferred > 0 ? `ok, ${deferred} set aside` : 'ok'
 }
 
 /**

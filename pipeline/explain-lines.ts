@@ -1,4 +1,5 @@
 import { isOfKnown, isVerification } from '../shared/context.ts'
+import { isOwnWindow } from '../shared/deferred.ts'
 import { providerOf } from '../shared/mailbox.ts'
 import type { ListedId, MergedWindow, SettledId, ThreadChange, WatchEvent } from '../shared/streams.ts'
 import type { Task } from '../shared/task.ts'
@@ -70,6 +71,7 @@ function hopWords(stream: string, body: unknown): string[] {
 }
 
 function whyAgain(window: string): string[] {
+  if (isOwnWindow(window)) return ['set aside because it failed, and tried again by itself']
   if (isVerification(window)) return ['known, and asked for because it may be gone']
   return isOfKnown(window) ? ['known, and fetched again because the cache had lost it'] : []
 }

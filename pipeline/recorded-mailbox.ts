@@ -67,7 +67,8 @@ export async function recordedMailbox(
     const settled = place && (then.at(fetchedMessages.name, place.id)?.body as SettledId | undefined)
     if (settled?.fate === 'gone') return { outcome: 'gone' }
     if (settled?.fate === 'filtered') return { outcome: 'filtered', reason: settled.reason ?? '' }
-    if (settled?.fate === 'dead') return { outcome: 'failed', error: new MailError('rejected', settled.reason ?? '') }
+    if (settled?.fate === 'dead' || settled?.fate === 'deferred')
+      return { outcome: 'failed', error: new MailError('rejected', settled.reason ?? '') }
     return message ? { outcome: 'ok', message } : { outcome: 'failed', error: NOT_AT_HAND }
   }
 }

@@ -8,6 +8,8 @@ export interface RecoverPolicy {
   backoffFactor: number
   maxAttempts: number
   random: () => number
+  /** The pauses grow steadily, and not by chance alone: nobody waits for the item. */
+  patient?: boolean
 }
 
 const FIRST_WAIT_MS = 1000
@@ -53,7 +55,8 @@ export function decide(error: MailError, attempt: number, policy: RecoverPolicy)
   function again(attempts: number): Decision {
     if (attempt + 1 >= attempts) return 'dead'
     const ceiling = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * policy.backoffFactor ** attempt)
-    return { retryInMs: Math.max(error.retryAfterMs ?? 0, policy.random() * ceiling), attempt: attempt + 1 }
+    const waitMs = policy.patient ? ((1 + policy.random()) * ceiling) / 2 : policy.random() * ceiling
+    return { retryInMs: Math.max(error.retryAfterMs ?? 0, waitMs), attempt: attempt + 1 }
   }
 }
 

@@ -2,7 +2,7 @@ import type { Envelope } from '../shared/envelope.ts'
 import { asMailError } from '../shared/error.ts'
 import type { Delivery, Fact } from '../shared/fact.ts'
 import { type Batch, follow, type Outcome, type Stage, type StageName } from '../shared/stage.ts'
-import { analysisTasks, merged, type SettledId, threads } from '../shared/streams.ts'
+import { analysisTasks, cachedMessages, fetchedMessages, merged, type SettledId, threads } from '../shared/streams.ts'
 import type { Task } from '../shared/task.ts'
 import { type Comparison, compare, type Difference } from './diff.ts'
 import { createLineage, type Emission, emissionOf, type Lineage, readLineage } from './lineage.ts'
@@ -120,9 +120,15 @@ async function perform(
   keep(outcome, all)
   for (const { item, error } of outcome.failed ?? []) {
     if (error === NOT_AT_HAND) all.notAtHand.add(item.id)
+    else if (stage.defer && wasDeferred(then, item)) keep(stage.defer(item, error) ?? {}, all)
     else keep(stage.bury(item, error), all)
   }
   for (const id of world.notAtHand) all.notAtHand.add(id)
+}
+
+function wasDeferred(then: Lineage, { id }: Envelope): boolean {
+  const [fate] = [cachedMessages, fetchedMessages].flatMap(({ name }) => then.at(name, id)?.body ?? [])
+  return (fate as SettledId | undefined)?.fate === 'deferred'
 }
 
 function keep({ deliveries = [], facts = [] }: Outcome<unknown>, all: Performance): void {

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { EMPTY, from, ignoreElements, lastValueFrom, mergeMap, type Observable, of } from 'rxjs'
+import { setAsides } from '../shared/deferred.ts'
 import type { Lane } from '../shared/envelope.ts'
 import { MailError } from '../shared/error.ts'
 import { laterLooks } from '../shared/later-look.ts'
@@ -17,6 +18,7 @@ import { createMeter, type Meter } from './meter.ts'
 import { startReader } from './reader.ts'
 import type { RecoverPolicy } from './recover.ts'
 import { createRests } from './rests.ts'
+import type { IsOwnFault } from './set-aside.ts'
 import { stageTeller } from './tell-stage.ts'
 import { createTurns, type Ending, type Lot } from './turns.ts'
 import { sleep } from './wait.ts'
@@ -36,6 +38,7 @@ export interface StageOptions {
   pace: Pace
   leaseMs: number
   policy: RecoverPolicy
+  isOwnFault: IsOwnFault
   /** What the handler works with for a mailbox; a mailbox that cannot be served throws MailError. */
   runFor: (mailbox: MailboxId, call: Run['call']) => Run
   isDead: (consumer: string) => boolean
@@ -192,7 +195,8 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   }
 
   function recording() {
-    return { policy: options.policy, meter: createMeter(), now, log }
+    const { policy, isOwnFault } = options
+    return { policy, isOwnFault, meter: createMeter(), now, log }
   }
 
   // Gated on XACK, a commit may be repeated until it is known to have happened.
@@ -206,7 +210,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     }, done.inputs.length)
     if (!committed) return
     reader.done(done.inputs)
-    for (const { dueAt } of [...done.delays, ...laterLooks(done.facts)]) reader.expect(dueAt)
+    for (const { dueAt } of [...done.delays, ...laterLooks(done.facts), ...setAsides(done.facts)]) reader.expect(dueAt)
     // Of several times the first may have happened, and only its answer was lost.
     if (times === 1) tell.ofTakeover(committed.acked)
     for (const event of committed.events) options.onEvent(event)

@@ -2,6 +2,7 @@ import { providerOf } from '../shared/mailbox.ts'
 import { countArrivals } from '../shared/redis/arrivals.ts'
 import { readBacklog } from '../shared/redis/backlog.ts'
 import { redisLabel } from '../shared/redis/connect.ts'
+import { type DeferredItem, readDeferred } from '../shared/redis/deferred.ts'
 import { readIntake } from '../shared/redis/intake.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
 import { type Narrowing, readNarrowing } from '../shared/redis/quota.ts'
@@ -17,6 +18,7 @@ import { STAGES } from './stages.ts'
 import { taskLimits, unreadLine } from './task-room.ts'
 
 const NEWEST_RUNS = 100
+const MOST_DEFERRED = 20
 
 /** Shows what waits where, and how the mailboxes are. */
 export async function status(context: CommandContext): Promise<void> {
@@ -35,7 +37,8 @@ export async function status(context: CommandContext): Promise<void> {
       records.map(async record => {
         const watch = await readWatch(redis, keys, record.mailbox)
         const folders = await faultyFolders(office, record.mailbox)
-        return { ...record, watch: { ...watch, state: stateOfWatch(watch, now()) }, faultyFolders: folders }
+        const deferred = await readDeferred(redis, keys, record.mailbox)
+        return { ...record, deferred, watch: { ...watch, state: stateOfWatch(watch, now()) }, faultyFolders: folders }
       }),
     )
     const narrowed = (
@@ -72,6 +75,7 @@ export async function status(context: CommandContext): Promise<void> {
     const { posted, duplicate, stale, unknown } = arrivals
     const came = `Notifications: ${posted} taken in, ${duplicate} repeated, ${stale} told nothing new, ${unknown} of unknown mailboxes`
     const faulty = mailboxes.flatMap(one => one.faultyFolders.map(fault => faultLine(one.mailbox, fault)))
+    const aside = mailboxes.flatMap(({ deferred }) => deferredLines(deferred, now()))
     const lines = [
       server,
       stages.toString(),
@@ -81,7 +85,7 @@ export async function status(context: CommandContext): Promise<void> {
       unreadLine(unread, now()),
       ...alertLines(newest, now()),
     ]
-    context.print([...lines, ...narrowed.map(narrowedLine), ...faulty].join('\n'))
+    context.print([...lines, ...narrowed.map(narrowedLine), ...faulty, ...aside].join('\n'))
   })
 }
 
@@ -107,6 +111,15 @@ function narrowedLine({ mailbox, requests, set, since }: Narrowing & { since: nu
   const limit = `${requests} requests at a time instead of ${set}`
   const at = new Date(since).toISOString().replace('T', ' ').slice(0, 16)
   return `${mailbox}: ${limit}, since its provider refused more at ${at} UTC; ${set} again after a day without such a refusal`
+}
+
+function deferredLines(items: readonly DeferredItem[], now: number): string[] {
+  const lines = items.slice(0, MOST_DEFERRED).map(({ mailbox, id, stage, since, attempts, reason }) => {
+    const times = `failed ${attempts} times in ${stage} in ${Math.round((now - since) / 1000)} s`
+    return `${mailbox}: ${id} is set aside and tried again; ${times}, last with: ${reason}`
+  })
+  const more = items.length - lines.length
+  return more > 0 ? [...lines, `${items[0]?.mailbox}: ${more} more are set aside`] : lines
 }
 
 function stateOfWatch({ expiresAt, failure, off }: WatchRecord, now: number): string {

@@ -5,7 +5,7 @@ import { FATES, type Fate } from '../shared/streams.ts'
 
 /** What `up --once` did, as it prints it with `--json`. */
 export interface Summary {
-  /** Every run ended, none failed, and every listed id has its fate. */
+  /** Every run ended, none failed, and every listed id has its fate; none is dead, or set aside. */
   ok: boolean
   mailboxes: number
   runs: number
@@ -55,6 +55,7 @@ export function summaryTable(runs: readonly RunRecord[], summary: Summary): stri
       'cached',
       'gone',
       'dead',
+      'set aside',
       'threads',
       'tasks',
       'calls',
@@ -63,12 +64,12 @@ export function summaryTable(runs: readonly RunRecord[], summary: Summary): stri
       '',
     ],
     style: { head: [], border: [] },
-    colAligns: ['left', ...Array.from({ length: 10 }, () => 'right' as const), 'left'],
+    colAligns: ['left', ...Array.from({ length: 11 }, () => 'right' as const), 'left'],
   })
   for (const run of worthTelling(runs)) {
     const { fates } = run
     const seconds = (((run.endedAt ?? run.startedAt) - run.startedAt) / 1000).toFixed(2)
-    const state = isWell(run) ? 'ok' : (run.failure ?? (run.addsUp ? 'unfinished' : 'does not add up'))
+    const state = isWell(run) ? 'ok' : (run.failure ?? (run.addsUp ? unfinished(run) : 'does not add up'))
     table.push([
       run.mailbox,
       run.listed,
@@ -76,6 +77,7 @@ export function summaryTable(runs: readonly RunRecord[], summary: Summary): stri
       fates.cached,
       fates.gone,
       fates.dead,
+      fates.deferred,
       run.threads,
       run.tasks,
       callsOf(run),
@@ -123,10 +125,16 @@ function verdict(runs: readonly RunRecord[], { messages, calls, tasks, units, sa
   return `${count(messages, 'message')} became ${count(tasks, 'analysis task')}, with ${count(made, 'provider call')}${instead}${cheaper}.`
 }
 
+function unfinished({ fates }: RunRecord): string {
+  if (fates.dead > 0) return `${fates.dead} given up`
+  return fates.deferred > 0 ? `${fates.deferred} set aside, to be tried again` : 'unfinished'
+}
+
 function count(number: number, word: string): string {
   return `${number.toLocaleString('en')} ${word}${number === 1 ? '' : 's'}`
 }
 
 function isWell(run: RunRecord): boolean {
-  return run.endedAt !== undefined && run.failure === undefined && run.addsUp && run.fates.dead === 0
+  const { fates } = run
+  return run.endedAt !== undefined && run.failure === undefined && run.addsUp && fates.dead + fates.deferred === 0
 }

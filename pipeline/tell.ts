@@ -1,6 +1,7 @@
 import { addressOf, type MailboxId, providerOf } from '../shared/mailbox.ts'
 import type { RunEvent } from '../shared/redis/commit.ts'
 import { type RunRecord, runRecord } from '../shared/redis/runs.ts'
+import { FATES } from '../shared/streams.ts'
 import type { Log } from './log.ts'
 
 /** Logs what a commit brought about: what became of a run, and of a mailbox. */
@@ -48,7 +49,7 @@ function tellOfRun(event: RunEvent, log: Log): void {
   if (!run.addsUp) {
     log.error(
       { run: run.run, mailbox, listed, ...fates },
-      'the run does not add up: listed is not cached + fetched + gone + filtered + dead',
+      `the run does not add up: listed is not ${FATES.join(' + ')}`,
     )
   }
 }

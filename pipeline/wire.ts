@@ -25,6 +25,7 @@ import { paceOf, STAGES } from './stages.ts'
 import { withStanding } from './standing.ts'
 import { withTaskRoom } from './task-room.ts'
 import { tellOf } from './tell.ts'
+import { createWitness } from './witness.ts'
 
 /** A connection to Redis with what belongs to it: all that a command needs. */
 export interface Office {
@@ -67,6 +68,7 @@ export function startStages(
   const { quotas = openQuotas(office, { log: options.log }) } = options
   const guardOf = createGuards(office, options.log)
   if (firstStage && stages.includes(firstStage)) tellOfCap(config, options.log)
+  const witness = createWitness(config.CIRCUIT_BREAKER_FAILURE_THRESHOLD, now)
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const alone = oneAtATime()
   const judging = new Set<Promise<void>>()
@@ -97,6 +99,8 @@ export function startStages(
         maxAttempts: config.MAX_ATTEMPTS,
         random: Math.random,
       },
+      // Where no provider is asked none can be away.
+      isOwnFault: stage.pace.calls ? witness.isOwnFault : () => true,
       runFor,
       isDead: isKnownDead,
       alone,
@@ -126,7 +130,7 @@ export function startStages(
   function runFor(mailbox: MailboxId, call: Run['call']): Run {
     const quota = quotas(mailbox)
     return {
-      mailbox: guardOf(mailbox)(countingParts(options.mailboxes(mailbox))),
+      mailbox: witness.watch(mailbox, guardOf(mailbox)(countingParts(options.mailboxes(mailbox)))),
       call: quota ? { ...call, quota } : call,
       cache: createCache(redis, keys, mailbox, config.CACHE_MESSAGE_TTL),
       ledger: createLedger(redis, keys, mailbox, now),

@@ -1,3 +1,4 @@
+import { isDeferred } from '../shared/deferred.ts'
 import type { Envelope } from '../shared/envelope.ts'
 import type { MailError } from '../shared/error.ts'
 import type { Delivery, Fact } from '../shared/fact.ts'
@@ -7,9 +8,11 @@ import type { Outcome, Stage } from '../shared/stage.ts'
 import type { Log } from './log.ts'
 import type { Meter } from './meter.ts'
 import { decide, type RecoverPolicy } from './recover.ts'
+import { failingNow, type IsOwnFault, setAsideIfDue, stillDeferred } from './set-aside.ts'
 
 interface WorkOptions {
   policy: RecoverPolicy
+  isOwnFault: IsOwnFault
   meter: Meter
   now: () => number
   log: Log
@@ -31,7 +34,7 @@ export function workOf<In>(
   stage: Stage<In>,
   entries: readonly Entry<In>[],
   outcome: Outcome<In>,
-  { policy, meter, now, log }: WorkOptions,
+  { policy, isOwnFault, meter, now, log }: WorkOptions,
 ): Work {
   const at = now()
   // One draw for all, so that what failed together comes back together: as one call, not as many.
@@ -41,24 +44,41 @@ export function workOf<In>(
   const dead: Work['dead'][number][] = []
   const waiting = new Map<string, Group>()
   const parked = new Map<string, Group>()
+  const follows = ({ deliveries: more = [], facts: others = [] }: Outcome<In>) => {
+    deliveries.push(...more)
+    facts.push(...others)
+  }
+  const others = (outcome.failed ?? []).length < entries.reduce((sum, { items }) => sum + items.length, 0)
   const entryOf = new Map(entries.flatMap(entry => entry.items.map(item => [item, entry] as const)))
   for (const { item, error } of outcome.failed ?? []) {
     const entry = entryOf.get(item)
     if (!entry) throw new Error(`${item.id} is no item of its batch: a stage hands back the very items it was given`)
-    const decision = decide(error, item.attempt, { ...policy, random: () => drawn })
+    const recovery = { ...policy, random: () => drawn, patient: isDeferred(item) }
+    const decision = decide(error, item.attempt, recovery)
     const name = `${entry.key} ${entry.entryId}`
     if (decision === 'dead') {
-      const burial = stage.bury(item, error)
-      deliveries.push(...(burial.deliveries ?? []))
-      facts.push(...(burial.facts ?? []))
+      follows(stage.bury(item, error))
       dead.push({ entry, text: encodePart(entry, [item]), error, unread: false })
       log.error(factsOf(item, error), 'given up: see the dead letters')
     } else if (decision === 'parked') {
       join(parked, name, { entry, items: [item], error })
     } else {
       const { attempt } = decision
+      const failure = { error, attempt, at, others }
+      const aside = setAsideIfDue(stage, entry, item, { ...failure, policy: recovery, isOwnFault })
+      follows(aside ?? stillDeferred(stage, item, failure))
+      if (aside) {
+        log.warn({ ...factsOf(item, error), attempt }, 'set aside: the rest of its run goes on without it')
+        continue
+      }
       const dueAt = at + Math.ceil(decision.retryInMs)
-      join(waiting, `${name} ${dueAt} ${attempt}`, { entry, items: [{ ...item, attempt }], error, dueAt })
+      const again = attempt > item.attempt ? { ...item, attempt, failing: failingNow(item, failure) } : item
+      join(waiting, `${name} ${dueAt} ${attempt} ${JSON.stringify(again.failing)}`, {
+        entry,
+        items: [again],
+        error,
+        dueAt,
+      })
     }
   }
   tellOf([...waiting.values(), ...parked.values()], { at, log })

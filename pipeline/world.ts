@@ -135,20 +135,19 @@ async function pendingThen(
   )
   const pending: PendingThread[] = []
   // Nothing can come meanwhile.
-  const seen = ''
-  for (const [index, { thread, ids, fresh, reason }] of changes.entries()) {
+  const nothing = { ids: [], fresh: [], omitted: [], seen: '', contextAsked: true, cameBack: true, known: true }
+  for (const [index, { thread, ids, fresh, omitted, reason }] of changes.entries()) {
     if (ids.every(id => held.has(id)))
-      pending.push({ thread, ids, fresh, seen, contextAsked: true, cameBack: true, known: reason !== 'new' })
+      pending.push({ ...nothing, thread, ids, fresh, omitted, known: reason !== 'new' })
     else notAtHand.add(out[index]?.id ?? '')
   }
   const lost = grouped(contextIn(then, item), ({ thread }) => thread)
   for (const [thread, gone] of lost) {
     const ids = gone.map(({ id }) => id)
-    pending.push({ thread, ids, fresh: [], seen, contextAsked: false, cameBack: false, known: false })
+    pending.push({ ...nothing, thread, ids, contextAsked: false, cameBack: false, known: false })
   }
   // A release counts the threads it let go of without a word too, for nothing of them was left.
   const silent = Math.max(0, (changes[0]?.part.of ?? 0) - pending.length + lost.size)
-  const nothing = { ids: [], fresh: [], seen, contextAsked: true, cameBack: true, known: true }
   pending.push(...Array.from({ length: silent }, (_, index) => ({ thread: `silent:${index}`, ...nothing })))
   return pending.slice(0, limit)
 }

@@ -1,4 +1,5 @@
 import { countThreads } from './by-thread.ts'
+import { originOf } from './deferred.ts'
 import type { Envelope } from './envelope.ts'
 import type { Listed } from './mailbox.ts'
 import { follow, type Outcome } from './stage.ts'
@@ -62,12 +63,12 @@ export function askVerification<In>(
 
 /** Whether a window is of known messages, and not of listed ones. */
 export function isOfKnown(window: string): boolean {
-  return window.startsWith('context:') || isVerification(window)
+  return originOf(window).startsWith('context:') || isVerification(window)
 }
 
 /** Whether a window is of known messages that seem to be gone. */
 export function isVerification(window: string): boolean {
-  return verifiedPage(window) !== undefined
+  return verifiedPage(originOf(window)) !== undefined
 }
 
 /** The page on which messages that such a window is of seemed to be gone; `undefined` for any other window. */

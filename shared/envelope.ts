@@ -20,6 +20,8 @@ export interface Envelope<Body = unknown> {
   mailbox: MailboxId
   at: number
   attempt: number
+  /** When the first of those failures was, in ms since 1970, and whether others of its batch were answered at one of them. */
+  failing?: { since: number; others: boolean }
   lane: Lane
   trace: string
   replayOf?: string
@@ -41,6 +43,7 @@ const envelopeSchema = z.object({
   mailbox: z.custom<MailboxId>(value => typeof value === 'string' && value.includes(':')),
   at: z.number(),
   attempt: z.number().int().min(0),
+  failing: z.object({ since: z.number(), others: z.boolean() }).optional(),
   lane: z.enum(LANES),
   trace: z.string(),
   replayOf: z.string().optional(),
@@ -79,8 +82,13 @@ export function parseHead(text: string): Envelope {
   const head = envelopeSchema.safeParse(json)
   if (!head.success)
     throw new MailError('unparsable', `not an envelope of version 1 to ${NEWEST}: ${fieldsOf(head.error)}`)
-  const { v: _, replayOf, suspect, ...rest } = head.data
-  return { ...rest, ...(replayOf === undefined ? {} : { replayOf }), ...(suspect ? { suspect } : {}) }
+  const { v: _, replayOf, suspect, failing, ...rest } = head.data
+  return {
+    ...rest,
+    ...(failing === undefined ? {} : { failing }),
+    ...(replayOf === undefined ? {} : { replayOf }),
+    ...(suspect ? { suspect } : {}),
+  }
 }
 
 /** A body as its stream has it; throws `unparsable`, naming the field that is wrong and never its content. */

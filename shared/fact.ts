@@ -1,4 +1,5 @@
 import type { Envelope } from './envelope.ts'
+import type { ErrorKind } from './error.ts'
 import type { CallKind, Cursor, Listed } from './mailbox.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
 import type { Fate, MergedWindow, Stream } from './streams.ts'
@@ -30,6 +31,9 @@ export type Fact = { from: Envelope } & (
   | { fact: 'known-read'; messages: number; lost: number }
   | { fact: 'release-handled' }
   | { fact: 'thread-settled'; thread: ThreadId; version: string; delivery?: Delivery }
+  | SetAsideFact
+  | { fact: 'still-deferred'; window: string; note: DeferredNote }
+  | { fact: 'deferral-ended'; thread: ThreadId; id: MessageId }
   | LookLaterFact
   | HeldFact
 )
@@ -58,6 +62,32 @@ export interface LookLaterFact {
   afterRun?: boolean
 }
 
+/**
+ * An item leaves its window, which goes on without it, and waits in a window of its own until `dueAt` (ms since 1970), when `again` goes to
+ * its stream. Of an item that has its fate already nothing is set aside.
+ */
+export interface SetAsideFact {
+  fact: 'set-aside'
+  window: string
+  index: number
+  own: string
+  thread: ThreadId
+  again: Delivery
+  dueAt: number
+  note: DeferredNote
+}
+
+/** What is told of an item that was set aside: where it fails, with what, and since when (ms since 1970). */
+export interface DeferredNote {
+  id: MessageId
+  thread: ThreadId
+  stage: string
+  kind: ErrorKind
+  reason: string
+  since: number
+  attempts: number
+}
+
 /** The input was not looked at: it waits, as it is, until its mailbox is resumed. Of those of which one is enough, only one waits. */
 interface HeldFact {
   fact: 'held'
@@ -80,4 +110,6 @@ export interface PendingThread {
   cameBack: boolean
   /** It was dispatched before, in some version. */
   known: boolean
+  /** Messages of it that were set aside. */
+  omitted: readonly MessageId[]
 }

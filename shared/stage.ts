@@ -20,6 +20,11 @@ export interface Stage<In = unknown> {
   handle(batch: Batch<In>, run: Run): Promise<Outcome<In>>
   /** What follows when an input had to be given up, so that its window and run complete all the same. */
   bury(item: Envelope<In>, error: MailError): Outcome<In>
+  /**
+   * Where inputs are ids of windows: what follows when one is set aside, so that its window completes without it. The id itself comes back in a
+   * window of its own. `undefined` where it is too early.
+   */
+  defer?(item: Envelope<In>, error: MailError): Outcome<In> | undefined
 }
 
 /**

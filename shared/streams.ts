@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { REASONS, type Task, taskSchema } from './task.ts'
 
-/** What may become of a listed message id; each id of a run gets exactly one. */
-export const FATES = ['cached', 'fetched', 'gone', 'filtered', 'dead'] as const
+/**
+ * What may become of a listed message id; each id of a run has exactly one. `deferred` is the only one that passes: the message was set
+ * aside, and gets one of the others later.
+ */
+export const FATES = ['cached', 'fetched', 'gone', 'filtered', 'dead', 'deferred'] as const
 export type Fate = (typeof FATES)[number]
 
 /** A named stream and the shape of what travels in it. */
@@ -122,6 +125,8 @@ const threadChange = z.object({
   version: z.string(),
   ids: z.array(z.string()),
   fresh: z.array(z.string()),
+  /** Messages of the thread that were set aside, because they cannot be read for now. */
+  omitted: z.array(z.string()).default([]),
   reason: z.enum(REASONS),
   part: z.object({ group: z.string(), of: z.number().int() }),
 })

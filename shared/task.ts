@@ -28,6 +28,8 @@ export const taskSchema = z.object({
       truncated: z.boolean(),
     }),
   ),
+  /** Ids of messages of the thread that cannot be read for now. Once one can be, or is given up, the thread comes again without it here. */
+  omitted: z.array(z.string()).default([]),
   labels: z.array(z.string()),
   reason: z.enum(REASONS),
   promptVersion: z.string(),
@@ -46,10 +48,18 @@ export interface TaskOptions {
 const LABELS_THAT_DO_NOT_MATTER = new Set(['UNREAD', 'STARRED'])
 const CHARACTERS_A_TOKEN = 4
 
-/** The version of a thread: the same for the same messages, labels that matter, prompt and model, whatever their order. */
-export function threadVersion(messages: readonly Message[], options: TaskOptions): string {
+/**
+ * The version of a thread: the same for the same messages, labels that matter, prompt and model, and the same `omitted` messages, which are
+ * to be in order; whatever the order of the rest.
+ */
+export function threadVersion(
+  messages: readonly Message[],
+  options: TaskOptions,
+  omitted: readonly string[] = [],
+): string {
   const parts = messages.map(message => `${message.id}:${lasting(message.labels).join(',')}`).sort()
-  const hash = createHash('sha256').update(JSON.stringify([parts, options.promptVersion, options.model]))
+  const without = omitted.length > 0 ? [omitted] : []
+  const hash = createHash('sha256').update(JSON.stringify([parts, options.promptVersion, options.model, ...without]))
   return hash.digest('hex').slice(0, 32)
 }
 
@@ -60,7 +70,7 @@ export function labelsMatter(labels: readonly string[]): boolean {
 
 /** Builds the task of a thread from its messages, keeping the newest within the token budget; always at least one message. */
 export function buildTask(
-  thread: { mailbox: MailboxId; thread: string; version: string; reason: Task['reason'] },
+  thread: { mailbox: MailboxId; thread: string; version: string; reason: Task['reason']; omitted?: readonly string[] },
   messages: readonly Message[],
   options: TaskOptions,
 ): Task {
@@ -74,6 +84,7 @@ export function buildTask(
     subject: oldestFirst.find(message => message.subject !== '')?.subject ?? '',
     participants: participantsOf(oldestFirst),
     messages: kept,
+    omitted: [...(thread.omitted ?? [])],
     labels: [...new Set(oldestFirst.flatMap(message => lasting(message.labels)))].sort(),
     reason: thread.reason,
     promptVersion: options.promptVersion,

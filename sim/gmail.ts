@@ -125,7 +125,9 @@ export async function startGmail(options: GmailOptions): Promise<GmailSimulator>
     await pause(latencyMs(profile, { kind, parts: length }, options.latencyMs) / speed, closing.signal)
   })
   addOAuth(app, { tokens, addresses: () => [...accounts.keys()], signer, consent, now })
-  addFaults(app, { parts, faults, addressOf: tokens.addressIn, closing: closing.signal })
+  const inThread = (address: string, thread: string) =>
+    (accounts.get(address)?.thread(thread) ?? []).map(({ id }) => id)
+  addFaults(app, { parts, faults, addressOf: tokens.addressIn, inThread, closing: closing.signal })
   addApi(app, world)
   addBatch(app, { parts, refusals })
   addMailboxControl(app, world)

@@ -27,7 +27,7 @@ export const aiDispatch: Stage<ThreadChange> = {
 }
 
 function dispatch(item: Item, held: ReadonlyMap<string, Message>, run: Run): Outcome<ThreadChange> {
-  const { thread, version, reason, ids } = item.body
+  const { thread, version, reason, ids, omitted } = item.body
   const lost = ids.filter(id => !held.has(id))
   // The cache let go of mail while the thread waited here: thread-group lets the thread out again once it is back.
   if (lost.length > 0)
@@ -37,7 +37,7 @@ function dispatch(item: Item, held: ReadonlyMap<string, Message>, run: Run): Out
       run.now(),
     )
   const messages = ids.flatMap(id => held.get(id) ?? [])
-  const task = buildTask({ mailbox: item.mailbox, thread, version, reason }, messages, run.task)
+  const task = buildTask({ mailbox: item.mailbox, thread, version, reason, omitted }, messages, run.task)
   return settle(item, follow(item, analysisTasks, `${item.id}/task`, task, run.now()))
 }
 

@@ -34,11 +34,18 @@ export const batchFetch: Stage<ListedId> = {
   },
 
   bury: (item, error) => ({ deliveries: [settle(item, 'dead', item.at, error.message)] }),
+  // Its thread may be at fault: first it is asked for by itself.
+  defer: (item, error) =>
+    isWithThread(item) ? undefined : { deliveries: [settle(item, 'deferred', item.at, error.message)] },
 }
 
 function asWanted({ attempt, body: { id, thread, ofThread, verify } }: Envelope<ListedId>): Wanted {
   // What may be gone is asked for by itself: its thread would not tell more.
   return { id, thread, ofThread, alone: verify === true || attempt >= ATTEMPTS_WITH_THREAD }
+}
+
+function isWithThread(item: Envelope<ListedId>): boolean {
+  return (item.body.ofThread ?? 1) > 1 && !asWanted(item).alone
 }
 
 function fateOf(answer: Fetched | undefined): { fate?: Fate; reason?: string; error?: MailError } {

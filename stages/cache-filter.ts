@@ -1,5 +1,7 @@
-import { follow, type Stage } from '../shared/stage.ts'
-import { cachedMessages, type ListedId, messageIds, missingIds } from '../shared/streams.ts'
+import type { Envelope } from '../shared/envelope.ts'
+import type { MailError } from '../shared/error.ts'
+import { follow, type Outcome, type Stage } from '../shared/stage.ts'
+import { cachedMessages, type Fate, type ListedId, messageIds, missingIds } from '../shared/streams.ts'
 
 /** Sends ids that are left out or whose message is at hand straight to merge, and only the others to be fetched. */
 export const cacheFilter: Stage<ListedId> = {
@@ -23,12 +25,13 @@ export const cacheFilter: Stage<ListedId> = {
     }
   },
 
-  bury(item, error) {
-    const { id, window, index, of } = item.body
-    return {
-      deliveries: [
-        follow(item, cachedMessages, item.id, { id, window, index, of, fate: 'dead', reason: error.message }, item.at),
-      ],
-    }
-  },
+  bury: (item, error) => withFate(item, 'dead', error),
+  defer: (item, error) => withFate(item, 'deferred', error),
+}
+
+function withFate(item: Envelope<ListedId>, fate: Fate, { message: reason }: MailError): Outcome<ListedId> {
+  const { id, window, index, of } = item.body
+  return {
+    deliveries: [follow(item, cachedMessages, item.id, { id, window, index, of, fate, reason }, item.at)],
+  }
 }

@@ -1,4 +1,5 @@
 import { askContext, isVerification, joined } from '../shared/context.ts'
+import { isOwnWindow } from '../shared/deferred.ts'
 import type { Envelope } from '../shared/envelope.ts'
 import type { Fact, PendingThread } from '../shared/fact.ts'
 import type { Message } from '../shared/message.ts'
@@ -32,7 +33,12 @@ function group(item: Item): Outcome<MergedWindow> {
   const those = (way: ReturnType<typeof wayOf>) => items.filter(({ fate }) => wayOf(fate, isNeeded) === way)
   // The messages of a context window are old acquaintances: they make no thread grow.
   const fresh = context ? [] : those('stays')
-  return { facts: [{ fact: 'window-grouped', from: item, window, context, items, fresh, gone: those('leaves') }] }
+  return {
+    facts: [
+      { fact: 'window-grouped', from: item, window, context, items, fresh, gone: those('leaves') },
+      ...(isOwnWindow(window) ? items.map(one => comesBack(item, one)) : []),
+    ],
+  }
 }
 
 // Without a default: the compiler names the fate that is forgotten here.
@@ -46,16 +52,24 @@ function wayOf(fate: Fate, isNeeded: boolean): 'stays' | 'leaves' | 'neither' {
       return 'leaves'
     case 'dead':
       return isNeeded ? 'leaves' : 'neither'
+    case 'deferred':
+      return 'neither'
   }
+}
+
+// What was set aside has its fate now: its thread goes out once more.
+function comesBack(from: Item, { id, thread }: Pick<MergedWindow['items'][number], 'id' | 'thread'>): Fact {
+  return { fact: 'deferral-ended', from, thread, id }
 }
 
 async function release(item: Item, run: Run): Promise<Outcome<MergedWindow>> {
   const pending = await run.ledger.pendingThreads(item.run, THREADS_A_RELEASE)
   const held = await run.cache.get(pending.flatMap(thread => thread.ids))
-  const lacking = pending.filter(thread => !thread.contextAsked && thread.ids.some(id => !held.has(id)))
+  const isLost = ({ omitted }: PendingThread, id: string) => !held.has(id) && !omitted.includes(id)
+  const lacking = pending.filter(thread => !thread.contextAsked && thread.ids.some(id => isLost(thread, id)))
   const ready = pending.filter(thread => !lacking.includes(thread))
   const released = ready.map(thread => goOut(item, thread, messagesOf(thread, held), ready.length, run))
-  const lost = lacking.flatMap(({ thread, ids }) => ids.filter(id => !held.has(id)).map(id => ({ id, thread })))
+  const lost = lacking.flatMap(of => of.ids.filter(id => isLost(of, id)).map(id => ({ id, thread: of.thread })))
   const context = askContext(item, lost, run.now())
   return {
     deliveries: context.deliveries ?? [],
@@ -78,7 +92,8 @@ function readAgain(from: Item, pending: readonly PendingThread[], held: Readonly
 
 function goOut(item: Item, pending: PendingThread, messages: readonly Message[], of: number, run: Run): Fact {
   const { thread, seen } = pending
-  const version = threadVersion(messages, run.task)
+  const omitted = pending.omitted.filter(id => !messages.some(message => message.id === id)).toSorted()
+  const version = threadVersion(messages, run.task, omitted)
   if (messages.length === 0) {
     return { fact: 'thread-released', from: item, thread, seen, version, empty: pending.ids.length === 0 }
   }
@@ -89,6 +104,7 @@ function goOut(item: Item, pending: PendingThread, messages: readonly Message[],
     version,
     ids: messages.map(message => message.id),
     fresh,
+    omitted,
     reason: reasonOf(pending.known, fresh),
     part: { group: item.id, of },
   }

@@ -4,7 +4,7 @@ import type { MailError } from '../error.ts'
 import type { CallCounts, Delivery, Fact } from '../fact.ts'
 import { encodeEntry, intoEntries } from '../slice.ts'
 import { STAGE_NAMES, type StageName } from '../stage.ts'
-import type { Stream } from '../streams.ts'
+import { FATES, type Stream } from '../streams.ts'
 import { type Entry, encodePart, isSlice, itemsOf, type Part } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { createPlan, type StateFact } from './plan.ts'
@@ -72,7 +72,7 @@ const WARM_THREADS = 200
  */
 export async function commitWork(work: Work, options: CommitOptions): Promise<Committed> {
   const { redis, now } = options
-  const plan = createPlan(work.inputs, options)
+  const plan = createPlan(work.inputs, { ...options, stage: work.stage })
   const { input } = plan
   const inputs = work.inputs.map(entry => [plan.key(entry.key), entry.entryId, begun(entry)])
   const [first] = work.inputs.flatMap(itemsOf)
@@ -89,6 +89,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
       plan.delay(work.stage),
       dueAt - now(),
       member(entry, part),
+      plan.run(part[0]),
     ]),
     waits: waitsOf(),
     parked: work.parked.map(({ entry, part, error }) => {
@@ -108,6 +109,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     }),
     facts: plan.facts(changes).map(({ from, fact }) => ({ ...fact, input: input(from), run: plan.run(from) })),
     counts: first ? counters(work).map(([field, by]) => [input(first), plan.run(first), field, by]) : [],
+    fates: FATES,
     limits: {
       openWindows: OPEN_WINDOWS,
       longRunMs: options.longRunMs,

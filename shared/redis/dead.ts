@@ -90,7 +90,7 @@ export async function redriveDead(
   if (letter.text === '') return false
   const stream = STREAMS.find(({ name }) => name === letter.stream)
   const opened = stream ? openEntry(stream, letter.text).items : []
-  const [envelope, ...more] = opened.map((item): Envelope => ({ ...item, attempt: 0 }))
+  const [envelope, ...more] = opened.map(({ failing: _, ...item }): Envelope => ({ ...item, attempt: 0 }))
   // What could not be read is given another look as it is.
   if (!stream || !envelope)
     return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: letter.text })

@@ -52,6 +52,8 @@ export interface Keys {
   tokenRefused(mailbox: MailboxId): string
   /** What waits until the mailbox is resumed. */
   parked(mailbox: MailboxId): string
+  /** What was set aside of the mailbox, with what it fails, by run and window. */
+  deferred(mailbox: MailboxId): string
   /** Threads that keep changing, by when they last went out. */
   warm(mailbox: MailboxId): string
   /** What was spent on the mailbox of its provider's quota. */
@@ -118,6 +120,7 @@ export function createKeys(prefix: string, count: number): Keys {
     refreshing: mailbox => at(partitionOf(mailbox), `refreshing:${mailbox}`),
     tokenRefused: mailbox => at(partitionOf(mailbox), `token-refused:${mailbox}`),
     parked: mailbox => at(partitionOf(mailbox), `parked:${mailbox}`),
+    deferred: mailbox => at(partitionOf(mailbox), `deferred:${mailbox}`),
     warm: mailbox => at(partitionOf(mailbox), `warm:${mailbox}`),
     quota: mailbox => at(partitionOf(mailbox), `quota:${mailbox}`),
     projectQuota: mailbox => `${prefix}:quota:${providerOf(mailbox)}`,

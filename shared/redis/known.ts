@@ -44,6 +44,11 @@ export function messageIdsIn(fields: readonly string[]): MessageId[] {
   return fields.flatMap(field => (field.startsWith('id:') ? [field.slice(3)] : []))
 }
 
+/** The ids of messages that were set aside, among the fields of a thread's hash. */
+export function omittedIdsIn(fields: readonly string[]): MessageId[] {
+  return fields.flatMap(field => (field.startsWith('omitted:') ? [field.slice(8)] : []))
+}
+
 // An address may hold what a pattern would take for a wildcard.
 function literally(text: string): string {
   return text.replace(/[\\*?[\]]/g, '\\$&')

@@ -4,7 +4,7 @@ import type { MailboxId } from '../mailbox.ts'
 import type { Ledger } from '../stage.ts'
 import { MOST_CREATED, type WatchEvent } from '../streams.ts'
 import type { Keys } from './keys.ts'
-import { messageIdsIn, threadsOf } from './known.ts'
+import { messageIdsIn, omittedIdsIn, threadsOf } from './known.ts'
 import { beginScript } from './scripts.ts'
 import { readSuspects, suspectAll } from './suspects.ts'
 
@@ -85,6 +85,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
           contextAsked: Number(asked[index] ?? 0) >= CONTEXTS_A_THREAD,
           cameBack: asked[index] != null,
           known: fields.includes('dispatched'),
+          omitted: omittedIdsIn(fields),
         }
       })
     },

@@ -1,7 +1,9 @@
 import { verifiedPage } from '../context.ts'
+import { isOwnWindow } from '../deferred.ts'
 import { type Envelope, encodeEnvelope, LANES } from '../envelope.ts'
 import type { Delivery, Fact } from '../fact.ts'
 import { type MailboxId, providerOf } from '../mailbox.ts'
+import { encodeEntry } from '../slice.ts'
 import type { StageName } from '../stage.ts'
 import { type Fate, merged, type Stream, type WatchEvent, watchEvents } from '../streams.ts'
 import { type Entry, itemsOf } from './entry.ts'
@@ -43,7 +45,7 @@ interface Grouped {
 /** An empty plan for inputs of one partition. */
 export function createPlan(
   inputs: readonly Entry[],
-  { keys: names, now, newRunId }: { keys: Keys; now: () => number; newRunId: () => string },
+  { stage, keys: names, now, newRunId }: { stage: StageName; keys: Keys; now: () => number; newRunId: () => string },
 ): Plan {
   const partition = names.partitionIn(inputs[0]?.key ?? '')
   const places = new Map<string, number>()
@@ -125,11 +127,19 @@ export function createPlan(
       const { from, window: name, index, fate } = fact
       const window = plan.key(names.window(partition, from.run, name))
       const key = `${plan.input(from)} ${window}`
-      const group = told.get(key) ?? { from, fact: { fact: 'fates-known', window, name, fates: [] } }
+      const group = told.get(key) ?? {
+        from,
+        fact: { fact: 'fates-known', window, name, fates: [], ...aside(from, name) },
+      }
       told.set(key, group)
       group.fact.fates.push([index, fate])
     }
     return [...told.values()]
+  }
+
+  function aside(from: Envelope, window: string): { deferred?: number; field?: string } {
+    if (!isOwnWindow(window)) return {}
+    return { deferred: plan.key(names.deferred(from.mailbox)), field: `${from.run}/${window}` }
   }
 
   // Without a default: the compiler names the fact that is forgotten here.
@@ -201,6 +211,29 @@ export function createPlan(
           empty: rest.empty ?? false,
           ...carried(rest.delivery),
         }
+      case 'set-aside': {
+        const { to, envelope } = rest.again
+        const key = names.stream(partition, to.name, envelope.lane)
+        return {
+          fact: rest.fact,
+          window: window(rest.window),
+          index: rest.index,
+          own: window(rest.own),
+          ownName: rest.own,
+          items: plan.text(JSON.stringify([[rest.note.id, rest.thread]])),
+          known: thread(rest.thread),
+          id: rest.note.id,
+          delays: plan.delay(stage),
+          inMs: rest.dueAt - now(),
+          member: plan.text(`${key}\n${encodeEntry(to, [envelope])}`),
+          note: plan.text(JSON.stringify(rest.note)),
+          ...aside(from, rest.own),
+        }
+      }
+      case 'still-deferred':
+        return { fact: rest.fact, note: plan.text(JSON.stringify(rest.note)), ...aside(from, rest.window) }
+      case 'deferral-ended':
+        return { ...rest, known: thread(rest.thread) }
       case 'look-later': {
         const look = nextRun(from.mailbox, { cause: 'look', left: rest.left })
         const key = names.stream(partition, watchEvents.name, look.lane)

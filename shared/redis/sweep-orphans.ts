@@ -7,7 +7,7 @@ import { scanKeys } from './scan.ts'
 const FORGET_AFTER_SECONDS = 24 * 3600
 
 // Everything that is called after a mailbox, but for the mailbox itself and its account.
-const OF_MAILBOXES = ['thread', 'msg', 'threads-of', 'link', 'folders', 'warm', 'quota']
+const OF_MAILBOXES = ['thread', 'msg', 'threads-of', 'link', 'folders', 'warm', 'quota', 'deferred']
 
 /**
  * Has Redis forget, within a day, what belongs to nobody any more: threads, messages and links of mailboxes that are not connected, and what

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type Broken, brokenSchema } from '../broken.ts'
 import { createDraws, type DrawSettings, type Draws, parseLine } from '../draws.ts'
 
 /**
@@ -37,6 +38,8 @@ export interface FaultSettings extends DrawSettings<FaultKind> {
   retryAfterSeconds?: number | undefined
   /** How long an answer drips that is `slow`, in ms; 2000 where it is absent. */
   dripMs?: number | undefined
+  /** Messages that are broken for good, and their threads with them. */
+  broken?: Broken | undefined
   /** The mailboxes whose calls are struck; those of all where it is absent. */
   addresses?: readonly string[] | undefined
 }
@@ -49,6 +52,7 @@ export interface Faults extends Omit<Draws<FaultKind>, 'set' | 'read' | 'draw'> 
   read(): ReturnType<Draws<FaultKind>['read']> & {
     retryAfterSeconds: number
     dripMs: number
+    broken: Broken
     addresses?: readonly string[]
   }
   /** The first of these kinds that strikes a call for this mailbox now, if one does; `undefined` is a call for no mailbox. */
@@ -68,6 +72,7 @@ export const faultsSchema = z.strictObject({
   bursts: z.array(z.strictObject({ kind, rate, untilMs: z.number() })).optional(),
   retryAfterSeconds: z.number().min(0).optional(),
   dripMs: z.number().min(0).max(LONGEST_DRIP_MS).optional(),
+  broken: brokenSchema.optional(),
   addresses: z.array(z.string()).optional(),
   seed: z.number().int().optional(),
 })
@@ -77,6 +82,7 @@ export function createFaults(now: () => number): Faults {
   const draws = createDraws(FAULT_KINDS, now)
   let retryAfterSeconds = RETRY_AFTER_SECONDS
   let dripMs = DRIP_MS
+  let broken: Broken = {}
   let addresses: readonly string[] | undefined
 
   const isStruck = (address: string | undefined) =>
@@ -88,9 +94,10 @@ export function createFaults(now: () => number): Faults {
       draws.set(settings)
       retryAfterSeconds = settings.retryAfterSeconds ?? RETRY_AFTER_SECONDS
       dripMs = settings.dripMs ?? DRIP_MS
+      broken = settings.broken ?? {}
       addresses = settings.addresses
     },
-    read: () => ({ ...draws.read(), retryAfterSeconds, dripMs, ...(addresses ? { addresses } : {}) }),
+    read: () => ({ ...draws.read(), retryAfterSeconds, dripMs, broken, ...(addresses ? { addresses } : {}) }),
     draw: (kinds, address) => (isStruck(address) ? draws.draw(kinds) : undefined),
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type Broken, brokenSchema } from '../broken.ts'
 import { createDraws, type DrawSettings, type Draws, parseLine } from '../draws.ts'
 
 /** What can go wrong, with each its probability: with whole answers, and with parts of a batch. */
@@ -33,6 +34,8 @@ export interface GraphFaultSettings extends DrawSettings<GraphFaultKind> {
   retryAfterForm?: (typeof RETRY_FORMS)[number] | undefined
   /** How long an answer drips that is `slow`, in ms; 2000 where it is absent. */
   dripMs?: number | undefined
+  /** Messages and folders that are broken for good. */
+  broken?: Broken | undefined
 }
 
 /** The faults of a simulator; without settings there are none. */
@@ -44,6 +47,7 @@ export interface GraphFaults extends Omit<Draws<GraphFaultKind>, 'set' | 'read'>
     retryAfterSeconds: number
     retryAfterForm: (typeof RETRY_FORMS)[number]
     dripMs: number
+    broken: Broken
   }
 }
 
@@ -61,13 +65,19 @@ export const graphFaultsSchema = z.strictObject({
   retryAfterSeconds: z.number().min(0).optional(),
   retryAfterForm: z.enum(RETRY_FORMS).optional(),
   dripMs: z.number().min(0).max(LONGEST_DRIP_MS).optional(),
+  broken: brokenSchema.optional(),
   seed: z.number().int().optional(),
 })
 
 /** No faults yet; `now` tells when a burst is over. */
 export function createGraphFaults(now: () => number): GraphFaults {
   const draws = createDraws(FAULT_KINDS, now)
-  const usual = { retryAfterSeconds: RETRY_AFTER_SECONDS, retryAfterForm: 'seconds' as const, dripMs: DRIP_MS }
+  const usual = {
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    retryAfterForm: 'seconds' as const,
+    dripMs: DRIP_MS,
+    broken: {},
+  }
   let others: Omit<ReturnType<GraphFaults['read']>, 'rates' | 'bursts'> = usual
 
   return {
@@ -78,6 +88,7 @@ export function createGraphFaults(now: () => number): GraphFaults {
         retryAfterSeconds: settings.retryAfterSeconds ?? usual.retryAfterSeconds,
         retryAfterForm: settings.retryAfterForm ?? usual.retryAfterForm,
         dripMs: settings.dripMs ?? usual.dripMs,
+        broken: settings.broken ?? usual.broken,
       }
     },
     read: () => ({ ...draws.read(), ...others }),

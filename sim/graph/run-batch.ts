@@ -40,6 +40,7 @@ export async function runBatch(
       const refusal = refusals.get(part)
       if (refusal) throw refusal
       striking.part()
+      striking.item(part.url)
       const one = understood.get(part)
       if (!one || 'thrown' in one) throw one?.thrown
       if (one.kind === 'delta') striking.delta()

@@ -43,6 +43,7 @@ export function addServing(app: FastifyInstance, serving: Serving): void {
     }
     await pause(latencyMs(profile, { kind: kind === 'get' ? 'single' : kind, parts: 0 }) / speed, closing)
     if (cut(request, reply)) return reply
+    striking.item(request.url)
     if (kind === 'delta') striking.delta()
     return sendStruck(reply, await answer())
   }

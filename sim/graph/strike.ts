@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { statusOfBroken } from '../broken.ts'
 import { drip } from '../drip.ts'
 import type { PartAnswer } from './batch.ts'
 import { syncStateGone } from './delta-token.ts'
@@ -25,6 +26,8 @@ export interface Striking {
   whole(): Struck
   /** A part of a batch, before it is answered; throws the error that it is answered with. */
   part(): void
+  /** A request for one item, alone or as a part of a batch; throws where the item is broken for good. */
+  item(url: string): void
   /** A delta, by itself or in a batch; throws a 410. */
   delta(): void
   /** The parts of a batch's answer. */
@@ -78,6 +81,11 @@ export function createStriking({
       return undefined
     },
     part: () => strike(faults.draw(PART_FAULTS)),
+    item(url) {
+      const status = statusOfBroken(faults.read().broken, url)
+      if (status === 429) throw throttled('requests', retryAfter())
+      if (status !== undefined) throw failing(status, status >= 500 ? 'InternalServerError' : 'ErrorItemCorrupt', '')()
+    },
     delta: () => strike(faults.draw(DELTA_FAULTS)),
     batch(answers) {
       return BATCH_FAULTS.filter(kind => faults.draw([kind])).reduce<readonly PartAnswer[]>((left, kind) => {

@@ -4,11 +4,11 @@
 --
 -- KEYS     every key that is touched
 -- ARGV[1]  plan: {group, consumer, inputs: [[key, entryId, run or 0]], of: {key, mailbox, run} or nothing where no input could be read,
---          outputs: [[input, key, arg]], delays: [[input, key, ms from now, arg]], waits: [[input, run, from, until: ms from now]],
+--          outputs: [[input, key, arg]], delays: [[input, key, ms from now, arg, run]], waits: [[input, run, from, until: ms from now]],
 --          parked: [[input, list, arg, events, reason]],
 --          held: [[input, list, arg, run id, 1 if one such is enough]], dead: [[input, key, arg, stage, stream, kind, message, 1 if unread]],
 --          counts: [[input, run, field, by]],
---          facts: [{fact, input, run, …}], runs: [{…}], limits: {…}}; places count from 1
+--          facts: [{fact, input, run, …}], runs: [{…}], fates: [fate], limits: {…}}; places count from 1
 -- ARGV[n]  envelopes, as their place in the plan names them
 -- Result   {one 1 or 0 an input (0: it was not ours any more, or its run is not begun here), one JSON text an event}
 
@@ -113,6 +113,10 @@ for _, wait in ipairs(plan.waits) do
 end
 
 local touched = {}
+-- A run may be overdue while all that is left of it is tried again.
+for _, delay in ipairs(plan.delays) do
+  if mine[delay[1]] then touched[delay[5]] = true end
+end
 for _, fact in ipairs(plan.facts) do
   if mine[fact.input] then
     local run = plan.runs[fact.run]

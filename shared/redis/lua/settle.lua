@@ -61,8 +61,8 @@ local function finish(run, key)
   if isNews then
     -- Once: a run that a redrive reopens was looked at before.
     if not get(key, 'alerts') then stage(CONTENT, 'ZADD', KEYS[run.ended], 'NX', now, run.id) end
-    -- Only what is over may be forgotten.
-    stage(WAITING, 'EXPIRE', key, plan.limits.keepSeconds)
+    -- Only what is over may be forgotten, and what was set aside has yet to come back.
+    if number(key, 'deferred') <= 0 then stage(WAITING, 'EXPIRE', key, plan.limits.keepSeconds) end
     stage(WAITING, 'EXPIRE', KEYS[run.fresh], plan.limits.keepSeconds)
     put(GUARDS, key, 'endedAt', now)
     if not get(key, 'status') then put(GUARDS, key, 'status', 'done') end

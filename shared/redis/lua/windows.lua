@@ -3,7 +3,7 @@
 -- A run keeps, beside its counters, what it has counted of each window: `window:<name>` is JSON with the fates and `opened`, `merged`, `grouped`.
 -- The window itself says what is true of it, so doing a fact again counts only what was not counted.
 
-local FATES = { 'cached', 'fetched', 'gone', 'filtered', 'dead' }
+local FATES = plan.fates
 
 local function accountOf(key, name)
   local field = 'window:' .. name
@@ -21,10 +21,21 @@ local function prefetchWindow(window, fields)
   prefetch(window, fields)
 end
 
+-- What was set aside has its fate; its run went on without it, and may have ended.
+local function comeBack(run, key, f, account, context)
+  if not context then count(key, 'deferred', -1) end
+  count(key, 'opened', 1)
+  account.opened = 1
+  stage(GROUND, 'PERSIST', key)
+  drop(key, 'endedAt')
+  if f.deferred then drop(KEYS[f.deferred], f.field) end
+end
+
 -- Brings a run's counters up to what its window says.
 local function reconcile(run, key, f, account)
   local window = KEYS[f.window]
   local context, of = get(window, 'context') == '1', number(window, 'of')
+  if account.aside and not account.opened then comeBack(run, key, f, account, context) end
   for _, fate in ipairs(FATES) do
     local counted = number(window, 'fate:' .. fate)
     if not context then count(key, fate, counted - (account[fate] or 0)) end
@@ -85,6 +96,34 @@ apply['fates-known'] = function(f, run, key)
   if news == 0 and not isCounted then return end
   put(GROUND, window, 'done', number(window, 'done') + news)
   reconcile(run, key, f, account)
+end
+
+-- An item leaves its window for one of its own, and waits; `omitted` has its thread go out without it. Its run counts it once, however often
+-- this is done.
+apply['set-aside'] = function(f, run, key)
+  local window, own = KEYS[f.window], KEYS[f.own]
+  prefetchWindow(window, { words(f.index) })
+  local fate, account = get(window, words(f.index)), accountOf(key, f.ownName)
+  if not get(window, 'of') or (fate and fate ~= 'deferred') or account.aside then return end
+  stage(CONTENT, 'ZADD', KEYS[f.delays], now + f.inMs, ARGV[f.member])
+  put(GROUND, KEYS[f.deferred], f.field, ARGV[f.note])
+  put(GROUND, KEYS[f.known], 'omitted:' .. f.id, '1')
+  put(GROUND, own, 'of', 1)
+  put(GROUND, own, 'context', get(window, 'context') or '0')
+  put(GROUND, own, 'items', ARGV[f.items])
+  account.aside = 1
+  keepAccount(key, f.ownName, account)
+end
+
+apply['still-deferred'] = function(f, run, key)
+  if get(KEYS[f.deferred], f.field) then put(GROUND, KEYS[f.deferred], f.field, ARGV[f.note]) end
+end
+
+-- Its thread goes out once more, with the message or without.
+apply['deferral-ended'] = function(f, run, key)
+  if not get(KEYS[f.known], 'omitted:' .. f.id) then return end
+  reconsider(run, f.thread)
+  drop(KEYS[f.known], 'omitted:' .. f.id)
 end
 
 -- What a later page has told as gone is not put into its thread any more.
