@@ -19,7 +19,7 @@ export function createTaskKeeping(office: Office, log: Log): Duty {
     if (!(await isOurs())) return
     const unread = await readUnread(redis, keys, limits)
     const oldestMs = unread.oldestAt === undefined ? 0 : now() - unread.oldestAt
-    const options = { now, goesOn: isOurs }
+    const options = { goesOn: isOurs }
     if (warned('age', oldestMs >= limits.taskRetentionMs * NEARLY_FULL, agedText(limits.taskRetentionMs - oldestMs))) {
       told(await dropOutdated(redis, keys, limits, options), 'TASK_RETENTION')
     }

@@ -45,7 +45,7 @@ export function openReception(office: Office, log: Log): Reception {
     },
 
     async bury(fields, error, entryId) {
-      const isOurs = await buryNotification(redis, keys, { fields, error, now: now(), ...(entryId ? { entryId } : {}) })
+      const isOurs = await buryNotification(redis, keys, { fields, error, ...(entryId ? { entryId } : {}) })
       if (isOurs) log.error({ kind: error.kind, error: error.message }, 'given up: see the dead letters')
     },
   }

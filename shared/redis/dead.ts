@@ -107,7 +107,9 @@ export async function redriveDead(
     return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: encode(again) })
   }
   if (!isListed) return settle(redis, keys, letter, asItWas)
-  const window = `redrive:${letter.name}`
+  // Named by what it was given up as: an id that has two letters is counted once.
+  const { window: lost, index: place } = envelope.body as ListedId
+  const window = `redrive:${lost}/${place}`
   const of = 1 + more.length
   const inWindow = (item: Envelope, index: number): Envelope => {
     const { id, thread, verify } = item.body as ListedId

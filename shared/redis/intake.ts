@@ -56,11 +56,11 @@ export async function finishIntake(redis: Redis, keys: Keys, entryIds: readonly 
 export async function buryNotification(
   redis: Redis,
   keys: Keys,
-  given: { entryId?: string; fields: Readonly<Record<string, string>>; error: MailError; now: number },
+  given: { entryId?: string; fields: Readonly<Record<string, string>>; error: MailError },
 ): Promise<boolean> {
-  const { entryId = '', fields, error, now } = given
+  const { entryId = '', fields, error } = given
   const flat = JSON.stringify(Object.entries(fields).flat())
-  const words = [GATEWAY, entryId, flat, error.kind, error.message, now]
+  const words = [GATEWAY, entryId, flat, error.kind, error.message]
   return (await buryScript(redis, [keys.intake, keys.intakeDead], words)) === 1
 }
 

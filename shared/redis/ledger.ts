@@ -32,7 +32,6 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
           ],
           [
             event.run,
-            now(),
             cause,
             KEEP_RUNS,
             mailbox,
@@ -43,7 +42,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
             ...created,
           ],
         )
-        const [state, cursor, synced, syncedAt, begunAt, newest] = answer as [string, ...(string | undefined)[]]
+        const [state, cursor, synced, syncedAgo, begunAgo, newest] = answer as [string, ...(string | undefined)[]]
         // Of a mailbox that is not connected nothing comes about.
         if (state === 'unknown' || state === 'coalesced') return undefined
         // Another run became active between the question and the script.
@@ -51,8 +50,8 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
         return {
           cursor: cursor || undefined,
           synced: synced === '1',
-          syncedAt: syncedAt ? Number(syncedAt) : undefined,
-          begunAt: Number(begunAt),
+          syncedAt: syncedAgo ? now() - Number(syncedAgo) : undefined,
+          begunAt: now() - Number(begunAgo),
           announced: newest || undefined,
         }
       }

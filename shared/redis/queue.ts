@@ -41,7 +41,7 @@ export interface Queue {
   read(connection: Redis, keys: readonly string[], count: number, blockMs: number | undefined): Promise<RawEntry[]>
   /** What was delivered to this consumer already, after the given id; `next` is where to go on, `undefined` at the end. */
   readOwn(key: string, after: string, count: number): Promise<Pending & { next: string | undefined }>
-  /** Puts delayed work that is due back; tells when the next is due (ms), or `undefined`. */
+  /** Puts delayed work back that is due by Redis's clock; tells when the next is due (ms since 1970, by ours), or `undefined`. */
   promote(): Promise<number | undefined>
   /**
    * Takes over what consumers of these lanes have left lying for a lease, and moves the marks; `more` until all streams are looked through.
@@ -144,8 +144,8 @@ export function createQueue(options: {
 
     async promote() {
       const delays = partitions.map(partition => options.keys.delay(partition, group))
-      const due = (await promoteScript(redis, [...delays, ...keys], [delays.length, now(), PROMOTE_AT_ONCE])) as number
-      return due < 0 ? undefined : due
+      const due = (await promoteScript(redis, [...delays, ...keys], [delays.length, PROMOTE_AT_ONCE])) as number
+      return due < 0 ? undefined : now() + due
     },
 
     async reclaim(leaseMs, count, lanes) {

@@ -35,7 +35,7 @@ export const buryScript = script('bury')
 export const exhumeScript = script('exhume')
 
 function script(name: string): Script {
-  const text = source(`${name}.lua`)
+  const text = scriptText(name)
   const plain = text.replace(/^#!lua\n/, '')
   const command = `mailsluice-${name}`
   const refusing = new WeakSet<Redis>()
@@ -60,6 +60,11 @@ function script(name: string): Script {
       return call(plain)
     }
   }
+}
+
+/** The whole text of a script, with its parts put in; each script is the command `mailsluice-<name>` of a connection that has called it. */
+export function scriptText(name: string): string {
+  return source(`${name}.lua`)
 }
 
 function source(file: string): string {

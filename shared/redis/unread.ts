@@ -71,7 +71,7 @@ export async function dropOverfull(
   redis: Redis,
   keys: Keys,
   limits: TaskLimits,
-  options: { now: () => number; goesOn: () => Promise<boolean> },
+  options: { goesOn: () => Promise<boolean> },
 ): Promise<number> {
   let dropped = 0
   for (;;) {
@@ -80,7 +80,7 @@ export async function dropOverfull(
     if (!oldest || bytes <= maxBytes || !(await options.goesOn())) return dropped
     const each = Math.max(1, oldest.bytes / Math.max(1, oldest.tasks))
     const most = Math.min(DROP_AT_ONCE, Math.ceil((bytes - maxBytes) / each))
-    const [removed, unread] = await drop(redis, keys, oldest, { most, reason: 'TASK_MAX_BYTES', now: options.now() })
+    const [removed, unread] = await drop(redis, keys, oldest, { most, reason: 'TASK_MAX_BYTES' })
     dropped += unread
     if (removed === 0) return dropped
   }
@@ -91,7 +91,7 @@ export async function dropOutdated(
   redis: Redis,
   keys: Keys,
   limits: TaskLimits,
-  options: { now: () => number; goesOn: () => Promise<boolean> },
+  options: { goesOn: () => Promise<boolean> },
 ): Promise<number> {
   let dropped = 0
   const { streams } = await readUnread(redis, keys, limits)
@@ -99,7 +99,7 @@ export async function dropOutdated(
     for (;;) {
       if (!(await options.goesOn())) return dropped
       const bounds = { olderThan: limits.taskRetentionMs, most: DROP_AT_ONCE }
-      const facts = { ...bounds, reason: 'TASK_RETENTION', now: options.now() }
+      const facts = { ...bounds, reason: 'TASK_RETENTION' }
       const [removed, unread] = await drop(redis, keys, stream, facts)
       dropped += unread
       if (removed < DROP_AT_ONCE) break
@@ -112,9 +112,9 @@ async function drop(
   redis: Redis,
   keys: Keys,
   { key, partition }: UnreadStream,
-  { most, olderThan, reason, now }: { most: number; olderThan?: number; reason: string; now: number },
+  { most, olderThan, reason }: { most: number; olderThan?: number; reason: string },
 ): Promise<[removed: number, unread: number]> {
-  const words = [most, olderThan ?? '', reason, now]
+  const words = [most, olderThan ?? '', reason]
   return (await dropScript(redis, [key, keys.mailboxEvents(partition)], words)) as [number, number]
 }
 

@@ -5,12 +5,16 @@
 -- ARGV    run id, what was found as JSON, then for each event to write its fields and values as a JSON list
 -- Result  1, or 0 when it was put down before or the run is forgotten
 
+--@ staged.lua
+
 local run, ended, events = unpack(KEYS)
 local id, found = unpack(ARGV)
-local isNew = redis.call('HEXISTS', run, 'startedAt') == 1 and redis.call('HEXISTS', run, 'alerts') == 0
+prefetch(run, { 'startedAt', 'alerts' })
+local isNew = get(run, 'startedAt') ~= false and not get(run, 'alerts')
 if isNew then
-  for place = 3, #ARGV do redis.call('XADD', events, 'MAXLEN', '~', 1000, '*', unpack(cjson.decode(ARGV[place]))) end
-  redis.call('HSET', run, 'alerts', found)
+  for place = 3, #ARGV do stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', unpack(decoded(ARGV[place], 'ARGV'))) end
+  put(GUARDS, run, 'alerts', found)
 end
-redis.call('ZREM', ended, id)
+stage(OVER, 'ZREM', ended, id)
+flush()
 return isNew and 1 or 0

@@ -5,16 +5,33 @@
 -- ARGV    envelope, seconds to remember the event, 1 if it is old news
 -- Result  'posted' | 'duplicate' | 'stale' | 'unknown' when the mailbox is not connected
 
+--@ staged.lua
+
 local mailbox, seen, stream, counts = unpack(KEYS)
 
-local function answer(what)
-  redis.call('HINCRBY', counts, what, 1)
+local function count(what)
+  put(GUARDS, counts, what, number(counts, what) + 1)
   return what
 end
 
-if redis.call('HEXISTS', mailbox, 'connectedAt') == 0 then return answer('unknown') end
-if redis.call('EXISTS', seen) == 1 then return answer('duplicate') end
--- The one that can fail comes first: there is no rollback.
-redis.call('XADD', stream, '*', 'envelope', ARGV[1])
-redis.call('SET', seen, '1', 'EX', ARGV[2])
-return answer(ARGV[3] == '1' and 'stale' or 'posted')
+local function post()
+  local what, mark = ARGV[3] == '1' and 'stale' or 'posted', 'counted:' .. seen
+  stage(CONTENT, 'XADD', stream, '*', 'envelope', ARGV[1])
+  if not get(counts, mark) then count(what) end
+  -- It stands until the event is remembered, so that no event counts twice.
+  put(GUARDS, counts, mark, '1')
+  stage(OVER, 'SET', seen, '1', 'EX', ARGV[2])
+  stage(AFTER, 'HDEL', counts, mark)
+  return what
+end
+
+local answer
+if redis.call('HEXISTS', mailbox, 'connectedAt') == 0 then
+  answer = count('unknown')
+elseif redis.call('EXISTS', seen) == 1 then
+  answer = count('duplicate')
+else
+  answer = post()
+end
+flush()
+return answer

@@ -2,14 +2,17 @@
 -- Makes a run the active one of its mailbox, unless another is. Asked again for the same run it answers the same.
 --
 -- KEYS    mailbox, run, the partition's index of runs, the run that is active as far as the caller knows (or the run once more)
--- ARGV    run id, now (ms), cause, runs to keep in the index, mailbox id, id of the run that is active as far as the caller knows or '',
+-- ARGV    run id, cause, runs to keep in the index, mailbox id, id of the run that is active as far as the caller knows or '',
 --         seconds to remember that a run never came about, the newest history id that was announced or '', how many names of messages
 --         to keep at most, then the names of messages that the run was to look for
--- Result  {'unknown'} | {'coalesced'} | {'changed'} | {'begun', cursor or '', '1' if synced else '0', when the cursor moved or '',
---         when the run began, the newest history id that was announced to it or to those that coalesced before it, or ''}
+-- Result  {'unknown'} | {'coalesced'} | {'changed'} | {'begun', cursor or '', '1' if synced else '0', how long ago the cursor moved (ms)
+--         or '', how long ago the run began (ms), the newest history id that was announced to it or to those that coalesced before it, or ''}
+
+--@ clock.lua
+--@ staged.lua
 
 local mailbox, run, index, other = unpack(KEYS)
-local id, now, cause, keepRuns, name, believed, keepSeconds, announced, most = unpack(ARGV)
+local id, cause, keepRuns, name, believed, keepSeconds, announced, most = unpack(ARGV)
 
 -- By their digits: a double cannot hold every history id.
 local function newest(a, b)
@@ -20,50 +23,64 @@ end
 -- What a run that never comes about was to look for is left to the next: what is named right now may not be listed yet. `settle.lua` reads it.
 local function leaveNames()
   local names, seen = {}, {}
-  for place = #ARGV, 10, -1 do names[#names + 1] = ARGV[place] end
-  local before = cjson.decode(redis.call('HGET', mailbox, 'created') or '[]')
+  for place = #ARGV, 9, -1 do names[#names + 1] = ARGV[place] end
+  local before = decoded(get(mailbox, 'created') or '[]', mailbox)
   for place = #before, 1, -1 do names[#names + 1] = before[place] end
   local kept = {}
   for _, one in ipairs(names) do
     if not seen[one] and #kept < tonumber(most) then table.insert(kept, 1, one) end
     seen[one] = true
   end
-  if #kept > 0 then redis.call('HSET', mailbox, 'created', cjson.encode(kept)) end
+  if #kept > 0 then put(GROUND, mailbox, 'created', cjson.encode(kept)) end
 end
 
-if redis.call('HEXISTS', mailbox, 'connectedAt') == 0 then return { 'unknown' } end
-if redis.call('HEXISTS', run, 'coalesced') == 1 or redis.call('HEXISTS', run, 'endedAt') == 1 then return { 'coalesced' } end
-local active = redis.call('HGET', mailbox, 'activeRun') or ''
-if active ~= '' and active ~= id then
+local function coalesce()
+  put(GROUND, mailbox, 'dirty', '1')
+  if announced ~= '' then put(GROUND, mailbox, 'announced', newest(announced, get(mailbox, 'announced'))) end
+  leaveNames()
+end
+
+local function begin()
+  if not get(run, 'startedAt') then
+    stage(GROUND, 'ZADD', index, now, id)
+    stage(OVER, 'ZREMRANGEBYRANK', index, 0, -1 - tonumber(keepRuns) - 1)
+    put(CONTENT, run, 'startedAt', now)
+    put(CONTENT, run, 'mailbox', name)
+    put(CONTENT, run, 'cause', cause)
+    put(CONTENT, run, 'releasedAt', now)
+  end
+  -- It stays with the run: an id that is never reached holds up no other.
+  announced = newest(announced, get(run, 'announced'))
+  announced = newest(announced, get(mailbox, 'announced'))
+  if announced ~= '' then put(CONTENT, run, 'announced', announced) end
+  put(GUARDS, mailbox, 'activeRun', id)
+  drop(mailbox, 'announced')
+end
+
+local function since(key, field)
+  return get(key, field) and string.format('%.0f', now - number(key, field)) or ''
+end
+
+prefetch(mailbox, { 'connectedAt', 'activeRun', 'announced', 'created', 'cursor', 'synced', 'cursorAt' })
+if not get(mailbox, 'connectedAt') then return { 'unknown' } end
+prefetch(run, { 'coalesced', 'endedAt', 'startedAt', 'announced' })
+local state = 'begun'
+local active = get(mailbox, 'activeRun') or ''
+if get(run, 'coalesced') or get(run, 'endedAt') then
+  state = 'coalesced'
+elseif active ~= '' and active ~= id then
   if active ~= believed then return { 'changed' } end
   -- A run that is forgotten or over can hold nobody up.
-  if redis.call('HEXISTS', other, 'startedAt') == 1 and redis.call('HEXISTS', other, 'endedAt') == 0 then
-    redis.call('HSET', mailbox, 'dirty', '1')
-    if announced ~= '' then
-      redis.call('HSET', mailbox, 'announced', newest(announced, redis.call('HGET', mailbox, 'announced')))
-    end
-    leaveNames()
-    redis.call('HSET', run, 'coalesced', '1', 'mailbox', name)
-    redis.call('EXPIRE', run, keepSeconds)
-    return { 'coalesced' }
+  prefetch(other, { 'startedAt', 'endedAt' })
+  if get(other, 'startedAt') and not get(other, 'endedAt') then
+    state = 'coalesced'
+    coalesce()
+    put(GUARDS, run, 'mailbox', name)
+    put(GUARDS, run, 'coalesced', '1')
   end
 end
-redis.call('HSET', mailbox, 'activeRun', id)
-if redis.call('HSETNX', run, 'startedAt', now) == 1 then
-  redis.call('HSET', run, 'mailbox', name, 'cause', cause, 'releasedAt', now)
-  redis.call('ZADD', index, now, id)
-  redis.call('ZREMRANGEBYRANK', index, 0, -1 - tonumber(keepRuns) - 1)
-end
--- It stays with the run: an id that is never reached holds up no other.
-announced = newest(announced, redis.call('HGET', run, 'announced'))
-announced = newest(announced, redis.call('HGET', mailbox, 'announced'))
-if announced ~= '' then redis.call('HSET', run, 'announced', announced) end
-redis.call('HDEL', mailbox, 'announced')
-return {
-  'begun',
-  redis.call('HGET', mailbox, 'cursor') or '',
-  redis.call('HGET', mailbox, 'synced') or '0',
-  redis.call('HGET', mailbox, 'cursorAt') or '',
-  redis.call('HGET', run, 'startedAt'),
-  announced,
-}
+if state == 'begun' then begin() end
+if state == 'coalesced' and not get(run, 'endedAt') then stage(OVER, 'EXPIRE', run, keepSeconds) end
+flush()
+if state == 'coalesced' then return { state } end
+return { state, get(mailbox, 'cursor') or '', get(mailbox, 'synced') or '0', since(mailbox, 'cursorAt'), since(run, 'startedAt'), announced }

@@ -81,10 +81,7 @@ for _, held in ipairs(plan.held) do
   if mine[held[1]] then hold(held) end
 end
 for _, dead in ipairs(plan.dead) do
-  if mine[dead[1]] then
-    local unread = dead[8] == 1 and { 'unread', '1' } or {}
-    stage(CONTENT, 'XADD', KEYS[dead[2]], '*', 'envelope', ARGV[dead[3]], 'stage', dead[4], 'stream', dead[5], 'kind', dead[6], 'message', dead[7], 'at', now, unpack(unread))
-  end
+  if mine[dead[1]] then bury(dead) end
 end
 
 -- What a batch cost is counted under its first input, which is marked until it is acknowledged.

@@ -6,11 +6,18 @@
 -- Result  1 if it is new
 -- `since` is by the clock that numbers stream entries: what was written before belongs to a mailbox of that name that was removed.
 
+--@ clock.lua
+--@ staged.lua
+
 local mailbox, index, events = unpack(KEYS)
-local name, cursor, now = unpack(ARGV)
-redis.call('SADD', index, name)
-if redis.call('HSETNX', mailbox, 'connectedAt', now) == 0 then return 0 end
-local time = redis.call('TIME')
-redis.call('HSET', mailbox, 'cursor', cursor, 'since', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
-redis.call('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'connected', 'mailbox', name, 'at', now)
-return 1
+local name, cursor, at = unpack(ARGV)
+local isNew = not get(mailbox, 'connectedAt')
+stage(GROUND, 'SADD', index, name)
+if isNew then
+  stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'connected', 'mailbox', name, 'at', at)
+  put(GUARDS, mailbox, 'connectedAt', at)
+  put(GUARDS, mailbox, 'cursor', cursor)
+  put(GUARDS, mailbox, 'since', now)
+end
+flush()
+return isNew and 1 or 0

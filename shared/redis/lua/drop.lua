@@ -2,20 +2,18 @@
 -- No `#!lua` line: a server that is out of memory would refuse the script, and this is one that makes room.
 --
 -- KEYS    stream, the partition's stream of mailbox events
--- ARGV    how many to drop at most, only those older than this (ms) or '', why, now (ms)
+-- ARGV    how many to drop at most, only those older than this (ms) or '', why
 -- Result  {entries that were dropped, those among them that some group had not acknowledged}
 
+--@ clock.lua
+--@ staged.lua
 --@ progress.lua
 
 local stream, events = unpack(KEYS)
-local most, olderThan, reason, now = unpack(ARGV)
+local most, olderThan, reason = unpack(ARGV)
 if redis.call('TYPE', stream).ok ~= 'stream' then return { 0, 0 } end
 
-local upTo = '+'
-if olderThan ~= '' then
-  local time = redis.call('TIME')
-  upTo = string.format('(%.0f-0', math.max(0, time[1] * 1000 + math.floor(time[2] / 1000) - olderThan))
-end
+local upTo = olderThan == '' and '+' or string.format('(%.0f-0', math.max(0, now - olderThan))
 local groups = groupsOf(stream)
 local entries = redis.call('XRANGE', stream, oldestNeeded(stream, groups), upTo, 'COUNT', most)
 if #entries == 0 then return { 0, 0 } end
@@ -34,13 +32,16 @@ for _, entry in ipairs(entries) do
   end
   if isUnread then unread = unread + 1 end
 end
-redis.call('XTRIM', stream, 'MINID', following(entries[#entries][1]))
 -- Pending for ever, they would keep what came after them.
 for place, group in ipairs(groups) do
-  if pending[place][1] then redis.call('XACK', stream, group.name, unpack(pending[place])) end
+  for first = 1, #pending[place], MOST_WORDS do
+    stage(OVER, 'XACK', stream, group.name, unpack(pending[place], first, math.min(first + MOST_WORDS - 1, #pending[place])))
+  end
 end
+stage(ACKNOWLEDGED, 'XTRIM', stream, 'MINID', following(entries[#entries][1]))
 -- A full server may refuse it; the keeper's log says it as well.
 if unread > 0 then
-  redis.pcall('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'tasks-dropped', 'tasks', unread, 'reason', reason, 'at', now)
+  stage(AFTER, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'tasks-dropped', 'tasks', unread, 'reason', reason, 'at', now).isOptional = true
 end
+flush()
 return { #entries, unread }

@@ -5,13 +5,20 @@
 -- ARGV    id of the dead letter, '1' to put it back
 -- Result  1, or 0 when it was not there any more
 
+--@ staged.lua
+
 local dead, intake = unpack(KEYS)
 local found = redis.call('XRANGE', dead, ARGV[1], ARGV[1])[1]
 if not found then return 0 end
 if ARGV[2] == '1' then
   for at = 1, #found[2], 2 do
-    if found[2][at] == 'envelope' then redis.call('XADD', intake, '*', unpack(cjson.decode(found[2][at + 1]))) end
+    if found[2][at] == 'envelope' then
+      local fields = decoded(found[2][at + 1], dead)
+      if #fields > MOST_WORDS then refuse('WRONGVALUE ' .. dead .. ' holds a notification of more than ' .. MOST_WORDS .. ' fields') end
+      stage(CONTENT, 'XADD', intake, '*', unpack(fields))
+    end
   end
 end
-redis.call('XDEL', dead, ARGV[1])
+stage(ACKNOWLEDGED, 'XDEL', dead, ARGV[1])
+flush()
 return 1

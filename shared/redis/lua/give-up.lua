@@ -6,12 +6,18 @@
 --         consumer leaves in order: then nothing counts against what it has, for it has not died over it
 -- Result  {entries handed over, 1 when the consumer is gone}
 
+--@ staged.lua
+
 local stream, group, from, inOrder = KEYS[1], ARGV[1], ARGV[2], ARGV[5] == '1'
-local pending = redis.call('XPENDING', stream, group, '-', '+', 1000, from)
-for _, entry in ipairs(pending) do
+local most = 1000
+local pending = redis.call('XPENDING', stream, group, '-', '+', most + 1, from)
+local handed = math.min(#pending, most)
+for place = 1, handed do
+  local entry = pending[place]
   local deliveries = inOrder and 1 or entry[4]
-  redis.call('XCLAIM', stream, group, ARGV[3], 0, entry[1], 'IDLE', ARGV[4], 'RETRYCOUNT', deliveries, 'JUSTID')
+  stage(CONTENT, 'XCLAIM', stream, group, ARGV[3], 0, entry[1], 'IDLE', ARGV[4], 'RETRYCOUNT', deliveries, 'JUSTID')
 end
-if #redis.call('XPENDING', stream, group, '-', '+', 1, from) > 0 then return { #pending, 0 } end
-redis.call('XGROUP', 'DELCONSUMER', stream, group, from)
-return { #pending, 1 }
+local isGone = #pending <= most
+if isGone then stage(OVER, 'XGROUP', 'DELCONSUMER', stream, group, from) end
+flush()
+return { handed, isGone and 1 or 0 }

@@ -5,10 +5,11 @@
 -- ARGV    seconds to keep them, the cursor that the mailbox must be at with no run under way ('' for wherever it is), then the messages
 -- Result  how many are kept
 
-if redis.call('HEXISTS', KEYS[1], 'connectedAt') == 0 then return 0 end
-if ARGV[2] ~= '' then
-  local cursor, run = unpack(redis.call('HMGET', KEYS[1], 'cursor', 'activeRun'))
-  if run or cursor ~= ARGV[2] then return 0 end
-end
-for place = 2, #KEYS do redis.call('SET', KEYS[place], ARGV[place + 1], 'EX', ARGV[1]) end
+--@ staged.lua
+
+prefetch(KEYS[1], { 'connectedAt', 'cursor', 'activeRun' })
+if not get(KEYS[1], 'connectedAt') then return 0 end
+if ARGV[2] ~= '' and (get(KEYS[1], 'activeRun') or get(KEYS[1], 'cursor') ~= ARGV[2]) then return 0 end
+for place = 2, #KEYS do stage(CONTENT, 'SET', KEYS[place], ARGV[place + 1], 'EX', ARGV[1]) end
+flush()
 return #KEYS - 1

@@ -5,9 +5,12 @@
 -- ARGV    now (ms), why it still waits, or nothing where that is not known
 -- Result  1, or 0 where the mailbox does not wait any more
 
+--@ staged.lua
+
 local mailbox = KEYS[1]
-local now, reason = unpack(ARGV)
-if redis.call('HGET', mailbox, 'status') ~= 'needs-reauth' then return 0 end
-redis.call('HSET', mailbox, 'probedAt', now)
-if reason ~= '' then redis.call('HSET', mailbox, 'statusReason', reason) end
+local at, reason = unpack(ARGV)
+if get(mailbox, 'status') ~= 'needs-reauth' then return 0 end
+put(GUARDS, mailbox, 'probedAt', at)
+if reason ~= '' then put(GUARDS, mailbox, 'statusReason', reason) end
+flush()
 return 1

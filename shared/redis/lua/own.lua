@@ -8,6 +8,7 @@
 
 local group, me = ARGV[1], ARGV[2]
 
+--@ staged.lua
 --@ take.lua
 
 local entries, trimmed, last = {}, 0, ''
@@ -16,4 +17,5 @@ for _, pending in ipairs(redis.call('XPENDING', KEYS[1], group, '(' .. ARGV[3], 
   local entry = take(KEYS[1], last, pending[4])
   if entry then entries[#entries + 1] = entry else trimmed = trimmed + 1 end
 end
+flush()
 return { entries, trimmed, last }

@@ -5,9 +5,14 @@
 -- ARGV    mailbox id, now (ms)
 -- Result  'unknown', 'paused', or 'paused before'
 
+--@ staged.lua
+
 local mailbox, events = unpack(KEYS)
-local name, now = unpack(ARGV)
-if redis.call('HEXISTS', mailbox, 'connectedAt') == 0 then return 'unknown' end
-if redis.call('HSETNX', mailbox, 'pausedAt', now) == 0 then return 'paused before' end
-redis.call('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'paused', 'mailbox', name, 'at', now)
+local name, at = unpack(ARGV)
+prefetch(mailbox, { 'connectedAt', 'pausedAt' })
+if not get(mailbox, 'connectedAt') then return 'unknown' end
+if get(mailbox, 'pausedAt') then return 'paused before' end
+stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'paused', 'mailbox', name, 'at', at)
+put(GUARDS, mailbox, 'pausedAt', at)
+flush()
 return 'paused'

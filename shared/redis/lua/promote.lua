@@ -2,19 +2,31 @@
 -- Moves delayed entries that are due back to the streams they came from.
 --
 -- KEYS    the delay sets, then every stream their members may name
--- ARGV    how many of the keys are delay sets, now (ms), most to move from each
--- Result  when the next one is due (ms), or -1
--- Members are the stream's key, a line feed, and the entry's text.
+-- ARGV    how many of the keys are delay sets, most to move from each
+-- Result  in how many ms the next one is due, or -1
+-- Members are the stream's key, a line feed, and the entry's text. What names no stream of these stays where it is.
 
-local soonest = -1
-for place = 1, tonumber(ARGV[1]) do
-  local set = KEYS[place]
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])) do
+--@ clock.lua
+--@ staged.lua
+
+local sets, isStream = tonumber(ARGV[1]), {}
+for place = sets + 1, #KEYS do isStream[KEYS[place]] = true end
+
+local soonest
+for place = 1, sets do
+  local set, moved = KEYS[place], 0
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, ARGV[2])) do
     local cut = string.find(member, '\n', 1, true)
-    redis.call('XADD', string.sub(member, 1, cut - 1), '*', 'envelope', string.sub(member, cut + 1))
-    redis.call('ZREM', set, member)
+    local stream = cut and string.sub(member, 1, cut - 1)
+    if isStream[stream] then
+      -- In turn, so that little is there twice should one of them fail.
+      stage(CONTENT, 'XADD', stream, '*', 'envelope', string.sub(member, cut + 1))
+      stage(CONTENT, 'ZREM', set, member)
+      moved = moved + 1
+    end
   end
-  local due = tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
-  if due and (soonest < 0 or due < soonest) then soonest = math.floor(due) end
+  local due = tonumber(redis.call('ZRANGE', set, moved, moved, 'WITHSCORES')[2])
+  if due and (not soonest or due < soonest) then soonest = due end
 end
-return soonest
+flush()
+return soonest and math.max(0, math.ceil(soonest - now)) or -1

@@ -7,10 +7,12 @@
 --   share        of the limit that is ours, as far as is known, at refusedAt: when the provider last said it was spent
 --   refusals     how often it said so since it last served us; pausedUntil: nothing is sent before
 
+--@ clock.lua
+--@ staged.lua
+
 local key, window = KEYS[1], tonumber(ARGV[2])
 local limit, places, narrowMs = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local clock = redis.call('TIME')
-local now = tonumber(ARGV[1]) or (clock[1] * 1000 + math.floor(clock[2] / 1000))
+now = tonumber(ARGV[1]) or now
 -- Units are put down for a slice of the window, so that the book stays small however many requests there are.
 local slice = math.max(1, math.floor(window / 240))
 local keepWindows = 60
@@ -22,36 +24,48 @@ local book = { used = 0, spent = {}, leases = {} }
 local function spend(at, units)
   local ends = math.ceil((at + window) / slice) * slice
   if units <= 0 or ends <= now then return end
-  redis.call('HINCRBY', key, 'spent:' .. whole(ends), units)
+  local field = 'spent:' .. whole(ends)
+  put(GUARDS, key, field, number(key, field) + units)
   book.used = book.used + units
   book.spent[#book.spent + 1] = { ends = ends, units = units }
 end
 
-local fields = redis.call('HGETALL', key)
+-- A field that is over is emptied together with all that follows from it, and removed after that.
+local function retire(name)
+  put(GUARDS, key, name, '')
+  stage(OVER, 'HDEL', key, name)
+end
+
+local function amount(text, name)
+  return tonumber(text) or refuse('WRONGVALUE ' .. key .. ' holds no number in ' .. name)
+end
+
 local late = {}
-for at = 1, #fields, 2 do
-  local name, value = fields[at], fields[at + 1]
+for name, value in pairs(getAll(key)) do
   local kind, rest = string.match(name, '^(%a+):(.+)$')
-  if kind == 'spent' then
-    local ends, units = tonumber(rest), tonumber(value)
+  if value == '' then
+    retire(name)
+  elseif kind == 'spent' then
+    local ends, units = amount(rest, name), amount(value, name)
     if ends <= now then
-      redis.call('HDEL', key, name)
+      stage(OVER, 'HDEL', key, name)
     else
       book.used = book.used + units
       book.spent[#book.spent + 1] = { ends = ends, units = units }
     end
   elseif kind == 'lease' then
     local ends, since, units, requests = string.match(value, '^(%d+) (%d+) (%d+) (%d+)$')
+    if not ends then refuse('WRONGVALUE ' .. key .. ' holds no lease in ' .. name) end
     local lease = { ends = tonumber(ends), since = tonumber(since), units = tonumber(units), requests = tonumber(requests) }
     if lease.ends <= now then
-      redis.call('HDEL', key, name)
+      retire(name)
       late[#late + 1] = lease
     else
       book.leases[rest] = lease
       book.used = book.used + lease.units
     end
   else
-    book[name] = tonumber(value)
+    book[name] = amount(value, name)
   end
 end
 for _, lease in ipairs(late) do spend(lease.ends, lease.units) end
@@ -72,5 +86,6 @@ if book.places and narrowUntil > now then places = math.min(places, math.max(1, 
 -- A pause, and what was learned of places, may last longer than anything else in the book.
 local function keep()
   local ends = math.max(book.pausedUntil or 0, narrowUntil)
-  redis.call('PEXPIRE', key, whole(math.max(window * keepWindows, ends - now)))
+  stage(OVER, 'PEXPIRE', key, whole(math.max(window * keepWindows, ends - now)))
+  flush()
 end

@@ -47,6 +47,6 @@ if over > 0 then
   return wait(window)
 end
 
-redis.call('HSET', key, 'lease:' .. id, table.concat({ whole(now + leaseMs), whole(now), whole(units), whole(requests) }, ' '))
+put(GUARDS, key, 'lease:' .. id, table.concat({ whole(now + leaseMs), whole(now), whole(units), whole(requests) }, ' '))
 keep()
 return { 'go' }

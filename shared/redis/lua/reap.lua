@@ -5,6 +5,8 @@
 -- ARGV    silence (ms), then the group for each stream
 -- Result  {{place of the stream, consumer}…}: who was removed
 
+--@ staged.lua
+
 local removed = {}
 for place, stream in ipairs(KEYS) do
   local group = ARGV[place + 1]
@@ -14,9 +16,10 @@ for place, stream in ipairs(KEYS) do
     local consumer = {}
     for at = 1, #flat, 2 do consumer[flat[at]] = flat[at + 1] end
     if consumer.pending == 0 and consumer.idle >= tonumber(ARGV[1]) then
-      redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer.name)
+      stage(OVER, 'XGROUP', 'DELCONSUMER', stream, group, consumer.name)
       removed[#removed + 1] = { place, consumer.name }
     end
   end
 end
+flush()
 return removed

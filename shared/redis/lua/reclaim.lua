@@ -10,6 +10,7 @@
 local group, me, left = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local streams = #KEYS / 2
 
+--@ staged.lua
 --@ take.lua
 
 local function idBefore(id)
@@ -35,7 +36,7 @@ local function lastDelivered(stream)
       if last ~= '0-0' and (found.lag ~= 0 or not found['entries-read']) then
         local all = named(redis.call('XINFO', 'STREAM', stream))
         if all['last-generated-id'] == last then
-          redis.pcall('XGROUP', 'SETID', stream, group, last, 'ENTRIESREAD', all['entries-added'])
+          stage(AFTER, 'XGROUP', 'SETID', stream, group, last, 'ENTRIESREAD', all['entries-added']).isOptional = true
         end
       end
       return last
@@ -48,7 +49,7 @@ local function mark(stream, hash)
   local _, oldest, _, holders = unpack(redis.call('XPENDING', stream, group))
   local done = oldest and idBefore(oldest) or lastDelivered(stream)
   -- Out of memory it stays as it is: an older mark is as true.
-  if redis.call('HGET', hash, stream) ~= done then redis.pcall('HSET', hash, stream, done) end
+  if get(hash, stream) ~= done then stage(AFTER, 'HSET', hash, stream, done).isOptional = true end
   local others = {}
   for _, holder in ipairs(holders or {}) do
     if holder[1] ~= me then others[#others + 1] = holder[1] end
@@ -70,4 +71,5 @@ for place = 1, streams do
   left = left - #found
   answer[4] = mark(stream, KEYS[streams + place])
 end
+flush()
 return answers

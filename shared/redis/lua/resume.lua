@@ -6,21 +6,30 @@
 -- Result  {put back, still parked}
 -- Members are the stream's key, a line feed, and the envelope.
 
+--@ staged.lua
+
 local parked, mailbox, events = KEYS[1], KEYS[2], KEYS[3]
-local most, name, now, unpause = unpack(ARGV)
-local freed = 0
--- First, so that nothing is parked behind what is put back.
-if unpause == '1' then freed = redis.call('HDEL', mailbox, 'pausedAt', 'heldEvent') end
-local moved = 0
-local paused = redis.call('HEXISTS', mailbox, 'pausedAt') == 1
-for _, member in ipairs(not paused and redis.call('LPOP', parked, most) or {}) do
-  local cut = string.find(member, '\n', 1, true)
-  redis.call('XADD', string.sub(member, 1, cut - 1), '*', 'envelope', string.sub(member, cut + 1))
-  moved = moved + 1
+local most, name, at, unpause = unpack(ARGV)
+prefetch(mailbox, { 'pausedAt', 'heldEvent', 'status', 'statusReason', 'statusAt', 'parkedAt', 'probedAt' })
+local isFreed = false
+
+local function free(...)
+  for _, field in ipairs({ ... }) do
+    isFreed = isFreed or get(mailbox, field) ~= false
+    drop(mailbox, field)
+  end
 end
-local left = paused and 0 or redis.call('LLEN', parked)
-if left == 0 then freed = freed + redis.call('HDEL', mailbox, 'status', 'statusReason', 'statusAt', 'parkedAt', 'probedAt') end
-if freed > 0 then
-  redis.call('XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'resumed', 'mailbox', name, 'at', now)
+
+if unpause == '1' then free('pausedAt', 'heldEvent') end
+local isPaused = get(mailbox, 'pausedAt')
+local members = isPaused and {} or redis.call('LRANGE', parked, 0, most - 1)
+for _, member in ipairs(members) do
+  local cut = string.find(member, '\n', 1, true) or refuse('WRONGVALUE ' .. parked .. ' holds what names no stream')
+  stage(CONTENT, 'XADD', string.sub(member, 1, cut - 1), '*', 'envelope', string.sub(member, cut + 1))
 end
-return { moved, left }
+local left = isPaused and 0 or redis.call('LLEN', parked) - #members
+if #members > 0 then stage(MARKS, 'LTRIM', parked, #members, -1) end
+if left == 0 then free('status', 'statusReason', 'statusAt', 'parkedAt', 'probedAt') end
+if isFreed then stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'resumed', 'mailbox', name, 'at', at) end
+flush()
+return { #members, left }

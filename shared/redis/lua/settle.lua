@@ -66,7 +66,7 @@ local function finish(run, key)
     stage(WAITING, 'EXPIRE', KEYS[run.fresh], plan.limits.keepSeconds)
     put(GUARDS, key, 'endedAt', now)
     if not get(key, 'status') then put(GUARDS, key, 'status', 'done') end
-    stage(OVER, 'DEL', KEYS[run.suspects])
+    stage(LEAVING, 'DEL', KEYS[run.suspects])
     report('run-ended', run, key)
   end
   if get(KEYS[run.mailbox], 'activeRun') == run.id then beginNext(run) end

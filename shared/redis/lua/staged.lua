@@ -2,15 +2,18 @@
 -- all of it; then it writes, phase by phase. Whatever is wrong refuses the script with nothing written. What fails between two writes is done
 -- again from the start: so each phase writes only what the later ones vouch for, and inputs are acknowledged after everything else.
 --
---   stage(phase, command…)               a command to give in a phase
---   get, put, drop, clear                fields of hashes, as they will be once everything staged is written
+--   stage(phase, command…)               a command to give in a phase; what it returns has the `answer` once it was given, and may be made
+--                                        `isOptional`: then it may fail, and is not checked
+--   get, getAll, put, drop, clear        fields of hashes, as they will be once everything staged is written
+--   lastId(stream), isThere(stream, id, such)   to announce an entry, and to look for it when it is done again
 --   expect(key, type)                    refuses a key of another type, where nothing else reads it
 --   refuse(text)                         ends the script, with nothing written
 --   flush()                              checks, then writes; nothing is read or staged after it
 
--- What must be there before anybody is told of it; what tells of it; marks that this was done; lists of what waits; counters and guards;
--- what is over; acknowledgements; what may be left undone.
-local GROUND, CONTENT, MARKS, WAITING, GUARDS, OVER, ACKNOWLEDGED, AFTER = 1, 2, 3, 4, 5, 6, 7, 8
+-- What must be there before anybody is told of it; what tells of it; marks that this was done; lists of what waits; what leaves because of it;
+-- counters, with the guards that say that all of that is done; what is over; acknowledgements; what may be left undone. A write after the
+-- guards must follow from what is there when it is done again.
+local GROUND, CONTENT, MARKS, WAITING, LEAVING, GUARDS, OVER, ACKNOWLEDGED, AFTER = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 -- `unpack` takes some eight thousand values.
 local MOST_WORDS = 4000
@@ -27,7 +30,9 @@ local function refuse(text) error(text, 0) end
 local function stage(phase, ...)
   local commands = phases[phase] or {}
   phases[phase] = commands
-  commands[#commands + 1] = { ... }
+  local command = { ... }
+  commands[#commands + 1] = command
+  return command
 end
 
 local function words(value)
@@ -49,7 +54,9 @@ local function prefetch(key, fields)
   local hash, missing = hashOf(key), {}
   if hash.cleared then return end
   for _, field in ipairs(fields) do
-    if hash.held[field] == nil then missing[#missing + 1] = field end
+    if hash.held[field] == nil then
+      if hash.isWhole then hash.held[field] = false else missing[#missing + 1] = field end
+    end
   end
   for first = 1, #missing, MOST_WORDS do
     local last = math.min(first + MOST_WORDS - 1, #missing)
@@ -80,18 +87,27 @@ local function put(phase, key, field, value)
   hash.puts[phase][field] = value
 end
 
-local function drop(key, field)
+-- Removes a field, in the phase OVER unless said otherwise.
+local function drop(key, field, phase)
   local hash = hashOf(key)
   if not get(key, field) then return end
   hash.now[field] = false
   for _, fields in pairs(hash.puts) do fields[field] = nil end
-  if hash.held[field] ~= false then hash.drops[field] = true end
+  if hash.held[field] ~= false then hash.drops[field] = phase or OVER end
 end
 
 -- A whole hash begins anew.
 local function clear(key)
   local hash = hashOf(key)
   hash.cleared, hash.now, hash.puts, hash.drops = true, {}, {}, {}
+end
+
+-- Reads a whole hash; answers its fields.
+local function getAll(key)
+  local hash, fields = hashOf(key), redis.call('HGETALL', key)
+  for at = 1, #fields, 2 do hash.held[fields[at]] = fields[at + 1] end
+  hash.isWhole, typeOf[key] = true, 'hash'
+  return hash.held
 end
 
 local function number(key, field)
@@ -121,6 +137,18 @@ local function lastId(key)
   end
   lastIds[key] = last
   return last
+end
+
+-- Whether a stream has such an entry after that id, from an attempt that failed.
+local function isThere(stream, after, isSuch)
+  repeat
+    local page = redis.call('XRANGE', stream, '(' .. after, '+', 'COUNT', 100)
+    for _, entry in ipairs(page) do
+      after = entry[1]
+      if isSuch(entry[2]) then return true end
+    end
+  until #page < 100
+  return false
 end
 
 local function expect(key, wanted)
@@ -153,15 +181,17 @@ local function stageHashes()
       end
       if #command > 2 then stage(phase, unpack(command)) end
     end
-    local command = { 'HDEL', hash.key }
-    for field in pairs(hash.drops) do
+    local removals = {}
+    for field, phase in pairs(hash.drops) do
+      local command = removals[phase] or { 'HDEL', hash.key }
+      removals[phase] = command
       command[#command + 1] = field
       if #command > MOST_WORDS then
-        stage(OVER, unpack(command))
-        command = { 'HDEL', hash.key }
+        stage(phase, unpack(command))
+        removals[phase] = nil
       end
     end
-    if #command > 2 then stage(OVER, unpack(command)) end
+    for phase, command in pairs(removals) do stage(phase, unpack(command)) end
   end
 end
 
@@ -171,14 +201,17 @@ local function flush()
   for phase = GROUND, AFTER do
     for _, command in ipairs(phases[phase] or {}) do
       local name, key = command[1], command[2]
-      if redis.acl_check_cmd and not asked[name] then
+      if not command.isOptional then checkKey(name, key) end
+      if redis.acl_check_cmd and not asked[name] and not command.isOptional then
         asked[name] = true
         if not redis.acl_check_cmd(unpack(command)) then refuse('NOPERM this user may not run ' .. name) end
       end
-      checkKey(name, key)
     end
   end
   for phase = GROUND, AFTER do
-    for _, command in ipairs(phases[phase] or {}) do redis.call(unpack(command)) end
+    for _, command in ipairs(phases[phase] or {}) do
+      local give = command.isOptional and redis.pcall or redis.call
+      command.answer = give(unpack(command))
+    end
   end
 end

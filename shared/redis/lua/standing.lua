@@ -28,6 +28,20 @@ local function dropInput(input)
   beginNext(run, #plan.inputs > 1)
 end
 
+-- A dead letter is announced before it is written, where its mailbox is known: done again, it is looked for first.
+local function bury(dead)
+  local letters, text = KEYS[dead[2]], ARGV[dead[3]]
+  local announced = of and 'burying:' .. plan.group .. ':' .. plan.inputs[dead[1]][2]
+  if announced then
+    local after = get(KEYS[of.key], announced)
+    if after and isThere(letters, after, function(fields) return fields[2] == text end) then return end
+    put(GROUND, KEYS[of.key], announced, after or lastId(letters))
+    stage(AFTER, 'HDEL', KEYS[of.key], announced)
+  end
+  local unread = dead[8] == 1 and { 'unread', '1' } or {}
+  stage(CONTENT, 'XADD', letters, '*', 'envelope', text, 'stage', dead[4], 'stream', dead[5], 'kind', dead[6], 'message', dead[7], 'at', now, unpack(unread))
+end
+
 local function park(parked)
   local mailbox, reason = KEYS[of.key], parked[5]
   stage(CONTENT, 'RPUSH', KEYS[parked[2]], ARGV[parked[3]])

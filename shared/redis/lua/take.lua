@@ -2,9 +2,10 @@
 -- when it was trimmed away: then it is acknowledged.
 
 local function take(stream, id, deliveries)
-  redis.call('XCLAIM', stream, group, me, 0, id, 'RETRYCOUNT', deliveries, 'JUSTID')
   local entry = redis.call('XRANGE', stream, id, id)[1]
-  if entry then return { id, entry[2], deliveries } end
-  -- Before 7.0 a claim leaves it pending.
-  redis.call('XACK', stream, group, id)
+  if entry then
+    stage(CONTENT, 'XCLAIM', stream, group, me, 0, id, 'RETRYCOUNT', deliveries, 'JUSTID')
+    return { id, entry[2], deliveries }
+  end
+  stage(ACKNOWLEDGED, 'XACK', stream, group, id)
 end

@@ -38,9 +38,10 @@ local function join(run, thread)
   local fresh = KEYS[run.fresh]
   if isOut(run, thread) then
     put(MARKS, fresh, 'out:' .. thread, '0')
-    drop(fresh, thread)
-    drop(fresh, 'changed:' .. thread)
-    drop(fresh, 'asked:' .. thread)
+    -- Left over by a script that failed; before the mark, which nobody would look behind.
+    drop(fresh, thread, CONTENT)
+    drop(fresh, 'changed:' .. thread, CONTENT)
+    drop(fresh, 'asked:' .. thread, CONTENT)
   end
   local place = placeOf(run, thread)
   if not place.is then place.is, place.since = true, now end
@@ -71,15 +72,15 @@ end
 -- A message that is not known may be gone without notice.
 local function leave(run, key, thread, known, gone)
   local id, message, digest = unpack(gone)
-  stage(OVER, 'DEL', KEYS[message])
+  stage(LEAVING, 'DEL', KEYS[message])
   if not get(KEYS[known], 'id:' .. id) then return end
   reconsider(run, thread)
   if not get(KEYS[run.fresh], 'left:' .. id) then
     put(MARKS, KEYS[run.fresh], 'left:' .. id, '1')
     countThread(run, 'deleted', 1)
   end
-  drop(KEYS[known], 'id:' .. id)
-  drop(KEYS[run.threadsOf], digest)
+  drop(KEYS[known], 'id:' .. id, LEAVING)
+  drop(KEYS[run.threadsOf], digest, LEAVING)
 end
 
 local function countWaiting(run)
@@ -130,9 +131,9 @@ end
 
 -- It changes again and again, and is likely to go on so; the newest of these are remembered.
 local function keepWarm(warm, thread)
-  stage(OVER, 'ZADD', warm, now, thread)
-  stage(OVER, 'ZREMRANGEBYRANK', warm, 0, -1 - plan.limits.warmThreads)
-  stage(OVER, 'EXPIRE', warm, plan.limits.warmSeconds)
+  stage(GROUND, 'ZADD', warm, now, thread)
+  stage(GROUND, 'ZREMRANGEBYRANK', warm, 0, -1 - plan.limits.warmThreads)
+  stage(GROUND, 'EXPIRE', warm, plan.limits.warmSeconds)
 end
 
 apply['thread-released'] = function(f, run, key)
@@ -162,16 +163,10 @@ end
 
 -- Whether the task of a thread's version was written after that entry, by a script that failed before it could say so.
 local function isWritten(stream, after, thread, version)
-  repeat
-    local page = redis.call('XRANGE', stream, '(' .. after, '+', 'COUNT', 100)
-    for _, entry in ipairs(page) do
-      after = entry[1]
-      local text = entry[2][2]
-      local isTask, task = pcall(cjson.decode, string.find(text, version, 1, true) and text or '')
-      if isTask and task.mailbox == plan.of.mailbox and task.body.thread == thread and task.body.version == version then return true end
-    end
-  until #page < 100
-  return false
+  return isThere(stream, after, function(fields)
+    local isTask, task = pcall(cjson.decode, string.find(fields[2], version, 1, true) and fields[2] or '')
+    return isTask and task.mailbox == plan.of.mailbox and task.body.thread == thread and task.body.version == version
+  end)
 end
 
 -- Whether a thread goes out as a task by this. It is announced before it is written: whoever does it again looks for it there first.

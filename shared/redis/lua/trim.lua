@@ -7,12 +7,12 @@
 -- Result  {entries removed, {{place of the stream, group, age (ms) of the oldest entry it keeps}…}: groups that nobody expects and
 --         that keep entries beyond the retention}
 
+--@ clock.lua
+--@ staged.lua
 --@ progress.lua
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local cutoff = string.format('%.0f-0', math.max(0, now - ARGV[1]))
-local removed, held = 0, {}
+local trims, held = {}, {}
 
 for place, stream in ipairs(KEYS) do
   if redis.call('TYPE', stream).ok == 'stream' then
@@ -33,7 +33,10 @@ for place, stream in ipairs(KEYS) do
       if before(needed, floor) then floor = needed end
     end
     -- Without any group nobody has read it.
-    if absent == 0 and #groups > 0 then removed = removed + redis.call('XTRIM', stream, 'MINID', '~', floor) end
+    if absent == 0 and #groups > 0 then trims[#trims + 1] = stage(OVER, 'XTRIM', stream, 'MINID', '~', floor) end
   end
 end
+flush()
+local removed = 0
+for _, trim in ipairs(trims) do removed = removed + trim.answer end
 return { removed, held }

@@ -5,6 +5,7 @@
 -- Result  for each stream {unread entries or -1, bytes that are kept because of them or -1, the first of them or ''}; -1 where the server
 --         cannot tell
 
+--@ clock.lua
 --@ progress.lua
 
 local function fieldOf(flat, name)
@@ -30,8 +31,7 @@ local function bytesOf(stream)
   return type(bytes) == 'number' and bytes or -1
 end
 
-local time = redis.call('TIME')
-local cutoff = string.format('%.0f-0', math.max(0, time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[1]))
+local cutoff = string.format('%.0f-0', math.max(0, now - ARGV[1]))
 local result = {}
 for place, stream in ipairs(KEYS) do
   result[place] = { 0, 0, '' }

@@ -177,5 +177,5 @@ apply['window-grouped'] = function(f, run, key)
   account.grouped = 1
   keepAccount(key, f.name, account)
   count(key, 'grouped', 1)
-  stage(OVER, 'EXPIRE', KEYS[f.window], plan.limits.keepMergedSeconds)
+  stage(LEAVING, 'EXPIRE', KEYS[f.window], plan.limits.keepMergedSeconds)
 end

@@ -78,7 +78,7 @@ t.test('who is given what the check names, and no more, can run everything', asy
   )
   const scripts = new URL('../../../shared/redis/lua/', import.meta.url)
   const used = readdirSync(scripts).flatMap(file => [
-    ...readFileSync(new URL(file, scripts), 'utf8').matchAll(/redis\.p?call\('(\w+)'/g),
+    ...readFileSync(new URL(file, scripts), 'utf8').matchAll(/(?:redis\.p?call\(|stage\(\w+, )'(\w+)'/g),
   ])
   const unnamed = used.map(([, command = '']) => command.toLowerCase()).filter(command => !rules.includes(command))
   t.same(unnamed, [], `${used.length} calls in scripts are looked at`)

@@ -1,0 +1,42 @@
+import t from 'tap'
+import { openOffice } from '../../../pipeline/wire.ts'
+import { readConfig } from '../../../shared/config.ts'
+import { redisFor } from '../../support/redis.ts'
+import { countCalls, FACTS } from '../../support/script-faults.ts'
+import { live, sumsOf } from '../../support/script-scenario.ts'
+
+const { server } = await redisFor(t)
+// It is as long as the longest script.
+const LONGEST_MS = 90_000
+
+const config = readConfig({ LOG_LEVEL: 'silent', REDIS_PREFIX: 'test', PARTITIONS: '1', GMAIL_BATCH_SIZE: '3' })
+
+t.test(
+  'a script that fails at any of its calls loses nothing, and is right when it was done again',
+  {
+    timeout: LONGEST_MS,
+  },
+  async t => {
+    const office = await openOffice(config, server.url)
+    t.teardown(() => office.close())
+    const faults = countCalls(office.redis)
+    const facts = new Set<string>()
+    const good = await live(office, { onFacts: some => void some.map(({ fact }) => facts.add(fact)) })
+    t.same([...facts].sort(), FACTS, 'every kind of fact is met')
+    const failed = new Set<string>()
+    for (let k = 1; ; k += 1) {
+      await server.client.flushall()
+      // Done again by the same process, or from the start by another.
+      const life = await live(office, { anew: k % 2 === 0, before: () => faults.arm(k) })
+      const met = await faults.met()
+      if (met.length === 0) break
+      for (const name of met) failed.add(name)
+      t.same(sumsOf(life), sumsOf(good), `the runs add up when calls ${k} failed`)
+      t.same(life.tasks.sort(), good.tasks.sort(), `each task is there once when calls ${k} failed`)
+      t.same(life.left, [], `nothing is under way when calls ${k} failed`)
+      t.ok(life.dead.includes('run-10'), `what was refused is a dead letter when calls ${k} failed`)
+    }
+    for (const name of ['arrive', 'begin', 'commit', 'connect', 'promote', 'redrive', 'resume'])
+      t.ok(failed.has(name), name)
+  },
+)

@@ -1,0 +1,137 @@
+import type { Office } from '../../pipeline/wire.ts'
+import { MailError } from '../../shared/error.ts'
+import type { Changes, MailboxId } from '../../shared/mailbox.ts'
+import { takeIn } from '../../shared/redis/arrivals.ts'
+import { listDead, redriveDead } from '../../shared/redis/dead.ts'
+import { connectMailbox, pauseMailbox, resumeMailbox } from '../../shared/redis/mailboxes.ts'
+import { listRuns, type RunRecord } from '../../shared/redis/runs.ts'
+import { analysisTasks } from '../../shared/streams.ts'
+import { type FakeMailbox, fakeMailbox } from './fake-mailbox.ts'
+import { createSteps, type Steps } from './steps.ts'
+
+type StepOptions = Omit<Parameters<typeof createSteps>[0], 'office' | 'mailbox' | 'id'>
+
+/** A small life of a mailbox that meets every kind of fact, and what is left of it. */
+export interface Life {
+  tasks: string[]
+  runs: RunRecord[]
+  /** Runs of what was given up, each once: an entry that is there twice is given up twice. */
+  dead: string[]
+  /** Fields of the mailbox that only a run under way may leave. */
+  left: string[]
+}
+
+const BO: MailboxId = 'gmail:bo@example.com'
+
+/** Lives it. A connection whose Redis refuses what it is asked comes to the same. */
+export async function live(office: Office, options: StepOptions = {}): Promise<Life> {
+  const { redis, keys, now, newRunId } = office
+  const fake: FakeMailbox = Object.assign(fakeMailbox(4), { silentAfterPushMs: 1000 })
+  const sick = new Set<string>()
+  // How often a message cannot be had before it can.
+  const ailing = new Map<string, number>()
+  fake.before = (kind, wanted) => {
+    if (kind === 'changes' && sick.has('changes')) throw new MailError('rejected', 'no listing')
+    if (wanted.some(({ id }) => sick.has(id))) throw new MailError('rejected', 'no')
+    for (const { id } of wanted) {
+      const left = ailing.get(id) ?? 0
+      ailing.set(id, left - 1)
+      if (left > 0) throw new MailError('unavailable', 'not now')
+    }
+  }
+  const told: Partial<Changes>[] = []
+  const { changes } = fake
+  fake.changes = async (since, page, call) => ({ ...(await changes(since, page, call)), ...told.shift() })
+  const steps: Steps = await createSteps({ office, mailbox: fake, id: BO, ...options })
+  const ask = async <T>(what: () => Promise<T>): Promise<T> => {
+    await options.before?.()
+    return steps.untilDone(what)
+  }
+  let pushes = 0
+  const push = () => {
+    pushes += 1
+    const run = `run-${pushes}`
+    return ask(() => takeIn(redis, keys, { id: run, mailbox: BO, run, body: { cause: 'push' }, stale: false }, now()))
+  }
+
+  // A first sync of two pages.
+  await ask(() => connectMailbox(redis, keys, BO, 'pinned:0:0', now()))
+  fake.deliver(6, 3)
+  await push()
+  await steps.drain()
+  // Mail comes, goes and changes; the cache has lost what a thread needs.
+  fake.deliver(2, 3)
+  fake.remove('m1')
+  fake.relabel('m2', ['STARRED', 'IMPORTANT'])
+  await steps.untilDone(() => redis.del(keys.message(BO, 'm0'), keys.message(BO, 'm4')))
+  await push()
+  await push()
+  await steps.drain()
+  // Pushes come while it is paused.
+  await ask(() => pauseMailbox(redis, keys, BO, now()))
+  fake.deliver(1, 3)
+  await push()
+  await push()
+  await steps.drain()
+  await ask(() => resumeMailbox(redis, keys, BO, { unpause: true, now: now() }))
+  await steps.drain()
+  // The provider has forgotten its history.
+  told.push({ ids: [], gone: [], labels: [], reset: true })
+  fake.remove('m3')
+  await push()
+  await steps.drain()
+  // Mail leaves a folder, and is still there.
+  told.push({ left: ['m5'] })
+  fake.deliver(5, 3)
+  await push()
+  await steps.drain()
+  // A message cannot be had, then it can.
+  fake.deliver(1, 3)
+  sick.add('m14')
+  await push()
+  await steps.drain()
+  sick.clear()
+  const letters = await steps.untilDone(() => listDead(redis, keys))
+  for (const letter of letters) await ask(() => redriveDead(redis, keys, letter, { now: now(), newRunId: newRunId() }))
+  await steps.drain()
+  // A message is set aside, and comes back.
+  fake.deliver(2, 3)
+  ailing.set('m15', 3)
+  await push()
+  await steps.drain()
+  // A listing is refused.
+  sick.add('changes')
+  await push()
+  await steps.drain()
+  sick.clear()
+
+  const streams = ['live', 'bulk'] as const
+  const entries = await Promise.all(
+    streams.map(lane => redis.xrange(keys.stream(keys.partitionOf(BO), analysisTasks.name, lane), '-', '+')),
+  )
+  const tasks = entries.flat().map(([, fields]) => JSON.parse(fields[1] ?? '') as { body: { task: string } })
+  const record = await redis.hgetall(keys.mailbox(BO))
+  return {
+    tasks: tasks.map(({ body }) => body.task),
+    runs: await listRuns(redis, keys, 100),
+    dead: [...new Set((await listDead(redis, keys)).map(({ text }) => (JSON.parse(text) as { run: string }).run))],
+    left: ['activeRun', 'dirty', 'lookAfterRun', 'pausedAt', 'heldEvent'].filter(field => field in record),
+  }
+}
+
+/** What a life is held to: its counters, run by run. */
+export function sumsOf({ runs }: Life) {
+  return runs.map(({ run, cause, listed, fates, threads, tasks, unchanged, deleted, settled, addsUp, failure }) => ({
+    run: cause === 'push' ? run : '',
+    cause,
+    listed,
+    fates,
+    threads,
+    tasks,
+    unchanged,
+    deleted,
+    settled,
+    addsUp,
+    failure,
+  }))
+}

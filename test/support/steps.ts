@@ -1,0 +1,160 @@
+import { createMeter } from '../../pipeline/meter.ts'
+import { STAGES } from '../../pipeline/stages.ts'
+import { withStanding } from '../../pipeline/standing.ts'
+import type { Office } from '../../pipeline/wire.ts'
+import { workOf } from '../../pipeline/work-of.ts'
+import { joined } from '../../shared/context.ts'
+import { asMailError } from '../../shared/error.ts'
+import type { Fact } from '../../shared/fact.ts'
+import type { Mailbox, MailboxId } from '../../shared/mailbox.ts'
+import { createCache } from '../../shared/redis/cache.ts'
+import { commitWork } from '../../shared/redis/commit.ts'
+import { isRedisError } from '../../shared/redis/connect.ts'
+import { type Entry, openRaw } from '../../shared/redis/entry.ts'
+import { createLedger } from '../../shared/redis/ledger.ts'
+import { createQueue, type Queue } from '../../shared/redis/queue.ts'
+import type { Outcome, Run, Stage } from '../../shared/stage.ts'
+import { silent } from './log.ts'
+
+/** The stages, a batch at a time and one after the other: nothing runs beside them, and no time has to pass. */
+export interface Steps {
+  /** Works until nothing waits any more; what is delayed comes at once. */
+  drain(): Promise<void>
+  /** Asks Redis again until it does as it is asked. */
+  untilDone<T>(ask: () => Promise<T>): Promise<T>
+}
+
+interface Options {
+  office: Office
+  mailbox: Mailbox
+  id: MailboxId
+  /** Called before each step. */
+  before?: () => Promise<void>
+  /** Called when Redis refused something, before it is asked again. */
+  refused?: (error: unknown) => Promise<void>
+  /** What is refused at its commit is handled anew, as by another process; otherwise the same commit is tried again. */
+  anew?: boolean
+  /** Told the facts of each step. */
+  onFacts?: (facts: readonly Fact[]) => void
+}
+
+const ME = 'me'
+const MOST_TRIES = 100
+const AT_ONCE = 10
+
+/** The stages over the streams of one mailbox, whose groups are made here. */
+export async function createSteps(options: Options): Promise<Steps> {
+  const { office, mailbox, id, anew = false } = options
+  const { redis, keys, now, newRunId, config } = office
+  const partition = keys.partitionOf(id)
+  const queues = new Map<Stage, Queue>()
+  for (const stage of STAGES) {
+    const streams = stage.reads.map(({ name }) => name)
+    const queue = createQueue({ redis, keys, stage: stage.name, streams, consumer: ME, partitions: [partition], now })
+    await queue.createGroups()
+    queues.set(stage, queue)
+  }
+  const commit = {
+    redis,
+    keys,
+    consumer: ME,
+    longRunMs: 300_000,
+    messageSeconds: 3600,
+    sliceSize: config.GMAIL_BATCH_SIZE,
+    now,
+    newRunId,
+  }
+  return { drain, untilDone }
+
+  async function drain(): Promise<void> {
+    for (let worked = true; worked; ) {
+      worked = false
+      for (const [stage, queue] of queues) {
+        for (const key of queue.keys) while (await step(stage, queue, key)) worked = true
+      }
+      if (!worked) worked = await hasten()
+    }
+  }
+
+  async function step(stage: Stage, queue: Queue, key: string): Promise<boolean> {
+    const raws = await untilDone(() => queue.read(redis, [key], AT_ONCE, undefined))
+    if (raws.length === 0) return false
+    await options.before?.()
+    const entries = raws.map(raw => openRaw(raw, stage.reads, () => true))
+    await untilDone(() =>
+      queue.begin(
+        key,
+        entries.map(({ entryId }) => entryId),
+      ),
+    )
+    const again = async (done: Awaited<ReturnType<typeof handled>>) => commitWork(done, commit)
+    if (anew) await untilDone(async () => again(await handled(stage, entries)))
+    else {
+      const done = await untilDone(() => handled(stage, entries))
+      await untilDone(() => again(done))
+    }
+    return true
+  }
+
+  async function handled(stage: Stage, entries: readonly Entry[]) {
+    const meter = createMeter()
+    const run: Run = {
+      mailbox,
+      call: { signal: new AbortController().signal, meter: meter.count },
+      cache: createCache(redis, keys, id, 3600),
+      ledger: createLedger(redis, keys, id, now),
+      task: { tokens: 1000, promptVersion: '1', model: '' },
+      now,
+    }
+    const standing = withStanding(stage, office)
+    const outcome = await isolated(
+      entries.flatMap(({ items }) => items),
+      items => standing.handle({ mailbox: id, items }, run),
+    )
+    const policy = { backoffFactor: 2, maxAttempts: 5, random: () => 0 }
+    const work = workOf(stage, entries, outcome, { policy, isOwnFault: () => true, meter, now, log: silent })
+    options.onFacts?.(work.facts)
+    return work
+  }
+
+  async function isolated(
+    items: Entry['items'],
+    handle: (items: Entry['items']) => Promise<Outcome<unknown>>,
+  ): Promise<Outcome<unknown>> {
+    try {
+      return await handle(items)
+    } catch (thrown) {
+      if (isRedisError(thrown)) throw thrown
+      if (items.length === 1) return { failed: items.map(item => ({ item, error: asMailError(thrown) })) }
+      const outcomes: Outcome<unknown>[] = []
+      for (const item of items) outcomes.push(await isolated([item], handle))
+      return joined(outcomes)
+    }
+  }
+
+  // What is delayed is due now.
+  async function hasten(): Promise<boolean> {
+    let moved = false
+    for (const [stage, queue] of queues) {
+      const delays = keys.delay(partition, stage.name)
+      const members = await untilDone(() => redis.zrange(delays, '0', '-1'))
+      if (members.length === 0) continue
+      moved = true
+      for (const member of members) await untilDone(() => redis.zadd(delays, 'XX', 0, member))
+      await options.before?.()
+      await untilDone(() => queue.promote())
+    }
+    return moved
+  }
+
+  async function untilDone<T>(ask: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (!isRedisError(error) || tries === MOST_TRIES) throw error
+        await options.refused?.(error)
+      }
+    }
+  }
+}
