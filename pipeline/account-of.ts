@@ -10,6 +10,8 @@ import { createVault } from '../shared/redis/secrets.ts'
 import { createSeal } from '../shared/seal.ts'
 import type { AccessTokens } from '../shared/tokens.ts'
 import { hasGmailAccount, isReadByApplication } from './account-settings.ts'
+import { warnOfInvalid } from './invalid-cache.ts'
+import { createLog } from './log.ts'
 import { googleApp, microsoftApp, microsoftApplication } from './oauth-app.ts'
 import { googleRenewal, microsoftRenewal } from './renewal.ts'
 import { sharedTokens } from './shared-tokens.ts'
@@ -32,6 +34,7 @@ export function accountsOf(
 ): (mailbox: MailboxId) => AccessTokens {
   const application =
     config.OUTLOOK_MAILBOXES.length > 0 ? applicationTokens(microsoftApplication(config, simUrl)) : undefined
+  const onInvalid = warnOfInvalid(createLog(config, 'mailsluice'))
   const renewal = {
     gmail: googleRenewal(() => googleApp(config, simUrl)),
     outlook: microsoftRenewal(() => microsoftApp(config, simUrl)),
@@ -42,7 +45,7 @@ export function accountsOf(
     const otherwise = configured(mailbox)
     if (!store) return otherwise ?? noAccount(mailbox)
     const { redis, keys } = store
-    const vault = createVault(redis, keys, createSeal(config.MAILBOXES_KEY))
+    const vault = createVault(redis, keys, createSeal(config.MAILBOXES_KEY), onInvalid)
     const lease = createLease(redis, keys.refreshing(mailbox))
     return sharedTokens(mailbox, { vault, lease, renewal: renewal[providerOf(mailbox)], otherwise })
   }

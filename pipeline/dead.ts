@@ -2,6 +2,7 @@ import { MailError } from '../shared/error.ts'
 import {
   BURIERS,
   type Burier,
+  countDead,
   type DeadLetter,
   dropDead,
   listDead,
@@ -27,9 +28,12 @@ export async function deadList(
 ): Promise<void> {
   await withReadableOffice(context, async ({ redis, keys }) => {
     const { stage, limit } = options
-    const letters = await listDead(redis, keys, { limit, ...(stage ? { stage } : {}) })
+    const [letters, total] = await Promise.all([
+      listDead(redis, keys, { limit, ...(stage ? { stage } : {}) }),
+      countDead(redis, keys, stage),
+    ])
     if (context.json) {
-      context.print(JSON.stringify({ dead: letters.map(({ text: _, ...rest }) => rest) }))
+      context.print(JSON.stringify({ dead: letters.map(({ text: _, ...rest }) => rest), total }))
       return
     }
     const rows = table(['name', 'mailbox', 'kind', 'message', 'attempts', 'given up'], 4)
@@ -43,7 +47,9 @@ export async function deadList(
         timeOf(letter.lastAt),
       ])
     }
-    context.print(letters.length > 0 ? rows.toString() : 'No dead letters.')
+    if (letters.length === 0) return context.print('No dead letters.')
+    const more = `The oldest ${letters.length} of ${total}: \`--limit ${Math.min(total, MOST_AT_ONCE)}\` shows more.`
+    context.print(letters.length < total ? `${rows.toString()}\n${more}` : rows.toString())
   })
 }
 

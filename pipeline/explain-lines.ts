@@ -1,4 +1,4 @@
-import { isOfKnown, isVerification } from '../shared/context.ts'
+import { kindOf, type WindowKind } from '../shared/context.ts'
 import { isOwnWindow } from '../shared/deferred.ts'
 import { providerOf } from '../shared/mailbox.ts'
 import type { ListedId, MergedWindow, SettledId, ThreadChange, WatchEvent } from '../shared/streams.ts'
@@ -70,10 +70,16 @@ function hopWords(stream: string, body: unknown): string[] {
   }
 }
 
-function whyAgain(window: string): string[] {
+const WHY_AGAIN: Readonly<Record<WindowKind, readonly string[]>> = {
+  page: [],
+  redriven: [],
+  context: ['known, and fetched again because the cache had lost it'],
+  verification: ['known, and asked for because it may be gone'],
+}
+
+function whyAgain(window: string): readonly string[] {
   if (isOwnWindow(window)) return ['set aside because it failed, and tried again by itself']
-  if (isVerification(window)) return ['known, and asked for because it may be gone']
-  return isOfKnown(window) ? ['known, and fetched again because the cache had lost it'] : []
+  return WHY_AGAIN[kindOf(window)]
 }
 
 function progressWords(progress: Progress): string[] {

@@ -5,7 +5,7 @@ import { sleep } from './wait.ts'
 const LOOK_EVERY_MS = 500
 const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 8000
-const TRIES = 6
+const TRIES = 5
 // A server that ends so often in so short a time will end again.
 const MOST_ENDS = 5
 const WITHIN_MS = 60_000

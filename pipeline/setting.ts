@@ -1,4 +1,4 @@
-import { isOfKnown, isVerification } from '../shared/context.ts'
+import { isOfKnown, kindOf } from '../shared/context.ts'
 import type { Envelope, Lane } from '../shared/envelope.ts'
 import type { Listed } from '../shared/mailbox.ts'
 import type { MessageId, ThreadId } from '../shared/message.ts'
@@ -52,7 +52,9 @@ export function settingOf(stage: StageName, run: string, inputs: readonly Record
       const withheld = lostHere(inputs, recall.missing.get(run) ?? [])
       return { put: inputs, counters, windows: [], waiting: [], threads: new Set(changes), withheld }
     }
-    default:
+    case 'cache-filter':
+    case 'batch-fetch':
+    case 'merge':
       return settling(run, inputs, recall, stage !== 'merge')
   }
 }
@@ -136,7 +138,7 @@ function grouping(run: string, inputs: readonly Recorded[], recall: Recall): Set
 }
 
 function isContext(window: string): boolean {
-  return isOfKnown(window) && !isVerification(window)
+  return kindOf(window) === 'context'
 }
 
 function waitingOf(run: string, threads: ReadonlySet<ThreadId>, recall: Recall): ThreadThen[] {

@@ -1,6 +1,7 @@
+import type { Lane } from '../shared/envelope.ts'
 import { providerOf } from '../shared/mailbox.ts'
 import { countArrivals } from '../shared/redis/arrivals.ts'
-import { readBacklog } from '../shared/redis/backlog.ts'
+import { type Backlog, readBacklog } from '../shared/redis/backlog.ts'
 import { redisLabel } from '../shared/redis/connect.ts'
 import { type DeferredItem, readDeferred } from '../shared/redis/deferred.ts'
 import { readIntake } from '../shared/redis/intake.ts'
@@ -46,6 +47,7 @@ export async function status(context: CommandContext): Promise<void> {
         records.map(({ mailbox }) => readNarrowing(office, mailbox, requestsSet(providerOf(mailbox), config))),
       )
     ).filter(narrowing => narrowing !== undefined)
+    const waiting = rowsOf(backlog)
     if (context.json) {
       const knownMail = atHand(newest)
       const alerts = recentAlerts(newest, now())
@@ -54,7 +56,7 @@ export async function status(context: CommandContext): Promise<void> {
         JSON.stringify({
           redis: server,
           mailboxes,
-          backlog,
+          backlog: waiting,
           intake,
           arrivals,
           knownMail,
@@ -67,8 +69,12 @@ export async function status(context: CommandContext): Promise<void> {
     }
     const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
     stages.push(['gateway', 'intake', intake.waiting ?? 'unknown', intake.inWork, '', intake.dead])
-    for (const row of backlog)
-      stages.push([row.stage, row.lane, row.waiting ?? 'unknown', row.inWork, row.delayed, row.dead])
+    for (const row of waiting)
+      stages.push(
+        row.lane === 'both'
+          ? [row.stage, row.lane, '', '', row.delayed, row.dead]
+          : [row.stage, row.lane, row.waiting ?? 'unknown', row.inWork, '', ''],
+      )
     const boxes = table(['mailbox', 'last change read', 'watch', 'state'], 4)
     for (const record of mailboxes)
       boxes.push([record.mailbox, sinceRead(record, now()), record.watch.state, stateOf(record)])
@@ -86,6 +92,20 @@ export async function status(context: CommandContext): Promise<void> {
       ...alertLines(newest, now()),
     ]
     context.print([...lines, ...narrowed.map(narrowedLine), ...faulty, ...aside].join('\n'))
+  })
+}
+
+// Delayed work and dead letters are kept a stage, whatever lane they came in.
+function rowsOf(backlog: readonly Backlog[]): (Omit<Backlog, 'lane'> & { lane: Lane | 'both' })[] {
+  return STAGES.flatMap(({ name: stage }) => {
+    const rows = backlog.filter(row => row.stage === stage)
+    const sum = (count: (row: Backlog) => number) => rows.reduce((total, row) => total + count(row), 0)
+    const both = { delayed: sum(row => row.delayed), dead: sum(row => row.dead) }
+    const known = rows.every(row => row.known)
+    return [
+      ...rows.map(row => ({ ...row, delayed: 0, dead: 0 })),
+      { stage, lane: 'both', waiting: 0, known, inWork: 0, ...both } as const,
+    ]
   })
 }
 

@@ -32,12 +32,14 @@ export async function tail(context: CommandContext, name: string, options: { fro
       ),
     )
     const connection = openRedis(url)
-    const stop = () => connection.disconnect()
-    signal.addEventListener('abort', stop, { once: true })
+    const stopped = new Promise<null>(resolve => {
+      signal.addEventListener('abort', () => resolve(null), { once: true })
+    })
     try {
       while (!signal.aborted) {
         const found: Recorded[] = []
-        for (const [key, entries] of (await read()) ?? []) {
+        // What is asked of a Redis that is gone may never be answered, not even when the connection is closed.
+        for (const [key, entries] of (await Promise.race([read(), stopped])) ?? []) {
           const lane = places.find(place => place.key === key)?.lane ?? LANES[0]
           for (const [entryId, fields] of entries) {
             last.set(key, entryId)
@@ -50,7 +52,6 @@ export async function tail(context: CommandContext, name: string, options: { fro
         for (const entry of found.sort(byEntry)) print(json ? JSON.stringify(entryJson(entry)) : line(entry))
       }
     } finally {
-      signal.removeEventListener('abort', stop)
       connection.disconnect()
     }
 

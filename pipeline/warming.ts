@@ -6,6 +6,7 @@ import { listMailboxes, type MailboxRecord } from '../shared/redis/mailboxes.ts'
 import { keepAtRest, warmMessages } from '../shared/redis/warm.ts'
 import { type Allowance, createAllowance, withinAllowance } from './allowance.ts'
 import type { Guard } from './breaker.ts'
+import { warnOfInvalid } from './invalid-cache.ts'
 import type { Duty } from './keeper.ts'
 import type { Log } from './log.ts'
 import { isReachable } from './mailbox-state.ts'
@@ -35,6 +36,7 @@ export function createWarming(office: Office, options: WarmingOptions): Duty {
   const { redis, keys, config, now } = office
   const { mailboxes, guardOf, roundMs, log } = options
   const { quotas = openQuotas(office, { log }) } = options
+  const onInvalid = warnOfInvalid(log)
   const everyMs = (config.CACHE_MESSAGE_TTL * 1000) / LOOKS_A_TTL
   const allowances = new Map<MailboxId, Allowance>()
   const dueAt = new Map<MailboxId, number>()
@@ -58,7 +60,7 @@ export function createWarming(office: Office, options: WarmingOptions): Duty {
   /** Whether all is warm now. */
   async function warm({ mailbox, activeRun, cursor }: MailboxRecord, goOn: () => Promise<boolean>): Promise<boolean> {
     const wanted = await warmMessages(redis, keys, mailbox, now())
-    const cache = createCache(redis, keys, mailbox, config.CACHE_MESSAGE_TTL)
+    const cache = createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, onInvalid })
     const held = await cache.touch(wanted.map(({ id }) => id))
     const lost = wanted.filter(({ id }) => !held.has(id))
     if (lost.length === 0) return true

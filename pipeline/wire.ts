@@ -14,6 +14,7 @@ import { oneAtATime } from './alone.ts'
 import { withBackpressure } from './backpressure.ts'
 import { createGuards } from './guards.ts'
 import { consumerName, isKnownDead, newRunId } from './identity.ts'
+import { warnOfInvalid } from './invalid-cache.ts'
 import { judgeRun } from './judge.ts'
 import type { Log } from './log.ts'
 import { tellOfCap } from './open-outlook.ts'
@@ -72,6 +73,7 @@ export function startStages(
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const alone = oneAtATime()
   const judging = new Set<Promise<void>>()
+  const onInvalid = warnOfInvalid(options.log)
   const running = stages.map(stage => {
     const log = options.log.child({ stage: stage.name })
     const streams = stage.reads.map(({ name }) => name)
@@ -132,7 +134,7 @@ export function startStages(
     return {
       mailbox: witness.watch(mailbox, guardOf(mailbox)(countingParts(options.mailboxes(mailbox)))),
       call: quota ? { ...call, quota } : call,
-      cache: createCache(redis, keys, mailbox, config.CACHE_MESSAGE_TTL),
+      cache: createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, onInvalid }),
       ledger: createLedger(redis, keys, mailbox, now),
       task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL },
       now,

@@ -50,17 +50,19 @@ function isWithThread(item: Envelope<ListedId>): boolean {
 
 function fateOf(answer: Fetched | undefined): { fate?: Fate; reason?: string; error?: MailError } {
   if (!answer) return { error: new MailError('unparsable', "the provider's answer does not mention the message") }
-  if (answer.outcome === 'ok') return { fate: 'fetched' }
-  if (answer.outcome === 'gone') return { fate: 'gone' }
-  if (answer.outcome === 'filtered') return { fate: 'filtered', reason: answer.reason }
-  if (answer.outcome === 'failed') return { error: answer.error }
-  const { retryAfterMs } = answer
-  return {
-    error: new MailError(
-      'throttled',
-      'the provider asks to slow down',
-      retryAfterMs === undefined ? {} : { retryAfterMs },
-    ),
+  switch (answer.outcome) {
+    case 'ok':
+      return { fate: 'fetched' }
+    case 'gone':
+      return { fate: 'gone' }
+    case 'filtered':
+      return { fate: 'filtered', reason: answer.reason }
+    case 'failed':
+      return { error: answer.error }
+    case 'throttled': {
+      const wait = answer.retryAfterMs === undefined ? {} : { retryAfterMs: answer.retryAfterMs }
+      return { error: new MailError('throttled', 'the provider asks to slow down', wait) }
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { askContext, isVerification, joined } from '../shared/context.ts'
+import { askContext, joined, kindOf, type WindowKind } from '../shared/context.ts'
 import { isOwnWindow } from '../shared/deferred.ts'
 import type { Envelope } from '../shared/envelope.ts'
 import type { Fact, PendingThread } from '../shared/fact.ts'
@@ -28,9 +28,8 @@ export const threadGroup: Stage<MergedWindow> = {
 
 function group(item: Item): Outcome<MergedWindow> {
   const { window, context, items } = item.body
-  // A message without which its thread would have to wait leaves it when it cannot be had; its dead letter says why.
-  const isNeeded = context && !isVerification(window)
-  const those = (way: ReturnType<typeof wayOf>) => items.filter(({ fate }) => wayOf(fate, isNeeded) === way)
+  const kind = kindOf(window)
+  const those = (way: ReturnType<typeof wayOf>) => items.filter(({ fate }) => wayOf(fate, kind) === way)
   // The messages of a context window are old acquaintances: they make no thread grow.
   const fresh = context ? [] : those('stays')
   return {
@@ -41,8 +40,16 @@ function group(item: Item): Outcome<MergedWindow> {
   }
 }
 
+// A message without which its thread would have to wait leaves it when it cannot be had; its dead letter says why.
+const OF_DEAD: Readonly<Record<WindowKind, 'leaves' | 'neither'>> = {
+  page: 'neither',
+  redriven: 'neither',
+  context: 'leaves',
+  verification: 'neither',
+}
+
 // Without a default: the compiler names the fate that is forgotten here.
-function wayOf(fate: Fate, isNeeded: boolean): 'stays' | 'leaves' | 'neither' {
+function wayOf(fate: Fate, kind: WindowKind): 'stays' | 'leaves' | 'neither' {
   switch (fate) {
     case 'cached':
     case 'fetched':
@@ -51,7 +58,7 @@ function wayOf(fate: Fate, isNeeded: boolean): 'stays' | 'leaves' | 'neither' {
     case 'filtered':
       return 'leaves'
     case 'dead':
-      return isNeeded ? 'leaves' : 'neither'
+      return OF_DEAD[kind]
     case 'deferred':
       return 'neither'
   }

@@ -3,31 +3,28 @@ import type { MailboxId } from '../mailbox.ts'
 import { type Message, type MessageId, parseMessage } from '../message.ts'
 import type { MessageCache } from '../stage.ts'
 import type { Keys } from './keys.ts'
-import { keepScript, recallScript, type Script, touchScript } from './scripts.ts'
+import { discardScript, keepScript, recallScript } from './scripts.ts'
 
 // So that no script holds up others for long.
 const AT_ONCE = 500
 
-/**
- * The message cache of one mailbox: one string a message, a batch of reads or writes in one round trip, kept `ttlSeconds` after its last use. Of a mailbox
- * that is not connected nothing is kept.
- */
-export function createCache(redis: Redis, keys: Keys, mailbox: MailboxId, ttlSeconds: number): MessageCache {
-  return {
-    async touch(ids) {
-      const held = await inParts(ids, touchScript)
-      return new Set(ids.filter((_, index) => held[index] === 1))
-    },
+interface CacheOptions {
+  mailbox: MailboxId
+  /** How long a message is kept after its last use. */
+  ttlSeconds: number
+  /** Told how many messages could not be read, and count as not held. */
+  onInvalid?: ((count: number) => void) | undefined
+}
 
-    async get(ids) {
-      const texts = await inParts(ids, recallScript)
-      const messages = new Map<MessageId, Message>()
-      for (const text of texts) {
-        const message = typeof text === 'string' ? parseMessage(text) : undefined
-        if (message) messages.set(message.id, message)
-      }
-      return messages
-    },
+/**
+ * The message cache of one mailbox: one string a message, a batch of reads or writes in one round trip. What is held and cannot be read is
+ * deleted, and counts as not held. Of a mailbox that is not connected nothing is kept.
+ */
+export function createCache(redis: Redis, keys: Keys, { mailbox, ttlSeconds, onInvalid }: CacheOptions): MessageCache {
+  return {
+    // Only what can be read is held: nobody would fetch it otherwise.
+    touch: async ids => new Set((await read(ids)).keys()),
+    get: read,
 
     async put(messages) {
       if (messages.length === 0) return
@@ -36,16 +33,33 @@ export function createCache(redis: Redis, keys: Keys, mailbox: MailboxId, ttlSec
     },
   }
 
-  async function inParts(ids: readonly MessageId[], script: Script): Promise<unknown[]> {
+  async function read(ids: readonly MessageId[]): Promise<Map<MessageId, Message>> {
     const parts = Array.from({ length: Math.ceil(ids.length / AT_ONCE) }, (_, part) =>
       ids.slice(part * AT_ONCE, (part + 1) * AT_ONCE),
     )
-    const answers = await Promise.all(
-      parts.map(async part => {
-        const touched = part.map(id => keys.message(mailbox, id))
-        return (await script(redis, touched, [ttlSeconds])) as unknown[]
-      }),
-    )
-    return answers.flat()
+    const read = await Promise.all(parts.map(readPart))
+    return new Map(read.flatMap(messages => messages.map((message): [MessageId, Message] => [message.id, message])))
+  }
+
+  async function readPart(ids: readonly MessageId[]): Promise<Message[]> {
+    const touched = ids.map(id => keys.message(mailbox, id))
+    const texts = (await recallScript(redis, touched, [ttlSeconds])) as (string | 0 | null)[]
+    const messages: Message[] = []
+    const invalid: { key: string; text: string }[] = []
+    for (const [place, id] of ids.entries()) {
+      const text = texts[place] ?? null
+      const message = text ? parseMessage(text) : undefined
+      if (message?.id === id) messages.push(message)
+      else if (text !== null) invalid.push({ key: touched[place] ?? '', text: text || '' })
+    }
+    if (invalid.length > 0) await drop(invalid)
+    return messages
+  }
+
+  async function drop(invalid: readonly { key: string; text: string }[]): Promise<void> {
+    onInvalid?.(invalid.length)
+    const gone = invalid.map(({ key }) => key)
+    const texts = invalid.map(({ text }) => text)
+    await discardScript(redis, gone, texts)
   }
 }

@@ -28,7 +28,7 @@ const COMMANDS = `
   HGET k f | HMGET k f | HGETALL k | HKEYS k | HEXISTS k f | HSET k f v | HSETNX k f v | HINCRBY k f 1 | HDEL k f | HSCAN k 0
   LLEN k | LRANGE k 0 0 | LTRIM k 0 0 | RPUSH k v | ZADD k 1 v | ZREM k v | ZSCAN k 0 | ZCARD k | ZSCORE k v | ZRANGE k 0 0 | ZREVRANGE k 0 0 | ZRANGEBYSCORE k 0 0
   ZREMRANGEBYRANK k 0 0 | XADD k * f v | XDEL k 1 | XLEN k | XRANGE k - + | XTRIM k MINID 0 | XACK k g 1 | XPENDING k g
-  XCLAIM k g c 0 1 | XAUTOCLAIM k g c 0 0 | XGROUP CREATE k g 0 | XGROUP DELCONSUMER k g c | XINFO STREAM k | XINFO GROUPS k
+  XCLAIM k g c 0 1 | XGROUP CREATE k g 0 | XGROUP SETID k g 0 | XGROUP DELCONSUMER k g c | XINFO STREAM k | XINFO GROUPS k
   XINFO CONSUMERS k g | MEMORY USAGE k | XREADGROUP GROUP g c STREAMS k >`
   .split(/[|\n]/)
   .map(words => words.trim().split(' '))

@@ -43,20 +43,22 @@ export async function listDead(
   options: { stage?: Burier; limit?: number } = {},
 ): Promise<DeadLetter[]> {
   const { limit = PAGE } = options
-  const shelves: Shelf[] = STAGE_NAMES.flatMap(stage => keys.partitions.map(partition => ({ stage, partition })))
-  shelves.push(INTAKE)
   const found = await Promise.all(
-    shelves
-      .filter(({ stage }) => options.stage === undefined || stage === options.stage)
-      .map(async shelf => {
-        const entries = await redis.xrange(keyOf(keys, shelf), '-', '+', 'COUNT', limit)
-        return entries.map(([id, fields]) => deadLetter(shelf, id, fields))
-      }),
+    shelvesOf(keys, options.stage).map(async shelf => {
+      const entries = await redis.xrange(keyOf(keys, shelf), '-', '+', 'COUNT', limit)
+      return entries.map(([id, fields]) => deadLetter(shelf, id, fields))
+    }),
   )
   return found
     .flat()
     .sort((a, b) => a.lastAt - b.lastAt)
     .slice(0, limit)
+}
+
+/** How many dead letters there are, of one stage or all. */
+export async function countDead(redis: Redis, keys: Keys, stage?: Burier): Promise<number> {
+  const lengths = await Promise.all(shelvesOf(keys, stage).map(shelf => redis.xlen(keyOf(keys, shelf))))
+  return lengths.reduce((sum, length) => sum + length, 0)
 }
 
 /** One dead letter by its name; throws `misconfigured` when there is none of that name. */
@@ -154,6 +156,11 @@ async function settle(redis: Redis, keys: Keys, letter: DeadLetter, again: Again
 
 // The gateway's lie in no partition.
 type Shelf = { stage: StageName; partition: Partition } | typeof INTAKE
+
+function shelvesOf(keys: Keys, of: Burier | undefined): Shelf[] {
+  const shelves: Shelf[] = STAGE_NAMES.flatMap(stage => keys.partitions.map(partition => ({ stage, partition })))
+  return [...shelves, INTAKE].filter(({ stage }) => of === undefined || stage === of)
+}
 
 function keyOf(keys: Keys, shelf: Shelf): string {
   return shelf.stage === GATEWAY ? keys.intakeDead : keys.dead(shelf.partition, shelf.stage)

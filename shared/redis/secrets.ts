@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import { MailError } from '../error.ts'
 import { type MailboxId, type Provider, providerOf } from '../mailbox.ts'
 import type { Seal } from '../seal.ts'
 import type { AccessToken } from '../tokens.ts'
@@ -48,19 +47,19 @@ type Sealed = (typeof SECRET)[Provider] | 'access'
 const accessSchema = z.object({ token: z.string(), givenAt: z.number(), endsAt: z.number() })
 
 /** The vault in a hash a mailbox: secret and access token sealed, each for its mailbox and field, and in plain an id of the grant and why it was refused. */
-export function createVault(redis: Redis, keys: Keys, seal: Seal): Vault {
+export function createVault(
+  redis: Redis,
+  keys: Keys,
+  seal: Seal,
+  onInvalid: (count: number) => void = () => undefined,
+): Vault {
   const vault: Vault = {
     async read(mailbox) {
       const name = secretOf(mailbox)
       const { grant, [name]: secret, access, refused } = await redis.hgetall(keys.secret(mailbox))
       if (grant === undefined || secret === undefined) return undefined
-      const token = access === undefined ? undefined : open(mailbox, 'access', access)
-      return {
-        id: grant,
-        secret: open(mailbox, name, secret),
-        access: token === undefined ? undefined : readAccess(mailbox, token),
-        refused,
-      }
+      const opened = open(mailbox, name, secret)
+      return { id: grant, secret: opened, access: access ? await openAccess(mailbox, access) : undefined, refused }
     },
 
     async has(mailboxes) {
@@ -82,7 +81,7 @@ export function createVault(redis: Redis, keys: Keys, seal: Seal): Vault {
 
     async forget(mailbox, token) {
       const access = await redis.hget(keys.secret(mailbox), 'access')
-      if (access === null || readAccess(mailbox, open(mailbox, 'access', access)).token !== token) return
+      if (!access || (await openAccess(mailbox, access))?.token !== token) return
       await change(mailbox, ['access', access], { access: '' })
     },
 
@@ -91,7 +90,11 @@ export function createVault(redis: Redis, keys: Keys, seal: Seal): Vault {
       for (const field of [secretOf(mailbox), 'access'] as const) {
         const before = await redis.hget(keys.secret(mailbox), field)
         if (before === null || seal.isCurrent(before)) continue
-        const text = open(mailbox, field, before)
+        const text = field === 'access' ? readable(mailbox, before)?.text : open(mailbox, field, before)
+        if (text === undefined) {
+          await dropAccess(mailbox, before)
+          continue
+        }
         // What somebody else has written meanwhile is sealed with the current key already.
         if (await change(mailbox, [field, before], { [field]: seal.seal(text, { mailbox, name: field }) })) count += 1
       }
@@ -102,6 +105,27 @@ export function createVault(redis: Redis, keys: Keys, seal: Seal): Vault {
 
   function open(mailbox: MailboxId, name: Sealed, text: string): string {
     return seal.open(text, { mailbox, name })
+  }
+
+  // An access token is there to save a call. One that cannot be read is got anew with the secret, which was opened before.
+  async function openAccess(mailbox: MailboxId, text: string): Promise<AccessToken | undefined> {
+    const found = readable(mailbox, text)
+    if (!found) await dropAccess(mailbox, text)
+    return found?.access
+  }
+
+  function readable(mailbox: MailboxId, text: string): { text: string; access: AccessToken } | undefined {
+    try {
+      const opened = open(mailbox, 'access', text)
+      return { text: opened, access: accessSchema.parse(JSON.parse(opened)) }
+    } catch {
+      return undefined
+    }
+  }
+
+  async function dropAccess(mailbox: MailboxId, text: string): Promise<void> {
+    onInvalid(1)
+    await change(mailbox, ['access', text], { access: '' })
   }
 
   function sealed(
@@ -125,12 +149,4 @@ export function createVault(redis: Redis, keys: Keys, seal: Seal): Vault {
 
 function secretOf(mailbox: MailboxId) {
   return SECRET[providerOf(mailbox)]
-}
-
-function readAccess(mailbox: MailboxId, text: string): AccessToken {
-  try {
-    return accessSchema.parse(JSON.parse(text))
-  } catch {
-    throw new MailError('misconfigured', `the access token of ${mailbox} cannot be read: connect the mailbox again`)
-  }
 }

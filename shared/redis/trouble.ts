@@ -96,7 +96,8 @@ export async function probeServer(url: string, { writes }: { writes: boolean }):
   }, ANSWER_MS)
   try {
     await probe.connect()
-    await probe.ping()
+    // Unlike PING and TIME, it is refused while the data is loaded.
+    await probe.exists('probe').catch(unlessUnknown)
     // Refused up front where a write would be: full, read-only, without its disk.
     if (writes) await probe.eval('#!lua\nreturn 1', 0).catch(unlessUnknown)
   } catch (error) {

@@ -45,7 +45,7 @@ const troubles: [what: string, begin: () => Promise<unknown>, end: () => Promise
   ],
   [
     'takes a command back',
-    () => admin('ACL', 'SETUSER', 'default', '-xautoclaim', '-xack'),
+    () => admin('ACL', 'SETUSER', 'default', '-xack'),
     () => admin('ACL', 'SETUSER', 'default', '+@all'),
     /does not let its user "default" use XACK/,
   ],

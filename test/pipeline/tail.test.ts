@@ -1,3 +1,4 @@
+import { createServer } from 'node:net'
 import t from 'tap'
 import type { CommandContext } from '../../pipeline/commands.ts'
 import { tail } from '../../pipeline/tail.ts'
@@ -131,6 +132,22 @@ t.test('a signal that is aborted already ends it at once', async t => {
   const pipeline = await quiet(t)
   const { context } = commandContext(pipeline, false, AbortSignal.abort())
   await t.resolves(tail(context, 'merged', { fromStart: true }))
+})
+
+t.test('told to stop while Redis is gone, it stops', async t => {
+  const pipeline = await quiet(t)
+  const following = follow(pipeline, 'merged')
+  await until(() => following.isReading(), 'it waits for entries')
+  await redis.kill('SIGKILL')
+  let tries = 0
+  const gone = createServer(socket => {
+    tries += 1
+    socket.destroy()
+  }).listen(redis.port, '127.0.0.1')
+  await until(() => tries >= 12, 'it tries again and again')
+  gone.close()
+  await following.stop()
+  await redis.restart()
 })
 
 /** A pipeline without stages. */

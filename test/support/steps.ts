@@ -101,7 +101,7 @@ export async function createSteps(options: Options): Promise<Steps> {
     const run: Run = {
       mailbox,
       call: { signal: new AbortController().signal, meter: meter.count },
-      cache: createCache(redis, keys, id, 3600),
+      cache: createCache(redis, keys, { mailbox: id, ttlSeconds: 3600, onInvalid: () => undefined }),
       ledger: createLedger(redis, keys, id, now),
       task: { tokens: 1000, promptVersion: '1', model: '' },
       now,

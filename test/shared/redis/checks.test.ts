@@ -27,13 +27,13 @@ t.test('so does the JavaScript Redis', async t => {
 })
 
 t.test('commands that the user may not give are named, with the rule that allows them', async t => {
-  const url = await user('+@all', '-xautoclaim', '-xgroup|create')
+  const url = await user('+@all', '-xclaim', '-xgroup|create', '-xgroup|setid')
   await t.rejects(checkServer(clientOf(t, url), at), {
     kind: 'misconfigured',
     message:
-      'redis://here does not let its user "tess" use XAUTOCLAIM, XGROUP CREATE: allow it with ACL SETUSER tess +xautoclaim +xgroup|create',
+      'redis://here does not let its user "tess" use XCLAIM, XGROUP CREATE, XGROUP SETID: allow it with ACL SETUSER tess +xclaim +xgroup|create +xgroup|setid',
   })
-  await server.client.call('ACL', 'SETUSER', 'tess', '+xautoclaim', '+xgroup|create')
+  await server.client.call('ACL', 'SETUSER', 'tess', '+xclaim', '+xgroup|create', '+xgroup|setid')
   t.same(await checkServer(clientOf(t, url), at), [])
 })
 

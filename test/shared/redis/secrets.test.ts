@@ -30,7 +30,27 @@ t.test('a sealed value that is put in another mailbox, or in another field, is r
   await redis.hset(keys.secret(BO), 'refresh', (await redis.hget(keys.secret(ANA), 'refresh')) ?? '')
   await t.rejects(vault.read(BO), { message: /the account of gmail:bo@example.com does not open with key v1/ })
   await redis.hset(keys.secret(ANA), 'access', (await redis.hget(keys.secret(ANA), 'refresh')) ?? '')
-  await t.rejects(vault.read(ANA), { message: /the account of gmail:ana@example.com does not open/ })
+  t.match(await vault.read(ANA), { secret: 'of ana', access: undefined }, 'an access token is got anew')
+  await redis.hset(keys.secret(ANA), 'refresh', 'spoiled')
+  await t.rejects(vault.read(ANA), { message: /the account of gmail:ana@example.com is sealed with key v\?/ })
+})
+
+t.test('an access token that cannot be read is deleted, counted, and keeps nobody from his account', async t => {
+  const counts: number[] = []
+  const seal = createSeal([one])
+  const counting = createVault(redis, keys, seal, count => counts.push(count))
+  const place = { mailbox: ANA, name: 'access' }
+  const spoiled = ['no sealed text', seal.seal('{"token"', place), seal.seal('{"token":1}', place)]
+  for (const text of spoiled) {
+    await vault.put(ANA, { secret: 'of ana', access })
+    await redis.hset(keys.secret(ANA), 'access', text)
+    t.match(await counting.read(ANA), { secret: 'of ana', access: undefined })
+    t.equal(await redis.hexists(keys.secret(ANA), 'access'), 0)
+    await redis.hset(keys.secret(ANA), 'access', text)
+    await counting.forget(ANA, access.token)
+    t.equal(await counting.reseal(ANA), 0)
+  }
+  t.same(counts, [1, 1, 1, 1, 1, 1])
 })
 
 t.test('what was got for a grant is not kept once another grant is there, or none', async t => {
