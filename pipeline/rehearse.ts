@@ -1,3 +1,4 @@
+import { isDeferred } from '../shared/deferred.ts'
 import type { Envelope } from '../shared/envelope.ts'
 import { asMailError } from '../shared/error.ts'
 import type { Delivery, Fact } from '../shared/fact.ts'
@@ -85,7 +86,7 @@ export async function rehearse(
 
 function batchesOf(stage: Stage, { config }: Office, inputs: readonly Recorded[]): Batch<unknown>[] {
   const size = ALONE.includes(stage.name) ? 1 : paceOf(stage, config).size
-  const groups = grouped(inputs, ({ envelope }) => `${envelope.mailbox} ${envelope.run}`)
+  const groups = grouped(inputs, ({ envelope }) => nameOfBatch(envelope))
   return [...groups.values()].flatMap(group => {
     const items = group.map(({ envelope }) => envelope)
     return Array.from({ length: Math.ceil(items.length / size) }, (_, index): Batch<unknown> => {
@@ -93,6 +94,11 @@ function batchesOf(stage: Stage, { config }: Office, inputs: readonly Recorded[]
       return { mailbox: some[0]?.mailbox ?? 'gmail:', items: some }
     })
   })
+}
+
+// What was set aside got another answer than before.
+function nameOfBatch(envelope: Envelope): string {
+  return `${envelope.mailbox} ${envelope.run} ${isDeferred(envelope)}`
 }
 
 async function perform(

@@ -101,11 +101,13 @@ function goOut(item: Item, pending: PendingThread, messages: readonly Message[],
   const { thread, seen } = pending
   const omitted = pending.omitted.filter(id => !messages.some(message => message.id === id)).toSorted()
   const version = threadVersion(messages, run.task, omitted)
-  if (messages.length === 0) {
-    return { fact: 'thread-released', from: item, thread, seen, version, empty: pending.ids.length === 0 }
-  }
   // A listing may name a message twice.
   const fresh = [...new Set(pending.fresh)].filter(id => messages.some(message => message.id === id))
+  // Without new mail less of it would go out than went out before: it goes once what it lacks is back.
+  const isLessThanBefore = pending.known && fresh.length === 0 && omitted.some(id => pending.ids.includes(id))
+  if (messages.length === 0 || isLessThanBefore) {
+    return { fact: 'thread-released', from: item, thread, seen, version, empty: pending.ids.length === 0 }
+  }
   const body = {
     thread,
     version,

@@ -6,7 +6,7 @@ import type { Message, MessageId } from '../message.ts'
 import { encodeBatch, matchParts, type Part, parseBatch } from './batch.ts'
 import type { BatchAnswer, GmailClient } from './client.ts'
 import { errorOf } from './errors.ts'
-import { doingOf, failure, holdsForAll, isFinal, type Judge, judge } from './outcome.ts'
+import { doingOf, failure, holdsForAll, isFinal, type Judge, judge, type Verdict } from './outcome.ts'
 import { idsOf, pathOf, queryOf, type Request, unitsOf } from './plan.ts'
 import type { QuotaCosts } from './quota.ts'
 import { spentOn } from './spend.ts'
@@ -111,6 +111,7 @@ function judgeAnswers(
 ) {
   const got = noMore()
   const doubtful: Request[] = []
+  const isServed = answers.some(answer => answer?.status === 200)
   requests.forEach((request, index) => {
     const answer = answers[index]
     if (!answer) {
@@ -118,11 +119,22 @@ function judgeAnswers(
       for (const id of idsOf(request)) got.outcomes.set(id, failure(error))
       return
     }
-    const { outcomes, extra } = judge(options, request, answer)
+    const judged = judge(options, request, answer)
+    const { outcomes, extra } = isServed ? ofItsOwn(request, answer, judged) : judged
     if (!proven && [...outcomes.values()].some(isFinal)) doubtful.push(request)
     keep(got, { outcomes, extra: proven ? extra : [] })
   })
   return { got, doubtful }
+}
+
+// Where others were served, a message that is forbidden says nothing of the account, and a thread nothing of its other messages.
+function ofItsOwn(request: Request, answer: Answer, { outcomes, extra }: Verdict): Verdict {
+  const isForbidden = (outcome: Fetched) => outcome.outcome === 'failed' && outcome.error.kind === 'unauthorized'
+  if (answer.status !== 403 || ![...outcomes.values()].some(isForbidden)) return { outcomes, extra }
+  if ('thread' in request) return { outcomes: new Map(), extra: [] }
+  const rejected = (outcome: Fetched) =>
+    outcome.outcome === 'failed' ? failure(new MailError('rejected', outcome.error.message)) : outcome
+  return { outcomes: new Map([...outcomes].map(([id, outcome]) => [id, rejected(outcome)])), extra }
 }
 
 async function sendOne(options: SendOptions, request: Request, call: Call): Promise<Got> {

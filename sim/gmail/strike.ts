@@ -123,7 +123,8 @@ export function addFaults(
 
 function brokenBy(code: number): GoogleError {
   if (code === 429) return new GoogleError(exhausted)
-  const reason = code >= 500 ? failing.reason : code === 403 ? 'forbidden' : 'failedPrecondition'
+  // The reason that an account without leave is told, though only the item is meant.
+  const reason = code >= 500 ? failing.reason : code === 403 ? 'insufficientPermissions' : 'failedPrecondition'
   return new GoogleError({ code, reason, message: 'The item cannot be read.' })
 }
 

@@ -1,19 +1,28 @@
 import t from 'tap'
+import { type CommandContext, runs as showRuns } from '../../pipeline/commands.ts'
+import { explain } from '../../pipeline/explain.ts'
 import { openMailboxes } from '../../pipeline/providers.ts'
+import { rehearse } from '../../pipeline/rehearse.ts'
+import { STAGES } from '../../pipeline/stages.ts'
+import { status } from '../../pipeline/status.ts'
 import { readConfig } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import { listDead, redriveDead } from '../../shared/redis/dead.ts'
 import { type DeferredItem, readDeferred } from '../../shared/redis/deferred.ts'
+import { readMailbox } from '../../shared/redis/mailboxes.ts'
 import { listRuns, type RunRecord } from '../../shared/redis/runs.ts'
+import type { Stage } from '../../shared/stage.ts'
 import { analysisTasks, FATES, fetchedMessages } from '../../shared/streams.ts'
 import type { Task } from '../../shared/task.ts'
 import { startGmail } from '../../sim/gmail.ts'
+import { cacheFilter } from '../../stages/cache-filter.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { testMail, testMailbox } from '../support/mail.ts'
 import { BO, startOutlook } from '../support/outlook.ts'
 import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
+import { startBeside } from './support.ts'
 
 const MESSAGES = 160
 const THREADS = 40
@@ -22,31 +31,49 @@ const NO_BREAKER = { CIRCUIT_BREAKER_FAILURE_THRESHOLD: '1000' }
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-for (const status of [500, 503]) {
-  t.test(`one message of ${MESSAGES} that answers ${status} holds up no other, and arrives when it heals`, async t => {
-    const { sim, sick, pipeline } = await startSick(t, status)
-    const started = Date.now()
-    const [run] = await endedWithout(pipeline, 1)
-    t.ok(Date.now() - started < 30_000, 'soon')
-    t.match(run, { listed: MESSAGES, fates: { fetched: MESSAGES - 1, deferred: 1, dead: 0 }, addsUp: true })
-    const before = await tasksOf(pipeline)
-    t.equal(new Set(before.map(({ thread }) => thread)).size, THREADS, 'every thread went out')
-    t.same(
-      before.filter(({ omitted }) => omitted.length > 0).map(({ omitted }) => omitted),
-      [[sick]],
-      'and the one that lacks it names it',
-    )
-    const [item] = await deferred(pipeline)
-    t.match(item, { id: sick, stage: 'batch-fetch', kind: 'unavailable', reason: new RegExp(`${status}`) })
+t.test(`one message of ${MESSAGES} that answers 500 holds up no other, and arrives when it heals`, async t => {
+  const { sim, sick, pipeline } = await startSick(t, 500)
+  const started = Date.now()
+  const [run] = await endedWithout(pipeline, 1)
+  t.ok(Date.now() - started < 30_000, 'soon')
+  t.match(run, { listed: MESSAGES, fates: { fetched: MESSAGES - 1, deferred: 1, dead: 0 }, addsUp: true })
+  const before = await tasksOf(pipeline)
+  t.equal(new Set(before.map(({ thread }) => thread)).size, THREADS, 'every thread went out')
+  t.same(
+    before.filter(({ omitted }) => omitted.length > 0).map(({ omitted }) => omitted),
+    [[sick]],
+    'and the one that lacks it names it',
+  )
+  const [item] = await deferred(pipeline)
+  t.match(item, { id: sick, stage: 'batch-fetch', kind: 'unavailable', reason: /500/ })
 
+  sim.faults.set({})
+  const [whole] = await pipeline.quiet()
+  t.match(whole, { listed: MESSAGES, fates: { fetched: MESSAGES, deferred: 0, dead: 0 }, addsUp: true })
+  const last = (await tasksOf(pipeline)).at(-1)
+  t.ok(last?.messages.some(({ id }) => id === sick))
+  t.match(last, { omitted: [], reason: 'grown' })
+  t.same(await deferred(pipeline), [])
+  t.same(await pipeline.dead('batch-fetch'), [])
+  for (const stage of STAGES) {
+    const { differences, failed } = await rehearse(stage, pipeline.office, {})
+    t.same([differences, failed], [[], []], `replayed, ${stage.name} does the same again`)
+  }
+})
+
+for (const status of [400, 403]) {
+  t.test(`one message that answers ${status} is given up, and nobody else`, async t => {
+    const { sim, sick, pipeline } = await startSick(t, status)
+    const [run] = await pipeline.quiet()
+    t.match(run, { listed: MESSAGES, fates: { fetched: MESSAGES - 1, dead: 1 }, addsUp: true, tasks: THREADS })
+    const { redis: client, keys } = pipeline.office
+    const [letter] = await listDead(client, keys)
+    t.match(letter, { kind: 'rejected', message: RegExp(`${status}`) })
+    t.equal((await readMailbox(client, keys, ANA))?.needsReauth, undefined, 'the account is not to blame')
     sim.faults.set({})
-    const [whole] = await pipeline.quiet()
-    t.match(whole, { listed: MESSAGES, fates: { fetched: MESSAGES, deferred: 0, dead: 0 }, addsUp: true })
-    const last = (await tasksOf(pipeline)).at(-1)
-    t.ok(last?.messages.some(({ id }) => id === sick))
-    t.match(last, { omitted: [], reason: 'grown' })
-    t.same(await deferred(pipeline), [])
-    t.same(await pipeline.dead('batch-fetch'), [])
+    if (letter) await redriveDead(client, keys, letter, { now: Date.now(), newRunId: 'again' })
+    t.match((await pipeline.quiet())[0], { fates: { fetched: MESSAGES, dead: 0 }, addsUp: true })
+    t.ok((await tasksOf(pipeline)).at(-1)?.messages.some(({ id }) => id === sick))
   })
 }
 
@@ -82,6 +109,37 @@ t.test('new mail passes a message of an earlier run that cannot be read', async 
   )
   t.match(run, { listed: 1, fates: { fetched: 1 }, tasks: 1 })
   t.match(await deferred(pipeline), [{ id: sick }])
+  const said = await printed(pipeline, status)
+  t.match(said, RegExp(`gmail:ana@example.com: ${sick} is set aside and tried again; failed \\d+ times in batch-fetch`))
+  t.match(said, /last with: messages.get of gmail:ana@example.com: Google answered 500/)
+  t.match(await printed(pipeline, context => showRuns(context, 10)), /ok, 1 set aside/)
+  const story = await printed(pipeline, context => explain(context, sick))
+  t.match(story, /deferred in window 1, messages.get of \S+ Google answered 500/)
+  t.match(story, /delayed in batch-fetch, due in|set aside because it failed, and tried again by itself/)
+  t.match(story, /fate deferred: messages.get of/)
+})
+
+t.test('an id at which cache-filter itself fails is set aside too', async t => {
+  const mailbox = fakeMailbox()
+  const only = ['list-ids', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'] as const
+  const pipeline = await startPipeline(redis, mailbox, { only, settings: QUICK })
+  t.teardown(() => pipeline.stop())
+  mailbox.deliver(20, 4)
+  let isSick = true
+  const filter: typeof cacheFilter = {
+    ...cacheFilter,
+    async handle(batch, run) {
+      if (isSick && batch.items.some(({ body }) => body.id === 'm7')) throw new Error('a fault of ours')
+      return cacheFilter.handle(batch, run)
+    },
+  }
+  startBeside(t, pipeline, mailbox, [filter as Stage])
+  await pipeline.request()
+  const [run] = await endedWithout(pipeline, 1)
+  t.match(run, { listed: 20, fates: { fetched: 19, deferred: 1 }, addsUp: true, tasks: 4 })
+  t.match(await deferred(pipeline), [{ id: 'm7', stage: 'cache-filter', reason: 'a fault of ours' }])
+  isSick = false
+  t.match((await pipeline.quiet())[0], { fates: { fetched: 20, deferred: 0 }, addsUp: true, tasks: 5 })
 })
 
 t.test('of known mail that the cache has lost, what Outlook cannot give holds up no thread', async t => {
@@ -110,10 +168,16 @@ t.test('of known mail that the cache has lost, what Outlook cannot give holds up
   )
   await endedWithout(pipeline, 0)
   t.match(await readDeferred(client, keys, BO), [{ id: sick }])
+  await client.del(keys.message(BO, other))
+  handle.mark(other, { categories: ['Rome'] })
+  const relabelled = await pipeline.request()
+  await until(async () => (await runs(pipeline)).find(one => one.run === relabelled && one.settled), 'it is looked at')
+  t.equal((await tasksOf(pipeline)).at(-1)?.version, partial.version, 'without new mail less of it does not go out')
 
   sim.faults.set({})
   await pipeline.quiet()
   const whole = (await tasksOf(pipeline)).at(-1)
+  t.ok(whole?.labels.includes('Rome'))
   t.same(new Set(whole?.messages.map(message => message.id)), new Set([...(task?.messages ?? []).map(m => m.id), id]))
   t.same(whole?.omitted, [])
   t.same(await readDeferred(client, keys, BO), [])
@@ -185,6 +249,18 @@ function endedWithout(pipeline: TestPipeline, count: number): Promise<RunRecord[
     const found = await runs(pipeline)
     return found.length > 0 && found.every(run => run.settled) && found[0]?.fates.deferred === count ? found : undefined
   }, 'every run is over')
+}
+
+/** What a command says to a person. */
+async function printed(
+  { office: { config } }: TestPipeline,
+  command: (context: CommandContext) => Promise<unknown>,
+): Promise<string> {
+  const lines: string[] = []
+  const { signal } = new AbortController()
+  const print = (text: string) => lines.push(text)
+  await command({ config: { ...config, REDIS_URL: redis.url }, json: false, signal, print })
+  return lines.join('\n')
 }
 
 function runs({ office: { redis, keys } }: TestPipeline): Promise<RunRecord[]> {

@@ -15,7 +15,7 @@ import { keepLog } from './support.ts'
 
 /**
  * How a worker's provider behaves: it answers, never answers, answers after a while, keeps the whole process busy for as long, kills the
- * process when it is asked for a certain message, asks to come again later, or fails so long after it was told to stop.
+ * process when it is asked for a certain message, fails of a certain message alone, asks to come again later, or fails so long after it was told to stop.
  */
 export type Provider =
   | 'answers'
@@ -23,6 +23,7 @@ export type Provider =
   | { afterMs: number }
   | { busyMs: number }
   | { diesOf: string }
+  | { failsOf: string }
   | { throttledMs: number }
   | { failsAfterStopMs: number }
 
@@ -83,6 +84,10 @@ export async function startWorker(
   }
 }
 
+function failing(provider: Provider): string {
+  return typeof provider === 'object' && 'failsOf' in provider ? provider.failsOf : ''
+}
+
 if (process.argv[1] === here) await work(JSON.parse(process.argv[2] ?? '') as Task)
 
 async function work(task: Task): Promise<void> {
@@ -101,7 +106,10 @@ async function work(task: Task): Promise<void> {
   mailbox.fetch = async (wanted, call) => {
     tell('asked')
     if (task.shows === 'before') await behave(wanted, call)
-    const answer = await fetch(wanted, call)
+    const answer = new Map(await fetch(wanted, call))
+    const sick = failing(provider)
+    if (wanted.some(({ id }) => id === sick))
+      answer.set(sick, { outcome: 'failed', error: new MailError('unavailable', 'HTTP 500') })
     tell('answered')
     if (task.shows === 'after') await behave(wanted, call)
     return answer
@@ -121,7 +129,7 @@ async function work(task: Task): Promise<void> {
       await new Promise<void>(resolve => waiting.push(resolve))
     }
     const now = provider
-    if (now === 'answers') return
+    if (now === 'answers' || 'failsOf' in now) return
     if ('afterMs' in now) return sleep(now.afterMs)
     if ('diesOf' in now) {
       if (wanted.some(({ id }) => id === now.diesOf)) process.kill(process.pid, 'SIGKILL')
