@@ -1,9 +1,11 @@
 import { setTimeout as timeout } from 'node:timers/promises'
 import { isConnectionError } from '../shared/redis/connect.ts'
+import { createHealing, type Healed } from '../shared/redis/heal.ts'
 import type { Partition } from '../shared/redis/keys.ts'
 import { createLease } from '../shared/redis/lease.ts'
+import { lookOver } from '../shared/redis/look.ts'
 import { reapPartition } from '../shared/redis/reap.ts'
-import { createStuckWatch } from '../shared/redis/stuck.ts'
+import { createRestoring, type Restored } from '../shared/redis/restore.ts'
 import { type HeldBack, trimPartition } from '../shared/redis/trim.ts'
 import type { Log } from './log.ts'
 import { STAGES } from './stages.ts'
@@ -28,8 +30,8 @@ export interface KeeperOptions {
   retentionMs?: number
   /** After how long a silence an empty consumer is removed. */
   idleMs?: number
-  /** How long a run may stand still. */
-  stuckMs?: number
+  /** How long a run may stand still before it is healed; it is seen twice in any case. */
+  healAfterMs?: number
   duties?: readonly Duty[]
 }
 
@@ -37,25 +39,32 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 const INTERVALS_A_LEASE = 2
-const LOOKS_A_BOUND = 3
+const LOOKS_A_BOUND = 100
 const STOP_WITHIN_MS = 2000
 
 /**
- * Keeps Redis in order: trims streams, removes dead consumers, and tells of runs that are stuck. Any number may run, one works: the
+ * Keeps Redis in order: heals runs that stand still, trims streams, and removes dead consumers. Any number may run, one works: the
  * others try again every interval, and take over within three once it is gone. No error ends it; an outage is told once.
  */
 export function startKeeper(office: Office, options: KeeperOptions): Keeper {
   const { redis, keys, now } = office
-  const { log, intervalMs = MINUTE_MS, retentionMs = 3 * DAY_MS, idleMs = DAY_MS, stuckMs = 15 * MINUTE_MS } = options
+  const {
+    log,
+    intervalMs = MINUTE_MS,
+    retentionMs = 3 * DAY_MS,
+    idleMs = DAY_MS,
+    healAfterMs = intervalMs / 2,
+  } = options
   const { duties = [] } = options
   const stopping = new AbortController()
   const signal = options.signal ? AbortSignal.any([stopping.signal, options.signal]) : stopping.signal
   const lease = createLease(redis, office.keys.keeper)
-  const watch = createStuckWatch({ redis, keys, stages: STAGES, stuckMs, now })
+  const healing = createHealing({ redis, keys, stages: STAGES, afterMs: healAfterMs, now, newRunId: office.newRunId })
+  const restoring = createRestoring(office)
   const toldAt = new Map<string, number>()
   let atWork = false
   let askAgainAt = 0
-  let lookAt = 0
+  let reapAt = 0
   let failingSince: number | undefined
   const finished = loop()
 
@@ -80,9 +89,9 @@ export function startKeeper(office: Office, options: KeeperOptions): Keeper {
   // What fails in one partition must not keep the others from theirs.
   async function round(): Promise<unknown[]> {
     const errors: unknown[] = []
-    const looks = now() >= lookAt
+    const reaps = now() >= reapAt
     askAgainAt = 0
-    for (const job of [trim, reap, ...(looks ? [look] : [])]) {
+    for (const job of [heal, trim, ...(reaps ? [reap] : [])]) {
       for (const partition of keys.partitions) {
         if (signal.aborted || !(await isOurs())) return errors
         await job(partition).catch(error => {
@@ -91,7 +100,7 @@ export function startKeeper(office: Office, options: KeeperOptions): Keeper {
         })
       }
     }
-    if (looks) lookAt = now() + stuckMs / LOOKS_A_BOUND
+    if (reaps) reapAt = now() + idleMs / LOOKS_A_BOUND
     for (const duty of duties) {
       await duty(async () => !signal.aborted && (await isOurs())).catch(error => {
         if (isConnectionError(error)) throw error
@@ -137,12 +146,23 @@ export function startKeeper(office: Office, options: KeeperOptions): Keeper {
     if (removed.length > 0) log.debug({ partition, removed: removed.length }, 'removed consumers that are gone')
   }
 
-  async function look(partition: Partition): Promise<void> {
-    for (const { run, mailbox, standsMs, missing } of await watch.look(partition, signal)) {
-      const minutes = Math.floor(standsMs / MINUTE_MS)
-      log.error(
-        { run, mailbox, minutes, missing },
-        'a run is stuck: it stands still, and nothing of it waits or is in work',
+  async function heal(partition: Partition): Promise<void> {
+    const sight = await lookOver(redis, keys, partition)
+    for (const restored of await restoring.restore(partition, sight, signal)) tellOfRestored(restored)
+    for (const healed of await healing.heal(partition, sight, signal)) tellOfHealed(healed)
+  }
+
+  function tellOfRestored({ what, mailbox, count }: Restored): void {
+    log.warn({ what, count, ...(mailbox === undefined ? {} : { mailbox }) }, 'was missing in Redis; it was restored')
+  }
+
+  function tellOfHealed({ run, mailbox, missing, by, threads }: Healed): void {
+    if (run === undefined) {
+      log.warn({ mailbox, by, missing }, 'something was to be listed and nothing waited for it; a new run lists it')
+    } else {
+      log.warn(
+        { run, mailbox, by, missing, threads },
+        'a run stood still with nothing of it waiting anywhere; it was abandoned, and a new run does the rest',
       )
     }
   }

@@ -77,7 +77,9 @@ function program(): Command {
 
   mailsluice
     .command('keeper')
-    .description('trim streams, remove dead consumers, look for stuck runs, renew watches, poll what no push came of')
+    .description(
+      'trim streams, remove dead consumers, heal runs that stand still, renew watches, poll what no push came of',
+    )
     .action(() => runKeeper(contextOf({})))
 
   mailsluice

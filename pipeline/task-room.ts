@@ -1,8 +1,17 @@
+import type { Redis } from 'ioredis'
+import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
+import type { Keys } from '../shared/redis/keys.ts'
 import { readUnread, type TaskLimits, type UnreadTasks } from '../shared/redis/unread.ts'
 import type { Stage } from '../shared/stage.ts'
 import type { Log } from './log.ts'
-import type { Office } from './wire.ts'
+
+interface RoomOptions {
+  redis: Redis
+  keys: Keys
+  config: Pick<Config, 'STREAM_RETENTION' | 'TASK_RETENTION' | 'TASK_MAX_BYTES'>
+  now: () => number
+}
 
 const LOOK_EVERY_MS = 5000
 // Half of what is left between the pause and the limit, so that listing does not come and go.
@@ -13,7 +22,7 @@ const MB = 1024 * 1024
  * The first stage, which lists nothing in bulk while unread tasks take four fifths of their room, and goes on once they take less than
  * seven tenths. Live listing goes on: its mail is new, and what it brings is little.
  */
-export function withTaskRoom(stage: Stage, office: Office, log: Log): Stage {
+export function withTaskRoom(stage: Stage, office: RoomOptions, log: Log): Stage {
   const { redis, keys, now } = office
   const limits = taskLimits(office)
   let pausedAt: number | undefined
@@ -53,7 +62,7 @@ export function withTaskRoom(stage: Stage, office: Office, log: Log): Stage {
 }
 
 /** How long and up to what size tasks are kept, by the settings. */
-export function taskLimits({ config }: Pick<Office, 'config'>): TaskLimits {
+export function taskLimits({ config }: Pick<RoomOptions, 'config'>): TaskLimits {
   return {
     retentionMs: config.STREAM_RETENTION * 1000,
     taskRetentionMs: config.TASK_RETENTION * 1000,

@@ -1,11 +1,13 @@
 import type { Envelope } from '../shared/envelope.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
+import { placesOf, textsIn } from '../shared/redis/waits.ts'
 import { openEntry } from '../shared/slice.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
 import { STREAMS } from '../shared/streams.ts'
 import type { Quest } from './journey.ts'
 import { entriesAt, keysOf, mentions, throwIfStopped } from './recorded.ts'
+import { STAGES } from './stages.ts'
 import type { Office } from './wire.ts'
 
 /** Work about a message that is in no stream now. */
@@ -27,13 +29,25 @@ export async function findElsewhere(office: Office, quest: Quest, ids: ReadonlyS
     if ((mailbox && envelope.mailbox !== mailbox) || (run && envelope.run !== run)) return false
     return mentions(envelope.body, message) || ids.has(envelope.id)
   }
+  const known = mailbox ? [mailbox] : (await listMailboxes(redis, keys)).map(record => record.mailbox)
   for (const partition of partitions) {
-    for (const stage of STAGE_NAMES) {
-      for await (const { text, dueAt } of delayed(office, keys.delay(partition, stage), signal)) {
-        for (const envelope of membersOf(office, text).filter(concerns)) {
-          found.push({ ...headOf(envelope), state: 'delayed', stage, dueAt, attempt: envelope.attempt })
+    const mailboxes = known.filter(one => keys.partitionOf(one) === partition)
+    for (const place of placesOf(keys, partition, { stages: STAGES, mailboxes })) {
+      if (place.kind === 'delay') {
+        for await (const { text, dueAt } of delayed(office, place.key, signal)) {
+          for (const envelope of membersOf(office, text).filter(concerns)) {
+            found.push({ ...headOf(envelope), state: 'delayed', stage: place.stage, dueAt, attempt: envelope.attempt })
+          }
+        }
+      } else if (place.kind === 'parked') {
+        for await (const texts of textsIn(redis, place)) {
+          throwIfStopped(signal)
+          for (const envelope of texts.flatMap(text => membersOf(office, text)).filter(concerns))
+            found.push({ ...headOf(envelope), state: 'parked' })
         }
       }
+    }
+    for (const stage of STAGE_NAMES) {
       for await (const [entryId, fields] of entriesAt(redis, keys.dead(partition, stage), true, signal)) {
         const value = (name: string) => fields[fields.indexOf(name) + 1] ?? ''
         const [envelope] = envelopesIn(value('envelope'), value('stream')).filter(concerns)
@@ -42,13 +56,6 @@ export async function findElsewhere(office: Office, quest: Quest, ids: ReadonlyS
         const [kind, reason, at] = [value('kind'), value('message'), Number(value('at'))]
         found.push({ ...headOf(envelope), state: 'dead', stage, name, kind, reason, at })
       }
-    }
-  }
-  const mailboxes = mailbox ? [mailbox] : (await listMailboxes(redis, keys)).map(record => record.mailbox)
-  for (const one of mailboxes) {
-    for await (const text of parked(office, keys.parked(one), signal)) {
-      for (const envelope of membersOf(office, text).filter(concerns))
-        found.push({ ...headOf(envelope), state: 'parked' })
     }
   }
   return found
@@ -64,15 +71,6 @@ async function* delayed({ redis }: Office, key: string, signal: AbortSignal) {
     const answer = await redis.zrange(key, `${from}`, `${from + AT_ONCE - 1}`, 'WITHSCORES')
     for (let at = 0; at < answer.length; at += 2) yield { text: answer[at] ?? '', dueAt: Number(answer[at + 1]) }
     if (answer.length < 2 * AT_ONCE) return
-  }
-}
-
-async function* parked({ redis }: Office, key: string, signal: AbortSignal) {
-  for (let from = 0; ; from += AT_ONCE) {
-    throwIfStopped(signal)
-    const members = await redis.lrange(key, from, from + AT_ONCE - 1)
-    yield* members
-    if (members.length < AT_ONCE) return
   }
 }
 

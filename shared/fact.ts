@@ -34,6 +34,7 @@ export type Fact = { from: Envelope } & (
   | SetAsideFact
   | { fact: 'still-deferred'; window: string; note: DeferredNote }
   | { fact: 'deferral-ended'; thread: ThreadId; id: MessageId }
+  | { fact: 'look-taken' }
   | LookLaterFact
   | HeldFact
 )

@@ -16,6 +16,8 @@ export interface Place {
   /** The history id that notifications named, and when the run that is to reach it began (ms since 1970). */
   announced?: string | undefined
   begunAt?: number | undefined
+  /** The run heals another: what that one has made known is not listed again. */
+  heals?: boolean | undefined
 }
 
 /** The page an event comes from: in which run and lane what follows it is, and at what time (ms since 1970). */

@@ -115,6 +115,8 @@ export interface Begun {
   begunAt?: number
   /** The history id that its listing should reach, where notifications named one. */
   announced?: string | undefined
+  /** It does the work of a run again that was lost: known mail need not be listed. */
+  heals?: boolean
 }
 
 /** An envelope that follows from another in the same run; `id` must be the same whenever the same step is done again. */

@@ -28,7 +28,7 @@ const place = { window: z.string(), index: z.number().int(), of: z.number().int(
 export const MOST_CREATED = 50
 
 const watchEvent = z.object({
-  cause: z.enum(['push', 'poll', 'request', 'first-sync', 'coalesced', 'look', 'page']),
+  cause: z.enum(['push', 'poll', 'request', 'first-sync', 'coalesced', 'look', 'heal', 'page']),
   historyId: z.string().optional(),
   /** The mailbox was listed beyond what this push announces: it asks for a later look and for no run. */
   stale: z.boolean().optional(),
@@ -47,6 +47,8 @@ const watchEvent = z.object({
       verifyThen: z.string().optional(),
       /** The history id that notifications named, which the run is to reach. */
       announced: z.string().optional(),
+      /** The run heals another: what is known is not listed again. */
+      heals: z.boolean().optional(),
     })
     .optional(),
 })

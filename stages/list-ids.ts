@@ -46,8 +46,12 @@ export const listIds: Stage<WatchEvent> = {
 
 // A look comes last: a run that begins here is under way then, and its task goes out first.
 async function answer(events: readonly Event[], run: Run): Promise<Outcome<WatchEvent>> {
-  const outcomes = [await startRun(events.filter(asksForRun), run)]
-  for (const event of events) if (event.body.cause === 'look') outcomes.push(await look(event, run))
+  const looks = events.filter(({ body }) => body.cause === 'look')
+  const outcomes: Outcome<WatchEvent>[] = [
+    { facts: looks.map(from => ({ fact: 'look-taken', from })) },
+    await startRun(events.filter(asksForRun), run),
+  ]
+  for (const event of looks) outcomes.push(await look(event, run))
   return joined(outcomes)
 }
 
@@ -104,7 +108,7 @@ async function listPage(
   }
   if (changes.doubtful) await run.ledger.suspectAll(item.run, window)
   // What is known need not be read again because the provider tells it again.
-  const known = changes.overlaps ? await run.ledger.known(changes.ids) : nothing
+  const known = changes.overlaps || place.heals ? await run.ledger.known(changes.ids) : nothing
   const followed = await followChanges(item, { changes, known, page: window }, run)
   const listing = { item, lane, now: run.now() }
   return joined([

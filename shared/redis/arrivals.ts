@@ -41,7 +41,12 @@ export async function takeIn(redis: Redis, keys: Keys, notice: Notice, now: numb
     keys.stream(partition, watchEvents.name, lane),
     keys.arrivals(partition),
   ]
-  return (await arriveScript(redis, touched, [encodeEnvelope(envelope), REMEMBER_SECONDS, stale ? 1 : 0])) as Arrival
+  return (await arriveScript(redis, touched, [
+    encodeEnvelope(envelope),
+    REMEMBER_SECONDS,
+    stale ? 1 : 0,
+    run,
+  ])) as Arrival
 }
 
 /** Counts notifications of what nobody knows, and of no mailbox that could be named. */

@@ -3,7 +3,8 @@ import { LANES, type Lane } from '../envelope.ts'
 import type { StageName } from '../stage.ts'
 import type { Stream } from '../streams.ts'
 import { readGroup } from './groups.ts'
-import type { Keys, Partition } from './keys.ts'
+import type { Keys } from './keys.ts'
+import { placesOf } from './waits.ts'
 
 /** What is waiting in one stage and lane, in entries, of which a slice of ids is one; `undefined` where Redis cannot tell. */
 export interface Backlog {
@@ -26,12 +27,11 @@ export async function readBacklog(
   const rows = stages.flatMap(stage => LANES.map(lane => ({ stage, lane })))
   return Promise.all(
     rows.map(async ({ stage, lane }) => {
-      const streams = keys.partitions.flatMap(partition =>
-        stage.reads.map(({ name }) => keys.stream(partition, name, lane)),
-      )
-      const groups = await Promise.all(streams.map(stream => readGroup(redis, stream, stage.name)))
-      const ofPartitions = async (count: (partition: Partition) => Promise<number>) =>
-        sum(await Promise.all(keys.partitions.map(count)))
+      const places = keys.partitions.flatMap(partition => placesOf(keys, partition, { stages: [stage] }))
+      const streams = places.filter(place => place.kind === 'stream' && place.lane === lane)
+      const delays = places.filter(({ kind }) => kind === 'delay')
+      const groups = await Promise.all(streams.map(({ key }) => readGroup(redis, key, stage.name)))
+      const dead = () => Promise.all(keys.partitions.map(partition => redis.xlen(keys.dead(partition, stage.name))))
       const waits = groups.map(({ lag }) => lag)
       return {
         stage: stage.name,
@@ -39,8 +39,8 @@ export async function readBacklog(
         known: groups.every(({ exists }) => exists),
         waiting: waits.includes(undefined) ? undefined : sum(waits.map(wait => wait ?? 0)),
         inWork: sum(groups.map(({ pending }) => pending)),
-        delayed: lane === 'live' ? await ofPartitions(partition => redis.zcard(keys.delay(partition, stage.name))) : 0,
-        dead: lane === 'live' ? await ofPartitions(partition => redis.xlen(keys.dead(partition, stage.name))) : 0,
+        delayed: lane === 'live' ? sum(await Promise.all(delays.map(({ key }) => redis.zcard(key)))) : 0,
+        dead: lane === 'live' ? sum(await dead()) : 0,
       }
     }),
   )

@@ -74,7 +74,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
   const { redis, now } = options
   const plan = createPlan(work.inputs, { ...options, stage: work.stage })
   const { input } = plan
-  const inputs = work.inputs.map(entry => [plan.key(entry.key), entry.entryId, begun(entry)])
+  const inputs = work.inputs.map(entry => [plan.key(entry.key), entry.entryId, begun(entry), runOf(entry)])
   const [first] = work.inputs.flatMap(itemsOf)
   const held = new Map(work.facts.flatMap(fact => (fact.fact === 'held' ? [[fact.from, fact] as const] : [])))
   const changes = work.facts.flatMap((fact): StateFact[] => (fact.fact === 'held' ? [] : [fact]))
@@ -158,6 +158,12 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
 
   function member(entry: Entry, part: Part): number {
     return plan.text(`${entry.key}\n${encodePart(entry, part)}`)
+  }
+
+  // All that is in one entry is of one run.
+  function runOf(entry: Entry): number {
+    const [item] = itemsOf(entry)
+    return item ? plan.runKey(item) : 0
   }
 
   // The first stage makes runs active before it commits.

@@ -92,7 +92,8 @@ export async function redriveDead(
   if (letter.text === '') return false
   const stream = STREAMS.find(({ name }) => name === letter.stream)
   const opened = stream ? openEntry(stream, letter.text).items : []
-  const [envelope, ...more] = opened.map(({ failing: _, ...item }): Envelope => ({ ...item, attempt: 0 }))
+  const own = await runFor(redis, keys, opened[0], context.newRunId)
+  const [envelope, ...more] = opened.map(({ failing: _, ...item }): Envelope => ({ ...item, ...own, attempt: 0 }))
   // What could not be read is given another look as it is.
   if (!stream || !envelope)
     return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: letter.text })
@@ -104,8 +105,8 @@ export async function redriveDead(
     return settle(redis, keys, letter, asItWas)
   if (letter.stream === watchEvents.name) {
     const { newRunId, now: at } = context
-    const own = { id: newRunId, run: newRunId, trace: newRunId, at }
-    const again: Envelope = { ...envelope, ...own, lane: 'live', body: { cause: 'request' } }
+    const names = { id: newRunId, run: newRunId, trace: newRunId, at }
+    const again: Envelope = { ...envelope, ...names, lane: 'live', body: { cause: 'request' } }
     return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: encode(again) })
   }
   if (!isListed) return settle(redis, keys, letter, asItWas)
@@ -121,6 +122,18 @@ export async function redriveDead(
   const text = encode(inWindow(envelope, 0), ...more.map((item, place) => inWindow(item, place + 1)))
   const items = JSON.stringify(opened.map(({ body }) => [(body as ListedId).id, (body as ListedId).thread]))
   return settle(redis, keys, letter, { stream: letter.stream, lane, run, mailbox, window, items, text })
+}
+
+// Of a run that was abandoned nothing is done any more: what is driven again is a run of its own.
+async function runFor(
+  redis: Redis,
+  keys: Keys,
+  item: Envelope | undefined,
+  newRunId: string,
+): Promise<{ run?: string }> {
+  if (!item) return {}
+  const isAbandoned = await redis.hexists(keys.run(keys.partitionOf(item.mailbox), item.run), 'abandoned')
+  return isAbandoned === 1 ? { run: newRunId } : {}
 }
 
 /** Whether the window that an id was listed in is still open. */

@@ -73,6 +73,8 @@ export interface Keys {
   run(partition: Partition, run: string): string
   /** The threads of a run that wait to go out, in the order they were met. */
   runThreads(partition: Partition, run: string): string
+  /** Threads that grew or changed in a run and are not dispatched yet: `thread` until it is emitted, then `thread`, a line feed and its version. */
+  runUnsent(partition: Partition, run: string): string
   /** What is new in each of a run's threads. */
   runFresh(partition: Partition, run: string): string
   /** Known messages that a run has not seen yet, with their threads. */
@@ -132,6 +134,7 @@ export function createKeys(prefix: string, count: number): Keys {
     folderFaults: mailbox => at(partitionOf(mailbox), `folders:${mailbox}:faults`),
     run: (partition, run) => at(partition, `run:${run}`),
     runThreads: (partition, run) => at(partition, `run:${run}:threads`),
+    runUnsent: (partition, run) => at(partition, `run:${run}:unsent`),
     runFresh: (partition, run) => at(partition, `run:${run}:fresh`),
     runSuspects: (partition, run) => at(partition, `run:${run}:suspects`),
     window: (partition, run, window) => at(partition, `window:${run}:${window}`),

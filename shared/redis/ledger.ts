@@ -42,7 +42,10 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
             ...created,
           ],
         )
-        const [state, cursor, synced, syncedAgo, begunAgo, newest] = answer as [string, ...(string | undefined)[]]
+        const [state, cursor, synced, syncedAgo, begunAgo, newest, heals] = answer as [
+          string,
+          ...(string | undefined)[],
+        ]
         // Of a mailbox that is not connected nothing comes about.
         if (state === 'unknown' || state === 'coalesced') return undefined
         // Another run became active between the question and the script.
@@ -53,6 +56,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
           syncedAt: syncedAgo ? now() - Number(syncedAgo) : undefined,
           begunAt: now() - Number(begunAgo),
           announced: newest || undefined,
+          ...(Number(heals) === 1 ? { heals: true } : {}),
         }
       }
     },

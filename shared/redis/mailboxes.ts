@@ -4,7 +4,7 @@ import { MailError } from '../error.ts'
 import type { Cursor, MailboxId } from '../mailbox.ts'
 import { STREAMS, type WatchEvent, watchEvents } from '../streams.ts'
 import type { Keys } from './keys.ts'
-import { connectScript, noteProbeScript, pauseScript, resumeScript } from './scripts.ts'
+import { connectScript, noteProbeScript, pauseScript, postScript, resumeScript } from './scripts.ts'
 
 const RESUME_AT_ONCE = 1000
 
@@ -147,6 +147,6 @@ export async function postWatchEvent(
   const lane = await listingLane(redis, keys, mailbox)
   const envelope: Envelope = { id: run, run, mailbox, at, attempt: 0, lane, trace: run, body }
   const key = keys.stream(keys.partitionOf(mailbox), watchEvents.name, lane)
-  await redis.xadd(key, '*', 'envelope', encodeEnvelope(envelope))
+  await postScript(redis, [keys.mailbox(mailbox), key], [encodeEnvelope(envelope), run])
   return run
 }

@@ -26,6 +26,8 @@ export interface Plan {
   parked(mailbox: MailboxId): number
   mailbox(mailbox: MailboxId): number
   mailboxEvents(): number
+  /** The key of an envelope's run. */
+  runKey(of: Envelope): number
   /** The run an envelope belongs to, with all the keys its settling may touch. */
   run(of: Envelope): number
   /** Facts in the form that `facts.lua` reads, each with the envelope it follows from. */
@@ -78,6 +80,7 @@ export function createPlan(
     parked: mailbox => plan.key(names.parked(mailbox)),
     mailbox: mailbox => plan.key(names.mailbox(mailbox)),
     mailboxEvents: () => plan.key(names.mailboxEvents(partition)),
+    runKey: ({ run }) => plan.key(names.run(partition, run)),
     run(of) {
       const known = runs.get(of.run)
       if (known) return known.place
@@ -95,13 +98,15 @@ export function createPlan(
 
   function describeRun(of: Envelope) {
     const { run, mailbox, lane, trace, replayOf } = of
+    const again = nextRun(mailbox)
     const [live, bulk] = LANES.map(one => plan.key(names.stream(partition, watchEvents.name, one)))
     return {
       id: run,
       head: { mailbox, lane, trace, replayOf },
-      key: plan.key(names.run(partition, run)),
+      key: plan.runKey(of),
       threads: plan.key(names.runThreads(partition, run)),
       fresh: plan.key(names.runFresh(partition, run)),
+      unsent: plan.key(names.runUnsent(partition, run)),
       suspects: plan.key(names.runSuspects(partition, run)),
       threadsOf: plan.key(names.threadsOf(mailbox)),
       mailbox: plan.key(names.mailbox(mailbox)),
@@ -109,7 +114,8 @@ export function createPlan(
       ended: plan.key(names.endedRuns(partition)),
       metrics: plan.key(names.metrics(partition, providerOf(mailbox))),
       pages: { live, bulk },
-      again: plan.envelope(nextRun(mailbox)),
+      again: plan.envelope(again),
+      nextRun: again.run,
     }
   }
 
@@ -262,6 +268,7 @@ export function createPlan(
       case 'cursor-moved':
       case 'run-failed':
       case 'context-asked':
+      case 'look-taken':
         return rest
     }
   }

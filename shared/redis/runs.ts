@@ -15,9 +15,11 @@ export interface RunRecord {
   /** When its last thread had gone out. */
   endedAt: number | undefined
   failure: string | undefined
+  /** The run that does its work again, where it stood still and was healed. */
+  healedBy: string | undefined
   listed: number
   fates: Record<Fate, number>
-  /** Every listed id has exactly one fate. */
+  /** Every listed id has exactly one fate; of a run that was abandoned that is not asked. */
   addsUp: boolean
   /** Known messages asked for again, because a thread that changed needed them or because they seemed to be gone. */
   context: number
@@ -30,7 +32,7 @@ export interface RunRecord {
   threads: number
   tasks: number
   unchanged: number
-  /** Ended, and every thread was dispatched or found unchanged. */
+  /** Ended, and every thread was dispatched or found unchanged; or healed by another run. */
   settled: boolean
   /** When the last of its threads was dispatched or found unchanged. */
   settledAt: number | undefined
@@ -103,9 +105,10 @@ export function runRecord(run: string, fields: Record<string, string>): RunRecor
     mergedAt: time('mergedAt'),
     endedAt,
     failure: fields.failure,
+    healedBy: fields.healedBy,
     listed: number('listed'),
     fates,
-    addsUp: FATES.reduce((sum, fate) => sum + fates[fate], 0) === number('listed'),
+    addsUp: fields.abandoned !== undefined || FATES.reduce((sum, fate) => sum + fates[fate], 0) === number('listed'),
     context: number('context'),
     reread: number('reread'),
     lost: number('lost'),
@@ -113,7 +116,7 @@ export function runRecord(run: string, fields: Record<string, string>): RunRecor
     threads: number('threads'),
     tasks: number('tasks'),
     unchanged: number('unchanged'),
-    settled: endedAt !== undefined && number('settled') >= number('threads'),
+    settled: fields.healedBy !== undefined || (endedAt !== undefined && number('settled') >= number('threads')),
     settledAt: time('settledAt') ?? endedAt,
     calls,
     units: number('units'),
@@ -121,7 +124,10 @@ export function runRecord(run: string, fields: Record<string, string>): RunRecor
     windows: number('opened'),
     asked: number('asked'),
     failed: number('failed'),
-    waitedMs: number('waitedMs') - Math.max(0, number('waitedUntil') - (endedAt ?? Number.POSITIVE_INFINITY)),
+    waitedMs: Math.max(
+      0,
+      number('waitedMs') - Math.max(0, number('waitedUntil') - (endedAt ?? Number.POSITIVE_INFINITY)),
+    ),
     alerts: readAlerts(fields.alerts),
   }
 }

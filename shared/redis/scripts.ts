@@ -33,6 +33,11 @@ export const noteScript = script('note')
 export const arriveScript = script('arrive')
 export const buryScript = script('bury')
 export const exhumeScript = script('exhume')
+export const postScript = script('post')
+export const lookScript = script('look')
+export const healScript = script('heal')
+export const nudgeScript = script('nudge')
+export const restoreScript = script('restore')
 
 function script(name: string): Script {
   const text = scriptText(name)

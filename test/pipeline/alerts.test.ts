@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { createJudging } from '../../pipeline/judge.ts'
+import { createJudging } from '../../pipeline/judging.ts'
 import { alertLines, marksOf, recentAlerts } from '../../pipeline/marks.ts'
 import { tellOf } from '../../pipeline/tell.ts'
 import { MailError } from '../../shared/error.ts'
@@ -146,6 +146,8 @@ t.test(
     const told: Told[] = []
     const duty = createJudging(pipeline.office, logTo(told))
     await duty(async () => true)
+    // As if another had looked at it at the same time.
+    await redis.client.zadd(keys.endedRuns(partition), endedAt, 'left')
     await duty(async () => true)
     t.match(told, [{ level: 'error', text: /the sync was slow/, facts: { run: 'left', mailbox: ANA, seconds: 61 } }])
     t.equal(told.length, 1)

@@ -80,6 +80,16 @@ t.test('a message whose run is forgotten can be redriven all the same', async t 
   t.match((await pipeline.quiet())[0], { cause: 'redrive', listed: 1, fates: { fetched: 1 }, addsUp: true, tasks: 1 })
 })
 
+t.test('a message whose run was abandoned is redriven in a run of its own', async t => {
+  const { pipeline, heal, letter } = await withOneDead()
+  t.teardown(() => pipeline.stop())
+  const { redis: client, keys } = pipeline.office
+  await client.hset(keys.run(keys.partitionOf(ANA), letter.run ?? ''), 'abandoned', 'another')
+  heal()
+  await redriveDead(client, keys, letter, context())
+  t.match((await pipeline.quiet())[0], { cause: 'redrive', listed: 1, fates: { fetched: 1 }, addsUp: true, tasks: 1 })
+})
+
 t.test('a dropped one is gone for good, once', async t => {
   const { pipeline, letter } = await withOneDead()
   t.teardown(() => pipeline.stop())

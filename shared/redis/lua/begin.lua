@@ -6,10 +6,13 @@
 --         seconds to remember that a run never came about, the newest history id that was announced or '', how many names of messages
 --         to keep at most, then the names of messages that the run was to look for
 -- Result  {'unknown'} | {'coalesced'} | {'changed'} | {'begun', cursor or '', '1' if synced else '0', how long ago the cursor moved (ms)
---         or '', how long ago the run began (ms), the newest history id that was announced to it or to those that coalesced before it, or ''}
+--         or '', how long ago the run began (ms), the newest history id that was announced to it or to those that coalesced before it, or '',
+--         1 if it does a lost run's work again, for which known mail need not be listed}
+-- `from` is the cursor that the active run began at; a run that heals another begins there again (`heal.lua`).
 
 --@ clock.lua
 --@ staged.lua
+--@ from.lua
 
 local mailbox, run, index, other = unpack(KEYS)
 local id, cause, keepRuns, name, believed, keepSeconds, announced, most = unpack(ARGV)
@@ -38,9 +41,15 @@ local function coalesce()
   put(GROUND, mailbox, 'dirty', '1')
   if announced ~= '' then put(GROUND, mailbox, 'announced', newest(announced, get(mailbox, 'announced'))) end
   leaveNames()
+  drop(mailbox, 'asked')
 end
 
-local function begin()
+-- `lost`: the active run is forgotten, and what it had listed may be lost with it.
+local function begin(active, lost)
+  if lost then goBackTo(mailbox, mailbox) end
+  if lost or active ~= id then beginHere(mailbox, run) end
+  if lost then put(CONTENT, run, 'heals', active) end
+  put(CONTENT, run, 'begins', number(run, 'begins') + 1)
   if not get(run, 'startedAt') then
     stage(GROUND, 'ZADD', index, now, id)
     stage(OVER, 'ZREMRANGEBYRANK', index, 0, -1 - tonumber(keepRuns) - 1)
@@ -55,32 +64,38 @@ local function begin()
   if announced ~= '' then put(CONTENT, run, 'announced', announced) end
   put(GUARDS, mailbox, 'activeRun', id)
   drop(mailbox, 'announced')
+  drop(mailbox, 'asked')
 end
 
 local function since(key, field)
   return get(key, field) and string.format('%.0f', now - number(key, field)) or ''
 end
 
-prefetch(mailbox, { 'connectedAt', 'activeRun', 'announced', 'created', 'cursor', 'synced', 'cursorAt' })
+prefetch(mailbox, { 'connectedAt', 'activeRun', 'announced', 'asked', 'created', 'cursor', 'synced', 'cursorAt', 'from', 'fromAt', 'fromSynced' })
 if not get(mailbox, 'connectedAt') then return { 'unknown' } end
-prefetch(run, { 'coalesced', 'endedAt', 'startedAt', 'announced' })
+prefetch(run, { 'coalesced', 'endedAt', 'abandoned', 'startedAt', 'announced', 'heals', 'begins' })
 local state = 'begun'
 local active = get(mailbox, 'activeRun') or ''
-if get(run, 'coalesced') or get(run, 'endedAt') then
+local lost = active == id and not get(run, 'startedAt')
+if get(run, 'coalesced') or get(run, 'endedAt') or get(run, 'abandoned') then
   state = 'coalesced'
+  -- The run that does an abandoned one's work again may have listed before this event came.
+  if active ~= '' and get(run, 'abandoned') then put(GUARDS, mailbox, 'dirty', '1') end
+  if get(mailbox, 'asked') == id then drop(mailbox, 'asked') end
 elseif active ~= '' and active ~= id then
   if active ~= believed then return { 'changed' } end
   -- A run that is forgotten or over can hold nobody up.
   prefetch(other, { 'startedAt', 'endedAt' })
-  if get(other, 'startedAt') and not get(other, 'endedAt') then
+  lost = not get(other, 'startedAt')
+  if not lost and not get(other, 'endedAt') then
     state = 'coalesced'
     coalesce()
     put(GUARDS, run, 'mailbox', name)
     put(GUARDS, run, 'coalesced', '1')
   end
 end
-if state == 'begun' then begin() end
-if state == 'coalesced' and not get(run, 'endedAt') then stage(OVER, 'EXPIRE', run, keepSeconds) end
+if state == 'begun' then begin(active, lost) end
+if state == 'coalesced' and not get(run, 'endedAt') and not get(run, 'abandoned') then stage(OVER, 'EXPIRE', run, keepSeconds) end
 flush()
 if state == 'coalesced' then return { state } end
-return { state, get(mailbox, 'cursor') or '', get(mailbox, 'synced') or '0', since(mailbox, 'cursorAt'), since(run, 'startedAt'), announced }
+return { state, get(mailbox, 'cursor') or '', get(mailbox, 'synced') or '0', since(mailbox, 'cursorAt'), since(run, 'startedAt'), announced, get(run, 'heals') and 1 or 0 }

@@ -3,9 +3,9 @@
 -- call again, whatever it failed at: entries may then be there twice, a task never, and every count is right.
 --
 -- KEYS     every key that is touched
--- ARGV[1]  plan: {group, consumer, inputs: [[key, entryId, run or 0]], of: {key, mailbox, run} or nothing where no input could be read,
---          outputs: [[input, key, arg]], delays: [[input, key, ms from now, arg, run]], waits: [[input, run, from, until: ms from now]],
---          parked: [[input, list, arg, events, reason]],
+-- ARGV[1]  plan: {group, consumer, inputs: [[key, entryId, run or 0, key of its run or 0]], of: {key, mailbox, run} or nothing where no input
+--          could be read, outputs: [[input, key, arg]], delays: [[input, key, ms from now, arg, run]],
+--          waits: [[input, run, from, until: ms from now]], parked: [[input, list, arg, events, reason]],
 --          held: [[input, list, arg, run id, 1 if one such is enough]], dead: [[input, key, arg, stage, stream, kind, message, 1 if unread]],
 --          counts: [[input, run, field, by]],
 --          facts: [{fact, input, run, …}], runs: [{…}], fates: [fate], limits: {…}}; places count from 1
@@ -42,6 +42,7 @@ local apply = {}
 --@ settle.lua
 --@ facts.lua
 --@ standing.lua
+--@ abandoned.lua
 
 -- A run is begun before it is listed. A server that took over meanwhile may never have heard of it: the input then stays pending, and
 -- after a lease it begins the run once more. Committed, what it listed would belong to a run that nothing ends.
@@ -56,10 +57,10 @@ end
 
 local mine, acked, leftOvers, done = {}, {}, {}, {}
 for place, input in ipairs(plan.inputs) do
-  local leftOver = isLeftOver(input)
-  local ours = (leftOver or not unbegun[place]) and isPending(input)
+  local leftOver, abandoned = isLeftOver(input), isAbandoned(input)
+  local ours = (leftOver or abandoned or not unbegun[place]) and isPending(input)
   acked[place] = ours and 1 or 0
-  mine[place] = ours and not leftOver
+  mine[place] = ours and not leftOver and not abandoned
   if ours then
     done[input[1]] = done[input[1]] or {}
     table.insert(done[input[1]], input[2])

@@ -56,6 +56,13 @@ apply['look-later'] = function(f, run, key)
   end
 end
 
+-- It waits no more: a later one is another.
+apply['look-taken'] = function(f, run, key)
+  local mailbox = KEYS[run.mailbox]
+  local look = get(mailbox, 'look')
+  if look and decoded(envelopeIn(look), mailbox).run == run.id then drop(mailbox, 'look') end
+end
+
 apply['run-failed'] = function(f, run, key)
   -- A look that found nothing yet has no run.
   if not get(key, 'startedAt') then return end

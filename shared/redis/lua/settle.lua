@@ -47,6 +47,7 @@ local function beginNext(run, isWanted)
       text = cjson.encode(envelope)
       drop(mailbox, 'created')
     end
+    put(GROUND, mailbox, 'asked', run.nextRun)
     add(run.pages.live, text)
   elseif look then
     add(run.pages.live, envelopeIn(look))
@@ -64,6 +65,7 @@ local function finish(run, key)
     -- Only what is over may be forgotten, and what was set aside has yet to come back.
     if number(key, 'deferred') <= 0 then stage(WAITING, 'EXPIRE', key, plan.limits.keepSeconds) end
     stage(WAITING, 'EXPIRE', KEYS[run.fresh], plan.limits.keepSeconds)
+    stage(WAITING, 'EXPIRE', KEYS[run.unsent], plan.limits.keepSeconds)
     put(GUARDS, key, 'endedAt', now)
     if not get(key, 'status') then put(GUARDS, key, 'status', 'done') end
     stage(LEAVING, 'DEL', KEYS[run.suspects])

@@ -47,10 +47,21 @@ local function join(run, thread)
   if not place.is then place.is, place.since = true, now end
 end
 
+-- Until a thread is dispatched the run owes it, whatever becomes of the places where it waits. `heal.lua` reads it.
+local function owe(run, thread, version)
+  put(GROUND, KEYS[run.unsent], thread, version or '')
+end
+
+-- Of a thread that grew since, the run owes another version.
+local function payOff(run, thread, version)
+  if get(KEYS[run.unsent], thread) == version then drop(KEYS[run.unsent], thread) end
+end
+
 local expiring = {}
 
 local function grow(run, thread, known, ids)
   local fresh = KEYS[run.fresh]
+  owe(run, thread)
   expiring[known] = nil
   stage(CONTENT, 'PERSIST', KEYS[known])
   join(run, thread)
@@ -65,6 +76,7 @@ local function grow(run, thread, known, ids)
 end
 
 local function reconsider(run, thread)
+  owe(run, thread)
   join(run, thread)
   put(MARKS, KEYS[run.fresh], 'changed:' .. thread, number(KEYS[run.fresh], 'changed:' .. thread) + 1)
 end
@@ -120,6 +132,7 @@ end
 apply['context-asked'] = function(f, run, key)
   local fresh = KEYS[run.fresh]
   for _, thread in ipairs(f.threads) do
+    owe(run, thread)
     -- A thread that had gone out comes back: it will be counted again when it goes.
     if isOut(run, thread) or not placeOf(run, thread).is then countThread(run, 'threads', -1) end
     join(run, thread)
@@ -145,6 +158,7 @@ apply['thread-released'] = function(f, run, key)
     if (get(fresh, thread) or '') .. '/' .. (get(fresh, 'changed:' .. thread) or '') ~= f.seen then return end
     if f.to then
       prefetch(KEYS[f.known], { 'released', 'dispatchedAt' })
+      owe(run, thread, f.version)
       put(GROUND, KEYS[f.known], 'released', f.version)
       add(f.to, ARGV[f.envelope])
       countThread(run, 'threads', 1)
@@ -153,6 +167,7 @@ apply['thread-released'] = function(f, run, key)
     end
     put(MARKS, fresh, 'out:' .. thread, '1')
   end
+  if not f.to then drop(KEYS[run.unsent], thread) end
   -- Of a thread without mail the dispatched version is remembered for a while: what is deleted by mistake is soon put back.
   if f.empty then expiring[f.known] = true end
   drop(fresh, thread)
@@ -188,6 +203,7 @@ end
 apply['thread-settled'] = function(f, run, key)
   local fresh, mark = KEYS[run.fresh], string.sub(redis.sha1hex(f.id), 1, 12)
   local isTask = dispatch(f, mark)
+  payOff(run, f.thread, f.version)
   -- A run that is forgotten counts nothing.
   if not get(key, 'startedAt') then return end
   put(GUARDS, key, 'settledAt', now)

@@ -56,6 +56,19 @@ t.test('only an input that is still ours brings anything about', async t => {
   t.equal(((await redis.xpending(input, 'batch-fetch')) as number[])[0], 0)
 })
 
+t.test('of a run that was abandoned inputs are acknowledged, and nothing follows', async t => {
+  const [lost, other] = [await read('lost'), await read('other')]
+  Object.assign(lost.envelope, { run: 'abandoned' })
+  await redis.hset(keys.run(partition, 'abandoned'), 'startedAt', 1, 'abandoned', 'another')
+  const { acked } = await commitWork({ ...work([lost, other]), deliveries: [lost, other].map(fetched) }, options)
+  t.same(acked, [true, true])
+  t.same(await ids(output), ['other'])
+  t.match(await redis.hgetall(keys.run(partition, 'abandoned')), { abandoned: 'another' })
+  t.equal(((await redis.xpending(input, 'batch-fetch')) as number[])[0], 0)
+  const event = { ...envelope('abandoned'), run: 'abandoned', body: { cause: 'request' } }
+  t.equal(await createLedger(redis, keys, ANA, options.now).begin(event), undefined, 'and it begins no more')
+})
+
 t.test('a commit sent twice happens once', async t => {
   const entry = await read('a')
   const again = { ...work([entry]), deliveries: [fetched(entry)] }
@@ -369,8 +382,10 @@ t.test('an event gets the same answer however often it asks, and a run that is f
   await redis.hset(keys.run(partition, 'first'), 'endedAt', '1')
   t.equal(await ledger.begin(event('second')), undefined, "its work is the next run's by now")
   t.match(await ledger.begin(event('third')), { cursor: 'pinned:1' })
+  await redis.hset(keys.mailbox(ANA), 'cursor', 'history:2', 'synced', '1')
   await redis.del(keys.run(partition, 'third'))
-  t.match(await ledger.begin(event('fourth')), { cursor: 'pinned:1' })
+  t.match(await ledger.begin(event('fourth')), { cursor: 'pinned:1', synced: false, heals: true }, 'it goes back')
+  t.match(await ledger.begin(event('fourth')), { cursor: 'pinned:1', heals: true })
   t.match(await readMailbox(redis, keys, ANA), { activeRun: 'fourth' })
 })
 

@@ -1,0 +1,212 @@
+import type { Redis } from 'ioredis'
+import { type Envelope, encodeEnvelope } from '../envelope.ts'
+import type { MailboxId } from '../mailbox.ts'
+import { encodeEntry } from '../slice.ts'
+import { missingIds, type WatchEvent, watchEvents } from '../streams.ts'
+import type { Keys, Partition } from './keys.ts'
+import type { MailboxSight, RunSight, Sight } from './look.ts'
+import { listingLane } from './mailboxes.ts'
+import { idsInNoPage, whatIsMissing } from './missing.ts'
+import { healScript, nudgeScript } from './scripts.ts'
+import type { Reading } from './trim.ts'
+import { isLate, type Place, placesOf, textsIn } from './waits.ts'
+
+/** What was healed: a run that stood still, or a mailbox of which something was to be listed and no event waited. */
+export interface Healed {
+  mailbox: MailboxId
+  /** The run that stood still, and what it lacked; absent where no run did. */
+  run?: string
+  missing: readonly string[]
+  /** The run that does its work again, or that the new event asks for. */
+  by: string
+  /** How many threads the new run was given. */
+  threads: number
+}
+
+/** Heals what stands still. It remembers what it saw: whatever it heals it has seen idle twice, `afterMs` apart. */
+export interface Healing {
+  /** Heals what stands still in a partition that was just looked over. Safe to be done by two at once. */
+  heal(partition: Partition, sight: Sight, signal?: AbortSignal): Promise<Healed[]>
+}
+
+interface HealingOptions {
+  redis: Redis
+  keys: Keys
+  /** All stages, in flow order. */
+  stages: readonly Reading[]
+  afterMs: number
+  now: () => number
+  newRunId: () => string
+}
+
+// The window of ids that were lost and are on no page.
+const LOST = 'lost'
+const KEEP_RUN_SECONDS = 7 * 24 * 3600
+// What stands still while so many entries wait in one place is behind them.
+const MOST_TO_LOOK_THROUGH = 10_000
+
+/** A healing that has seen nothing yet. */
+export function createHealing(options: HealingOptions): Healing {
+  const { redis, keys, stages, afterMs, now, newRunId } = options
+  const seen = new Map<Partition, ReadonlyMap<string, { state: string; since: number }>>()
+
+  return {
+    async heal(partition, sight, signal) {
+      const { runs } = sight
+      const marked = sight.mailboxes.filter(({ isRecorded, marks }) => isRecorded && marks !== '')
+      const states = new Map([
+        ...runs.map(({ run, revision }) => [`run ${run}`, revision] as const),
+        ...marked.map(({ mailbox, marks }) => [`mailbox ${mailbox}`, marks] as const),
+      ])
+      const isIdle = remember(partition, states)
+      const idleRuns = runs.filter(({ run }) => isIdle(`run ${run}`))
+      const idleBoxes = marked.filter(({ mailbox }) => isIdle(`mailbox ${mailbox}`))
+      if (idleRuns.length + idleBoxes.length === 0) return []
+      // Without it each of many that wait would have a script look through all that waits.
+      const waiting = await findWaiting(partition, sight, signal)
+      const healed: (Healed | undefined)[] = []
+      for (const one of idleRuns) {
+        if (signal?.aborted) break
+        if (!waiting.has(`${one.isOver ? 'late ' : ''}${textOf('run', one.run)}`))
+          healed.push(await healRun(partition, one))
+      }
+      for (const one of idleBoxes) {
+        if (signal?.aborted) break
+        if (!waiting.has(textOf('mailbox', one.mailbox))) healed.push(await nudge(partition, one))
+      }
+      return healed.filter(one => one !== undefined)
+    },
+  }
+
+  function remember(partition: Partition, states: ReadonlyMap<string, string>): (name: string) => boolean {
+    const before = seen.get(partition)
+    const at = now()
+    const memory = new Map(
+      [...states].map(([name, state]) => {
+        const known = before?.get(name)
+        return [name, known?.state === state ? known : { state, since: at }] as const
+      }),
+    )
+    seen.set(partition, memory)
+    return name => {
+      const known = memory.get(name)
+      return before?.get(name) === known && known !== undefined && at - known.since >= afterMs
+    }
+  }
+
+  // What waits, by the text that names it; whoever is behind too much is only behind it.
+  async function findWaiting(partition: Partition, sight: Sight, signal: AbortSignal | undefined) {
+    const mailboxes = sight.mailboxes.map(({ mailbox }) => mailbox)
+    const found = new Set<string>()
+    for (const place of placesOf(keys, partition, { stages, mailboxes })) {
+      let count = 0
+      for await (const texts of textsIn(redis, place)) {
+        count += texts.length
+        if (signal?.aborted || count >= MOST_TO_LOOK_THROUGH) return { has: () => true }
+        for (const text of texts) {
+          const run = /"run":"(?:[^"\\]|\\.)*"/.exec(text)?.[0]
+          const mailbox = /"mailbox":"(?:[^"\\]|\\.)*"/.exec(text)?.[0]
+          found.add(`${run}`)
+          if (isLate(place)) found.add(`late ${run}`)
+          if (isFirst(place)) found.add(`${mailbox}`)
+        }
+      }
+    }
+    return found
+  }
+
+  async function healRun(
+    partition: Partition,
+    { run, mailbox, revision, isOver }: RunSight,
+  ): Promise<Healed | undefined> {
+    const missing = await whatIsMissing(redis, keys, partition, run)
+    const by = newRunId()
+    const { envelope, stream } = await eventFor(mailbox, by)
+    // Of a run that is over a message may still wait by itself, and holds up no thread.
+    const places = placesOf(keys, partition, { stages, mailboxes: [mailbox] }).filter(place => !isOver || isLate(place))
+    const plan = {
+      mailbox,
+      old: run,
+      new: by,
+      revision,
+      envelope,
+      text: textOf('run', run),
+      places: places.map(wordsOf),
+      keepSeconds: KEEP_RUN_SECONDS,
+      head: keys.head(partition),
+      ids: await idsFor(partition, { run, mailbox, by }),
+    }
+    const ofRun = (name: string) => [
+      keys.run(partition, name),
+      keys.runThreads(partition, name),
+      keys.runFresh(partition, name),
+      keys.runUnsent(partition, name),
+    ]
+    const touched = [
+      keys.mailbox(mailbox),
+      ...ofRun(run),
+      keys.runSuspects(partition, run),
+      ...ofRun(by),
+      keys.runs(partition),
+      keys.mailboxEvents(partition),
+      stream,
+      keys.window(partition, by, LOST),
+      keys.stream(partition, missingIds.name, 'live'),
+      keys.deferred(mailbox),
+      ...places.map(({ key }) => key),
+    ]
+    const answer = await healScript(redis, touched, [JSON.stringify(plan)])
+    if (!Array.isArray(answer)) return undefined
+    return { mailbox, run, missing, by, threads: Number(answer[0]) }
+  }
+
+  async function idsFor(partition: Partition, { run, mailbox, by }: { run: string; mailbox: MailboxId; by: string }) {
+    const ids = await idsInNoPage(redis, keys, partition, run)
+    const of = ids.length
+    const envelopes = ids.map(({ id, thread }, index): Envelope => {
+      const body = { id, thread, window: LOST, index, of }
+      return { id: `${by}/${LOST}/${index}`, run: by, mailbox, at: now(), attempt: 0, lane: 'live', trace: by, body }
+    })
+    const [first, ...rest] = envelopes
+    if (!first) return undefined
+    const items = JSON.stringify(ids.map(({ id, thread }) => [id, thread]))
+    return { window: LOST, of, items, entry: encodeEntry(missingIds, [first, ...rest]) }
+  }
+
+  async function nudge(partition: Partition, { mailbox, marks }: MailboxSight): Promise<Healed | undefined> {
+    const by = newRunId()
+    const created = await redis.hget(keys.mailbox(mailbox), 'created')
+    const { envelope, stream } = await eventFor(mailbox, by, created ? { created: JSON.parse(created) } : {})
+    const places = placesOf(keys, partition, { stages, mailboxes: [mailbox] }).filter(isFirst)
+    const text = textOf('mailbox', mailbox)
+    const plan = { mailbox, run: by, envelope, text, places: places.map(wordsOf) }
+    const touched = [keys.mailbox(mailbox), stream, keys.mailboxEvents(partition), ...places.map(({ key }) => key)]
+    if ((await nudgeScript(redis, touched, [JSON.stringify(plan)])) !== 1) return undefined
+    return { mailbox, missing: [`the event for what it says is to come: ${namesIn(marks)}`], by, threads: 0 }
+  }
+
+  async function eventFor(mailbox: MailboxId, run: string, more: Partial<WatchEvent> = {}) {
+    const lane = await listingLane(redis, keys, mailbox)
+    const body: WatchEvent = { cause: 'heal', ...more }
+    const envelope: Envelope = { id: run, run, mailbox, at: now(), attempt: 0, lane, trace: run, body }
+    const stream = keys.stream(keys.partitionOf(mailbox), watchEvents.name, lane)
+    return { envelope: encodeEnvelope(envelope), stream }
+  }
+}
+
+function isFirst(place: Place): boolean {
+  return place.kind === 'parked' || place.stage === 'list-ids'
+}
+
+function wordsOf(place: Place): string[] {
+  return place.kind === 'stream' ? [place.kind, place.stage] : [place.kind]
+}
+
+function textOf(name: 'run' | 'mailbox', value: string): string {
+  return `"${name}":${JSON.stringify(value)}`
+}
+
+// `asked=… look=…`: what they hold tells people nothing.
+function namesIn(marks: string): string {
+  return marks.replace(/=\S*/g, '')
+}

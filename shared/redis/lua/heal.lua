@@ -1,0 +1,88 @@
+#!lua
+-- Heals a run that stands still and of which nothing waits anywhere: abandons it, and starts a run in its place that does the rest.
+--
+-- KEYS    mailbox, the old run, its threads, what is new in them, what it owes, its suspects, the same but for the last of the new run, the
+--         partition's index of runs, the partition's mailbox events, the mailbox's watch events, a window of the new run, the mailbox's
+--         missing ids, what of the mailbox is set aside, then the places where work may wait
+-- ARGV    plan: {mailbox, old, new, revision: of the old run, envelope: of the watch event that begins the new run,
+--         text: what every entry of the old run holds, places: [[kind, group]], keepSeconds, head: what keys of the partition begin with,
+--         ids: {window: its name, of, items: as it has them, entry: of missing ids} that no page lists again, or nothing}
+-- Result  'unknown', where the mailbox is not connected | 'moved' | 'waits' | 'busy', where another run is active |
+--         {how many threads the new run was given, '1' if it lists again what the old one listed}
+-- The new run begins at the cursor the old one began at, unless that had come to its end. It owes every thread the old one owed.
+
+--@ clock.lua
+--@ staged.lua
+--@ revision.lua
+--@ waiting.lua
+--@ from.lua
+
+local mailbox, old, oldThreads, oldFresh, oldUnsent, oldSuspects = unpack(KEYS, 1, 6)
+local new, newThreads, newFresh, newUnsent = unpack(KEYS, 7, 10)
+local index, events, stream, window, missing, deferred = unpack(KEYS, 11, 16)
+local plan = cjson.decode(ARGV[1])
+
+local function isBusy()
+  local active = get(mailbox, 'activeRun') or ''
+  if active == '' or active == plan.old then return false end
+  local startedAt, endedAt = unpack(redis.call('HMGET', plan.head .. 'run:' .. active, 'startedAt', 'endedAt'))
+  return startedAt and not endedAt
+end
+
+local function oweAll()
+  local owed, count = {}, 0
+  for _, thread in ipairs(redis.call('ZRANGE', oldThreads, 0, -1)) do owed[thread] = true end
+  for _, thread in ipairs(redis.call('HKEYS', oldUnsent)) do owed[thread] = true end
+  for thread in pairs(owed) do
+    count = count + 1
+    stage(GROUND, 'ZADD', newThreads, now, thread)
+    put(GROUND, newUnsent, thread, '')
+    local fresh = get(oldFresh, thread)
+    if fresh then put(GROUND, newFresh, thread, fresh) end
+  end
+  return count
+end
+
+prefetch(mailbox, { 'connectedAt', 'activeRun', 'cursor', 'cursorAt', 'synced', 'from', 'fromAt', 'fromSynced' })
+if not get(mailbox, 'connectedAt') then return 'unknown' end
+if isBusy() then return 'busy' end
+if revisionOf(old, oldThreads, oldUnsent) ~= plan.revision then return 'moved' end
+if isWaiting(plan.places, plan.text) then return 'waits' end
+
+-- A run that came to its end once has handed over all it listed.
+local isDone = get(old, 'status') == 'done'
+local remembers = get(old, 'from') and old or get(mailbox, 'activeRun') == plan.old and mailbox
+local count = oweAll()
+if not isDone and remembers then goBackTo(remembers, mailbox) end
+beginHere(mailbox, new)
+local fields = { mailbox = plan.mailbox, cause = 'heal', heals = plan.old, releasedAt = now, startedAt = now }
+if get(old, 'announced') then fields.announced = get(old, 'announced') end
+if plan.ids then
+  fields.opened, fields.listed, fields['window:' .. plan.ids.window] = 1, plan.ids.of, '{"opened":1}'
+  for field, value in pairs({ of = plan.ids.of, context = '0', items = plan.ids.items }) do put(GROUND, window, field, value) end
+  stage(CONTENT, 'XADD', missing, '*', 'envelope', plan.ids.entry)
+end
+for field, value in pairs(fields) do put(GROUND, new, field, value) end
+stage(GROUND, 'ZADD', index, now, plan.new)
+stage(CONTENT, 'XADD', stream, '*', 'envelope', plan.envelope)
+stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'healed', 'mailbox', plan.mailbox, 'at', now,
+  'run', plan.old, 'by', plan.new, 'threads', count)
+-- What ended as it should may still have a message that waits by itself: that goes on.
+if not isDone or not get(old, 'endedAt') or number(old, 'opened') > number(old, 'merged') or number(old, 'deferred') > 0 then
+  put(GUARDS, old, 'abandoned', plan.new)
+  put(GUARDS, old, 'status', 'abandoned')
+end
+if not get(old, 'endedAt') then put(GUARDS, old, 'endedAt', now) end
+put(GUARDS, old, 'healedBy', plan.new)
+put(GUARDS, old, 'mailbox', plan.mailbox)
+put(GUARDS, mailbox, 'activeRun', plan.new)
+for _, field in ipairs(redis.call('HKEYS', deferred)) do
+  if string.sub(field, 1, #plan.old + 1) == plan.old .. '/' then drop(deferred, field) end
+end
+stage(OVER, 'DEL', oldThreads)
+stage(OVER, 'DEL', oldFresh)
+stage(OVER, 'DEL', oldUnsent)
+stage(OVER, 'DEL', oldSuspects)
+stage(OVER, 'EXPIRE', old, plan.keepSeconds)
+flush()
+return { count, isDone and '0' or '1' }

@@ -1,0 +1,65 @@
+-- Looks a partition over for what may stand still: runs that are not over, and marks of mailboxes. Changes nothing.
+-- No `#!lua` line: a server that is out of memory would refuse the script.
+--
+-- KEYS    the partition's set of mailboxes, its index of runs, the delays of the first stage; the keys of mailboxes and runs are made of
+--         their names and have the same hash tag
+-- ARGV    what every key of the partition begins with
+-- Result  {mailboxes as {name, '1' if its record is there, active run or '', what it says that is to come, where that is not the active
+--         run's business, or '', its subscription or '', how many messages its index holds, '1' if it was synced, '1' if work is parked and it waits for
+--         nobody},
+--         runs as {run, mailbox, revision, '1' if it only owes threads}, how many runs the index has}
+
+local mailboxes, runs, delays = unpack(KEYS)
+local head = ARGV[1]
+
+--@ revision.lua
+
+-- Marks without which a mailbox at rest has everything: each says that something is to be listed.
+local MARKS = { 'dirty', 'created', 'announced', 'lookAfterRun', 'asked' }
+
+local function marksOf(key, name)
+  local found = {}
+  for _, mark in ipairs(MARKS) do
+    local value = redis.call('HGET', key, mark)
+    if value then found[#found + 1] = mark .. '=' .. value end
+  end
+  local look, held = unpack(redis.call('HMGET', key, 'look', 'heldEvent'))
+  if look and not redis.call('ZSCORE', delays, look) then found[#found + 1] = 'look=' .. look end
+  if held and redis.call('EXISTS', head .. 'parked:' .. name) == 0 then found[#found + 1] = 'heldEvent=' .. held end
+  local cursor, synced = unpack(redis.call('HMGET', key, 'cursor', 'synced'))
+  if not cursor or synced ~= '1' then found[#found + 1] = 'never listed' end
+  return table.concat(found, ' ')
+end
+
+local boxes, open, owners = {}, {}, {}
+for _, name in ipairs(redis.call('SMEMBERS', mailboxes)) do
+  local key = head .. 'mailbox:' .. name
+  local connectedAt, active, subscription, synced = unpack(redis.call('HMGET', key, 'connectedAt', 'activeRun', 'subscription', 'synced'))
+  local pausedAt, status = unpack(redis.call('HMGET', key, 'pausedAt', 'status'))
+  local isStray = connectedAt and not pausedAt and not status and redis.call('EXISTS', head .. 'parked:' .. name) == 1
+  boxes[#boxes + 1] = {
+    name, connectedAt and '1' or '0', active or '', connectedAt and not active and marksOf(key, name) or '', subscription or '',
+    redis.call('HLEN', head .. 'threads-of:' .. name), synced == '1' and '1' or '0', isStray and '1' or '0',
+  }
+  if active then owners[active] = name end
+end
+
+local function lookAtRun(run, owner)
+  local key, unsent = head .. 'run:' .. run, head .. 'run:' .. run .. ':unsent'
+  local endedAt, threads, settled, opened, merged, deferred, healedBy, mailbox =
+    unpack(redis.call('HMGET', key, 'endedAt', 'threads', 'settled', 'opened', 'merged', 'deferred', 'healedBy', 'mailbox'))
+  -- A run that is forgotten is known by the mailbox that waits for it, or is nobody's.
+  if not mailbox and not owner then return end
+  local hasAll = endedAt and tonumber(opened or 0) <= tonumber(merged or 0) and tonumber(deferred or 0) <= 0
+  if not owner then
+    if healedBy then return end
+    if hasAll and tonumber(settled or 0) >= tonumber(threads or 0) and redis.call('HLEN', unsent) == 0 then return end
+  end
+  open[#open + 1] = { run, owner or mailbox, revisionOf(key, key .. ':threads', unsent), hasAll and not owner and '1' or '0' }
+end
+
+for run, owner in pairs(owners) do lookAtRun(run, owner) end
+for _, run in ipairs(redis.call('ZRANGE', runs, 0, -1)) do
+  if not owners[run] then lookAtRun(run) end
+end
+return { boxes, open, redis.call('ZCARD', runs) }

@@ -1,0 +1,13 @@
+#!lua
+-- Writes a watch event to its mailbox's stream. A mailbox that is connected remembers that something is to be listed, until a run begins.
+--
+-- KEYS    mailbox, the mailbox's watch events
+-- ARGV    envelope, the run it asks for
+-- Result  nothing
+
+--@ staged.lua
+
+local mailbox, stream = unpack(KEYS)
+if get(mailbox, 'connectedAt') then put(GROUND, mailbox, 'asked', ARGV[2]) end
+stage(CONTENT, 'XADD', stream, '*', 'envelope', ARGV[1])
+flush()

@@ -1,0 +1,23 @@
+#!lua
+-- Makes a mailbox known again whose record or whose place among the mailboxes was lost. Removing one takes both away together.
+--
+-- KEYS    mailbox, the partition's set of mailboxes, the partition's mailbox events
+-- ARGV    mailbox id
+-- Result  'whole' | 'gone', where neither is there | 'listed' again | 'recorded' again, with no cursor
+
+--@ clock.lua
+--@ staged.lua
+
+local mailbox, index, events = unpack(KEYS)
+local name = ARGV[1]
+local isRecorded, isListed = get(mailbox, 'connectedAt') ~= false, redis.call('SISMEMBER', index, name) == 1
+if isRecorded == isListed then return isRecorded and 'whole' or 'gone' end
+if isRecorded then
+  stage(CONTENT, 'SADD', index, name)
+else
+  stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'restored', 'mailbox', name, 'at', now)
+  put(GUARDS, mailbox, 'connectedAt', now)
+  put(GUARDS, mailbox, 'since', now)
+end
+flush()
+return isRecorded and 'listed' or 'recorded'

@@ -1,0 +1,9 @@
+-- Part of look.lua and heal.lua. Stands for all that a run's hash says and how many threads it owes: whatever happens to the run changes it.
+
+local function revisionOf(run, threads, unsent)
+  local fields, flat = {}, redis.call('HGETALL', run)
+  for at = 1, #flat, 2 do fields[#fields + 1] = flat[at] .. '=' .. flat[at + 1] end
+  table.sort(fields)
+  fields[#fields + 1] = redis.call('ZCARD', threads) .. '/' .. redis.call('HLEN', unsent)
+  return table.concat(fields, ' ')
+end

@@ -1,0 +1,66 @@
+import type { Redis } from 'ioredis'
+import { isOfKnown } from '../context.ts'
+import type { Listed } from '../mailbox.ts'
+import type { Keys, Partition } from './keys.ts'
+import { scanKeys } from './scan.ts'
+
+const MOST_WINDOWS = 1000
+const MOST_IDS = 500
+
+/** What a run lacks to come to its end, as phrases. */
+export async function whatIsMissing(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<string[]> {
+  const fields = await redis.hgetall(keys.run(partition, run))
+  if (fields.startedAt === undefined) return ['all that was known of it']
+  const number = (field: string) => Number(fields[field] ?? 0)
+  const count = (many: number, what: string) => (many > 0 ? [`${many} ${what}`] : [])
+  const unmerged = number('opened') - number('merged')
+  const lacking = unmerged > 0 ? await lackingWindows(redis, keys, partition, { run, opened: number('opened') }) : []
+  const waitingThreads = await redis.zcard(keys.runThreads(partition, run))
+  return [
+    ...(fields.listing === 'done' ? [] : ['the listing has not come to its end']),
+    ...lacking,
+    ...count(unmerged - lacking.length, 'more windows not merged'),
+    ...count(number('merged') - number('grouped'), 'windows merged and not grouped'),
+    ...count(waitingThreads, 'threads not let go'),
+    ...count(number('threads') - number('settled'), 'threads not dispatched'),
+  ]
+}
+
+/**
+ * Ids without a fate that a run had after it came to its end, in windows of their own: what was redriven or set aside. Nothing lists them again. At most
+ * 500; none for a run that is listed again as a whole.
+ */
+export async function idsInNoPage(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<Listed[]> {
+  const [status, ...counts] = await redis.hmget(keys.run(partition, run), 'status', 'opened', 'merged', 'deferred')
+  const [opened = 0, merged = 0, deferred = 0] = counts.map(Number)
+  if (status !== 'done' || (opened <= merged && deferred <= 0)) return []
+  const ids = new Map<string, Listed>()
+  const head = keys.window(partition, run, '')
+  for await (const page of scanKeys(redis, `${head}*`)) {
+    for (const key of page.filter(one => !/^\d+$/.test(one.slice(head.length)) && !isOfKnown(one.slice(head.length)))) {
+      const fields = await redis.hgetall(key)
+      const items = JSON.parse(fields.items ?? '[]') as [string, string][]
+      for (const [place, [id, thread]] of items.entries()) {
+        if (fields[place] === undefined && ids.size < MOST_IDS) ids.set(id, { id, thread })
+      }
+    }
+  }
+  return [...ids.values()]
+}
+
+// Context windows have names that only their messages know.
+async function lackingWindows(
+  redis: Redis,
+  keys: Keys,
+  partition: Partition,
+  { run, opened }: { run: string; opened: number },
+): Promise<string[]> {
+  const windows = Array.from({ length: Math.min(opened, MOST_WINDOWS) }, (_, index) => `${index + 1}`)
+  const counts = await Promise.all(
+    windows.map(window => redis.hmget(keys.window(partition, run, window), 'of', 'done')),
+  )
+  return windows.flatMap((window, place) => {
+    const [of, done] = (counts[place] ?? []).map(Number)
+    return of && of > (done ?? 0) ? [`window ${window} lacks ${of - (done ?? 0)} of ${of} fates`] : []
+  })
+}

@@ -1,0 +1,134 @@
+import type { Redis } from 'ioredis'
+import { LANES, type Lane } from '../envelope.ts'
+import type { MailboxId } from '../mailbox.ts'
+import { STAGE_NAMES, type StageName } from '../stage.ts'
+import type { Keys, Partition } from './keys.ts'
+import type { Reading } from './trim.ts'
+
+/**
+ * What a key can have to do with work. In one that `waits`, entries wait for a stage: these are the only places where work may wait. A `mark`
+ * says that work is to come. A `state` is what work needs. A `record` tells of what happened. Whoever adds a key says here what it is, and
+ * the table in ARCHITECTURE says how it is rebuilt.
+ */
+export const KINDS_OF_KEYS = {
+  stream: 'waits',
+  delay: 'waits',
+  parked: 'waits',
+  intake: 'mark',
+  intakeDelay: 'mark',
+  mailbox: 'mark',
+  run: 'mark',
+  runThreads: 'mark',
+  runUnsent: 'mark',
+  window: 'mark',
+  subscriptionsDue: 'mark',
+  deferred: 'mark',
+  endedRuns: 'mark',
+  runFresh: 'state',
+  runSuspects: 'state',
+  mailboxes: 'state',
+  runs: 'state',
+  marks: 'state',
+  intakeMarks: 'state',
+  subscriptions: 'state',
+  secret: 'state',
+  refreshing: 'state',
+  quota: 'state',
+  projectQuota: 'state',
+  message: 'state',
+  thread: 'state',
+  threadsOf: 'state',
+  link: 'state',
+  folders: 'state',
+  folderFaults: 'state',
+  tokenRefused: 'state',
+  layout: 'state',
+  keeper: 'state',
+  seen: 'state',
+  warm: 'state',
+  dead: 'record',
+  intakeDead: 'record',
+  arrivals: 'record',
+  metrics: 'record',
+  mailboxEvents: 'record',
+} as const satisfies Record<KeyKind, 'waits' | 'mark' | 'state' | 'record'>
+
+/** The kinds of keys there are, by the names that `Keys` has for them. */
+export type KeyKind = Exclude<keyof Keys, 'partitions' | 'partitionOf' | 'partitionIn' | 'head'>
+
+/** A place where work waits for a stage: a stream of one lane, unread or pending; what is delayed; or what is parked with its mailbox. */
+export type Place =
+  | { kind: 'stream'; key: string; stage: StageName; stream: string; lane: Lane }
+  | { kind: 'delay'; key: string; stage: StageName }
+  | { kind: 'parked'; key: string; mailbox: MailboxId }
+
+const PAGE = 500
+// From here on a thread goes its way as a whole, and no window waits for it.
+const LATE_STAGES: readonly StageName[] = STAGE_NAMES.slice(STAGE_NAMES.indexOf('thread-group'))
+
+/**
+ * Every place of a partition where work of these stages may wait, with the parked work of these mailboxes. Delays come before the streams
+ * they lead back to, and streams in flow order, so that work which moves on meanwhile is met later.
+ */
+export function placesOf(
+  keys: Keys,
+  partition: Partition,
+  { stages, mailboxes = [] }: { stages: readonly Reading[]; mailboxes?: readonly MailboxId[] },
+): Place[] {
+  return [
+    ...mailboxes.map((mailbox): Place => ({ kind: 'parked', key: keys.parked(mailbox), mailbox })),
+    ...stages.flatMap(({ name: stage, reads }): Place[] => [
+      { kind: 'delay', key: keys.delay(partition, stage), stage },
+      ...reads.flatMap(({ name: stream }) =>
+        LANES.map(
+          (lane): Place => ({ kind: 'stream', key: keys.stream(partition, stream, lane), stage, stream, lane }),
+        ),
+      ),
+    ]),
+  ]
+}
+
+/** Whether threads wait in a place, and not the ids or events that they come from. */
+export function isLate(place: Place): boolean {
+  return place.kind === 'parked' || LATE_STAGES.includes(place.stage)
+}
+
+/** The texts of all entries that wait in a place, some hundred at a time: unread, pending, delayed or parked. */
+export async function* textsIn(redis: Redis, place: Place): AsyncGenerator<string[]> {
+  if (place.kind === 'stream') yield* inStream(redis, place.key, place.stage)
+  else if (place.kind === 'delay') yield* inPages(from => redis.zrange(place.key, `${from}`, `${from + PAGE - 1}`))
+  else yield* inPages(from => redis.lrange(place.key, from, from + PAGE - 1))
+}
+
+// First what nobody has read yet, then what somebody has and did not finish.
+async function* inStream(redis: Redis, key: string, group: string): AsyncGenerator<string[]> {
+  const groups = (await redis.xinfo('GROUPS', key).catch(noneWithoutKey)) as unknown[][]
+  const own = groups.find(fields => fields[1] === group)
+  let after = own ? String(own[own.indexOf('last-delivered-id') + 1]) : '0-0'
+  for (;;) {
+    const entries = await redis.xrange(key, `(${after}`, '+', 'COUNT', PAGE)
+    after = entries.at(-1)?.[0] ?? after
+    if (entries.length > 0) yield entries.map(([, fields]) => fields.join(' '))
+    if (entries.length < PAGE) break
+  }
+  for (let from = '-'; own; ) {
+    const pending = (await redis.xpending(key, group, from, '+', PAGE)) as [string, ...unknown[]][]
+    const found = await Promise.all(pending.map(([id]) => redis.xrange(key, id, id)))
+    if (pending.length > 0) yield found.map(([entry]) => entry?.[1].join(' ') ?? '')
+    if (pending.length < PAGE) break
+    from = `(${pending.at(-1)?.[0]}`
+  }
+}
+
+async function* inPages(read: (from: number) => Promise<string[]>): AsyncGenerator<string[]> {
+  for (let from = 0; ; from += PAGE) {
+    const page = await read(from)
+    if (page.length > 0) yield page
+    if (page.length < PAGE) return
+  }
+}
+
+function noneWithoutKey(error: Error): [] {
+  if (!/no such key/.test(error.message)) throw error
+  return []
+}
