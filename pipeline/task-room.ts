@@ -6,7 +6,8 @@ import { readUnread, type TaskLimits, type UnreadTasks } from '../shared/redis/u
 import type { Stage } from '../shared/stage.ts'
 import type { Log } from './log.ts'
 
-interface RoomOptions {
+/** What it takes to measure the room for tasks. */
+export interface RoomOptions {
   redis: Redis
   keys: Keys
   config: Pick<Config, 'STREAM_RETENTION' | 'TASK_RETENTION' | 'TASK_MAX_BYTES'>

@@ -1,3 +1,4 @@
+import { setTimeout as timeout } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Config } from '../shared/config.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
@@ -24,9 +25,12 @@ import { openQuotas, type Quotas } from './quotas.ts'
 import { type RunningStage, runStage } from './run-stage.ts'
 import { paceOf, STAGES } from './stages.ts'
 import { withStanding } from './standing.ts'
+import { withTaskHold } from './task-hold.ts'
 import { withTaskRoom } from './task-room.ts'
 import { tellOf } from './tell.ts'
 import { createWitness } from './witness.ts'
+
+const JUDGE_WITHIN_MS = 1000
 
 /** A connection to Redis with what belongs to it: all that a command needs. */
 export interface Office {
@@ -81,7 +85,8 @@ export function startStages(
     const backlog = { limit: config.BACKLOG_LIMIT, sliceSize: config.GMAIL_BATCH_SIZE, log }
     const roomy = stage === firstStage ? withTaskRoom(stage, office, log) : stage
     const paced = stage === firstStage ? withBackpressure(roomy, office, backlog) : stage
-    return runStage(withStanding(paced, office), {
+    const holding = stage.name === 'thread-group' ? withTaskHold(paced, office, log) : paced
+    return runStage(withStanding(holding, office), {
       queue,
       blocking: openRedis(office.url),
       commit: {
@@ -118,7 +123,8 @@ export function startStages(
   return {
     async stop(drainMs) {
       await Promise.all(running.map(stage => stage.stop(drainMs)))
-      await Promise.all(judging)
+      // A Redis that does not answer is not waited for: the keeper looks at what is left.
+      await Promise.race([Promise.all(judging), timeout(JUDGE_WITHIN_MS, undefined, { ref: false })])
     },
   }
 

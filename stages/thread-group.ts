@@ -9,7 +9,8 @@ import { threadVersion } from '../shared/task.ts'
 
 type Item = Envelope<MergedWindow>
 
-const THREADS_A_RELEASE = 100
+/** The most threads that one release lets out. */
+export const THREADS_A_RELEASE = 100
 
 /** Groups merged windows into threads, and lets a run's threads go out when all their mail is at hand. */
 export const threadGroup: Stage<MergedWindow> = {

@@ -36,7 +36,10 @@ export async function removeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId
     const gone = page.filter(key => belongs(key.slice(head.length), mailbox, runs))
     if (gone.length > 0) removed.keys += await redis.unlink(...gone)
   }
-  for (const page of pagesOf([...runs])) await redis.zrem(keys.runs(partition), ...page)
+  for (const page of pagesOf([...runs])) {
+    await redis.zrem(keys.runs(partition), ...page)
+    await redis.zrem(keys.endedRuns(partition), ...page)
+  }
 
   for (const stage of STAGE_NAMES) {
     const delays = keys.delay(partition, stage)

@@ -20,6 +20,8 @@ export interface UnreadTasks {
   /** The memory that is kept because of them, by a sample; `undefined` where the server cannot tell. */
   bytes: number | undefined
   maxBytes: number
+  /** The memory a task takes where tasks are largest, read or not; 0 where it is unknown. */
+  eachBytes: number
   /** When the oldest of them was written, in ms since 1970. */
   oldestAt: number | undefined
   /** They take `NEARLY_FULL` of `maxBytes` or more. */
@@ -34,6 +36,7 @@ interface UnreadStream {
   tasks: number
   bytes: number
   oldestAt: number
+  each: number
 }
 
 /** The share of the room for unread tasks at which bulk listing pauses. */
@@ -50,13 +53,15 @@ export async function readUnread(redis: Redis, keys: Keys, limits: TaskLimits): 
     limits.maxBytes ?? roomOf(redis),
     Promise.all(keys.partitions.map(partition => streamsOf(redis, keys, partition, limits))),
   ])
-  const streams = found.flat()
+  const all = found.flat()
+  const streams = all.filter(({ oldestAt }) => oldestAt > 0)
   const tasks = sum(streams.map(stream => stream.tasks))
   const bytes = sum(streams.map(stream => stream.bytes))
   return {
     tasks,
     bytes,
     maxBytes,
+    eachBytes: Math.max(0, ...all.map(({ each }) => each)),
     oldestAt: streams.length > 0 ? Math.min(...streams.map(({ oldestAt }) => oldestAt)) : undefined,
     nearlyFull: bytes !== undefined && bytes >= maxBytes * NEARLY_FULL,
     streams,
@@ -126,10 +131,10 @@ async function streamsOf(
 ): Promise<UnreadStream[]> {
   const names = STREAMS.filter(({ forWorkers }) => forWorkers).map(({ name }) => name)
   const all = names.flatMap(name => LANES.map(lane => keys.stream(partition, name, lane)))
-  const answer = (await unreadScript(redis, all, [retentionMs])) as [number, number, string][]
+  const answer = (await unreadScript(redis, all, [retentionMs])) as [number, number, string, number][]
   return all.flatMap((key, place) => {
-    const [tasks, bytes, oldest] = answer[place] ?? [0, 0, '']
-    return oldest === '' ? [] : [{ key, partition, tasks, bytes, oldestAt: Number.parseInt(oldest, 10) }]
+    const [tasks, bytes, oldest, each] = answer[place] ?? [0, 0, '', 0]
+    return [{ key, partition, tasks, bytes, oldestAt: oldest === '' ? 0 : Number.parseInt(oldest, 10), each }]
   })
 }
 

@@ -63,7 +63,7 @@ t.test('what a run waits for rate limits is put down to it, at one time once, an
   const run = await pipeline.sync()
   t.equal(run.listed, 30)
   const most = (run.endedAt ?? 0) - run.startedAt
-  t.ok(run.waitedMs >= 2100 && run.waitedMs <= most, `waited ${run.waitedMs} of ${most} ms`)
+  t.ok(run.waitedMs >= 1500 && run.waitedMs <= most, `waited ${run.waitedMs} of ${most} ms`)
 })
 
 t.test('short waits, which batches spend in their process, are put down as well', async t => {
@@ -78,7 +78,7 @@ t.test('short waits, which batches spend in their process, are put down as well'
     return fetch(wanted, call)
   }
   const run = await pipeline.sync()
-  t.ok(run.waitedMs >= 600 && run.waitedMs < 4000, `waited ${run.waitedMs} ms`)
+  t.ok(run.waitedMs >= 300 && run.waitedMs < 4000, `waited ${run.waitedMs} ms`)
 })
 
 t.test('an entry of the metrics has the numbers under the names that dashboards know', async t => {

@@ -2,8 +2,8 @@
 --
 -- KEYS    streams of one partition
 -- ARGV    retention (ms): for how long acknowledged entries are kept
--- Result  for each stream {unread entries or -1, bytes that are kept because of them or -1, the first of them or ''}; -1 where the server
---         cannot tell
+-- Result  for each stream {unread entries or -1, bytes that are kept because of them or -1, the first of them or '', bytes an entry};
+--         -1 where the server cannot tell
 
 --@ clock.lua
 --@ progress.lua
@@ -34,17 +34,19 @@ end
 local cutoff = string.format('%.0f-0', math.max(0, now - ARGV[1]))
 local result = {}
 for place, stream in ipairs(KEYS) do
-  result[place] = { 0, 0, '' }
+  result[place] = { 0, 0, '', 0 }
   local length = redis.call('TYPE', stream).ok == 'stream' and redis.call('XLEN', stream) or 0
   if length > 0 then
     local groups = groupsOf(stream)
     local unread, bytes = countUnread(stream, groups, length), bytesOf(stream)
+    local each = bytes > 0 and math.ceil(bytes / length) or 0
+    result[place][4] = each
     local first = unread ~= 0 and redis.call('XRANGE', stream, oldestNeeded(stream, groups), '+', 'COUNT', 1)[1]
     if first then
       -- One unread entry beyond the retention keeps all that came after it, and where the server cannot count, all may be unread.
       local isWhole = unread < 0 or before(first[1], cutoff)
       if not isWhole and bytes > 0 then bytes = math.ceil(bytes * unread / length) end
-      result[place] = { unread, bytes, first[1] }
+      result[place] = { unread, bytes, first[1], each }
     end
   end
 end
