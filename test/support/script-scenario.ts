@@ -96,7 +96,7 @@ export async function live(office: Office, options: StepOptions = {}): Promise<L
   await steps.drain()
   // A message is set aside, and comes back.
   fake.deliver(2, 3)
-  ailing.set('m15', 3)
+  ailing.set('m15', 4)
   await push()
   await steps.drain()
   // A listing is refused.

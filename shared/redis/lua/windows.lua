@@ -5,14 +5,15 @@
 
 local FATES = plan.fates
 
+local function accountField(name) return 'window:' .. name end
+
 local function accountOf(key, name)
-  local field = 'window:' .. name
-  local text = get(key, field)
+  local text = get(key, accountField(name))
   return text and decoded(text, key) or {}, text ~= false
 end
 
 local function keepAccount(key, name, account)
-  put(GUARDS, key, 'window:' .. name, cjson.encode(account))
+  put(GUARDS, key, accountField(name), cjson.encode(account))
 end
 
 local function prefetchWindow(window, fields)
@@ -77,14 +78,25 @@ apply['window-opened'] = function(f, run, key)
   reconcile(run, key, f, account)
 end
 
+-- The window of its own in which an item waits that was set aside. `deferred.ts` names it the same.
+local function ownOf(name, index) return 'deferred:' .. name .. '/' .. index end
+
 apply['fates-known'] = function(f, run, key)
-  local window, places = KEYS[f.window], {}
-  for place, known in ipairs(f.fates) do places[place] = words(known[1]) end
+  local window, places, owns = KEYS[f.window], {}, { accountField(f.name) }
+  for place, known in ipairs(f.fates) do
+    places[place] = words(known[1])
+    owns[place + 1] = accountField(ownOf(f.name, places[place]))
+  end
   prefetchWindow(window, places)
+  prefetch(key, owns)
   local of, news = get(window, 'of') and number(window, 'of'), 0
   if not of then return end
+  local account, isCounted = accountOf(key, f.name)
+  -- An item whose setting aside failed midway was not set aside.
+  if f.deferred and not account.aside then return end
   for _, known in ipairs(f.fates) do
     local index, fate = words(known[1]), known[2]
+    if get(key, accountField(ownOf(f.name, index))) then fate = 'deferred' end
     -- A slice may be of another window than it says.
     if known[1] < of and not get(window, index) then
       put(GROUND, window, index, fate)
@@ -92,7 +104,6 @@ apply['fates-known'] = function(f, run, key)
       news = news + 1
     end
   end
-  local account, isCounted = accountOf(key, f.name)
   if news == 0 and not isCounted then return end
   put(GROUND, window, 'done', number(window, 'done') + news)
   reconcile(run, key, f, account)
@@ -105,14 +116,13 @@ apply['set-aside'] = function(f, run, key)
   prefetchWindow(window, { words(f.index) })
   local fate, account = get(window, words(f.index)), accountOf(key, f.ownName)
   if not get(window, 'of') or (fate and fate ~= 'deferred') or account.aside then return end
-  stage(CONTENT, 'ZADD', KEYS[f.delays], now + f.inMs, ARGV[f.member])
-  put(GROUND, KEYS[f.deferred], f.field, ARGV[f.note])
-  put(GROUND, KEYS[f.known], 'omitted:' .. f.id, '1')
-  put(GROUND, own, 'of', 1)
-  put(GROUND, own, 'context', get(window, 'context') or '0')
-  put(GROUND, own, 'items', ARGV[f.items])
+  -- In this order, the account last: once it is there the item waits, and whatever else its window is told, its fate is `deferred`.
+  stage(GROUND, 'ZADD', KEYS[f.delays], now + f.inMs, ARGV[f.member])
+  stage(GROUND, 'HSET', own, 'of', '1', 'context', get(window, 'context') or '0', 'items', ARGV[f.items])
+  stage(GROUND, 'HSET', KEYS[f.deferred], f.field, ARGV[f.note])
+  stage(GROUND, 'HSET', KEYS[f.known], 'omitted:' .. f.id, '1')
   account.aside = 1
-  keepAccount(key, f.ownName, account)
+  stage(GROUND, 'HSET', key, accountField(f.ownName), cjson.encode(account))
 end
 
 apply['still-deferred'] = function(f, run, key)

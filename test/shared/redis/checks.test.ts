@@ -64,6 +64,7 @@ t.test('who is given what the check names, and no more, can run everything', asy
   const keeper = startKeeper(pipeline.office, {
     log: { debug: tell, info: tell, warn: tell, error: tell },
     intervalMs: 10,
+    healAfterMs: 60_000,
   })
   t.match(await pipeline.sync(), { listed: 30, tasks: 10, addsUp: true })
   await keeper.stop()
