@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis'
 import type { Config } from '../shared/config.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import { createCache } from '../shared/redis/cache.ts'
+import { openClock } from '../shared/redis/clock.ts'
 import type { RunEvent } from '../shared/redis/commit.ts'
 import { connectRedis, openRedis } from '../shared/redis/connect.ts'
 import { createKeys, type Keys } from '../shared/redis/keys.ts'
@@ -38,6 +39,7 @@ export interface Office {
   redis: Redis
   keys: Keys
   url: string
+  /** The server's time (ms since 1970), which all processes share. */
   now: () => number
   newRunId: () => string
   close(): void
@@ -47,14 +49,18 @@ export interface Office {
 export async function openOffice(config: Config, url: string): Promise<Office> {
   const redis = await connectRedis(url)
   const keys = createKeys(config.REDIS_PREFIX, config.PARTITIONS)
-  const now = Date.now
   try {
     await checkLayout(redis, keys)
+    const { now, stop } = await openClock(redis)
+    const close = () => {
+      stop()
+      redis.disconnect()
+    }
+    return { config, redis, keys, url, now, newRunId: () => newRunId(now()), close }
   } catch (error) {
     redis.disconnect()
     throw error
   }
-  return { config, redis, keys, url, now, newRunId: () => newRunId(now()), close: () => redis.disconnect() }
 }
 
 /** Starts stages in this process, each with a consumer and a reading connection of its own. */

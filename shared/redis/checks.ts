@@ -19,7 +19,6 @@ export interface ServerVersion {
 
 const OLDEST = { redis: 7, valkey: 8 }
 const SKEW_TO_WARN_MS = 5000
-const SKEW_TO_REFUSE_MS = 60_000
 
 // Every command that is used, `k` standing for a key, with as many words as the server counts before it looks at the user's rights.
 const COMMANDS = `
@@ -36,7 +35,7 @@ const COMMANDS = `
 
 /**
  * Checks that a connected server can be worked with; throws `misconfigured`, saying what is wrong where and how to mend it, for
- * commands the user may not give, a replica, a cluster, a server that is too old or evicts any key, and clocks more than a minute apart.
+ * commands the user may not give, a replica, a cluster, a server that is too old or evicts any key.
  * Answers what is worth a warning, as sentences. Changes nothing on the server.
  */
 export async function checkServer(redis: Redis, options: CheckOptions): Promise<string[]> {
@@ -126,9 +125,7 @@ async function checkClock(redis: Redis, { place, now }: CheckOptions): Promise<s
   const skewMs = Math.max(0, Math.abs(apart) - (after - before) / 2)
   if (skewMs <= SKEW_TO_WARN_MS) return []
   const direction = apart > 0 ? 'ahead of' : 'behind'
-  const sentence = `the clock of ${place} is ${Math.round(skewMs / 1000)} s ${direction} this machine's: set both by NTP`
-  if (skewMs > SKEW_TO_REFUSE_MS) refuse(sentence)
-  return [sentence]
+  return [`the clock of ${place} is ${Math.round(skewMs / 1000)} s ${direction} this machine's: set both by NTP`]
 }
 
 function field(info: string, name: string): string | undefined {

@@ -83,7 +83,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
         return {
           thread,
           ids: messageIdsIn(fields),
-          fresh: JSON.parse(fresh[index] ?? '[]') as string[],
+          fresh: freshIn(fresh[index] ?? '[]', freshKey),
           seen: `${fresh[index] ?? ''}/${changed[index] ?? ''}`,
           contextAsked: Number(asked[index] ?? 0) >= CONTEXTS_A_THREAD,
           cameBack: asked[index] != null,
@@ -119,5 +119,14 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
   async function isUnderWay(run: string): Promise<boolean> {
     const [startedAt, endedAt] = await redis.hmget(keys.run(partition, run), 'startedAt', 'endedAt')
     return typeof startedAt === 'string' && endedAt === null
+  }
+}
+
+// Like a key of a wrong type it is Redis's fault, and the work waits until it is mended.
+function freshIn(text: string, key: string): string[] {
+  try {
+    return JSON.parse(text) as string[]
+  } catch {
+    throw Object.assign(new Error(`WRONGVALUE ${key} holds what is no JSON`), { name: 'ReplyError' })
   }
 }

@@ -30,7 +30,7 @@ end
 local answer
 if redis.call('HEXISTS', mailbox, 'connectedAt') == 0 then
   answer = count('unknown')
-elseif redis.call('EXISTS', seen) == 1 then
+elseif redis.call('GET', seen) then
   answer = count('duplicate')
 else
   answer = post()

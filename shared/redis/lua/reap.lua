@@ -11,7 +11,10 @@ local removed = {}
 for place, stream in ipairs(KEYS) do
   local group = ARGV[place + 1]
   local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, group)
-  -- An error: the stream or the group is not there (yet).
+  -- The stream or the group may not be there (yet).
+  if consumers.err and not string.find(consumers.err, 'no such key', 1, true) and not string.find(consumers.err, 'NOGROUP', 1, true) then
+    refuse(consumers.err)
+  end
   for _, flat in ipairs(consumers.err and {} or consumers) do
     local consumer = {}
     for at = 1, #flat, 2 do consumer[flat[at]] = flat[at + 1] end

@@ -89,7 +89,7 @@ apply['fates-known'] = function(f, run, key)
   end
   prefetchWindow(window, places)
   prefetch(key, owns)
-  local of, news = get(window, 'of') and number(window, 'of'), 0
+  local of, news, counts = get(window, 'of') and number(window, 'of'), 0, {}
   if not of then return end
   local account, isCounted = accountOf(key, f.name)
   -- An item whose setting aside failed midway was not set aside.
@@ -100,10 +100,11 @@ apply['fates-known'] = function(f, run, key)
     -- A slice may be of another window than it says.
     if known[1] < of and not get(window, index) then
       put(GROUND, window, index, fate)
-      put(GROUND, window, 'fate:' .. fate, number(window, 'fate:' .. fate) + 1)
+      counts[fate] = (counts[fate] or 0) + 1
       news = news + 1
     end
   end
+  for fate, more in pairs(counts) do put(GROUND, window, 'fate:' .. fate, number(window, 'fate:' .. fate) + more) end
   if news == 0 and not isCounted then return end
   put(GROUND, window, 'done', number(window, 'done') + news)
   reconcile(run, key, f, account)

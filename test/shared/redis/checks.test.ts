@@ -109,12 +109,12 @@ t.test('a server that evicts any key is refused, one that evicts what expires is
   t.same(await checkServer(clientOf(t, server.url), at), [])
 })
 
-t.test('clocks that differ by seconds are warned of, by more than a minute refused', async t => {
+t.test('clocks that differ by seconds are warned of, however far they are apart', async t => {
   const check = (aheadMs: number) => checkServer(clientOf(t, server.url), { ...at, now: () => Date.now() + aheadMs })
   t.same(await check(3000), [])
   t.match(await check(10_000), [/the clock of redis:\/\/here is (9|10) s behind this machine's: set both by NTP/])
   t.match(await check(-10_000), [/is (9|10) s ahead of this machine's/])
-  await t.rejects(check(120_000), { kind: 'misconfigured', message: /120 s behind/ })
+  t.match(await check(3_600_000), [/3600 s behind/], 'nothing that is shared goes by the clock of a machine')
 })
 
 t.test('a slow answer is no difference of clocks', async t => {

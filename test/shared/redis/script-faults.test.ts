@@ -2,6 +2,7 @@ import t from 'tap'
 import { openOffice } from '../../../pipeline/wire.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { redisFor } from '../../support/redis.ts'
+import { doChores } from '../../support/script-chores.ts'
 import { countCalls, FACTS } from '../../support/script-faults.ts'
 import { live, sumsOf } from '../../support/script-scenario.ts'
 
@@ -40,3 +41,21 @@ t.test(
       t.ok(failed.has(name), name)
   },
 )
+
+t.test('so are those that no sync needs', async t => {
+  const office = await openOffice(config, server.url)
+  t.teardown(() => office.close())
+  const faults = countCalls(office.redis)
+  const once = <T>(what: () => Promise<T>) => what()
+  const good = await doChores(office, once)
+  for (let k = 1; ; k += 1) {
+    await server.client.flushall()
+    const done = await doChores(office, async what => {
+      await faults.arm(k)
+      return what().catch(what)
+    })
+    const met = await faults.met()
+    if (met.length === 0) break
+    t.same(done, good, `when calls ${k} of ${met.join(', ')} failed`)
+  }
+})

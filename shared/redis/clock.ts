@@ -1,0 +1,45 @@
+import type { Redis } from 'ioredis'
+
+/** A server's clock, as this process reckons it. */
+export interface ServerClock {
+  /** Milliseconds since 1970; whole. */
+  now(): number
+  /** Compares no more; the clock goes on. */
+  stop(): void
+}
+
+const COMPARE_EVERY_MS = 60_000
+// A slower answer says too little of when the server looked at its clock.
+const SLOW_MS = 500
+
+/**
+ * Reckons the server's time from this machine's steady clock, so that all processes agree however wrong their own time is, or is set. It is
+ * compared now, at every reconnect and once a minute; throws when the server does not answer the first time.
+ */
+export async function openClock(redis: Redis): Promise<ServerClock> {
+  let ahead = await compare()
+  const again = () => void compare(SLOW_MS).then(set, () => undefined)
+  const timer = setInterval(again, COMPARE_EVERY_MS)
+  timer.unref()
+  redis.on('ready', again)
+
+  return {
+    now: () => Math.floor(performance.now() + ahead),
+    stop() {
+      clearInterval(timer)
+      redis.off('ready', again)
+    },
+  }
+
+  function set(measured: number): void {
+    ahead = measured
+  }
+
+  async function compare(slowMs = Number.POSITIVE_INFINITY): Promise<number> {
+    const before = performance.now()
+    const [seconds, micros] = await redis.time()
+    const after = performance.now()
+    if (after - before > slowMs) throw new Error('the server was slow to tell its time')
+    return Number(seconds) * 1000 + Number(micros) / 1000 - (before + after) / 2
+  }
+}

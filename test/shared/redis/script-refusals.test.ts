@@ -1,0 +1,57 @@
+import t from 'tap'
+import { openOffice } from '../../../pipeline/wire.ts'
+import { readConfig } from '../../../shared/config.ts'
+import { redisFor } from '../../support/redis.ts'
+import { doChores } from '../../support/script-chores.ts'
+import { COMMANDS } from '../../support/script-faults.ts'
+import { live, sumsOf } from '../../support/script-scenario.ts'
+import { trying } from '../../support/script-troubles.ts'
+
+const { server } = await redisFor(t, '--enable-debug-command', 'yes')
+const { client } = server
+const config = readConfig({ LOG_LEVEL: 'silent', REDIS_PREFIX: 'test', PARTITIONS: '1', GMAIL_BATCH_SIZE: '3' })
+
+/** Everything there is, and how far each group is with its stream. */
+async function state() {
+  const streams = (await client.keys('test:*')).filter(key => /:s:|intake$/.test(key)).sort()
+  const groups = await Promise.all(streams.map(key => client.xinfo('GROUPS', key).catch(String)))
+  return [await client.call('DEBUG', 'DIGEST'), groups]
+}
+
+t.test(
+  'a script that is refused has changed nothing, and is right when it is done again',
+  {
+    timeout: 90_000,
+  },
+  async t => {
+    const plain = await openOffice(config, server.url)
+    t.teardown(() => plain.close())
+    const good = await live(plain)
+    await client.flushall()
+    await client.call('ACL', 'SETUSER', 'tess', 'on', '>secret', '~*', '&*', '+@all')
+    const office = await openOffice(config, server.url.replace('redis://', 'redis://tess:secret@'))
+    t.teardown(() => office.close())
+    const trials = trying(office.redis, client, { user: 'tess', state })
+    const life = await live(office)
+    await client.flushall()
+    await doChores(office, what => what())
+    t.same(trials.changed, [], `${trials.refused.size} kinds of refusals are looked at`)
+    const refused = [...trials.refused]
+    const met = COMMANDS.map(command => command.toLowerCase()).filter(
+      command => !refused.some(one => one.endsWith(` without ${command}`)),
+    )
+    t.same(met, [], 'every command that scripts give was withdrawn and missed')
+    t.same(
+      trials.accepted.filter(one => one.includes(' without ')),
+      [],
+      'no script goes on without a command that it gives',
+    )
+    t.ok(
+      refused.some(one => /wrong type of test::run/.test(one)) &&
+        refused.some(one => /wrong value of test::run/.test(one)),
+    )
+    t.same(sumsOf(life), sumsOf(good), 'the runs add up')
+    t.same(life.tasks.sort(), good.tasks.sort(), 'each task is there once')
+    t.same(life.left, [], 'nothing is under way')
+  },
+)

@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { STAGES } from '../../pipeline/stages.ts'
+import type { Office } from '../../pipeline/wire.ts'
+import { MailError } from '../../shared/error.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
+import { buryNotification, exhume, GATEWAY } from '../../shared/redis/intake.ts'
+import { createLease } from '../../shared/redis/lease.ts'
+import { connectMailbox } from '../../shared/redis/mailboxes.ts'
+import { createQueue } from '../../shared/redis/queue.ts'
+import { createQuota } from '../../shared/redis/quota.ts'
+import { reapPartition } from '../../shared/redis/reap.ts'
+import { createVault } from '../../shared/redis/secrets.ts'
+import { trimPartition } from '../../shared/redis/trim.ts'
+import { noteWatched } from '../../shared/redis/watches.ts'
+import { createSeal } from '../../shared/seal.ts'
+import { merged } from '../../shared/streams.ts'
+
+const CY: MailboxId = 'gmail:cy@example.com'
+const FIRST_ENTRY = '1-1'
+
+/** Has everything done that scripts do and no sync needs; `ask` asks again until Redis does it. What came of it, the same each time. */
+export async function doChores(office: Office, ask: <T>(what: () => Promise<T>) => Promise<T>) {
+  const { redis, keys, now } = office
+  const [partition] = [keys.partitionOf(CY)]
+  await ask(() => connectMailbox(redis, keys, CY, 'pinned:0', now()))
+
+  const quota = createQuota({ redis, keys, mailbox: CY, limits: { mailboxUnits: 100, requests: 10 } })
+  const leave = await ask(() => quota.reserve({ units: 10, requests: 2 }))
+  if (leave.leave === 'go') await ask(() => leave.settle({ units: 7, refused: 'concurrency' }))
+  const book = Object.entries(await redis.hgetall(keys.quota(CY)))
+  const spent = book.flatMap(([field, value]) => (field.startsWith('spent:') ? [Number(value)] : []))
+
+  const vault = createVault(redis, keys, createSeal([{ version: 'v1', key: randomBytes(32) }]))
+  await vault.put(CY, { secret: 'secret', access: { token: 'token', givenAt: 1, endsAt: 2 } })
+  const grant = await vault.read(CY)
+  await ask(() => vault.refuse(CY, grant?.id ?? '', 'no'))
+  await ask(() => noteWatched(redis, keys, CY, { expiresAt: 5, now: 4 }))
+  const lease = createLease(redis, keys.keeper)
+  const isHeld = await ask(() => lease.take(60_000))
+  await ask(() => lease.giveBack())
+
+  await redis.xadd(keys.intake, FIRST_ENTRY, 'data', 'x')
+  await redis.xgroup('CREATE', keys.intake, GATEWAY, '0')
+  await redis.call('XREADGROUP', 'GROUP', GATEWAY, 'me', 'STREAMS', keys.intake, '>')
+  const error = new MailError('unparsable', 'no')
+  await ask(() => buryNotification(redis, keys, { entryId: FIRST_ENTRY, fields: { data: 'x' }, error }))
+  for (const [id] of await redis.xrange(keys.intakeDead, '-', '+'))
+    await ask(() => exhume(redis, keys, id, { again: true }))
+
+  const stream = keys.stream(partition, merged.name, 'live')
+  const queueOf = (consumer: string) =>
+    createQueue({ redis, keys, stage: 'thread-group', streams: [merged.name], consumer, partitions: [partition], now })
+  const [mine, others] = [queueOf('me'), queueOf('other')]
+  await mine.createGroups()
+  for (let count = 1; count <= 3; count += 1) await redis.xadd(stream, `${count}-1`, 'envelope', 'x')
+  await mine.read(redis, [stream], 3, undefined)
+  const own = await ask(() => mine.readOwn(stream, '0', 10))
+  const [entry] = own.entries
+  const trial = entry && (await ask(() => mine.tryAlone(entry)))
+  await redis.xdel(stream, '3-1')
+  await sleep(2)
+  await ask(() => others.reclaim(1, 10, ['live']))
+  await ask(() => others.leave())
+  await ask(() => reapPartition(redis, keys, partition, { stages: STAGES, idleMs: 0 }))
+  await redis.xack(stream, 'thread-group', '1-1', '2-1')
+  await ask(() => trimPartition(redis, keys, partition, { stages: STAGES, retentionMs: 0 }))
+  const [, pending] = (await redis.xinfo('GROUPS', keys.intake)) as unknown[][]
+
+  return {
+    spent: spent.reduce((sum, units) => sum + units, 0),
+    leases: book.filter(([field, value]) => field.startsWith('lease:') && value === '').length,
+    places: book.find(([field]) => field === 'places')?.[1],
+    refused: [(await vault.read(CY))?.refused, (await vault.read(CY))?.access],
+    watched: await redis.hget(keys.mailbox(CY), 'watchExpiresAt'),
+    lease: [isHeld, await redis.exists(keys.keeper)],
+    intake: [pending, new Set((await redis.xrange(keys.intake, '-', '+')).map(([, fields]) => fields.join(' ')))],
+    trial,
+    left: await redis.xlen(stream),
+    consumers: ((await redis.xinfo('CONSUMERS', stream, 'thread-group')) as unknown[][]).map(fields => fields[1]),
+  }
+}
