@@ -18,6 +18,8 @@ interface ProbingOptions {
 }
 
 const SECOND_MS = 1000
+// A little more than the second, for timers and calls are never exact.
+const BETWEEN_MS = 1050
 const ANSWER_WITHIN_MS = 10 * SECOND_MS
 // So long a mailbox that was parked meanwhile may go unnoticed.
 const LOOK_AFTER_MS = 10 * 60 * SECOND_MS
@@ -31,7 +33,7 @@ const SOONER_BY = 0.1
 export function createProbing(office: Office, { mailboxes, everyMs, roundMs, log }: ProbingOptions): Duty {
   const { redis, keys, now } = office
   let nextAt = 0
-  let probedAt = Number.NEGATIVE_INFINITY
+  let askedAt = performance.now() - BETWEEN_MS
 
   return async isOurs => {
     if (now() < nextAt || !(await isOurs())) return
@@ -39,12 +41,12 @@ export function createProbing(office: Office, { mailboxes, everyMs, roundMs, log
     const asked = parked.filter(({ pausedAt }) => pausedAt === undefined)
     const due = asked.filter(one => dueAt(one) <= now()).sort((a, b) => dueAt(a) - dueAt(b))
     // The keeper has more to do in its round.
-    const until = now() + roundMs * OF_A_ROUND
+    const until = performance.now() + roundMs * OF_A_ROUND
     for (const [place, { mailbox }] of due.entries()) {
-      if (place > 0 && now() + SECOND_MS > until) return
-      await timeout(Math.max(0, probedAt + SECOND_MS - now()), undefined, { ref: false })
+      if (place > 0 && performance.now() + BETWEEN_MS > until) return
+      await timeout(Math.max(0, askedAt + BETWEEN_MS - performance.now()), undefined, { ref: false })
       if (!(await isOurs())) return
-      probedAt = now()
+      askedAt = performance.now()
       await probe(mailbox)
     }
     const later = asked.filter(one => !due.includes(one)).map(dueAt)

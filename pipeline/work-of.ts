@@ -18,6 +18,8 @@ interface WorkOptions {
   log: Log
 }
 
+const STALLED_AFTER = 2
+
 /** Items of one entry of which the same becomes. */
 interface Group {
   entry: Entry
@@ -71,6 +73,7 @@ export function workOf<In>(
         log.warn({ ...factsOf(item, error), attempt }, 'set aside: the rest of its run goes on without it')
         continue
       }
+      if (attempt >= STALLED_AFTER && attempt > item.attempt) follows(stage.stall?.(item) ?? {})
       const dueAt = at + Math.ceil(decision.retryInMs)
       const again = attempt > item.attempt ? { ...item, attempt, failing: failingNow(item, failure) } : item
       join(waiting, `${name} ${dueAt} ${attempt} ${JSON.stringify(again.failing)}`, {

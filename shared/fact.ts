@@ -24,6 +24,7 @@ export type Fact = { from: Envelope } & (
   | { fact: 'message-relabelled'; thread: ThreadId; id: MessageId; message?: Message }
   | { fact: 'cursor-moved'; was: Cursor; to: Cursor }
   | { fact: 'run-failed'; reason: string }
+  | { fact: 'run-stalled' }
   | { fact: 'fate-known'; window: string; index: number; fate: Fate }
   | WindowGroupedFact
   | { fact: 'context-asked'; threads: readonly ThreadId[] }

@@ -18,6 +18,8 @@ export interface Stage<In = unknown> {
   pace: Pace
   /** A function over a batch. It may throw MailError, for the whole batch; it knows no Redis, no keys and no acknowledgements. */
   handle(batch: Batch<In>, run: Run): Promise<Outcome<In>>
+  /** What follows when an input has failed more than once, and is tried again after a while: what is at hand need not wait for it. */
+  stall?(item: Envelope<In>): Outcome<In>
   /** What follows when an input had to be given up, so that its window and run complete all the same. */
   bury(item: Envelope<In>, error: MailError): Outcome<In>
   /**

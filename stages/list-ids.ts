@@ -41,6 +41,8 @@ export const listIds: Stage<WatchEvent> = {
     return joined([...(await Promise.all([...pages, answer(events, run)])), lookAfterPush(events, run)])
   },
 
+  stall: item => ({ facts: [{ fact: 'run-stalled', from: item }] }),
+
   bury: (item, error) => ({ facts: [{ fact: 'run-failed', from: item, reason: error.message }] }),
 }
 

@@ -58,7 +58,7 @@ export async function throwUnlessFolders(options: FolderOptions, { steps, list }
 }
 
 /** Whether a folder was refused by itself: not for now, not unanswered, and not for its access token. */
-export function isOwnFault(step: Step): step is Extract<Step, { step: 'refused' }> {
+function isOwnFault(step: Step): step is Extract<Step, { step: 'refused' }> {
   return step.step === 'refused' && step.answered && isLasting(step.error)
 }
 

@@ -267,6 +267,7 @@ export function createPlan(
       case 'suspects-cleared':
       case 'cursor-moved':
       case 'run-failed':
+      case 'run-stalled':
       case 'context-asked':
       case 'look-taken':
         return rest

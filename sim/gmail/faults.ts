@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Broken, brokenSchema } from '../broken.ts'
+import { type Denial, denialsSchema } from '../denials.ts'
 import { createDraws, type DrawSettings, type Draws, parseLine } from '../draws.ts'
 
 /**
@@ -42,6 +43,8 @@ export interface FaultSettings extends DrawSettings<FaultKind> {
   broken?: Broken | undefined
   /** The mailboxes whose calls are struck; those of all where it is absent. */
   addresses?: readonly string[] | undefined
+  /** What is refused by its path, by itself or in a batch; it is no matter of luck, and counted nowhere. */
+  denials?: readonly Denial[] | undefined
 }
 
 /** The faults of a simulator; without settings there are none. */
@@ -54,6 +57,7 @@ export interface Faults extends Omit<Draws<FaultKind>, 'set' | 'read' | 'draw'> 
     dripMs: number
     broken: Broken
     addresses?: readonly string[]
+    denials: readonly Denial[]
   }
   /** The first of these kinds that strikes a call for this mailbox now, if one does; `undefined` is a call for no mailbox. */
   draw<Asked extends FaultKind>(kinds: readonly Asked[], address: string | undefined): Asked | undefined
@@ -74,6 +78,7 @@ export const faultsSchema = z.strictObject({
   dripMs: z.number().min(0).max(LONGEST_DRIP_MS).optional(),
   broken: brokenSchema.optional(),
   addresses: z.array(z.string()).optional(),
+  denials: denialsSchema.optional(),
   seed: z.number().int().optional(),
 })
 
@@ -84,6 +89,7 @@ export function createFaults(now: () => number): Faults {
   let dripMs = DRIP_MS
   let broken: Broken = {}
   let addresses: readonly string[] | undefined
+  let denials: readonly Denial[] = []
 
   const isStruck = (address: string | undefined) =>
     !addresses || addresses.some(one => one.toLowerCase() === address?.toLowerCase())
@@ -96,8 +102,9 @@ export function createFaults(now: () => number): Faults {
       dripMs = settings.dripMs ?? DRIP_MS
       broken = settings.broken ?? {}
       addresses = settings.addresses
+      denials = settings.denials ?? []
     },
-    read: () => ({ ...draws.read(), retryAfterSeconds, dripMs, broken, ...(addresses ? { addresses } : {}) }),
+    read: () => ({ ...draws.read(), retryAfterSeconds, dripMs, broken, denials, ...(addresses ? { addresses } : {}) }),
     draw: (kinds, address) => (isStruck(address) ? draws.draw(kinds) : undefined),
   }
 }

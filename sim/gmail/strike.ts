@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { statusOfBroken } from '../broken.ts'
+import { denialOf } from '../denials.ts'
 import { drip } from '../drip.ts'
 import { kindOfCall } from './calls.ts'
 import { GoogleError, unauthenticated } from './error.ts'
@@ -72,6 +73,7 @@ export function addFaults(
   app.addHook('preHandler', async (request, reply) => {
     const call = kindOfCall(request.method, request.url)
     if (call === undefined || call === 'token') return
+    deny(request)
     const fault = draw(WHOLE_FAULTS, request)
     if (fault === 'reset') {
       reply.hijack()
@@ -93,6 +95,7 @@ export function addFaults(
     return answer && draw(['slow'], request) ? drip(answer, faults.read().dripMs, closing) : answer
   })
   parts.addHook('onRequest', async request => {
+    deny(request)
     strike(draw(PART_FAULTS, request))
     strikeBroken(request)
   })
@@ -104,6 +107,13 @@ export function addFaults(
     const urls = [url, ...inThread(addressOf(headers.authorization) ?? '', thread)]
     const code = urls.map(one => statusOfBroken(broken, one)).find(one => one !== undefined)
     if (code !== undefined) throw brokenBy(code)
+  }
+
+  function deny({ url, headers }: FastifyRequest): void {
+    const denial = denialOf(faults.read().denials, url, addressOf(headers.authorization))
+    if (!denial) return
+    const { status: code, reason, message = reason } = denial
+    throw new GoogleError({ code, reason, message })
   }
 
   function strike(fault: FaultKind | undefined): void {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Broken, brokenSchema } from '../broken.ts'
+import { type Denial, denialsSchema } from '../denials.ts'
 import { createDraws, type DrawSettings, type Draws, parseLine } from '../draws.ts'
 
 /** What can go wrong, with each its probability: with whole answers, and with parts of a batch. */
@@ -36,6 +37,8 @@ export interface GraphFaultSettings extends DrawSettings<GraphFaultKind> {
   dripMs?: number | undefined
   /** Messages and folders that are broken for good. */
   broken?: Broken | undefined
+  /** What is refused by its path, by itself or in a batch; it is no matter of luck, and counted nowhere. */
+  denials?: readonly Denial[] | undefined
 }
 
 /** The faults of a simulator; without settings there are none. */
@@ -48,6 +51,7 @@ export interface GraphFaults extends Omit<Draws<GraphFaultKind>, 'set' | 'read'>
     retryAfterForm: (typeof RETRY_FORMS)[number]
     dripMs: number
     broken: Broken
+    denials: readonly Denial[]
   }
 }
 
@@ -66,6 +70,7 @@ export const graphFaultsSchema = z.strictObject({
   retryAfterForm: z.enum(RETRY_FORMS).optional(),
   dripMs: z.number().min(0).max(LONGEST_DRIP_MS).optional(),
   broken: brokenSchema.optional(),
+  denials: denialsSchema.optional(),
   seed: z.number().int().optional(),
 })
 
@@ -77,6 +82,7 @@ export function createGraphFaults(now: () => number): GraphFaults {
     retryAfterForm: 'seconds' as const,
     dripMs: DRIP_MS,
     broken: {},
+    denials: [] as readonly Denial[],
   }
   let others: Omit<ReturnType<GraphFaults['read']>, 'rates' | 'bursts'> = usual
 
@@ -89,6 +95,7 @@ export function createGraphFaults(now: () => number): GraphFaults {
         retryAfterForm: settings.retryAfterForm ?? usual.retryAfterForm,
         dripMs: settings.dripMs ?? usual.dripMs,
         broken: settings.broken ?? usual.broken,
+        denials: settings.denials ?? usual.denials,
       }
     },
     read: () => ({ ...draws.read(), ...others }),

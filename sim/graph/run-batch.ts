@@ -43,6 +43,7 @@ export async function runBatch(
       striking.item(part.url)
       const one = understood.get(part)
       if (!one || 'thrown' in one) throw one?.thrown
+      striking.denied(part.url, one.address)
       if (one.kind === 'delta') striking.delta()
       return await one.answer()
     } catch (thrown) {

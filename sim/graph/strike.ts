@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { statusOfBroken } from '../broken.ts'
+import { denialOf } from '../denials.ts'
 import { drip } from '../drip.ts'
 import type { PartAnswer } from './batch.ts'
 import { syncStateGone } from './delta-token.ts'
@@ -28,6 +29,8 @@ export interface Striking {
   part(): void
   /** A request for one item, alone or as a part of a batch; throws where the item is broken for good. */
   item(url: string): void
+  /** A request for a mailbox (lower-case address, where it is known), by itself or in a batch, that is refused by its path. */
+  denied(url: string, address: string | undefined): void
   /** A delta, by itself or in a batch; throws a 410. */
   delta(): void
   /** The parts of a batch's answer. */
@@ -85,6 +88,10 @@ export function createStriking({
       const status = statusOfBroken(faults.read().broken, url)
       if (status === 429) throw throttled('requests', retryAfter())
       if (status !== undefined) throw failing(status, status >= 500 ? 'InternalServerError' : 'ErrorItemCorrupt', '')()
+    },
+    denied(url, address) {
+      const denial = denialOf(faults.read().denials, url, address)
+      if (denial) throw new GraphError(denial.status, denial.reason, denial.message ?? denial.reason)
     },
     delta: () => strike(faults.draw(DELTA_FAULTS)),
     batch(answers) {

@@ -1,85 +1,204 @@
-import t from 'tap'
-import { analysisTasks } from '../../shared/streams.ts'
-import { fakeMailbox } from '../support/fake-mailbox.ts'
-import { startPipeline } from '../support/pipeline.ts'
-import { redisFor } from '../support/redis.ts'
+import t, { type Test } from 'tap'
+import { faultyFolders } from '../../pipeline/folder-state.ts'
+import { stateOf } from '../../pipeline/mailbox-state.ts'
+import { createProbing } from '../../pipeline/probing.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
+import type { Denial } from '../../sim/denials.ts'
+import { startGmail } from '../../sim/gmail.ts'
+import { startGraph } from '../../sim/graph.ts'
+import { logTo } from '../support/gateway.ts'
+import { testMail, testMailbox } from '../support/mail.ts'
+import { type Many, startMany } from '../support/many.ts'
+import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
-const { server } = await redisFor(t)
-const { client } = server
-const ALLOWED = ['on', '>secret', '~*', '&*', '+@all'] as const
+const MESSAGES = 12
+const MINUTE_MS = 60_000
+const redis = await startRedis()
+t.teardown(() => redis.stop())
 
-/** A first sync under a user whose rights the test can change, whose first fetch waits for `met`. */
-async function firstSync(t: { teardown(done: () => unknown): void }) {
-  await client.call('ACL', 'SETUSER', 'tess', ...ALLOWED)
-  const mailbox = fakeMailbox(20)
-  mailbox.deliver(60, 20)
-  let begin: () => void = () => undefined
-  const begun = new Promise<void>(resolve => {
-    begin = resolve
+const gmail = await startGmail({ profile: 'instant', mailboxes: boxes() })
+const graph = await startGraph({ profile: 'instant', mailboxes: boxes() })
+t.teardown(() => Promise.all([gmail.close(), graph.close()]))
+t.afterEach(() => {
+  gmail.faults.set({})
+  graph.faults.set({})
+})
+
+const SIDES = [
+  { provider: 'gmail', sim: gmail, everything: '/gmail/v1/users/', messages: ['/messages/', '/threads/'] },
+  { provider: 'outlook', sim: graph, everything: '/v1.0/', messages: ['/messages'] },
+] as const
+
+const ACCOUNTS: readonly [string, (typeof SIDES)[number]['provider'], Omit<Denial, 'path'>, RegExp][] = [
+  [
+    'Gmail is off',
+    'gmail',
+    { status: 400, reason: 'failedPrecondition', message: 'Mail service not enabled' },
+    /turn it on/,
+  ],
+  [
+    'delegation is denied',
+    'gmail',
+    { status: 403, reason: 'forbidden', message: 'Delegation denied for x' },
+    /delegated/,
+  ],
+  ['the user is suspended', 'gmail', { status: 403, reason: 'forbidden', message: 'User suspended' }, /suspended/],
+  ['the mailbox has no licence', 'outlook', { status: 404, reason: 'MailboxNotEnabledForRESTAPI' }, /licence/],
+  ['the account is suspended', 'outlook', { status: 403, reason: 'ErrorAccountSuspend' }, /suspended/],
+]
+
+for (const [what, provider, refusal, says] of ACCOUNTS) {
+  t.test(`${provider}: ${what}: parked with reason and remedy, nothing given up, and well again by itself`, async t => {
+    const { sim, everything } = sideOf(provider)
+    await parkedAndWell(t, provider, [{ ...refusal, path: everything }], says, () => sim.faults.set({}))
   })
-  mailbox.before = kind => {
-    if (kind === 'fetch') begin()
-  }
-  const url = server.url.replace('redis://', 'redis://tess:secret@')
-  const pipeline = await startPipeline({ ...server, url }, mailbox)
-  t.teardown(() => pipeline.stop())
-  const refusals = async () => {
-    const stats = await client.info('commandstats')
-    return Number(/cmdstat_evalsha:.*failed_calls=(\d+)/.exec(stats)?.[1] ?? 0)
-  }
-  const name = await pipeline.request()
-  await begun
-  return {
-    pipeline,
-    /** Waits until scripts were refused again and again. */
-    async refused() {
-      const before = await refusals()
-      await until(async () => (await refusals()) >= before + 5, 'scripts are refused')
-    },
-    async whole() {
-      const runs = await pipeline.quiet()
-      const tasks = await pipeline.read(analysisTasks)
-      const run = runs.find(one => one.run === name)
-      return { run, tasks: tasks.map(({ body }) => body.task) }
-    },
-  }
 }
 
-for (const commands of [['xadd'], ['hset', 'zadd', 'hdel', 'zrem'], ['xack']]) {
+for (const provider of ['gmail', 'outlook'] as const) {
+  t.test(`${provider}: 403 for every message parks the mailbox, nothing is given up`, async t => {
+    const { sim, messages } = sideOf(provider)
+    const refusal = { status: 403, reason: provider === 'gmail' ? 'forbidden' : 'ErrorAccessDenied' }
+    const denials = messages.map(path => ({ ...refusal, path }))
+    await parkedAndWell(t, provider, denials, /403/, () => sim.faults.set({}))
+  })
+
+  t.test(`${provider}: access tokens that are refused for seconds park nobody`, async t => {
+    const { sim } = sideOf(provider)
+    const [ana, bo] = idsOf(provider)
+    const many = await startMany(t, redis, { simUrl: sim.url, ids: [ana, bo] })
+    sim.faults.set({ rates: { 'token-expired': 1 } })
+    await Promise.all([many.sync(ana), many.sync(bo)])
+    await until(() => sim.faults.counts()['token-expired'] >= 4, 'each was refused, and tried again')
+    t.equal((await many.record(ana))?.needsReauth, undefined)
+    sim.faults.set({ rates: { 'token-expired': 0.2 } })
+    for (const id of [ana, bo]) await until(async () => (await many.taskedIds(id)).size === MESSAGES, `all of ${id}`)
+    t.equal(await many.dead(), 0)
+    t.same([(await many.record(ana))?.needsReauth, (await many.record(bo))?.needsReauth], [undefined, undefined])
+    await until(async () => (await redis.client.keys('*token-refused*')).length === 0, 'no refusal is remembered')
+  })
+}
+
+for (const [status, reason] of [
+  [500, 'ErrorInternalServerError'],
+  [403, 'ErrorAccessDenied'],
+  [400, 'ErrorInvalidRequest'],
+] as const) {
   t.test(
-    `${commands.join(' and ')} withdrawn in the middle of a first sync loses nothing and doubles nothing`,
+    `outlook: a folder that answers ${status} for ever hurts only itself, and is listed when it is well`,
     async t => {
-      const { refused, whole } = await firstSync(t)
-      await client.call('ACL', 'SETUSER', 'tess', ...commands.map(command => `-${command}`))
-      await refused()
-      await client.call('ACL', 'SETUSER', 'tess', ...commands.map(command => `+${command}`))
-      const { run, tasks } = await whole()
-      t.match(run, {
-        listed: 60,
-        fates: { fetched: 60 },
-        threads: 20,
-        tasks: 20,
-        unchanged: 0,
-        addsUp: true,
-        settled: true,
-      })
-      t.equal(tasks.length, 20)
-      t.equal(new Set(tasks).size, 20)
+      const [, bo] = idsOf('outlook')
+      const address = 'bo@example.com'
+      const box = graph.mailbox(address)
+      const folder = box.createFolder(`Receipts ${status}`)
+      const late = box.deliver(testMail(500 + status, 2000), { folder })
+      t.teardown(() => box.deleteFolder(folder))
+      graph.faults.set({ denials: [{ path: `${folder}/messages/delta`, status, reason }] })
+      const many = await startMany(t, redis, { simUrl: graph.url, ids: [bo] })
+      await many.sync(bo)
+      await until(async () => (await many.taskedIds(bo)).size >= MESSAGES, 'all mail of other folders')
+      await until(async () => (await many.record(bo))?.activeRun === undefined, 'the run ends')
+      const { office } = many
+      t.match(await faultyFolders(office, bo), [
+        { folder, name: `Receipts ${status}`, reason: new RegExp(`${status}`) },
+      ])
+      t.equal(await many.dead(), 0)
+
+      const another = box.deliver(testMail(700, 2000), { folder: 'inbox' })
+      await many.sync(bo)
+      await until(async () => (await many.taskedIds(bo)).has(another.id), 'new mail goes on meanwhile')
+      graph.faults.set({})
+      await comeDue(many, bo)
+      await until(async () => (await many.taskedIds(bo)).has(late.id), 'its mail arrives by itself')
+      t.same(await faultyFolders(office, bo), [])
+      box.delete(another.id)
     },
   )
 }
 
-t.test('a stream without ids left stops its stage alone, until it is mended', async t => {
-  const { pipeline, refused, whole } = await firstSync(t)
-  const { keys } = pipeline.office
-  const stream = keys.stream(keys.partitionOf('gmail:ana@example.com'), analysisTasks.name, 'bulk')
-  await client.call('COPY', stream, 'aside')
-  await client.xadd(stream, '18446744073709551615-18446744073709551615', 'envelope', 'x')
-  await refused()
-  await client.del(stream)
-  if ((await client.exists('aside')) === 1) await client.rename('aside', stream)
-  const { run, tasks } = await whole()
-  t.match(run, { listed: 60, fates: { fetched: 60 }, threads: 20, tasks: 20, addsUp: true, settled: true })
-  t.equal(new Set(tasks).size, 20)
+t.test('outlook: a mailbox that an application reads from now on is listed anew by itself', async t => {
+  const [, bo] = idsOf('outlook')
+  const box = graph.mailbox('bo@example.com')
+  const owner = await startMany(t, redis, { simUrl: graph.url, ids: [bo] })
+  await owner.sync(bo)
+  await until(async () => (await owner.taskedIds(bo)).size >= MESSAGES, 'the first sync')
+  await until(async () => (await owner.record(bo))?.activeRun === undefined, 'its end')
+  const prefix = owner.office.config.REDIS_PREFIX
+  await owner.stop()
+  const fresh = box.deliver(testMail(900, 2000), { folder: 'inbox' })
+  t.teardown(() => box.delete(fresh.id))
+  const settings = {
+    OUTLOOK_MAILBOXES: 'bo@example.com',
+    OUTLOOK_CLIENT_SECRET: 'simulated',
+    OUTLOOK_TENANT: 'example.com',
+  }
+  const application = await startMany(t, redis, { simUrl: graph.url, ids: [bo], settings, prefix })
+  await application.sync(bo)
+  await until(async () => (await application.taskedIds(bo)).has(fresh.id), 'new mail arrives')
+  t.equal(await application.dead(), 0)
+  t.same(await faultyFolders(application.office, bo), [])
 })
+
+async function parkedAndWell(
+  t: Test,
+  provider: 'gmail' | 'outlook',
+  refusals: readonly Denial[],
+  says: RegExp,
+  heal: () => void,
+): Promise<void> {
+  const { sim } = sideOf(provider)
+  const [ana, bo] = idsOf(provider)
+  const many = await startMany(t, redis, { simUrl: sim.url, ids: [ana, bo] })
+  sim.faults.set({ denials: refusals.map(one => ({ ...one, addresses: ['ana@example.com'] })) })
+  await Promise.all([many.sync(ana), many.sync(bo)])
+  await until(async () => (await many.taskedIds(bo)).size === MESSAGES, 'the other mailbox is done')
+  const parked = await until(async () => {
+    const record = await many.record(ana)
+    return record?.needsReauth === undefined ? undefined : record
+  }, 'it is parked')
+  t.match(stateOf(parked), says)
+  t.equal(await many.dead(), 0, 'nothing is given up')
+
+  const clock = { ms: Date.now() }
+  const office = { ...many.office, now: () => clock.ms }
+  const { mailboxes } = many
+  const probe = createProbing(office, { mailboxes, everyMs: 60 * MINUTE_MS, roundMs: MINUTE_MS, log: logTo([]) })
+  await probe(async () => true)
+  t.equal((await many.record(ana))?.probedAt, undefined, 'not before its time')
+  heal()
+  clock.ms += 60 * MINUTE_MS
+  await probe(async () => true)
+  t.equal((await many.record(ana))?.needsReauth, undefined)
+  await until(async () => (await many.taskedIds(ana)).size === MESSAGES, 'all its mail')
+  t.equal(await many.dead(), 0)
+}
+
+/** Lets what waits for a folder be due now. */
+async function comeDue({ office: { redis, keys } }: Many, mailbox: MailboxId): Promise<void> {
+  for (const [folder, text] of Object.entries(await redis.hgetall(keys.folderFaults(mailbox))))
+    await redis.hset(keys.folderFaults(mailbox), folder, JSON.stringify({ ...JSON.parse(text), tryAt: 0 }))
+  const delays = keys.delay('p00', 'list-ids')
+  const waiting = await until(async () => {
+    const members = await redis.zrange(delays, '0', '-1')
+    return members.length > 0 ? members : undefined
+  }, 'a look is planned')
+  // As a stage does when the time has come, which would be a minute.
+  for (const member of waiting) {
+    const cut = member.indexOf('\n')
+    await redis.xadd(member.slice(0, cut), '*', 'envelope', member.slice(cut + 1))
+    await redis.zrem(delays, member)
+  }
+}
+
+function boxes() {
+  return ['ana@example.com', 'bo@example.com'].map(address => testMailbox(address, MESSAGES, 4))
+}
+
+function sideOf(provider: 'gmail' | 'outlook') {
+  const [first, second] = SIDES
+  return provider === 'gmail' ? first : second
+}
+
+function idsOf(provider: 'gmail' | 'outlook'): [MailboxId, MailboxId] {
+  return [`${provider}:ana@example.com`, `${provider}:bo@example.com`]
+}

@@ -72,6 +72,11 @@ apply['run-failed'] = function(f, run, key)
   drop(key, 'next')
 end
 
+-- What was met until now is let out, though a page is still to come.
+apply['run-stalled'] = function(f, run, key)
+  if get(key, 'startedAt') then put(GUARDS, key, 'releaseUpTo', now) end
+end
+
 -- The number of a release, which its entry's id holds.
 local function releaseIn(id) return tonumber(string.match(id, '/release/(%d+)')) or 0 end
 

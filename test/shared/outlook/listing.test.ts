@@ -315,3 +315,21 @@ t.test('folders that all refuse links of another way in are listed anew, and wha
   t.ok(second.doubtful)
   t.same(await faults(), [])
 })
+
+for (const [status, code] of [
+  [500, 'ErrorInternalServerError'],
+  [403, 'ErrorAccessDenied'],
+] as const) {
+  t.test(
+    `an item that tells only a part and whose message answers ${status} is listed to be asked for by itself`,
+    async t => {
+      const { mailbox, list } = await startListing(t, (path, root) => {
+        if (path.startsWith('/me/messages/part')) return { status, body: graphError(code) }
+        return inboxAlone(path, root) ?? later(root, 'inbox-id', [resource('m1'), { id: 'part' }])
+      })
+      t.same((await list()).ids, ['m1', 'part'])
+      const { next: page } = await mailbox.changes('pinned:', undefined, call)
+      t.match((await mailbox.changes('pinned:', page, call)).ids[1], { id: 'part', verify: true })
+    },
+  )
+}

@@ -1,0 +1,85 @@
+import t from 'tap'
+import { analysisTasks } from '../../shared/streams.ts'
+import { fakeMailbox } from '../support/fake-mailbox.ts'
+import { startPipeline } from '../support/pipeline.ts'
+import { redisFor } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+
+const { server } = await redisFor(t)
+const { client } = server
+const ALLOWED = ['on', '>secret', '~*', '&*', '+@all'] as const
+
+/** A first sync under a user whose rights the test can change, whose first fetch waits for `met`. */
+async function firstSync(t: { teardown(done: () => unknown): void }) {
+  await client.call('ACL', 'SETUSER', 'tess', ...ALLOWED)
+  const mailbox = fakeMailbox(20)
+  mailbox.deliver(60, 20)
+  let begin: () => void = () => undefined
+  const begun = new Promise<void>(resolve => {
+    begin = resolve
+  })
+  mailbox.before = kind => {
+    if (kind === 'fetch') begin()
+  }
+  const url = server.url.replace('redis://', 'redis://tess:secret@')
+  const pipeline = await startPipeline({ ...server, url }, mailbox)
+  t.teardown(() => pipeline.stop())
+  const refusals = async () => {
+    const stats = await client.info('commandstats')
+    return Number(/cmdstat_evalsha:.*failed_calls=(\d+)/.exec(stats)?.[1] ?? 0)
+  }
+  const name = await pipeline.request()
+  await begun
+  return {
+    pipeline,
+    /** Waits until scripts were refused again and again. */
+    async refused() {
+      const before = await refusals()
+      await until(async () => (await refusals()) >= before + 5, 'scripts are refused')
+    },
+    async whole() {
+      const runs = await pipeline.quiet()
+      const tasks = await pipeline.read(analysisTasks)
+      const run = runs.find(one => one.run === name)
+      return { run, tasks: tasks.map(({ body }) => body.task) }
+    },
+  }
+}
+
+for (const commands of [['xadd'], ['hset', 'zadd', 'hdel', 'zrem'], ['xack']]) {
+  t.test(
+    `${commands.join(' and ')} withdrawn in the middle of a first sync loses nothing and doubles nothing`,
+    async t => {
+      const { refused, whole } = await firstSync(t)
+      await client.call('ACL', 'SETUSER', 'tess', ...commands.map(command => `-${command}`))
+      await refused()
+      await client.call('ACL', 'SETUSER', 'tess', ...commands.map(command => `+${command}`))
+      const { run, tasks } = await whole()
+      t.match(run, {
+        listed: 60,
+        fates: { fetched: 60 },
+        threads: 20,
+        tasks: 20,
+        unchanged: 0,
+        addsUp: true,
+        settled: true,
+      })
+      t.equal(tasks.length, 20)
+      t.equal(new Set(tasks).size, 20)
+    },
+  )
+}
+
+t.test('a stream without ids left stops its stage alone, until it is mended', async t => {
+  const { pipeline, refused, whole } = await firstSync(t)
+  const { keys } = pipeline.office
+  const stream = keys.stream(keys.partitionOf('gmail:ana@example.com'), analysisTasks.name, 'bulk')
+  await client.call('COPY', stream, 'aside')
+  await client.xadd(stream, '18446744073709551615-18446744073709551615', 'envelope', 'x')
+  await refused()
+  await client.del(stream)
+  if ((await client.exists('aside')) === 1) await client.rename('aside', stream)
+  const { run, tasks } = await whole()
+  t.match(run, { listed: 60, fates: { fetched: 60 }, threads: 20, tasks: 20, addsUp: true, settled: true })
+  t.equal(new Set(tasks).size, 20)
+})

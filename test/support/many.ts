@@ -1,0 +1,88 @@
+import { createLog } from '../../pipeline/log.ts'
+import { type Mailboxes, openMailboxes } from '../../pipeline/providers.ts'
+import { requestSync } from '../../pipeline/request-sync.ts'
+import { STAGES } from '../../pipeline/stages.ts'
+import { type Office, openOffice, startStages } from '../../pipeline/wire.ts'
+import { readConfig } from '../../shared/config.ts'
+import { LANES } from '../../shared/envelope.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
+import { connectMailbox, readMailbox } from '../../shared/redis/mailboxes.ts'
+import { STAGE_NAMES } from '../../shared/stage.ts'
+import { analysisTasks } from '../../shared/streams.ts'
+import type { Task } from '../../shared/task.ts'
+import type { TestRedis } from './redis.ts'
+
+/** The whole pipeline in the test's process, over several mailboxes at a simulator. */
+export interface Many {
+  office: Office
+  mailboxes: Mailboxes
+  sync(mailbox: MailboxId): Promise<string>
+  /** The ids of the messages that tasks of a mailbox hold. */
+  taskedIds(mailbox: MailboxId): Promise<Set<string>>
+  /** How many dead letters there are, of all mailboxes and stages. */
+  dead(): Promise<number>
+  record(mailbox: MailboxId): ReturnType<typeof readMailbox>
+  stop(): Promise<void>
+}
+
+let count = 0
+
+/** Starts it with these mailboxes connected; it ends with the test. With `prefix` it goes on with what another has left. */
+export async function startMany(
+  t: { teardown(work: () => unknown): void },
+  redis: TestRedis,
+  {
+    simUrl,
+    ids,
+    settings = {},
+    prefix,
+  }: { simUrl: string; ids: readonly MailboxId[]; settings?: Record<string, string>; prefix?: string },
+): Promise<Many> {
+  count += 1
+  const config = readConfig({
+    LOG_LEVEL: 'silent',
+    REDIS_PREFIX: prefix ?? `many${count}`,
+    PARTITIONS: '1',
+    LEASE_MS: '1000',
+    INITIAL_SYNC: 'all',
+    SIM_URL: simUrl,
+    ...settings,
+  })
+  const office = await openOffice(config, redis.url)
+  const { keys } = office
+  const mailboxes = openMailboxes(config, simUrl, office)
+  for (const id of ids) {
+    if (await readMailbox(office.redis, keys, id)) continue
+    const { cursor } = await mailboxes(id).open({ signal: new AbortController().signal, meter: () => undefined })
+    await connectMailbox(office.redis, keys, id, cursor, office.now())
+  }
+  const stages = startStages(STAGES, office, { mailboxes, log: createLog(config, 'test') })
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= stages.stop(5000).then(() => office.close())
+    return stopped
+  }
+  t.teardown(stop)
+  const tasks = async (): Promise<{ mailbox: string; body: Task }[]> => {
+    const entries = await Promise.all(
+      LANES.map(lane => redis.client.xrange(keys.stream('p00', analysisTasks.name, lane), '-', '+')),
+    )
+    return entries.flat().map(([, fields]) => JSON.parse(fields[1] ?? '{}'))
+  }
+
+  return {
+    office,
+    mailboxes,
+    sync: mailbox => requestSync(office, mailbox),
+    async taskedIds(mailbox) {
+      const own = (await tasks()).filter(task => task.mailbox === mailbox)
+      return new Set(own.flatMap(({ body }) => body.messages.map(({ id }) => id)))
+    },
+    async dead() {
+      const counts = await Promise.all(STAGE_NAMES.map(stage => redis.client.xlen(keys.dead('p00', stage))))
+      return counts.reduce((sum, one) => sum + one, 0)
+    },
+    record: mailbox => readMailbox(redis.client, keys, mailbox),
+    stop,
+  }
+}
