@@ -67,6 +67,17 @@ export function setAsideIfDue<In>(
   return { ...without, facts: [...(without.facts ?? []), fact] }
 }
 
+/**
+ * When an item that stays in its window is tried again, which was to be at `dueAt` (ms since 1970): not after it has failed for twenty seconds,
+ * for then it may be set aside. Where its provider asked to wait, it waits.
+ */
+export function dueInWindow<In>(stage: Stage<In>, item: Envelope<In>, failure: Failure, dueAt: number): number {
+  const { error, at, attempt } = failure
+  const latest = failingNow(item, failure).since + ALONE_MS
+  const mayLeave = stage.defer && attempt >= FAILURES && error.kind !== 'throttled' && !isDeferred(item)
+  return mayLeave && latest > at && error.retryAfterMs === undefined ? Math.min(dueAt, latest) : dueAt
+}
+
 /** What follows where an item that was set aside fails again: its error is told. */
 export function stillDeferred<In>(stage: Stage<In>, item: Envelope<In>, failure: Failure): Outcome<In> {
   const { error, attempt } = failure

@@ -13,6 +13,7 @@ export type Listings = ReadonlyMap<string, { of: number; places: Listing }>
 export interface KnownFate {
   index: number
   fate: Fate
+  inThread?: string | undefined
 }
 
 /** Joins fates into their window, in listing order; `undefined` while one is missing. The first fate of a place counts. */
@@ -21,9 +22,12 @@ export function joinWindow(
   { of, places }: { of: number; places: Listing },
   fates: readonly KnownFate[],
 ): MergedWindow | undefined {
-  const known = new Map<number, Fate>()
-  for (const { index, fate } of fates) if (!known.has(index)) known.set(index, fate)
-  const items = Array.from({ length: of }, (_, index) => ({ ...places.get(index), fate: known.get(index) }))
+  const known = new Map<number, KnownFate>()
+  for (const one of fates) if (!known.has(one.index)) known.set(one.index, one)
+  const items = Array.from({ length: of }, (_, index) => {
+    const { fate, inThread } = known.get(index) ?? {}
+    return { ...places.get(index), ...(inThread === undefined ? {} : { thread: inThread }), fate }
+  })
   const whole = items.filter((item): item is MergedWindow['items'][number] => 'id' in item && item.fate !== undefined)
   if (whole.length < of) return undefined
   return { window, context: isOfKnown(window), release: false, items: whole }

@@ -8,7 +8,7 @@ import type { Outcome, Stage } from '../shared/stage.ts'
 import type { Log } from './log.ts'
 import type { Meter } from './meter.ts'
 import { decide, type RecoverPolicy } from './recover.ts'
-import { failingNow, type IsOwnFault, setAsideIfDue, stillDeferred } from './set-aside.ts'
+import { dueInWindow, failingNow, type IsOwnFault, setAsideIfDue, stillDeferred } from './set-aside.ts'
 
 interface WorkOptions {
   policy: RecoverPolicy
@@ -74,7 +74,7 @@ export function workOf<In>(
         continue
       }
       if (attempt >= STALLED_AFTER && attempt > item.attempt) follows(stage.stall?.(item) ?? {})
-      const dueAt = at + Math.ceil(decision.retryInMs)
+      const dueAt = dueInWindow(stage, item, failure, at + Math.ceil(decision.retryInMs))
       const again = attempt > item.attempt ? { ...item, attempt, failing: failingNow(item, failure) } : item
       join(waiting, `${name} ${dueAt} ${attempt} ${JSON.stringify(again.failing)}`, {
         entry,

@@ -25,7 +25,7 @@ export type Fact = { from: Envelope } & (
   | { fact: 'cursor-moved'; was: Cursor; to: Cursor }
   | { fact: 'run-failed'; reason: string }
   | { fact: 'run-stalled' }
-  | { fact: 'fate-known'; window: string; index: number; fate: Fate }
+  | { fact: 'fate-known'; window: string; index: number; fate: Fate; inThread?: ThreadId | undefined }
   | WindowGroupedFact
   | { fact: 'context-asked'; threads: readonly ThreadId[] }
   | { fact: 'thread-released'; thread: ThreadId; seen: string; version: string; empty?: boolean; delivery?: Delivery }

@@ -79,7 +79,14 @@ export const messageIds: Stream<ListedId> = {
   sliced: true,
 }
 
-const settledId = z.object({ id: z.string(), ...place, fate: z.enum(FATES), reason: z.string().optional() })
+const settledId = z.object({
+  id: z.string(),
+  ...place,
+  fate: z.enum(FATES),
+  reason: z.string().optional(),
+  /** The thread the message is in, where that is not the one it was listed with. */
+  inThread: z.string().optional(),
+})
 export type SettledId = z.infer<typeof settledId>
 const salvagedFate = settledId.extend({
   id: z.string().catch(''),

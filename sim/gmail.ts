@@ -125,9 +125,7 @@ export async function startGmail(options: GmailOptions): Promise<GmailSimulator>
     await pause(latencyMs(profile, { kind, parts: length }, options.latencyMs) / speed, closing.signal)
   })
   addOAuth(app, { tokens, addresses: () => [...accounts.keys()], signer, consent, now })
-  const inThread = (address: string, thread: string) =>
-    (accounts.get(address)?.thread(thread) ?? []).map(({ id }) => id)
-  addFaults(app, { parts, faults, addressOf: tokens.addressIn, inThread, closing: closing.signal })
+  addFaults(app, { parts, faults, addressOf: tokens.addressIn, closing: closing.signal })
   addApi(app, world)
   addBatch(app, { parts, refusals })
   addMailboxControl(app, world)

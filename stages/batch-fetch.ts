@@ -1,7 +1,9 @@
+import { isDeferred } from '../shared/deferred.ts'
 import type { Envelope } from '../shared/envelope.ts'
 import { MailError } from '../shared/error.ts'
+import type { Fact } from '../shared/fact.ts'
 import type { Fetched, Wanted } from '../shared/mailbox.ts'
-import type { MessageId } from '../shared/message.ts'
+import type { MessageId, ThreadId } from '../shared/message.ts'
 import { follow, type Stage } from '../shared/stage.ts'
 import { type Fate, fetchedMessages, type ListedId, missingIds } from '../shared/streams.ts'
 
@@ -25,10 +27,13 @@ export const batchFetch: Stage<ListedId> = {
     await run.cache.put([...answers.values()].flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : [])))
     const results = batch.items.map(item => ({
       item,
-      ...(isHere(item) ? { fate: 'fetched' as const } : fateOf(answers.get(item.body.id))),
+      ...(isHere(item) ? { fate: 'fetched' as const } : fateOf(answers.get(item.body.id), item.body.thread)),
     }))
     return {
-      deliveries: results.flatMap(({ item, fate, reason }) => (fate ? [settle(item, fate, run.now(), reason)] : [])),
+      deliveries: results.flatMap(({ item, fate, reason, inThread }) =>
+        fate ? [settle(item, fate, run.now(), reason, inThread)] : [],
+      ),
+      facts: results.flatMap(({ item, inThread }) => (inThread === undefined ? [] : leavesWrongThread(item))),
       failed: results.flatMap(({ item, error }) => (error ? [{ item, error }] : [])),
     }
   },
@@ -48,11 +53,22 @@ function isWithThread(item: Envelope<ListedId>): boolean {
   return (item.body.ofThread ?? 1) > 1 && !asWanted(item).alone
 }
 
-function fateOf(answer: Fetched | undefined): { fate?: Fate; reason?: string; error?: MailError } {
+// While it was set aside it was missed in the thread it was listed with.
+function leavesWrongThread(from: Envelope<ListedId>): Fact[] {
+  const { id, thread } = from.body
+  return isDeferred(from) ? [{ fact: 'deferral-ended', from, thread, id }] : []
+}
+
+function fateOf(
+  answer: Fetched | undefined,
+  listedIn: ThreadId,
+): { fate?: Fate; reason?: string; inThread?: ThreadId; error?: MailError } {
   if (!answer) return { error: new MailError('unparsable', "the provider's answer does not mention the message") }
   switch (answer.outcome) {
-    case 'ok':
-      return { fate: 'fetched' }
+    case 'ok': {
+      const { thread } = answer.message
+      return { fate: 'fetched', ...(thread === listedIn ? {} : { inThread: thread }) }
+    }
     case 'gone':
       return { fate: 'gone' }
     case 'filtered':
@@ -66,13 +82,21 @@ function fateOf(answer: Fetched | undefined): { fate?: Fate; reason?: string; er
   }
 }
 
-function settle(item: Envelope<ListedId>, fate: Fate, now: number, reason?: string) {
+function settle(item: Envelope<ListedId>, fate: Fate, now: number, reason?: string, inThread?: ThreadId) {
   const { id, window, index, of } = item.body
   return follow(
     item,
     fetchedMessages,
     item.id,
-    { id, window, index, of, fate, ...(reason === undefined ? {} : { reason }) },
+    {
+      id,
+      window,
+      index,
+      of,
+      fate,
+      ...(reason === undefined ? {} : { reason }),
+      ...(inThread === undefined ? {} : { inThread }),
+    },
     now,
   )
 }

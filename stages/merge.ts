@@ -11,8 +11,8 @@ export const merge: Stage<SettledId> = {
   async handle(batch) {
     return {
       facts: batch.items.map(item => {
-        const { window, index, fate } = item.body
-        return { fact: 'fate-known', from: item, window, index, fate }
+        const { window, index, fate, inThread } = item.body
+        return { fact: 'fate-known', from: item, window, index, fate, inThread }
       }),
     }
   },

@@ -127,10 +127,13 @@ export function createPlan(
 
   // The fates of a slice are told its window together.
   function fatesOf(facts: readonly StateFact[]) {
-    const told = new Map<string, { from: Envelope; fact: { fates: [number, Fate][] } & Record<string, unknown> }>()
+    const told = new Map<
+      string,
+      { from: Envelope; fact: { fates: [number, Fate, string?][] } & Record<string, unknown> }
+    >()
     for (const fact of facts) {
       if (fact.fact !== 'fate-known') continue
-      const { from, window: name, index, fate } = fact
+      const { from, window: name, index, fate, inThread } = fact
       const window = plan.key(names.window(partition, from.run, name))
       const key = `${plan.input(from)} ${window}`
       const group = told.get(key) ?? {
@@ -138,7 +141,7 @@ export function createPlan(
         fact: { fact: 'fates-known', window, name, fates: [], ...aside(from, name) },
       }
       told.set(key, group)
-      group.fact.fates.push([index, fate])
+      group.fact.fates.push(inThread === undefined ? [index, fate] : [index, fate, inThread])
     }
     return [...told.values()]
   }

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { type Broken, brokenSchema } from '../broken.ts'
 import { type Denial, denialsSchema } from '../denials.ts'
 import { createDraws, type DrawSettings, type Draws, parseLine } from '../draws.ts'
 
@@ -39,8 +38,6 @@ export interface FaultSettings extends DrawSettings<FaultKind> {
   retryAfterSeconds?: number | undefined
   /** How long an answer drips that is `slow`, in ms; 2000 where it is absent. */
   dripMs?: number | undefined
-  /** Messages that are broken for good, and their threads with them. */
-  broken?: Broken | undefined
   /** The mailboxes whose calls are struck; those of all where it is absent. */
   addresses?: readonly string[] | undefined
   /** What is refused by its path, by itself or in a batch; it is no matter of luck, and counted nowhere. */
@@ -55,7 +52,6 @@ export interface Faults extends Omit<Draws<FaultKind>, 'set' | 'read' | 'draw'> 
   read(): ReturnType<Draws<FaultKind>['read']> & {
     retryAfterSeconds: number
     dripMs: number
-    broken: Broken
     addresses?: readonly string[]
     denials: readonly Denial[]
   }
@@ -76,7 +72,6 @@ export const faultsSchema = z.strictObject({
   bursts: z.array(z.strictObject({ kind, rate, untilMs: z.number() })).optional(),
   retryAfterSeconds: z.number().min(0).optional(),
   dripMs: z.number().min(0).max(LONGEST_DRIP_MS).optional(),
-  broken: brokenSchema.optional(),
   addresses: z.array(z.string()).optional(),
   denials: denialsSchema.optional(),
   seed: z.number().int().optional(),
@@ -87,7 +82,6 @@ export function createFaults(now: () => number): Faults {
   const draws = createDraws(FAULT_KINDS, now)
   let retryAfterSeconds = RETRY_AFTER_SECONDS
   let dripMs = DRIP_MS
-  let broken: Broken = {}
   let addresses: readonly string[] | undefined
   let denials: readonly Denial[] = []
 
@@ -100,11 +94,10 @@ export function createFaults(now: () => number): Faults {
       draws.set(settings)
       retryAfterSeconds = settings.retryAfterSeconds ?? RETRY_AFTER_SECONDS
       dripMs = settings.dripMs ?? DRIP_MS
-      broken = settings.broken ?? {}
       addresses = settings.addresses
       denials = settings.denials ?? []
     },
-    read: () => ({ ...draws.read(), retryAfterSeconds, dripMs, broken, denials, ...(addresses ? { addresses } : {}) }),
+    read: () => ({ ...draws.read(), retryAfterSeconds, dripMs, denials, ...(addresses ? { addresses } : {}) }),
     draw: (kinds, address) => (isStruck(address) ? draws.draw(kinds) : undefined),
   }
 }

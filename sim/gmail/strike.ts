@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { statusOfBroken } from '../broken.ts'
 import { denialOf } from '../denials.ts'
 import { drip } from '../drip.ts'
 import { kindOfCall } from './calls.ts'
@@ -49,7 +48,7 @@ const PAGES: Partial<Record<FaultKind, { code: number; title: string }>> = {
 
 /**
  * Lets faults strike: API calls at `app`, after their latency, and the parts of batches at `parts`; tokens and the control port are
- * spared. `addressOf` tells whose mailbox an Authorization header opens, `inThread` which messages a thread has; `closing` ends answers that drip.
+ * spared. `addressOf` tells whose mailbox an Authorization header opens; `closing` ends answers that drip.
  */
 export function addFaults(
   app: FastifyInstance,
@@ -57,13 +56,11 @@ export function addFaults(
     parts,
     faults,
     addressOf,
-    inThread,
     closing,
   }: {
     parts: FastifyInstance
     faults: Faults
     addressOf: (authorization: string | undefined) => string | undefined
-    inThread: (address: string, thread: string) => readonly string[]
     closing: AbortSignal
   },
 ): void {
@@ -83,7 +80,6 @@ export function addFaults(
     const page = fault && PAGES[fault]
     if (page) return sendPage(reply, page)
     strike(fault)
-    strikeBroken(request)
   })
   app.addHook('onSend', async (request, reply, payload) => {
     const call = kindOfCall(request.method, request.url)
@@ -97,17 +93,7 @@ export function addFaults(
   parts.addHook('onRequest', async request => {
     deny(request)
     strike(draw(PART_FAULTS, request))
-    strikeBroken(request)
   })
-
-  // A thread is as broken as its messages.
-  function strikeBroken({ url, headers }: FastifyRequest): void {
-    const { broken } = faults.read()
-    const thread = /\/threads\/([^/?]+)/.exec(url)?.[1] ?? ''
-    const urls = [url, ...inThread(addressOf(headers.authorization) ?? '', thread)]
-    const code = urls.map(one => statusOfBroken(broken, one)).find(one => one !== undefined)
-    if (code !== undefined) throw brokenBy(code)
-  }
 
   function deny({ url, headers }: FastifyRequest): void {
     const denial = denialOf(faults.read().denials, url, addressOf(headers.authorization))
@@ -129,13 +115,6 @@ export function addFaults(
     reply.type(spoiled.type)
     return spoiled.text
   }
-}
-
-function brokenBy(code: number): GoogleError {
-  if (code === 429) return new GoogleError(exhausted)
-  // The reason that an account without leave is told, though only the item is meant.
-  const reason = code >= 500 ? failing.reason : code === 403 ? 'insufficientPermissions' : 'failedPrecondition'
-  return new GoogleError({ code, reason, message: 'The item cannot be read.' })
 }
 
 function sendPage(reply: FastifyReply, { code, title }: { code: number; title: string }): FastifyReply {

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { type Broken, brokenSchema } from '../broken.ts'
 import { type Denial, denialsSchema } from '../denials.ts'
 import { createDraws, type DrawSettings, type Draws, parseLine } from '../draws.ts'
 
@@ -35,8 +34,6 @@ export interface GraphFaultSettings extends DrawSettings<GraphFaultKind> {
   retryAfterForm?: (typeof RETRY_FORMS)[number] | undefined
   /** How long an answer drips that is `slow`, in ms; 2000 where it is absent. */
   dripMs?: number | undefined
-  /** Messages and folders that are broken for good. */
-  broken?: Broken | undefined
   /** What is refused by its path, by itself or in a batch; it is no matter of luck, and counted nowhere. */
   denials?: readonly Denial[] | undefined
 }
@@ -50,7 +47,6 @@ export interface GraphFaults extends Omit<Draws<GraphFaultKind>, 'set' | 'read'>
     retryAfterSeconds: number
     retryAfterForm: (typeof RETRY_FORMS)[number]
     dripMs: number
-    broken: Broken
     denials: readonly Denial[]
   }
 }
@@ -69,7 +65,6 @@ export const graphFaultsSchema = z.strictObject({
   retryAfterSeconds: z.number().min(0).optional(),
   retryAfterForm: z.enum(RETRY_FORMS).optional(),
   dripMs: z.number().min(0).max(LONGEST_DRIP_MS).optional(),
-  broken: brokenSchema.optional(),
   denials: denialsSchema.optional(),
   seed: z.number().int().optional(),
 })
@@ -81,7 +76,6 @@ export function createGraphFaults(now: () => number): GraphFaults {
     retryAfterSeconds: RETRY_AFTER_SECONDS,
     retryAfterForm: 'seconds' as const,
     dripMs: DRIP_MS,
-    broken: {},
     denials: [] as readonly Denial[],
   }
   let others: Omit<ReturnType<GraphFaults['read']>, 'rates' | 'bursts'> = usual
@@ -94,7 +88,6 @@ export function createGraphFaults(now: () => number): GraphFaults {
         retryAfterSeconds: settings.retryAfterSeconds ?? usual.retryAfterSeconds,
         retryAfterForm: settings.retryAfterForm ?? usual.retryAfterForm,
         dripMs: settings.dripMs ?? usual.dripMs,
-        broken: settings.broken ?? usual.broken,
         denials: settings.denials ?? usual.denials,
       }
     },

@@ -40,7 +40,6 @@ export async function runBatch(
       const refusal = refusals.get(part)
       if (refusal) throw refusal
       striking.part()
-      striking.item(part.url)
       const one = understood.get(part)
       if (!one || 'thrown' in one) throw one?.thrown
       striking.denied(part.url, one.address)

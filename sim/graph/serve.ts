@@ -43,7 +43,6 @@ export function addServing(app: FastifyInstance, serving: Serving): void {
     }
     await pause(latencyMs(profile, { kind: kind === 'get' ? 'single' : kind, parts: 0 }) / speed, closing)
     if (cut(request, reply)) return reply
-    striking.item(request.url)
     striking.denied(request.url, address)
     if (kind === 'delta') striking.delta()
     return sendStruck(reply, await answer())

@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream'
-import { statusOfBroken } from '../broken.ts'
 import { denialOf } from '../denials.ts'
 import { drip } from '../drip.ts'
 import type { PartAnswer } from './batch.ts'
@@ -27,8 +26,6 @@ export interface Striking {
   whole(): Struck
   /** A part of a batch, before it is answered; throws the error that it is answered with. */
   part(): void
-  /** A request for one item, alone or as a part of a batch; throws where the item is broken for good. */
-  item(url: string): void
   /** A request for a mailbox (lower-case address, where it is known), by itself or in a batch, that is refused by its path. */
   denied(url: string, address: string | undefined): void
   /** A delta, by itself or in a batch; throws a 410. */
@@ -84,11 +81,6 @@ export function createStriking({
       return undefined
     },
     part: () => strike(faults.draw(PART_FAULTS)),
-    item(url) {
-      const status = statusOfBroken(faults.read().broken, url)
-      if (status === 429) throw throttled('requests', retryAfter())
-      if (status !== undefined) throw failing(status, status >= 500 ? 'InternalServerError' : 'ErrorItemCorrupt', '')()
-    },
     denied(url, address) {
       const denial = denialOf(faults.read().denials, url, address)
       if (denial) throw new GraphError(denial.status, denial.reason, denial.message ?? denial.reason)

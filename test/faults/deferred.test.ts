@@ -26,6 +26,8 @@ import { startBeside } from './support.ts'
 
 const MESSAGES = 160
 const THREADS = 40
+const SICK = 109
+const REASONS: Record<number, string> = { 400: 'invalidArgument', 403: 'insufficientPermissions', 500: 'backendError' }
 const QUICK = { RATE_LIMIT_BACKOFF_FACTOR: '1' }
 const NO_BREAKER = { CIRCUIT_BREAKER_FAILURE_THRESHOLD: '1000' }
 const redis = await startRedis()
@@ -82,7 +84,7 @@ t.test('what never heals is dead in the end, with its last error, and can be red
   const { redis: client, keys } = pipeline.office
   const sums = watchSums(t, pipeline)
   await endedWithout(pipeline, 1)
-  sim.faults.set({ broken: { [sick]: 503 } })
+  sim.faults.set(brokenBy(503, sick))
   const [run] = await pipeline.quiet()
   t.match(run, { fates: { fetched: MESSAGES - 1, deferred: 0, dead: 1 }, addsUp: true })
   const [letter] = await listDead(client, keys)
@@ -154,7 +156,7 @@ t.test('of known mail that the cache has lost, what Outlook cannot give holds up
   const [task] = before.filter(({ subject }) => /Topic 0/.test(subject))
   const [sick = '', other = ''] = task?.messages.map(({ id }) => id) ?? []
   await client.del(keys.message(BO, sick), keys.message(BO, other))
-  sim.faults.set({ broken: { [sick]: 500 } })
+  sim.faults.set(brokenBy(500, sick))
   const { id } = handle.deliver(testMail(6, 2))
   await pipeline.request()
   const partial = await until(
@@ -181,6 +183,35 @@ t.test('of known mail that the cache has lost, what Outlook cannot give holds up
   t.same(new Set(whole?.messages.map(message => message.id)), new Set([...(task?.messages ?? []).map(m => m.id), id]))
   t.same(whole?.omitted, [])
   t.same(await readDeferred(client, keys, BO), [])
+})
+
+t.test('what was listed without its thread finds it once it can be read', async t => {
+  const mailbox = fakeMailbox()
+  const { changes } = mailbox
+  mailbox.changes = async (since, page, call) => {
+    const told = await changes(since, page, call)
+    return { ...told, ids: told.ids.map(one => (one.id === 'm7' ? { ...one, thread: 'm7' } : one)) }
+  }
+  const pipeline = await startPipeline(redis, mailbox, { settings: QUICK })
+  t.teardown(() => pipeline.stop())
+  mailbox.deliver(20, 4)
+  const { fetch } = mailbox
+  let isSick = true
+  mailbox.fetch = async (wanted, call) => {
+    const answers = new Map(await fetch(wanted, call))
+    if (isSick && answers.has('m7'))
+      answers.set('m7', { outcome: 'failed', error: new MailError('unavailable', 'HTTP 500') })
+    return answers
+  }
+  await pipeline.request()
+  await endedWithout(pipeline, 1)
+  isSick = false
+  t.match((await pipeline.quiet())[0], { fates: { fetched: 20, deferred: 0 }, addsUp: true })
+  const { redis: client, keys } = pipeline.office
+  t.same((await tasksOf(pipeline)).at(-1)?.thread, 't3')
+  t.ok((await tasksOf(pipeline)).at(-1)?.messages.some(({ id }) => id === 'm7'))
+  t.same(await client.keys(`${keys.thread(ANA, 'm7')}*`), [], 'nothing is left of the thread it is not in')
+  for (const stage of STAGES) t.same((await rehearse(stage, pipeline.office, {})).differences, [], stage.name)
 })
 
 t.test('an outage, in which all messages fail, sets none aside', async t => {
@@ -235,13 +266,21 @@ async function startSick(
 ) {
   const sim = await startGmail({ profile: 'instant', mailboxes: [testMailbox('ana@example.com', MESSAGES, THREADS)] })
   t.teardown(() => sim.close())
-  const sick = sim.mailbox('ana@example.com').ids()[50] ?? ''
-  sim.faults.set({ broken: { [sick]: status } })
+  const ids = sim.mailbox('ana@example.com').ids().toReversed()
+  const [sick = '', thread = ''] = [ids[SICK], ids[SICK % THREADS]]
+  // A thread bears the id of its first message, and is as broken as the mail in it.
+  sim.faults.set(brokenBy(status, sick, thread))
   const settings = { INITIAL_SYNC: 'all', ...QUICK, ...more }
   const pipeline = await startPipeline(redis, openMailboxes(readConfig(settings), sim.url)(ANA), { settings })
   t.teardown(() => pipeline.stop())
   await pipeline.request()
   return { sim, sick, pipeline }
+}
+
+/** Faults by which a message can never be read, nor its thread where one is named. */
+function brokenBy(status: number, message: string, thread?: string) {
+  const paths = [`/messages/${message}`, ...(thread === undefined ? [] : [`/threads/${thread}`])]
+  return { denials: paths.map(path => ({ path, status, reason: REASONS[status] ?? 'backendError' })) }
 }
 
 function endedWithout(pipeline: TestPipeline, count: number): Promise<RunRecord[]> {

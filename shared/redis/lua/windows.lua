@@ -22,15 +22,7 @@ local function prefetchWindow(window, fields)
   prefetch(window, fields)
 end
 
--- What was set aside has its fate; its run went on without it, and may have ended.
-local function comeBack(run, key, f, account, context)
-  if not context then count(key, 'deferred', -1) end
-  count(key, 'opened', 1)
-  account.opened = 1
-  stage(GROUND, 'PERSIST', key)
-  drop(key, 'endedAt')
-  if f.deferred then drop(KEYS[f.deferred], f.field) end
-end
+--@ deferred.lua
 
 -- Brings a run's counters up to what its window says.
 local function reconcile(run, key, f, account)
@@ -78,9 +70,6 @@ apply['window-opened'] = function(f, run, key)
   reconcile(run, key, f, account)
 end
 
--- The window of its own in which an item waits that was set aside. `deferred.ts` names it the same.
-local function ownOf(name, index) return 'deferred:' .. name .. '/' .. index end
-
 apply['fates-known'] = function(f, run, key)
   local window, places, owns = KEYS[f.window], {}, { accountField(f.name) }
   for place, known in ipairs(f.fates) do
@@ -99,6 +88,7 @@ apply['fates-known'] = function(f, run, key)
     if get(key, accountField(ownOf(f.name, index))) then fate = 'deferred' end
     -- A slice may be of another window than it says.
     if known[1] < of and not get(window, index) then
+      if known[3] then placeInThread(window, known[1], known[3]) end
       put(GROUND, window, index, fate)
       counts[fate] = (counts[fate] or 0) + 1
       news = news + 1
@@ -108,33 +98,6 @@ apply['fates-known'] = function(f, run, key)
   if news == 0 and not isCounted then return end
   put(GROUND, window, 'done', number(window, 'done') + news)
   reconcile(run, key, f, account)
-end
-
--- An item leaves its window for one of its own, and waits; `omitted` has its thread go out without it. Its run counts it once, however often
--- this is done.
-apply['set-aside'] = function(f, run, key)
-  local window, own = KEYS[f.window], KEYS[f.own]
-  prefetchWindow(window, { words(f.index) })
-  local fate, account = get(window, words(f.index)), accountOf(key, f.ownName)
-  if not get(window, 'of') or (fate and fate ~= 'deferred') or account.aside then return end
-  -- In this order, the account last: once it is there the item waits, and whatever else its window is told, its fate is `deferred`.
-  stage(GROUND, 'ZADD', KEYS[f.delays], now + f.inMs, ARGV[f.member])
-  stage(GROUND, 'HSET', own, 'of', '1', 'context', get(window, 'context') or '0', 'items', ARGV[f.items])
-  stage(GROUND, 'HSET', KEYS[f.deferred], f.field, ARGV[f.note])
-  stage(GROUND, 'HSET', KEYS[f.known], 'omitted:' .. f.id, '1')
-  account.aside = 1
-  stage(GROUND, 'HSET', key, accountField(f.ownName), cjson.encode(account))
-end
-
-apply['still-deferred'] = function(f, run, key)
-  if get(KEYS[f.deferred], f.field) then put(GROUND, KEYS[f.deferred], f.field, ARGV[f.note]) end
-end
-
--- Its thread goes out once more, with the message or without.
-apply['deferral-ended'] = function(f, run, key)
-  if not get(KEYS[f.known], 'omitted:' .. f.id) then return end
-  reconsider(run, f.thread)
-  drop(KEYS[f.known], 'omitted:' .. f.id)
 end
 
 -- What a later page has told as gone is not put into its thread any more.
