@@ -168,7 +168,7 @@ t.test('wrong use ends with code 2 and one clear line', async t => {
     [['up', '--once', '--mbox', empty], {}, /empty.*\.eml/],
     [
       ['up', '--once'],
-      { REDIS_URL: `redis://127.0.0.1:${await freePort()}` },
+      { REDIS_URL: `redis://127.0.0.1:${await freePort()}`, REDIS_WAIT: '0' },
       /No Redis answers at redis:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\)/,
     ],
     [

@@ -28,27 +28,6 @@ t.test('dead letters are listed, shown, redriven and dropped from the command li
   t.match(letter, { stage: 'cache-filter', stream: 'message-ids', kind: 'unparsable', message: /not JSON/ })
   t.match((await run(['dead', 'list'], environment)).stdout, /cache-filter\/p03\/.*unparsable/)
   t.match((await run(['dead', 'show', name], environment)).stdout, /not an envelope/)
-  const { backlog } = lastJson(await run(['status', '--json'], environment)) as { backlog: object[] }
-  const ofStage = backlog.filter(row => 'stage' in row && row.stage === 'cache-filter')
-  t.match(ofStage, [
-    { lane: 'live', dead: 0 },
-    { lane: 'bulk', dead: 0 },
-    { lane: 'both', dead: 1 },
-  ])
-  t.match((await run(['status'], environment)).stdout, /cache-filter │ both +│ +│ +│ +0 │ +1 │/)
-  const dead = keys.dead('p01', 'merge')
-  for (const message of ['one', 'two'])
-    await redis.client.xadd(dead, '*', 'envelope', '{}', 'message', message, 'at', '1')
-  t.match(
-    (await run(['dead', 'list', '--limit', '2'], environment)).stdout,
-    /The oldest 2 of 3: `--limit 3` shows more/,
-  )
-  t.match(lastJson(await run(['dead', 'list', '--limit', '1', '--json'], environment)), {
-    dead: { length: 1 },
-    total: 3,
-  })
-  t.notMatch((await run(['dead', 'list'], environment)).stdout, /shows more/)
-  await redis.client.del(dead)
   t.match(lastJson(await run(['dead', 'redrive', name, '--json'], environment)), { redriven: 1 })
   await until(async () => (await list()).some(one => one.name !== name), 'it failed again')
   t.match(lastJson(await run(['dead', 'drop', '--all', '--stage', 'merge', '--json'], environment)), { dropped: 0 })

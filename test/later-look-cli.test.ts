@@ -1,16 +1,19 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { createKeys } from '../shared/redis/keys.ts'
-import { startGmail } from '../sim/gmail.ts'
-import { testMail, testMailbox } from './support/mail.ts'
+import { testMail } from './support/mail.ts'
 import { run, start } from './support/processes.ts'
-import { startRedis } from './support/redis.ts'
+import { setUpForProcesses } from './support/stage-processes.ts'
 import { until } from './support/until.ts'
 
 const ANA = 'gmail:ana@example.com'
 const [MESSAGES, THREADS] = [5, 5]
 
 t.test('list-ids killed before a look is due: the next process makes it', async t => {
-  const { environment, redis, sim } = await setUp(t)
+  const { environment, redis, sim } = await setUpForProcesses(t, {
+    profile: 'instant',
+    messages: MESSAGES,
+    threads: THREADS,
+  })
   t.equal((await run(['up', '--once'], environment)).code, 0)
   const first = start(['stage', 'list-ids'], environment)
   t.teardown(() => first.kill('SIGKILL'))
@@ -31,20 +34,3 @@ t.test('list-ids killed before a look is due: the next process makes it', async 
   }
   t.ok(await until(listed, 'the look has begun a run, and listed the new mail'))
 })
-
-async function setUp(t: Test) {
-  const redis = await startRedis()
-  const sim = await startGmail({ profile: 'instant', mailboxes: [testMailbox('ana@example.com', MESSAGES, THREADS)] })
-  t.teardown(async () => {
-    await sim.close()
-    await redis.stop()
-  })
-  const environment = {
-    REDIS_URL: redis.url,
-    SIM_URL: sim.url,
-    INITIAL_SYNC: 'all',
-    LEASE_MS: '1500',
-    LOG_LEVEL: 'info',
-  }
-  return { environment, redis, sim }
-}

@@ -1,10 +1,9 @@
 import t, { type Test } from 'tap'
 import { createKeys } from '../shared/redis/keys.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
-import { startGmail } from '../sim/gmail.ts'
-import { testMailbox } from './support/mail.ts'
 import { lastJson, type Process, run, start } from './support/processes.ts'
-import { startRedis, type TestRedis } from './support/redis.ts'
+import type { TestRedis } from './support/redis.ts'
+import { setUpForProcesses } from './support/stage-processes.ts'
 import { until } from './support/until.ts'
 
 const ANA = 'gmail:ana@example.com'
@@ -57,26 +56,8 @@ for (const victim of STAGE_NAMES) {
   )
 }
 
-interface SetUp {
-  environment: Record<string, string>
-  redis: TestRedis
-}
-
-async function setUp(t: Test): Promise<SetUp> {
-  const redis = await startRedis()
-  const sim = await startGmail({ profile: 'live', mailboxes: [testMailbox('ana@example.com', MESSAGES, THREADS)] })
-  t.teardown(async () => {
-    await sim.close()
-    await redis.stop()
-  })
-  const environment = {
-    REDIS_URL: redis.url,
-    SIM_URL: sim.url,
-    INITIAL_SYNC: 'all',
-    LEASE_MS: '1500',
-    LOG_LEVEL: 'info',
-  }
-  return { environment, redis }
+function setUp(t: Test) {
+  return setUpForProcesses(t, { profile: 'live', messages: MESSAGES, threads: THREADS })
 }
 
 function startAll(t: Test, environment: Record<string, string>): Map<StageName, Process> {

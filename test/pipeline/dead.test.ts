@@ -1,9 +1,14 @@
 import t from 'tap'
+import type { CommandContext } from '../../pipeline/commands.ts'
+import { deadList } from '../../pipeline/dead.ts'
+import { status } from '../../pipeline/status.ts'
+import type { Envelope } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import { dropDead, listDead, readDead, redriveDead } from '../../shared/redis/dead.ts'
 import { readMailbox, resumeMailbox } from '../../shared/redis/mailboxes.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
-import { analysisTasks, fetchedMessages, missingIds } from '../../shared/streams.ts'
+import { encodeEntry } from '../../shared/slice.ts'
+import { analysisTasks, fetchedMessages, messageIds, missingIds } from '../../shared/streams.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
 import { startRedis } from '../support/redis.ts'
@@ -166,6 +171,85 @@ t.test('a mailbox whose account fails waits with all its work, and goes on when 
   t.match(runs.at(-1), { listed: 45, fates: { fetched: 45, dead: 0 }, tasks: 9, addsUp: true })
   t.equal((await readMailbox(client, keys, ANA))?.needsReauth, undefined)
   t.same(await pipeline.dead('batch-fetch'), [])
+})
+
+t.test('a slice that nobody could read and whose window is gone gets a window of its own, whole', async t => {
+  const mailbox = fakeMailbox()
+  const pipeline = await startPipeline(redis, mailbox)
+  t.teardown(() => pipeline.stop())
+  const { redis: client, keys } = pipeline.office
+  const partition = keys.partitionOf(ANA)
+  const ids = mailbox.deliver(3, 1)
+  const [first, ...rest] = ids.map((id, index): Envelope => {
+    const head = {
+      id: `gone/1/${index}`,
+      run: 'gone',
+      mailbox: ANA,
+      at: 1,
+      attempt: 0,
+      lane: 'live',
+      trace: 'gone',
+    } as const
+    return { ...head, body: { id, thread: 't0', window: '1', index, of: 7 } }
+  })
+  if (!first) throw new Error('nothing was delivered')
+  const text = encodeEntry(messageIds, [first, ...rest])
+  const words = {
+    stage: 'cache-filter',
+    stream: messageIds.name,
+    kind: 'unparsable',
+    message: 'newer',
+    at: 1,
+    unread: 1,
+  }
+  await client.xadd(keys.dead(partition, 'cache-filter'), '*', 'envelope', text, ...Object.entries(words).flat())
+  const [letter] = await listDead(client, keys)
+  if (!letter) throw new Error('nothing is dead')
+  t.equal(letter.unread, true)
+  t.equal(await redriveDead(client, keys, letter, context()), true)
+  const [run] = await pipeline.quiet()
+  t.match(run, { run: 'gone', cause: 'redrive', listed: 3, fates: { fetched: 3 }, addsUp: true, tasks: 1 })
+  const [task] = await pipeline.read(analysisTasks)
+  t.same(
+    task?.body.messages.map(({ id }) => id),
+    ids,
+  )
+  t.equal(await client.exists(keys.window(partition, 'gone', `redrive:${letter.name}`)), 1)
+  t.same(await listDead(client, keys), [])
+})
+
+t.test('a list of dead letters says that there are more, and status counts them for their stage', async t => {
+  const pipeline = await startPipeline(redis, fakeMailbox(), { only: [] })
+  t.teardown(() => pipeline.stop())
+  const { redis: client, keys, config } = pipeline.office
+  const printed: string[] = []
+  const asked = (json: boolean): CommandContext => ({
+    config: { ...config, REDIS_URL: redis.url },
+    json,
+    signal: new AbortController().signal,
+    print: text => printed.push(text),
+  })
+  for (const at of ['1', '2', '3']) await client.xadd(keys.dead('p01', 'merge'), '*', 'envelope', '{}', 'at', at)
+  await deadList(asked(false), { stage: undefined, limit: 2 })
+  t.match(printed.at(-1), /\nThe oldest 2 of 3: `--limit 3` shows more\.$/)
+  await deadList(asked(true), { stage: undefined, limit: 2 })
+  t.match(JSON.parse(printed.at(-1) ?? ''), { dead: { length: 2 }, total: 3 })
+  await deadList(asked(false), { stage: 'merge', limit: 3 })
+  t.notMatch(printed.at(-1), /shows more/)
+  await deadList(asked(false), { stage: 'ai-dispatch', limit: 1 })
+  t.equal(printed.at(-1), 'No dead letters.')
+  await status(asked(true))
+  const { backlog } = JSON.parse(printed.at(-1) ?? '') as { backlog: { stage: string }[] }
+  t.match(
+    backlog.filter(({ stage }) => stage === 'merge'),
+    [
+      { lane: 'live', dead: 0 },
+      { lane: 'bulk', dead: 0 },
+      { lane: 'both', dead: 3 },
+    ],
+  )
+  await status(asked(false))
+  t.match(printed.at(-1), /merge +│ both +│ +│ +│ +0 │ +3 │/)
 })
 
 /** A mailbox of two threads, of whose ten messages one was refused. */

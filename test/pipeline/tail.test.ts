@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import t from 'tap'
 import type { CommandContext } from '../../pipeline/commands.ts'
 import { tail } from '../../pipeline/tail.ts'
+import { sleep } from '../../pipeline/wait.ts'
 import { encodeEnvelope, LANES, type Lane } from '../../shared/envelope.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
@@ -136,17 +137,19 @@ t.test('a signal that is aborted already ends it at once', async t => {
 
 t.test('told to stop while Redis is gone, it stops', async t => {
   const pipeline = await quiet(t)
-  const following = follow(pipeline, 'merged')
-  await until(() => following.isReading(), 'it waits for entries')
+  const all = [1, 2, 3, 4].map(() => follow(pipeline, 'merged'))
+  await until(() => all[0]?.isReading(), 'it waits for entries')
   await redis.kill('SIGKILL')
   let tries = 0
   const gone = createServer(socket => {
     tries += 1
     socket.destroy()
   }).listen(redis.port, '127.0.0.1')
-  await until(() => tries >= 12, 'it tries again and again')
+  await until(() => tries >= 40, 'they try again and again')
   gone.close()
-  await following.stop()
+  // Each waits to connect again by now, with a question that nobody will answer; one that has just been refused would stop anyway.
+  await sleep(600)
+  await Promise.all(all.map(following => following.stop()))
   await redis.restart()
 })
 

@@ -1,0 +1,32 @@
+import type { Test } from 'tap'
+import { type GmailSimulator, startGmail } from '../../sim/gmail.ts'
+import { testMailbox } from './mail.ts'
+import { startRedis, type TestRedis } from './redis.ts'
+
+interface SetUp {
+  /** What processes need to find them. */
+  environment: Record<string, string>
+  redis: TestRedis
+  sim: GmailSimulator
+}
+
+/** A Redis and a simulated Gmail with Ana's mailbox, for processes of a test; both end with it. */
+export async function setUpForProcesses(
+  t: Test,
+  { profile, messages, threads }: { profile: 'live' | 'instant'; messages: number; threads: number },
+): Promise<SetUp> {
+  const redis = await startRedis()
+  const sim = await startGmail({ profile, mailboxes: [testMailbox('ana@example.com', messages, threads)] })
+  t.teardown(async () => {
+    await sim.close()
+    await redis.stop()
+  })
+  const environment = {
+    REDIS_URL: redis.url,
+    SIM_URL: sim.url,
+    INITIAL_SYNC: 'all',
+    LEASE_MS: '1500',
+    LOG_LEVEL: 'info',
+  }
+  return { environment, redis, sim }
+}
