@@ -106,8 +106,9 @@ export async function runs(context: CommandContext, limit: number): Promise<void
       4,
     )
     for (const run of found) {
-      const state =
-        run.failure ?? (run.endedAt === undefined ? 'under way' : run.addsUp ? endOf(run) : 'does not add up')
+      const ended = run.addsUp ? endOf(run) : 'does not add up'
+      const healed = run.healedBy && `healed by ${run.healedBy}`
+      const state = healed ?? run.failure ?? (run.endedAt === undefined ? 'under way' : ended)
       const started = new Date(run.startedAt).toISOString().replace('T', ' ').slice(0, 19)
       rows.push([
         run.run,

@@ -23,6 +23,7 @@ export function explanationLines(stories: readonly Story[], now: number): string
 
 function runState({ state }: Story): string {
   if (!state) return ' (forgotten)'
+  if (state.healedBy !== undefined) return ` (${state.cause}, stood still; run ${state.healedBy} does the rest)`
   if (state.failure !== undefined) return ` (${state.cause}, failed: ${state.failure})`
   return ` (${state.cause}, ${state.endedAt === undefined ? 'under way' : 'ended'})`
 }

@@ -9,7 +9,7 @@ import { listingLane } from './mailboxes.ts'
 import { idsInNoPage, whatIsMissing } from './missing.ts'
 import { healScript, nudgeScript } from './scripts.ts'
 import type { Reading } from './trim.ts'
-import { isLate, type Place, placesOf, textsIn } from './waits.ts'
+import { findWaiting, isFirst, isLate, type Place, placesOf, textOf } from './waits.ts'
 
 /** What was healed: a run that stood still, or a mailbox of which something was to be listed and no event waited. */
 export interface Healed {
@@ -41,14 +41,14 @@ interface HealingOptions {
 
 // The window of ids that were lost and are on no page.
 const LOST = 'lost'
+const NUDGE_AGAIN_MS = 30 * 60_000
 const KEEP_RUN_SECONDS = 7 * 24 * 3600
-// What stands still while so many entries wait in one place is behind them.
-const MOST_TO_LOOK_THROUGH = 10_000
 
 /** A healing that has seen nothing yet. */
 export function createHealing(options: HealingOptions): Healing {
   const { redis, keys, stages, afterMs, now, newRunId } = options
   const seen = new Map<Partition, ReadonlyMap<string, { state: string; since: number }>>()
+  const nudged = new Map<MailboxId, { marks: string; at: number }>()
 
   return {
     async heal(partition, sight, signal) {
@@ -60,19 +60,19 @@ export function createHealing(options: HealingOptions): Healing {
       ])
       const isIdle = remember(partition, states)
       const idleRuns = runs.filter(({ run }) => isIdle(`run ${run}`))
-      const idleBoxes = marked.filter(({ mailbox }) => isIdle(`mailbox ${mailbox}`))
+      const idleBoxes = marked.filter(one => isIdle(`mailbox ${one.mailbox}`) && !isNudged(one))
       if (idleRuns.length + idleBoxes.length === 0) return []
       // Without it each of many that wait would have a script look through all that waits.
-      const waiting = await findWaiting(partition, sight, signal)
+      const mailboxes = sight.mailboxes.map(({ mailbox }) => mailbox)
+      const waiting = await findWaiting(redis, placesOf(keys, partition, { stages, mailboxes }), signal)
       const healed: (Healed | undefined)[] = []
       for (const one of idleRuns) {
         if (signal?.aborted) break
-        if (!waiting.has(`${one.isOver ? 'late ' : ''}${textOf('run', one.run)}`))
-          healed.push(await healRun(partition, one))
+        if (!waiting.ofRun(one.run, { late: one.isOver })) healed.push(await healRun(partition, one))
       }
       for (const one of idleBoxes) {
         if (signal?.aborted) break
-        if (!waiting.has(textOf('mailbox', one.mailbox))) healed.push(await nudge(partition, one))
+        if (!waiting.toBeListed(one.mailbox)) healed.push(await nudge(partition, one))
       }
       return healed.filter(one => one !== undefined)
     },
@@ -94,25 +94,10 @@ export function createHealing(options: HealingOptions): Healing {
     }
   }
 
-  // What waits, by the text that names it; whoever is behind too much is only behind it.
-  async function findWaiting(partition: Partition, sight: Sight, signal: AbortSignal | undefined) {
-    const mailboxes = sight.mailboxes.map(({ mailbox }) => mailbox)
-    const found = new Set<string>()
-    for (const place of placesOf(keys, partition, { stages, mailboxes })) {
-      let count = 0
-      for await (const texts of textsIn(redis, place)) {
-        count += texts.length
-        if (signal?.aborted || count >= MOST_TO_LOOK_THROUGH) return { has: () => true }
-        for (const text of texts) {
-          const run = /"run":"(?:[^"\\]|\\.)*"/.exec(text)?.[0]
-          const mailbox = /"mailbox":"(?:[^"\\]|\\.)*"/.exec(text)?.[0]
-          found.add(`${run}`)
-          if (isLate(place)) found.add(`late ${run}`)
-          if (isFirst(place)) found.add(`${mailbox}`)
-        }
-      }
-    }
-    return found
+  // Whoever cannot be listed would be tried again and again, to the same end.
+  function isNudged({ mailbox, marks }: MailboxSight): boolean {
+    const before = nudged.get(mailbox)
+    return before?.marks === marks && now() - before.at < NUDGE_AGAIN_MS
   }
 
   async function healRun(
@@ -182,6 +167,7 @@ export function createHealing(options: HealingOptions): Healing {
     const plan = { mailbox, run: by, envelope, text, places: places.map(wordsOf) }
     const touched = [keys.mailbox(mailbox), stream, keys.mailboxEvents(partition), ...places.map(({ key }) => key)]
     if ((await nudgeScript(redis, touched, [JSON.stringify(plan)])) !== 1) return undefined
+    nudged.set(mailbox, { marks, at: now() })
     return { mailbox, missing: [`the event for what it says is to come: ${namesIn(marks)}`], by, threads: 0 }
   }
 
@@ -194,16 +180,8 @@ export function createHealing(options: HealingOptions): Healing {
   }
 }
 
-function isFirst(place: Place): boolean {
-  return place.kind === 'parked' || place.stage === 'list-ids'
-}
-
 function wordsOf(place: Place): string[] {
   return place.kind === 'stream' ? [place.kind, place.stage] : [place.kind]
-}
-
-function textOf(name: 'run' | 'mailbox', value: string): string {
-  return `"${name}":${JSON.stringify(value)}`
 }
 
 // `asked=… look=…`: what they hold tells people nothing.

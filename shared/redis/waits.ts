@@ -63,6 +63,9 @@ export type Place =
   | { kind: 'parked'; key: string; mailbox: MailboxId }
 
 const PAGE = 500
+const MOST_TO_LOOK_THROUGH = 10_000
+const RUN = /"run":"(?:[^"\\]|\\.)*"/
+const MAILBOX = /"mailbox":"(?:[^"\\]|\\.)*"/
 // From here on a thread goes its way as a whole, and no window waits for it.
 const LATE_STAGES: readonly StageName[] = STAGE_NAMES.slice(STAGE_NAMES.indexOf('thread-group'))
 
@@ -86,6 +89,47 @@ export function placesOf(
       ),
     ]),
   ]
+}
+
+/** What waits: whether anything of a run does, with `late` only threads of it; and whether an event of a mailbox does. */
+export interface Waiting {
+  ofRun(run: string, options: { late: boolean }): boolean
+  toBeListed(mailbox: MailboxId): boolean
+}
+
+/**
+ * Looks through places for what waits there. Where more than ten thousand entries wait in one of them everything is said to wait: what stands
+ * still is only behind them.
+ */
+export async function findWaiting(redis: Redis, places: readonly Place[], signal?: AbortSignal): Promise<Waiting> {
+  const [all, late, first] = [new Set<string>(), new Set<string>(), new Set<string>()]
+  for (const place of places) {
+    let count = 0
+    for await (const texts of textsIn(redis, place)) {
+      count += texts.length
+      if (signal?.aborted || count >= MOST_TO_LOOK_THROUGH) return { ofRun: () => true, toBeListed: () => true }
+      for (const text of texts) {
+        const run = RUN.exec(text)?.[0] ?? ''
+        all.add(run)
+        if (isLate(place)) late.add(run)
+        if (isFirst(place)) first.add(MAILBOX.exec(text)?.[0] ?? '')
+      }
+    }
+  }
+  return {
+    ofRun: (run, options) => (options.late ? late : all).has(textOf('run', run)),
+    toBeListed: mailbox => first.has(textOf('mailbox', mailbox)),
+  }
+}
+
+/** What the text of every entry of a run or a mailbox holds. */
+export function textOf(name: 'run' | 'mailbox', value: string): string {
+  return `"${name}":${JSON.stringify(value)}`
+}
+
+/** Whether events wait in a place to be listed. */
+export function isFirst(place: Place): boolean {
+  return place.kind === 'parked' || place.stage === 'list-ids'
 }
 
 /** Whether threads wait in a place, and not the ids or events that they come from. */

@@ -32,7 +32,7 @@ t.test('bulk work over the limit pauses bulk listings, and live ones only live w
       return {}
     },
   } satisfies Stage as Stage
-  const stage = withBackpressure(first, office, { limit: LIMIT, log })
+  const stage = withBackpressure(first, office, { sliceSize: 1, limit: LIMIT, log })
   const list = (lane: Lane) => {
     const item: Envelope = { id: lane, run: lane, mailbox: ANA, at: 0, attempt: 0, lane, trace: '', body: {} }
     // It looks again after a while only.

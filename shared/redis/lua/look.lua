@@ -28,6 +28,10 @@ local function marksOf(key, name)
   if held and redis.call('EXISTS', head .. 'parked:' .. name) == 0 then found[#found + 1] = 'heldEvent=' .. held end
   local cursor, synced = unpack(redis.call('HMGET', key, 'cursor', 'synced'))
   if not cursor or synced ~= '1' then found[#found + 1] = 'never listed' end
+  -- A folder whose link is lost is listed again at the next look.
+  for link in string.gmatch(string.match(cursor or '', '^folders:[^:]*:(.*)$') or '', '[^,]+') do
+    if redis.call('EXISTS', head .. 'link:' .. name .. ':' .. link) == 0 then found[#found + 1] = 'link=' .. link end
+  end
   return table.concat(found, ' ')
 end
 

@@ -191,6 +191,40 @@ t.test('a mailbox at rest that says something is to be listed gets an event, unl
   }
 })
 
+t.test('a mailbox that can never be listed gets no event after the other', async t => {
+  const { look, pass } = await watching()
+  await redis.del(run, keys.runs(partition))
+  await redis.hdel(mailbox, 'activeRun', 'synced')
+  const idle = async () => {
+    await look()
+    pass(AFTER_MS)
+    return look()
+  }
+  t.match(await idle(), [{ mailbox: ANA }])
+  // Its run came to nothing.
+  await redis.del(keys.stream(partition, 'watch-events', 'bulk'))
+  await redis.hdel(mailbox, 'asked')
+  t.same(await idle(), [])
+  pass(30 * AFTER_MS)
+  t.match(await look(), [{ mailbox: ANA }], 'but after half an hour')
+})
+
+t.test('a mailbox at rest whose cursor names a link that is lost is listed', async t => {
+  const { look, pass } = await watching()
+  await redis.del(run, keys.runs(partition))
+  await redis.hdel(mailbox, 'activeRun')
+  await redis.hset(mailbox, 'cursor', 'folders:17:one,two')
+  await redis.set(keys.link(ANA, 'one'), 'https://…')
+  await redis.set(keys.link(ANA, 'two'), 'https://…')
+  await look()
+  pass(AFTER_MS)
+  t.same(await look(), [])
+  await redis.del(keys.link(ANA, 'two'))
+  await look()
+  pass(AFTER_MS)
+  t.match(await look(), [{ mailbox: ANA, missing: [/link/] }])
+})
+
 /**
  * A mailbox whose active run has one of four windows grouped, one merged, one that lacks a fate, and a context window; that owes two threads
  * that were grouped and one that was released; and a healing with a clock of its own.
