@@ -20,6 +20,8 @@ import { sharedTokens } from './shared-tokens.ts'
 export interface Store {
   redis: Redis
   keys: Keys
+  /** The time that all processes share; this machine's where it is absent. */
+  now?: () => number
 }
 
 /**
@@ -44,10 +46,11 @@ export function accountsOf(
     if (application && isReadByApplication(config, mailbox)) return application
     const otherwise = configured(mailbox)
     if (!store) return otherwise ?? noAccount(mailbox)
-    const { redis, keys } = store
+    const { redis, keys, now } = store
     const vault = createVault(redis, keys, createSeal(config.MAILBOXES_KEY), onInvalid)
     const lease = createLease(redis, keys.refreshing(mailbox))
-    return sharedTokens(mailbox, { vault, lease, renewal: renewal[providerOf(mailbox)], otherwise })
+    const options = { vault, lease, renewal: renewal[providerOf(mailbox)], otherwise }
+    return sharedTokens(mailbox, now ? { ...options, now } : options)
   }
 
   function configured(mailbox: MailboxId): AccessTokens | undefined {

@@ -96,8 +96,11 @@ export function sharedTokens(mailbox: MailboxId, options: SharedTokensOptions): 
 
   async function exchange(grant: Grant, doing: string): Promise<AccessToken | undefined> {
     try {
+      const givenAt = now()
       const renewed = await renewal.renew(grant.secret, doing)
-      return (await vault.refreshed(mailbox, grant.id, renewed)) ? renewed.access : undefined
+      // Others read it, whose machine's clock may be another: only how long it lasts is believed.
+      const access = { ...renewed.access, givenAt, endsAt: givenAt + renewed.access.endsAt - renewed.access.givenAt }
+      return (await vault.refreshed(mailbox, grant.id, { ...renewed, access })) ? access : undefined
     } catch (thrown) {
       if (!(thrown instanceof MailError) || !renewal.isDead(thrown)) throw thrown
       if (await vault.refuse(mailbox, grant.id, thrown.message)) throw thrown

@@ -121,6 +121,15 @@ t.test('a token is replaced before it ends, and the old one serves while another
   oauth.refreshing = 'grants'
 })
 
+t.test('how long a token lasts is kept by the clock that is shared, not by the machine of who asked', async t => {
+  const { tokens } = await setUp(t, 0)
+  const now = () => Date.now() + 3_600_000
+  await tokens({ now }).get('a test', signal)
+  const access = (await vault.read(ANA))?.access
+  t.ok(access && access.endsAt > now() + 3_000_000, 'an hour from what is now for all')
+  t.ok(access && access.givenAt <= now())
+})
+
 t.test('a token that Google refuses is replaced for all, unless it was given just now', async t => {
   const { oauth, tokens } = await setUp(t, 0)
   let now = Date.now()
