@@ -36,10 +36,9 @@ export function createGuards(
       threshold,
       patienceMs: TOKEN_PATIENCE_MS,
       tokens: {
-        note: () => noteTokenRefusal(redis, keys, mailbox, now()),
+        note: () => noteTokenRefusal(redis, keys, mailbox),
         end: () => endTokenRefusals(redis, keys, mailbox),
       },
-      now,
     })
     const both: Guard = source => refusals(guard(source))
     guards.set(mailbox, both)

@@ -2,9 +2,9 @@ import { MailError } from '../shared/error.ts'
 import type { Call, Fetched, Mailbox, Wanted } from '../shared/mailbox.ts'
 import type { MessageId } from '../shared/message.ts'
 
-/** Since when the access tokens of a mailbox are refused; known to all processes. */
+/** For how long the access tokens of a mailbox are refused; known to all processes. */
 export interface TokenRefusals {
-  /** Notes a refusal; since when they come without a break (ms since 1970). */
+  /** Notes a refusal; for how long they come without a break, in ms. */
   note(): Promise<number>
   /** A token was accepted. */
   end(): Promise<void>
@@ -16,7 +16,6 @@ interface RefusalOptions {
   /** How long refused tokens are replaced before the mailbox is parked. */
   patienceMs: number
   tokens: TokenRefusals
-  now: () => number
 }
 
 const FIRST_PAUSE_MS = 1000
@@ -27,7 +26,7 @@ const LONGEST_PAUSE_MS = 60_000
  * grow to a minute; after `patienceMs` it is the account's refusal. A refused message is its own fault where another is served beside it,
  * and the account's where one cheap call or enough other messages are refused as well.
  */
-export function createRefusals({ threshold, patienceMs, tokens, now }: RefusalOptions): (mailbox: Mailbox) => Mailbox {
+export function createRefusals({ threshold, patienceMs, tokens }: RefusalOptions): (mailbox: Mailbox) => Mailbox {
   const refused = new Set<MessageId>()
   let isDoubted = false
 
@@ -54,13 +53,12 @@ export function createRefusals({ threshold, patienceMs, tokens, now }: RefusalOp
 
   async function patience({ message }: MailError): Promise<MailError> {
     isDoubted = true
-    const since = await tokens.note()
-    const lastedMs = Math.max(0, now() - since)
+    const lastedMs = await tokens.note()
     if (lastedMs >= patienceMs) {
       const minutes = Math.round(lastedMs / 60_000)
       return new MailError('unauthorized', `${message}; every new access token has been refused for ${minutes} minutes`)
     }
-    const retryAfterMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, lastedMs / 2))
+    const retryAfterMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, Math.ceil(lastedMs / 2)))
     return new MailError('throttled', `${message}; another access token is tried`, { retryAfterMs })
   }
 

@@ -22,7 +22,7 @@ const SKEW_TO_WARN_MS = 5000
 
 // Every command that is used, `k` standing for a key, with as many words as the server counts before it looks at the user's rights.
 const COMMANDS = `
-  INFO | TIME | EVAL s 0 | EVALSHA s 0 | TYPE k | EXISTS k | DEL k | UNLINK k | EXPIRE k 1 | PEXPIRE k 1 | PERSIST k | GET k | GETEX k | SET k v | SADD k v | SREM k v
+  INFO | TIME | EVAL s 0 | EVALSHA s 0 | TYPE k | EXISTS k | DEL k | UNLINK k | EXPIRE k 1 | PEXPIRE k 1 | PTTL k | PERSIST k | GET k | GETEX k | SET k v | SADD k v | SREM k v
   SMEMBERS k | SISMEMBER k v | SCAN 0
   HGET k f | HMGET k f | HGETALL k | HKEYS k | HLEN k | HEXISTS k f | HSET k f v | HSETNX k f v | HINCRBY k f 1 | HDEL k f | HSCAN k 0
   LLEN k | LRANGE k 0 0 | LTRIM k 0 0 | RPUSH k v | ZADD k 1 v | ZREM k v | ZSCAN k 0 | ZCARD k | ZSCORE k v | ZRANGE k 0 0 | ZREVRANGE k 0 0 | ZRANGEBYSCORE k 0 0

@@ -4,18 +4,29 @@ import type { Keys } from './keys.ts'
 
 // Longer than the longest pause between two tries: what is not refused for so long has ended.
 const KEEP_SECONDS = 600
+const LONGEST_MS = 24 * 3_600_000
 
 /**
- * Notes that an access token of a mailbox was refused; since when that happens without a break of ten minutes or a success (ms since 1970).
+ * Notes that an access token of a mailbox was refused; for how long that happens without a break of ten minutes or a success, in ms by the
+ * server's clock, a day at most.
  */
-export async function noteTokenRefusal(redis: Redis, keys: Keys, mailbox: MailboxId, now: number): Promise<number> {
-  const key = keys.tokenRefused(mailbox)
-  await redis.set(key, now, 'EX', KEEP_SECONDS, 'NX')
-  const since = Number(await redis.getex(key, 'EX', KEEP_SECONDS))
-  return Number.isFinite(since) && since > 0 ? since : now
+export async function noteTokenRefusal(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<number> {
+  const { lately, since } = keysOf(keys, mailbox)
+  const isFirst = (await redis.exists(lately)) === 0
+  // Its age is what is gone of its life: that needs no clock of ours.
+  if (isFirst) await redis.set(since, '1', 'PX', LONGEST_MS)
+  else await redis.set(since, '1', 'PX', LONGEST_MS, 'NX')
+  await redis.set(lately, '1', 'EX', KEEP_SECONDS)
+  return Math.max(0, LONGEST_MS - (await redis.pttl(since)))
 }
 
 /** An access token of the mailbox was accepted. */
 export async function endTokenRefusals(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<void> {
-  await redis.unlink(keys.tokenRefused(mailbox))
+  const { lately, since } = keysOf(keys, mailbox)
+  await redis.unlink(lately, since)
+}
+
+function keysOf(keys: Keys, mailbox: MailboxId) {
+  const lately = keys.tokenRefused(mailbox)
+  return { lately, since: `${lately}:since` }
 }
