@@ -1,14 +1,13 @@
 import { verifiedPage } from '../context.ts'
-import { isOwnWindow } from '../deferred.ts'
 import { type Envelope, encodeEnvelope, LANES } from '../envelope.ts'
 import type { Delivery, Fact } from '../fact.ts'
 import { type MailboxId, providerOf } from '../mailbox.ts'
-import { encodeEntry } from '../slice.ts'
 import type { StageName } from '../stage.ts'
 import { type Fate, merged, type Stream, type WatchEvent, watchEvents } from '../streams.ts'
 import { type Entry, itemsOf } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { digestOf } from './known.ts'
+import { notedAt, waitsAs } from './plan-deferred.ts'
 
 /** A fact that `facts.lua` applies; inputs that are held go another way. */
 export type StateFact = Exclude<Fact, { fact: 'held' }>
@@ -138,17 +137,12 @@ export function createPlan(
       const key = `${plan.input(from)} ${window}`
       const group = told.get(key) ?? {
         from,
-        fact: { fact: 'fates-known', window, name, fates: [], ...aside(from, name) },
+        fact: { fact: 'fates-known', window, name, fates: [], ...notedAt(plan, names, from, name) },
       }
       told.set(key, group)
       group.fact.fates.push(inThread === undefined ? [index, fate] : [index, fate, inThread])
     }
     return [...told.values()]
-  }
-
-  function aside(from: Envelope, window: string): { deferred?: number; field?: string } {
-    if (!isOwnWindow(window)) return {}
-    return { deferred: plan.key(names.deferred(from.mailbox)), field: `${from.run}/${window}` }
   }
 
   // Without a default: the compiler names the fact that is forgotten here.
@@ -220,27 +214,25 @@ export function createPlan(
           empty: rest.empty ?? false,
           ...carried(rest.delivery),
         }
-      case 'set-aside': {
-        const { to, envelope } = rest.again
-        const key = names.stream(partition, to.name, envelope.lane)
+      case 'set-aside':
         return {
           fact: rest.fact,
           window: window(rest.window),
           index: rest.index,
           own: window(rest.own),
           ownName: rest.own,
-          items: plan.text(JSON.stringify([[rest.note.id, rest.thread]])),
           known: thread(rest.thread),
-          id: rest.note.id,
           delays: plan.delay(stage),
           inMs: rest.dueAt - now(),
-          member: plan.text(`${key}\n${encodeEntry(to, [envelope])}`),
-          note: plan.text(JSON.stringify(rest.note)),
-          ...aside(from, rest.own),
+          ...waitsAs(plan, names, rest),
+          ...notedAt(plan, names, from, rest.own),
         }
-      }
       case 'still-deferred':
-        return { fact: rest.fact, note: plan.text(JSON.stringify(rest.note)), ...aside(from, rest.window) }
+        return {
+          fact: rest.fact,
+          note: plan.text(JSON.stringify(rest.note)),
+          ...notedAt(plan, names, from, rest.window),
+        }
       case 'deferral-ended':
         return { ...rest, known: thread(rest.thread) }
       case 'look-later': {

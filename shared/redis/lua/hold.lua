@@ -7,14 +7,29 @@
 -- Work that begins is counted as one more delivery: a process that dies has died over what it worked on, not over what it had read ahead.
 
 local stream, group, me, begins = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
-local lost = {}
+-- `unpack` takes some eight thousand values.
+local mostAtOnce = 4000
+local claims, latest, lost = {}, {}, {}
 for at = 4, #ARGV do
   local id = ARGV[at]
   local pending = redis.call('XPENDING', stream, group, id, id, 1, me)[1]
   if pending then
-    redis.call('XCLAIM', stream, group, me, 0, id, 'RETRYCOUNT', pending[4] + begins, 'JUSTID')
+    local deliveries = pending[4] + begins
+    local claim = latest[deliveries]
+    if not claim or #claim.ids == mostAtOnce then
+      claim = { deliveries = deliveries, ids = {} }
+      latest[deliveries] = claim
+      claims[#claims + 1] = claim
+    end
+    table.insert(claim.ids, id)
   else
     lost[#lost + 1] = id
   end
+end
+-- Together, so that done again after a failure they do not count twice.
+for _, claim in ipairs(claims) do
+  local words = { 'XCLAIM', stream, group, me, 0, unpack(claim.ids) }
+  for _, word in ipairs({ 'RETRYCOUNT', claim.deliveries, 'JUSTID' }) do words[#words + 1] = word end
+  redis.call(unpack(words))
 end
 return lost
