@@ -91,7 +91,7 @@ async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean,
   return { ...found, overlaps: true, ...(anew ? { doubtful: true } : {}), ...rest(under), ...lookAt(under, faults) }
 }
 
-function lookAt({ todo }: UnderWay, faults: Faults): Pick<Changes, 'lookAt'> {
+function lookAt({ todo }: Pick<UnderWay, 'todo'>, faults: Faults): Pick<Changes, 'lookAt'> {
   return todo.length > 0 || faults.size === 0
     ? {}
     : { lookAt: Math.min(...[...faults.values()].map(({ tryAt }) => tryAt)) }
@@ -152,7 +152,10 @@ async function sweep(options: ListingOptions, progress: Progress, folders: Folde
   const marks = next === undefined ? [] : [{ folder: '', ...next, at: options.now() }]
   const [mark] = await keepMarks(options.links, marks)
   await options.links.retire(held && held.name !== mark?.name ? [held.name] : [])
-  if (next === undefined) return { ...NOTHING, present, cursor: cursorOf(progress) }
+  if (next === undefined) {
+    const faults = await options.links.faults()
+    return { ...NOTHING, present, cursor: cursorOf(progress), ...lookAt({ todo: [] }, faults) }
+  }
   return { ...NOTHING, present, next: writePage({ ...progress, sweep: mark?.name ?? '' }) }
 }
 

@@ -52,7 +52,8 @@ async function startListing(
           const changes = await mailbox.changes(since, page, call)
           ids.push(...changes.ids.map(({ id }) => id))
           doubtful ||= changes.doubtful === true
-          if (changes.cursor !== undefined) return { ids, doubtful, waits, cursor: changes.cursor }
+          const { cursor, lookAt } = changes
+          if (cursor !== undefined) return { ids, doubtful, waits, cursor, lookAt }
           page = changes.next
         } catch (thrown) {
           const { kind, retryAfterMs } = thrown as { kind?: string; retryAfterMs?: number }
@@ -333,3 +334,15 @@ for (const [status, code] of [
     },
   )
 }
+
+t.test('a folder is looked at again after a listing that ended with what is there', async t => {
+  const { list, faults } = await startListing(t, (path, root) => {
+    if (path.startsWith('/me/mailFolders/delta?'))
+      return foldersAre(root, inbox, { id: 'sick-id', parentFolderId: 'root' })
+    if (path.includes('sick-id')) return { status: 500, body: graphError('ErrorInternalServerError') }
+    return inboxAlone(path, root) ?? later(root, 'inbox-id', [resource('m1')])
+  })
+  const { lookAt } = await list('pinned:1790000000000')
+  t.equal(lookAt, (await faults())[0]?.tryAt)
+  t.ok(lookAt)
+})
