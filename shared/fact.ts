@@ -44,7 +44,7 @@ export type Fact = { from: Envelope } & (
  * The ids of a merged window are known, and belong to their threads. `items` is what the entry says of the whole window; where the window
  * says something else, or is not complete, nothing follows from the fact.
  */
-interface WindowGroupedFact {
+export interface WindowGroupedFact {
   fact: 'window-grouped'
   window: string
   context: boolean

@@ -12,7 +12,7 @@ const SIZES: Record<StageName, number> = {
   'thread-group': 2,
   'ai-dispatch': 2,
 }
-const SKEW = fileURLToPath(new URL('./skew.js', import.meta.url))
+const SKEW = new URL('./skew.js', import.meta.url).href
 // Of the processes that do the same, one is an hour ahead, or behind, or neither.
 const SKEWS_MS = [0, 3_600_000, -3_600_000]
 const BACK_MS = 300
@@ -76,8 +76,8 @@ async function startPost(
   let started: () => void = () => undefined
 
   const start = async () => {
-    const words = [process.execPath, '--import', SKEW, MAIN, 'stage', stage] as const
-    child = await children.start(name, words, { ...environment, CLOCK_SKEW_MS: `${skewMs}` })
+    const words = [process.execPath, '--import', `${SKEW}?ms=${skewMs}`, MAIN, 'stage', stage] as const
+    child = await children.start(name, words, environment)
     logs.push(child.log)
     started()
     return child

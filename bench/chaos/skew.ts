@@ -1,5 +1,5 @@
-// Loaded before a program whose clock is to be wrong: `node --import skew.js program.js`, with CLOCK_SKEW_MS in its environment.
-const skewMs = Number(process.env.CLOCK_SKEW_MS ?? 0)
+// Loaded before a program whose clock is to be wrong: `node --import file:///…/skew.js?ms=3600000 program.js`.
+const skewMs = Number(new URL(import.meta.url).searchParams.get('ms') ?? 0)
 
 globalThis.Date = new Proxy(Date, {
   construct: (real, words: [], target) =>

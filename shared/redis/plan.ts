@@ -1,4 +1,3 @@
-import { verifiedPage } from '../context.ts'
 import { type Envelope, encodeEnvelope, LANES } from '../envelope.ts'
 import type { Delivery, Fact } from '../fact.ts'
 import { type MailboxId, providerOf } from '../mailbox.ts'
@@ -8,6 +7,7 @@ import { type Entry, itemsOf } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { digestOf } from './known.ts'
 import { notedAt, waitsAs } from './plan-deferred.ts'
+import { groupedAs } from './plan-grouped.ts'
 
 /** A fact that `facts.lua` applies; inputs that are held go another way. */
 export type StateFact = Exclude<Fact, { fact: 'held' }>
@@ -32,15 +32,6 @@ export interface Plan {
   /** Facts in the form that `facts.lua` reads, each with the envelope it follows from. */
   facts(facts: readonly StateFact[]): { from: Envelope; fact: Record<string, unknown> }[]
   done(): { keys: string[]; runs: unknown[]; texts: string[] }
-}
-
-/** What a window tells of a thread: ids that are new in it, with their digests, and ids that left it, with their message's place and digest. */
-interface Grouped {
-  id: string
-  key: number
-  fresh: string[]
-  digests: Record<string, string>
-  gone: [string, number, string][]
 }
 
 /** An empty plan for inputs of one partition. */
@@ -181,28 +172,13 @@ export function createPlan(
           known: thread(rest.thread),
           ...(rest.message ? { message: message(rest.id), text: plan.text(JSON.stringify(rest.message)) } : {}),
         }
-      case 'window-grouped': {
-        const grouped = new Map<string, Grouped>()
-        const entry = (id: string) => {
-          const known = grouped.get(id) ?? { id, key: thread(id), fresh: [], digests: {}, gone: [] }
-          grouped.set(id, known)
-          return known
-        }
-        for (const { id, thread: of } of rest.fresh) {
-          entry(of).fresh.push(id)
-          entry(of).digests[id] = digestOf(id)
-        }
-        for (const { id, thread: of } of rest.gone) entry(of).gone.push([id, message(id), digestOf(id)])
+      case 'window-grouped':
         return {
           fact: rest.fact,
           window: window(rest.window),
           name: rest.window,
-          context: rest.context,
-          items: rest.items.map(({ id, thread, fate }) => [id, thread, fate]),
-          verified: verifiedPage(rest.window),
-          threads: [...grouped.values()],
+          ...groupedAs(rest, { thread, message }),
         }
-      }
       case 'thread-released':
         return {
           fact: rest.fact,

@@ -17,8 +17,8 @@ import { until } from '../support/until.ts'
 const INTERVAL_MS = 300
 const PARTITIONS = 28
 const SHARED = 4
-const SHARING = 66
-const WITHIN_MS = 20_000
+const SHARING = 95
+const WITHIN_MS = 40_000
 const THREADS = 2
 const KNOWN = ['m0', 'm1', 'm2']
 const ASK_AGAIN_MS = 200
@@ -60,7 +60,7 @@ t.test(
     for (const [hop, stage] of [undefined, ...STAGE_NAMES].entries()) {
       if (stage) pipeline.start([stage])
       const begun = STAGES.slice(0, hop)
-      await until(() => isEmpty(office, begun), `they are beyond ${stage ?? 'the event'}`)
+      await until(() => isEmpty(office, begun), `they are beyond ${stage ?? 'the event'}`, WITHIN_MS)
       losses.push(...(await lose(pipeline, stage ?? 'the event', { alone, shared, runs })))
     }
     const left = `${alone.length} and ${shared.length}`

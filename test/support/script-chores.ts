@@ -2,22 +2,28 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { STAGES } from '../../pipeline/stages.ts'
 import type { Office } from '../../pipeline/wire.ts'
+import { LANES } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
+import { createHealing } from '../../shared/redis/heal.ts'
 import { buryNotification, exhume, GATEWAY } from '../../shared/redis/intake.ts'
 import { createLease } from '../../shared/redis/lease.ts'
-import { connectMailbox } from '../../shared/redis/mailboxes.ts'
+import { lookOver } from '../../shared/redis/look.ts'
+import { connectMailbox, postWatchEvent } from '../../shared/redis/mailboxes.ts'
 import { createQueue } from '../../shared/redis/queue.ts'
 import { createQuota } from '../../shared/redis/quota.ts'
 import { reapPartition } from '../../shared/redis/reap.ts'
+import { createRestoring } from '../../shared/redis/restore.ts'
 import { createVault } from '../../shared/redis/secrets.ts'
 import { trimPartition } from '../../shared/redis/trim.ts'
 import { noteWatched } from '../../shared/redis/watches.ts'
 import { createSeal } from '../../shared/seal.ts'
-import { merged } from '../../shared/streams.ts'
+import { merged, watchEvents } from '../../shared/streams.ts'
 
 const CY: MailboxId = 'gmail:cy@example.com'
 const FIRST_ENTRY = '1-1'
+// What failed midway has changed, and has to be seen twice again.
+const LOOKS = 5
 
 /** Has everything done that scripts do and no sync needs; `ask` asks again until Redis does it. What came of it, the same each time. */
 export async function doChores(office: Office, ask: <T>(what: () => Promise<T>) => Promise<T>) {
@@ -65,9 +71,11 @@ export async function doChores(office: Office, ask: <T>(what: () => Promise<T>) 
   await ask(() => reapPartition(redis, keys, partition, { stages: STAGES, idleMs: 0 }))
   await redis.xack(stream, 'thread-group', '1-1', '2-1')
   await ask(() => trimPartition(redis, keys, partition, { stages: STAGES, retentionMs: 0 }))
+  const healed = await healLosses(office, ask)
   const [, pending] = (await redis.xinfo('GROUPS', keys.intake)) as unknown[][]
 
   return {
+    healed,
     spent: spent.reduce((sum, units) => sum + units, 0),
     leases: book.filter(([field, value]) => field.startsWith('lease:') && value === '').length,
     places: book.find(([field]) => field === 'places')?.[1],
@@ -78,5 +86,50 @@ export async function doChores(office: Office, ask: <T>(what: () => Promise<T>) 
     trial,
     left: await redis.xlen(stream),
     consumers: ((await redis.xinfo('CONSUMERS', stream, 'thread-group')) as unknown[][]).map(fields => fields[1]),
+  }
+}
+
+/** Loses a run, an event and a mailbox's place, and has them healed. */
+async function healLosses({ redis, keys, now }: Office, ask: <T>(what: () => Promise<T>) => Promise<T>) {
+  const partition = keys.partitionOf(CY)
+  const names = ['first', 'second', 'third']
+  const newRunId = () => names[0] ?? ''
+  const options = { redis, keys, now, newRunId }
+  const [healing, restoring] = [createHealing({ ...options, stages: STAGES, afterMs: 0 }), createRestoring(options)]
+  const look = async () => {
+    const sight = await ask(() => lookOver(redis, keys, partition))
+    await ask(() => restoring.restore(partition, sight))
+    await ask(() => healing.heal(partition, sight))
+  }
+  const lose = async () => {
+    await redis.del(keys.runs(partition), ...LANES.map(lane => keys.stream(partition, watchEvents.name, lane)))
+    await redis.hdel(keys.mailbox(CY), 'activeRun')
+  }
+  const [mailbox, run] = [keys.mailbox(CY), keys.run(partition, 'lost')]
+  await redis.hset(run, 'mailbox', CY, 'startedAt', 1, 'from', 'before', 'opened', 1, 'merged', 0, 'status', 'done')
+  await redis.hset(keys.runUnsent(partition, 'lost'), 'thread', '')
+  await redis.hset(keys.window(partition, 'lost', 'redrive:x'), 'of', 1, 'context', '0', 'items', '[["m1","thread"]]')
+  await redis.zadd(keys.runs(partition), 1, 'lost')
+  await redis.hset(mailbox, 'activeRun', 'lost')
+  for (let times = 0; times < LOOKS; times += 1) await look()
+  const abandoned = await redis.hget(run, 'abandoned')
+  const [by = ''] = names.splice(0, 1)
+  const run2 = await redis.hgetall(keys.run(partition, by))
+  await lose()
+  for (let times = 0; times < LOOKS; times += 1) await look()
+  const asked = await redis.hget(mailbox, 'asked')
+  await lose()
+  await ask(() => postWatchEvent(redis, keys, CY, { run: 'posted', at: now(), body: { cause: 'request' } }))
+  await redis.srem(keys.mailboxes(partition), CY)
+  await look()
+  const listed = await redis.sismember(keys.mailboxes(partition), CY)
+  const threads = await redis.zrange(keys.runThreads(partition, by), '0', '-1')
+  return {
+    abandoned,
+    heals: run2.heals,
+    opened: run2.opened,
+    listed,
+    asked: [asked, await redis.hget(mailbox, 'asked')],
+    threads,
   }
 }

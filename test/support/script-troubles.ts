@@ -30,7 +30,8 @@ const LOOKING = `
 local server, used = redis, {}
 local redis = setmetatable({}, { __index = server })
 local reads = { TIME = 1, HMGET = 1, HGETALL = 1, HEXISTS = 1, EXISTS = 1, GET = 1, XPENDING = 1, XINFO = 1, XRANGE = 1, TYPE = 1, ZSCORE = 1,
-  ZCARD = 1, ZRANGE = 1, ZRANGEBYSCORE = 1, LRANGE = 1, LLEN = 1 }
+  ZCARD = 1, ZRANGE = 1, ZRANGEBYSCORE = 1, LRANGE = 1, LLEN = 1, HGET = 1, HKEYS = 1,
+  HLEN = 1, SMEMBERS = 1, SISMEMBER = 1 }
 redis.acl_check_cmd = function(...)
   used[#used + 1] = { ... }
   return true

@@ -17,6 +17,6 @@ local function goBackTo(source, mailbox)
   if not get(source, FROM.cursor) then return end
   for field, from in pairs(FROM) do
     local value = get(source, from) or ''
-    if value == '' then drop(mailbox, field, LEAVING) else put(GROUND, mailbox, field, value) end
+    if value == '' then drop(mailbox, field, LEAVING) else put(GUARDS, mailbox, field, value) end
   end
 end

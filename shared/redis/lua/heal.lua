@@ -69,20 +69,18 @@ stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'healed', 'mai
   'run', plan.old, 'by', plan.new, 'threads', count)
 -- What ended as it should may still have a message that waits by itself: that goes on.
 if not isDone or not get(old, 'endedAt') or number(old, 'opened') > number(old, 'merged') or number(old, 'deferred') > 0 then
-  put(GUARDS, old, 'abandoned', plan.new)
-  put(GUARDS, old, 'status', 'abandoned')
+  put(MARKS, old, 'abandoned', plan.new)
+  put(MARKS, old, 'status', 'abandoned')
 end
-if not get(old, 'endedAt') then put(GUARDS, old, 'endedAt', now) end
-put(GUARDS, old, 'healedBy', plan.new)
-put(GUARDS, old, 'mailbox', plan.mailbox)
+if not get(old, 'endedAt') then put(MARKS, old, 'endedAt', now) end
+put(MARKS, old, 'healedBy', plan.new)
+put(MARKS, old, 'mailbox', plan.mailbox)
+-- The mailbox goes over to the new run last: what fails before is healed once more, from where this run began.
 put(GUARDS, mailbox, 'activeRun', plan.new)
 for _, field in ipairs(redis.call('HKEYS', deferred)) do
   if string.sub(field, 1, #plan.old + 1) == plan.old .. '/' then drop(deferred, field) end
 end
-stage(OVER, 'DEL', oldThreads)
-stage(OVER, 'DEL', oldFresh)
-stage(OVER, 'DEL', oldUnsent)
-stage(OVER, 'DEL', oldSuspects)
-stage(OVER, 'EXPIRE', old, plan.keepSeconds)
+stage(AFTER, 'EXPIRE', old, plan.keepSeconds)
+stage(AFTER, 'DEL', oldThreads, oldFresh, oldUnsent, oldSuspects)
 flush()
 return { count, isDone and '0' or '1' }

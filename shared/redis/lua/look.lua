@@ -19,9 +19,8 @@ local MARKS = { 'dirty', 'created', 'announced', 'lookAfterRun', 'asked' }
 
 local function marksOf(key, name)
   local found = {}
-  for _, mark in ipairs(MARKS) do
-    local value = redis.call('HGET', key, mark)
-    if value then found[#found + 1] = mark .. '=' .. value end
+  for place, value in ipairs(redis.call('HMGET', key, unpack(MARKS))) do
+    if value then found[#found + 1] = MARKS[place] .. '=' .. value end
   end
   local look, held = unpack(redis.call('HMGET', key, 'look', 'heldEvent'))
   if look and not redis.call('ZSCORE', delays, look) then found[#found + 1] = 'look=' .. look end

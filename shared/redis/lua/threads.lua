@@ -33,8 +33,14 @@ end
 
 local function isOut(run, thread) return get(KEYS[run.fresh], 'out:' .. thread) == '1' end
 
+-- Until a thread is dispatched the run owes it, whatever becomes of the places where it waits. `heal.lua` reads it.
+local function owe(run, thread, version)
+  put(MARKS, KEYS[run.unsent], thread, version or '')
+end
+
 -- A thread waits to go out, at the end of the queue where it was not in it.
 local function join(run, thread)
+  owe(run, thread)
   local fresh = KEYS[run.fresh]
   if isOut(run, thread) then
     put(MARKS, fresh, 'out:' .. thread, '0')
@@ -47,11 +53,6 @@ local function join(run, thread)
   if not place.is then place.is, place.since = true, now end
 end
 
--- Until a thread is dispatched the run owes it, whatever becomes of the places where it waits. `heal.lua` reads it.
-local function owe(run, thread, version)
-  put(GROUND, KEYS[run.unsent], thread, version or '')
-end
-
 -- Of a thread that grew since, the run owes another version.
 local function payOff(run, thread, version)
   if get(KEYS[run.unsent], thread) == version then drop(KEYS[run.unsent], thread) end
@@ -61,7 +62,6 @@ local expiring = {}
 
 local function grow(run, thread, known, ids)
   local fresh = KEYS[run.fresh]
-  owe(run, thread)
   expiring[known] = nil
   stage(CONTENT, 'PERSIST', KEYS[known])
   join(run, thread)
@@ -76,7 +76,6 @@ local function grow(run, thread, known, ids)
 end
 
 local function reconsider(run, thread)
-  owe(run, thread)
   join(run, thread)
   put(MARKS, KEYS[run.fresh], 'changed:' .. thread, number(KEYS[run.fresh], 'changed:' .. thread) + 1)
 end
@@ -132,7 +131,6 @@ end
 apply['context-asked'] = function(f, run, key)
   local fresh = KEYS[run.fresh]
   for _, thread in ipairs(f.threads) do
-    owe(run, thread)
     -- A thread that had gone out comes back: it will be counted again when it goes.
     if isOut(run, thread) or not placeOf(run, thread).is then countThread(run, 'threads', -1) end
     join(run, thread)

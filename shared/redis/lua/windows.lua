@@ -34,7 +34,8 @@ local function reconcile(run, key, f, account)
     if not context then count(key, fate, counted - (account[fate] or 0)) end
     account[fate] = counted > 0 and counted or nil
   end
-  if number(window, 'done') >= of and not account.merged then
+  -- A window that has lost its items is lost; its run stands still, and is healed.
+  if number(window, 'done') >= of and not account.merged and get(window, 'items') then
     local items, places = decoded(get(window, 'items'), window), {}
     for place in ipairs(items) do places[place] = words(place - 1) end
     prefetch(window, places)

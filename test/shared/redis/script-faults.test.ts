@@ -48,6 +48,15 @@ t.test('so are those that no sync needs', async t => {
   const faults = countCalls(office.redis)
   const once = <T>(what: () => Promise<T>) => what()
   const good = await doChores(office, once)
+  const healed = {
+    abandoned: 'first',
+    heals: 'lost',
+    opened: '1',
+    listed: 1,
+    asked: ['second', 'posted'],
+    threads: ['thread'],
+  }
+  t.match(good.healed, healed)
   for (let k = 1; ; k += 1) {
     await server.client.flushall()
     const done = await doChores(office, async what => {

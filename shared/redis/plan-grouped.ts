@@ -1,0 +1,43 @@
+import { verifiedPage } from '../context.ts'
+import type { WindowGroupedFact } from '../fact.ts'
+import { digestOf } from './known.ts'
+
+/** What a window tells of a thread: ids that are new in it, with their digests, and ids that left it, with their message's place and digest. */
+interface Grouped {
+  id: string
+  key: number
+  fresh: string[]
+  digests: Record<string, string>
+  gone: [string, number, string][]
+}
+
+/** Where the keys of threads and of messages have their places in a plan. */
+interface Places {
+  thread(id: string): number
+  message(id: string): number
+}
+
+/** What a grouped window says, and what of its threads follows from it, as `windows.lua` reads it. */
+export function groupedAs({ window, context, items, fresh, gone }: WindowGroupedFact, places: Places) {
+  return {
+    context,
+    items: items.map(({ id, thread, fate }) => [id, thread, fate]),
+    verified: verifiedPage(window),
+    threads: threadsIn({ fresh, gone }, places),
+  }
+}
+
+function threadsIn({ fresh, gone }: Pick<WindowGroupedFact, 'fresh' | 'gone'>, places: Places): Grouped[] {
+  const grouped = new Map<string, Grouped>()
+  const entry = (id: string) => {
+    const known = grouped.get(id) ?? { id, key: places.thread(id), fresh: [], digests: {}, gone: [] }
+    grouped.set(id, known)
+    return known
+  }
+  for (const { id, thread } of fresh) {
+    entry(thread).fresh.push(id)
+    entry(thread).digests[id] = digestOf(id)
+  }
+  for (const { id, thread } of gone) entry(thread).gone.push([id, places.message(id), digestOf(id)])
+  return [...grouped.values()]
+}
