@@ -180,6 +180,8 @@ function environmentOf(redisUrl: string, simUrl: string): NodeJS.ProcessEnv {
     PARTITIONS: '3',
     INITIAL_SYNC: 'all',
     LEASE_MS: `${LEASE_MS}`,
+    // What stands still is healed after two rounds.
+    KEEPER_INTERVAL: '2',
     // Many small calls, so that there is something to spoil.
     GMAIL_BATCH_SIZE: '5',
     OUTLOOK_BATCH_SIZE: '5',

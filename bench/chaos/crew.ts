@@ -3,14 +3,18 @@ import type { StageName } from '../../shared/stage.ts'
 import { type Child, type Children, logHolds } from './children.ts'
 
 const MAIN = fileURLToPath(new URL('../../pipeline/main.js', import.meta.url))
-/** How often each stage is there: those that race with one another more than once. */
-const SIZES: Record<StageName, number> = {
+/** What a process does: a stage, or the keeper's duties. */
+type Role = StageName | 'keeper'
+
+/** How often each role is there: those that race with one another more than once. */
+const SIZES: Record<Role, number> = {
   'list-ids': 2,
   'cache-filter': 1,
   'batch-fetch': 2,
   merge: 2,
   'thread-group': 2,
   'ai-dispatch': 2,
+  keeper: 1,
 }
 const SKEW = new URL('./skew.js', import.meta.url).href
 // Of the processes that do the same, one is an hour ahead, or behind, or neither.
@@ -19,7 +23,7 @@ const BACK_MS = 300
 // What the process says of itself, and what Node.js says when it cannot even be started.
 const CRASHED = ['unexpected error; this process ends', '\nNode.js v']
 
-/** One process of a stage, and the next that takes its place whenever it ends. */
+/** One process, and the next that takes its place whenever it ends. */
 export interface Post {
   name: string
   /** The process that serves now; `undefined` between two, and while something is done to it already. */
@@ -30,7 +34,7 @@ export interface Post {
   freeze(ms: number): Promise<void>
 }
 
-/** All processes of all stages, each replaced when it ends, as a host would. */
+/** All processes, each replaced when it ends, as a host would. */
 export interface Crew {
   posts: readonly Post[]
   /** How many ended by an error that nobody caught. */
@@ -44,15 +48,15 @@ interface CrewOptions {
   pause: (ms: number) => Promise<void>
 }
 
-/** Starts every stage as processes of its own, some of them with a clock that is an hour wrong. */
+/** Starts every stage and the keeper as processes of their own, some of them with a clock that is an hour wrong. */
 export async function startCrew(options: CrewOptions): Promise<Crew> {
   const logs: string[] = []
-  const names = (Object.keys(SIZES) as StageName[]).flatMap(stage =>
-    Array.from({ length: SIZES[stage] }, (_, index) => ({ stage, name: `${stage}-${index + 1}` })),
+  const names = (Object.keys(SIZES) as Role[]).flatMap(role =>
+    Array.from({ length: SIZES[role] }, (_, index) => ({ role, name: `${role}-${index + 1}` })),
   )
   const posts = await Promise.all(
-    names.map(({ stage, name }, place) =>
-      startPost(stage, name, { ...options, skewMs: SKEWS_MS[place % SKEWS_MS.length] ?? 0 }, logs),
+    names.map(({ role, name }, place) =>
+      startPost(role, name, { ...options, skewMs: SKEWS_MS[place % SKEWS_MS.length] ?? 0 }, logs),
     ),
   )
   return {
@@ -65,7 +69,7 @@ export async function startCrew(options: CrewOptions): Promise<Crew> {
 }
 
 async function startPost(
-  stage: StageName,
+  role: Role,
   name: string,
   { children, environment, signal, pause, skewMs }: CrewOptions & { skewMs: number },
   logs: string[],
@@ -76,7 +80,13 @@ async function startPost(
   let started: () => void = () => undefined
 
   const start = async () => {
-    const words = [process.execPath, '--import', `${SKEW}?ms=${skewMs}`, MAIN, 'stage', stage] as const
+    const words = [
+      process.execPath,
+      '--import',
+      `${SKEW}?ms=${skewMs}`,
+      MAIN,
+      ...(role === 'keeper' ? [role] : ['stage', role]),
+    ] as const
     child = await children.start(name, words, environment)
     logs.push(child.log)
     started()

@@ -83,7 +83,6 @@ t.test('a message that a later page tells as gone is not put into its thread by 
   const { known, newest } = lookInto(pipeline)
   await pipeline.sync()
   mailbox.deliver(4, 1)
-  await pipeline.request()
   let listed = 0
   const { changes } = mailbox
   mailbox.changes = async (...of) => {
@@ -91,6 +90,7 @@ t.test('a message that a later page tells as gone is not put into its thread by 
     const page = await changes(...of)
     return listed === 2 ? { ...page, gone: [{ id: 'm0', thread: 't0' }] } : page
   }
+  await pipeline.request()
   await until(() => listed === 2, 'both pages are listed')
   pipeline.start(['cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'])
   t.match((await pipeline.quiet())[0], { listed: 4, fates: { fetched: 4 }, tasks: 1, addsUp: true })
