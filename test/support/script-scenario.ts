@@ -30,7 +30,13 @@ export async function live(office: Office, options: StepOptions = {}): Promise<L
   const sick = new Set<string>()
   // How often a message cannot be had before it can.
   const ailing = new Map<string, number>()
+  // How often nothing can be listed before it can.
+  let silent = 0
   fake.before = (kind, wanted) => {
+    if (kind === 'changes' && silent > 0) {
+      silent -= 1
+      throw new MailError('unavailable', 'not now')
+    }
     if (kind === 'changes' && sick.has('changes')) throw new MailError('rejected', 'no listing')
     if (wanted.some(({ id }) => sick.has(id))) throw new MailError('rejected', 'no')
     for (const { id } of wanted) {
@@ -94,9 +100,10 @@ export async function live(office: Office, options: StepOptions = {}): Promise<L
   const letters = await steps.untilDone(() => listDead(redis, keys))
   for (const letter of letters) await ask(() => redriveDead(redis, keys, letter, { now: now(), newRunId: newRunId() }))
   await steps.drain()
-  // A message is set aside, and comes back.
+  // A listing fails and then succeeds; a message is set aside, and comes back.
   fake.deliver(2, 3)
   ailing.set('m15', 4)
+  silent = 2
   await push()
   await steps.drain()
   // A listing is refused.

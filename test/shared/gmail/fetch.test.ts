@@ -204,7 +204,7 @@ t.test('the outer status comes first', async t => {
     [403, apiError(403, 'userRateLimitExceeded'), { kind: 'throttled' }],
     [503, '<html>Try later</html>', { kind: 'unavailable', retryAfterMs: 2500 }],
     [400, apiError(400, 'badRequest'), { kind: 'rejected' }],
-    [403, apiError(403, 'domainPolicy'), { kind: 'rejected' }],
+    [403, apiError(403, 'domainPolicy'), { kind: 'unauthorized' }],
     [429, batchAnswer([ok(0, 'a'), ok(1, 'b')]).body, { kind: 'throttled' }],
   ]
   for (const [status, body, error] of cases) {
