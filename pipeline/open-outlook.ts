@@ -25,7 +25,7 @@ export function openOutlook(
   config: Config,
   simUrl: string | undefined,
   mailbox: MailboxId,
-  { account, store: { redis, keys } }: { account: AccessTokens; store: Store },
+  { account, store: { redis, keys, now } }: { account: AccessTokens; store: Store },
 ): Mailbox {
   return outlookMailbox({
     address: addressOf(mailbox),
@@ -40,5 +40,7 @@ export function openOutlook(
     pageSize: config.OUTLOOK_PAGE_SIZE,
     parallel: Math.min(config.OUTLOOK_MAX_PARALLEL_PAGES, MOST_PARALLEL_PAGES),
     batchSize: config.OUTLOOK_BATCH_SIZE,
+    // Its cursors hold times, and whoever goes on with them may have another clock.
+    ...(now ? { now } : {}),
   })
 }

@@ -27,7 +27,7 @@ export function openMailboxes(config: Config, simUrl: string | undefined, store?
   }
 
   function openOne(mailbox: MailboxId, account: AccessTokens): Mailbox {
-    if (providerOf(mailbox) === 'gmail') return openGmail(config, simUrl, mailbox, account)
+    if (providerOf(mailbox) === 'gmail') return openGmail(config, simUrl, mailbox, account, store?.now)
     if (!store)
       throw new MailError('unsupported', `${mailbox}: there is nowhere to keep how far its folders were listed`)
     return openOutlook(config, simUrl, mailbox, { account, store })
@@ -40,6 +40,7 @@ export function openGmail(
   simUrl: string | undefined,
   mailbox: MailboxId,
   account: AccessTokens,
+  now?: () => number,
 ): Mailbox {
   const size = config.GMAIL_BATCH_SIZE
   return gmailMailbox({
@@ -56,5 +57,6 @@ export function openGmail(
     ...(config.GMAIL_PUBSUB_TOPIC
       ? { notify: { topic: config.GMAIL_PUBSUB_TOPIC, labels: config.GMAIL_WATCH_LABELS } }
       : {}),
+    ...(now ? { now } : {}),
   })
 }

@@ -7,7 +7,7 @@ const PREFIX = 'deferred:'
 const PLACE = /\/\d+$/
 
 /** The window of its own in which an item waits that was set aside from a place of another window. */
-function ownWindow(window: string, index: number): string {
+export function ownWindow(window: string, index: number): string {
   return `${PREFIX}${window}/${index}`
 }
 

@@ -24,7 +24,15 @@ t.test(
     })
     t.same(result.problems, [])
     const { faults, mails, tasks, tasksExpected, listed } = result
-    for (const [kind, count] of Object.entries(faults)) t.ok(Number(count) > 0, `${kind} struck`)
+    // Of those that tamper with Redis's state one strikes at a time.
+    const tampering = ['withdraw', 'mistype', 'restore']
+    for (const [kind, count] of Object.entries(faults)) {
+      if (!tampering.includes(kind)) t.ok(Number(count) > 0, `${kind} struck`)
+    }
+    t.ok(
+      tampering.some(kind => faults[kind] > 0),
+      'state was tampered with',
+    )
     t.match(result, { gmail: { mailboxes: 6, lost: 0 }, outlook: { mailboxes: 2, lost: 0, unlike: 0, misplaced: 0 } })
     t.ok(result.spoiled.gmail > 0 && result.spoiled.outlook > 0, 'both providers failed')
     t.ok(result.outlook.mails > 0 && result.outlook.tasks >= result.outlook.tasksExpected)

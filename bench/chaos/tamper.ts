@@ -29,6 +29,13 @@ export const WITHDRAWN = [
 ] as const
 
 const ASIDE = 'aside'
+// All keys of one moment.
+const SNAPSHOT = `
+local taken = {}
+for place, key in ipairs(redis.call('KEYS', ARGV[1])) do
+  taken[place] = { key, redis.call('DUMP', key), math.max(0, redis.call('PTTL', key)) }
+end
+return taken`
 
 /** Asks with this client; `insist` repeats what a connection that broke has swallowed. */
 export function createTampering(
@@ -68,24 +75,15 @@ export function createTampering(
     },
 
     async restore(during) {
-      const taken: { key: string; value: Buffer; ttl: number }[] = []
+      let taken: [key: Buffer, value: Buffer, ttl: number][] = []
       await insist(async () => {
-        taken.length = 0
-        const keys = await redis.keys(`${prefix}:*`)
-        const asked = redis.multi()
-        for (const key of keys) asked.dumpBuffer(key).pttl(key)
-        const answers = (await asked.exec()) ?? []
-        for (const [place, key] of keys.entries()) {
-          const value = answers[place * 2]?.[1]
-          const ttl = Number(answers[place * 2 + 1]?.[1])
-          if (Buffer.isBuffer(value)) taken.push({ key, value, ttl: Math.max(0, ttl) })
-        }
+        taken = (await redis.callBuffer('EVAL', SNAPSHOT, 0, `${prefix}:*`)) as typeof taken
       })
       await during()
       await insist(async () => {
         const back = redis.multi()
         for (const key of await redis.keys(`${prefix}:*`)) back.del(key)
-        for (const { key, value, ttl } of taken) back.restore(key, ttl, value, 'REPLACE')
+        for (const [key, value, ttl] of taken) back.restore(key, ttl, value, 'REPLACE')
         await back.exec()
       })
     },

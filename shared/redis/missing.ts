@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { isOfKnown } from '../context.ts'
+import { ownWindow } from '../deferred.ts'
 import type { Listed } from '../mailbox.ts'
 import type { Keys, Partition } from './keys.ts'
 import { scanKeys } from './scan.ts'
@@ -21,6 +22,7 @@ export async function whatIsMissing(redis: Redis, keys: Keys, partition: Partiti
     ...lacking,
     ...count(unmerged - lacking.length, 'more windows not merged'),
     ...count(number('merged') - number('grouped'), 'windows merged and not grouped'),
+    ...count(number('deferred'), 'messages set aside'),
     ...count(waitingThreads, 'threads not let go'),
     ...count(number('threads') - number('settled'), 'threads not dispatched'),
   ]
@@ -37,15 +39,21 @@ export async function idsInNoPage(redis: Redis, keys: Keys, partition: Partition
   const ids = new Map<string, Listed>()
   const head = keys.window(partition, run, '')
   for await (const page of scanKeys(redis, `${head}*`)) {
-    for (const key of page.filter(one => !/^\d+$/.test(one.slice(head.length)) && !isOfKnown(one.slice(head.length)))) {
-      const fields = await redis.hgetall(key)
+    for (const name of page.map(key => key.slice(head.length)).filter(one => !isOfKnown(one))) {
+      const fields = await redis.hgetall(keys.window(partition, run, name))
       const items = JSON.parse(fields.items ?? '[]') as [string, string][]
       for (const [place, [id, thread]] of items.entries()) {
-        if (fields[place] === undefined && ids.size < MOST_IDS) ids.set(id, { id, thread })
+        if (ids.size < MOST_IDS && (await lacksFate(name, place, fields[place]))) ids.set(id, { id, thread })
       }
     }
   }
   return [...ids.values()]
+
+  // Of what was set aside its own window says more, where that is not lost.
+  async function lacksFate(window: string, place: number, fate: string | undefined): Promise<boolean> {
+    if (fate !== 'deferred') return fate === undefined && !/^\d+$/.test(window)
+    return (await redis.hexists(keys.window(partition, run, ownWindow(window, place)), '0')) === 0
+  }
 }
 
 // Context windows have names that only their messages know.

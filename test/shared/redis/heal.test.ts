@@ -154,6 +154,26 @@ t.test('a run that ended is healed only where it owes a thread, and the cursor s
   t.notOk((await redis.hgetall(run)).abandoned, 'a message of it that waits by itself goes on')
 })
 
+t.test('a message that was set aside is carried over, though its own window is lost as well', async t => {
+  const { look, pass } = await watching()
+  await redis.hdel(mailbox, 'activeRun')
+  await redis.del(keys.runThreads(partition, 'one'), keys.runUnsent(partition, 'one'))
+  const ended = { listing: 'done', merged: 4, grouped: 4, endedAt: 5, status: 'done', deferred: 2 }
+  await redis.hset(run, ended)
+  const items = JSON.stringify([
+    ['back', 't1'],
+    ['lost', 't1'],
+    ['read', 't1'],
+  ])
+  const fates = { 0: 'deferred', 1: 'deferred', 2: 'fetched' }
+  await redis.hset(keys.window(partition, 'one', '1'), { of: 3, done: 3, items, ...fates })
+  await redis.hset(keys.window(partition, 'one', 'deferred:1/0'), { of: 1, 0: 'fetched', items: '[["back","t1"]]' })
+  await look()
+  pass(AFTER_MS)
+  t.match(await look(), [{ run: 'one', by: 'new1', missing: ['2 messages set aside'] }])
+  t.match(await redis.hgetall(keys.window(partition, 'new1', 'lost')), { of: '1', items: '[["lost","t1"]]' })
+})
+
 t.test('while another run is under way a run that is over waits', async t => {
   const { look, pass } = await watching()
   await redis.hset(keys.run(partition, 'two'), 'startedAt', 1, 'mailbox', ANA)
