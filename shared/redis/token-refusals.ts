@@ -17,7 +17,9 @@ export async function noteTokenRefusal(redis: Redis, keys: Keys, mailbox: Mailbo
   if (isFirst) await redis.set(since, '1', 'PX', LONGEST_MS)
   else await redis.set(since, '1', 'PX', LONGEST_MS, 'NX')
   await redis.set(lately, '1', 'EX', KEEP_SECONDS)
-  return Math.max(0, LONGEST_MS - (await redis.pttl(since)))
+  const leftMs = await redis.pttl(since)
+  // Another process whose token was accepted may have taken it away meanwhile.
+  return leftMs < 0 ? 0 : Math.max(0, LONGEST_MS - leftMs)
 }
 
 /** An access token of the mailbox was accepted. */

@@ -1,0 +1,39 @@
+import t from 'tap'
+import type { MailboxId } from '../../../shared/mailbox.ts'
+import { createKeys } from '../../../shared/redis/keys.ts'
+import { endTokenRefusals, noteTokenRefusal } from '../../../shared/redis/token-refusals.ts'
+import { redisFor } from '../../support/redis.ts'
+
+const ANA: MailboxId = 'gmail:ana@example.com'
+const MOST_MS = 10_000
+
+const { redis } = await redisFor(t)
+const keys = createKeys('test', 1)
+const since = `${keys.tokenRefused(ANA)}:since`
+
+t.test('a refusal lasts since the first of its kind, and ends with a success', async t => {
+  t.ok((await noteTokenRefusal(redis, keys, ANA)) < MOST_MS)
+  await redis.pexpire(since, 24 * 3_600_000 - 900_000)
+  const lasted = await noteTokenRefusal(redis, keys, ANA)
+  t.ok(lasted >= 900_000 && lasted < 900_000 + MOST_MS)
+  await endTokenRefusals(redis, keys, ANA)
+  t.ok((await noteTokenRefusal(redis, keys, ANA)) < MOST_MS)
+})
+
+t.test('what says nothing of its age has just begun', async t => {
+  await noteTokenRefusal(redis, keys, ANA)
+  await redis.persist(since)
+  t.equal(await noteTokenRefusal(redis, keys, ANA), 0)
+})
+
+t.test('a success of another process in between ends it as well', async t => {
+  const pttl = redis.pttl.bind(redis)
+  t.teardown(() => Object.assign(redis, { pttl }))
+  Object.assign(redis, {
+    pttl: async (key: string) => {
+      await endTokenRefusals(redis, keys, ANA)
+      return pttl(key)
+    },
+  })
+  t.equal(await noteTokenRefusal(redis, keys, ANA), 0)
+})
