@@ -9,6 +9,7 @@ import { type Office, openOffice } from '../pipeline/wire.ts'
 import { inheritedEnvironment, readConfig } from '../shared/config.ts'
 import type { MailboxId, Provider } from '../shared/mailbox.ts'
 import { postWatchEvent } from '../shared/redis/mailboxes.ts'
+import { listRuns } from '../shared/redis/runs.ts'
 import { type Simulators, startSimulators } from '../sim/both.ts'
 import { randomFrom } from '../sim/random.ts'
 import { type Children, openChildren } from './chaos/children.ts'
@@ -49,6 +50,8 @@ export interface ChaosOptions {
   mailboxes: number
   seconds: number
   seed: number
+  /** Kinds of faults that do not strike. */
+  without: readonly ChaosKind[]
   say: (line: string) => void
   signal: AbortSignal
 }
@@ -56,6 +59,9 @@ export interface ChaosOptions {
 const PREFIX = 'chaos'
 const LEASE_MS = 2000
 const PATIENCE_MS = 120_000
+const START_WITHIN_MS = 60_000
+const LOOK_EVERY_MS = 100
+const ALL_RUNS = 1000
 const STOPPED = 'stopped before it was over'
 
 /**
@@ -117,6 +123,7 @@ async function chaosIn(folder: string, children: Children, options: ChaosOptions
     const crew = await startCrew({ children, environment, signal, pause })
     for (const mailbox of mailboxes) await push(mailbox)
 
+    await untilAtWork(office, { signal, pause })
     const { redis } = office
     const targets = { crew, server, redis, sims, mailboxes, prefix: PREFIX, signal, pause }
     const changesOver = new AbortController()
@@ -150,14 +157,29 @@ async function chaosIn(folder: string, children: Children, options: ChaosOptions
   }
 }
 
+// On a busy machine processes take long to start, and faults would strike nobody.
+async function untilAtWork(
+  { redis, keys, now }: Office,
+  { signal, pause }: { signal: AbortSignal; pause: (ms: number) => Promise<void> },
+): Promise<void> {
+  const deadline = now() + START_WITHIN_MS
+  while (!signal.aborted && now() < deadline) {
+    if ((await listRuns(redis, keys, ALL_RUNS)).some(({ fates }) => fates.fetched > 0)) return
+    await pause(LOOK_EVERY_MS)
+  }
+}
+
 /** Lets the planned faults strike, each in its time; resolves when all that they hit is up again. */
-async function strikeAll(targets: Targets, { seconds, seed, say }: ChaosOptions): Promise<Record<ChaosKind, number>> {
+async function strikeAll(
+  targets: Targets,
+  { seconds, seed, without, say }: ChaosOptions,
+): Promise<Record<ChaosKind, number>> {
   const counts = Object.fromEntries(CHAOS_KINDS.map(kind => [kind, 0])) as Record<ChaosKind, number>
   const strike = createStriker(targets)
   const begun = performance.now()
   const struck: Promise<void>[] = []
   const waitUntil = (ms: number) => targets.pause(Math.max(0, begun + ms - performance.now()))
-  for (const fault of planFaults(randomFrom(seed), { seconds, leaseMs: LEASE_MS })) {
+  for (const fault of planFaults(randomFrom(seed), { seconds, leaseMs: LEASE_MS, without })) {
     await waitUntil(fault.atMs)
     if (targets.signal.aborted) break
     const done = strike(fault)

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { untilSignalled } from '../pipeline/lifecycle.ts'
+import { CHAOS_KINDS } from './chaos/plan.ts'
 import { runChaos } from './chaos.ts'
 import { measureMany, PARTS } from './many.ts'
 import { measureQuota } from './quota.ts'
@@ -7,7 +8,7 @@ import { type Comparison, compareSync } from './sync.ts'
 
 const PROFILES = ['live', 'seed'] as const
 const SYNC_USE = 'sync [--json] [--profile live] [--profile seed]'
-const CHAOS_USE = 'chaos [--mailboxes N] [--seconds N] [--seed S] [--json]'
+const CHAOS_USE = 'chaos [--mailboxes N] [--seconds N] [--seed S] [--without KIND]… [--json]'
 const QUOTA_USE = 'quota [--messages N] [--json]'
 const MANY_USE =
   'many [--mailboxes N] [--messages N] [--fetchers K] [--one-partition] [--kill] [--profile live|instant] [--only many|live|sick] [--json]'
@@ -82,14 +83,20 @@ async function chaos(): Promise<void> {
         mailboxes: { type: 'string', default: '30' },
         seconds: { type: 'string', default: '30' },
         seed: { type: 'string', default: '1' },
+        without: { type: 'string', multiple: true, default: [] },
       },
     }),
   )
+  const without = CHAOS_KINDS.filter(kind => values.without.includes(kind))
+  if (without.length < values.without.length || without.length === CHAOS_KINDS.length) {
+    tell(`--without takes some of these kinds of faults: ${CHAOS_KINDS.join(', ')}`)
+    wrongUse(CHAOS_USE)
+  }
   const mailboxes = wholeNumber('--mailboxes', values.mailboxes, CHAOS_MAILBOXES)
   const seconds = wholeNumber('--seconds', values.seconds, { least: 1, most: MOST_SECONDS })
   const seed = wholeNumber('--seed', values.seed, { least: 0, most: MOST_SEED })
   const say = values.json ? () => undefined : tell
-  const result = await runChaos({ mailboxes, seconds, seed, say, signal: untilSignalled(tell) }).catch(failed)
+  const result = await runChaos({ mailboxes, seconds, seed, without, say, signal: untilSignalled(tell) }).catch(failed)
   print(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2))
   if (!result.ok) process.exitCode = 1
 }

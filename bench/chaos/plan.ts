@@ -60,7 +60,11 @@ const AT_GRAPH: Partial<Record<ChaosKind, readonly GraphFaultKind[]>> = {
 }
 
 /** The faults of so many seconds: the same numbers give the same plan. Each kind comes once before any comes again. */
-export function planFaults(random: () => number, options: { seconds: number; leaseMs: number }): PlannedFault[] {
+export function planFaults(
+  random: () => number,
+  options: { seconds: number; leaseMs: number; without: readonly ChaosKind[] },
+): PlannedFault[] {
+  const kinds = CHAOS_KINDS.filter(kind => !options.without.includes(kind))
   const between = (least: number, most: number) => least + random() * (most - least)
   const one = <T>(items: readonly T[]): T | undefined => items[Math.floor(random() * items.length)]
   const durations: Record<ChaosKind, () => number> = {
@@ -83,7 +87,7 @@ export function planFaults(random: () => number, options: { seconds: number; lea
   const plan: PlannedFault[] = []
   let bag: ChaosKind[] = []
   for (let atMs = FIRST_MS; atMs < options.seconds * 1000; atMs += between(GAP_MS.least, GAP_MS.most)) {
-    if (bag.length === 0) bag = [...CHAOS_KINDS]
+    if (bag.length === 0) bag = [...kinds]
     const [kind = 'kill'] = bag.splice(Math.floor(random() * bag.length), 1)
     const provider = {
       gmail: { kind: one(AT_GMAIL[kind] ?? []) ?? 'unavailable', rate: between(RATE.least, RATE.most) },

@@ -4,9 +4,9 @@ import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Parser } from 'tap-parser'
 
-const FILE_TIMEOUT_MS = 120_000
+const FILE_TIMEOUT_MS = 300_000
 // Shorter, so that tap itself can say which test it was.
-const TEST_TIMEOUT_S = 100
+const TEST_TIMEOUT_S = 280
 const LEAVE_MS = 2000
 
 const running = new Set()
