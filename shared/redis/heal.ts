@@ -186,5 +186,5 @@ function wordsOf(place: Place): string[] {
 
 // `asked=… look=…`: what they hold tells people nothing.
 function namesIn(marks: string): string {
-  return marks.replace(/=\S*/g, '')
+  return marks.replace(/=\S*(?:\n\S*)?/g, '')
 }

@@ -103,9 +103,8 @@ export async function dropOutdated(
   for (const stream of streams) {
     for (;;) {
       if (!(await options.goesOn())) return dropped
-      const bounds = { olderThan: limits.taskRetentionMs, most: DROP_AT_ONCE }
-      const facts = { ...bounds, reason: 'TASK_RETENTION' }
-      const [removed, unread] = await drop(redis, keys, stream, facts)
+      const bounds = { olderThan: limits.taskRetentionMs, most: DROP_AT_ONCE, reason: 'TASK_RETENTION' }
+      const [removed, unread] = await drop(redis, keys, stream, bounds)
       dropped += unread
       if (removed < DROP_AT_ONCE) break
     }

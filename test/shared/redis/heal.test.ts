@@ -170,7 +170,9 @@ t.test('a message that was set aside is carried over, though its own window is l
   await redis.hset(keys.window(partition, 'one', 'deferred:1/0'), { of: 1, 0: 'fetched', items: '[["back","t1"]]' })
   await look()
   pass(AFTER_MS)
-  t.match(await look(), [{ run: 'one', by: 'new1', missing: ['2 messages set aside'] }])
+  const [healed] = await look()
+  t.match(healed, { run: 'one', by: 'new1' })
+  t.same(healed?.missing, ['2 messages set aside'])
   t.match(await redis.hgetall(keys.window(partition, 'new1', 'lost')), { of: '1', items: '[["lost","t1"]]' })
 })
 
@@ -227,6 +229,17 @@ t.test('a mailbox that can never be listed gets no event after the other', async
   t.same(await idle(), [])
   pass(30 * AFTER_MS)
   t.match(await look(), [{ mailbox: ANA }], 'but after half an hour')
+})
+
+t.test('what a lost look holds is not told', async t => {
+  const { look, pass } = await watching()
+  await redis.del(run, keys.runs(partition))
+  await redis.hdel(mailbox, 'activeRun')
+  await redis.hset(mailbox, 'look', `${stream}\n${envelope}`)
+  await look()
+  pass(AFTER_MS)
+  const [healed] = await look()
+  t.same(healed?.missing, ['the event for what it says is to come: look'])
 })
 
 t.test('a mailbox at rest whose cursor names a link that is lost is listed', async t => {
