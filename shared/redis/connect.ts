@@ -60,7 +60,7 @@ export function isConnectionError(error: unknown): boolean {
   if (error instanceof MailError) return false
   const text =
     error instanceof Error ? `${error.name} ${error.message} ${(error as NodeJS.ErrnoException).code ?? ''}` : ''
-  return /MaxRetriesPerRequest|Socket timeout|Connection is closed|Stream isn't writeable|ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|LOADING|MASTERDOWN|READONLY/.test(
+  return /MaxRetriesPerRequest|Socket timeout|Connection is closed|aborted due to connection close|Stream isn't writeable|ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|LOADING|MASTERDOWN|READONLY/.test(
     text,
   )
 }
