@@ -11,7 +11,7 @@ const SYNC_USE = 'sync [--json] [--profile live] [--profile seed]'
 const CHAOS_USE = 'chaos [--mailboxes N] [--seconds N] [--seed S] [--without KIND]… [--json]'
 const QUOTA_USE = 'quota [--messages N] [--json]'
 const MANY_USE =
-  'many [--mailboxes N] [--messages N] [--fetchers K] [--one-partition] [--kill] [--profile live|instant] [--only many|live|sick] [--json]'
+  'many [--mailboxes N] [--messages N] [--fetchers K] [--one-partition] [--kill] [--profile live|instant] [--only many|live|sick|faults] [--json]'
 const MANY_PROFILES = ['live', 'instant'] as const
 const MOST_MAILBOXES = 10_000
 const CHAOS_MAILBOXES = { least: 2, most: 200 }

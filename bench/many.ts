@@ -1,11 +1,12 @@
 import { availableParallelism, loadavg } from 'node:os'
 import type { Profile } from '../sim/profile.ts'
 import { type BurstFigures, measureBurst } from './many/burst.ts'
+import { type FaultFigures, measureFaults } from './many/faults.ts'
 import { type LiveFigures, measureLive } from './many/live.ts'
 import { measureSick, type SickFigures } from './many/sick.ts'
 
-/** The parts that can be measured alone. */
-export const PARTS = ['many', 'live', 'sick'] as const
+/** The parts that can be measured alone; `faults` takes minutes, and is measured only alone. */
+export const PARTS = ['many', 'live', 'sick', 'faults'] as const
 export type Part = (typeof PARTS)[number]
 
 export interface ManyOptions {
@@ -26,6 +27,7 @@ export interface ManyFigures extends Partial<BurstFigures & LiveFigures & SickFi
   mailboxes: number
   /** How many processes each processor had to serve in the minute before. Latencies say little above 0.5. */
   loadBefore: number
+  faults?: FaultFigures[]
 }
 
 const FULL_MAILBOXES = 20
@@ -47,6 +49,11 @@ export async function measureMany(options: ManyOptions): Promise<ManyFigures> {
     )
   }
   const sizes = sizesFor(mailboxes)
+  if (only === 'faults') {
+    const faults = await measureFaults({ mails: sizes.mails, pairs: sizes.pairs, signal })
+    figures = { ...figures, faults }
+    for (const one of faults) say(inWords(one))
+  }
   if (does('live')) {
     const live = await measureLive({ ...sizes, signal })
     figures = { ...figures, ...live }
@@ -80,4 +87,9 @@ function inPercent(share: number | undefined): string {
 
 function inMs(ms: number): string {
   return `${ms.toFixed(0)} ms`
+}
+
+function inWords({ fault, withoutP95, besideP95, restSeconds }: FaultFigures): string {
+  const rest = restSeconds === undefined ? '' : `;  the rest of its mail is out in ${restSeconds.toFixed(1)} s`
+  return `${fault}:  other mailboxes, delivery to task p95 ${inMs(withoutP95)} without, ${inMs(besideP95)} beside${rest}`
 }

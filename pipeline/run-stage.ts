@@ -111,14 +111,14 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   // Processes have died while they had it. With no other suspect beside it, it shows whether it was that.
   async function tryAlone(entry: Entry<In>): Promise<void> {
     if (stopping.signal.aborted) return
-    const isFirstSuspected = entry.items.length > 1
-    if (isFirstSuspected) {
+    const deliveries = await untilAnswered(() => queue.tryAlone(entry))
+    if (!deliveries) return reader.done([entry])
+    // A slice is tried whole once, for most processes die of something else; what was taken from it has that trial behind it.
+    const trial = deliveries - (entry.items.some(({ suspect }) => suspect) ? 0 : SUSPECT)
+    if (trial > 1 && entry.items.length > 1) {
       log.warn({ entry: entry.entryId, stream: entry.stream }, 'processes died while they had this: it is taken apart')
       return commit(singledOut(stage, entry, now()))
     }
-    const deliveries = await untilAnswered(() => queue.tryAlone(entry))
-    if (!deliveries) return reader.done([entry])
-    const trial = deliveries - (entry.items.some(({ suspect }) => suspect) ? 1 : SUSPECT)
     if (trial > MOST_TRIALS) {
       const error = new MailError('crashed', `${MOST_TRIALS} processes died while they worked on this alone`)
       return commit(workOf(stage, [entry], { failed: entry.items.map(item => ({ item, error })) }, recording()))

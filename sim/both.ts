@@ -12,7 +12,7 @@ export interface Simulators {
 }
 
 /** What simulators are started with: mailboxes on each side, what both have in common, and what only one has. */
-export interface SimulatorsOptions extends Pick<GmailOptions, 'host' | 'profile' | 'now' | 'speed'> {
+export interface SimulatorsOptions extends Pick<GmailOptions, 'host' | 'profile' | 'latencyMs' | 'now' | 'speed'> {
   /** A free one where it is absent. */
   port?: number
   /** A port of Graph's own; it shares Gmail's where this is absent. */
@@ -20,7 +20,7 @@ export interface SimulatorsOptions extends Pick<GmailOptions, 'host' | 'profile'
   gmail: readonly SimMailbox[]
   graph: readonly SimMailbox[]
   gmailOptions?: Pick<GmailOptions, 'quota' | 'pushTo' | 'faults'>
-  graphOptions?: Omit<GraphOptions, 'host' | 'port' | 'profile' | 'mailboxes' | 'now' | 'speed'>
+  graphOptions?: Omit<GraphOptions, 'host' | 'port' | 'profile' | 'latencyMs' | 'mailboxes' | 'now' | 'speed'>
 }
 
 /** Starts a Gmail and a Graph, on one port where Graph has none of its own; throws where a port is taken or two mailboxes of one side have the same address. */

@@ -20,7 +20,7 @@ import { createThrottling, type Throttling, type ThrottlingSettings } from './gr
 import { createTokens, type Tokens } from './graph/token.ts'
 import type { SimMailbox } from './mailbox.ts'
 import { openAccounts } from './open-accounts.ts'
-import type { Profile } from './profile.ts'
+import { latencyMs, type Profile } from './profile.ts'
 import { randomFrom } from './random.ts'
 import { createSigner } from './signing.ts'
 
@@ -59,6 +59,8 @@ export interface GraphOptions {
   /** The address to listen on; 127.0.0.1 where it is absent. */
   host?: string
   profile: Profile
+  /** The latency of every call in ms; that of the profile where it is absent. */
+  latencyMs?: number
   mailboxes: readonly SimMailbox[]
   now?: () => number
   /** How many times faster calls are answered and quota minutes pass; 1 where it is absent. */
@@ -131,7 +133,8 @@ function build(options: GraphOptions) {
   const world: World = { accounts, tokens, subscriptions, now, quirks: { ...USUAL_QUIRKS }, random }
   const app = fastify(SERVER)
   const striking = createStriking({ faults, now, closing: closing.signal })
-  addServing(app, { world, calls, throttling, striking, profile, speed, closing: closing.signal })
+  const latency = (call: { kind: string; parts: number }) => latencyMs(profile, call, options.latencyMs) / speed
+  addServing(app, { world, calls, throttling, striking, latency, closing: closing.signal })
   addOAuth(app, { tokens, addresses: () => [...accounts.keys()], signer: createSigner(now), consent, calls, now })
 
   addMailboxControl(app, world)

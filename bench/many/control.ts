@@ -1,8 +1,9 @@
 import type { CallCounts } from '../../sim/gmail/calls.ts'
 import type { FaultSettings } from '../../sim/gmail/faults.ts'
 import type { QuotaCounts } from '../../sim/gmail/quota.ts'
+import type { GraphFaultSettings } from '../../sim/graph/faults.ts'
 
-/** A simulator in another process, by its control port. Every call throws where it does not answer or refuses. */
+/** Simulators in another process, by their control port; Gmail's, where nothing else is said. Every call throws where it does not answer or refuses. */
 export interface SimulatorControl {
   url: string
   calls(): Promise<CallCounts>
@@ -11,6 +12,12 @@ export interface SimulatorControl {
   /** Delivers a mail to the inbox. */
   deliver(address: string, raw: string): Promise<{ id: string; historyId: string }>
   setFaults(settings: FaultSettings): Promise<void>
+  graph: {
+    /** Delivers a mail, to the inbox or to a folder that is named by its path. */
+    deliver(address: string, raw: string, folder?: string): Promise<{ id: string }>
+    createFolder(address: string, path: string): Promise<{ id: string }>
+    setFaults(settings: GraphFaultSettings): Promise<void>
+  }
 }
 
 /** The control port at this address. */
@@ -20,19 +27,21 @@ export function controlOf(url: string): SimulatorControl {
     if (!response.ok) throw new Error(`the simulator answers ${response.status} to ${path}: ${await response.text()}`)
     return (await response.json()) as Answer
   }
+  const post = <Answer>(path: string, raw: string) =>
+    ask<Answer>(path, { method: 'POST', headers: { 'content-type': 'message/rfc822' }, body: raw })
+  const send = <Answer>(method: 'POST' | 'PUT', path: string, body: object) =>
+    ask<Answer>(path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
   return {
     url,
     calls: () => ask('calls'),
     spent: () => ask('quota'),
-    deliver: (address, raw) =>
-      ask(`mailboxes/${address}/messages`, {
-        method: 'POST',
-        headers: { 'content-type': 'message/rfc822' },
-        body: raw,
-      }),
-    async setFaults(settings) {
-      const headers = { 'content-type': 'application/json' }
-      await ask('faults', { method: 'PUT', headers, body: JSON.stringify(settings) })
+    deliver: (address, raw) => post(`mailboxes/${address}/messages`, raw),
+    setFaults: settings => send('PUT', 'faults', settings),
+    graph: {
+      deliver: (address, raw, folder) =>
+        post(`graph/mailboxes/${address}/messages${folder ? `?folder=${encodeURIComponent(folder)}` : ''}`, raw),
+      createFolder: (address, path) => send('POST', `graph/mailboxes/${address}/folders`, { path }),
+      setFaults: settings => send('PUT', 'graph/faults', settings),
     },
   }
 }

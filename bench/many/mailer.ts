@@ -1,5 +1,6 @@
 import { requestSync } from '../../pipeline/request-sync.ts'
-import { addressOf, type MailboxId } from '../../shared/mailbox.ts'
+import { addressOf, type MailboxId, providerOf } from '../../shared/mailbox.ts'
+import { postWatchEvent } from '../../shared/redis/mailboxes.ts'
 import { mailsFor } from './mail.ts'
 import type { Rig } from './rig.ts'
 import { untilSettled } from './settled.ts'
@@ -14,14 +15,15 @@ export interface Mailer {
 const PUSH_MS = 100
 const LONGEST_MS = 30_000
 
-/** Mailboxes in sync whose changes the simulator pushes. It pushes one change a second and mailbox, so mail comes to each in turn. */
+/** Mailboxes in sync. The simulated Gmail pushes one change a second and mailbox, so mail comes to each in turn; at Outlook the push is made here. */
 export async function openMailer(rig: Rig, mailboxes: readonly MailboxId[], tasks: Tasks): Promise<Mailer> {
   const { office, sim, signal } = rig
   const begunAt = office.now()
   await Promise.all(mailboxes.map(mailbox => requestSync(office, mailbox)))
   await untilSettled(rig, mailboxes, { since: begunAt })
   const call = { signal, meter: () => undefined }
-  await Promise.all(mailboxes.map(mailbox => rig.mailboxes(mailbox).watch(call)))
+  const isPushed = (mailbox: MailboxId) => providerOf(mailbox) === 'gmail'
+  await Promise.all(mailboxes.filter(isPushed).map(mailbox => rig.mailboxes(mailbox).watch(call)))
   // A watch begins with a push, which asks for a run.
   await rig.pause(PUSH_MS)
   await untilSettled(rig, mailboxes, { since: begunAt })
@@ -35,9 +37,16 @@ export async function openMailer(rig: Rig, mailboxes: readonly MailboxId[], task
       const address = addressOf(mailbox)
       const [raw = ''] = mailsFor(address, `sent-${sent}`, 1)
       const deliveredAt = office.now()
-      const { id } = await sim.deliver(address, raw)
+      const { id } = await (isPushed(mailbox) ? sim.deliver(address, raw) : deliverAndPush(rig, mailbox, raw))
       const writtenAt = await tasks.writtenAt(id, LONGEST_MS)
       return writtenAt === undefined ? LONGEST_MS : writtenAt - deliveredAt
     },
   }
+}
+
+async function deliverAndPush({ office, sim }: Rig, mailbox: MailboxId, raw: string): Promise<{ id: string }> {
+  const delivered = await sim.graph.deliver(addressOf(mailbox), raw)
+  const event = { run: office.newRunId(), at: office.now(), body: { cause: 'push' as const } }
+  await postWatchEvent(office.redis, office.keys, mailbox, event)
+  return delivered
 }

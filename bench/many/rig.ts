@@ -35,7 +35,7 @@ const PUSH = { audience: 'mailsluice-bench', serviceAccount: 'gmail-push@simulat
 const TOPIC = 'projects/simulated/topics/gmail'
 const LOOK_EVERY_MS = 20
 
-export interface RigOptions extends Pick<SimulatorPlan, 'profile' | 'latencyMs' | 'mailboxes'> {
+export interface RigOptions extends Pick<SimulatorPlan, 'profile' | 'latencyMs' | 'mailboxes' | 'outlook'> {
   /** What is measured, for messages. */
   name: string
   deadlineMs: number

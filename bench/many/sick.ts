@@ -1,10 +1,11 @@
 import { requestSync } from '../../pipeline/request-sync.ts'
 import { addressOf, type MailboxId } from '../../shared/mailbox.ts'
 import { pauseMailbox, resumeMailbox } from '../../shared/redis/mailboxes.ts'
-import { type Mailer, openMailer } from './mailer.ts'
+import { openMailer } from './mailer.ts'
 import { percentile } from './percentile.ts'
 import { connectAll, startPipeline } from './pipeline.ts'
 import { type Rig, withRig } from './rig.ts'
+import { round } from './round.ts'
 import { watchTasks } from './tasks.ts'
 
 /** Healthy mailboxes beside one that the provider refuses. */
@@ -35,8 +36,6 @@ const REFUSED = {
   rates: { 'throttled-until': 0.5, 'user-rate-limit': 1 },
   retryAfterSeconds: 1,
 } as const
-// Not in step with anything else, and no mailbox more than once a second.
-const GAP_MS = { least: 100, most: 200 }
 const DEADLINE_MS = 600_000
 // What a paused mailbox has under way comes to rest.
 const REST_MS = 2000
@@ -87,19 +86,6 @@ async function measure(
   } finally {
     tasks.stop()
   }
-}
-
-/** Lets mail come at its own pace, and waits for all of it; the 95th percentile in ms. */
-async function round({ pause }: Rig, mailer: Mailer, mails: number): Promise<number> {
-  const sent: Promise<number>[] = []
-  for (let index = 0; index < mails; index += 1) {
-    const task = mailer.send()
-    // It is awaited below; until then it must not count as unhandled.
-    task.catch(() => undefined)
-    sent.push(task)
-    await pause(GAP_MS.least + Math.random() * (GAP_MS.most - GAP_MS.least))
-  }
-  return percentile(await Promise.all(sent), 0.95)
 }
 
 /** Has a mailbox list its mail, and refuses every call from then on: nearly all of the mail is still to be fetched. */

@@ -1,18 +1,33 @@
 import { readFile } from 'node:fs/promises'
+import { startSimulators } from '../../sim/both.ts'
 import type { PushTarget } from '../../sim/gmail/pubsub.ts'
-import { startGmail } from '../../sim/gmail.ts'
 import type { Profile } from '../../sim/profile.ts'
 import { filledMailbox } from './mail.ts'
 
-/** A Gmail simulator to start as a process of its own: `node simulator.js FILE`, where the file holds this as JSON. */
+/** Simulators of both providers to start as a process of their own: `node simulator.js FILE`, where the file holds this as JSON. */
 export interface SimulatorPlan {
   port: number
   profile: Profile
   /** The latency of every call in ms; that of the profile where it is absent. */
   latencyMs?: number
   mailboxes: readonly { address: string; messages: number }[]
+  /** Mailboxes at Outlook; none where it is absent. */
+  outlook?: readonly { address: string; messages: number }[]
   pushTo: PushTarget
 }
 
-const { mailboxes, ...plan } = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')) as SimulatorPlan
-await startGmail({ ...plan, mailboxes: mailboxes.map(({ address, messages }) => filledMailbox(address, messages)) })
+type Filling = SimulatorPlan['mailboxes'][number]
+
+const {
+  mailboxes,
+  outlook = [],
+  pushTo,
+  ...plan
+} = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')) as SimulatorPlan
+const filled = ({ address, messages }: Filling) => filledMailbox(address, messages)
+await startSimulators({
+  ...plan,
+  gmail: mailboxes.map(filled),
+  graph: outlook.map(filled),
+  gmailOptions: { pushTo },
+})

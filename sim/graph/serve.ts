@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { latencyMs, pause } from '../profile.ts'
+import { pause } from '../profile.ts'
 import { understand } from './answer.ts'
 import type { GraphAnswer, GraphRequest } from './call.ts'
 import { asGraphError, badRequest, errorBody, notFound } from './error.ts'
@@ -15,7 +15,7 @@ const BATCH = /^\/(v1\.0|beta)\/\$batch(\?|$)/i
  * latency, and struck by faults.
  */
 export function addServing(app: FastifyInstance, serving: Serving): void {
-  const { world, calls, throttling, striking, profile, speed, closing } = serving
+  const { world, calls, throttling, striking, latency, closing } = serving
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_: unknown, body: string) =>
     readJson(body),
@@ -41,7 +41,7 @@ export function addServing(app: FastifyInstance, serving: Serving): void {
       reply.raw.once('close', leave)
       if (refusals[0]) throw refusals[0]
     }
-    await pause(latencyMs(profile, { kind: kind === 'get' ? 'single' : kind, parts: 0 }) / speed, closing)
+    await pause(latency({ kind: kind === 'get' ? 'single' : kind, parts: 0 }), closing)
     if (cut(request, reply)) return reply
     striking.denied(request.url, address)
     if (kind === 'delta') striking.delta()
@@ -56,7 +56,7 @@ export function addServing(app: FastifyInstance, serving: Serving): void {
       failure,
       held: leave => reply.raw.once('close', leave),
       latency: async parts => {
-        await pause(latencyMs(profile, { kind: 'batch', parts }) / speed, closing)
+        await pause(latency({ kind: 'batch', parts }), closing)
         return cut(request, reply)
       },
     })

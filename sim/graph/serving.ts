@@ -1,4 +1,3 @@
-import type { Profile } from '../profile.ts'
 import type { World } from './answer.ts'
 import type { countCalls } from './calls.ts'
 import type { Striking } from './strike.ts'
@@ -14,7 +13,7 @@ export interface Serving {
   calls: ReturnType<typeof countCalls>
   throttling: Throttling
   striking: Striking
-  profile: Profile
-  speed: number
+  /** How long a call takes before it is answered, in ms. */
+  latency: (call: { kind: string; parts: number }) => number
   closing: AbortSignal
 }
