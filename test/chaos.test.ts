@@ -3,7 +3,7 @@ import { FATES } from '../shared/streams.ts'
 import { bench } from './support/bench.ts'
 
 // What the keeper heals, or what has a pause of its own, takes longer to settle than a test may; each has tests that are about it alone.
-const TAKE_LONG = ['refuse', 'withdraw', 'mistype', 'restore']
+const TAKE_LONG = ['sick', 'refuse', 'withdraw', 'mistype', 'restore']
 const words = TAKE_LONG.flatMap(kind => ['--without', kind])
 
 const chaos = (...words: string[]) => bench('chaos', ...words)

@@ -4,8 +4,8 @@ import type { GraphFaultKind } from '../../sim/graph/faults.ts'
 /**
  * What a chaos does: kill -9, SIGSTOP and SIGTERM of a stage process; kill -9 of Redis; cutting every Redis connection; rate limits, errors and
  * spoiled batches at both providers; access tokens that both refuse; forgetting Redis's scripts; expiring Gmail's history or Graph's delta
- * links; evicting half of the cached messages; withdrawing a command from Redis's users; a key of another type in the place of one; putting
- * Redis back to a state of some seconds ago.
+ * links; evicting half of the cached messages; one message or folder that a provider refuses; withdrawing a command from Redis's users; a key of
+ * another type in the place of one; putting Redis back to a state of some seconds ago.
  */
 export const CHAOS_KINDS = [
   'kill',
@@ -19,6 +19,7 @@ export const CHAOS_KINDS = [
   'scriptFlush',
   'expire',
   'evict',
+  'sick',
   'refuse',
   'withdraw',
   'mistype',
@@ -76,6 +77,7 @@ export function planFaults(
     error: () => between(3000, 5000),
     parts: () => between(3000, 5000),
     refuse: () => between(3000, 5000),
+    sick: () => between(5000, 30_000),
     withdraw: () => between(1000, 5000),
     mistype: () => between(1000, 5000),
     restore: () => between(2000, 10_000),

@@ -5,6 +5,7 @@ import type { Crew, Post } from './crew.ts'
 import { insist } from './insist.ts'
 import type { PlannedFault } from './plan.ts'
 import type { ChaosRedis } from './redis.ts'
+import { fallSick } from './sick.ts'
 import { createTampering, WITHDRAWN } from './tamper.ts'
 
 /** All that faults can hit. */
@@ -65,14 +66,21 @@ export function createStriker(targets: Targets): (fault: PlannedFault) => Strike
         return tamper(`a key of another type for ${ms}`, () => tampering.mistype(fault.victim, () => pause(forMs)))
       case 'restore':
         return tamper(`Redis put back to its state of ${ms} ago`, () => tampering.restore(() => pause(forMs)))
+      case 'sick': {
+        const mailbox = pick(targets.mailboxes, fault.victim)
+        if (!mailbox) return undefined
+        const { what, end } = fallSick(sims, mailbox, fault.victim)
+        return { what: `${what} for ${ms}`, over: pause(forMs).then(end) }
+      }
       case 'expire':
         return { what: expire(fault.victim), over: Promise.resolve() }
       default: {
         const { gmail, graph } = fault.provider
         const untilMs = Date.now() + forMs
         const more = { retryAfterSeconds: 0.5 }
-        sims.gmail.faults.set({ bursts: [...sims.gmail.faults.read().bursts, { ...gmail, untilMs }], ...more })
-        sims.graph.faults.set({ bursts: [...sims.graph.faults.read().bursts, { ...graph, untilMs }], ...more })
+        const [atGmail, atGraph] = [sims.gmail.faults.read(), sims.graph.faults.read()]
+        sims.gmail.faults.set({ ...atGmail, bursts: [...atGmail.bursts, { ...gmail, untilMs }], ...more })
+        sims.graph.faults.set({ ...atGraph, bursts: [...atGraph.bursts, { ...graph, untilMs }], ...more })
         const often = ({ kind, rate }: { kind: string; rate: number }) => `${kind} (${Math.round(rate * 100)} %)`
         const what = `${often(gmail)} at Gmail and ${often(graph)} at Graph for ${ms}`
         return { what, over: pause(forMs) }
