@@ -58,7 +58,8 @@ export interface ChaosOptions {
 
 const PREFIX = 'chaos'
 const LEASE_MS = 2000
-const PATIENCE_MS = 120_000
+// What a provider has refused again and again is asked for again after minutes.
+const PATIENCE_MS = 300_000
 const START_WITHIN_MS = 60_000
 const LOOK_EVERY_MS = 100
 const ALL_RUNS = 1000

@@ -1,7 +1,9 @@
+import { faultyFolders } from '../../pipeline/folder-state.ts'
 import { STAGES } from '../../pipeline/stages.ts'
 import type { Office } from '../../pipeline/wire.ts'
 import { readBacklog } from '../../shared/redis/backlog.ts'
 import { isConnectionError } from '../../shared/redis/connect.ts'
+import { readDeferred } from '../../shared/redis/deferred.ts'
 import { listMailboxes } from '../../shared/redis/mailboxes.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
 
@@ -32,7 +34,17 @@ async function underWay({ redis, keys }: Office): Promise<string[]> {
   const mailboxes = await listMailboxes(redis, keys)
   const backlog = await readBacklog(redis, keys, STAGES)
   const runs = await listRuns(redis, keys, ALL_RUNS)
+  const aside = await Promise.all(
+    mailboxes.map(async ({ mailbox }) => ({
+      mailbox,
+      deferred: (await readDeferred(redis, keys, mailbox)).length,
+      folders: (await faultyFolders({ redis, keys }, mailbox)).length,
+    })),
+  )
   return [
+    ...aside
+      .filter(({ deferred, folders }) => deferred + folders > 0)
+      .map(one => `${one.mailbox} has ${one.deferred} messages and ${one.folders} folders set aside`),
     ...mailboxes.flatMap(({ mailbox, activeRun, dirty, needsReauth }) => [
       ...(activeRun === undefined ? [] : [`${mailbox} has the active run ${activeRun}`]),
       ...(dirty ? [`${mailbox} waits for another run`] : []),
