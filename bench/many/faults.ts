@@ -17,6 +17,8 @@ export interface FaultsOptions {
   mails: number
   /** How often each fault is measured; each time beside a mailbox that gets the same mail and is well. */
   pairs: number
+  /** Hears of each fault as soon as it is measured. */
+  tell: (figures: FaultFigures) => void
   signal: AbortSignal
 }
 
@@ -101,8 +103,11 @@ export async function measureFaults(options: FaultsOptions): Promise<FaultFigure
       for (const provider of ['gmail', 'outlook'] as const) {
         const mailer = await openMailer(rig, healthyOf(provider), tasks)
         await round(rig, mailer, options.mails)
-        for (const name of names.filter(name => FAULTS[name].provider === provider))
-          figures.push(await measureFault({ rig, tasks, mailer }, name, options))
+        for (const name of names.filter(name => FAULTS[name].provider === provider)) {
+          const measured = await measureFault({ rig, tasks, mailer }, name, options)
+          figures.push(measured)
+          options.tell(measured)
+        }
       }
     } finally {
       tasks.stop()
