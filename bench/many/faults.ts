@@ -32,7 +32,7 @@ export interface FaultFigures {
 }
 
 const CALL_MS = 100
-const HEALTHY = 10
+const HEALTHY = 20
 const SICK_MAILS = 160
 const REST_MS = 2000
 const REST_WITHIN_MS = 60_000
