@@ -1,8 +1,10 @@
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { analysisTasks } from '../../shared/streams.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { startPipeline } from '../support/pipeline.ts'
 import { redisFor } from '../support/redis.ts'
+import { COMMANDS } from '../support/script-faults.ts'
 import { until } from '../support/until.ts'
 
 const { server } = await redisFor(t)
@@ -46,13 +48,18 @@ async function firstSync(t: { teardown(done: () => unknown): void }) {
   }
 }
 
-for (const commands of [['xadd'], ['hset', 'zadd', 'hdel', 'zrem'], ['xack']]) {
+// `WITHDRAW=5000` withdraws each command that a script gives, one by one, for so many milliseconds.
+const WITHDRAW_MS = Number(process.env.WITHDRAW ?? 0)
+const EACH = WITHDRAW_MS > 0 ? COMMANDS.map(command => [command.toLowerCase()]) : []
+
+for (const commands of [['xadd'], ['hset', 'zadd', 'hdel', 'zrem'], ['xack'], ...EACH]) {
   t.test(
     `${commands.join(' and ')} withdrawn in the middle of a first sync loses nothing and doubles nothing`,
     async t => {
       const { refused, whole } = await firstSync(t)
       await client.call('ACL', 'SETUSER', 'tess', ...commands.map(command => `-${command}`))
-      await refused()
+      if (WITHDRAW_MS > 0) await setTimeout(WITHDRAW_MS)
+      else await refused()
       await client.call('ACL', 'SETUSER', 'tess', ...commands.map(command => `+${command}`))
       const { run, tasks } = await whole()
       t.match(run, {
