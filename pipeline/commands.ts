@@ -127,7 +127,9 @@ export async function runs(context: CommandContext, limit: number): Promise<void
   })
 }
 
-function endOf({ fates: { deferred } }: RunRecord): string {
+function endOf({ fates: { deferred }, givenUp, threads, tasks, unchanged, settled }: RunRecord): string {
+  if (givenUp > 0) return `${givenUp} of ${threads} threads given up: see the dead letters`
+  if (!settled) return `${threads - tasks - unchanged} of ${threads} threads not dispatched yet`
   return deferred > 0 ? `ok, ${deferred} set aside` : 'ok'
 }
 

@@ -5,6 +5,7 @@ import { MailError } from '../shared/error.ts'
 import { parseMailboxId } from '../shared/mailbox.ts'
 import { STAGE_NAMES } from '../shared/stage.ts'
 import { STREAMS } from '../shared/streams.ts'
+import { cleanJson } from '../shared/text.ts'
 import { parseFaults } from '../sim/gmail/faults.ts'
 import { parseGraphFaults } from '../sim/graph/faults.ts'
 import { addAccountCommands } from './account-program.ts'
@@ -230,11 +231,12 @@ function contextOf(options: { json?: boolean }): CommandContext {
   endsWithReader()
   diesLoudly(createLog(config, 'mailsluice'))
   const say = (text: string) => process.stderr.write(`${text}\n`)
+  const json = options.json === true
   return {
     config,
-    json: options.json === true,
+    json,
     signal: untilSignalled(say),
-    print: text => process.stdout.write(`${text}\n`),
+    print: text => process.stdout.write(`${json ? cleanJson(text) : text}\n`),
   }
 }
 

@@ -2,8 +2,9 @@ import { threads } from '../shared/streams.ts'
 import type { Difference } from './diff.ts'
 import { byEntry, type Records, recordedIn, type Scope } from './recorded.ts'
 
-// The labels that a mail had then are kept nowhere: a thread's version and what a task says of labels come from those it has now.
-const FROM_LABELS = /^body\.(version|task|labels)(\.|$)/
+// The labels that a mail had then are kept nowhere: a thread's version, what a task says of labels, and how long
+// it is, come from those it has now.
+const FROM_LABELS = /^body\.(version|task|labels|budget\.used)(\.|$)/
 
 /** The ids of recorded threads that have gone out in another version since: labels of their mail may have changed. */
 export async function overtakenThreads(records: Records, scope: Scope): Promise<Set<string>> {

@@ -30,7 +30,7 @@ export async function startSimulator(
   const sources = mbox.map(text => sourceIn(text, sides))
   const load = (provider: Provider) =>
     mbox.length > 0
-      ? Promise.all(sources.filter(source => source.sides.includes(provider)).map(({ path }) => loadFrom(path)))
+      ? Promise.all(sources.filter(source => source.sides.includes(provider)).map(({ path }) => loadFrom(path, config)))
       : [demoMailbox()]
   const both = { ...options, gmail: await load('gmail'), graph: await load('outlook') }
   const sims = await startSimulators(both).catch((error: NodeJS.ErrnoException & { port?: number }) => {
@@ -48,9 +48,9 @@ function sourceIn(text: string, sides: readonly Provider[]): { sides: readonly P
   return { sides: side === undefined ? sides : [side as Provider], path }
 }
 
-async function loadFrom(path: string): Promise<SimMailbox> {
+async function loadFrom(path: string, { TAKEOUT_LABELS: labels }: Config): Promise<SimMailbox> {
   try {
-    return await loadMail(path)
+    return await loadMail(path, { labels })
   } catch (error) {
     throw new MailError('misconfigured', error instanceof Error ? error.message : String(error), { cause: error })
   }

@@ -5,7 +5,7 @@ import { FATES, type Fate } from '../shared/streams.ts'
 
 /** What `up --once` did, as it prints it with `--json`. */
 export interface Summary {
-  /** Every run ended, none failed, and every listed id has its fate; none is dead, or set aside. */
+  /** Every run ended, none failed, and every listed id has its fate; none is dead, or set aside, and no thread given up. */
   ok: boolean
   mailboxes: number
   runs: number
@@ -125,7 +125,8 @@ function verdict(runs: readonly RunRecord[], { messages, calls, tasks, units, sa
   return `${count(messages, 'message')} became ${count(tasks, 'analysis task')}, with ${count(made, 'provider call')}${instead}${cheaper}.`
 }
 
-function unfinished({ fates }: RunRecord): string {
+function unfinished({ fates, givenUp }: RunRecord): string {
+  if (givenUp > 0) return `${count(givenUp, 'thread')} given up`
   if (fates.dead > 0) return `${fates.dead} given up`
   return fates.deferred > 0 ? `${fates.deferred} set aside, to be tried again` : 'unfinished'
 }
@@ -135,6 +136,7 @@ function count(number: number, word: string): string {
 }
 
 function isWell(run: RunRecord): boolean {
-  const { fates } = run
-  return run.endedAt !== undefined && run.failure === undefined && run.addsUp && fates.dead + fates.deferred === 0
+  const { fates, givenUp } = run
+  const isLess = fates.dead + fates.deferred + givenUp > 0
+  return run.endedAt !== undefined && run.failure === undefined && run.addsUp && !isLess
 }

@@ -4,6 +4,7 @@ import type { Call, Listed, MailboxId } from '../shared/mailbox.ts'
 import { createCache } from '../shared/redis/cache.ts'
 import { listMailboxes, type MailboxRecord } from '../shared/redis/mailboxes.ts'
 import { keepAtRest, warmMessages } from '../shared/redis/warm.ts'
+import { mostMessages } from '../shared/task.ts'
 import { type Allowance, createAllowance, withinAllowance } from './allowance.ts'
 import type { Guard } from './breaker.ts'
 import { warnOfInvalid } from './invalid-cache.ts'
@@ -37,6 +38,8 @@ export function createWarming(office: Office, options: WarmingOptions): Duty {
   const { mailboxes, guardOf, roundMs, log } = options
   const { quotas = openQuotas(office, { log }) } = options
   const onInvalid = warnOfInvalid(log)
+  // More than a task can hold is not read when a thread goes out.
+  const limit = mostMessages({ tokens: config.TASK_TOKENS })
   const everyMs = (config.CACHE_MESSAGE_TTL * 1000) / LOOKS_A_TTL
   const allowances = new Map<MailboxId, Allowance>()
   const dueAt = new Map<MailboxId, number>()
@@ -59,7 +62,7 @@ export function createWarming(office: Office, options: WarmingOptions): Duty {
 
   /** Whether all is warm now. */
   async function warm({ mailbox, activeRun, cursor }: MailboxRecord, goOn: () => Promise<boolean>): Promise<boolean> {
-    const wanted = await warmMessages(redis, keys, mailbox, now())
+    const wanted = await warmMessages(redis, keys, mailbox, { now: now(), limit })
     const cache = createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, onInvalid })
     const held = await cache.touch(wanted.map(({ id }) => id))
     const lost = wanted.filter(({ id }) => !held.has(id))

@@ -136,9 +136,9 @@ async function pendingThen(
   const pending: PendingThread[] = []
   // Nothing can come meanwhile.
   const nothing = { ids: [], fresh: [], omitted: [], seen: '', contextAsked: true, cameBack: true, known: true }
-  for (const [index, { thread, ids, fresh, omitted, reason }] of changes.entries()) {
+  for (const [index, { thread, ids, fresh, older, omitted, reason }] of changes.entries()) {
     if (ids.every(id => held.has(id)))
-      pending.push({ ...nothing, thread, ids, fresh, omitted, known: reason !== 'new' })
+      pending.push({ ...nothing, thread, ids: ids.toReversed(), fresh, older, omitted, known: reason !== 'new' })
     else notAtHand.add(out[index]?.id ?? '')
   }
   const lost = grouped(contextIn(then, item), ({ thread }) => thread)

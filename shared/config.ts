@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { MailError } from './error.ts'
+import { faultOfFields } from './gmail-fields.ts'
 import { parseMailboxId } from './mailbox.ts'
 import { parseSealingKeys } from './seal.ts'
+import { takeoutLabels } from './takeout-labels.ts'
 
 /** How much of a mailbox its first sync reads: the newest `count` messages, all of them, or those of the last `days`. */
 export type InitialSync = { kind: 'newest'; count: number } | { kind: 'all' } | { kind: 'days'; days: number }
@@ -78,6 +80,14 @@ const words = (preset: string) =>
     .default(preset)
     .transform(text => (text.trim() === 'none' ? [] : text.split(',').flatMap(word => word.trim() || [])))
 
+const gmailFields = z
+  .string()
+  .default('id,threadId,labelIds,snippet,payload/headers,internalDate')
+  .superRefine((text, context) => {
+    const fault = faultOfFields(text)
+    if (fault !== undefined) context.addIssue(fault)
+  })
+
 // Each setting with what is allowed; `.env.example` says what each is for.
 const settings = z.object({
   NODE_ENV: z.string().optional(),
@@ -107,6 +117,7 @@ const settings = z.object({
   INITIAL_SYNC: initialSync,
   GMAIL_LABELS: words(''),
   SKIP_LABELS: words('SPAM,TRASH,DRAFT'),
+  TAKEOUT_LABELS: takeoutLabels,
   GMAIL_QUERY: z.string().default(''),
   GMAIL_QUOTA: oneOf(['2026', 'legacy'], '2026'),
   GMAIL_QUOTA_SHARE: z.coerce
@@ -118,10 +129,7 @@ const settings = z.object({
   GMAIL_PROJECT_UNITS: whole(1000, 1_000_000_000, 1_200_000),
   GMAIL_BATCH_SIZE: whole(1, 100, 20),
   GMAIL_MAX_CONCURRENT_BATCHES: whole(1, 50, 3),
-  GMAIL_FIELDS: z
-    .string()
-    .min(1, 'a list of Gmail message fields')
-    .default('id,threadId,labelIds,snippet,payload/headers,internalDate'),
+  GMAIL_FIELDS: gmailFields,
   GMAIL_PUBSUB_TOPIC: z
     .string()
     .regex(/^projects\/[^/\s]+\/topics\/[^/\s]+$/, 'a topic such as projects/my-project/topics/gmail')

@@ -2,6 +2,7 @@ import { countThreads } from './by-thread.ts'
 import { originOf } from './deferred.ts'
 import type { Envelope } from './envelope.ts'
 import type { Listed } from './mailbox.ts'
+import { inParts } from './parts.ts'
 import { follow, type Outcome } from './stage.ts'
 import { missingIds } from './streams.ts'
 
@@ -14,11 +15,7 @@ const LARGEST_WINDOW = 500
  */
 export function askContext<In>(item: Envelope<In>, wanted: readonly Listed[], now: number): Outcome<In> {
   if (wanted.length === 0) return {}
-  const count = Math.ceil(wanted.length / LARGEST_WINDOW)
-  const windows = Array.from({ length: count }, (_, at) => ({
-    window: `context:${item.id}/${at}`,
-    items: wanted.slice(at * LARGEST_WINDOW, (at + 1) * LARGEST_WINDOW),
-  }))
+  const windows = inParts(wanted, LARGEST_WINDOW).map((items, at) => ({ window: `context:${item.id}/${at}`, items }))
   return {
     deliveries: windows.flatMap(({ window, items }) => {
       const ofThread = countThreads(items)

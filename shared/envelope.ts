@@ -34,7 +34,7 @@ export interface Envelope<Body = unknown> {
 export type Version = 1 | 2
 const NEWEST: Version = 2
 // Ours have a few hundred bytes, a slice of ids a few thousand, and the largest, a window of 500 ids, some ten thousands.
-const LARGEST_ENTRY_BYTES = 1 << 20
+export const LARGEST_ENTRY_BYTES = 1 << 20
 
 const envelopeSchema = z.object({
   v: z.number().int().min(1).max(NEWEST),
@@ -65,9 +65,9 @@ export function parseEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelo
   return { ...head, body: fitBody(head.body, body) }
 }
 
-/** Reads an envelope whose body is not looked into yet; throws as `parseEnvelope` does. */
-export function parseHead(text: string): Envelope {
-  checkSize(text)
+/** Reads an envelope whose body is not looked into yet; throws as `parseEnvelope` does, and takes more bytes only where it is told so. */
+export function parseHead(text: string, mostBytes = LARGEST_ENTRY_BYTES): Envelope {
+  checkSize(text, mostBytes)
   let json: unknown
   try {
     json = JSON.parse(text)
@@ -100,15 +100,21 @@ export function fitBody<Body>(body: unknown, schema: z.ZodType<Body>): Body {
 
 /**
  * What can be told of an entry that `parseEnvelope` refuses, such as one of another version: enough to say what becomes of it, or `undefined`.
+ * What has more than `mostBytes` is not looked into.
  */
-export function salvageEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelope<Body> | undefined {
+export function salvageEnvelope<Body>(
+  text: string,
+  body: z.ZodType<Body>,
+  mostBytes = LARGEST_ENTRY_BYTES,
+): Envelope<Body> | undefined {
   try {
-    checkSize(text)
+    checkSize(text, mostBytes)
     const json = JSON.parse(text)
     // A text or a list would be taken apart into as many fields as it has letters or members.
     if (typeof json !== 'object' || Array.isArray(json)) return undefined
     const { v: _, ...head } = json
-    return parseEnvelope(JSON.stringify({ ...head, v: NEWEST }), body)
+    const whole = parseHead(JSON.stringify({ ...head, v: NEWEST }), Number.POSITIVE_INFINITY)
+    return { ...whole, body: fitBody(whole.body, body) }
   } catch {
     return undefined
   }
@@ -119,11 +125,11 @@ export function isReadable(text: string): boolean {
   return Buffer.byteLength(text) <= LARGEST_ENTRY_BYTES
 }
 
-function checkSize(text: string): void {
+function checkSize(text: string, mostBytes: number): void {
   const bytes = Buffer.byteLength(text)
   if (bytes === 0) throw new MailError('unparsable', 'the entry has no envelope: it was not written by mailsluice')
-  if (bytes > LARGEST_ENTRY_BYTES)
-    throw new MailError('unparsable', `the entry has ${bytes} bytes, and at most ${LARGEST_ENTRY_BYTES} are read`)
+  if (bytes > mostBytes)
+    throw new MailError('unparsable', `the entry has ${bytes} bytes, and at most ${mostBytes} are read`)
 }
 
 function fieldsOf(error: z.ZodError): string {

@@ -1,3 +1,5 @@
+import { cleanText, cutText } from './text.ts'
+
 /**
  * What can go wrong, as a closed set. The kind alone decides what happens next (`pipeline/recover.ts`):
  *
@@ -37,7 +39,13 @@ interface MailErrorOptions {
   isOurs?: boolean
 }
 
-/** The one error of mailsluice: its message says what happened, to what, and what to do; it never holds mail or secrets. */
+// Messages travel in entries and go to people; of a provider's own words a page is enough.
+const LONGEST_MESSAGE = 4000
+
+/**
+ * The one error of mailsluice: its message says what happened, to what, and what to do; it never holds mail or secrets, nor control
+ * characters, whoever's words are quoted in it.
+ */
 export class MailError extends Error {
   readonly kind: ErrorKind
   readonly retryAfterMs: number | undefined
@@ -46,7 +54,10 @@ export class MailError extends Error {
   readonly blames: Blame | undefined
 
   constructor(kind: ErrorKind, message: string, options: MailErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    super(
+      cutText(cleanText(message), LONGEST_MESSAGE),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
     this.name = 'MailError'
     this.kind = kind
     this.retryAfterMs = options.retryAfterMs

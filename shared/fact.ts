@@ -31,7 +31,7 @@ export type Fact = { from: Envelope } & (
   | { fact: 'thread-released'; thread: ThreadId; seen: string; version: string; empty?: boolean; delivery?: Delivery }
   | { fact: 'known-read'; messages: number; lost: number }
   | { fact: 'release-handled' }
-  | { fact: 'thread-settled'; thread: ThreadId; version: string; delivery?: Delivery }
+  | { fact: 'thread-settled'; thread: ThreadId; version: string; givenUp?: true; delivery?: Delivery }
   | SetAsideFact
   | { fact: 'still-deferred'; window: string; note: DeferredNote }
   | { fact: 'deferral-ended'; thread: ThreadId; id: MessageId }
@@ -49,7 +49,8 @@ export interface WindowGroupedFact {
   window: string
   context: boolean
   items: MergedWindow['items']
-  fresh: readonly Listed[]
+  /** With when each was received (ms since 1970), where that is known: the newest of a thread go out. */
+  fresh: readonly (Listed & { date?: number | undefined })[]
   gone: readonly Listed[]
 }
 
@@ -99,11 +100,13 @@ interface HeldFact {
 /** Everything a run counts about its provider calls. */
 export type CallCounts = Record<CallKind, number>
 
-/** A thread that waits in its run to go out: all message ids known of it, those new in this run, and what is known of it. */
+/** A thread that waits in its run to go out: all message ids known of it, newest first, those new in this run, and what is known of it. */
 export interface PendingThread {
   thread: ThreadId
   ids: readonly MessageId[]
   fresh: readonly MessageId[]
+  /** How many more messages it has than `ids` names, where records name only those that went out. */
+  older?: number
   /** Stands for what has happened to it; when the thread is let go, it goes only if nothing came meanwhile. */
   seen: string
   /** Its lost messages were asked for as often as makes sense. */

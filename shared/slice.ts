@@ -4,12 +4,14 @@ import {
   encodeEnvelope,
   fitBody,
   isReadable,
+  LARGEST_ENTRY_BYTES,
   parseHead,
   salvageEnvelope,
   type Version,
 } from './envelope.ts'
 import { asMailError, MailError } from './error.ts'
 import type { Stream } from './streams.ts'
+import { cleanJson } from './text.ts'
 
 /**
  * What an entry of a stream holds. Most entries hold one envelope. Ids travel in slices: one entry holds up to a batch of ids of one
@@ -44,6 +46,8 @@ interface SliceBody {
 }
 
 const SLICED: Version = 2
+const SMALL_SLICE = 20
+const LARGEST_SLICE_BYTES = LARGEST_ENTRY_BYTES / 2
 
 /** Opens an entry. Never throws: what cannot be read is told, and hurts nothing else in its slice. */
 export function openEntry<Body>(stream: Stream<Body>, text: string): Opened<Body> {
@@ -63,9 +67,13 @@ export function openEntry<Body>(stream: Stream<Body>, text: string): Opened<Body
   return opened
 }
 
-/** The text of one entry that holds these envelopes, which all came in one entry or go to one. */
+/**
+ * The text of one entry that holds these envelopes, which all came in one entry or go to one. What is for other people's workers leaves us
+ * here: its texts hold no control characters and no half characters.
+ */
 export function encodeEntry(stream: Stream, items: readonly [Envelope, ...Envelope[]]): string {
   const [first] = items
+  if (stream.forWorkers) return cleanJson(encodeEnvelope(first))
   if (!stream.sliced) return encodeEnvelope(first)
   const { window, of } = first.body as Placed
   const ids = items.map(({ body }) => {
@@ -87,7 +95,17 @@ export function intoEntries<E extends Envelope>(stream: Stream, items: readonly 
     const { window, filtered } = body as Placed
     return [run, lane, attempt, suffixOf(id), filtered !== undefined, window].join(' ')
   })
-  return slices.flatMap(slice => packed(slice, size))
+  return slices.flatMap(slice => packed(slice, size)).flatMap(slice => readable(stream, slice))
+}
+
+// Not even for a thread an entry grows beyond what is read.
+function readable<E extends Envelope>(stream: Stream, slice: [E, ...E[]]): [E, ...E[]][] {
+  const isSmall = slice.length <= SMALL_SLICE || Buffer.byteLength(encodeEntry(stream, slice)) <= LARGEST_SLICE_BYTES
+  if (isSmall) return [slice]
+  const half = Math.ceil(slice.length / 2)
+  return [slice.slice(0, half), slice.slice(half)].flatMap(([first, ...rest]) =>
+    first ? readable(stream, [first, ...rest]) : [],
+  )
 }
 
 // An id of a slice has the id that an envelope of its own would have.
@@ -108,7 +126,7 @@ function placed<Body>(stream: Stream<Body>, value: unknown): Body {
 }
 
 function salvage<Body>(stream: Stream<Body>, text: string): { item?: Envelope<Body> } {
-  const head = salvageEnvelope(text, z.unknown())
+  const head = salvageEnvelope(text, z.unknown(), stream.salvagedBytes)
   if (!head) return {}
   const [one = head.body] = bodiesOf(stream, head.body) ?? []
   const body = (stream.salvaged ?? stream.body).safeParse(one)

@@ -16,9 +16,14 @@ export interface Stream<Body = unknown> {
   salvaged?: z.ZodType<Body>
   /** Its bodies are ids of windows, and several of one window travel in one entry: a slice (`slice.ts`). */
   sliced?: true
+  /** Entries that are too large to be read are looked into all the same, up to so many bytes: what they are about has to be settled. */
+  salvagedBytes?: number
   /** Other people's workers read it, with groups of their own: what they have not acknowledged is kept longer. */
   forWorkers?: true
 }
+
+// A version that did not bound its entries wrote a thread of tens of thousands of mails with so many.
+const SALVAGED_BYTES = 16 << 20
 
 const place = { window: z.string(), index: z.number().int(), of: z.number().int() }
 
@@ -127,13 +132,19 @@ const mergedWindow = z.object({
 export type MergedWindow = z.infer<typeof mergedWindow>
 
 /** A window whose every id has its fate, in listing order; or, with `release`, the word that the run's threads may go out. */
-export const merged: Stream<MergedWindow> = { name: 'merged', body: mergedWindow }
+export const merged: Stream<MergedWindow> = {
+  name: 'merged',
+  body: mergedWindow,
+  salvagedBytes: SALVAGED_BYTES,
+}
 
 const threadChange = z.object({
   thread: z.string(),
   version: z.string(),
   ids: z.array(z.string()),
   fresh: z.array(z.string()),
+  /** How many messages of the thread are older than these, and have no room in a task. */
+  older: z.number().int().default(0),
   /** Messages of the thread that were set aside, because they cannot be read for now. */
   omitted: z.array(z.string()).default([]),
   reason: z.enum(REASONS),
@@ -141,8 +152,15 @@ const threadChange = z.object({
 })
 export type ThreadChange = z.infer<typeof threadChange>
 
-/** A thread that grew or changed: every message id known of it, oldest first, all in the cache a moment ago; `part` counts its release. */
-export const threads: Stream<ThreadChange> = { name: 'threads', body: threadChange }
+/**
+ * A thread that grew or changed: the ids of its newest messages, as many as a task holds, oldest first, all in the cache a moment ago; `part`
+ * counts its release.
+ */
+export const threads: Stream<ThreadChange> = {
+  name: 'threads',
+  body: threadChange,
+  salvagedBytes: SALVAGED_BYTES,
+}
 
 /** Self-contained analysis tasks, for the user's workers. */
 export const analysisTasks: Stream<Task> = { name: 'analysis-tasks', body: taskSchema, forWorkers: true }

@@ -1,20 +1,34 @@
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const ZONE_HOURS: Record<string, number> = { EST: -5, EDT: -4, CST: -6, CDT: -5, MST: -7, MDT: -6, PST: -8, PDT: -7 }
 const MINUTE_MS = 60_000
+const LINE_CHARACTERS = 512
 
-// `Fri Jul 19 14:27:23 2002`, as mbox writes it, and Takeout's `Fri Jul 19 14:27:23 +0000 2002`.
+// `Fri Jul 19 14:27:23 2002`, as mbox writes it, Takeout's `Fri Jul 19 14:27:23 +0000 2002`, and UUCP's host at the end.
 const ENVELOPE_DATE =
-  /\b([A-Z][a-z]{2}) +(\d{1,2}) +(\d{1,2}):(\d{2})(?::(\d{2}))?(?: +([+-]\d{4}|[A-Z]{1,5}))? +(\d{4})(?: +([+-]\d{4}))?\s*$/
+  /\b([A-Z][a-z]{2}) +(\d{1,2}) +(\d{1,2}):(\d{2})(?::(\d{2}))?(?: +([+-]\d{4}|[A-Z]{1,5}))? +(\d{4})(?: +([+-]\d{4}|[A-Z]{1,5}))?(?: +remote from \S+)?\s*$/
+// Some programs write it as a Date header has it, or as RFC 3339 does.
+const HEADER_DATE_AT_END =
+  /\b\d{1,2} +[A-Z][a-z]{2} +\d{4} +\d{1,2}:\d{2}(?::\d{2})?(?: +(?:[+-]\d{4}|[A-Z]{1,5}))?(?: +\([^()]*\))?\s*$/
+const ISO_DATE_AT_END = /\b(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2})(?:\.\d+)?(Z|[+-]\d{2}:?\d{2})?\s*$/
 
 const MAIL_DATE =
   /\b(\d{1,2})[ -]+([A-Za-z]{3})[a-z]*[ -]+(\d{4}|\d{2}),? +(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)? *([+-]\d{4}|[A-Za-z]{1,5})?/
 
 /** The time of an mbox `From ` line in ms since 1970, taken as UTC where it names no offset; `undefined` where it holds none. */
-export function envelopeDateMs(line: string): number | undefined {
+export function envelopeDateMs(text: string): number | undefined {
+  const line = text.slice(0, LINE_CHARACTERS)
   const match = ENVELOPE_DATE.exec(line)
-  if (!match) return undefined
+  if (!match) return otherDateMs(line)
   const [, month = '', day, hour, minute, second, zone, year, lastZone] = match
   return timeMs({ year, month, day, hour, minute, second, zone: zone ?? lastZone })
+}
+
+function otherDateMs(line: string): number | undefined {
+  const [text] = HEADER_DATE_AT_END.exec(line) ?? []
+  if (text !== undefined) return mailDateMs(text)
+  const [, time = '', zone = 'Z'] = ISO_DATE_AT_END.exec(line) ?? []
+  const ms = Date.parse(`${time.replace(' ', 'T')}${zone}`)
+  return ms >= 0 ? ms : undefined
 }
 
 /** The time of a Date header (RFC 5322, obsolete forms too) in ms since 1970, the same on every machine; `undefined` where there is none. */

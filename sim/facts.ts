@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mailDateMs } from './date.ts'
 import { type Header, readHead } from './header.ts'
-import { labelReader } from './labels.ts'
+import { readEnglish } from './label-languages.ts'
 
 /** What is kept of each mail: when it was received (ms since 1970), its labels, and keys that tell which thread it belongs to. */
 export interface MailFacts {
@@ -17,16 +17,20 @@ export interface MailFacts {
 
 // Some mail is unread, the same each time it is loaded.
 const UNREAD_EVERY = 5
+const UNREAD: readonly string[] = ['INBOX', 'UNREAD']
+const READ: readonly string[] = ['INBOX']
 const FIRST_RECEIVED_MS = Date.UTC(2000, 0, 1)
 const FALLBACK_STEP_MS = 1000
 const KEY_CHARACTERS = 12
 
 /**
  * Reads facts mail by mail, in delivery order. The time is `envelopeMs`, else the newest Received header's, else the Date header's,
- * else a second after the mail before. Never throws, whatever the bytes.
+ * else a second after the mail before. Labels are what `labelsOf` makes of the first `X-Gmail-Labels` header: a mail can bring more of
+ * them along. Never throws, whatever the bytes.
  */
-export function factsReader(): (bytes: Buffer, envelopeMs?: number | undefined) => MailFacts {
-  const labelsOf = labelReader()
+export function factsReader(
+  labelsOf: (value: string) => readonly string[] = readEnglish,
+): (bytes: Buffer, envelopeMs?: number | undefined) => MailFacts {
   let count = 0
   let previousMs = FIRST_RECEIVED_MS - FALLBACK_STEP_MS
 
@@ -36,7 +40,7 @@ export function factsReader(): (bytes: Buffer, envelopeMs?: number | undefined) 
     const thread = headerValue(headers, 'x-gm-thrid')
     const facts: MailFacts = {
       receivedAtMs: envelopeMs ?? receivedMs(headers) ?? previousMs + FALLBACK_STEP_MS,
-      labels: labels === undefined ? (count % UNREAD_EVERY === 0 ? ['INBOX', 'UNREAD'] : ['INBOX']) : labelsOf(labels),
+      labels: labels === undefined ? (count % UNREAD_EVERY === 0 ? UNREAD : READ) : labelsOf(labels),
       thread: thread ? keyOf(`thread ${thread}`) : undefined,
       messageId: idsIn(headerValue(headers, 'message-id'))[0],
       references: [

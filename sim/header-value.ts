@@ -4,11 +4,12 @@ export interface HeaderValue {
   params: ReadonlyMap<string, string>
 }
 
-const PARAMETER = /;\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)/g
+// Some programs leave the semicolon out.
+const PARAMETER = /[;\s]\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)/g
 
 /** Reads a value with parameters, RFC 2231 continuations and character sets included; never throws. */
 export function parseHeaderValue(text: string): HeaderValue {
-  const value = (text.split(';', 1)[0] ?? '').trim().toLowerCase()
+  const value = (text.trim().split(/[;\s]/, 1)[0] ?? '').toLowerCase()
   const params = new Map<string, string>()
   const pieces = new Map<string, Piece[]>()
   for (const [, name = '', written = ''] of text.matchAll(PARAMETER)) {

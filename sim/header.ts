@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { decodeWords } from 'postal-mime'
+import { textOf } from './charset.ts'
+import { decodeAddresses, decodeWords } from './words.ts'
 
 /** A header as Gmail returns it: the name as written, the value unfolded and decoded. */
 export interface Header {
@@ -14,6 +15,10 @@ export interface Head {
 }
 
 const HEADER_LINE = /^([!-9;-~]+)[ \t]*:/
+const ADDRESSES = /^(?:resent-)?(?:from|to|cc|bcc|sender|reply-to)$/i
+// Of a mail, or of its first part where it has several.
+const CHARSET = /charset\s*=\s*"?([\w.:-]{1,60})/i
+const CHARSET_WITHIN = 20_000
 
 /**
  * Reads the headers of a mail given as one character a byte (latin1). Never throws: lines that are no headers are passed over, a
@@ -29,7 +34,7 @@ export function readHead(text: string): Head {
     const end = text.indexOf(newline, at)
     const next = end < 0 ? text.length : end + 1
     const line = text.slice(at, end < 0 ? text.length : end).replace(/\r$/, '')
-    if (line === '') return { headers: fields.map(decode), bodyAt: strayAt ?? next }
+    if (line === '') return { headers: decodeAll(fields, text), bodyAt: strayAt ?? next }
     if (HEADER_LINE.test(line)) {
       fields.push(line)
       strayAt = undefined
@@ -40,16 +45,23 @@ export function readHead(text: string): Head {
     }
     at = next
   }
-  return { headers: fields.map(decode), bodyAt: strayAt ?? text.length }
+  return { headers: decodeAll(fields, text), bodyAt: strayAt ?? text.length }
 }
 
-/** Bytes as text: UTF-8 where they are valid UTF-8, else latin1. */
-export function textOf(bytes: Buffer): string {
-  return isUtf8(bytes) ? bytes.toString('utf8') : bytes.toString('latin1')
+function decodeAll(fields: readonly string[], mail: string): Header[] {
+  const charset = CHARSET.exec(mail.slice(0, CHARSET_WITHIN))?.[1]
+  return fields.map(field => decode(field, charset))
 }
 
-function decode(field: string): Header {
+function decode(field: string, charset: string | undefined): Header {
   const colon = field.indexOf(':')
-  const value = textOf(Buffer.from(field.slice(colon + 1), 'latin1'))
-  return { name: field.slice(0, colon).trimEnd(), value: decodeWords(value).trim() }
+  const name = field.slice(0, colon).trimEnd()
+  const value = rawText(Buffer.from(field.slice(colon + 1), 'latin1'), charset)
+  return { name, value: (ADDRESSES.test(name) ? decodeAddresses(value) : decodeWords(value)).trim() }
+}
+
+// Headers may hold any bytes only in UTF-8 (RFC 6532); those that hold others are in the charset of the mail, if any.
+function rawText(bytes: Buffer, charset: string | undefined): string {
+  if (bytes.includes('\x1b$')) return textOf(bytes, 'iso-2022-jp')
+  return isUtf8(bytes) ? bytes.toString('utf8') : textOf(bytes, charset)
 }

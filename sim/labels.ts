@@ -16,36 +16,42 @@ export const SYSTEM_LABELS = [
   'CATEGORY_FORUMS',
 ] as const
 
-// Google Takeout writes the names people see; these say what Gmail's ids do not, or nothing a label id exists for.
-const OTHER_NAMES: Record<string, string> = { DRAFTS: 'DRAFT', 'SENT MAIL': 'SENT', CHATS: 'CHAT', BIN: 'TRASH' }
-const NOT_LABELS = new Set(['OPENED', 'ARCHIVED'])
-
-/** Reads `X-Gmail-Labels` values of one mailbox: system labels become Gmail's ids, "Opened" and "Archived" are dropped, others keep their name. */
-export function labelReader(): (value: string) => readonly string[] {
-  const names = new Map<string, string>()
-
-  const own = (name: string) => {
-    const known = names.get(name)
-    if (known !== undefined) return known
-    // A copy: a slice of the header would keep the whole header block in memory.
-    const copy = Buffer.from(name).toString()
-    names.set(copy, copy)
-    return copy
-  }
-
-  return value => {
-    const labels = new Set<string>()
-    for (const [, quoted, plain] of value.matchAll(/"([^"]*)"|([^,"]+)/g)) {
-      const name = (quoted ?? plain ?? '').trim()
-      if (name !== '' && !NOT_LABELS.has(name.toUpperCase())) labels.add(systemLabel(name) ?? own(name))
-    }
-    return [...labels]
-  }
-}
+// Google Takeout writes the names people see; these say what Gmail's ids do not.
+const OTHER_NAMES = new Map([
+  ['DRAFTS', 'DRAFT'],
+  ['SENT MAIL', 'SENT'],
+  ['CHATS', 'CHAT'],
+  ['BIN', 'TRASH'],
+])
 
 /** The id of the system label with this name in any spelling (`inbox`, `Category Updates`, `drafts`), `undefined` for any other. */
 export function systemLabel(name: string): string | undefined {
   const upper = name.toUpperCase()
-  const id = OTHER_NAMES[upper] ?? upper.replace(/ /g, '_')
+  const id = OTHER_NAMES.get(upper) ?? upper.replace(/ /g, '_')
   return SYSTEM_LABELS.find(label => label === id)
+}
+
+/**
+ * Splits a decoded `X-Gmail-Labels` value, which is comma-separated values: a name that begins with a quote ends with one, a doubled quote
+ * inside is one. A quote elsewhere is part of the name, and so is one that is never closed.
+ */
+export function splitLabels(value: string): string[] {
+  const names: string[] = []
+  let at = 0
+  while (at < value.length) {
+    const quoted = quotedFrom(value, at)
+    const comma = value.indexOf(',', at)
+    const end = comma < 0 ? value.length : comma
+    names.push(quoted?.name ?? value.slice(at, end))
+    at = (quoted?.end ?? end) + 1
+  }
+  return names.map(name => name.replace(/\s+/gu, ' ').trim()).filter(name => name !== '')
+}
+
+const QUOTED = /[ \t]*"((?:[^"]|"")*)"[ \t]*(?=,|$)/y
+
+function quotedFrom(value: string, at: number): { name: string; end: number } | undefined {
+  QUOTED.lastIndex = at
+  const match = QUOTED.exec(value)
+  return match ? { name: (match[1] ?? '').replaceAll('""', '"'), end: QUOTED.lastIndex } : undefined
 }

@@ -1,70 +1,78 @@
-import { createReadStream } from 'node:fs'
-import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises'
+import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { envelopeDateMs } from './date.ts'
-import { factsReader } from './facts.ts'
+import { factsReader, type MailFacts } from './facts.ts'
+import { type GivenLabels, openExportLabels } from './label-languages.ts'
 import { mailAt, type SimMail, type SimMailbox } from './mailbox.ts'
+import { type MailSpan, mailsIn, readSpan } from './mbox-mails.ts'
+import { scanMbox } from './mbox-scan.ts'
 
-const CHUNK_BYTES = 1 << 20
-const HEAD_BYTES = 1 << 14
-const MAX_HEAD_BYTES = 1 << 20
-const LF = 10
-const CR = 13
-const SEPARATOR = '\nFrom '
+/** What its owner says of an export: the names of its system labels, where they cannot be told from the export. */
+export interface LoadOptions {
+  labels?: GivenLabels
+}
+
+/** A mail as it lies in a file, before the labels of all of them are told. */
+interface FoundMail extends MailFacts {
+  read(): Promise<Buffer>
+}
 
 /**
- * Loads an mbox file (mboxrd; a Google Takeout export, say), one .eml file or a folder of .eml files (by name), in file order. Only a
- * few facts of each mail stay in memory; bytes are read when asked for. Throws an Error of one line that says how to mend it.
+ * Loads an mbox file (mboxrd, mboxo, mboxcl or mboxcl2; a Google Takeout export, say), one .eml file or a folder of .eml files (by name), in
+ * file order. Only a few facts of each mail stay in memory; bytes are read when asked for. Throws an Error of one line that says how to
+ * mend it, also where the labels of an export are in a language that is not known.
  */
-export async function loadMail(path: string): Promise<SimMailbox> {
+export async function loadMail(path: string, { labels: given = {} }: LoadOptions = {}): Promise<SimMailbox> {
   try {
-    const mails = (await stat(path)).isDirectory() ? await loadFolder(path) : await loadFile(path)
+    const labels = openExportLabels()
+    const factsOf = factsReader(labels.read)
+    const found = (await stat(path)).isDirectory() ? await loadFolder(path, factsOf) : await loadFile(path, factsOf)
+    const translate = labels.tell(path, given)
+    const mails: SimMail[] = found.map(mail => ({ ...mail, labels: translate(mail.labels) }))
     return { address: addressFor(path), size: mails.length, message: index => mailAt(mails, index) }
   } catch (error) {
     throw explained(error, path)
   }
 }
 
-async function loadFile(path: string): Promise<SimMail[]> {
-  return extname(path).toLowerCase() === '.eml' ? loadEmls([path]) : loadMbox(path)
+type FactsReader = ReturnType<typeof factsReader>
+
+async function loadFile(path: string, factsOf: FactsReader): Promise<FoundMail[]> {
+  return extname(path).toLowerCase() === '.eml' ? loadEmls([path], factsOf) : loadMbox(path, factsOf)
 }
 
-async function loadFolder(path: string): Promise<SimMail[]> {
+async function loadFolder(path: string, factsOf: FactsReader): Promise<FoundMail[]> {
   const names = (await readdir(path)).filter(name => extname(name).toLowerCase() === '.eml').sort()
   if (names.length === 0) {
     throw new Error(
       `"${path}" holds no .eml files. Name a folder that does, or an mbox file such as one from Google Takeout.`,
     )
   }
-  return loadEmls(names.map(name => join(path, name)))
+  return loadEmls(
+    names.map(name => join(path, name)),
+    factsOf,
+  )
 }
 
-async function loadEmls(paths: readonly string[]): Promise<SimMail[]> {
-  const factsOf = factsReader()
-  const mails: SimMail[] = []
+async function loadEmls(paths: readonly string[], factsOf: FactsReader): Promise<FoundMail[]> {
+  const mails: FoundMail[] = []
   for (const path of paths) mails.push({ ...factsOf(await readFile(path)), read: () => readFile(path) })
   return mails
 }
 
-async function loadMbox(path: string): Promise<SimMail[]> {
-  const starts = await separatorsOf(path)
-  if (starts[0] !== 0) {
+async function loadMbox(path: string, factsOf: FactsReader): Promise<FoundMail[]> {
+  const separators = await scanMbox(path)
+  if (!separators) {
     throw new Error(
       `"${path}" is not an mbox: its first line does not begin with "From ". Export one with Google Takeout, or name a folder of .eml files.`,
     )
   }
   const file = await open(path)
   try {
-    const endAt = (await file.stat()).size
-    const factsOf = factsReader()
-    const mails: SimMail[] = []
-    for (const [index, startAt] of starts.entries()) {
-      const span = { startAt, endAt: starts[index + 1] ?? endAt }
-      const head = await readHeadBytes(file, span)
-      const lineEnd = head.indexOf(LF)
-      const contentAt = lineEnd < 0 ? head.length : lineEnd + 1
-      const facts = factsOf(head.subarray(contentAt), envelopeDateMs(head.toString('latin1', 0, contentAt)))
-      mails.push({ ...facts, read: () => readMail(path, startAt + contentAt, span.endAt) })
+    const mails: FoundMail[] = []
+    for await (const { head, envelope, contentAt, endAt, exact } of mailsIn(file, separators)) {
+      const span = { contentAt, endAt, exact }
+      mails.push({ ...factsOf(head, envelopeDateMs(envelope)), read: () => readMail(path, span) })
     }
     return mails
   } finally {
@@ -72,53 +80,16 @@ async function loadMbox(path: string): Promise<SimMail[]> {
   }
 }
 
-// Where each `From ` line begins that stands at the start of the file or after a blank line.
-async function separatorsOf(path: string): Promise<number[]> {
-  const found: number[] = []
-  let kept = Buffer.from('\n\n')
-  let keptAt = -kept.length
-  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) {
-    const block = Buffer.concat([kept, chunk])
-    for (let at = block.indexOf(SEPARATOR); at >= 0; at = block.indexOf(SEPARATOR, at + 1)) {
-      const afterBlank = block[at - 1] === LF || (block[at - 1] === CR && block[at - 2] === LF)
-      const position = keptAt + at + 1
-      if (afterBlank && position > (found.at(-1) ?? -1)) found.push(position)
-    }
-    // Enough to recognise a separator that the next chunk completes, with the blank line before it.
-    kept = block.subarray(-(SEPARATOR.length + 2))
-    keptAt += block.length - kept.length
-  }
-  return found
-}
-
-async function readHeadBytes(file: FileHandle, span: { startAt: number; endAt: number }): Promise<Buffer> {
-  const lengthBytes = span.endAt - span.startAt
-  for (let wanted = HEAD_BYTES; ; wanted *= 8) {
-    const head = await readSpan(file, span.startAt, Math.min(wanted, lengthBytes))
-    const complete = head.length === lengthBytes || head.includes('\n\n') || head.includes('\n\r\n')
-    if (complete || wanted >= MAX_HEAD_BYTES) return head
-  }
-}
-
-async function readMail(path: string, startAt: number, endAt: number): Promise<Buffer> {
+async function readMail(path: string, { contentAt, endAt, exact }: MailSpan): Promise<Buffer> {
   const file = await open(path)
   try {
-    const bytes = await readSpan(file, startAt, endAt - startAt)
-    return unquote(withoutBlankLine(bytes))
+    const bytes = await readSpan(file, contentAt, endAt - contentAt)
+    if (!exact) return unquote(withoutBlankLine(bytes))
+    // Only mboxcl2 leaves such lines as they are, and it quotes none.
+    return bytes.includes('\nFrom ') ? bytes : unquote(bytes)
   } finally {
     await file.close()
   }
-}
-
-async function readSpan(file: FileHandle, startAt: number, lengthBytes: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(lengthBytes)
-  let readBytes = 0
-  while (readBytes < lengthBytes) {
-    const { bytesRead } = await file.read(bytes, readBytes, lengthBytes - readBytes, startAt + readBytes)
-    if (bytesRead === 0) throw new Error('the file became shorter while it was in use: load it again')
-    readBytes += bytesRead
-  }
-  return bytes
 }
 
 // The blank line that ends each mail in an mbox is not the mail's own.

@@ -1,4 +1,5 @@
-import { type Header, readHead, textOf } from './header.ts'
+import { textOf } from './charset.ts'
+import { type Header, readHead } from './header.ts'
 import { type HeaderValue, parseHeaderValue } from './header-value.ts'
 
 /** A part of a mail, or the mail itself; a part that holds parts has no content of its own. */
@@ -14,6 +15,14 @@ export interface Part {
 }
 
 const MAX_DEPTH = 30
+const META_CHARSET = /<meta[^>]{1,200}charset\s*=\s*["']?([\w.:-]{1,60})/i
+// A line that opens a part, and a header of that part: what a multipart without a boundary of its own is split at.
+const PART_LINE = /^--([^\r\n]{1,200}?)[ \t]*\r?\n(?:content-[a-z-]{1,40})[ \t]*:/im
+// The same, with a boundary that was folded as if it were a header.
+const PART_WITHIN = /^--[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,2}content-[a-z-]{1,40}[ \t]*:/im
+const BASE64_LINE = /^[A-Za-z0-9+/]+={0,2}$/
+const UNKNOWN = 'application/octet-stream'
+const TRANSFERS = new Set(['', '7bit', '8bit', 'binary', 'base64', 'quoted-printable'])
 
 /** Reads the tree of a mail given as one character a byte (latin1). Never throws: what is no valid multipart is taken as text. */
 export function parseMime(text: string): Part {
@@ -28,7 +37,7 @@ function parsePart(text: string, presetType: string, depth: number): Part {
   const mimeType = /^[\w.+-]+\/[\w.+-]+$/.test(type.value) ? type.value : presetType
   const encoding = structured(headers, 'content-transfer-encoding').value
   const parts = partsOf(body, { mimeType, encoding, boundary: type.params.get('boundary'), depth })
-  const shownType = mimeType.startsWith('multipart/') && parts.length === 0 ? 'text/plain' : mimeType
+  const shownType = typeShown(mimeType, { parts, encoding, body })
   return {
     mimeType: shownType,
     filename: disposition.params.get('filename') ?? type.params.get('name') ?? '',
@@ -39,6 +48,15 @@ function parsePart(text: string, presetType: string, depth: number): Part {
       return shownType.startsWith('text/') ? toUtf8(bytes, type.params.get('charset')) : bytes
     },
   }
+}
+
+// RFC 2045 section 6.4: what is encoded in a way nobody knows is no text. A multipart that cannot be split is, unless parts show in it.
+function typeShown(
+  mimeType: string,
+  { parts, encoding, body }: { parts: Part[]; encoding: string; body: string },
+): string {
+  if (mimeType.startsWith('multipart/') && parts.length === 0) return PART_WITHIN.test(body) ? UNKNOWN : 'text/plain'
+  return mimeType.startsWith('text/') && !TRANSFERS.has(encoding) ? UNKNOWN : mimeType
 }
 
 function structured(headers: readonly Header[], name: string): HeaderValue {
@@ -57,9 +75,13 @@ function partsOf(body: string, part: Container): Part[] {
   if (part.mimeType === 'message/rfc822') {
     return [parsePart(decodeTransfer(body, part.encoding).toString('latin1'), 'text/plain', part.depth + 1)]
   }
-  if (!part.mimeType.startsWith('multipart/') || !part.boundary) return []
+  if (!part.mimeType.startsWith('multipart/')) return []
   const presetType = part.mimeType === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
-  return splitAt(body, `--${part.boundary}`).map(text => parsePart(text, presetType, part.depth + 1))
+  const named = part.boundary ? splitAt(body, `--${part.boundary}`) : []
+  // A boundary that is missing or wrong shows in the body.
+  const shown = named.length > 0 ? undefined : PART_LINE.exec(body)?.[1]
+  const texts = shown === undefined ? named : splitAt(body, `--${shown}`)
+  return texts.map(text => parsePart(text, presetType, part.depth + 1))
 }
 
 function splitAt(body: string, delimiter: string): string[] {
@@ -79,7 +101,7 @@ function splitAt(body: string, delimiter: string): string[] {
 }
 
 function decodeTransfer(body: string, encoding: string): Buffer {
-  if (encoding === 'base64') return Buffer.from(body, 'base64')
+  if (encoding === 'base64') return fromBase64(body)
   if (encoding !== 'quoted-printable') return Buffer.from(body, 'latin1')
   const joined = body.replace(/=[ \t]*\r?\n/g, '')
   const decoded = joined.replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) =>
@@ -88,13 +110,17 @@ function decodeTransfer(body: string, encoding: string): Buffer {
   return Buffer.from(decoded, 'latin1')
 }
 
+// Lists add a footer in plain text, and some programs call base64 what is not: nothing but base64 is decoded.
+function fromBase64(body: string): Buffer {
+  const lines = body.split(/\r\n|\n|\r/).map(line => line.trim())
+  const other = lines.findIndex(line => line !== '' && !BASE64_LINE.test(line))
+  if (other < 0) return Buffer.from(body, 'base64')
+  const encoded = lines.slice(0, other).join('')
+  return encoded === '' ? Buffer.from(body, 'latin1') : Buffer.from(encoded, 'base64')
+}
+
 function toUtf8(bytes: Buffer, charset: string | undefined): Buffer {
-  if (charset !== undefined) {
-    try {
-      return Buffer.from(new TextDecoder(charset).decode(bytes))
-    } catch {
-      // An unknown charset: judged by its bytes instead.
-    }
-  }
-  return Buffer.from(textOf(bytes))
+  const name =
+    charset ?? (bytes.includes('\x1b$') ? 'iso-2022-jp' : META_CHARSET.exec(bytes.toString('latin1', 0, 1024))?.[1])
+  return Buffer.from(textOf(bytes, name))
 }

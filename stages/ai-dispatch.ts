@@ -23,11 +23,11 @@ export const aiDispatch: Stage<ThreadChange> = {
     return joined(outcomes)
   },
 
-  bury: item => settle(item),
+  bury: item => ({ facts: [{ fact: 'thread-settled', from: item, ...versionOf(item), givenUp: true }] }),
 }
 
 function dispatch(item: Item, held: ReadonlyMap<string, Message>, run: Run): Outcome<ThreadChange> {
-  const { thread, version, reason, ids, omitted } = item.body
+  const { thread, version, reason, ids, omitted, older } = item.body
   const lost = ids.filter(id => !held.has(id))
   // The cache let go of mail while the thread waited here: thread-group lets the thread out again once it is back.
   if (lost.length > 0)
@@ -37,11 +37,14 @@ function dispatch(item: Item, held: ReadonlyMap<string, Message>, run: Run): Out
       run.now(),
     )
   const messages = ids.flatMap(id => held.get(id) ?? [])
-  const task = buildTask({ mailbox: item.mailbox, thread, version, reason, omitted }, messages, run.task)
+  const task = buildTask({ mailbox: item.mailbox, thread, version, reason, omitted, older }, messages, run.task)
   return settle(item, follow(item, analysisTasks, `${item.id}/task`, task, run.now()))
 }
 
 function settle(item: Item, delivery?: ReturnType<typeof follow>): Outcome<ThreadChange> {
-  const { thread, version } = item.body
-  return { facts: [{ fact: 'thread-settled', from: item, thread, version, ...(delivery ? { delivery } : {}) }] }
+  return { facts: [{ fact: 'thread-settled', from: item, ...versionOf(item), ...(delivery ? { delivery } : {}) }] }
+}
+
+function versionOf({ body: { thread, version } }: Item) {
+  return { thread, version }
 }

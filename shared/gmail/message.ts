@@ -1,7 +1,12 @@
 import { decode } from 'html-entities'
-import { addressParser, decodeWords } from 'postal-mime'
 import { z } from 'zod'
-import type { Address, Message } from '../message.ts'
+import { decodeBytes } from '../http/charset.ts'
+import type { Message } from '../message.ts'
+import { writtenParts } from '../read-message.ts'
+import { dateIn, receivedAt } from '../received.ts'
+import { cleanText } from '../text.ts'
+import { readHeader, readSnippet } from '../words.ts'
+import { readAddresses, readAuthor } from './addresses.ts'
 
 /** The headers that are asked for, so that an answer is a few hundred bytes and not some kilobytes. */
 export const WANTED_HEADERS = [
@@ -24,51 +29,38 @@ const resource = z.object({
   threadId: z.string().min(1),
   labelIds: z.array(z.string()).catch([]),
   snippet: z.string().catch(''),
-  internalDate: z.coerce.number().int().min(0).max(8.64e15).catch(0),
+  internalDate: z.coerce.number().int().min(0).max(8.64e15).optional().catch(undefined),
   payload: z.object({ headers: z.array(z.unknown()).catch([]) }).catch({ headers: [] }),
 })
 
+// Google does not say how long a snippet may be: some two hundred characters were seen, less what the last word had beyond.
+const CUT_SNIPPET = 160
+
 /**
- * Reads a Gmail message resource; `undefined` where it has no id and thread, for then it is none. Everything else may be missing:
- * absent headers are empty, a date that is none is 0.
+ * Reads a Gmail message resource; `undefined` where it has no id and thread, for then it is none. Everything else may be missing: absent
+ * headers are empty. Its date is when Google received it, else what its `Date` says, else `readAt` (ms since 1970), or 0 without that.
  */
-export function readMessage(body: unknown): Message | undefined {
+export function readMessage(body: unknown, readAt?: number): Message | undefined {
   const { success, data } = resource.safeParse(body)
   if (!success) return undefined
   const headers = data.payload.headers.flatMap(one => header.safeParse(one).data ?? [])
+  const snippet = decode(data.snippet)
   return {
     id: data.id,
     thread: data.threadId,
-    labels: data.labelIds,
-    date: data.internalDate,
-    subject: folded(decodeWords(valuesOf(headers, 'subject')[0] ?? '')),
-    from: addressesOf(headers, 'from'),
-    to: addressesOf(headers, 'to'),
-    cc: addressesOf(headers, 'cc'),
-    snippet: plainSnippet(data.snippet),
+    labels: data.labelIds.map(cleanText),
+    date: receivedAt([data.internalDate, ...valuesOf(headers, 'date').map(dateIn)], readAt) ?? 0,
+    ...writtenParts({
+      subject: readHeader(valuesOf(headers, 'subject')[0] ?? '', decodeBytes),
+      from: readAuthor(valuesOf(headers, 'from')),
+      to: readAddresses(valuesOf(headers, 'to')),
+      cc: readAddresses(valuesOf(headers, 'cc')),
+      snippet: readSnippet(snippet),
+    }),
+    ...(snippet.length < CUT_SNIPPET ? {} : { isPart: true as const }),
   }
-}
-
-// Newsletters pad their preview with characters of no width. Two of them join letters and emoji, and stay where they do.
-const NO_WIDTH =
-  /\u034F|[\u00AD\u061C\u115F\u1160\u17B4\u17B5\u180E\u200B\u200E\u200F\u2060-\u2064\u206A-\u206F\uFEFF]/gu
-const JOINERS_THAT_JOIN_NOTHING = /[\u200C\u200D]{2,}|(?<=^|\s)[\u200C\u200D]|[\u200C\u200D](?=\s|$)/gu
-
-function plainSnippet(html: string): string {
-  return folded(decode(html).replace(NO_WIDTH, '').replace(JOINERS_THAT_JOIN_NOTHING, ''))
-}
-
-function addressesOf(headers: readonly Header[], name: string): Address[] {
-  const people = addressParser(valuesOf(headers, name).join(', '), { flatten: true })
-  return people
-    .map(person => ({ name: folded(decodeWords(person.name)), address: (person.address ?? '').trim() }))
-    .filter(person => person.name !== '' || person.address !== '')
 }
 
 function valuesOf(headers: readonly Header[], name: string): string[] {
   return headers.filter(one => one.name.toLowerCase() === name && one.value.trim() !== '').map(one => one.value)
-}
-
-function folded(text: string): string {
-  return text.replace(/\s+/gu, ' ').trim()
 }

@@ -25,7 +25,7 @@ export function judge(options: Judge, request: Request, answer: Answer): Verdict
   if ('message' in request) {
     return { outcomes: new Map([[request.message, outcomeOf(options, request.message, answer)]]), extra: [] }
   }
-  if (answer.status === 200) return judgeThread(request, answer.body)
+  if (answer.status === 200) return judgeThread(options, request, answer.body)
   const error = errorOf(answer, doingOf(options, request), options)
   if (error.kind !== 'throttled' && !holdsForAll(error)) return { outcomes: new Map(), extra: [] }
   return { outcomes: new Map(request.ids.map(id => [id, failure(error)])), extra: [] }
@@ -33,11 +33,11 @@ export function judge(options: Judge, request: Request, answer: Answer): Verdict
 
 const resource = z.object({ id: z.string(), messages: z.array(z.unknown()) })
 
-function judgeThread({ thread, ids }: Extract<Request, { thread: string }>, body: unknown): Verdict {
+function judgeThread({ now }: Judge, { thread, ids }: Extract<Request, { thread: string }>, body: unknown): Verdict {
   const outcomes = new Map<MessageId, Fetched>()
   const read = resource.safeParse(body).data
   if (read?.id !== thread) return { outcomes, extra: [] }
-  const messages = read.messages.map(readMessage)
+  const messages = read.messages.map(one => readMessage(one, now()))
   const found = new Map<MessageId, Message>()
   const disputed = new Set<MessageId>()
   for (const message of messages) {
@@ -59,7 +59,7 @@ function outcomeOf(options: Judge, id: MessageId, answer: Answer): Fetched {
   if (isNotFound(answer)) return { outcome: 'gone' }
   const doing = `messages.get of ${options.name}`
   if (answer.status === 200) {
-    const message = readMessage(answer.body)
+    const message = readMessage(answer.body, options.now())
     if (message?.id === id) return { outcome: 'ok', message }
     const what = message ? 'another message than was asked for' : 'no message'
     return failure(new MailError('unparsable', `${doing}: Google's answer holds ${what}`))

@@ -4,7 +4,7 @@ import type { Call } from '../mailbox.ts'
 import { errorOf, isNotFound } from './errors.ts'
 import { type DeltaPage, readDeltaPage } from './items.ts'
 import type { Mark, NamedMark } from './marks.ts'
-import { MESSAGE_FIELDS } from './message.ts'
+import { ASKED_FIELDS } from './message.ts'
 import { pagesOf } from './prefer.ts'
 import { nextRound } from './round.ts'
 import { askTogether, type TogetherOptions } from './together.ts'
@@ -125,7 +125,7 @@ function pauseBefore(restarts: number): number {
 function startOf({ user }: DeltaOptions, { folder, unfiltered }: Mark, scope: number | undefined): string {
   const filter =
     scope === undefined || unfiltered ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
-  return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${MESSAGE_FIELDS}${filter}`
+  return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${ASKED_FIELDS}${filter}`
 }
 
 /** A moment (ms since 1970) as Graph's filters take it, to the second. */

@@ -4,7 +4,7 @@ import type { Answer } from '../http/answer.ts'
 import type { Call, Fetched, Wanted } from '../mailbox.ts'
 import type { MessageId } from '../message.ts'
 import { errorOf, isNotFound } from './errors.ts'
-import { MESSAGE_FIELDS, readMessage } from './message.ts'
+import { ASKED_FIELDS, readMessage } from './message.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'
 import { askTogether, type TogetherOptions } from './together.ts'
 
@@ -31,7 +31,7 @@ export async function fetchMessages(
   const { name, user } = options
   const alone = ids.length === 1
   const doing = alone ? `getting a message of ${name}` : `a batch of ${ids.length} messages of ${name}`
-  const urls = ids.map(id => `${user}/messages/${encodeURIComponent(id)}?$select=${MESSAGE_FIELDS}`)
+  const urls = ids.map(id => `${user}/messages/${encodeURIComponent(id)}?$select=${ASKED_FIELDS}`)
   const kind = alone ? 'single' : 'batch'
   const answers = await askTogether(options, urls, { doing, call, kind, prefer: IMMUTABLE_IDS })
   const outcomes = ids.map((id, place) => outcomeOf(options, { id, doing }, answers[place]))
@@ -60,7 +60,7 @@ function outcomeOf(
     return failed('unavailable', `${doing}: Microsoft's answer is no JSON; it was damaged on its way`)
   }
   if (answer.status === 200) {
-    const read = readMessage(answer.body)
+    const read = readMessage(answer.body, now())
     if (read?.message.id !== id)
       return failed(
         'unparsable',

@@ -4,6 +4,7 @@ import { type LabelFilter, leftOut } from '../filter.ts'
 import type { Answer } from '../http/answer.ts'
 import type { Changes, Listed } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
+import { isReceived } from '../received.ts'
 import { isWhole, readMessage, readReadMark } from './message.ts'
 import { readBody } from './read.ts'
 
@@ -86,7 +87,8 @@ function wordOn(item: unknown, before: Word | undefined): Word {
     return { says: before?.says === 'whole' || before?.says === 'incomplete' ? 'incomplete' : 'left' }
   }
   const message = isWhole(item) ? readMessage(item)?.message : undefined
-  if (message) return { says: 'whole', message }
+  // One that does not say when it came may say so when it is asked for by itself.
+  if (message && isReceived(message.date)) return { says: 'whole', message }
   const mark = readReadMark(item)
   if (!mark || before?.says === 'incomplete' || before?.says === 'left') return { says: 'incomplete' }
   if (before?.says === 'whole') return { says: 'whole', message: marked(before.message, mark.isRead) }

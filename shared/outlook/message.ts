@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import type { Address, Message, MessageId } from '../message.ts'
+import { decodeBytes } from '../http/charset.ts'
+import type { Message, MessageId } from '../message.ts'
+import { type People, readPeople } from '../people.ts'
+import { writtenParts } from '../read-message.ts'
+import { dateIn, receivedAt } from '../received.ts'
+import { cleanText } from '../text.ts'
+import { readHeader, readSnippet } from '../words.ts'
 
 const FIELDS = [
   'conversationId',
@@ -17,21 +23,27 @@ const FIELDS = [
   'categories',
 ]
 
-/** The fields of a message that are asked for (learn.microsoft.com/graph/api/resources/message); `id` comes in any case. */
+/** The fields that a whole message has (learn.microsoft.com/graph/api/resources/message); `id` comes in any case. */
 export const MESSAGE_FIELDS = FIELDS.join(',')
+
+/** The fields that are asked for: of those of a whole message, and those that say when it came where it does not say so itself. */
+export const ASKED_FIELDS = [...FIELDS, 'sentDateTime', 'createdDateTime'].join(',')
 
 // Some answers hold booleans as strings.
 const flag = z.union([z.boolean(), z.stringbool({ truthy: ['true'], falsy: ['false'] })])
 const recipient = z.object({
   emailAddress: z.object({ name: z.string().nullish().catch(''), address: z.string().nullish().catch('') }),
 })
+const time = z.iso.datetime({ offset: true }).transform(dateIn).optional().catch(undefined)
 const recipients = z.array(recipient.nullable().catch(null)).catch([])
 
 const resource = z.object({
   id: z.string().min(1),
   conversationId: z.string().nullish().catch(undefined),
   parentFolderId: z.string().nullish().catch(undefined),
-  receivedDateTime: z.iso.datetime({ offset: true }).transform(text => Date.parse(text)),
+  receivedDateTime: time,
+  sentDateTime: time,
+  createdDateTime: time,
   subject: z.string().nullish().catch(''),
   from: recipient.nullish().catch(null),
   toRecipients: recipients,
@@ -61,14 +73,22 @@ export function isWhole(item: unknown): boolean {
   return success && FIELDS.every(name => data[name] !== undefined || (name === 'from' && data.isDraft === true))
 }
 
+// learn.microsoft.com/graph/api/resources/message: a preview is the first 255 characters.
+const CUT_PREVIEW = 250
+
 /**
- * Reads a Graph message resource; `undefined` where it has no id and time of receipt, for then it is none, or not whole. One that is in no
- * conversation is a thread of its own. Its labels are `DRAFT`, `IMPORTANT`, `STARRED` and `UNREAD` as they apply, and its categories: not its
+ * Reads a Graph message resource; `undefined` where it has no id, for then it is none. Its date is when it was received, else sent, else
+ * created, else `readAt` (ms since 1970); `undefined` where it has none of these, for it may not be whole. One that is in no conversation is a
+ * thread of its own. Its labels are `DRAFT`, `IMPORTANT`, `STARRED` and `UNREAD` as they apply, and its categories: not its
  * folder, so that moving it changes nothing.
  */
-export function readMessage(body: unknown): Filed | undefined {
+export function readMessage(body: unknown, readAt?: number): Filed | undefined {
   const { success, data } = resource.safeParse(body)
-  if (!success) return undefined
+  const date = success
+    ? receivedAt([data.receivedDateTime, data.sentDateTime, data.createdDateTime], readAt)
+    : undefined
+  if (!success || date === undefined) return undefined
+  const preview = data.bodyPreview ?? ''
   const marks = [
     ...(data.isDraft ? ['DRAFT'] : []),
     ...(data.importance?.toLowerCase() === 'high' ? ['IMPORTANT'] : []),
@@ -80,13 +100,16 @@ export function readMessage(body: unknown): Filed | undefined {
     message: {
       id: data.id,
       thread: data.conversationId || data.id,
-      labels: [...new Set([...marks, ...data.categories])],
-      date: data.receivedDateTime,
-      subject: folded(data.subject),
-      from: addressesOf([data.from]),
-      to: addressesOf(data.toRecipients),
-      cc: addressesOf(data.ccRecipients),
-      snippet: folded(data.bodyPreview),
+      labels: [...new Set([...marks, ...data.categories.map(cleanText)])],
+      date,
+      ...writtenParts({
+        subject: readHeader(data.subject ?? '', decodeBytes),
+        from: peopleIn([data.from]),
+        to: peopleIn(data.toRecipients),
+        cc: peopleIn(data.ccRecipients),
+        snippet: readSnippet(preview),
+      }),
+      ...(preview.length < CUT_PREVIEW ? {} : { isPart: true as const }),
     },
   }
 }
@@ -101,15 +124,9 @@ export function readReadMark(item: unknown): { id: MessageId; isRead: boolean } 
   return told.length === 2 ? readMark.safeParse(item).data : undefined
 }
 
-function addressesOf(people: readonly (z.infer<typeof recipient> | null | undefined)[]): Address[] {
-  return people
-    .map(person => ({
-      name: folded(person?.emailAddress.name),
-      address: (person?.emailAddress.address ?? '').trim(),
-    }))
-    .filter(person => person.name !== '' || person.address !== '')
-}
-
-function folded(text: string | null | undefined): string {
-  return (text ?? '').replace(/\s+/gu, ' ').trim()
+function peopleIn(recipients: readonly (z.infer<typeof recipient> | null | undefined)[]): People {
+  return readPeople(
+    recipients.map(one => ({ name: one?.emailAddress.name ?? '', address: one?.emailAddress.address ?? '' })),
+    decodeBytes,
+  )
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { InitialSync } from '../config.ts'
 import type { Call } from '../mailbox.ts'
+import { dateIn, isReceived } from '../received.ts'
 import { errorOf } from './errors.ts'
 import { type FolderOptions, type Folders, leftOutAt } from './folders.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'
@@ -16,7 +17,7 @@ const LEFT_OUT_AMONG_THEM = 100
 
 const page = z.object({
   value: z
-    .array(z.object({ receivedDateTime: z.iso.datetime({ offset: true }), parentFolderId: z.string().nullish() }))
+    .array(z.object({ receivedDateTime: z.string().nullish().catch(null), parentFolderId: z.string().nullish() }))
     .default([]),
   '@odata.nextLink': z.string().min(1).optional(),
 })
@@ -60,7 +61,8 @@ async function sinceNewest(
     const { value, '@odata.nextLink': next } = readBody(page, answer, doing)
     for (const { receivedDateTime, parentFolderId } of value) {
       if (leftOutAt(folders, parentFolderId ?? '', skip) !== undefined) continue
-      since = Date.parse(receivedDateTime)
+      const at = dateIn(receivedDateTime)
+      if (isReceived(at)) since = at
       left -= 1
       if (left === 0) return since
     }

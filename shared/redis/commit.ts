@@ -65,6 +65,8 @@ const OPEN_WINDOWS = 2
 const KEEP_RUN_SECONDS = 7 * 24 * 3600
 const KEEP_MERGED_WINDOW_SECONDS = 3600
 const WARM_THREADS = 200
+// More new messages of one thread than a task can hold are counted, and named no more.
+const MOST_FRESH = 1000
 
 /**
  * Commits work of one mailbox with one script call. Inputs of a mailbox that is not connected, or was not yet when they were written, are
@@ -118,6 +120,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
       keepMergedSeconds: KEEP_MERGED_WINDOW_SECONDS,
       warmSeconds: WARM_SECONDS,
       warmThreads: WARM_THREADS,
+      freshIds: MOST_FRESH,
     },
   }
   const { keys, runs, texts } = plan.done()

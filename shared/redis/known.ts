@@ -44,6 +44,19 @@ export function messageIdsIn(fields: readonly string[]): MessageId[] {
   return fields.flatMap(field => (field.startsWith('id:') ? [field.slice(3)] : []))
 }
 
+/** The message ids in a thread's hash, newest first, as far as it is noted when each was received; the others last, as they stand there. */
+export function newestIdsIn(hash: Readonly<Record<string, string>>): MessageId[] {
+  const dates = new Map(messageIdsIn(Object.keys(hash)).map(id => [id, dateIn(hash[`id:${id}`])]))
+  const dateOf = (id: MessageId) => dates.get(id) ?? 0
+  return [...dates.keys()].sort((a, b) => dateOf(b) - dateOf(a) || (dateOf(a) === 0 ? 0 : a < b ? 1 : -1))
+}
+
+// 1 stands for a date that is not known.
+function dateIn(value: string | undefined): number {
+  const date = Number(value)
+  return date > 1 ? date : 0
+}
+
 /** The ids of messages that were set aside, among the fields of a thread's hash. */
 export function omittedIdsIn(fields: readonly string[]): MessageId[] {
   return fields.flatMap(field => (field.startsWith('omitted:') ? [field.slice(8)] : []))

@@ -4,7 +4,7 @@ import type { MailboxId } from '../mailbox.ts'
 import type { Ledger } from '../stage.ts'
 import { MOST_CREATED, type WatchEvent } from '../streams.ts'
 import type { Keys } from './keys.ts'
-import { messageIdsIn, omittedIdsIn, threadsOf } from './known.ts'
+import { newestIdsIn, omittedIdsIn, threadsOf } from './known.ts'
 import { beginScript } from './scripts.ts'
 import { readSuspects, suspectAll } from './suspects.ts'
 
@@ -76,13 +76,14 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
         redis.hmget(freshKey, ...threads),
         redis.hmget(freshKey, ...threads.map(thread => `asked:${thread}`)),
         redis.hmget(freshKey, ...threads.map(thread => `changed:${thread}`)),
-        ...threads.map(thread => redis.hkeys(keys.thread(mailbox, thread))),
+        ...threads.map(thread => redis.hgetall(keys.thread(mailbox, thread))),
       ])
       return threads.map((thread, index): PendingThread => {
-        const fields = known[index] ?? []
+        const hash = known[index] ?? {}
+        const fields = Object.keys(hash)
         return {
           thread,
-          ids: messageIdsIn(fields),
+          ids: newestIdsIn(hash),
           fresh: freshIn(fresh[index] ?? '[]', freshKey),
           seen: `${fresh[index] ?? ''}/${changed[index] ?? ''}`,
           contextAsked: Number(asked[index] ?? 0) >= CONTEXTS_A_THREAD,

@@ -51,7 +51,7 @@ export async function idsInNoPage(redis: Redis, keys: Keys, partition: Partition
 
   // Of what was set aside its own window says more, where that is not lost.
   async function lacksFate(window: string, place: number, fate: string | undefined): Promise<boolean> {
-    if (fate !== 'deferred') return fate === undefined && !/^\d+$/.test(window)
+    if (fate !== 'deferred') return fate === undefined && !/^\d+(\.\d+)?$/.test(window)
     return (await redis.hexists(keys.window(partition, run, ownWindow(window, place)), '0')) === 0
   }
 }

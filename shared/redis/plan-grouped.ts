@@ -2,12 +2,13 @@ import { verifiedPage } from '../context.ts'
 import type { WindowGroupedFact } from '../fact.ts'
 import { digestOf } from './known.ts'
 
-/** What a window tells of a thread: ids that are new in it, with their digests, and ids that left it, with their message's place and digest. */
+/** What a window tells of a thread: ids that are new in it, with their digests and dates, and ids that left it, with their message's place and digest. */
 interface Grouped {
   id: string
   key: number
   fresh: string[]
   digests: Record<string, string>
+  dates: Record<string, string>
   gone: [string, number, string][]
 }
 
@@ -30,12 +31,13 @@ export function groupedAs({ window, context, items, fresh, gone }: WindowGrouped
 function threadsIn({ fresh, gone }: Pick<WindowGroupedFact, 'fresh' | 'gone'>, places: Places): Grouped[] {
   const grouped = new Map<string, Grouped>()
   const entry = (id: string) => {
-    const known = grouped.get(id) ?? { id, key: places.thread(id), fresh: [], digests: {}, gone: [] }
+    const known = grouped.get(id) ?? { id, key: places.thread(id), fresh: [], digests: {}, dates: {}, gone: [] }
     grouped.set(id, known)
     return known
   }
-  for (const { id, thread } of fresh) {
+  for (const { id, thread, date } of fresh) {
     entry(thread).fresh.push(id)
+    if (date !== undefined) entry(thread).dates[id] = `${date}`
     entry(thread).digests[id] = digestOf(id)
   }
   for (const { id, thread } of gone) entry(thread).gone.push([id, places.message(id), digestOf(id)])

@@ -1,6 +1,7 @@
 import { type Envelope, encodeEnvelope, LANES } from '../envelope.ts'
 import type { Delivery, Fact } from '../fact.ts'
 import { type MailboxId, providerOf } from '../mailbox.ts'
+import { encodeEntry } from '../slice.ts'
 import type { StageName } from '../stage.ts'
 import { type Fate, merged, type Stream, type WatchEvent, watchEvents } from '../streams.ts'
 import { type Entry, itemsOf } from './entry.ts'
@@ -143,7 +144,12 @@ export function createPlan(
     const thread = (id: string) => plan.key(names.thread(from.mailbox, id))
     const message = (id: string) => plan.key(names.message(from.mailbox, id))
     const carried = (delivery: Delivery | undefined) =>
-      delivery ? { to: plan.stream(delivery.to, delivery.envelope), envelope: plan.envelope(delivery.envelope) } : {}
+      delivery
+        ? {
+            to: plan.stream(delivery.to, delivery.envelope),
+            envelope: plan.text(encodeEntry(delivery.to, [delivery.envelope])),
+          }
+        : {}
     switch (rest.fact) {
       case 'window-opened': {
         const items = plan.text(JSON.stringify(rest.items.map(item => [item.id, item.thread])))
@@ -229,6 +235,7 @@ export function createPlan(
           thread: rest.thread,
           known: thread(rest.thread),
           version: rest.version,
+          givenUp: rest.givenUp ?? false,
           ...carried(rest.delivery),
         }
       case 'known-read':

@@ -32,7 +32,9 @@ export interface RunRecord {
   threads: number
   tasks: number
   unchanged: number
-  /** Ended, and every thread was dispatched or found unchanged; or healed by another run. */
+  /** Threads of which no task came, because what told of them could not be read or dispatched; dead letters have them. */
+  givenUp: number
+  /** Ended, and every thread was dispatched, found unchanged or given up; or healed by another run. */
   settled: boolean
   /** When the last of its threads was dispatched or found unchanged. */
   settledAt: number | undefined
@@ -116,6 +118,7 @@ export function runRecord(run: string, fields: Record<string, string>): RunRecor
     threads: number('threads'),
     tasks: number('tasks'),
     unchanged: number('unchanged'),
+    givenUp: number('givenUp'),
     settled: fields.healedBy !== undefined || (endedAt !== undefined && number('settled') >= number('threads')),
     settledAt: time('settledAt') ?? endedAt,
     calls,

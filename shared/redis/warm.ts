@@ -2,18 +2,30 @@ import type { Redis } from 'ioredis'
 import type { Cursor, Listed, MailboxId } from '../mailbox.ts'
 import type { Message } from '../message.ts'
 import type { Keys } from './keys.ts'
-import { messageIdsIn } from './known.ts'
+import { newestIdsIn } from './known.ts'
 import { keepScript } from './scripts.ts'
 
 /** How soon after its last dispatch a thread must go out again to be kept warm, and for how long it then is. */
 export const WARM_SECONDS = 24 * 3600
 
-/** The messages of a mailbox's threads that keep changing, those of the thread that last went out first; a few hundred threads at most. */
-export async function warmMessages(redis: Redis, keys: Keys, mailbox: MailboxId, now: number): Promise<Listed[]> {
+/**
+ * The newest messages of a mailbox's threads that keep changing, at most `limit` of each, those of the thread that last went out first; a few
+ * hundred threads at most.
+ */
+export async function warmMessages(
+  redis: Redis,
+  keys: Keys,
+  mailbox: MailboxId,
+  { now, limit }: { now: number; limit: number },
+): Promise<Listed[]> {
   const since = now - WARM_SECONDS * 1000
   const threads = await redis.zrevrangebyscore(keys.warm(mailbox), '+inf', since)
-  const known = await Promise.all(threads.map(thread => redis.hkeys(keys.thread(mailbox, thread))))
-  return threads.flatMap((thread, place) => messageIdsIn(known[place] ?? []).map(id => ({ id, thread })))
+  const known = await Promise.all(threads.map(thread => redis.hgetall(keys.thread(mailbox, thread))))
+  return threads.flatMap((thread, place) =>
+    newestIdsIn(known[place] ?? {})
+      .slice(0, limit)
+      .map(id => ({ id, thread })),
+  )
 }
 
 /**

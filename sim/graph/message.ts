@@ -1,9 +1,9 @@
-import { addressParser } from 'postal-mime'
 import { mailDateMs } from '../date.ts'
 import { leavesOf, lineOf } from '../snippet.ts'
 import type { Account, Content } from './account.ts'
 import { bodyOf } from './body.ts'
 import type { Entry } from './entry.ts'
+import { type Recipient, recipientsIn } from './recipients.ts'
 
 /** How messages are asked for: the properties selected, all usual ones where none are, and which ids and bodies are preferred. */
 export interface Asking {
@@ -42,8 +42,8 @@ const READ: Readonly<Record<string, Property>> = {
   subject: (_, { content }) => header(content, 'subject') ?? '',
   bodyPreview: (_, { content }) => lineOf(content.root, PREVIEW_CHARACTERS),
   body: (_, { content, asking }) => bodyOf(content.root, asking.textBody),
-  sender: (_, { content }) => recipients(content, 'sender')[0] ?? recipients(content, 'from')[0],
-  from: (_, { content }) => recipients(content, 'from')[0],
+  sender: (_, { content }) => author(content, 'sender') ?? author(content, 'from'),
+  from: (_, { content }) => author(content, 'from'),
   toRecipients: (_, { content }) => recipients(content, 'to'),
   ccRecipients: (_, { content }) => recipients(content, 'cc'),
   bccRecipients: (_, { content }) => recipients(content, 'bcc'),
@@ -95,12 +95,17 @@ function seconds(ms: number): string {
 }
 
 function header({ root }: Content, wanted: string): string | undefined {
-  return root.headers.find(({ name }) => name.toLowerCase() === wanted)?.value
+  return values(root.headers, wanted)[0]
 }
 
-function recipients(content: Content, name: string): object[] {
-  const parsed = addressParser(header(content, name) ?? '', { flatten: true })
-  return parsed.flatMap(({ name: shown, address }) =>
-    address ? [{ emailAddress: { name: shown || address, address } }] : [],
-  )
+function values(headers: Content['root']['headers'], wanted: string): string[] {
+  return headers.flatMap(({ name, value }) => (name.toLowerCase() === wanted && value.trim() !== '' ? [value] : []))
+}
+
+function recipients({ root }: Content, name: string): Recipient[] {
+  return recipientsIn(values(root.headers, name))
+}
+
+function author({ root }: Content, name: string): Recipient | undefined {
+  return recipientsIn(values(root.headers, name), { alone: true })[0]
 }

@@ -152,7 +152,7 @@ for (const [what, isPlaced] of [
 
 t.test('a thread that has lost more mail than a window holds comes back whole, through several windows', async t => {
   const mailbox = fakeMailbox()
-  const pipeline = await startPipeline(redis, mailbox)
+  const pipeline = await startPipeline(redis, mailbox, { settings: { TASK_TOKENS: '100000' } })
   t.teardown(() => pipeline.stop())
   const old = mailbox.deliver(600, 1)
   await pipeline.sync()

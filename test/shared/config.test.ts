@@ -48,3 +48,24 @@ t.test('an address with a password is never repeated', async t => {
     t.notMatch(String(error), /hunter2/)
   }
 })
+
+t.test('names of labels are pairs, each label once', async t => {
+  const read = (text: string) => readConfig({ TAKEOUT_LABELS: text }).TAKEOUT_LABELS
+  t.same(read(' SPAM=Roskaposti, TRASH = Roskakori|Roskat ,DRAFT=,'), {
+    SPAM: 'Roskaposti',
+    TRASH: 'Roskakori|Roskat',
+    DRAFT: '',
+  })
+  t.same(readConfig({}).TAKEOUT_LABELS, {})
+  for (const wrong of [
+    'SPAM',
+    'SPAM=a,SPAM=b',
+    'spam=a',
+    'MINE=a',
+    'SPAM=a=b',
+    'SPAM=a;TRASH=b=c',
+    '=a',
+    'constructor=a',
+  ])
+    t.throws(() => read(wrong), /TAKEOUT_LABELS: .* is not allowed; use names of Gmail's labels/, wrong)
+})

@@ -31,8 +31,8 @@ export interface FakeMailbox extends Mailbox {
   before: (kind: Kind, wanted: readonly Wanted[]) => void | Promise<void>
 }
 
-/** An empty mailbox whose first listing comes in pages of `pageSize`. */
-export function fakeMailbox(pageSize = 500, now: () => number = Date.now): FakeMailbox {
+/** An empty mailbox whose first listing comes in pages of `pageSize`; its messages' ids begin with `prefix`. */
+export function fakeMailbox(pageSize = 500, now: () => number = Date.now, prefix = 'm'): FakeMailbox {
   const messages: Message[] = []
   const removed = new Set<MessageId>()
   const log: (Gone | LabelChange)[] = []
@@ -44,7 +44,7 @@ export function fakeMailbox(pageSize = 500, now: () => number = Date.now): FakeM
     deliver(count, threads = count) {
       const ids: MessageId[] = []
       for (let n = 0; n < count; n += 1) {
-        const id = `m${messages.length}`
+        const id = `${prefix}${messages.length}`
         messages.push(message(id, `t${messages.length % threads}`, messages.length))
         ids.push(id)
       }

@@ -1,7 +1,7 @@
 -- Part of commit.lua. What a run's counters make due: its next page, its metrics, its threads' release, its end. Each once.
 
 -- Counted beside what guards them, among what happened to the run's threads; the run shows them.
-local SHOWN = { 'threads', 'settled', 'tasks', 'unchanged', 'deleted' }
+local SHOWN = { 'threads', 'settled', 'tasks', 'unchanged', 'deleted', 'givenUp' }
 
 -- A run's fields as they will be, without those that only keep its counters right.
 local function fieldsOf(key)

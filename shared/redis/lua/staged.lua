@@ -27,10 +27,26 @@ local phases, typeOf, lastIds = {}, {}, {}
 
 local function refuse(text) error(text, 0) end
 
+-- What an entry tells in fields of its own is read by anybody, and is without control characters: C0, DEL, and C1 as UTF-8 has it.
+local function withoutControls(value)
+  if type(value) ~= 'string' or not string.find(value, '[%c\194]') then return value end
+  return (string.gsub(string.gsub(value, '%c', ' '), '\194[\128-\159]', ' '))
+end
+
+-- The fields of an entry follow its id. An envelope is JSON, which escapes what it has to.
+local function cleanFields(command)
+  local at = 3
+  while command[at] ~= '*' do at = at + 1 end
+  for field = at + 1, #command, 2 do
+    if command[field] ~= 'envelope' then command[field + 1] = withoutControls(command[field + 1]) end
+  end
+end
+
 local function stage(phase, ...)
   local commands = phases[phase] or {}
   phases[phase] = commands
   local command = { ... }
+  if command[1] == 'XADD' then cleanFields(command) end
   commands[#commands + 1] = command
   return command
 end

@@ -66,13 +66,19 @@ local function grow(run, thread, known, ids)
   stage(CONTENT, 'PERSIST', KEYS[known])
   join(run, thread)
   local before = get(fresh, thread)
-  local all, has = before and decoded(before, fresh) or {}, {}
+  local all, has, beyond = before and decoded(before, fresh) or {}, {}, 0
   for _, id in ipairs(all) do has[id] = true end
   for _, id in ipairs(ids) do
-    if not has[id] then all[#all + 1] = id end
+    if not has[id] and #all < plan.limits.freshIds then
+      all[#all + 1] = id
+    elseif not has[id] then
+      beyond = beyond + 1
+    end
     has[id] = true
   end
   put(MARKS, fresh, thread, cjson.encode(all))
+  -- Whoever looked at the thread before has to see that it grew.
+  if beyond > 0 then put(MARKS, fresh, 'changed:' .. thread, number(fresh, 'changed:' .. thread) + beyond) end
 end
 
 local function reconsider(run, thread)
@@ -205,9 +211,10 @@ apply['thread-settled'] = function(f, run, key)
   -- A run that is forgotten counts nothing.
   if not get(key, 'startedAt') then return end
   put(GUARDS, key, 'settledAt', now)
-  -- An entry that is there twice is counted once.
-  if get(fresh, 'settled:' .. f.thread) == mark then return end
-  put(MARKS, fresh, 'settled:' .. f.thread, mark)
-  countThread(run, 'settled', 1)
-  countThread(run, isTask and 'tasks' or 'unchanged', 1)
+  -- An entry that is there twice is counted once; one that was given up and driven again has come to something after all.
+  local before, givenUp = get(fresh, 'settled:' .. f.thread), mark .. '!'
+  if before == mark or (before == givenUp and f.givenUp) then return end
+  put(MARKS, fresh, 'settled:' .. f.thread, f.givenUp and givenUp or mark)
+  if before == givenUp then countThread(run, 'givenUp', -1) else countThread(run, 'settled', 1) end
+  countThread(run, f.givenUp and 'givenUp' or isTask and 'tasks' or 'unchanged', 1)
 end

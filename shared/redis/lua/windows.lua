@@ -138,7 +138,7 @@ apply['window-grouped'] = function(f, run, key)
     if #there > 0 then
       for _, id in ipairs(there) do
         if isSuspicious then put(GROUND, KEYS[run.suspects], id, thread.id) end
-        put(GROUND, known, 'id:' .. id, '1')
+        put(GROUND, known, 'id:' .. id, thread.dates[id] or get(known, 'id:' .. id) or '1')
         put(GROUND, KEYS[run.threadsOf], thread.digests[id], thread.id)
       end
       grow(run, thread.id, thread.key, there)

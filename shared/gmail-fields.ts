@@ -1,0 +1,94 @@
+/** What a field holds: fields of its own, or nothing that could be picked from. */
+interface Fields {
+  [name: string]: Fields
+}
+
+const PART: Fields = {
+  partId: {},
+  mimeType: {},
+  filename: {},
+  headers: { name: {}, value: {} },
+  body: { attachmentId: {}, size: {}, data: {} },
+}
+PART.parts = PART
+
+// developers.google.com/gmail/api/reference/rest/v1/users.messages#Message
+const MESSAGE: Fields = {
+  id: {},
+  threadId: {},
+  labelIds: {},
+  snippet: {},
+  historyId: {},
+  internalDate: {},
+  payload: PART,
+  sizeEstimate: {},
+  raw: {},
+  classificationLabelValues: { labelId: {}, fields: { fieldId: {}, selection: {} } },
+}
+
+// `id` and `threadId` are asked for in any case.
+const NEEDED = ['labelIds', 'snippet', 'payload/headers/name', 'payload/headers/value', 'internalDate']
+const DEEPEST = 20
+
+/**
+ * What is wrong with a choice of fields for Gmail messages (developers.google.com/gmail/api/guides/performance#partial): which of them no message
+ * has, which that tasks are made of are missing; `undefined` where nothing is.
+ */
+export function faultOfFields(text: string): string | undefined {
+  const chosen = pathsIn(text)
+  if (!chosen) return 'names separated by commas, such as id,payload/headers or id,payload(headers)'
+  const unknown = chosen.filter(path => !isField(path.split('/')))
+  const missing = NEEDED.filter(path => !chosen.some(one => covers(one.split('/'), path.split('/'))))
+  const headers = new Set(missing.map(path => path.replace(/^(payload\/headers)\/.*$/, '$1')))
+  const faults = [
+    ...(unknown.length > 0 ? [`no message has ${unknown.join(', ')}`] : []),
+    ...(headers.size > 0 ? [`tasks need ${[...headers].join(', ')}`] : []),
+  ]
+  return faults.length > 0 ? `fields of a Gmail message: ${faults.join(', and ')}` : undefined
+}
+
+// Each field that is chosen, as a path from the message; `undefined` where the text is no choice.
+function pathsIn(text: string): string[] | undefined {
+  const tokens = text.match(/[\w*]+|[^\s\w*]/g) ?? []
+  const paths: string[] = []
+  let at = 0
+  return isList('', 0) && at === tokens.length ? paths : undefined
+
+  function isNext(token: string): boolean {
+    if (tokens[at] !== token) return false
+    at += 1
+    return true
+  }
+
+  function isList(within: string, depth: number): boolean {
+    if (depth > DEEPEST) return false
+    do {
+      if (!isPath(within, depth)) return false
+    } while (isNext(','))
+    return true
+  }
+
+  function isPath(within: string, depth: number): boolean {
+    const names = within === '' ? [] : [within]
+    do {
+      const name = tokens[at] ?? ''
+      if (!/^[\w*]+$/.test(name)) return false
+      names.push(name)
+      at += 1
+    } while (isNext('/'))
+    const path = names.join('/')
+    if (isNext('(')) return isList(path, depth + 1) && isNext(')')
+    return paths.push(path) > 0
+  }
+}
+
+function isField([name, ...rest]: readonly string[], of: Fields = MESSAGE): boolean {
+  if (name === undefined) return true
+  if (name === '*') return rest.length === 0
+  return Object.hasOwn(of, name) && isField(rest, of[name])
+}
+
+function covers([one, ...deeper]: readonly string[], [wanted, ...rest]: readonly string[]): boolean {
+  if (one === undefined || one === '*') return true
+  return one === wanted && covers(deeper, rest)
+}

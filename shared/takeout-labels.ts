@@ -1,0 +1,19 @@
+import { z } from 'zod'
+
+const IDS = ['SPAM', 'TRASH', 'DRAFT', 'INBOX', 'SENT', 'UNREAD', 'STARRED', 'IMPORTANT', 'CHAT'] as const
+const ALLOWED = `names of Gmail's labels in an export, as SPAM=Roskaposti,TRASH=Roskakori,DRAFT=Luonnokset; the labels are ${IDS.join(', ')}`
+
+/** Reads `SPAM=Roskaposti,TRASH=A|B,DRAFT=` into the names by Gmail's label id; `|` stands between several names, and nothing means there is none. */
+export const takeoutLabels = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const pairs = text
+      .split(',')
+      .flatMap(pair => (pair.trim() === '' ? [] : [pair.split('=').map(part => part.trim())]))
+    const isPair = ([id = '', ...names]: readonly string[]) => IDS.some(one => one === id) && names.length === 1
+    if (pairs.every(isPair) && new Set(pairs.map(([id]) => id)).size === pairs.length)
+      return Object.fromEntries(pairs) as Record<string, string>
+    context.addIssue(ALLOWED)
+    return z.NEVER
+  })

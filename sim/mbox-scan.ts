@@ -1,0 +1,96 @@
+import { createReadStream } from 'node:fs'
+import { type Candidate, FOLLOWING_BYTES, FROM, judgeBy, LINE_BYTES } from './separator.ts'
+
+/** A line that begins a mail (`sure`), or does where a Content-Length says so; positions are in bytes from the start of the file. */
+export interface Separator {
+  at: number
+  sure: boolean
+}
+
+const CHUNK_BYTES = 1 << 20
+const AHEAD_BYTES = LINE_BYTES + FOLLOWING_BYTES
+// A line end of two characters before the one that ends the line before.
+const BEHIND_BYTES = 4
+const LF = 10
+const CR = 13
+const BLANK = new Set([LF, CR, 32, 9, 0xef, 0xbb, 0xbf])
+const NEEDLE = `\n${FROM}`
+
+/**
+ * Reads a file from end to end, a mebibyte at a time, and finds where its mails begin; `undefined` where it is no mbox, for its first line
+ * that is not blank does not begin a mail.
+ */
+export async function scanMbox(path: string): Promise<readonly Separator[] | undefined> {
+  const separators: Separator[] = []
+  let judge: ReturnType<typeof judgeBy>
+  let begun = false
+  // What is kept of the chunks before: a line feed before the file lets its first line be found like any other.
+  let kept = Buffer.from('\n\n')
+  let keptAt = -kept.length
+  let lookedTo = keptAt
+
+  const look = (block: Buffer, blockAt: number, upTo: number): boolean => {
+    if (!begun) {
+      const first = block.findIndex(byte => !BLANK.has(byte))
+      if (first < 0) return true
+      begun = true
+      if (block.toString('latin1', first, first + FROM.length) !== FROM) return false
+      judge = judgeBy(candidateAt(block, first))
+      if (!judge) return false
+      separators.push({ at: blockAt + first, sure: true })
+    }
+    const firstAt = separators[0]?.at ?? 0
+    for (let at = block.indexOf(NEEDLE, lookedTo - blockAt); at >= 0 && at < upTo; at = block.indexOf(NEEDLE, at + 1)) {
+      const startAt = blockAt + at + 1
+      if (startAt <= firstAt || !judge) continue
+      const verdict = judge(candidateAt(block, at + 1))
+      if (verdict !== 'text') separators.push({ at: startAt, sure: verdict === 'mail' })
+    }
+    lookedTo = blockAt + upTo
+    return true
+  }
+
+  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) {
+    const block = Buffer.concat([kept, chunk])
+    // The last lines are looked at when what follows them is here.
+    const upTo = block.length - AHEAD_BYTES
+    if (upTo <= BEHIND_BYTES) {
+      kept = block
+      continue
+    }
+    if (!look(block, keptAt, upTo)) return undefined
+    kept = block.subarray(upTo - BEHIND_BYTES)
+    keptAt += upTo - BEHIND_BYTES
+  }
+  return look(kept, keptAt, kept.length) && begun ? separators : undefined
+}
+
+function candidateAt(block: Buffer, at: number): Candidate {
+  const lineFeed = block.subarray(at, at + LINE_BYTES).indexOf(LF)
+  const lineEnd = lineFeed < 0 ? Math.min(at + LINE_BYTES, block.length) : at + lineFeed
+  return {
+    line: textAt(block, at, lineEnd),
+    block: () => linesAt(block, lineEnd + 1),
+    afterBlank: block[at - 2] === LF || (block[at - 2] === CR && block[at - 3] === LF),
+  }
+}
+
+// No further than the blank line: each byte of a file is read once, whatever it holds.
+function linesAt(block: Buffer, from: number): string[] {
+  const lines: string[] = []
+  const end = Math.min(from + FOLLOWING_BYTES, block.length)
+  for (let at = from; at < end; ) {
+    const lineFeed = block.subarray(at, end).indexOf(LF)
+    if (lineFeed < 0 && end < block.length) break
+    const lineEnd = lineFeed < 0 ? end : at + lineFeed
+    const line = textAt(block, at, lineEnd)
+    if (line === '' || line.startsWith(FROM)) break
+    lines.push(line)
+    at = lineEnd + 1
+  }
+  return lines
+}
+
+function textAt(block: Buffer, from: number, to: number): string {
+  return block.toString('latin1', from, to).replace(/\r$/, '')
+}

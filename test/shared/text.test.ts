@@ -1,0 +1,77 @@
+import t from 'tap'
+import { MailError } from '../../shared/error.ts'
+import { encodeEntry } from '../../shared/slice.ts'
+import { analysisTasks } from '../../shared/streams.ts'
+import { cleaned, cleanJson, cleanText, cutText, oneLine } from '../../shared/text.ts'
+
+const HIGH = '\ud83d'
+const LOW = '\ude00'
+const FAMILY = '👩‍👩‍👧‍👦'
+
+t.test('clean text holds no half characters and no control characters', async t => {
+  t.equal(cleanText(`noon ${HIGH}`), 'noon ')
+  t.equal(cleanText(`${LOW}${HIGH}a${HIGH}`), 'a')
+  t.equal(cleanText('😀 a\u0000b\u001b[31m\u0007\u007f\u009b'), '😀 ab[31m')
+  t.equal(cleanText('a\r\nb\tc\u0085d'), 'a  b c d', 'what breaks a line is a blank')
+  t.equal(oneLine(' Free\u0000 \r\n\t next  week '), 'Free next week')
+  t.equal(oneLine(null), '')
+  for (const text of ['', 'plain', 'Grüße 🎉', FAMILY, 'می\u200cخواهم']) t.equal(cleanText(text), text)
+})
+
+t.test('text is never cut inside a character', async t => {
+  t.equal(cutText('abc', 3), 'abc')
+  t.equal(cutText('abc', 2), 'ab')
+  t.equal(cutText('abc', 0), '')
+  t.equal(cutText('abc', -1), '')
+  t.equal(cutText(`${'a'.repeat(399)}😀b`, 400), 'a'.repeat(399))
+  for (const whole of [FAMILY, '🇩🇪', 'e\u0301\u0323', '👍🏽', '각', '✈️']) {
+    for (let most = 1; most < whole.length; most += 1) {
+      t.equal(cutText(`ab${whole}c`, 2 + most), 'ab', `${whole} after ${most}`)
+      t.equal(cutText(`${'x'.repeat(200)}${whole}c`, 200 + most), 'x'.repeat(200))
+    }
+    t.equal(cutText(`ab${whole}c`, 2 + whole.length), `ab${whole}`)
+  }
+})
+
+t.test('what is longer than any character is cut between code points, and at once', async t => {
+  const stacked = `a${'\u0301'.repeat(500_000)}`
+  const begun = performance.now()
+  t.equal(cutText(stacked, 1000).length, 1000)
+  const emoji = '😀\u200d'.repeat(100_000)
+  for (const most of [100, 101, 102, 103]) t.notMatch(cutText(emoji, most), /\p{Surrogate}/u, `${most}`)
+  t.ok(performance.now() - begun < 1000)
+})
+
+t.test('a value is cleaned to its depth, and JSON as it stands', async t => {
+  const value = { 'na\u0000me': [`a${HIGH}`, { b: 'x\ny' }], n: 1, none: null, is: true }
+  const clean = { name: ['a', { b: 'x y' }], n: 1, none: null, is: true }
+  t.same(cleaned(value), clean)
+  t.same(JSON.parse(cleanJson(JSON.stringify(value))), clean)
+  const backslashes = { path: 'C:\\new\\ud83d', quote: 'say "\\"', slash: '</b>', emoji: '😀', c1: 'a\u009bb' }
+  t.same(JSON.parse(cleanJson(JSON.stringify(backslashes))), { ...backslashes, c1: 'ab' })
+})
+
+t.test('a task that leaves is clean, whatever it was made of', async t => {
+  const head = {
+    id: 'i',
+    run: 'r',
+    mailbox: 'gmail:ana@example.com',
+    at: 1,
+    attempt: 0,
+    lane: 'live',
+    trace: 't',
+  } as const
+  const body = { subject: `See you ${HIGH}`, labels: ['a\u0000b'], participants: [{ name: 'B\u001bo', address: '' }] }
+  const text = encodeEntry(analysisTasks, [{ ...head, body }])
+  t.same(JSON.parse(text).body, {
+    subject: 'See you ',
+    labels: ['ab'],
+    participants: [{ name: 'Bo', address: '' }],
+  })
+})
+
+t.test("an error quotes no control characters and no more than a page of somebody else's words", async t => {
+  const { message } = new MailError('rejected', `refused: ${HIGH}\u001b]0;x\u0007${'y'.repeat(100_000)}`)
+  t.match(message, /^refused: \]0;xy+$/)
+  t.equal(message.length, 4000)
+})
