@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { untilSignalled } from '../pipeline/lifecycle.ts'
 import { CHAOS_KINDS } from './chaos/plan.ts'
 import { runChaos } from './chaos.ts'
+import { measureGateway } from './gateway.ts'
 import { measureMany, PARTS } from './many.ts'
 import { measureQuota } from './quota.ts'
 import { type Comparison, compareSync } from './sync.ts'
@@ -12,11 +13,13 @@ const CHAOS_USE = 'chaos [--mailboxes N] [--seconds N] [--seed S] [--without KIN
 const QUOTA_USE = 'quota [--messages N] [--json]'
 const MANY_USE =
   'many [--mailboxes N] [--messages N] [--fetchers K] [--one-partition] [--kill] [--profile live|instant] [--only many|live|sick|faults] [--json]'
+const GATEWAY_USE = 'gateway [--seconds N] [--connections N] [--json]'
 const MANY_PROFILES = ['live', 'instant'] as const
 const MOST_MAILBOXES = 10_000
 const CHAOS_MAILBOXES = { least: 2, most: 200 }
 const MOST_FETCHERS = 32
 const MOST_SECONDS = 86_400
+const GATEWAY_BENCH = { seconds: { least: 1, most: 30 }, connections: { least: 10, most: 200 } }
 const MOST_MESSAGES = 100_000
 // Five thousand messages take some ten minutes of the provider's and less than two here. Delays do not pass faster with its minutes: at twice
 // the speed the second that a delayed batch may be late is a fifth of a minute.
@@ -29,7 +32,8 @@ if (command === 'sync') await sync()
 else if (command === 'quota') await quota()
 else if (command === 'chaos') await chaos()
 else if (command === 'many') await many()
-else wrongUse([SYNC_USE, QUOTA_USE, CHAOS_USE, MANY_USE].join(', or '))
+else if (command === 'gateway') await gateway()
+else wrongUse([SYNC_USE, QUOTA_USE, CHAOS_USE, MANY_USE, GATEWAY_USE].join(', or '))
 process.exit()
 
 async function sync(): Promise<void> {
@@ -129,6 +133,28 @@ async function many(): Promise<void> {
     onePartition: values['one-partition'],
     kill: values.kill,
     only: values.only === undefined ? undefined : oneOf(PARTS, values.only, MANY_USE),
+    say: print,
+    signal: untilSignalled(tell),
+  }).catch(failed)
+  if (values.json) print(JSON.stringify(result))
+}
+
+async function gateway(): Promise<void> {
+  const { values } = parsed(GATEWAY_USE, () =>
+    parseArgs({
+      args: words,
+      options: {
+        json: { type: 'boolean', default: false },
+        seconds: { type: 'string', default: '8' },
+        connections: { type: 'string', default: '50' },
+      },
+    }),
+  )
+  const number = (name: 'seconds' | 'connections') =>
+    wholeNumber(`--${name}`, values[name], { ...GATEWAY_BENCH[name], use: GATEWAY_USE })
+  const result = await measureGateway({
+    seconds: number('seconds'),
+    connections: number('connections'),
     say: print,
     signal: untilSignalled(tell),
   }).catch(failed)

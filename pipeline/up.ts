@@ -6,7 +6,8 @@ import type { RunRecord } from '../shared/redis/runs.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage.ts'
 import { awaitOffice, brief, endless, insist, isStopped, type Patience } from './await-redis.ts'
 import { untilQuiet, warnOfStandstill } from './follow.ts'
-import { type Gateway, startGateway } from './gateway/gateway.ts'
+import { startGatewayApart } from './gateway/apart.ts'
+import type { Gateway } from './gateway/gateway.ts'
 import type { Keeper } from './keeper.ts'
 import { keeperOf } from './keeper-command.ts'
 import { createLog, type Log } from './log.ts'
@@ -52,7 +53,8 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
       if (whole) {
         const port = options.port ?? config.PORT
         const settingsAt = (bound: number) => source.push?.to(bound) ?? {}
-        gateway = await startGateway(office, { port, settingsAt, log: log.child({ stage: 'gateway' }) })
+        const gatewayLog = log.child({ stage: 'gateway' })
+        gateway = await startGatewayApart(office, { port, settingsAt, log: gatewayLog, signal: options.signal })
         keeper = keeperOf({ ...office, config: gateway.config }, log, mailboxes)
       }
       return await Promise.race([lost, syncAndStay(office, ready, { source, server, gateway, options, patience })])

@@ -11,9 +11,17 @@ const STATUS: Partial<Record<ErrorKind, number>> = {
   misconfigured: 503,
 }
 
+/** What went wrong with a request: the status, the words, and how long to wait (ms) before it is tried again. */
+export interface Problem {
+  status: number
+  detail: string
+  retryAfterMs?: number | undefined
+}
+
 /** Answers that something went wrong, in one line of problem+json (RFC 9457), and closes the connection: whatever else was sent is not read. */
-export function sendProblem(reply: FastifyReply, status: number, detail: string): FastifyReply {
+export function sendProblem(reply: FastifyReply, { status, detail, retryAfterMs }: Problem): FastifyReply {
   const title = STATUS_CODES[status] ?? 'Error'
+  if (retryAfterMs !== undefined) reply.header('retry-after', Math.ceil(retryAfterMs / 1000))
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   return reply
     .code(status)
@@ -23,8 +31,9 @@ export function sendProblem(reply: FastifyReply, status: number, detail: string)
 }
 
 /** The status and the words for anything thrown while a request was dealt with; words of others' errors are not passed on. */
-export function problemOf(thrown: unknown): { status: number; detail: string } {
-  if (thrown instanceof MailError) return { status: STATUS[thrown.kind] ?? 500, detail: thrown.message }
+export function problemOf(thrown: unknown): Problem {
+  if (thrown instanceof MailError)
+    return { status: STATUS[thrown.kind] ?? 500, detail: thrown.message, retryAfterMs: thrown.retryAfterMs }
   const { statusCode } = thrown as { statusCode?: number }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return { status: statusCode, detail: STATUS_CODES[statusCode] ?? 'The request cannot be dealt with' }

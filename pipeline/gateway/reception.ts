@@ -3,11 +3,12 @@ import { isBeyond, type Notification } from '../../shared/gmail/notification.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
 import { type Arrival, takeIn } from '../../shared/redis/arrivals.ts'
-import { buryNotification } from '../../shared/redis/intake.ts'
+import { buryNotification, MOST_DEAD } from '../../shared/redis/intake.ts'
 import { namedRunId } from '../identity.ts'
 import type { Log } from '../log.ts'
 import { lookAt } from '../look-at.ts'
 import type { Office } from '../wire.ts'
+import type { Telling } from './telling.ts'
 
 /** Takes notifications in, whichever way they come. */
 export interface Reception {
@@ -22,7 +23,7 @@ export interface Reception {
 const MOST_NAMES = 1000
 
 /** A reception for notifications; unknown mailboxes are told of once each. */
-export function openReception(office: Office, log: Log): Reception {
+export function openReception(office: Office, log: Log, telling: Telling): Reception {
   const { redis, keys, now } = office
   const told = new Set<string>()
 
@@ -46,13 +47,20 @@ export function openReception(office: Office, log: Log): Reception {
 
     async bury(fields, error, entryId) {
       const isOurs = await buryNotification(redis, keys, { fields, error, ...(entryId ? { entryId } : {}) })
-      if (isOurs) log.error({ kind: error.kind, error: error.message }, 'given up: see the dead letters')
+      if (!isOurs) return
+      const facts = { kind: error.kind, error: error.message }
+      telling.tell({
+        level: 'error',
+        text: `given up: see the dead letters, which keep the newest ${MOST_DEAD}`,
+        facts,
+      })
     },
   }
 
   function tellOfUnknown(mailbox: string): void {
     if (told.has(mailbox) || told.size >= MOST_NAMES) return
     told.add(mailbox)
-    log.warn({ mailbox }, 'notifications come of a mailbox that is not connected; they are accepted and dropped')
+    const text = 'notifications come of a mailbox that is not connected; they are accepted and dropped'
+    telling.tell({ level: 'warn', text, kind: mailbox, facts: { mailbox } })
   }
 }

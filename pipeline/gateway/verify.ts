@@ -1,4 +1,13 @@
-import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type FetchImplementation,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose'
 import { MailError } from '../../shared/error.ts'
 
 /** Which pushes are Google's: signed with which keys, made out to whom, and by which service account. */
@@ -9,8 +18,11 @@ export interface PushTrust {
   certsUrl: string
 }
 
-/** Checks an Authorization header. Throws `unauthorized`, saying why and never repeating the token, or `unavailable` without keys. */
-export type Verify = (authorization: string | undefined) => Promise<void>
+/**
+ * Checks an Authorization header. Throws `unauthorized`, saying why and never repeating the token, or `unavailable` without keys. With
+ * `keysAtHand` it asks for no keys, and goes by those that it has.
+ */
+export type Verify = (authorization: string | undefined, options?: { keysAtHand?: boolean }) => Promise<void>
 
 // developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken
 const ISSUERS = ['https://accounts.google.com', 'accounts.google.com']
@@ -19,16 +31,23 @@ const CLOCK_TOLERANCE_SECONDS = 60
 const OLDEST_SECONDS = 2 * 3600
 // Well below what Google allows (about six hours); a key that is not known yet is looked for at once, every half minute at most.
 const KEEP_KEYS_MS = 3_600_000
+// While the keys cannot be had, they are asked for no more often than this, however many tokens come.
+const ASK_AGAIN_MS = 250
+// Google's tokens have about a kilobyte.
+const LONGEST_TOKEN = 8192
 
 /** A check that holds pushes to RS256 signatures by Google's keys and to every claim that tells them from other tokens of Google's. */
 export function createVerify({ audience, serviceAccount, certsUrl }: PushTrust): Verify {
-  const keys = createRemoteJWKSet(new URL(certsUrl), { cacheMaxAge: KEEP_KEYS_MS })
+  const remote = createRemoteJWKSet(new URL(certsUrl), { cacheMaxAge: KEEP_KEYS_MS, [customFetch]: pausing() })
+  const atHand: JWTVerifyGetKey = async (header, token) =>
+    createLocalJWKSet(remote.jwks() ?? { keys: [] })(header, token)
 
-  return async authorization => {
-    const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
+  return async (authorization, { keysAtHand = false } = {}) => {
     if (authorization === undefined) throw refused('it carries no token')
+    const token = bearerIn(authorization)
     if (token === undefined) throw refused('its Authorization header holds no bearer token')
-    const { payload } = await jwtVerify(token, keys, {
+    if (token.length > LONGEST_TOKEN) throw refused('its token is too long')
+    const { payload } = await jwtVerify(token, keysAtHand ? atHand : remote, {
       algorithms: ['RS256'],
       issuer: ISSUERS,
       audience,
@@ -39,6 +58,27 @@ export function createVerify({ audience, serviceAccount, certsUrl }: PushTrust):
       throw explained(error)
     })
     checkSender(payload, serviceAccount)
+  }
+}
+
+function bearerIn(authorization: string): string | undefined {
+  const [scheme = '', token = '', ...more] = authorization.split(' ').filter(word => word !== '')
+  return scheme.toLowerCase() === 'bearer' && token !== '' && more.length === 0 ? token : undefined
+}
+
+// The library asks anew for each token as long as asking fails.
+function pausing(): FetchImplementation {
+  let failed: { at: number; error: unknown } | undefined
+  return async (url, options) => {
+    if (failed && performance.now() - failed.at < ASK_AGAIN_MS) throw failed.error
+    try {
+      const answer = await fetch(url, options)
+      failed = undefined
+      return answer
+    } catch (error) {
+      failed = { at: performance.now(), error }
+      throw error
+    }
   }
 }
 

@@ -52,16 +52,34 @@ export async function finishIntake(redis: Redis, keys: Keys, entryIds: readonly 
   await redis.xack(keys.intake, GATEWAY, ...entryIds)
 }
 
-/** Gives a notification up: to the dead letters, and acknowledged in the same script where it has an entry; false when another has. */
+/** How many dead letters of the gateway are kept, the newest; whoever can write a notification can fill them. */
+export const MOST_DEAD = 1000
+
+// Longer ones are cut: together they stay below 16 MB.
+const MOST_LETTER_CHARS = 16_000
+const MOST_FIELDS = 100
+
+/**
+ * Gives a notification up: to the dead letters, and acknowledged in the same script where it has an entry; false when another has. The
+ * letter holds its fields, cut where they are longer than any notification.
+ */
 export async function buryNotification(
   redis: Redis,
   keys: Keys,
   given: { entryId?: string; fields: Readonly<Record<string, string>>; error: MailError },
 ): Promise<boolean> {
   const { entryId = '', fields, error } = given
-  const flat = JSON.stringify(Object.entries(fields).flat())
-  const words = [GATEWAY, entryId, flat, error.kind, error.message]
+  const words = [GATEWAY, entryId, JSON.stringify(cut(fields)), error.kind, error.message, MOST_DEAD]
   return (await buryScript(redis, [keys.intake, keys.intakeDead], words)) === 1
+}
+
+function cut(fields: Readonly<Record<string, string>>): string[] {
+  const words = Object.entries(fields).flat()
+  const isShort =
+    words.length <= 2 * MOST_FIELDS && words.reduce((sum, { length }) => sum + length, 0) <= MOST_LETTER_CHARS
+  if (isShort) return words
+  const few = words.slice(0, 2 * MOST_FIELDS)
+  return few.map(word => word.slice(0, Math.floor(MOST_LETTER_CHARS / few.length)))
 }
 
 /** Takes a dead letter out, and puts it back into the intake if asked to; false when it was gone already. */

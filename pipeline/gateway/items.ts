@@ -1,0 +1,147 @@
+import { MailError } from '../../shared/error.ts'
+import { parsed } from './post.ts'
+
+/** Reads the items of a JSON body while it arrives: `{"value": [item, …]}`. */
+export interface ItemReader<T> {
+  /** Takes the next bytes; throws `unparsable` as soon as they break a bound. */
+  write(chunk: Buffer): void
+  /** What `read` made of the items of `value`, in their order. Throws `unparsable` where the body is no such JSON. */
+  end(): T[]
+}
+
+/** The bounds of a body, and how an item is read; items that are too long, or of which `read` makes nothing, are left out. */
+interface ItemReading<T> {
+  /** What the body should be, for errors: `Graph notification`. */
+  what: string
+  mostItems: number
+  mostItemBytes: number
+  read: (item: unknown) => T | undefined
+}
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const BACKSLASH = 0x5c
+const ARRAY_BEGINS = 0x5b
+const ARRAY_ENDS = 0x5d
+const OBJECT_BEGINS = 0x7b
+const OBJECT_ENDS = 0x7d
+const SPACE = 0x20
+
+const MOST_DEPTH = 32
+// What surrounds the items, with a number in the place of each.
+const MOST_FRAME_BYTES = 16 * 1024
+
+/**
+ * Opens a reader for one body. The bytes are looked at once, and an item is parsed when it is complete. So a hostile body costs what its
+ * bytes cost, is refused at the first byte that breaks a bound, and never holds up the event loop for longer than one chunk takes.
+ */
+export function openItemReader<T>({ what, mostItems, mostItemBytes, read }: ItemReading<T>): ItemReader<T> {
+  const items: (T | undefined)[] = []
+  let frame = ''
+  let item = openItem(mostItemBytes)
+  let depth = 0
+  let isObject = false
+  let isAmongItems = false
+  let isInItem = false
+  let isInString = false
+  let isEscaped = false
+
+  return {
+    write(chunk) {
+      let from = 0
+      for (let at = 0; at < chunk.length; at += 1) {
+        const byte = chunk[at] ?? 0
+        if (isInString) {
+          if (isEscaped) isEscaped = false
+          else if (byte === BACKSLASH) isEscaped = true
+          else if (byte === QUOTE) isInString = false
+          continue
+        }
+        if (isAmongItems && depth === 2) {
+          if (byte === COMMA || byte === ARRAY_ENDS) {
+            if (isInItem) {
+              finishItem(chunk, from, at)
+              from = at
+            }
+          } else if (!isInItem && byte > SPACE) {
+            addToFrame(chunk, from, at)
+            beginItem()
+            from = at
+          }
+        }
+        follow(byte)
+      }
+      if (isInItem) item.take(chunk, from, chunk.length)
+      else addToFrame(chunk, from, chunk.length)
+    },
+
+    end() {
+      const body = parsedJson(frame)
+      if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'value')) return []
+      const { value } = body as { value: unknown }
+      const places: number[] = Array.isArray(value) ? value : []
+      return places.map(place => items[place]).filter(one => one !== undefined)
+    },
+  }
+
+  function follow(byte: number): void {
+    if (byte === QUOTE) isInString = true
+    else if (byte === ARRAY_BEGINS || byte === OBJECT_BEGINS) {
+      depth += 1
+      if (depth === 1) isObject = byte === OBJECT_BEGINS
+      if (depth === 2) isAmongItems = isObject && byte === ARRAY_BEGINS
+      if (depth > MOST_DEPTH) throw refused(`it is nested more than ${MOST_DEPTH} deep`)
+    } else if (byte === ARRAY_ENDS || byte === OBJECT_ENDS) {
+      if (isInItem && depth === 2) throw refused('it is no JSON')
+      depth -= 1
+    }
+  }
+
+  function beginItem(): void {
+    if (items.length === mostItems) throw refused(`it holds more than ${mostItems} items`)
+    frame += items.length
+    isInItem = true
+  }
+
+  function finishItem(chunk: Buffer, from: number, to: number): void {
+    const text = item.finish(chunk, from, to)
+    items.push(text === undefined ? undefined : read(parsedJson(text)))
+    item = openItem(mostItemBytes)
+    isInItem = false
+  }
+
+  // Names that are not ASCII come out wrong and stay names; the only one that matters is.
+  function addToFrame(chunk: Buffer, from: number, to: number): void {
+    frame += chunk.toString('latin1', from, to)
+    if (frame.length > MOST_FRAME_BYTES) throw refused(`it holds more than ${MOST_FRAME_BYTES} bytes beside its items`)
+  }
+
+  function parsedJson(text: string): unknown {
+    const value = parsed(text)
+    if (value === undefined) throw refused('it is no JSON')
+    return value
+  }
+
+  function refused(why: string): MailError {
+    return new MailError('unparsable', `not a ${what}: ${why}`)
+  }
+}
+
+/** The bytes of one item, which may lie in several chunks; of one that is longer than `most` nothing is kept. */
+function openItem(most: number) {
+  let parts: Buffer[] = []
+  let length = 0
+  return {
+    take(chunk: Buffer, from: number, to: number) {
+      length += to - from
+      if (length > most) parts = []
+      // A view would keep all of the chunk in memory.
+      else parts.push(Buffer.from(chunk.subarray(from, to)))
+    },
+    finish(chunk: Buffer, from: number, to: number): string | undefined {
+      if (length + to - from > most) return undefined
+      if (length === 0) return chunk.toString('utf8', from, to)
+      return Buffer.concat([...parts, chunk.subarray(from, to)]).toString()
+    },
+  }
+}

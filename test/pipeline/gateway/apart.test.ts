@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process'
+import t from 'tap'
+import { startGatewayApart } from '../../../pipeline/gateway/apart.ts'
+import { openOffice } from '../../../pipeline/wire.ts'
+import { readConfig } from '../../../shared/config.ts'
+import { clientStateKeys, clientStateOf } from '../../../shared/outlook/client-state.ts'
+import { eventsOf, logTo } from '../../support/gateway.ts'
+import { BO, changeOf, subscribe } from '../../support/graph-notifications.ts'
+import { startRedis } from '../../support/redis.ts'
+import { until } from '../../support/until.ts'
+
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+
+const KEY = Buffer.alloc(32, 7).toString('base64')
+const ASK = 'const answer = await fetch(process.argv[1]); process.exitCode = answer.status === 200 ? 0 : 1'
+
+t.test('beside stages a gateway has an event loop of its own', async t => {
+  const config = readConfig({ REDIS_PREFIX: 'apart', GATEWAY_HOST: '127.0.0.1', MAILBOXES_KEY: KEY })
+  const office = await openOffice(config, redis.url)
+  t.teardown(() => office.close())
+  const told: string[] = []
+  const { signal } = new AbortController()
+  const settingsAt = (port: number) => ({ OUTLOOK_NOTIFICATION_URL: `http://127.0.0.1:${port}` })
+  const gateway = await startGatewayApart(office, { port: 0, log: logTo(told), settingsAt, signal })
+  const url = `http://127.0.0.1:${gateway.port}`
+  t.equal(gateway.config.OUTLOOK_NOTIFICATION_URL, url)
+  t.match(gateway.label, url)
+
+  // Nothing of this thread runs until that has ended.
+  const asked = spawnSync(process.execPath, ['--input-type=module', '-e', ASK, `${url}/healthz`], { timeout: 20_000 })
+  t.equal(asked.status, 0, 'it answers while this thread does nothing')
+
+  await subscribe(office, BO, 'sub-bo')
+  const post = (value: unknown[]) =>
+    fetch(`${url}/outlook/notifications`, { method: 'POST', body: JSON.stringify({ value }) })
+  const [key = Buffer.alloc(0)] = clientStateKeys({ sealingKeys: config.MAILBOXES_KEY })
+  t.equal((await post([changeOf('sub-bo', clientStateOf(key, BO))])).status, 202)
+  t.equal((await eventsOf(office, BO)).length, 1, 'it has the same keys')
+  t.equal((await post([changeOf('sub-bo', 'wrong')])).status, 202)
+  await until(() => told.some(line => line.includes('without the right clientState')), 'what it tells is logged here')
+
+  await gateway.stop(2000)
+  await t.rejects(fetch(`${url}/healthz`))
+})
+
+t.test('what keeps it from listening is thrown', async t => {
+  const config = readConfig({ REDIS_PREFIX: 'apart2', GATEWAY_HOST: '127.0.0.1', GMAIL_PUSH_AUDIENCE: 'half' })
+  const office = await openOffice(config, redis.url)
+  t.teardown(() => office.close())
+  const options = { log: logTo([]), settingsAt: () => ({}), signal: new AbortController().signal }
+  await t.rejects(startGatewayApart(office, { ...options, port: 0 }), {
+    kind: 'misconfigured',
+    message: /GMAIL_PUSH_AUDIENCE is set and GMAIL_PUSH_SERVICE_ACCOUNT is not/,
+  })
+  const taken = Number(new URL(redis.url).port)
+  const other = await openOffice(readConfig({ REDIS_PREFIX: 'apart2', GATEWAY_HOST: '127.0.0.1' }), redis.url)
+  t.teardown(() => other.close())
+  await t.rejects(startGatewayApart(other, { ...options, port: taken }), { message: /cannot listen on port .* in use/ })
+  const intake = await startGatewayApart(other, { ...options, port: undefined })
+  t.equal(intake.port, undefined, 'without a port it takes in the intake alone')
+  await intake.stop(2000)
+})
