@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { untilSignalled } from '../pipeline/lifecycle.ts'
+import { err, out } from '../pipeline/terminal.ts'
 import { CHAOS_KINDS } from './chaos/plan.ts'
 import { runChaos } from './chaos.ts'
 import { measureGateway } from './gateway.ts'
@@ -50,12 +51,12 @@ async function sync(): Promise<void> {
     const result = await compareSync(profile)
     results[profile] = result
     const { n1Calls, n1Seconds, oursCalls, oursSeconds, ratio, criticalPathSeconds } = result
-    print(
+    out(
       `50 messages, profile ${profile}:  one by one ${n1Calls} calls, ${n1Seconds.toFixed(2)} s;  mailsluice ${oursCalls} calls, ${oursSeconds.toFixed(2)} s ` +
         `(provider alone ${criticalPathSeconds.toFixed(2)} s);  ${ratio.toFixed(1)} times as fast`,
     )
   }
-  if (values.json) print(JSON.stringify(results))
+  if (values.json) out(JSON.stringify(results))
 }
 
 async function quota(): Promise<void> {
@@ -68,11 +69,11 @@ async function quota(): Promise<void> {
   const messages = wholeNumber('--messages', values.messages, { least: 1200, most: MOST_MESSAGES, use: QUOTA_USE })
   const result = await measureQuota({ ...QUOTA_BENCH, messages }).catch(failed)
   const { read, dead, units, minutes, used, requests, refused, worstMinute } = result
-  print(
+  out(
     `${read} of ${messages} messages, ${units} units in ${minutes.toFixed(1)} minutes of 6000 units: ${(used * 100).toFixed(1)} % used, ` +
       `${worstMinute} in the worst minute; ${refused} of ${requests} requests refused, ${dead} dead`,
   )
-  if (values.json) print(JSON.stringify(result))
+  if (values.json) out(JSON.stringify(result))
   const isWell =
     used >= WELL_USED.used && result.refusedShare < WELL_USED.refusedShare && dead === 0 && read === messages
   if (!isWell) process.exitCode = 1
@@ -93,15 +94,15 @@ async function chaos(): Promise<void> {
   )
   const without = CHAOS_KINDS.filter(kind => values.without.includes(kind))
   if (without.length < values.without.length || without.length === CHAOS_KINDS.length) {
-    tell(`--without takes some of these kinds of faults: ${CHAOS_KINDS.join(', ')}`)
+    err(`--without takes some of these kinds of faults: ${CHAOS_KINDS.join(', ')}`)
     wrongUse(CHAOS_USE)
   }
   const mailboxes = wholeNumber('--mailboxes', values.mailboxes, CHAOS_MAILBOXES)
   const seconds = wholeNumber('--seconds', values.seconds, { least: 1, most: MOST_SECONDS })
   const seed = wholeNumber('--seed', values.seed, { least: 0, most: MOST_SEED })
-  const say = values.json ? () => undefined : tell
-  const result = await runChaos({ mailboxes, seconds, seed, without, say, signal: untilSignalled(tell) }).catch(failed)
-  print(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2))
+  const say = values.json ? () => undefined : err
+  const result = await runChaos({ mailboxes, seconds, seed, without, say, signal: untilSignalled(err) }).catch(failed)
+  out(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2))
   if (!result.ok) process.exitCode = 1
 }
 
@@ -133,10 +134,10 @@ async function many(): Promise<void> {
     onePartition: values['one-partition'],
     kill: values.kill,
     only: values.only === undefined ? undefined : oneOf(PARTS, values.only, MANY_USE),
-    say: print,
-    signal: untilSignalled(tell),
+    say: out,
+    signal: untilSignalled(err),
   }).catch(failed)
-  if (values.json) print(JSON.stringify(result))
+  if (values.json) out(JSON.stringify(result))
 }
 
 async function gateway(): Promise<void> {
@@ -165,10 +166,6 @@ function oneOf<Word extends string>(allowed: readonly Word[], text: string, use:
   return allowed.find(word => word === text) ?? wrongUse(use)
 }
 
-function tell(line: string): void {
-  process.stderr.write(`${line}\n`)
-}
-
 function parsed<T>(use: string, parse: () => T): T {
   try {
     return parse()
@@ -188,15 +185,11 @@ function wholeNumber(
 }
 
 function failed(error: Error): never {
-  process.stderr.write(`${error.message}\n`)
+  err(error.message)
   process.exit(1)
 }
 
 function wrongUse(use: string): never {
-  process.stderr.write(`Use: npm run bench -- ${use}\n`)
+  err(`Use: npm run bench -- ${use}`)
   process.exit(2)
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
 }

@@ -4,8 +4,10 @@ import { listMailboxes, type MailboxRecord, pauseMailbox, resumeMailbox } from '
 import { scanKeys } from '../shared/redis/scan.ts'
 import { createVault } from '../shared/redis/secrets.ts'
 import { createSeal } from '../shared/seal.ts'
-import { type CommandContext, table, withOffice, withReadableOffice } from './commands.ts'
+import { type CommandContext, withOffice, withReadableOffice } from './commands.ts'
 import { sinceRead, stateOf } from './mailbox-state.ts'
+import { table } from './table.ts'
+import { printableLine } from './terminal.ts'
 
 /** Shows the connected mailboxes: their account, their state, and when their last change was read. */
 export async function mailboxes(context: CommandContext): Promise<void> {
@@ -83,7 +85,7 @@ export async function rekey(context: CommandContext): Promise<boolean> {
     }
     if (context.json) context.print(JSON.stringify({ key: first.version, accounts, resealed, failed }))
     else {
-      for (const { error } of failed) context.print(error)
+      for (const { error } of failed) context.print(printableLine(error))
       const rest = failed.length > 0 ? `; ${failed.length} could not be opened` : '; no other key is needed any more'
       context.print(`${accounts} accounts, ${resealed} of them sealed anew with key ${first.version}${rest}`)
     }

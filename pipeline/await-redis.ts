@@ -2,6 +2,7 @@ import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { probeServer, troubleOf } from '../shared/redis/trouble.ts'
 import type { Log } from './log.ts'
+import { err } from './terminal.ts'
 import { sleep } from './wait.ts'
 import { type Office, openOffice } from './wire.ts'
 
@@ -76,7 +77,7 @@ export function brief({ REDIS_WAIT }: Pick<Config, 'REDIS_WAIT'>, signal: AbortS
   return {
     signal,
     patienceMs: REDIS_WAIT * 1000,
-    waits: reason => process.stderr.write(`mailsluice: ${reason}. Waiting up to ${until}.\n`),
+    waits: reason => err(`mailsluice: ${reason}. Waiting up to ${until}.`),
   }
 }
 

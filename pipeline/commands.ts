@@ -1,4 +1,3 @@
-import Table from 'cli-table3'
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { type MailboxId, parseMailboxId } from '../shared/mailbox.ts'
@@ -17,6 +16,8 @@ import { connectIfNew, requestSync } from './request-sync.ts'
 import { findSimulator } from './simulator.ts'
 import { STAGES } from './stages.ts'
 import { callsByKind, summarise, summaryTable } from './summary.ts'
+import { table } from './table.ts'
+import { screen } from './terminal.ts'
 import { type Office, startStages } from './wire.ts'
 
 /** What every command is given: the settings, where to print, when to stop. */
@@ -78,7 +79,7 @@ export async function sync(context: CommandContext, name: string): Promise<boole
         since,
         mailboxes: [mailbox],
         signal: context.signal,
-        bar: !context.json && process.stderr.isTTY === true,
+        bar: !context.json && screen.isTTY === true,
         onStandstill: warnOfStandstill,
       })
     const runs = await insist(office.url, follow, patience)
@@ -183,13 +184,4 @@ export async function connected(office: Office, { config, signal }: CommandConte
   const simUrl = await findSimulator(config)
   await connectIfNew(office, () => reachMailboxes(config, simUrl)(office), mailbox, signal)
   return mailbox
-}
-
-/** A plain table: so many columns of text, then numbers. */
-export function table(head: string[], textColumns: number) {
-  return new Table({
-    head,
-    style: { head: [], border: [] },
-    colAligns: head.map((_, index) => (index < textColumns ? 'left' : 'right')),
-  })
 }

@@ -1,5 +1,5 @@
 import { constants, readFileSync } from 'node:fs'
-import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { MailError } from '../shared/error.ts'
 import { hasEnded, isRunning, pidWorld, startOf } from './process-state.ts'
@@ -21,6 +21,8 @@ const me: Owner = {
   world: pidWorld,
   start: startOf('self'),
 }
+const PRIVATE_FOLDER = 0o700
+const PRIVATE_FILE = 0o600
 let written = 0
 
 /** This process. */
@@ -37,7 +39,7 @@ export function isAlive(owner: Owner): boolean {
 /** Creates the folder, readable for its owner alone, where it is missing; throws `misconfigured` when it cannot be written to. */
 export async function ensureDataDir(dataDir: string): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    await mkdir(dataDir, { recursive: true, mode: PRIVATE_FOLDER })
     await access(dataDir, constants.W_OK | constants.X_OK)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
@@ -50,11 +52,27 @@ export async function ensureDataDir(dataDir: string): Promise<void> {
   }
 }
 
+/** Takes what others may do with a folder of ours away, and with all that is in it: 0700 and 0600. What is another user's stays as it is. */
+export async function makePrivate(folder: string): Promise<void> {
+  const inside = await readdir(folder, { recursive: true, withFileTypes: true })
+  const places = inside.map(entry => ({ path: join(entry.parentPath, entry.name), entry }))
+  // A link leads to what is not ours to change.
+  const ours = places.filter(({ entry }) => entry.isFile() || entry.isDirectory())
+  await chmodIfOurs(folder, PRIVATE_FOLDER)
+  for (const { path, entry } of ours) await chmodIfOurs(path, entry.isDirectory() ? PRIVATE_FOLDER : PRIVATE_FILE)
+}
+
+async function chmodIfOurs(path: string, mode: number): Promise<void> {
+  await chmod(path, mode).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPERM' && error.code !== 'ENOENT') throw error
+  })
+}
+
 /** Writes a note of this name, for other commands to find; readable for its owner alone, and never seen half written. */
 export async function writeNote(dataDir: string, name: string, note: object): Promise<void> {
   written += 1
   const draft = join(dataDir, `.${name}.${me.pid}.${written}`)
-  await writeFile(draft, `${JSON.stringify(note)}\n`, { mode: 0o600 })
+  await writeFile(draft, `${JSON.stringify(note)}\n`, { mode: PRIVATE_FILE })
   await rename(draft, pathOf(dataDir, name))
 }
 

@@ -9,7 +9,9 @@ import {
   readDead,
   redriveDead,
 } from '../shared/redis/dead.ts'
-import { type CommandContext, table, withOffice, withReadableOffice } from './commands.ts'
+import { type CommandContext, withOffice, withReadableOffice } from './commands.ts'
+import { table } from './table.ts'
+import { printableLines } from './terminal.ts'
 import type { Office } from './wire.ts'
 
 /** Which dead letters: one by name, or all of a stage or of every stage. */
@@ -69,7 +71,7 @@ export async function deadShow(context: CommandContext, name: string): Promise<v
     }
     const width = Math.max(...Object.keys(facts).map(key => key.length))
     const lines = Object.entries(facts).map(([key, value]) => `${key.padEnd(width)}  ${value ?? ''}`)
-    context.print([...lines, '', text].join('\n'))
+    context.print([printableLines(lines), '', text].join('\n'))
   })
 }
 

@@ -4,6 +4,7 @@ import { type CommandContext, withReadableOffice } from './commands.ts'
 import { explanationLines } from './explain-lines.ts'
 import { findJourneys, questFor } from './journey.ts'
 import { storyOf } from './story.ts'
+import { printableLines } from './terminal.ts'
 import { findElsewhere } from './whereabouts.ts'
 
 /** Shows a message's way hop by hop, in each run that met it; whether there was one. The id may be the provider's or an envelope's. */
@@ -26,7 +27,7 @@ export async function explain(
     const stories = await Promise.all(all.map(journey => storyOf(office, journey, elsewhere)))
     const connected = (await listMailboxes(office.redis, office.keys)).map(record => record.mailbox)
     if (context.json) context.print(JSON.stringify({ message: quest.message, seen: stories.length > 0, stories }))
-    else if (stories.length > 0) context.print(explanationLines(stories, office.now()).join('\n'))
+    else if (stories.length > 0) context.print(printableLines(explanationLines(stories, office.now())))
     else context.print(neverSeen(quest.message, mailbox, { connected, skipped: context.config.SKIP_LABELS }))
     return stories.length > 0
   })

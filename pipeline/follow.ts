@@ -6,6 +6,7 @@ import { type MailboxRecord, readMailbox } from '../shared/redis/mailboxes.ts'
 import { listRunsSince, type RunRecord, readRun } from '../shared/redis/runs.ts'
 import { FATES } from '../shared/streams.ts'
 import { STAGES } from './stages.ts'
+import { err, screen } from './terminal.ts'
 import { sleep } from './wait.ts'
 import type { Office } from './wire.ts'
 
@@ -93,15 +94,13 @@ async function runsOf(
 
 /** Tells a person that nothing moves, and where to look. */
 export function warnOfStandstill(): void {
-  process.stderr.write(
-    'Nothing has moved for ten seconds: is every stage running? `mailsluice status` shows what waits where.\n',
-  )
+  err('Nothing has moved for ten seconds: is every stage running? `mailsluice status` shows what waits where.')
 }
 
 function progressBar() {
   const bar = new SingleBar({
     format: '{bar} {value}/{total} messages · {threads} threads · {tasks} tasks · {duration_formatted}',
-    stream: process.stderr,
+    stream: screen,
     hideCursor: true,
     barCompleteChar: '█',
     barIncompleteChar: '░',

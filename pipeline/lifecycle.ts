@@ -14,14 +14,6 @@ export function untilSignalled(say: (text: string) => void): AbortSignal {
   return stopping.signal
 }
 
-/** Ends the process quietly once nobody reads its output any more, as `| head` does. */
-export function endsWithReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(0)
-  })
-}
-
 /** Logs what nobody caught and ends the process; its work is taken over by others, or by itself when it is back. */
 export function diesLoudly(log: Log): void {
   const die = (error: unknown) => {

@@ -11,7 +11,7 @@ import type { Store } from './account-of.ts'
 import { hasGmailAccount, providersSet } from './account-settings.ts'
 import { forgetRunning } from './data-dir.ts'
 import { type Mailboxes, openMailboxes } from './providers.ts'
-import { startSimulator } from './simulator.ts'
+import { findControlToken, startSimulator } from './simulator.ts'
 
 /** Where mail comes from: accounts at providers, or a simulator that is running or is started for it. */
 export interface MailSource {
@@ -55,7 +55,7 @@ export async function openMailSource(config: Config, mbox: readonly string[]): P
     return {
       label: `simulated Gmail and Outlook at ${url}`,
       mailboxes: store => openMailboxes(config, url, store),
-      list: signal => listSimulated(url, signal),
+      list: async signal => listSimulated(url, await findControlToken(config, url), signal),
       close: nothing,
     }
   }
@@ -100,7 +100,7 @@ async function openSimulator(config: Config, mbox: readonly string[]): Promise<M
         return whereTo
       },
     },
-    list: signal => listSimulated(sim.url, signal),
+    list: signal => listSimulated(sim.url, sim.controlToken, signal),
     async close() {
       await forgetRunning(config.DATA_DIR, 'sim')
       await sim.close()
@@ -155,10 +155,10 @@ async function configuredMailbox(mailboxes: Mailboxes, signal: AbortSignal): Pro
   return parseMailboxId(`gmail:${address}`)
 }
 
-async function listSimulated(url: string, signal: AbortSignal): Promise<MailboxId[]> {
+async function listSimulated(url: string, token: string | undefined, signal: AbortSignal): Promise<MailboxId[]> {
   const [gmail, outlook] = await Promise.all([
-    addressesAt(`${url}/control/mailboxes`, signal),
-    addressesAt(`${url}/control/graph/mailboxes`, signal),
+    addressesAt(`${url}/control/mailboxes`, token, signal),
+    addressesAt(`${url}/control/graph/mailboxes`, token, signal),
   ])
   if (!gmail && !outlook) {
     throw new MailError(
@@ -173,7 +173,17 @@ async function listSimulated(url: string, signal: AbortSignal): Promise<MailboxI
 }
 
 // Each simulator can have a port of its own, where the other is not.
-async function addressesAt(url: string, signal: AbortSignal): Promise<string[] | undefined> {
-  const answer = await fetch(url, { signal }).catch(() => undefined)
+async function addressesAt(url: string, token: string | undefined, signal: AbortSignal): Promise<string[] | undefined> {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const answer = await fetch(url, { signal, headers, redirect: 'error' }).catch(() => undefined)
+  const { origin, hostname } = new URL(url)
+  if (answer?.status === 401) {
+    const how = 'set SIM_TOKEN to what `mailsluice sim` printed, or to the SIM_TOKEN it was started with'
+    throw new MailError('misconfigured', `the simulator at ${origin} wants its control token: ${how}`)
+  }
+  if (answer?.status === 421) {
+    const how = `start it with --allow-host ${hostname}`
+    throw new MailError('misconfigured', `the simulator at ${origin} does not answer to that name: ${how}`)
+  }
   return answer?.ok ? ((await answer.json()) as { address: string }[]).map(({ address }) => address) : undefined
 }

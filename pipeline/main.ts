@@ -15,12 +15,13 @@ import { deadDrop, deadList, deadRedrive, deadShow, parseBurier } from './dead.t
 import { explain } from './explain.ts'
 import { runGateway } from './gateway/command.ts'
 import { runKeeper } from './keeper-command.ts'
-import { diesLoudly, endsWithReader, untilSignalled } from './lifecycle.ts'
+import { diesLoudly, untilSignalled } from './lifecycle.ts'
 import { createLog } from './log.ts'
 import { parseTime, replay } from './replay.ts'
 import { runSimulator } from './sim-command.ts'
 import { status } from './status.ts'
 import { tail } from './tail.ts'
+import { err, isOutputLost, out, printableLine, readerGone } from './terminal.ts'
 import { parseStages, up } from './up.ts'
 import { unwatch, watch } from './watch-command.ts'
 
@@ -32,6 +33,7 @@ try {
 } catch (error) {
   process.exitCode = complain(error)
 }
+if (await isOutputLost()) process.exitCode ||= FAILED
 // Whatever a library keeps open must not keep a finished command alive.
 process.exit()
 
@@ -41,7 +43,11 @@ function program(): Command {
       'Event-driven mail sync: mailbox changes become conversations worth analysing, with few provider calls and nothing lost.',
     )
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`mailsluice: ${text.replace(/^error: /, '')}`) })
+    .configureOutput({
+      writeOut: text => out(text.trimEnd()),
+      writeErr: text => err(text.trimEnd()),
+      outputError: (text, write) => write(`mailsluice: ${text.replace(/^error: /, '')}`),
+    })
     .showSuggestionAfterError()
     .helpCommand(false)
 
@@ -59,7 +65,7 @@ function program(): Command {
     )
     .option('--port <port>', 'take pushes in on this port', checked(wholeNumber(0, 65_535)))
     .action(async options => {
-      const context = contextOf(options)
+      const context = contextOf({ ...options, stays: !options.once })
       if (!(await up(context.config, { ...options, signal: context.signal, print: context.print })))
         process.exitCode = FAILED
     })
@@ -167,7 +173,7 @@ function program(): Command {
     .argument('<stream>', STREAMS.map(({ name }) => name).join(', '))
     .option('--from-start', 'begin with what it holds already', false)
     .option('--json', 'print each entry in full, a JSON object a line', false)
-    .action((stream, options) => tail(contextOf(options), stream, options))
+    .action((stream, options) => tail(contextOf({ ...options, stays: true }), stream, options))
 
   mailsluice
     .command('replay')
@@ -201,6 +207,7 @@ function program(): Command {
     .option('--gmail <port>', 'the port to listen on', checked(wholeNumber(0, 65_535)), 8025)
     .option('--graph <port>', 'a port of its own for Microsoft Graph', checked(wholeNumber(0, 65_535)))
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
+    .option('--allow-host <name>', 'another name that it is asked by (may be repeated)', gather, [])
     .addOption(
       new Option('--profile <name>', 'how slow it answers').choices(['live', 'seed', 'instant']).default('live'),
     )
@@ -221,28 +228,22 @@ function program(): Command {
       checked(wholeNumber(1, 10_000)),
       1,
     )
-    .action(options => runSimulator(contextOf({}), options))
+    .action(options => runSimulator(contextOf({ stays: true }), options))
 
   return mailsluice
 }
 
-function contextOf(options: { json?: boolean }): CommandContext {
+// What ends by itself does its work though nobody reads of it; what would stay for its reader stops with them.
+function contextOf({ json = false, stays = false }: { json?: boolean; stays?: boolean }): CommandContext {
   const config = readConfig()
-  endsWithReader()
   diesLoudly(createLog(config, 'mailsluice'))
-  const say = (text: string) => process.stderr.write(`${text}\n`)
-  const json = options.json === true
-  return {
-    config,
-    json,
-    signal: untilSignalled(say),
-    print: text => process.stdout.write(`${json ? cleanJson(text) : text}\n`),
-  }
+  const signal = untilSignalled(err)
+  return { config, json, signal: stays ? AbortSignal.any([signal, readerGone]) : signal, print: text => out(json ? cleanJson(text) : text) }
 }
 
 /** Says in one line what went wrong, and with which exit code. */
 function complain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USE
-  process.stderr.write(`mailsluice: ${error instanceof Error ? error.message : String(error)}\n`)
+  err(`mailsluice: ${printableLine(error instanceof Error ? error.message : String(error))}`)
   return error instanceof MailError && error.kind === 'misconfigured' ? WRONG_USE : FAILED
 }

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import { MailError } from '../shared/error.ts'
-import { ensureDataDir } from './data-dir.ts'
+import { ensureDataDir, makePrivate } from './data-dir.ts'
 import { sleep } from './wait.ts'
 
 const OLDEST_MAJOR = { redis: 7, valkey: 8 }
@@ -74,6 +74,8 @@ export async function startProgram(
   at?: string,
 ): Promise<StartedServer> {
   await ensureDataDir(join(dataDir, 'redis'))
+  // It may be an older one, or have come out of a backup.
+  await makePrivate(join(dataDir, 'redis'))
   for (let tried = 1; ; tried += 1) {
     const server = await spawnProgram(program, dataDir, onSpawn, at)
     const failed = await endedOrReady(server)
@@ -109,7 +111,8 @@ async function spawnProgram(
   const url = at ?? `redis://:${randomBytes(24).toString('hex')}@127.0.0.1:${await freePort()}`
   const { port, password } = new URL(url)
   const log = await open(join(dataDir, 'redis.log'), 'a', 0o600)
-  const child = spawn(program.name, ['-'], { detached: true, stdio: ['pipe', log.fd, log.fd] })
+  await log.chmod(0o600)
+  const child = privately(() => spawn(program.name, ['-'], { detached: true, stdio: ['pipe', log.fd, log.fd] }))
   const ended = new Promise<string>(resolve => {
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
     child.once('error', error => resolve(error.message))
@@ -123,6 +126,16 @@ async function spawnProgram(
   // By stdin, so that the password shows in no list of processes.
   child.stdin?.end(settings({ port, password, folder: join(resolve(dataDir), 'redis') }))
   return { url, pid, ended }
+}
+
+// Redis makes its files with the mask it was started with. Nothing else runs meanwhile.
+function privately<T>(work: () => T): T {
+  const before = process.umask(0o077)
+  try {
+    return work()
+  } finally {
+    process.umask(before)
+  }
 }
 
 function settings({ port, password, folder }: { port: string; password: string; folder: string }): string {

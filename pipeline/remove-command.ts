@@ -13,6 +13,7 @@ import { type CommandContext, withOffice } from './commands.ts'
 import { googleApp } from './oauth-app.ts'
 import { openMailboxes } from './providers.ts'
 import { findSimulator } from './simulator.ts'
+import { printableLine, screen } from './terminal.ts'
 import type { Office } from './wire.ts'
 
 /** What became of the access that the owner had granted. */
@@ -102,9 +103,11 @@ async function isConfirmed(mailbox: MailboxId, signal: AbortSignal): Promise<boo
       `removing ${mailbox} deletes all that is kept of it: add --yes to say that you mean it`,
     )
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const terminal = createInterface({ input: process.stdin, output: screen })
   try {
-    const answer = await terminal.question(`Remove ${mailbox} and all that is kept of it? (yes/no) `, { signal })
+    const answer = await terminal.question(`Remove ${printableLine(mailbox)} and all that is kept of it? (yes/no) `, {
+      signal,
+    })
     return /^y(es)?$/i.test(answer.trim())
   } finally {
     terminal.close()

@@ -10,6 +10,7 @@ import { type Replayed, replayInto } from './replay-into.ts'
 import { type Requeued, requeue } from './requeue.ts'
 import { openSandbox, sandboxPrefix } from './sandbox.ts'
 import { STAGES } from './stages.ts'
+import { printableLines } from './terminal.ts'
 import type { Office } from './wire.ts'
 
 /** Which inputs are replayed, and how: rehearsed, unless they go into a sandbox or back into their streams. */
@@ -92,7 +93,7 @@ function tellRehearsal({ json, print }: CommandContext, rehearsal: Rehearsal): b
     ...failed.map(({ id, error }) => `! ${id}  failed: ${error}`),
     ...notAtHandLines(notAtHand, 'not compared: what is needed for them is not kept any more'),
   ]
-  print(lines.join('\n'))
+  print(printableLines(lines))
   return ok
 }
 
@@ -117,7 +118,7 @@ function tellReplayed({ json, print }: CommandContext, replayed: Replayed): bool
     ...notAtHandLines(notAtHand, 'counted as gone: they have left the cache, and no provider is asked'),
     `Look around with REDIS_PREFIX=${sandbox}; it expires by itself.`,
   ]
-  print(lines.join('\n'))
+  print(printableLines(lines))
   return ok
 }
 
@@ -132,7 +133,7 @@ function tellRequeued({ json, print }: CommandContext, name: StageName, { requeu
     ...requeued.map(({ id, replay }) => `  ${id} → ${replay}`),
     ...leftOut.map(({ id, why }) => `  ${id} left out: ${why}`),
   ]
-  print(lines.join('\n'))
+  print(printableLines(lines))
   return ok
 }
 

@@ -13,6 +13,7 @@ interface SimulatorFlags {
   gmail: number
   graph?: number
   host: string
+  allowHost: readonly string[]
   profile: Profile
   speed: number
   quota?: QuotaTable
@@ -33,6 +34,7 @@ export async function runSimulator(
     graphFaults,
     throttling,
     pushTo: url,
+    allowHost: allowedHosts,
     ...options
   }: SimulatorFlags,
 ): Promise<void> {
@@ -41,6 +43,7 @@ export async function runSimulator(
     sides: PROVIDERS,
     port,
     graphPort,
+    allowedHosts,
     gmailOptions: {
       ...(table === undefined ? {} : { quota: { table } }),
       ...(faults === undefined ? {} : { faults }),
@@ -55,6 +58,9 @@ export async function runSimulator(
   print(`Simulated Gmail at ${gmail.url} and Microsoft Graph at ${graph.url}/v1.0, profile ${options.profile}:`)
   for (const { address, messages } of gmail.mailboxes()) print(`  gmail:${address}  ${messages} messages`)
   for (const { address, messages } of graph.mailboxes()) print(`  outlook:${address}  ${messages} messages`)
+  print(
+    `Its control port wants "Authorization: Bearer ${sims.controlToken}"; SIM_TOKEN=${sims.controlToken} for \`up\`.`,
+  )
   print(`Use it with SIM_URL=${sims.url}. Ctrl-C stops.`)
   await new Promise<void>(resolve => {
     if (signal.aborted) resolve()

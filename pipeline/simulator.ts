@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import type { Provider } from '../shared/mailbox.ts'
@@ -8,39 +9,59 @@ import { loadMail } from '../sim/mbox.ts'
 import { providersSet } from './account-settings.ts'
 import { findRunning, noteRunning } from './data-dir.ts'
 
+const TOKEN_BYTES = 24
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
+
 /** The simulator that SIM_URL names, or that a running `up` has started, where no mail account is set. */
 export async function findSimulator(config: Config): Promise<string | undefined> {
   if (config.SIM_URL) return config.SIM_URL.replace(/\/$/, '')
   if (providersSet(config).length > 0) return undefined
-  const note = (await findRunning(config.DATA_DIR, 'sim')) as { url?: string } | undefined
-  return note?.url
+  return (await noted(config))?.url
+}
+
+/** What the control port of the simulator at this address wants to be shown: SIM_TOKEN, or what one that runs with the same DATA_DIR has noted. */
+export async function findControlToken(config: Config, url: string): Promise<string | undefined> {
+  if (config.SIM_TOKEN) return config.SIM_TOKEN
+  const note = await noted(config)
+  return note?.url !== undefined && isSame(note.url, url) ? note.token : undefined
+}
+
+// This machine has several names, and a note holds one.
+function isSame(one: string, other: string): boolean {
+  const [a, b] = [new URL(one), new URL(other)]
+  return a.port === b.port && (a.hostname === b.hostname || [a, b].every(({ hostname }) => LOOPBACK.has(hostname)))
+}
+
+async function noted({ DATA_DIR }: Config): Promise<{ url?: string; token?: string } | undefined> {
+  return (await findRunning(DATA_DIR, 'sim')) as { url?: string; token?: string } | undefined
 }
 
 /** Mailboxes by files or folders, with `gmail:` or `outlook:` before them or else of the `sides`, and all else that simulators can be started with. */
-type SimulatorOptions = Omit<SimulatorsOptions, 'gmail' | 'graph'> & {
+type SimulatorOptions = Omit<SimulatorsOptions, 'gmail' | 'graph' | 'controlToken'> & {
   mbox: readonly string[]
   sides: readonly Provider[]
 }
 
-/** Starts simulators of Gmail and Graph with these mbox files or folders, or each with the demo mailbox, and notes where they are for other commands. */
+/** Starts simulators of Gmail and Graph with these mbox files or folders, or each with the demo mailbox, and notes where they are for other commands. Their control port wants SIM_TOKEN, or else a token made for them. */
 export async function startSimulator(
   config: Config,
   { mbox, sides, ...options }: SimulatorOptions,
-): Promise<Simulators> {
+): Promise<Simulators & { controlToken: string }> {
   const sources = mbox.map(text => sourceIn(text, sides))
   const load = (provider: Provider) =>
     mbox.length > 0
       ? Promise.all(sources.filter(source => source.sides.includes(provider)).map(({ path }) => loadFrom(path, config)))
       : [demoMailbox()]
-  const both = { ...options, gmail: await load('gmail'), graph: await load('outlook') }
+  const controlToken = config.SIM_TOKEN ?? randomBytes(TOKEN_BYTES).toString('base64url')
+  const both = { ...options, controlToken, gmail: await load('gmail'), graph: await load('outlook') }
   const sims = await startSimulators(both).catch((error: NodeJS.ErrnoException & { port?: number }) => {
     const { port = options.port ?? 0 } = error
     const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
     const option = port === options.graphPort ? '--graph' : '--gmail'
     throw new MailError('misconfigured', `cannot listen on port ${port}: ${reason}; choose another with ${option}`)
   })
-  await noteRunning(config.DATA_DIR, 'sim', { url: sims.url })
-  return sims
+  await noteRunning(config.DATA_DIR, 'sim', { url: sims.url, token: controlToken })
+  return { ...sims, controlToken }
 }
 
 function sourceIn(text: string, sides: readonly Provider[]): { sides: readonly Provider[]; path: string } {

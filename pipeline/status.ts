@@ -10,13 +10,15 @@ import { type Narrowing, readNarrowing } from '../shared/redis/quota.ts'
 import { listRuns, type RunRecord } from '../shared/redis/runs.ts'
 import { readUnread } from '../shared/redis/unread.ts'
 import { readWatch, type WatchRecord } from '../shared/redis/watches.ts'
-import { type CommandContext, table, withReadableOffice } from './commands.ts'
+import { type CommandContext, withReadableOffice } from './commands.ts'
 import { faultLine, faultyFolders } from './folder-state.ts'
 import { sinceRead, stateOf } from './mailbox-state.ts'
 import { alertLines, recentAlerts } from './marks.ts'
 import { requestsSet } from './quotas.ts'
 import { STAGES } from './stages.ts'
+import { table } from './table.ts'
 import { taskLimits, unreadLine } from './task-room.ts'
+import { printableLines } from './terminal.ts'
 
 const NEWEST_RUNS = 100
 const MOST_DEFERRED = 20
@@ -82,16 +84,9 @@ export async function status(context: CommandContext): Promise<void> {
     const came = `Notifications: ${posted} taken in, ${duplicate} repeated, ${stale} told nothing new, ${unknown} of unknown mailboxes`
     const faulty = mailboxes.flatMap(one => one.faultyFolders.map(fault => faultLine(one.mailbox, fault)))
     const aside = mailboxes.flatMap(({ deferred }) => deferredLines(deferred, now()))
-    const lines = [
-      server,
-      stages.toString(),
-      boxes.toString(),
-      came,
-      knownMail(atHand(newest)),
-      unreadLine(unread, now()),
-      ...alertLines(newest, now()),
-    ]
-    context.print([...lines, ...narrowed.map(narrowedLine), ...faulty, ...aside].join('\n'))
+    const lines = [came, knownMail(atHand(newest)), unreadLine(unread, now()), ...alertLines(newest, now())]
+    const notes = printableLines([...lines, ...narrowed.map(narrowedLine), ...faulty, ...aside])
+    context.print([server, stages.toString(), boxes.toString(), notes].join('\n'))
   })
 }
 

@@ -3,6 +3,7 @@ import { isConnectionError, openRedis } from '../shared/redis/connect.ts'
 import { type CommandContext, withReadableOffice } from './commands.ts'
 import { briefly, withoutContent } from './diff.ts'
 import { byEntry, keysOf, type Recorded, readEntry, streamNamed } from './recorded.ts'
+import { printableLine } from './terminal.ts'
 import { sleep } from './wait.ts'
 
 const AT_ONCE = 200
@@ -80,5 +81,5 @@ function line({ writtenAt, lane, envelope }: Recorded): string {
   const time = new Date(writtenAt).toISOString().slice(11, 23)
   const body = JSON.stringify(briefly(withoutContent(envelope.body)))
   const short = body.length > MOST_CHARACTERS ? `${body.slice(0, MOST_CHARACTERS)}…` : body
-  return `${time}  ${lane}  ${envelope.mailbox}  ${envelope.id}  ${short}`
+  return printableLine(`${time}  ${lane}  ${envelope.mailbox}  ${envelope.id}  ${short}`)
 }

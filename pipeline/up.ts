@@ -18,6 +18,7 @@ import { openRedisServer, type RedisServer } from './redis-source.ts'
 import { connectIfNew, requestSync } from './request-sync.ts'
 import { STAGES } from './stages.ts'
 import { type Summary, summarise, summaryTable } from './summary.ts'
+import { screen } from './terminal.ts'
 import { type Office, startStages } from './wire.ts'
 
 export interface UpOptions {
@@ -106,7 +107,7 @@ async function syncAndStay(
           since,
           mailboxes,
           signal: options.signal,
-          bar: !options.json && process.stderr.isTTY === true,
+          bar: !options.json && screen.isTTY === true,
           onStandstill: warnOfStandstill,
         }),
       ).catch(tolerateStop(options))

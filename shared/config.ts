@@ -125,6 +125,10 @@ const settings = z.object({
   PARTITIONS: whole(1, 256, 8),
   DATA_DIR: z.string().min(1, 'a folder').default('.data'),
   SIM_URL: url(['http:', 'https:']),
+  SIM_TOKEN: z
+    .string()
+    .regex(/^[\w.~+/=-]{16,256}$/, 'a secret of 16 to 256 letters, digits and - . _ ~ + / =')
+    .optional(),
   GMAIL_CLIENT_ID: z.string().optional(),
   GMAIL_CLIENT_SECRET: z.string().optional(),
   GMAIL_REFRESH_TOKEN: z.string().optional(),

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 
 /** What answers some requests of a server in its place. */
 export interface Beside {
@@ -7,13 +7,9 @@ export interface Beside {
   handle(request: IncomingMessage, response: ServerResponse): void
 }
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void
-
-/** Makes fastify's server hand over what another claims. */
-export function serverBeside(beside: Beside): { serverFactory: (handler: Handler) => Server } {
-  const choose = (handler: Handler): Handler => {
-    return (request, response) =>
-      beside.claims(request.url ?? '') ? beside.handle(request, response) : handler(request, response)
-  }
-  return { serverFactory: handler => createServer(choose(handler)) }
+/** Hands over to another what it claims, and the rest to the handler. */
+export function handlerBeside(handler: RequestListener, beside: Beside | undefined): RequestListener {
+  if (!beside) return handler
+  return (request, response) =>
+    beside.claims(request.url ?? '') ? beside.handle(request, response) : handler(request, response)
 }

@@ -1,3 +1,4 @@
+import type { GateOptions } from './gate.ts'
 import { type GmailOptions, type GmailSimulator, startGmail } from './gmail.ts'
 import { type GraphOptions, type GraphSimulator, openGraph, startGraph } from './graph.ts'
 import type { SimMailbox } from './mailbox.ts'
@@ -12,7 +13,7 @@ export interface Simulators {
 }
 
 /** What simulators are started with: mailboxes on each side, what both have in common, and what only one has. */
-export interface SimulatorsOptions extends Pick<GmailOptions, 'host' | 'profile' | 'latencyMs' | 'now' | 'speed'> {
+export interface SimulatorsOptions extends GateOptions, Pick<GmailOptions, 'profile' | 'latencyMs' | 'now' | 'speed'> {
   /** A free one where it is absent. */
   port?: number
   /** A port of Graph's own; it shares Gmail's where this is absent. */
@@ -20,7 +21,7 @@ export interface SimulatorsOptions extends Pick<GmailOptions, 'host' | 'profile'
   gmail: readonly SimMailbox[]
   graph: readonly SimMailbox[]
   gmailOptions?: Pick<GmailOptions, 'quota' | 'pushTo' | 'faults'>
-  graphOptions?: Omit<GraphOptions, 'host' | 'port' | 'profile' | 'latencyMs' | 'mailboxes' | 'now' | 'speed'>
+  graphOptions?: Omit<GraphOptions, keyof GateOptions | 'port' | 'profile' | 'latencyMs' | 'mailboxes' | 'now' | 'speed'>
 }
 
 /** Starts a Gmail and a Graph, on one port where Graph has none of its own; throws where a port is taken or two mailboxes of one side have the same address. */

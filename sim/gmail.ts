@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { fastify } from 'fastify'
-import { type Beside, serverBeside } from './beside.ts'
+import { type Beside, handlerBeside } from './beside.ts'
+import { type GateOptions, guardControl, guardedServer } from './gate.ts'
 import { type Account, openAccount } from './gmail/account.ts'
 import { addApi, type World } from './gmail/api.ts'
 import { addBatch, partsIn } from './gmail/batch.ts'
@@ -60,11 +61,9 @@ export interface GmailSimulator {
 }
 
 /** What a simulator is started with. */
-export interface GmailOptions {
+export interface GmailOptions extends GateOptions {
   /** A free one where it is absent. */
   port?: number
-  /** The address to listen on; 127.0.0.1 where it is absent. */
-  host?: string
   profile: Profile
   /** The latency of every call in ms; that of the profile where it is absent. */
   latencyMs?: number
@@ -111,7 +110,12 @@ export async function startGmail(options: GmailOptions): Promise<GmailSimulator>
   const parts = fastify(SERVER)
   addApi(parts, world)
 
-  const app = fastify({ ...SERVER, forceCloseConnections: true, ...(beside ? serverBeside(beside) : {}) })
+  const app = fastify({
+    ...SERVER,
+    forceCloseConnections: true,
+    serverFactory: handler => guardedServer(handlerBeside(handler, beside), options),
+  })
+  guardControl(app, options)
   app.addHook('onRequest', async request => {
     const kind = kindOfCall(request.method, request.url)
     if (kind) calls.note(kind)

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { fastify } from 'fastify'
 import type { Beside } from './beside.ts'
+import { type GateOptions, guardControl, guardedServer } from './gate.ts'
 import { openAccount } from './graph/account.ts'
 import type { World } from './graph/answer.ts'
 import type { GraphConsent } from './graph/authorize.ts'
@@ -53,11 +54,9 @@ export interface GraphSimulator {
 }
 
 /** What a simulator is started with. */
-export interface GraphOptions {
+export interface GraphOptions extends GateOptions {
   /** A free one where it is absent. */
   port?: number
-  /** The address to listen on; 127.0.0.1 where it is absent. */
-  host?: string
   profile: Profile
   /** The latency of every call in ms; that of the profile where it is absent. */
   latencyMs?: number
@@ -131,7 +130,8 @@ function build(options: GraphOptions) {
     subscriptions.tell(event === 'revoked' ? 'subscriptionRemoved' : 'reauthorizationRequired', address),
   )
   const world: World = { accounts, tokens, subscriptions, now, quirks: { ...USUAL_QUIRKS }, random }
-  const app = fastify(SERVER)
+  const app = fastify({ ...SERVER, serverFactory: handler => guardedServer(handler, options) })
+  guardControl(app, options)
   const striking = createStriking({ faults, now, closing: closing.signal })
   const latency = (call: { kind: string; parts: number }) => latencyMs(profile, call, options.latencyMs) / speed
   addServing(app, { world, calls, throttling, striking, latency, closing: closing.signal })

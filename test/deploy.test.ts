@@ -33,6 +33,23 @@ t.test(
   },
 )
 
+t.test('docker compose opens no port to the network, and images are pinned by digest', async t => {
+  const compose = text('docker-compose.yml')
+  const ports = [...compose.matchAll(/^ {6}- "(.*)"$/gm)].map(([, port]) => port)
+  t.ok(ports.length > 0)
+  for (const port of ports) t.match(port, /^127\.0\.0\.1:\d+:\d+$/, 'an address of this machine comes first')
+  t.notMatch(compose, /network_mode|expose:/)
+  const pinned = /^[a-z]+:\d+\.\d+\.\d+[a-z\d.-]*@sha256:[\da-f]{64}$/
+  const images = [...compose.matchAll(/^ *image: (.*)$/gm)].map(([, image]) => image)
+  const bases = [...text('Dockerfile').matchAll(/^FROM (\S+)/gm)].map(([, image]) => image)
+  t.equal(bases.length, 2)
+  t.equal(new Set(bases).size, 1, 'what is built runs where it was built')
+  // The first is what the Dockerfile builds.
+  t.same(images.filter(image => image !== 'mailsluice').length, 1)
+  for (const image of [...images, ...bases]) if (image !== 'mailsluice') t.match(image, pinned)
+  t.match(compose, '--allow-host sim --gmail 8025', 'the simulator answers to the name of its container')
+})
+
 t.test('the lock file names the packages of every platform, so that npm ci works on each', async t => {
   interface Locked {
     optionalDependencies?: Record<string, string>

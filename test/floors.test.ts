@@ -143,6 +143,15 @@ const planted: { what: string; rule: RegExp; files: Record<string, string> }[] =
     rule: /reads process\.env/,
     files: { 'pipeline/a.ts': "import { env } from 'node:process'" },
   },
+  { what: 'stdout', rule: /writes to the terminal/, files: { 'bench/a.ts': "process.stdout.write('a')" } },
+  { what: "process['stderr']", rule: /writes to the terminal/, files: { 'pipeline/a.ts': "process['stderr'].end()" } },
+  { what: 'stderr of process', rule: /writes to the terminal/, files: { 'sim/a.ts': 'const { stderr: a } = process' } },
+  { what: 'the console', rule: /writes to the terminal/, files: { 'shared/x/a.ts': "console.log('a')" } },
+  {
+    what: 'stdout of node:process',
+    rule: /writes to the terminal/,
+    files: { 'pipeline/a.ts': "import { stdout } from 'node:process'" },
+  },
   { what: 'a long file', rule: /has 251 lines: 250 at most/, files: { 'sim/a.ts': 'a()\n'.repeat(251) } },
 ]
 

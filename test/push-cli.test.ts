@@ -20,7 +20,7 @@ t.teardown(async () => {
 })
 
 t.test('with a port, `up` says where it listens, and mail that arrives at its simulators is pushed to it', async t => {
-  const environment = { DATA_DIR: join(folder, 'up'), GATEWAY_HOST: '127.0.0.1' }
+  const environment = { DATA_DIR: join(folder, 'up'), GATEWAY_HOST: '127.0.0.1', SIM_TOKEN: 'a-secret-of-this-test' }
   const up = start(['up', '--port', '0'], environment)
   t.teardown(() => up.kill('SIGKILL'))
   await until(() => up.stdout().includes('Ctrl-C stops.'), 'it is up', 60_000)
@@ -35,7 +35,7 @@ t.test('with a port, `up` says where it listens, and mail that arrives at its si
   }
   await until(watched, 'the keeper has both mailboxes watched')
   const [, sim] = /simulated Gmail and Outlook at (http:\S+)/.exec(up.stdout()) ?? []
-  const headers = { 'content-type': 'message/rfc822' }
+  const headers = { 'content-type': 'message/rfc822', authorization: `Bearer ${environment.SIM_TOKEN}` }
   const mail = testMail(1, 10).replace('<1@', '<pushed@')
   for (const side of ['control', 'control/graph']) {
     const url = `${sim}/${side}/mailboxes/ana@example.com/messages`

@@ -20,17 +20,22 @@ export interface SimulatorControl {
   }
 }
 
-/** The control port at this address. */
-export function controlOf(url: string): SimulatorControl {
-  const ask = async <Answer>(path: string, init: RequestInit = {}): Promise<Answer> => {
-    const response = await fetch(`${url}/control/${path}`, init)
+/** The control port at this address, which wants this token. */
+export function controlOf(url: string, token: string): SimulatorControl {
+  const ask = async <Answer>(
+    path: string,
+    init: { method?: string; type?: string; body?: string } = {},
+  ): Promise<Answer> => {
+    const { type, ...rest } = init
+    const headers = { authorization: `Bearer ${token}`, ...(type === undefined ? {} : { 'content-type': type }) }
+    const response = await fetch(`${url}/control/${path}`, { ...rest, headers })
     if (!response.ok) throw new Error(`the simulator answers ${response.status} to ${path}: ${await response.text()}`)
     return (await response.json()) as Answer
   }
   const post = <Answer>(path: string, raw: string) =>
-    ask<Answer>(path, { method: 'POST', headers: { 'content-type': 'message/rfc822' }, body: raw })
+    ask<Answer>(path, { method: 'POST', type: 'message/rfc822', body: raw })
   const send = <Answer>(method: 'POST' | 'PUT', path: string, body: object) =>
-    ask<Answer>(path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+    ask<Answer>(path, { method, type: 'application/json', body: JSON.stringify(body) })
   return {
     url,
     calls: () => ask('calls'),

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -34,6 +35,7 @@ const SIMULATOR = fileURLToPath(new URL('./simulator.js', import.meta.url))
 const PUSH = { audience: 'mailsluice-bench', serviceAccount: 'gmail-push@simulated.iam.gserviceaccount.com' }
 const TOPIC = 'projects/simulated/topics/gmail'
 const LOOK_EVERY_MS = 20
+const TOKEN_BYTES = 24
 
 export interface RigOptions extends Pick<SimulatorPlan, 'profile' | 'latencyMs' | 'mailboxes' | 'outlook'> {
   /** What is measured, for messages. */
@@ -74,17 +76,19 @@ export async function withRig<T>(options: RigOptions, work: (rig: Rig) => Promis
 
 async function openRig(
   folder: string,
-  facts: { processes: Processes; signal: AbortSignal; plan: Omit<SimulatorPlan, 'port' | 'pushTo'> },
+  facts: { processes: Processes; signal: AbortSignal; plan: Omit<SimulatorPlan, 'port' | 'pushTo' | 'controlToken'> },
 ): Promise<Rig> {
   const { processes, signal, plan } = facts
   const gatewayPort = await freePort()
-  const sim = controlOf(`http://127.0.0.1:${await freePort()}`)
+  const controlToken = randomBytes(TOKEN_BYTES).toString('base64url')
+  const sim = controlOf(`http://127.0.0.1:${await freePort()}`, controlToken)
   const redis = await startRedis(folder, processes, { signal, appendfsync: 'everysec' })
   const environment = inheritedEnvironment({
     NODE_ENV: '',
     REDIS_URL: redis.url,
     REDIS_PREFIX: 'many',
     SIM_URL: sim.url,
+    SIM_TOKEN: controlToken,
     DATA_DIR: folder,
     INITIAL_SYNC: 'all',
     // The bench that measures quotas is another.
@@ -114,7 +118,7 @@ async function openRig(
   const pushTo = { url: `http://127.0.0.1:${gatewayPort}/gmail/push`, ...PUSH }
   await writeFile(
     file,
-    JSON.stringify({ ...plan, port: Number(new URL(sim.url).port), pushTo } satisfies SimulatorPlan),
+    JSON.stringify({ ...plan, port: Number(new URL(sim.url).port), pushTo, controlToken } satisfies SimulatorPlan),
   )
   await processes.start('simulator', [process.execPath, SIMULATOR, file], inheritedEnvironment({}))
   await until(() => sim.calls().catch(() => undefined))

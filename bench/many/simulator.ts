@@ -7,6 +7,7 @@ import { filledMailbox } from './mail.ts'
 /** Simulators of both providers to start as a process of their own: `node simulator.js FILE`, where the file holds this as JSON. */
 export interface SimulatorPlan {
   port: number
+  controlToken: string
   profile: Profile
   /** The latency of every call in ms; that of the profile where it is absent. */
   latencyMs?: number

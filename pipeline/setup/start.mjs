@@ -2,6 +2,9 @@
 // stdin and the exit code are the program's own.
 const OLDEST_NODE = [20, 19]
 
+// Whoever listens may leave; what was asked for is done all the same.
+process.stderr.on('error', () => undefined)
+
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
   process.stderr.write(

@@ -6,8 +6,8 @@ import { flag, pageSize, pageStart, pageToken } from './parameters.ts'
 import { readQuery } from './query.ts'
 
 /** A page of `messages.list`, newest first; mail delivered or deleted between two pages moves none of the later pages. */
-export function listMessages(call: Call) {
-  const matching = search(call)
+export async function listMessages(call: Call) {
+  const matching = await search(call)
   const { page, next } = pageOf(matching, call)
   return {
     ...(page.length === 0 ? {} : { messages: page.map(({ id, threadId }) => ({ id, threadId })) }),
@@ -19,7 +19,7 @@ export function listMessages(call: Call) {
 /** A page of `threads.list`: threads with a matching message, by their newest one. */
 export async function listThreads(call: Call) {
   const newest = new Map<string, Entry>()
-  for (const entry of search(call)) if (!newest.has(entry.threadId)) newest.set(entry.threadId, entry)
+  for (const entry of await search(call)) if (!newest.has(entry.threadId)) newest.set(entry.threadId, entry)
   const { page, next } = pageOf([...newest.values()], call)
   const threads = await Promise.all(page.map(entry => threadHead(call.account, entry.threadId)))
   return { ...(page.length === 0 ? {} : { threads }), ...next, resultSizeEstimate: newest.size }
@@ -34,7 +34,7 @@ async function threadHead(account: Account, threadId: string) {
   return { id: threadId, snippet, historyId: String(Math.max(...entries.map(entry => entry.historyId))) }
 }
 
-function search({ account, query, nowMs, scopes }: Call): Entry[] {
+async function search({ account, query, nowMs, scopes }: Call): Promise<Entry[]> {
   const text = query.get('q') ?? ''
   // Even beside a scope that allows it, as those who ask for both find out.
   if (text !== '' && scopes.includes('metadata')) throw forbidden("Metadata scope does not support 'q' parameter")
@@ -43,11 +43,15 @@ function search({ account, query, nowMs, scopes }: Call): Entry[] {
   const asked = readQuery(text, account, nowMs)
   const everywhere =
     asked.everywhere || flag(query, 'includeSpamTrash') || labels.includes('SPAM') || labels.includes('TRASH')
-  return account.newestFirst().filter(entry => {
+  const found: Entry[] = []
+  for (const entry of account.newestFirst()) {
     const { labelIds } = entry
-    if (!everywhere && (labelIds.includes('SPAM') || labelIds.includes('TRASH'))) return false
-    return labels.every(label => labelIds.includes(label)) && asked.matches(entry)
-  })
+    if (!everywhere && (labelIds.includes('SPAM') || labelIds.includes('TRASH'))) continue
+    if (!labels.every(label => labelIds.includes(label))) continue
+    const fits = asked.matches(entry)
+    if (fits === true || (fits !== false && (await fits))) found.push(entry)
+  }
+  return found
 }
 
 // The token names the last message listed, not a count: what comes and goes meanwhile must not shift the pages.

@@ -67,7 +67,7 @@ t.test('wrong parameters are refused in the shape of Google’s errors', async t
   const wrong = [
     'messages?maxResults=many',
     'messages?pageToken=made-up',
-    'messages?q=from:bo',
+    'messages?q=is:muted',
     'messages?alt=media',
     'history',
     'history?startHistoryId=x',

@@ -15,8 +15,10 @@ interface Import {
 }
 
 const MOST_LINES = 250
+const TERMINAL = 'pipeline/terminal.ts'
 // What adapters to providers on the web have in common.
 const COMMON = 'shared/http'
+const OUTPUTS = ['stdout', 'stderr']
 const PURE_LIBRARIES = ['zod', 'node:crypto']
 
 /** Checks sources, given as path → text with paths from the project's folder, against the rules that CONTRIBUTING states. */
@@ -115,6 +117,8 @@ function codeBreaches(source: ts.SourceFile): Breach[] {
     if (readsEnvironment(node) && file !== 'shared/config.ts' && !within(file, 'test')) {
       breach(node, 'reads process.env: only shared/config.ts does')
     }
+    if (writesToTerminal(node) && file !== TERMINAL && !within(file, 'test'))
+      breach(node, `writes to the terminal: only ${TERMINAL} does, where control characters are escaped`)
     ts.forEachChild(node, visit)
   }
   visit(source)
@@ -146,6 +150,20 @@ function readsEnvironment(node: ts.Node): boolean {
   if (ts.isImportSpecifier(node)) return (node.propertyName ?? node.name).text === 'env'
   if (!ts.isBindingElement(node) || (node.propertyName ?? node.name).getText() !== 'env') return false
   return ts.isVariableDeclaration(node.parent.parent) && node.parent.parent.initializer?.getText() === 'process'
+}
+
+function writesToTerminal(node: ts.Node): boolean {
+  if (ts.isImportSpecifier(node)) return OUTPUTS.includes((node.propertyName ?? node.name).text)
+  if (ts.isBindingElement(node) && ts.isVariableDeclaration(node.parent.parent))
+    return (
+      OUTPUTS.includes((node.propertyName ?? node.name).getText()) &&
+      node.parent.parent.initializer?.getText() === 'process'
+    )
+  if (!ts.isPropertyAccessExpression(node) && !ts.isElementAccessExpression(node)) return false
+  const owner = node.expression.getText()
+  if (owner === 'console') return true
+  const name = ts.isPropertyAccessExpression(node) ? node.name.text : textOf(node.argumentExpression)
+  return owner === 'process' && OUTPUTS.includes(name ?? '')
 }
 
 function isBarrel({ statements }: ts.SourceFile): boolean {

@@ -1,0 +1,76 @@
+import type { Part } from '../../mime.ts'
+import { keepRecent } from '../../recent.ts'
+import { leavesOf, plainText } from '../../snippet.ts'
+import type { Account } from '../account.ts'
+import type { Entry } from '../entry.ts'
+import { wordsOf } from './words.ts'
+
+/** What a search reads of a mail: its words by where they stand. A gap is between two headers or parts, so that no phrase reaches across. */
+export interface Document {
+  /** The words of these headers' values, by name in lower case. */
+  header(...names: string[]): readonly string[]
+  /** Everything a word without an operator is looked for in: subject, people, text and names of attachments. */
+  text(): readonly string[]
+  filenames: readonly string[]
+  messageId: string
+  sizeBytes: number
+  /** Whether its text links to one of these places. */
+  links(places: readonly string[]): boolean
+}
+
+const GAP = ''
+const READ_CHARACTERS = 200_000
+const KEPT_BYTES = 32 << 20
+const SHOWN = ['subject', 'from', 'to', 'cc', 'bcc']
+const documents = new WeakMap<Account, ReturnType<typeof keepRecent<Document>>>()
+
+/** What a search reads of a message; read once for searches that follow each other. */
+export function documentOf(account: Account, entry: Entry): Promise<Document> {
+  const kept =
+    documents.get(account) ?? keepRecent<Document>({ limit: KEPT_BYTES, weigh: ({ sizeBytes }) => sizeBytes })
+  documents.set(account, kept)
+  return kept.get(entry.id, async () => {
+    const { root, raw } = await account.content(entry)
+    return read(root, raw.length)
+  })
+}
+
+function read(root: Part, sizeBytes: number): Document {
+  const leaves = leavesOf(root)
+  const filenames = leaves.map(({ filename }) => filename).filter(name => name !== '')
+  const texts = leaves.filter(({ filename, mimeType }) => filename === '' && mimeType.startsWith('text/'))
+  const valuesOf = (names: readonly string[]) =>
+    root.headers.filter(({ name }) => names.includes(name.toLowerCase())).map(({ value }) => value)
+  const contents = once(() => texts.map(part => part.content().toString('utf8').slice(0, READ_CHARACTERS)))
+  const text = once(() => {
+    const shown = contents().map((content, index) =>
+      texts[index]?.mimeType === 'text/html' ? plainText(content) : content,
+    )
+    return apart([...valuesOf(SHOWN), ...shown, ...filenames])
+  })
+  return {
+    header: (...names) => apart(valuesOf(names)),
+    text,
+    filenames: apart(filenames),
+    messageId: bare(valuesOf(['message-id'])[0] ?? ''),
+    sizeBytes,
+    links: places => contents().some(content => places.some(place => content.toLowerCase().includes(place))),
+  }
+}
+
+/** A Message-ID without its brackets. */
+export function bare(messageId: string): string {
+  return messageId.trim().replace(/^</, '').replace(/>$/, '')
+}
+
+function apart(texts: readonly string[]): string[] {
+  return texts.flatMap(text => [...wordsOf(text), GAP])
+}
+
+function once<T>(work: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    made ??= { value: work() }
+    return made.value
+  }
+}

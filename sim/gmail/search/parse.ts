@@ -1,0 +1,118 @@
+import { invalid } from '../error.ts'
+import { operatorTerm, type SearchContext } from './operators.ts'
+import { allOf, anyOf, byEntry, nearTerm, not, phraseTerm, type Term } from './term.ts'
+import { wordsOf } from './words.ts'
+
+/** A piece of a search: a bracket, `-`, an operator with its colon, a quoted text, or a word. */
+interface Piece {
+  kind: 'open' | 'close' | 'minus' | 'operator' | 'quoted' | 'word'
+  text: string
+}
+
+const PIECES = /\s*(?:([({])|([)}])|(-)(?=[^\s-])|([a-z_][a-z\d_]*):(?!\/\/)|"([^"]*)"?|([^\s(){}"]+))/giy
+const CLOSED_BY: Readonly<Record<string, string>> = { '(': ')', '{': '}' }
+const MOST_CHARACTERS = 10_000
+const MOST_DEPTH = 50
+
+/**
+ * Reads a Gmail search: words, "phrases", operators, `-`, `OR`, `AND`, `( )`, `{ }` and `AROUND n`. What stands side by side must all fit, and `OR`
+ * binds what is next to it. Throws a 400 that names what is not simulated.
+ */
+export function parseSearch(text: string, context: SearchContext): Term {
+  if (text.length > MOST_CHARACTERS) throw invalid('The search is too long', 'q')
+  const pieces = piecesOf(text)
+  let at = 0
+  let depth = 0
+  const next = () => pieces[at]
+  const isWord = (...words: string[]) => next()?.kind === 'word' && words.includes(next()?.text ?? '')
+
+  const term = sequence(undefined, undefined)
+  if (next()) throw invalid(`The search has a "${next()?.text}" too many`, 'q')
+  return term
+
+  /** Terms up to a bracket or the end. */
+  function sequence(closing: string | undefined, operator: string | undefined): Term {
+    const terms: Term[] = []
+    for (;;) {
+      const piece = next()
+      if (!piece || (piece.kind === 'close' && piece.text === closing)) break
+      if (piece.kind === 'close') throw invalid(`The search has a "${piece.text}" too many`, 'q')
+      if (isWord('AND', 'OR', '|')) at += 1
+      else terms.push(alternatives(operator))
+    }
+    return closing === '}' ? anyOf(terms.length > 0 ? terms : [byEntry(() => true)]) : allOf(terms)
+  }
+
+  function alternatives(operator: string | undefined): Term {
+    const terms = [near(operator)]
+    while (isWord('OR', '|') && pieces[at + 1] && pieces[at + 1]?.kind !== 'close') {
+      at += 1
+      terms.push(near(operator))
+    }
+    return anyOf(terms)
+  }
+
+  function near(operator: string | undefined): Term {
+    const first = one(operator)
+    const count = Number(pieces[at + 1]?.text)
+    if (!isWord('AROUND') || !first.phrase || !Number.isInteger(count) || !pieces[at + 2]) return first
+    at += 2
+    const second = one(operator)
+    if (!second.phrase) throw invalid('The simulator does not simulate AROUND beside an operator', 'q')
+    return nearTerm([first.phrase, second.phrase], count, false)
+  }
+
+  function one(operator: string | undefined): Term {
+    const piece = pieces[at]
+    at += 1
+    if (!piece) throw invalid(`The search ends where the value of "${operator}:" should be`, 'q')
+    switch (piece.kind) {
+      case 'minus':
+        return not(one(operator))
+      case 'open':
+        return grouped(piece.text, operator)
+      case 'operator':
+        return one(piece.text)
+      case 'quoted':
+        return operator === undefined ? quotedTerm(piece.text) : valued(operator, piece.text)
+      default:
+        // A plus asks for the very word, and every word is taken as that here.
+        return operator === undefined
+          ? phraseTerm(wordsOf(piece.text))
+          : valued(operator, piece.text.replace(/[,;]+$/, ''))
+    }
+  }
+
+  function grouped(opening: string, operator: string | undefined): Term {
+    depth += 1
+    if (depth > MOST_DEPTH) throw invalid('The search is too deep', 'q')
+    const closing = CLOSED_BY[opening]
+    const inner = sequence(closing, operator)
+    // A bracket that is never closed goes to the end.
+    if (next()?.text === closing) at += 1
+    depth -= 1
+    return inner
+  }
+
+  function valued(operator: string, value: string): Term {
+    const found = operatorTerm(operator, value, context)
+    if (found) return found
+    throw invalid(`The simulator does not simulate "${operator}:${value}"`, 'q')
+  }
+}
+
+function quotedTerm(text: string): Term {
+  const [, first, count, second] = /^(.*?\S)\s+AROUND\s+(\d{1,4})\s+(\S.*)$/.exec(text) ?? []
+  if (first === undefined || second === undefined) return phraseTerm(wordsOf(text))
+  return nearTerm([wordsOf(first), wordsOf(second)], Number(count), true)
+}
+
+function piecesOf(text: string): Piece[] {
+  return [...text.trim().matchAll(PIECES)].map(([, open, close, minus, operator, quoted, word = '']): Piece => {
+    if (open !== undefined) return { kind: 'open', text: open }
+    if (close !== undefined) return { kind: 'close', text: close }
+    if (minus !== undefined) return { kind: 'minus', text: minus }
+    if (operator !== undefined) return { kind: 'operator', text: operator.toLowerCase() }
+    return quoted === undefined ? { kind: 'word', text: word } : { kind: 'quoted', text: quoted }
+  })
+}
