@@ -156,10 +156,10 @@ async function gateway(): Promise<void> {
   const result = await measureGateway({
     seconds: number('seconds'),
     connections: number('connections'),
-    say: print,
-    signal: untilSignalled(tell),
+    say: out,
+    signal: untilSignalled(err),
   }).catch(failed)
-  if (values.json) print(JSON.stringify(result))
+  if (values.json) out(JSON.stringify(result))
 }
 
 function oneOf<Word extends string>(allowed: readonly Word[], text: string, use: string): Word {

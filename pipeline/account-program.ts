@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander'
 import { PROVIDERS } from '../shared/mailbox.ts'
 import { mailboxes, pause, rekey, resume } from './accounts.ts'
-import { checked, wholeNumber } from './arguments.ts'
+import { checked, wholeNumber, word } from './arguments.ts'
 import type { CommandContext } from './commands.ts'
 import { connect } from './connect/connect.ts'
 import { remove } from './remove-command.ts'
@@ -18,7 +18,7 @@ export function addAccountCommands(
     .command('connect')
     .description('connect a mailbox: its owner allows it in the browser')
     .addArgument(new Argument('<provider>', 'where the mailbox is').choices(PROVIDERS))
-    .option('--address <address>', 'only this one')
+    .option('--address <address>', 'only this one', checked(word))
     .option(
       '--port <port>',
       'where the browser comes back to on this machine; 0 takes a free one',

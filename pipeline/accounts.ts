@@ -5,14 +5,19 @@ import { scanKeys } from '../shared/redis/scan.ts'
 import { createVault } from '../shared/redis/secrets.ts'
 import { createSeal } from '../shared/seal.ts'
 import { type CommandContext, withOffice, withReadableOffice } from './commands.ts'
+import { idleFilters } from './findings.ts'
 import { sinceRead, stateOf } from './mailbox-state.ts'
 import { table } from './table.ts'
 import { printableLine } from './terminal.ts'
 
 /** Shows the connected mailboxes: their account, their state, and when their last change was read. */
 export async function mailboxes(context: CommandContext): Promise<void> {
-  await withReadableOffice(context, async ({ redis, keys, now }) => {
-    const records = await listMailboxes(redis, keys)
+  await withReadableOffice(context, async office => {
+    const { redis, keys, now } = office
+    const listed = await listMailboxes(redis, keys)
+    const records = await Promise.all(
+      listed.map(async record => ({ ...record, idleFilters: await idleFilters(office, record.mailbox) })),
+    )
     const kept = await createVault(redis, keys, createSeal([])).has(records.map(({ mailbox }) => mailbox))
     const accountOf = ({ mailbox }: MailboxRecord) => (kept.has(mailbox) ? 'connected' : 'from the settings')
     if (context.json) {
@@ -28,7 +33,7 @@ export async function mailboxes(context: CommandContext): Promise<void> {
     }
     context.print(
       records.length > 0
-        ? rows.toString()
+        ? [rows.toString(), ...records.flatMap(record => record.idleFilters)].join('\n')
         : 'No mailbox is connected: `mailsluice connect gmail` or `connect outlook` connects one.',
     )
   })

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { markIn, trimmed } from '../shared/setting-text.ts'
 import type { StageName } from '../shared/stage.ts'
 import { parseStages } from './up.ts'
 
@@ -7,9 +8,15 @@ export function gather(value: string, before: string[]): string[] {
   return [...before, value]
 }
 
-/** A parser of a command's argument whose errors are told as wrong use. */
+/**
+ * A parser of a command's argument, by the rule of settings: without white space around it, and refused where quotes, a comment or a variable
+ * was left in it. Its errors are told as wrong use.
+ */
 export function checked<T>(parse: (text: string) => T): (text: string) => T {
-  return text => {
+  return given => {
+    const text = trimmed(given)
+    const mark = markIn(text, '')
+    if (mark !== undefined) throw new InvalidArgumentError(`use ${mark}.`)
     try {
       return parse(text)
     } catch (error) {
@@ -21,11 +28,16 @@ export function checked<T>(parse: (text: string) => T): (text: string) => T {
 /** Reads a whole number from `low` to `high`. */
 export function wholeNumber(low: number, high: number): (text: string) => number {
   return text => {
-    const number = Number(text)
-    if (!Number.isInteger(number) || number < low || number > high)
-      throw new InvalidArgumentError(`use a whole number from ${low} to ${high}.`)
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+    if (!(number >= low && number <= high)) throw new InvalidArgumentError(`use a whole number from ${low} to ${high}.`)
     return number
   }
+}
+
+/** Reads one word, such as a name, an address or an id. */
+export function word(text: string): string {
+  if (!/^\S+$/.test(text)) throw new InvalidArgumentError('use one word.')
+  return text
 }
 
 /** Reads an http or https address. */

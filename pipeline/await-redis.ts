@@ -2,6 +2,7 @@ import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { probeServer, troubleOf } from '../shared/redis/trouble.ts'
 import type { Log } from './log.ts'
+import { redisTls } from './redis-tls.ts'
 import { err } from './terminal.ts'
 import { sleep } from './wait.ts'
 import { type Office, openOffice } from './wire.ts'
@@ -56,7 +57,7 @@ export function awaitOffice(
   { reads = false, ...patience }: Patience & { reads?: boolean },
 ): Promise<Office> {
   const open = async () => {
-    await probeServer(url, { writes: !reads })
+    await probeServer(url, { writes: !reads, tls: redisTls(config) })
     return openOffice(config, url)
   }
   return insist(url, open, patience)

@@ -6,6 +6,7 @@ import { endTokenRefusals, noteTokenRefusal } from '../shared/redis/token-refusa
 import { createGuard, type Guard } from './breaker.ts'
 import type { Log } from './log.ts'
 import { createRefusals } from './refusals.ts'
+import { createSlowing } from './slowing.ts'
 
 const OPEN_MS = 60_000
 const TOKEN_PATIENCE_MS = 15 * 60_000
@@ -40,9 +41,10 @@ export function createGuards(
         end: () => endTokenRefusals(redis, keys, mailbox),
       },
     })
-    const both: Guard = source => refusals(guard(source))
-    guards.set(mailbox, both)
-    return both
+    const slowing = createSlowing({ factor: config.RATE_LIMIT_BACKOFF_FACTOR, now })
+    const all: Guard = source => refusals(guard(slowing(source)))
+    guards.set(mailbox, all)
+    return all
   }
 }
 

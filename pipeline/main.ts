@@ -9,7 +9,7 @@ import { cleanJson } from '../shared/text.ts'
 import { parseFaults } from '../sim/gmail/faults.ts'
 import { parseGraphFaults } from '../sim/graph/faults.ts'
 import { addAccountCommands } from './account-program.ts'
-import { checked, gather, historyId, oneStage, webAddress, wholeNumber } from './arguments.ts'
+import { checked, gather, historyId, oneStage, webAddress, wholeNumber, word } from './arguments.ts'
 import { type CommandContext, push, runOneStage, runs, sync } from './commands.ts'
 import { deadDrop, deadList, deadRedrive, deadShow, parseBurier } from './dead.ts'
 import { explain } from './explain.ts'
@@ -21,6 +21,7 @@ import { parseTime, replay } from './replay.ts'
 import { runSimulator } from './sim-command.ts'
 import { status } from './status.ts'
 import { tail } from './tail.ts'
+import { tellOfMisspelt } from './tell-misspelt.ts'
 import { err, isOutputLost, out, printableLine, readerGone } from './terminal.ts'
 import { parseStages, up } from './up.ts'
 import { unwatch, watch } from './watch-command.ts'
@@ -161,7 +162,7 @@ function program(): Command {
     .command('explain')
     .description("show a message's way through the stages, hop by hop")
     .argument('<message>', "the message's id at its provider, or an envelope's id such as run/window/index")
-    .option('--mailbox <mailbox>', 'only in this mailbox')
+    .option('--mailbox <mailbox>', 'only in this mailbox', checked(parseMailboxId))
     .option('--json', 'print one JSON object', false)
     .action(async (message, options) => {
       if (!(await explain(contextOf(options), message, options))) process.exitCode = FAILED
@@ -181,11 +182,11 @@ function program(): Command {
       'do again what a stage did with recorded inputs, with nothing changed, and show what comes out otherwise',
     )
     .argument('<stage>', STAGE_NAMES.join(', '), checked(oneStage))
-    .option('--run <id>', 'only inputs of this run')
+    .option('--run <id>', 'only inputs of this run', checked(word))
     .option('--mailbox <mailbox>', 'only inputs of this mailbox', checked(parseMailboxId))
     .option('--since <time>', 'only inputs from then on, such as 2026-11-23T09:30:00Z', checked(parseTime))
     .option('--until <time>', 'only inputs up to then', checked(parseTime))
-    .option('--message <id>', 'only inputs that speak of this message')
+    .option('--message <id>', 'only inputs that speak of this message', checked(word))
     .addOption(
       new Option('--into <name>', 'run them through all that follows, in a sandbox that expires').conflicts('requeue'),
     )
@@ -206,7 +207,7 @@ function program(): Command {
     )
     .option('--gmail <port>', 'the port to listen on', checked(wholeNumber(0, 65_535)), 8025)
     .option('--graph <port>', 'a port of its own for Microsoft Graph', checked(wholeNumber(0, 65_535)))
-    .option('--host <address>', 'the address to listen on', '127.0.0.1')
+    .option('--host <address>', 'the address to listen on', checked(word), '127.0.0.1')
     .option('--allow-host <name>', 'another name that it is asked by (may be repeated)', gather, [])
     .addOption(
       new Option('--profile <name>', 'how slow it answers').choices(['live', 'seed', 'instant']).default('live'),
@@ -236,9 +237,16 @@ function program(): Command {
 // What ends by itself does its work though nobody reads of it; what would stay for its reader stops with them.
 function contextOf({ json = false, stays = false }: { json?: boolean; stays?: boolean }): CommandContext {
   const config = readConfig()
-  diesLoudly(createLog(config, 'mailsluice'))
+  const log = createLog(config, 'mailsluice')
+  diesLoudly(log)
+  tellOfMisspelt(log)
   const signal = untilSignalled(err)
-  return { config, json, signal: stays ? AbortSignal.any([signal, readerGone]) : signal, print: text => out(json ? cleanJson(text) : text) }
+  return {
+    config,
+    json,
+    signal: stays ? AbortSignal.any([signal, readerGone]) : signal,
+    print: text => out(json ? cleanJson(text) : text),
+  }
 }
 
 /** Says in one line what went wrong, and with which exit code. */

@@ -40,10 +40,12 @@ export function openQuotas(
       answerMs: OUTLOOK_ANSWER_MS,
     },
   }
+  const backoffFactor = config.RATE_LIMIT_BACKOFF_FACTOR
   const open = new Map<MailboxId, Quota>()
   return mailbox => {
     const quota =
-      open.get(mailbox) ?? createQuota({ redis, keys, mailbox, limits: limits[providerOf(mailbox)], onNarrowed })
+      open.get(mailbox) ??
+      createQuota({ redis, keys, mailbox, limits: limits[providerOf(mailbox)], backoffFactor, onNarrowed })
     open.set(mailbox, quota)
     return quota
   }

@@ -10,7 +10,7 @@ import { MailError } from '../shared/error.ts'
 import { ensureDataDir, makePrivate } from './data-dir.ts'
 import { sleep } from './wait.ts'
 
-const OLDEST_MAJOR = { redis: 7, valkey: 8 }
+const OLDEST_MAJOR = 7
 const ANSWER_MS = 2000
 const SILENT_MS = 30_000
 const LOOK_AGAIN_MS = 20
@@ -41,8 +41,7 @@ async function versionOf(name: string): Promise<RedisProgram | undefined> {
   try {
     const { stdout } = await promisify(execFile)(name, ['--version'])
     const version = /v=(\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? '0'
-    const oldest = /valkey/i.test(name + stdout) ? OLDEST_MAJOR.valkey : OLDEST_MAJOR.redis
-    return { name, version, recent: Number.parseInt(version, 10) >= oldest }
+    return { name, version, recent: Number.parseInt(version, 10) >= OLDEST_MAJOR }
   } catch {
     return undefined
   }

@@ -1,10 +1,12 @@
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
 import { connectRedis, redisLabel } from '../shared/redis/connect.ts'
+import type { RedisTls } from '../shared/redis/tls.ts'
 import { probeServer } from '../shared/redis/trouble.ts'
 import { insist, type Patience } from './await-redis.ts'
 import type { Log } from './log.ts'
 import { embeddedRedis, findEmbeddedRedis } from './redis-server.ts'
+import { redisTls } from './redis-tls.ts'
 
 /** A Redis to use. */
 export interface RedisServer {
@@ -22,7 +24,8 @@ export interface RedisServer {
 export async function openRedisServer(config: Config, log: Log, patience?: Patience): Promise<RedisServer> {
   const { REDIS_URL: url } = config
   if (!url) return embeddedRedis({ dataDir: config.DATA_DIR, log })
-  const label = patience ? await insist(url, () => labelOf(url), patience) : await labelOf(url)
+  const read = () => labelOf(url, redisTls(config))
+  const label = patience ? await insist(url, read, patience) : await read()
   return { url, label, durable: true, stop: async () => undefined }
 }
 
@@ -36,9 +39,9 @@ export async function findRedis(config: Config): Promise<string> {
   )
 }
 
-async function labelOf(url: string): Promise<string> {
-  await probeServer(url, { writes: true })
-  const redis = await connectRedis(url)
+async function labelOf(url: string, tls: RedisTls | undefined): Promise<string> {
+  await probeServer(url, { writes: true, tls })
+  const redis = await connectRedis(url, { tls })
   const label = await redisLabel(redis)
   redis.disconnect()
   return `${label} at ${new URL(url).host}`

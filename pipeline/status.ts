@@ -11,6 +11,7 @@ import { listRuns, type RunRecord } from '../shared/redis/runs.ts'
 import { readUnread } from '../shared/redis/unread.ts'
 import { readWatch, type WatchRecord } from '../shared/redis/watches.ts'
 import { type CommandContext, withReadableOffice } from './commands.ts'
+import { idleFilters } from './findings.ts'
 import { faultLine, faultyFolders } from './folder-state.ts'
 import { sinceRead, stateOf } from './mailbox-state.ts'
 import { alertLines, recentAlerts } from './marks.ts'
@@ -41,7 +42,14 @@ export async function status(context: CommandContext): Promise<void> {
         const watch = await readWatch(redis, keys, record.mailbox)
         const folders = await faultyFolders(office, record.mailbox)
         const deferred = await readDeferred(redis, keys, record.mailbox)
-        return { ...record, deferred, watch: { ...watch, state: stateOfWatch(watch, now()) }, faultyFolders: folders }
+        const idle = await idleFilters(office, record.mailbox)
+        return {
+          ...record,
+          idleFilters: idle,
+          deferred,
+          watch: { ...watch, state: stateOfWatch(watch, now()) },
+          faultyFolders: folders,
+        }
       }),
     )
     const narrowed = (
@@ -83,9 +91,10 @@ export async function status(context: CommandContext): Promise<void> {
     const { posted, duplicate, stale, unknown } = arrivals
     const came = `Notifications: ${posted} taken in, ${duplicate} repeated, ${stale} told nothing new, ${unknown} of unknown mailboxes`
     const faulty = mailboxes.flatMap(one => one.faultyFolders.map(fault => faultLine(one.mailbox, fault)))
+    const idle = mailboxes.flatMap(record => record.idleFilters)
     const aside = mailboxes.flatMap(({ deferred }) => deferredLines(deferred, now()))
     const lines = [came, knownMail(atHand(newest)), unreadLine(unread, now()), ...alertLines(newest, now())]
-    const notes = printableLines([...lines, ...narrowed.map(narrowedLine), ...faulty, ...aside])
+    const notes = printableLines([...lines, ...narrowed.map(narrowedLine), ...faulty, ...idle, ...aside])
     context.print([server, stages.toString(), boxes.toString(), notes].join('\n'))
   })
 }

@@ -1,5 +1,5 @@
 import { LANES } from '../shared/envelope.ts'
-import { isConnectionError, openRedis } from '../shared/redis/connect.ts'
+import { isConnectionError } from '../shared/redis/connect.ts'
 import { type CommandContext, withReadableOffice } from './commands.ts'
 import { briefly, withoutContent } from './diff.ts'
 import { byEntry, keysOf, type Recorded, readEntry, streamNamed } from './recorded.ts'
@@ -21,7 +21,7 @@ type Answer = [key: string, entries: [entryId: string, fields: string[]][]][] | 
 export async function tail(context: CommandContext, name: string, options: { fromStart: boolean }): Promise<void> {
   const stream = streamNamed(name)
   const { json, print, signal } = context
-  await withReadableOffice(context, async ({ redis, keys, url }) => {
+  await withReadableOffice(context, async ({ redis, keys, openConnection }) => {
     const places = keysOf(keys, stream)
     // `$` would be looked up anew for each read, and what comes between two reads be missed.
     const last = new Map(
@@ -32,7 +32,7 @@ export async function tail(context: CommandContext, name: string, options: { fro
         }),
       ),
     )
-    const connection = openRedis(url)
+    const connection = openConnection()
     const stopped = new Promise<null>(resolve => {
       signal.addEventListener('abort', () => resolve(null), { once: true })
     })

@@ -14,6 +14,7 @@ import { runRecord } from '../shared/redis/runs.ts'
 import type { Run, Stage } from '../shared/stage.ts'
 import { oneAtATime } from './alone.ts'
 import { withBackpressure } from './backpressure.ts'
+import { watchingFilters } from './findings.ts'
 import { createGuards } from './guards.ts'
 import { consumerName, isKnownDead, newRunId } from './identity.ts'
 import { warnOfInvalid } from './invalid-cache.ts'
@@ -23,6 +24,7 @@ import { tellOfCap } from './open-outlook.ts'
 import { countingParts } from './parts.ts'
 import type { Mailboxes } from './providers.ts'
 import { openQuotas, type Quotas } from './quotas.ts'
+import { redisTls } from './redis-tls.ts'
 import { type RunningStage, runStage } from './run-stage.ts'
 import { paceOf, STAGES } from './stages.ts'
 import { withStanding } from './standing.ts'
@@ -39,6 +41,8 @@ export interface Office {
   redis: Redis
   keys: Keys
   url: string
+  /** Opens another connection to the same Redis; whoever opens it closes it. */
+  openConnection(): Redis
   /** The server's time (ms since 1970), which all processes share. */
   now: () => number
   newRunId: () => string
@@ -47,7 +51,8 @@ export interface Office {
 
 /** Connects to Redis and checks that its data fits the settings; throws `misconfigured` otherwise. */
 export async function openOffice(config: Config, url: string): Promise<Office> {
-  const redis = await connectRedis(url)
+  const tls = redisTls(config)
+  const redis = await connectRedis(url, { tls })
   const keys = createKeys(config.REDIS_PREFIX, config.PARTITIONS)
   try {
     await checkLayout(redis, keys)
@@ -56,7 +61,8 @@ export async function openOffice(config: Config, url: string): Promise<Office> {
       stop()
       redis.disconnect()
     }
-    return { config, redis, keys, url, now, newRunId: () => newRunId(now()), close }
+    const openConnection = () => openRedis(url, { tls })
+    return { config, redis, keys, url, openConnection, now, newRunId: () => newRunId(now()), close }
   } catch (error) {
     redis.disconnect()
     throw error
@@ -94,7 +100,7 @@ export function startStages(
     const holding = stage.name === 'thread-group' ? withTaskHold(paced, office, log) : paced
     return runStage(withStanding(holding, office), {
       queue,
-      blocking: openRedis(office.url),
+      blocking: office.openConnection(),
       commit: {
         redis,
         keys,
@@ -144,7 +150,11 @@ export function startStages(
   function runFor(mailbox: MailboxId, call: Run['call']): Run {
     const quota = quotas(mailbox)
     return {
-      mailbox: witness.watch(mailbox, guardOf(mailbox)(countingParts(options.mailboxes(mailbox)))),
+      mailbox: watchingFilters(witness.watch(mailbox, guardOf(mailbox)(countingParts(options.mailboxes(mailbox)))), {
+        office,
+        mailbox,
+        log: options.log,
+      }),
       call: quota ? { ...call, quota } : call,
       cache: createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, onInvalid }),
       ledger: createLedger(redis, keys, mailbox, now),

@@ -1,4 +1,5 @@
 import { MailError } from './error.ts'
+import type { Finding } from './filter.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
 import type { Quota } from './quota.ts'
 
@@ -59,6 +60,8 @@ export interface Changes {
   messages?: readonly Message[]
   /** Mail that left a part of the mailbox: it may be gone, or be elsewhere in it. What of it is known, and on no later page, is to be verified in the end. */
   left?: readonly MessageId[]
+  /** What was found out about the filters of the mailbox. */
+  filters?: readonly Finding[]
   /** Mail that is known already may be among the ids. */
   overlaps?: boolean
   /** Something has happened to known mail that is not told: all of it may be gone, earlier pages' as well, until later pages tell what is present. */
@@ -107,6 +110,8 @@ export interface Call {
 /** Whose mailbox this is, and a cursor from which everything after this moment will be listed. */
 export interface Opened {
   address: string
+  /** Other names that its owner signs in with. */
+  also?: readonly string[]
   cursor: Cursor
 }
 
@@ -149,7 +154,8 @@ export interface Mailbox {
 /** Reads `gmail:ana@example.com`; throws `misconfigured` with an example when it is none. */
 export function parseMailboxId(text: string): MailboxId {
   const match = /^(gmail|outlook):([^\s:{}]+@[^\s:{}]+)$/i.exec(text.trim())
-  if (!match) {
+  // Between addresses they separate, around one they quote.
+  if (!match || /[,;"<>]|@.*@/.test(text)) {
     throw new MailError(
       'misconfigured',
       `"${text}" is not a mailbox: write provider:address, such as gmail:ana@example.com`,

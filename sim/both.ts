@@ -21,7 +21,10 @@ export interface SimulatorsOptions extends GateOptions, Pick<GmailOptions, 'prof
   gmail: readonly SimMailbox[]
   graph: readonly SimMailbox[]
   gmailOptions?: Pick<GmailOptions, 'quota' | 'pushTo' | 'faults'>
-  graphOptions?: Omit<GraphOptions, keyof GateOptions | 'port' | 'profile' | 'latencyMs' | 'mailboxes' | 'now' | 'speed'>
+  graphOptions?: Omit<
+    GraphOptions,
+    keyof GateOptions | 'port' | 'profile' | 'latencyMs' | 'mailboxes' | 'now' | 'speed'
+  >
 }
 
 /** Starts a Gmail and a Graph, on one port where Graph has none of its own; throws where a port is taken or two mailboxes of one side have the same address. */

@@ -157,6 +157,11 @@ t.test('wrong use ends with code 2 and one clear line', async t => {
     [['stage', 'magic'], {}, /"magic" is not a stage/],
     [['stage'], {}, /missing required argument 'name'/],
     [['runs', '--limit', 'all'], {}, /whole number from 1 to 1000/],
+    [
+      ['up', '--once'],
+      { SKIP_LABELS: '"SPAM,TRASH"', PORT: '"0"' },
+      /SKIP_LABELS: .*without quotes.*PORT: .*without quotes/,
+    ],
     [['push', 'ana'], { REDIS_URL: 'redis://127.0.0.1:1' }, /No Redis answers|"ana" is not a mailbox/],
     [
       ['up', '--once'],
@@ -174,7 +179,7 @@ t.test('wrong use ends with code 2 and one clear line', async t => {
     [
       ['up', '--once'],
       { REDIS_URL: await oldRedis(t) },
-      /runs redis 6\.2\.14; mailsluice needs Redis 7\.0 or Valkey 8\.0/,
+      /runs redis 6\.2\.14; mailsluice needs Redis 7\.0 or Valkey 7\.2/,
     ],
     [['up', '--once'], { NODE_ENV: 'production' }, /NODE_ENV is production and no mail account is set/],
     [['stage', 'merge'], { REDIS_URL: 'redis://127.0.0.1:1' }, /no mail account is set/],
@@ -189,6 +194,12 @@ t.test('wrong use ends with code 2 and one clear line', async t => {
     t.equal(finished.stdout, '', `${name}: nothing on stdout`)
     t.notMatch(finished.stderr, /\n\s+at /, `${name}: no stack`)
   }
+})
+
+t.test('a variable that looks like a setting is told of, and changes nothing', async t => {
+  const finished = await run(['status'], { ...fresh(), GMAIL_BATCHSIZE: '5', MY_OWN: '5' })
+  t.match(finished.stderr, /GMAIL_BATCHSIZE is no setting, and does nothing: GMAIL_BATCH_SIZE may be meant/)
+  t.notMatch(finished.stderr, /MY_OWN/)
 })
 
 t.test('an unreadable mbox is named', { skip: process.getuid?.() === 0 ? 'root reads everything' : false }, async t => {

@@ -51,6 +51,12 @@ t.test('what is in the way is told in one line, to the browser as well, and noth
   const bo = { address: 'bo@example.com' }
   const cases: [consents: MicrosoftServer['consents'], secret: string | undefined, code: number, says: RegExp][] = [
     [{ ...bo, denied: true }, undefined, 1, /access was not granted \(access_denied\)/],
+    [
+      { ...bo, denied: true, said: 'AADSTS90094: planted has to be approved by an administrator.' },
+      undefined,
+      1,
+      /access was not granted \(access_denied\); AADSTS90094; an administrator of the organization .*adminconsent\?client_id=ID/,
+    ],
     [{ ...bo, scope: 'Mail.ReadBasic User.Read' }, undefined, 1, /reading mail was not allowed; .*Mail\.Read/],
     [{ ...bo, withoutRefreshToken: true }, undefined, 1, /Microsoft gave no refresh token/],
     [bo, 'planted-secret', 2, /AADSTS7000218; the app is no public client: set OUTLOOK_CLIENT_SECRET/],
@@ -110,6 +116,17 @@ t.test('somebody else than who was named is refused, and nothing is kept', async
   t.same(await redis.client.keys('*outlook*'), [])
 })
 
+t.test('a user principal name that is not the mail address is the same mailbox, under its mail address', async t => {
+  const { microsoft, redis, environment } = await setUp(t)
+  const upn = { wanted: 'outlook:b.o@corp.example', also: ['B.O@corp.example'] } as const
+  t.match(await connect(t, microsoft, environment, upn), { mailbox: BO, new: true })
+  t.equal((await redis.client.keys('*mailbox:outlook:*')).length, 1)
+  const other = connect(t, microsoft, environment, { ...upn, also: ['bo@corp.example'] })
+  await t.rejects(other, {
+    message: /not to outlook:b\.o@corp\.example; .* or with --address bo@example\.com where that is the same/,
+  })
+})
+
 t.test('msal is loaded for Outlook, and for nobody else', async t => {
   const { redis, environment } = await setUp(t)
   const loaded = async (words: readonly string[], given: Record<string, string>) => {
@@ -149,7 +166,7 @@ async function connect(
   t: Test,
   microsoft: MicrosoftServer,
   environment: Record<string, string>,
-  { wanted }: { wanted?: `outlook:${string}` } = {},
+  { wanted, also = [] }: { wanted?: `outlook:${string}`; also?: readonly string[] } = {},
 ): Promise<unknown> {
   const config = readConfig(environment)
   const printed: string[] = []
@@ -165,7 +182,8 @@ async function connect(
         ...fakeMailbox(),
         async open() {
           const address = microsoft.ownerOf(await account.get('a test', signal))
-          return { address: address ?? 'nobody', cursor: 'pinned:0' }
+          // Whoever is suggested consents.
+          return { address: also.length > 0 ? 'bo@example.com' : (address ?? 'nobody'), also, cursor: 'pinned:0' }
         },
       }),
     },

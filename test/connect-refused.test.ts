@@ -10,6 +10,11 @@ t.test('whatever is in the way is told in one line, to the browser as well, and 
   const { oauth, redis, environment } = await setUpAccounts(t)
   const cases: [what: typeof oauth.consents, words: string[], says: RegExp][] = [
     [{ address: 'ana@example.com', denied: true }, [], /access was not granted \(access_denied\)/],
+    [
+      { address: 'ana@example.com', denied: true, error: 'admin_policy_enforced' },
+      [],
+      /\(admin_policy_enforced\); the administrator of the domain has to allow the app/,
+    ],
     [{ address: 'ana@example.com', scope: 'openid' }, [], /reading mail was not allowed/],
     [{ address: 'ana@example.com', withoutRefreshToken: true }, [], /gave no refresh token/],
     [

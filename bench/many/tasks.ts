@@ -1,5 +1,4 @@
 import { parseEnvelope } from '../../shared/envelope.ts'
-import { openRedis } from '../../shared/redis/connect.ts'
 import { analysisTasks } from '../../shared/streams.ts'
 import type { Rig } from './rig.ts'
 
@@ -17,7 +16,7 @@ const MOST_AT_ONCE = 100
 export function watchTasks({ office, signal, until }: Rig): Tasks {
   const { keys } = office
   // Its reads block.
-  const redis = openRedis(office.url)
+  const redis = office.openConnection()
   const last = new Map(keys.partitions.map(one => [keys.stream(one, analysisTasks.name, 'live'), '0-0']))
   const writtenAt = new Map<string, number>()
   let failure: unknown

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
-import { type MailboxId, type Opened, type Provider, parseMailboxId } from '../../shared/mailbox.ts'
+import { addressOf, type MailboxId, type Opened, type Provider, parseMailboxId } from '../../shared/mailbox.ts'
 import { connectMailbox, postWatchEvent, resumeMailbox } from '../../shared/redis/mailboxes.ts'
 import { createVault } from '../../shared/redis/secrets.ts'
 import { createSeal } from '../../shared/seal.ts'
@@ -58,7 +58,8 @@ export async function connectWith(
   const { print, json, signal } = context
   const state = randomBytes(STATE_BYTES).toString('base64url')
   const timeoutMs = options.timeoutSeconds * 1000
-  const loopback = await listenForConsent({ host: consenting.host, port: options.port, state, timeoutMs, signal })
+  const { host, remedyOf } = consenting
+  const loopback = await listenForConsent({ host, remedyOf, port: options.port, state, timeoutMs, signal })
   try {
     const { redirectUri } = loopback
     const { url, verifier } = await consenting.ask({ redirectUri, state, address: options.address })
@@ -72,7 +73,7 @@ export async function connectWith(
     print(
       json
         ? JSON.stringify({ mailbox, new: isNew, entries })
-        : `${mailbox} is ${isNew ? 'connected' : 'connected again'}${parked}.`,
+        : `${mailbox} is ${isNew ? 'connected' : 'connected again'}${parked}.${nameNote(mailbox, wanted)}`,
     )
   } catch (error) {
     loopback.finish({ ok: false, text: error instanceof MailError ? error.message : 'The terminal says why.' })
@@ -93,7 +94,7 @@ function refuseIfByApplication(config: Config, mailbox: MailboxId): void {
 
 // What was granted says nothing of whose mailbox it is: the provider is asked.
 async function identify(
-  { provider, open }: Consenting,
+  { provider, open, isSame = () => false }: Consenting,
   {
     consented,
     wanted,
@@ -108,10 +109,19 @@ async function identify(
   })
   const mailbox = parseMailboxId(`${provider}:${opened.address}`)
   if (wanted === undefined || mailbox === wanted) return { mailbox, opened }
+  const names = [opened.address, ...(opened.also ?? [])]
+  const given = addressOf(wanted)
+  if (names.some(name => name.toLowerCase() === given || isSame(name, given))) return { mailbox, opened }
   throw new MailError(
     'misconfigured',
-    `the mailbox was not connected: access was granted to ${mailbox}, not to ${wanted}; run the command again and choose that account`,
+    `the mailbox was not connected: access was granted to ${mailbox}, not to ${wanted}; run the command again and choose that account, or with --address ${addressOf(mailbox)} where that is the same mailbox`,
   )
+}
+
+function nameNote(mailbox: MailboxId, wanted: MailboxId | undefined): string {
+  return wanted === undefined || wanted === mailbox
+    ? ''
+    : ` That is its name from now on, and ${addressOf(wanted)} another address of it.`
 }
 
 // The account is there before anybody can need it.

@@ -15,6 +15,10 @@ export interface Consenting {
   host: '127.0.0.1' | 'localhost'
   /** The page to open; the address, where one is wanted, is suggested there. */
   ask(options: { redirectUri: string; state: string; address: string | undefined }): Promise<Consent>
+  /** What the person can do where the provider sent the browser back with an error; `undefined` where only asking again helps. */
+  remedyOf(error: string, description: string): string | undefined
+  /** Whether two addresses are the same mailbox, however they are written; equal ones are in any case. */
+  isSame?(one: string, other: string): boolean
   /** Exchanges the code that consent gave. Throws `unauthorized`, saying what to do, where too little was granted. */
   exchange(answer: { code: string; verifier: string; redirectUri: string }, signal: AbortSignal): Promise<Consented>
   /** The mailbox, with access tokens of this source; what it keeps is kept in the store. */

@@ -5,6 +5,19 @@ import { googleApp } from '../oauth-app.ts'
 import { openGmail } from '../providers.ts'
 import type { Consenting } from './consenting.ts'
 
+// developers.google.com/identity/protocols/oauth2/web-server#authorization-errors
+const REFUSALS = new Map([
+  [
+    'admin_policy_enforced',
+    'the administrator of the domain has to allow the app: admin.google.com, Security, API controls',
+  ],
+  [
+    'org_internal',
+    'the app is for its own organization alone: choose an account of it, or make its audience "External"',
+  ],
+  ['disallowed_useragent', 'open the page in a browser, not in another app'],
+])
+
 /** Consent at Google, or at a simulator; throws `misconfigured` where no OAuth client is set. */
 export function gmailConsent(config: Config, simUrl: string | undefined): Consenting {
   const app = googleApp(config, simUrl)
@@ -12,6 +25,8 @@ export function gmailConsent(config: Config, simUrl: string | undefined): Consen
     provider: 'gmail',
     host: '127.0.0.1',
     ask: options => askConsent(app, options),
+    remedyOf: error => REFUSALS.get(error),
+    isSame: (one, other) => plain(one) === plain(other),
     async exchange(answer) {
       const { refreshToken, access, scopes } = await exchangeCode(app, answer)
       if (!scopes.includes(GMAIL_SCOPE)) {
@@ -30,4 +45,11 @@ export function gmailConsent(config: Config, simUrl: string | undefined): Consen
     },
     open: (mailbox, account) => openGmail(config, simUrl, mailbox, account),
   }
+}
+
+// support.google.com/mail/answer/7436150: dots do not matter, nor does what follows a plus; googlemail.com is gmail.com.
+function plain(address: string): string {
+  const [name = '', domain = ''] = address.toLowerCase().split('@')
+  if (domain !== 'gmail.com' && domain !== 'googlemail.com') return address.toLowerCase()
+  return `${name.split('+')[0]?.replaceAll('.', '')}@gmail.com`
 }

@@ -28,6 +28,8 @@ interface LoopbackOptions {
   state: string
   timeoutMs: number
   signal: AbortSignal
+  /** What the person can do about an error that the browser came back with. */
+  remedyOf?: (error: string, description: string) => string | undefined
 }
 
 const LAST_PAGE_MS = 1000
@@ -40,7 +42,8 @@ const HEADERS = {
 }
 
 /** Listens on 127.0.0.1 for one answer with the right state; any other is refused and changes nothing. Throws `misconfigured` when the port is taken. */
-export async function listenForConsent({ host, port, state, timeoutMs, signal }: LoopbackOptions): Promise<Loopback> {
+export async function listenForConsent(options: LoopbackOptions): Promise<Loopback> {
+  const { host, port, state, timeoutMs, signal, remedyOf } = options
   const app = fastify({ forceCloseConnections: true })
   const code = promised<string>()
   const ending = promised<Outcome>()
@@ -62,8 +65,8 @@ export async function listenForConsent({ host, port, state, timeoutMs, signal }:
     sent = once(reply.raw, 'close')
     const given = query.get('code')
     if (given) code.resolve(given)
-    else code.reject(refusal(query.get('error') ?? ''))
-    const outcome = given ? await ending.promise : { ok: false, text: 'Access was not granted.' }
+    else code.reject(refusal(query, remedyOf))
+    const outcome = await ending.promise
     return reply.code(outcome.ok ? 200 : 400).send(pageOf(outcome))
   })
 
@@ -103,10 +106,9 @@ function isSame(given: string, wanted: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
-function refusal(reason: string): MailError {
+function refusal(query: URLSearchParams, remedyOf: LoopbackOptions['remedyOf']): MailError {
+  const reason = query.get('error') ?? ''
   const said = /^\w{1,60}$/.test(reason) ? ` (${reason})` : ''
-  return new MailError(
-    'unauthorized',
-    `the mailbox was not connected: access was not granted${said}; run the command again`,
-  )
+  const remedy = remedyOf?.(reason, query.get('error_description') ?? '') ?? 'run the command again'
+  return new MailError('unauthorized', `the mailbox was not connected: access was not granted${said}; ${remedy}`)
 }

@@ -1,5 +1,6 @@
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
+import { consentRemedy } from '../../shared/outlook/login-errors.ts'
 import { askConsent, canReadMail, exchangeCode, lasts } from '../../shared/outlook/oauth.ts'
 import { microsoftApp } from '../oauth-app.ts'
 import { openOutlook } from '../open-outlook.ts'
@@ -13,6 +14,7 @@ export function outlookConsent(config: Config, simUrl: string | undefined): Cons
     // Of 127.0.0.1 Microsoft lets no port be left open, of localhost it does (learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions).
     host: 'localhost',
     ask: options => askConsent(app, options),
+    remedyOf: (_, description) => consentRemedy(description),
     async exchange(answer, signal) {
       const granted = await exchangeCode(app, answer, signal)
       if (!canReadMail(granted)) {

@@ -1,7 +1,6 @@
 import { from, lastValueFrom, mergeMap } from 'rxjs'
 import { asMailError, MailError } from '../../shared/error.ts'
 import { readNotification } from '../../shared/gmail/notification.ts'
-import { openRedis } from '../../shared/redis/connect.ts'
 import { createIntakeQueue, finishIntake, type IntakeEntry, readIntakeEntry } from '../../shared/redis/intake.ts'
 import type { RawEntry } from '../../shared/redis/queue.ts'
 import { createCredit } from '../credit.ts'
@@ -28,7 +27,7 @@ export function startIntake(office: Office, reception: Reception, log: Log): Run
   const queue = createIntakeQueue({ redis, keys, consumer, now })
   const reader = startReader({
     queue,
-    connection: openRedis(office.url),
+    connection: office.openConnection(),
     credit: createCredit(PACE),
     leaseMs: config.LEASE_MS,
     isDead: isKnownDead,

@@ -124,6 +124,11 @@ export function isNotFound({ status, body }: Answer): boolean {
   return code === 404 || reasons.some(reason => plain(reason) === 'notfound')
 }
 
+/** Google's own words in an answer, to be looked at and never repeated; empty where it has none. */
+export function wordsIn({ body }: Answer): string {
+  return readError(body).message.slice(0, 1000)
+}
+
 /** Whether a search was refused because of the scope; Google has no reason of its own for it, only words: "Metadata scope does not support 'q' parameter". */
 export function isSearchRefused({ status, body }: Answer): boolean {
   return status === 403 && /metadata scope .*\bq\b/i.test(readError(body).message)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { MailError } from '../error.ts'
-import type { LabelFilter } from '../filter.ts'
+import type { Finding, LabelFilter } from '../filter.ts'
 import type { Call } from '../mailbox.ts'
 import type { GmailClient } from './client.ts'
 import { errorOf } from './errors.ts'
@@ -84,6 +84,15 @@ export function labelFinder({ name, client, costs, filter, now }: LabelOptions):
 /** The filter by the ids that messages carry. */
 export function filterBy({ labels, skip }: Labels): LabelFilter {
   return { labels: labels.map(({ id }) => id), skip: skip.map(({ id }) => id) }
+}
+
+/** Which of a filter's labels the mailbox has; Gmail's own it always has. */
+export function labelFindings({ labels, skip }: Labels, filter: LabelFilter): Finding[] {
+  const finding = (part: Finding['part'], names: readonly string[], found: readonly Label[]) =>
+    names.flatMap((name, place): Finding[] =>
+      systemLabel(name) ? [] : [{ part, name, state: found[place]?.missing ? 'missing' : 'found' }],
+    )
+  return [...finding('label', filter.labels, labels), ...finding('skip', filter.skip, skip)]
 }
 
 function systemLabel(text: string): Label | undefined {

@@ -3,13 +3,13 @@ import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import { type LabelFilter, leftOut } from '../filter.ts'
 import type { Answer } from '../http/answer.ts'
-import type { Call, Fetched, Mailbox } from '../mailbox.ts'
+import type { Call, Changes, Cursor, Fetched, Mailbox, Page } from '../mailbox.ts'
 import { type ClientOptions, gmailClient } from './client.ts'
 import { readCursor, readPage, writeCursor } from './cursor.ts'
 import { errorOf } from './errors.ts'
 import { fetchMessages } from './fetch.ts'
 import { createFlights } from './flights.ts'
-import { filterBy, labelFinder } from './labels.ts'
+import { filterBy, labelFinder, labelFindings } from './labels.ts'
 import { firstListing, listFirst, listHistory } from './listing.ts'
 import { QUOTA_COSTS, type QuotaTable } from './quota.ts'
 import { type Notifying, stopWatching, watchMailbox } from './watch.ts'
@@ -91,17 +91,16 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
     },
 
     async changes(since, page, call) {
-      const place = readCursor(since)
-      const at = page === undefined ? undefined : readPage(page)
-      if (place.at === 'history' && (at === undefined || at.list === 'history')) {
-        const changes = await listHistory(listing, place, at?.token, call)
-        const { cursor } = changes
-        return cursor === undefined ? changes : { ...changes, upTo: `${readCursor(cursor).historyId}` }
-      }
-      if (place.at === 'history' || at?.list === 'history') {
-        throw new MailError('unparsable', `the page to list of ${name} belongs to another cursor`)
-      }
-      return listFirst(listing, place, at ?? firstListing(listing, place.after), call)
+      const changes = await list(since, page, call)
+      if (changes.reset) return changes
+      const filters = labelFindings(await labelsOf(call), filter)
+      const { at, after } = readCursor(since)
+      const isSearched = query !== '' && page === undefined && at === 'pinned' && after === undefined
+      const isFound = changes.ids.length > 0
+      // A page without a message is not the last one always.
+      if (isSearched && (isFound || changes.next === undefined))
+        filters.push({ part: 'query', name: query, state: isFound ? 'found' : 'missing' })
+      return filters.length > 0 ? { ...changes, filters } : changes
     },
 
     async fetch(wanted, call) {
@@ -113,6 +112,20 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
     probe: async call => void (await askProfile(call)),
     watch: call => watchMailbox(watching, options.notify, call),
     stop: call => stopWatching(watching, call),
+  }
+
+  async function list(since: Cursor, page: Page | undefined, call: Call): Promise<Changes> {
+    const place = readCursor(since)
+    const at = page === undefined ? undefined : readPage(page)
+    if (place.at === 'history' && (at === undefined || at.list === 'history')) {
+      const changes = await listHistory(listing, place, at?.token, call)
+      const { cursor } = changes
+      return cursor === undefined ? changes : { ...changes, upTo: `${readCursor(cursor).historyId}` }
+    }
+    if (place.at === 'history' || at?.list === 'history') {
+      throw new MailError('unparsable', `the page to list of ${name} belongs to another cursor`)
+    }
+    return listFirst(listing, place, at ?? firstListing(listing, place.after), call)
   }
 
   async function askProfile(call: Call): Promise<Answer> {

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { MailError } from '../error.ts'
+import type { Answer } from '../http/answer.ts'
 import type { Call, Watch } from '../mailbox.ts'
 import type { GmailClient } from './client.ts'
-import { errorOf } from './errors.ts'
+import { errorOf, wordsIn } from './errors.ts'
 import type { QuotaCosts } from './quota.ts'
 
 /** Whom Gmail tells of changes: a Pub/Sub topic, and of changes to mail with which labels; without any, of all. */
@@ -45,7 +46,7 @@ export async function watchMailbox(
   const answer = await client.ask(sending, (api, inner) =>
     api.users.watch({ userId: 'me', requestBody: { topicName: topic, ...filter } }, inner),
   )
-  if (answer.status !== 200) throw withRemedy(errorOf(answer, doing, { now }), answer.status)
+  if (answer.status !== 200) throw withRemedy(errorOf(answer, doing, { now }), answer, { name, labels })
   const { success, data } = watched.safeParse(answer.body)
   if (!success) throw new MailError('unparsable', `${doing}: Google's answer does not say until when`)
   return { expiresAt: data.expiration }
@@ -60,9 +61,25 @@ export async function stopWatching({ name, client, costs, now }: WatchOptions, c
 }
 
 // Google tests the topic, and says in words alone what is wrong with it.
-function withRemedy(error: MailError, status: number): MailError {
+function withRemedy(
+  error: MailError,
+  answer: Answer,
+  { name, labels }: { name: string; labels: readonly string[] },
+): MailError {
+  const words = wordsIn(answer)
+  const isOfWatch = error.kind === 'rejected' || error.kind === 'unauthorized'
+  if (isOfWatch && /only one user push notification client/i.test(words))
+    return new MailError(
+      'misconfigured',
+      `${error.message}; the mailbox is watched for another topic, by this Cloud project: have that ended with \`mailsluice unwatch ${name}\` and then \`mailsluice watch ${name}\`, or set GMAIL_PUBSUB_TOPIC to that topic`,
+    )
   const isOfTopic = error.kind === 'rejected' || error.blames === 'access'
-  if (!isOfTopic || ![400, 403, 404].includes(status)) return error
+  if (!isOfTopic || ![400, 403, 404].includes(answer.status)) return error
+  if (labels.length > 0 && /\blabel/i.test(words))
+    return new MailError(
+      'misconfigured',
+      `${error.message}; GMAIL_WATCH_LABELS takes ids of labels that the mailbox has, such as INBOX or Label_1, and is ${labels.join(',')}`,
+    )
   return new MailError(
     'misconfigured',
     `${error.message}; GMAIL_PUBSUB_TOPIC must be in the Cloud project of GMAIL_CLIENT_ID, and ${PUBLISHER} must be allowed to publish to it`,

@@ -58,8 +58,13 @@ const PASSING = new Set([408, 409, 423, 424])
 const BETWEEN = new Set([403, 404, 407])
 
 const REMEDY = 'see that the mailbox exists and the app may read it, and connect it again'
+// learn.microsoft.com/graph/api/user-get takes an id or a user principal name.
+const NO_USER =
+  'no user of the tenant has this name: write the user principal name where the mail address is another, and see that the app may read the mailbox'
 // What the person can do about an account that is refused as a whole.
 const REMEDIES: Readonly<Record<string, string>> = {
+  errorinvaliduser: NO_USER,
+  request_resourcenotfound: NO_USER,
   mailboxnotenabledforrestapi: 'give the user a licence with an Exchange Online mailbox, or enable the mailbox',
   mailboxnotsupportedforrestapi: 'give the user a licence with an Exchange Online mailbox, or enable the mailbox',
   mailboxnothostedinexchangeonline: 'the mailbox is not in Exchange Online: move it there, or remove it here',

@@ -27,9 +27,18 @@ export interface FolderOptions extends TogetherOptions {
 
 // learn.microsoft.com/graph/api/resources/mailfolder: what is there is no mail of the owner's, or not sent yet.
 const NEVER_READ = ['outbox', 'conversationhistory', 'syncissues', 'recoverableitemsroot']
-const SKIPPED: Readonly<Record<string, string>> = { TRASH: 'deleteditems', SPAM: 'junkemail', DRAFT: 'drafts' }
+// By the names that labels have at Gmail.
+const SKIPPED = new Map([
+  ['TRASH', 'deleteditems'],
+  ['BIN', 'deleteditems'],
+  ['SPAM', 'junkemail'],
+  ['DRAFT', 'drafts'],
+  ['DRAFTS', 'drafts'],
+  ['SENT', 'sentitems'],
+  ['INBOX', 'inbox'],
+])
 const FIRST = ['inbox', 'sentitems']
-const WELL_KNOWN = [...FIRST, ...Object.values(SKIPPED), ...NEVER_READ]
+const WELL_KNOWN = [...new Set([...FIRST, ...SKIPPED.values(), ...NEVER_READ])]
 const FOLDERS_A_PAGE = 200
 const ENOUGH_PAGES = 100
 
@@ -46,6 +55,11 @@ const folderItem = z.object({
 })
 const ofFolder = z.object({ parentFolderId: z.string() })
 const withId = z.object({ id: z.string().min(1) })
+
+/** Whether a label that is left out names a well-known folder, and no category. */
+export function isFolderName(label: string): boolean {
+  return SKIPPED.has(label.toUpperCase())
+}
 
 /** The folders as they were last seen; `undefined` where that was lost. */
 export async function knownFolders(links: Links): Promise<Folders | undefined> {
@@ -168,7 +182,7 @@ export function leftOutAt(
   skip: readonly string[],
 ): string | undefined {
   const named = new Map(Object.entries(wellKnown).map(([name, id]) => [id, name]))
-  const left = new Set([...NEVER_READ, ...skip.flatMap(label => SKIPPED[label.toUpperCase()] ?? [])])
+  const left = new Set([...NEVER_READ, ...skip.flatMap(label => SKIPPED.get(label.toUpperCase()) ?? [])])
   const seen = new Set<string>()
   const isKnown = folder === '' || parents[folder] !== undefined || named.has(folder)
   if (!isKnown) return confirmed ? 'in a folder that is not known yet' : undefined

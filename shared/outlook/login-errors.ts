@@ -9,6 +9,12 @@ export interface LoginAnswer {
   retryAfter?: string | undefined
 }
 
+const ADMIN_CONSENT =
+  'an administrator of the organization has to allow the app first: let one open ' +
+  'https://login.microsoftonline.com/organizations/adminconsent?client_id=ID with OUTLOOK_CLIENT_ID for ID, then connect the mailbox again'
+const CONDITIONAL_ACCESS =
+  "a rule of the organization's (Conditional Access) forbids it: its administrator has to allow the app or this machine"
+
 // What is said by these numbers the person can mend who runs mailsluice (learn.microsoft.com/entra/identity-platform/reference-error-codes).
 const REMEDIES: Readonly<Record<number, string>> = {
   7000215: 'OUTLOOK_CLIENT_SECRET is wrong: set the value of a client secret of the app, not its id',
@@ -20,6 +26,24 @@ const REMEDIES: Readonly<Record<number, string>> = {
   900023: 'there is no such tenant: correct OUTLOOK_TENANT',
   90002: 'there is no such tenant: correct OUTLOOK_TENANT',
   50194: 'the app is for one tenant only: set OUTLOOK_TENANT to it',
+  90094: ADMIN_CONSENT,
+  90093: ADMIN_CONSENT,
+  90095: ADMIN_CONSENT,
+  90097: ADMIN_CONSENT,
+  650056:
+    'the app lacks its permissions: add Mail.Read and User.Read of Microsoft Graph, and have an administrator consent where one is needed',
+  650057: 'the app lacks its permissions: add Mail.Read and User.Read of Microsoft Graph to it',
+  50105:
+    'the account is not assigned to the app: an administrator has to assign it, or switch "Assignment required" off',
+  50020: 'the account is of another tenant: choose another account, or correct OUTLOOK_TENANT',
+  700051:
+    'the app may not be used like this: register http://localhost under "Mobile and desktop", or set OUTLOOK_CLIENT_SECRET',
+  7000112: 'the app is switched off: its owner or an administrator has to enable it',
+  7000113: 'the app may not sign in by itself: set OUTLOOK_CLIENT_SECRET',
+  53000: CONDITIONAL_ACCESS,
+  53001: CONDITIONAL_ACCESS,
+  53003: CONDITIONAL_ACCESS,
+  530034: CONDITIONAL_ACCESS,
   50011: 'the app does not know where the browser comes back to: register the redirect URI http://localhost',
 }
 
@@ -58,6 +82,13 @@ export function loginError(answer: LoginAnswer, doing: string): MailError {
       ? { retryAfterMs: Math.min(LONGEST_WAIT_MS, Math.ceil(seconds * 1000)) }
       : {},
   )
+}
+
+/** What Microsoft's words in a browser's answer say the person can do, with its number; `undefined` where they say nothing that is known. */
+export function consentRemedy(description: string): string | undefined {
+  const { numbers } = read({ error_description: description.slice(0, 2000) })
+  const known = numbers.find(number => REMEDIES[number])
+  return known === undefined ? undefined : `AADSTS${known}; ${REMEDIES[known]}`
 }
 
 /** The MailError of a question that got no answer: `unavailable`, with the system's code alone. */

@@ -10,6 +10,7 @@ import { graphClient } from './client.ts'
 import { writeCursor } from './cursor.ts'
 import { errorOf } from './errors.ts'
 import { fetchMessages } from './fetch.ts'
+import { categoryFinder } from './findings.ts'
 import { knownFolders, leftOutAt } from './folders.ts'
 import { listChanges } from './listing.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'
@@ -62,6 +63,7 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
   const { batchSize, pageSize, parallel, initialSync } = options
   const { skip } = filter
   const common = { client, name, user, batchSize, now }
+  const withFindings = categoryFinder(skip)
   const watching = { ...common, memory: options.subscription }
   const listing = { ...common, links, skip, filter, initialSync, pageSize, parallel }
 
@@ -78,7 +80,8 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
       const { mail, userPrincipalName } = readBody(owner, answer, doing)
       const found = mail || userPrincipalName
       if (!found) throw new MailError('unparsable', `${doing}: Microsoft's answer holds no address`)
-      return { address: found, cursor }
+      const also = userPrincipalName && userPrincipalName !== found ? [userPrincipalName] : []
+      return { address: found, cursor, ...(also.length > 0 ? { also } : {}) }
     },
 
     async probe(call) {
@@ -88,7 +91,7 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
       if (answer.status !== 200) throw errorOf(answer, doing, { now })
     },
 
-    changes: (since, page, call) => listChanges(listing, since, page, call),
+    changes: async (since, page, call) => withFindings(await listChanges(listing, since, page, call)),
 
     async fetch(wanted, call) {
       // Who lists finds out which folders there are, in another process maybe.

@@ -10,14 +10,14 @@ export interface CheckOptions {
   prefix?: string
 }
 
-/** What a server is and which version of it runs, such as `redis 7.0.15`. */
+/** Which version of what runs, such as `redis 7.0.15`. */
 export interface ServerVersion {
-  kind: 'redis' | 'valkey'
   major: number
   label: string
 }
 
-const OLDEST = { redis: 7, valkey: 8 }
+// Valkey's first version, 7.2, is Redis 7.2.4 under another name.
+const OLDEST_MAJOR = 7
 const SKEW_TO_WARN_MS = 5000
 
 // Every command that is used, `k` standing for a key, with as many words as the server counts before it looks at the user's rights.
@@ -43,8 +43,8 @@ export async function checkServer(redis: Redis, options: CheckOptions): Promise<
   await checkPermissions(redis, options)
   const info = await redis.info()
   const version = versionOf(info)
-  if (version.major < OLDEST[version.kind])
-    refuse(`${place} runs ${version.label}; mailsluice needs Redis 7.0 or Valkey 8.0 at least: upgrade it`)
+  if (version.major < OLDEST_MAJOR)
+    refuse(`${place} runs ${version.label}; mailsluice needs Redis 7.0 or Valkey 7.2 at least: upgrade it`)
   if (field(info, 'role') === 'slave') {
     const primary = `${field(info, 'master_host')}:${field(info, 'master_port')}`
     refuse(`${place} is a replica, which takes no writes: connect to its primary (${primary})`, { passes: true })
@@ -64,7 +64,7 @@ export function versionOf(info: string): ServerVersion {
   const valkey = field(info, 'valkey_version')
   const version = valkey ?? field(info, 'redis_version') ?? '0'
   const kind = valkey ? 'valkey' : 'redis'
-  return { kind, major: Number.parseInt(version, 10), label: `${kind} ${version}` }
+  return { major: Number.parseInt(version, 10), label: `${kind} ${version}` }
 }
 
 // Rights are looked at when a command is queued, and nothing that is queued here is ever executed.
@@ -87,6 +87,8 @@ async function checkPermissions(redis: Redis, { place, prefix }: CheckOptions): 
       const commands = COMMANDS.map(words => words.map(word => (word === 'k' ? key : word)))
       denied.push(...(await Promise.all(commands.map(words => denial(probe, words)))))
     }
+    const unknown = [...new Set(denied.flatMap(text => unknownCommand(text ?? '') ?? []))].filter(isNeeded)
+    if (unknown.length > 0) refuse(withoutCommands(place, unknown))
     const missing = [...new Set(denied.flatMap(text => /NOPERM .* run the '([^']+)'/.exec(text ?? '')?.[1] ?? []))]
     if (missing.length > 0) {
       const rules = missing.map(command => `+${command}`).join(' ')
@@ -103,6 +105,23 @@ async function checkPermissions(redis: Redis, { place, prefix }: CheckOptions): 
   } finally {
     probe.disconnect()
   }
+}
+
+// How large tasks are is estimated where it cannot be asked.
+function isNeeded(command: string): boolean {
+  return command !== 'MEMORY'
+}
+
+/** The command that an answer says the server does not know, in capitals. */
+export function unknownCommand(answer: string): string | undefined {
+  return /unknown (?:sub)?command [`'"]?([\w|.-]{1,60})/i.exec(answer)?.[1]?.toUpperCase()
+}
+
+/** What is said of a server that lacks commands, and what helps. */
+export function withoutCommands(place: string, commands: readonly string[]): string {
+  const them = commands.length === 1 ? 'it was' : 'they were'
+  const why = `${them} renamed or switched off there, or its service has none`
+  return `${place} does not know ${commands.join(', ')}: ${why}. Take \`rename-command\` out of its configuration, or use another server`
 }
 
 async function denial(probe: Redis, [command = '', ...args]: readonly string[]): Promise<string | undefined> {

@@ -35,6 +35,8 @@ interface QuotaOptions {
   limits: QuotaLimits
   /** The server's clock, one for all processes, where it is absent. */
   now?: () => number
+  /** How many times as long each pause is than the one before it, where the provider does not say how long; 2 where it is absent. */
+  backoffFactor?: number
   /** Called once for each halving, in the process that met the refusal. */
   onNarrowed?: (narrowing: Narrowing) => void
 }
@@ -51,7 +53,8 @@ const NARROW_MS = 24 * 60 * MINUTE_MS
  * The quota of a mailbox, kept in Redis for all processes, and within it that of its provider project. What the provider refuses is
  * learned from: a spent minute pauses the mailbox everywhere and lowers its share for minutes, a crowd halves the requests at a time for a day.
  */
-export function createQuota({ redis, keys, mailbox, limits, now, onNarrowed }: QuotaOptions): Quota {
+export function createQuota(options: QuotaOptions): Quota {
+  const { redis, keys, mailbox, limits, now, onNarrowed, backoffFactor = 2 } = options
   const { mailboxUnits, projectUnits, requests, fewestRequests = 1 } = limits
   const { windowMs = MINUTE_MS, answerMs = ANSWER_MS } = limits
   const own = { key: keys.quota(mailbox), units: mailboxUnits, places: requests }
@@ -92,7 +95,7 @@ export function createQuota({ redis, keys, mailbox, limits, now, onNarrowed }: Q
     id: string,
     { units, refused = '', retryAfterMs = -1 }: Omit<Spent, 'refused'> & { refused?: string },
   ) {
-    const words = [...wordsOf(book), id, units, refused, retryAfterMs, fewestRequests]
+    const words = [...wordsOf(book), id, units, refused, retryAfterMs, fewestRequests, backoffFactor]
     const left = Number(await quotaSettleScript(redis, [book.key], words))
     if (left > 0) onNarrowed?.({ mailbox, requests: left, set: requests })
   }

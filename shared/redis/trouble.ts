@@ -1,7 +1,11 @@
 import { Redis } from 'ioredis'
 import { type ErrorKind, MailError } from '../error.ts'
-import { absent, isConnectionError, placeOf } from './connect.ts'
+import { unknownCommand, withoutCommands } from './checks.ts'
+import { absent, isConnectionError } from './connect.ts'
+import { databaseOf } from './database.ts'
 import { isPassing, passing } from './passing.ts'
+import { placeOf } from './place.ts'
+import { type RedisTls, tlsFor, tlsTrouble } from './tls.ts'
 
 interface Trouble {
   sign: RegExp
@@ -69,6 +73,9 @@ const LONGEST_REASON = 200
 export function troubleOf(thrown: unknown, url: string): MailError | undefined {
   if (thrown instanceof MailError) return isPassing(thrown) ? thrown : undefined
   if (!(thrown instanceof Error)) return undefined
+  const unknown = unknownCommand(thrown.message)
+  if (unknown !== undefined)
+    return new MailError('misconfigured', withoutCommands(placeOf(url), [unknown]), { cause: thrown })
   const known = TROUBLES.find(({ sign }) => sign.test(thrown.message))
   if (!known) return isConnectionError(thrown) ? absent(url, thrown) : undefined
   const { what, remedy, kind } = known
@@ -76,9 +83,16 @@ export function troubleOf(thrown: unknown, url: string): MailError | undefined {
   return passing(new MailError(kind, `The Redis at ${placeOf(url)} ${what} (${why}): ${remedy}`, { cause: thrown }))
 }
 
-/** Asks a server whether it serves, and with `writes` whether it takes writes; throws what `troubleOf` knows. Changes nothing. */
-export async function probeServer(url: string, { writes }: { writes: boolean }): Promise<void> {
+/**
+ * Asks a server whether it serves, and has the database of the address, and with `writes` whether it takes writes; throws what `troubleOf`
+ * knows, and `misconfigured` for a missing database or a certificate that is not trusted. Changes nothing.
+ */
+export async function probeServer(
+  url: string,
+  { writes, tls }: { writes: boolean; tls?: RedisTls | undefined },
+): Promise<void> {
   const probe = new Redis(url, {
+    ...tlsFor(url, tls),
     lazyConnect: true,
     protocol: 2,
     enableReadyCheck: false,
@@ -96,12 +110,15 @@ export async function probeServer(url: string, { writes }: { writes: boolean }):
   }, ANSWER_MS)
   try {
     await probe.connect()
+    if (databaseOf(url) > 0) await probe.select(databaseOf(url))
     // Unlike PING and TIME, it is refused while the data is loaded.
     await probe.exists('probe').catch(unlessUnknown)
     // Refused up front where a write would be: full, read-only, without its disk.
     if (writes) await probe.eval('#!lua\nreturn 1', 0).catch(unlessUnknown)
   } catch (error) {
-    throw troubleOf(first, url) ?? troubleOf(error, url) ?? absent(url, first ?? error)
+    throw (
+      tlsTrouble(first, placeOf(url)) ?? troubleOf(first, url) ?? troubleOf(error, url) ?? absent(url, first ?? error)
+    )
   } finally {
     clearTimeout(silence)
     if (probe.status !== 'end') probe.disconnect()
@@ -110,5 +127,5 @@ export async function probeServer(url: string, { writes }: { writes: boolean }):
 
 // js-redis-server knows no `#!lua` line. What the user may not do is told in full by the checks that follow.
 function unlessUnknown(error: Error): void {
-  if (!/unexpected symbol near '#'|NOPERM/.test(error.message)) throw error
+  if (!/unexpected symbol near '#'|NOPERM|unknown command/i.test(error.message)) throw error
 }

@@ -25,7 +25,7 @@ export interface MicrosoftServer {
   /** How long its access tokens live. */
   lifeSeconds: number
   /** Who consents where nobody is suggested, and to what. */
-  consents: { address: string; scope?: string; denied?: boolean; withoutRefreshToken?: boolean }
+  consents: { address: string; scope?: string; denied?: boolean; said?: string; withoutRefreshToken?: boolean }
   /** The secret its clients have to show; unset, they are public ones. */
   clientSecret: string | undefined
   /** Whose access token it is; `application` for one of an app's own. */
@@ -98,8 +98,10 @@ export async function startMicrosoft(): Promise<MicrosoftServer> {
   function consent(query: URLSearchParams): Reply {
     const back = new URL(query.get('redirect_uri') ?? '')
     back.searchParams.set('state', query.get('state') ?? '')
-    if (microsoft.consents.denied) back.searchParams.set('error', 'access_denied')
-    else {
+    if (microsoft.consents.denied) {
+      back.searchParams.set('error', 'access_denied')
+      back.searchParams.set('error_description', microsoft.consents.said ?? 'planted')
+    } else {
       const code = `planted-code-${randomUUID()}`
       microsoft.codes.push(code)
       codes.set(code, {

@@ -24,7 +24,7 @@ export interface OAuthServer {
   /** How long its access tokens live. */
   lifeSeconds: number
   /** Who consents where no address is hinted at, and to what. */
-  consents: { address: string; scope?: string; denied?: boolean; withoutRefreshToken?: boolean }
+  consents: { address: string; scope?: string; denied?: boolean; error?: string; withoutRefreshToken?: boolean }
   /** A refresh token that is good for a mailbox. */
   grant(address: string): string
   /** Ends all grants of a mailbox, as its owner can. */
@@ -108,7 +108,7 @@ export async function startOAuth(options: { simUrl?: string; address?: string } 
   function consent(query: URLSearchParams): Reply {
     const back = new URL(query.get('redirect_uri') ?? '')
     back.searchParams.set('state', query.get('state') ?? '')
-    if (oauth.consents.denied) back.searchParams.set('error', 'access_denied')
+    if (oauth.consents.denied) back.searchParams.set('error', oauth.consents.error ?? 'access_denied')
     else {
       const code = `planted-code-${randomUUID()}`
       codes.set(code, {

@@ -4,7 +4,7 @@
 -- KEYS    a mailbox's book, or a project's
 -- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time (0: any number), how long fewer are
 --         remembered (ms), id, units spent, 'rate', 'concurrency' or '' for what was refused, how long the provider asked to wait (ms; -1: it
---         did not say), refused or not; requests at a time below which no refusal leads
+--         did not say), refused or not; requests at a time below which no refusal leads; how many times as long each pause is than the last
 -- Result  the requests at a time that are left where this refusal halved them, otherwise 0
 
 --@ quota-book.lua
@@ -40,7 +40,7 @@ if refused == 'rate' then
     -- at most. A refused probe takes nothing: it may have met the same spent minute.
     local share, refusals = shareNow(), (book.refusals or 0) + 1
     if refusals == 1 then share = math.min(share, math.max(leastShare, stepDown * book.used / limit, share / 2)) end
-    local pause = retryAfterMs > 0 and retryAfterMs or math.min(longestPause, firstPause * 2 ^ (refusals - 1))
+    local pause = retryAfterMs > 0 and retryAfterMs or math.min(longestPause, firstPause * tonumber(ARGV[11]) ^ (refusals - 1))
     put(GUARDS, key, 'share', string.format('%.4f', share))
     put(GUARDS, key, 'refusedAt', whole(now))
     put(GUARDS, key, 'refusals', refusals)

@@ -40,6 +40,45 @@ t.test('without a topic nothing is asked, and it is said what to set', async t =
   t.same(google.asked, [])
 })
 
+t.test('what stands in the way of a watch is blamed, and what helps is said', async t => {
+  const only = 'Only one user push notification client allowed per developer (call /stop then try again)'
+  const cases: [words: string, labels: string[], says: RegExp, not: RegExp][] = [
+    [
+      only,
+      [],
+      /watched for another topic.*`mailsluice unwatch gmail:ana@example\.com` and then `mailsluice watch gmail:ana@example\.com`/,
+      /gmail-api-push|Only one/,
+    ],
+    [only, ['INBOX'], /or set GMAIL_PUBSUB_TOPIC to that topic$/, /GMAIL_WATCH_LABELS/],
+    [
+      'Invalid label: Cleints',
+      ['Cleints', 'INBOX'],
+      /GMAIL_WATCH_LABELS takes ids of labels.* and is Cleints,INBOX$/,
+      /gmail-api-push/,
+    ],
+    [
+      'Invalid topicName does not match projects/x/topics/*',
+      ['INBOX'],
+      /GMAIL_PUBSUB_TOPIC must be in the Cloud project/,
+      /GMAIL_WATCH_LABELS/,
+    ],
+    ['Error sending test message to Cloud PubSub : User not authorized', [], /gmail-api-push@system/, /unwatch/],
+  ]
+  for (const [words, labels, says, not] of cases) {
+    for (const [status, reason] of [
+      [400, 'invalidArgument'],
+      [400, 'failedPrecondition'],
+      [403, 'forbidden'],
+    ] as const) {
+      const answer = { status, body: apiError(status, reason, words) }
+      const { mailbox } = await openGmail(t, () => answer, { notify: { topic: TOPIC, labels } })
+      const error = await failure(mailbox.watch(openCall()))
+      t.match(error, { kind: 'misconfigured', message: says }, `${status} ${reason} ${words}`)
+      t.notMatch(error?.message, not)
+    }
+  }
+})
+
 t.test('what is wrong with the topic is said with its remedy, the rest as it is for any call', async t => {
   const notify = { topic: TOPIC, labels: [] }
   const cases = [

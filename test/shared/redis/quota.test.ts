@@ -1,4 +1,6 @@
 import t, { type Test } from 'tap'
+import { openQuotas } from '../../../pipeline/quotas.ts'
+import { readConfig } from '../../../shared/config.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import type { Leave, Quota } from '../../../shared/quota.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
@@ -295,6 +297,32 @@ t.test(
     }
   },
 )
+
+t.test('how fast pauses grow is a setting, at both providers', async t => {
+  for (const [mailbox, longest] of [
+    [ANA, 15_000],
+    ['outlook:bo@example.com', 150_000],
+  ] as const) {
+    for (const factor of [1, 3, 10]) {
+      count += 1
+      const keys = createKeys(`quota${count}`, 2)
+      const config = readConfig({ RATE_LIMIT_BACKOFF_FACTOR: `${factor}` })
+      const quota = openQuotas({ redis: redis.client, keys, config })(mailbox)
+      const reserve = async (): Promise<Leave> =>
+        (await quota?.reserve({ units: 1, requests: 1 })) ?? { leave: 'fewer', most: 0 }
+      for (const refusals of [0, 1, 2]) {
+        await granted(t, await reserve()).settle({ units: 1, refused: 'rate' })
+        const paused = await reserve()
+        const [waitMs, wanted] = [
+          paused.leave === 'wait' ? paused.waitMs : 0,
+          Math.min(longest, 2000 * factor ** refusals),
+        ]
+        t.ok(waitMs <= wanted && waitMs > wanted - 1500, `${mailbox} at ${factor}: ${waitMs} of ${wanted} ms`)
+        await redis.client.hdel(keys.quota(mailbox), 'pausedUntil')
+      }
+    }
+  }
+})
 
 // A provider that counts ten minutes, where nobody else spends: the share that is ours, in hundredths, and what changes it.
 function sharing(t: Test) {

@@ -1,0 +1,53 @@
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import type { Finding } from '../filter.ts'
+import type { MailboxId } from '../mailbox.ts'
+import type { Keys } from './keys.ts'
+import { noteScript } from './scripts.ts'
+
+const FIELD = 'filters'
+const findings = z.array(
+  z.object({
+    part: z.enum(['label', 'skip', 'query']),
+    name: z.string(),
+    state: z.enum(['found', 'missing', 'unseen']),
+  }),
+)
+
+/** What is known of a mailbox and its filters; nothing where that cannot be read. */
+export async function readFindings(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<Finding[]> {
+  return parse(await redis.hget(keys.mailbox(mailbox), FIELD))
+}
+
+/**
+ * Puts findings to those that are known of a mailbox, and answers those that are news. What was seen once is never `unseen` again. Of a
+ * mailbox that is not connected nothing is kept.
+ */
+export async function keepFindings(
+  redis: Redis,
+  keys: Keys,
+  mailbox: MailboxId,
+  told: readonly Finding[],
+): Promise<Finding[]> {
+  const known = new Map((await readFindings(redis, keys, mailbox)).map(finding => [nameOf(finding), finding]))
+  const news = told.filter(finding => {
+    const before = known.get(nameOf(finding))?.state
+    return before !== finding.state && !(before === 'found' && finding.state === 'unseen')
+  })
+  if (news.length === 0) return []
+  for (const finding of news) known.set(nameOf(finding), finding)
+  const noted = await noteScript(redis, [keys.mailbox(mailbox)], [1, FIELD, JSON.stringify([...known.values()])])
+  return noted === 1 ? news : []
+}
+
+function nameOf({ part, name }: Finding): string {
+  return `${part} ${name}`
+}
+
+function parse(text: string | null): Finding[] {
+  try {
+    return findings.parse(JSON.parse(text ?? '[]'))
+  } catch {
+    return []
+  }
+}
