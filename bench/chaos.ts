@@ -198,6 +198,7 @@ function environmentOf(redisUrl: string, simUrl: string): NodeJS.ProcessEnv {
   return inheritedEnvironment({
     REDIS_URL: redisUrl,
     SIM_URL: simUrl,
+    GMAIL_REFRESH_TOKEN: '',
     REDIS_PREFIX: PREFIX,
     // Fewer than mailboxes, so that some share one.
     PARTITIONS: '3',

@@ -12,7 +12,7 @@ import type { AccessTokens } from '../shared/tokens.ts'
 import { hasGmailAccount, isReadByApplication } from './account-settings.ts'
 import { warnOfInvalid } from './invalid-cache.ts'
 import { createLog } from './log.ts'
-import { googleApp, microsoftApp, microsoftApplication } from './oauth-app.ts'
+import { googleApp, issuerOf, microsoftApp, microsoftApplication } from './oauth-app.ts'
 import { googleRenewal, microsoftRenewal } from './renewal.ts'
 import { sharedTokens } from './shared-tokens.ts'
 
@@ -47,7 +47,9 @@ export function accountsOf(
     const otherwise = configured(mailbox)
     if (!store) return otherwise ?? noAccount(mailbox)
     const { redis, keys, now } = store
-    const vault = createVault(redis, keys, createSeal(config.MAILBOXES_KEY), onInvalid)
+    const vault = createVault(redis, keys, createSeal(config.MAILBOXES_KEY), onInvalid, provider =>
+      issuerOf(provider, simUrl),
+    )
     const lease = createLease(redis, keys.refreshing(mailbox))
     const options = { vault, lease, renewal: renewal[providerOf(mailbox)], otherwise }
     return sharedTokens(mailbox, now ? { ...options, now } : options)

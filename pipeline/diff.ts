@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { ownOf } from '../shared/own.ts'
 import { STREAMS } from '../shared/streams.ts'
 import type { Emission } from './lineage.ts'
 
@@ -50,7 +51,9 @@ function changesIn(was: unknown, now: unknown, path = ''): Change[] {
   if (isDeepStrictEqual(was, now)) return []
   if (!isObject(was) || !isObject(now) || Array.isArray(was) !== Array.isArray(now)) return [{ path, was, now }]
   const fields = [...new Set([...Object.keys(was), ...Object.keys(now)])]
-  return fields.flatMap(field => changesIn(was[field], now[field], path === '' ? field : `${path}.${field}`))
+  return fields.flatMap(field =>
+    changesIn(ownOf(was, field), ownOf(now, field), path === '' ? field : `${path}.${field}`),
+  )
 }
 
 /** Differences for people, a line each and one for each field, without anything that was written in a mail. */
@@ -70,7 +73,7 @@ export function withoutContent(body: unknown): unknown {
   return Object.fromEntries(fields.map(([field, value]) => [field, withoutContent(value)]))
 }
 
-const LINKS_IN_A_ROW = /[\w-]{12,}(,[\w-]{12,})+/g
+const LINKS_IN_A_ROW = /(?<![\w-])[\w-]{12,}(,[\w-]{12,})+/g
 const LONG_WORD = /^[\w:=+/-]{48,}$/
 const HEAD_AND_TAIL = 14
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../shared/config.ts'
 import { MailError } from '../shared/error.ts'
+import { exchange } from '../shared/http/exchange.ts'
 import { type MailboxId, type Provider, parseMailboxId } from '../shared/mailbox.ts'
 import { listMailboxes } from '../shared/redis/mailboxes.ts'
 import { createVault } from '../shared/redis/secrets.ts'
@@ -46,6 +47,7 @@ export interface SimulatedPush {
 }
 
 const SECRET_BYTES = 24
+const LARGEST_LIST_BYTES = 8 << 20
 const nothing = async () => undefined
 
 /** The source the settings ask for; throws `misconfigured` when they name none and a demo would be out of place. */
@@ -175,7 +177,7 @@ async function listSimulated(url: string, token: string | undefined, signal: Abo
 // Each simulator can have a port of its own, where the other is not.
 async function addressesAt(url: string, token: string | undefined, signal: AbortSignal): Promise<string[] | undefined> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  const answer = await fetch(url, { signal, headers, redirect: 'error' }).catch(() => undefined)
+  const answer = await exchange(url, { signal, headers, mostBytes: LARGEST_LIST_BYTES }).catch(() => undefined)
   const { origin, hostname } = new URL(url)
   if (answer?.status === 401) {
     const how = 'set SIM_TOKEN to what `mailsluice sim` printed, or to the SIM_TOKEN it was started with'

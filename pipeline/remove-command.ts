@@ -10,7 +10,7 @@ import { readWatch } from '../shared/redis/watches.ts'
 import { createSeal } from '../shared/seal.ts'
 import { hasGmailAccount, isReadByApplication } from './account-settings.ts'
 import { type CommandContext, withOffice } from './commands.ts'
-import { googleApp } from './oauth-app.ts'
+import { googleApp, issuerOf } from './oauth-app.ts'
 import { openMailboxes } from './providers.ts'
 import { findSimulator } from './simulator.ts'
 import { printableLine, screen } from './terminal.ts'
@@ -75,7 +75,9 @@ async function takeBack(
     const simUrl = await findSimulator(config)
     // Pushes of a mailbox that is not there are dropped: it may be left watched.
     await stopWatch(config, { simUrl, office, mailbox }).catch(() => undefined)
-    const grant = await createVault(redis, keys, createSeal(config.MAILBOXES_KEY)).read(mailbox)
+    const grant = await createVault(redis, keys, createSeal(config.MAILBOXES_KEY), undefined, provider =>
+      issuerOf(provider, simUrl),
+    ).read(mailbox)
     if (!grant) return { access: 'none' }
     if (providerOf(mailbox) === 'outlook') return { access: 'not taken back', why: 'Microsoft lets no app do that' }
     await revokeGrant(googleApp(config, simUrl), grant.secret)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { MailError } from './error.ts'
 import { type Misspelt, misspeltIn } from './misspelt.ts'
+import { type Proxies, proxiesIn, proxyVariables } from './proxies.ts'
 import {
   base,
   between,
@@ -12,6 +13,7 @@ import {
   list,
   oneOf,
   outlookMailboxes,
+  proxy,
   redisUrl,
   sealingKeys,
   unspaced,
@@ -113,15 +115,24 @@ const settings = z.object({
   AI_MODEL: z.string().default(''),
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
   RAILWAY_REPLICA_ID: z.string().optional(),
+  HTTPS_PROXY: proxy,
+  HTTP_PROXY: proxy,
+  ALL_PROXY: proxy,
+  NO_PROXY: z.string().optional(),
 })
 
+const BOTH =
+  'one of SIM_URL and GMAIL_REFRESH_TOKEN, for no simulator is to be given a real token: unset SIM_URL to read real mail, or GMAIL_REFRESH_TOKEN to read simulated mail'
+
 // What settings say together.
-const settled = settings.superRefine(({ REDIS_URL = 'rediss:', REDIS_TLS_CA, REDIS_TLS_INSECURE }, context) => {
+const settled = settings.superRefine((given, context) => {
+  const { REDIS_URL = 'rediss:', REDIS_TLS_CA, REDIS_TLS_INSECURE, SIM_URL, GMAIL_REFRESH_TOKEN } = given
+  const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
+  if (SIM_URL !== undefined && GMAIL_REFRESH_TOKEN !== undefined) refuse('SIM_URL', BOTH)
   if (!URL.canParse(REDIS_URL) || new URL(REDIS_URL).protocol === 'rediss:') return
-  const given = { REDIS_TLS_CA: REDIS_TLS_CA !== undefined, REDIS_TLS_INSECURE }
-  const message = 'it with a REDIS_URL that begins with rediss://, for without TLS it does nothing'
-  for (const [name, isSet] of Object.entries(given))
-    if (isSet) context.addIssue({ code: 'custom', path: [name], message })
+  const withoutTls = 'it with a REDIS_URL that begins with rediss://, for without TLS it does nothing'
+  if (REDIS_TLS_CA !== undefined) refuse('REDIS_TLS_CA', withoutTls)
+  if (REDIS_TLS_INSECURE) refuse('REDIS_TLS_INSECURE', withoutTls)
 })
 
 export type { InitialSync } from './setting-kinds.ts'
@@ -134,6 +145,7 @@ const KINDS: Partial<Record<string, TextKind>> = {
   SKIP_LABELS: 'list',
   GMAIL_WATCH_LABELS: 'list',
   OUTLOOK_MAILBOXES: 'list',
+  NO_PROXY: 'list',
   TAKEOUT_LABELS: 'list',
   TRUSTED_PROXIES: 'list',
   GMAIL_FIELDS: 'list',
@@ -147,7 +159,8 @@ const NAMES = Object.keys(settings.shape)
  * every wrong variable, its value (never a secret's) and what is allowed.
  */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
-  const texts = new Map(NAMES.map(name => [name, trimmed(environment[name] ?? '')]))
+  const all: NodeJS.ProcessEnv = { ...environment, ...proxyVariables(environment) }
+  const texts = new Map(NAMES.map(name => [name, trimmed(all[name] ?? '')]))
   const marks = new Map(NAMES.map(name => [name, markIn(texts.get(name) ?? '', name, KINDS[name])]))
   const given = [...texts].filter(([name, text]) => text !== '' && marks.get(name) === undefined)
   const result = settled.safeParse(Object.fromEntries(given))
@@ -157,7 +170,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   ]
   if (result.success && faults.length === 0) return result.data
   const told = faults.map(({ name, message }) => {
-    const isSecret = /SECRET|TOKEN$|URL$|KEY$|STATE$|CA$/.test(name)
+    const isSecret = /SECRET|TOKEN$|URL$|KEY$|STATE$|CA$|PROXY$/.test(name)
     return `${name}: ${isSecret ? 'its value' : shown(texts.get(name) ?? '')} is not allowed; use ${message}`
   })
   throw new MailError('misconfigured', told.join('. '))
@@ -166,6 +179,11 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
 /** Variables of the environment that are no settings and look as if they were meant to be. */
 export function misspeltSettings(environment: NodeJS.ProcessEnv = process.env): Misspelt[] {
   return misspeltIn(Object.keys(environment), NAMES)
+}
+
+/** The proxies that the environment names, as it is now; `readConfig` has refused what is no proxy. */
+export function readProxies(environment: NodeJS.ProcessEnv = process.env): Proxies {
+  return proxiesIn(environment)
 }
 
 /** This process's environment with some variables changed, for processes it starts. */

@@ -151,14 +151,20 @@ export interface Mailbox {
   stop(call: Call): Promise<void>
 }
 
-/** Reads `gmail:ana@example.com`; throws `misconfigured` with an example when it is none. */
+// An address has 254 characters at most (RFC 5321 4.5.3.1.3), a user principal name fewer.
+const LONGEST_MAILBOX = 300
+const SHOWN = 100
+
+/** Reads `gmail:ana@example.com`, of 300 characters at most; throws `misconfigured` with an example when it is none. */
 export function parseMailboxId(text: string): MailboxId {
-  const match = /^(gmail|outlook):([^\s:{}]+@[^\s:{}]+)$/i.exec(text.trim())
+  const trimmed = text.trim()
+  const match = trimmed.length > LONGEST_MAILBOX ? null : /^(gmail|outlook):([^\s:{}]+@[^\s:{}@]+)$/i.exec(trimmed)
   // Between addresses they separate, around one they quote.
-  if (!match || /[,;"<>]|@.*@/.test(text)) {
+  if (!match || /[,;"<>]/.test(trimmed)) {
+    const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
     throw new MailError(
       'misconfigured',
-      `"${text}" is not a mailbox: write provider:address, such as gmail:ana@example.com`,
+      `"${shown}" is not a mailbox: write provider:address, such as gmail:ana@example.com`,
     )
   }
   return `${match[1]?.toLowerCase()}:${match[2]?.toLowerCase()}` as MailboxId

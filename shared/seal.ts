@@ -8,10 +8,12 @@ export interface SealingKey {
   key: Buffer
 }
 
-/** Which secret of which mailbox. A sealed value opens in the place it was sealed for and in no other. */
+/** Which secret of which mailbox, and who gave it. A sealed value opens in the place it was sealed for and in no other. */
 export interface SecretPlace {
   mailbox: MailboxId
   name: string
+  /** Whom alone the secret may be shown to; absent in what was sealed before secrets were bound to it. */
+  issuer?: string | undefined
 }
 
 /** Seals texts with AES-256-GCM. Its errors name the mailbox and the key's version, and never a secret. */
@@ -91,9 +93,9 @@ export function createSeal(keys: readonly SealingKey[]): Seal {
   }
 }
 
-// A value that is put in another's place, or under another name, must not open there.
-function bound(version: string, { mailbox, name }: SecretPlace): Buffer {
-  return Buffer.from(JSON.stringify(['mailsluice', version, mailbox, name]))
+// A value that is put in another's place, under another name, or beside another issuer must not open there.
+function bound(version: string, { mailbox, name, issuer }: SecretPlace): Buffer {
+  return Buffer.from(JSON.stringify(['mailsluice', version, mailbox, name, ...(issuer === undefined ? [] : [issuer])]))
 }
 
 function versionOf(sealed: string): string {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { faultOfFields } from './gmail-fields.ts'
 import { parseMailboxId } from './mailbox.ts'
+import { asProxy } from './proxies.ts'
 import { parseSealingKeys } from './seal.ts'
 import { trimmed, wordsOf } from './setting-text.ts'
 
@@ -160,3 +161,12 @@ export const gmailFields = z
     const fault = faultOfFields(text)
     if (fault !== undefined) context.addIssue(fault)
   })
+
+/** The address of an HTTP proxy, with a scheme or without. */
+export const proxy = z
+  .string()
+  .transform(asProxy)
+  .refine(value => URL.canParse(value) && ['http:', 'https:'].includes(new URL(value).protocol), {
+    error: 'a proxy such as http://proxy.example.com:3128; SOCKS is not spoken',
+  })
+  .optional()

@@ -140,8 +140,8 @@ export function mostMessages({ tokens }: Pick<TaskOptions, 'tokens'>): number {
   return Math.ceil(mostCharacters(tokens) / SHORTEST_MESSAGE)
 }
 
-/** Messages, the newest first; of one moment in the order of their ids. */
-export function newestFirst(messages: readonly Message[]): Message[] {
+// Of one moment in the order of their ids.
+function newestFirst(messages: readonly Message[]): Message[] {
   return [...messages].sort((a, b) => b.date - a.date || (a.id < b.id ? 1 : -1))
 }
 

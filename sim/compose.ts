@@ -63,8 +63,8 @@ function textPart(subtype: string, text: string): string[] {
 }
 
 function encodePerson(person: string): string {
-  const match = /^(.*) (<.*>)$/.exec(person)
-  return match ? `${encodeWords(match[1] ?? '')} ${match[2]}` : person
+  const at = person.endsWith('>') ? person.lastIndexOf(' <') : -1
+  return at < 0 ? person : encodeWords(person.slice(0, at)) + person.slice(at)
 }
 
 // RFC 2047: words of at most 75 characters, each decodable on its own.

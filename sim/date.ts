@@ -1,3 +1,5 @@
+import { ownOf } from './own.ts'
+
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const ZONE_HOURS: Record<string, number> = { EST: -5, EDT: -4, CST: -6, CDT: -5, MST: -7, MDT: -6, PST: -8, PDT: -7 }
 const MINUTE_MS = 60_000
@@ -64,7 +66,7 @@ function fullYear(year: number): number {
 
 function offsetMs(zone: string): number {
   const match = /^([+-])(\d{2})(\d{2})$/.exec(zone)
-  if (!match) return (ZONE_HOURS[zone.toUpperCase()] ?? 0) * 60 * MINUTE_MS
+  if (!match) return (ownOf(ZONE_HOURS, zone.toUpperCase()) ?? 0) * 60 * MINUTE_MS
   const minutes = Number(match[2]) * 60 + Number(match[3])
   return (match[1] === '-' ? -minutes : minutes) * MINUTE_MS
 }

@@ -4,6 +4,7 @@ import { type Role, STEPS } from './demo-script.ts'
 import { demoSingles } from './demo-singles.ts'
 import { TEAMS, type Team, type Topic } from './demo-teams.ts'
 import { memoryMailbox, type NewMail, type SimMailbox } from './mailbox.ts'
+import { ownOf } from './own.ts'
 
 const ANA = 'Ana Torres <ana@example.com>'
 const HOUR_MS = 3_600_000
@@ -100,7 +101,7 @@ function quote(said: { by: string; text: string; atMs: number }, wanted: boolean
 }
 
 function fill(template: string, words: Record<string, string>): string {
-  const text = template.replace(/\{(\w+)\}/g, (_, name: string) => words[name] ?? '')
+  const text = template.replace(/\{(\w+)\}/g, (_, name: string) => ownOf(words, name) ?? '')
   // A word put at the start of a sentence.
   return text.replace(/(^|[.?!] )(\p{Ll})/gu, (_, before: string, letter: string) => before + letter.toUpperCase())
 }

@@ -62,15 +62,15 @@ export function parseLine(
   line: string,
   { kinds, others }: { kinds: readonly string[]; others: readonly string[] },
 ): Record<string, unknown> {
-  const rates: Record<string, unknown> = {}
-  const settings: Record<string, unknown> = { rates }
+  const rates = new Map<string, number>()
+  const settings = new Map<string, number>()
   for (const item of line.split(',')) {
     const [, name = '', number = ''] = /^\s*([\w-]+)\s*=\s*([\d.]+)\s*$/.exec(item) ?? []
     if (name === '') throw new Error(`cannot read "${item}": write kind=rate, such as throttled=0.1`)
-    if (others.includes(name)) settings[name] = Number(number)
-    else rates[name] = Number(number)
+    if (others.includes(name)) settings.set(name, Number(number))
+    else rates.set(name, Number(number))
   }
-  const unknown = Object.keys(rates).find(name => !kinds.includes(name))
+  const unknown = [...rates.keys()].find(name => !kinds.includes(name))
   if (unknown !== undefined) throw new Error(`there is no fault ${unknown}; there are ${kinds.join(', ')}`)
-  return settings
+  return { rates: Object.fromEntries(rates), ...Object.fromEntries(settings) }
 }

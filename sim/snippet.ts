@@ -31,11 +31,25 @@ export function leavesOf(part: Part): Part[] {
 
 /** The words of an HTML page. */
 export function plainText(html: string): string {
-  const visible = html
-    .replace(/<!--[\s\S]*?-->/g, ' ')
-    .replace(/<(head|style|script|title)\b[\s\S]*?<\/\1\s*>/gi, ' ')
-    .replace(/<[^<>]*>/g, ' ')
-  return decode(visible)
+  return decode(withoutHidden(html).replace(/<[^<>]*>/g, ' '))
+}
+
+// What begins so and does not end is shown. Each kind's end is looked for once where there is none.
+function withoutHidden(html: string): string {
+  const endless = new Set<string>()
+  let visible = ''
+  let at = 0
+  for (const { 0: opening, 1: name = '', index } of html.matchAll(/<(?:!--|(head|style|script|title)\b)/gi)) {
+    const kind = name.toLowerCase()
+    if (index < at || endless.has(kind)) continue
+    const closing = name === '' ? /-->/g : new RegExp(`</${name}\\s*>`, 'gi')
+    closing.lastIndex = index + opening.length
+    if (closing.test(html)) {
+      visible += `${html.slice(at, index)} `
+      at = closing.lastIndex
+    } else endless.add(kind)
+  }
+  return visible + html.slice(at)
 }
 
 function shorten(text: string, most: number): string {

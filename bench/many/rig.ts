@@ -89,6 +89,7 @@ async function openRig(
     REDIS_PREFIX: 'many',
     SIM_URL: sim.url,
     SIM_TOKEN: controlToken,
+    GMAIL_REFRESH_TOKEN: '',
     DATA_DIR: folder,
     INITIAL_SYNC: 'all',
     // The bench that measures quotas is another.

@@ -3,7 +3,7 @@ import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import { addressOf, type MailboxId, type Opened, type Provider, parseMailboxId } from '../../shared/mailbox.ts'
 import { connectMailbox, postWatchEvent, resumeMailbox } from '../../shared/redis/mailboxes.ts'
-import { createVault } from '../../shared/redis/secrets.ts'
+import { createVault, type Issuer } from '../../shared/redis/secrets.ts'
 import { createSeal } from '../../shared/seal.ts'
 import type { Store } from '../account-of.ts'
 import { isReadByApplication } from '../account-settings.ts'
@@ -67,7 +67,7 @@ export async function connectWith(
     const consented = await consenting.exchange({ code: await loopback.code(), verifier, redirectUri }, signal)
     const { mailbox, opened } = await identify(consenting, { consented, wanted, signal, store: office })
     refuseIfByApplication(office.config, mailbox)
-    const { entries, isNew } = await keep(office, mailbox, { consented, opened })
+    const { entries, isNew } = await keep(office, mailbox, { consented, opened, issuer: consenting.issuer })
     loopback.finish({ ok: true, text: `${mailbox} is connected. Its mail is read from now on.` })
     const parked = entries > 0 ? `, and ${entries} waiting entries go on` : ''
     print(
@@ -128,9 +128,10 @@ function nameNote(mailbox: MailboxId, wanted: MailboxId | undefined): string {
 async function keep(
   { config, redis, keys, now, newRunId }: Office,
   mailbox: MailboxId,
-  { consented, opened }: { consented: Consented; opened: Opened },
+  { consented, opened, issuer }: { consented: Consented; opened: Opened; issuer: Issuer },
 ): Promise<{ entries: number; isNew: boolean }> {
-  await createVault(redis, keys, createSeal(config.MAILBOXES_KEY)).put(mailbox, consented)
+  const seal = createSeal(config.MAILBOXES_KEY)
+  await createVault(redis, keys, seal, undefined, () => issuer).put(mailbox, consented)
   const isNew = await connectMailbox(redis, keys, mailbox, opened.cursor, now())
   const entries = isNew ? 0 : await resumeMailbox(redis, keys, mailbox, { now: now() })
   const cause = isNew ? 'first-sync' : 'request'

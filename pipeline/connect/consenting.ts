@@ -1,4 +1,5 @@
 import type { Mailbox, MailboxId, Provider } from '../../shared/mailbox.ts'
+import type { Issuer } from '../../shared/redis/secrets.ts'
 import type { AccessToken, AccessTokens, Consent } from '../../shared/tokens.ts'
 import type { Store } from '../account-of.ts'
 
@@ -11,6 +12,8 @@ export interface Consented {
 /** How one provider asks the owner of a mailbox for consent. */
 export interface Consenting {
   provider: Provider
+  /** Who gives the grant, and alone may be shown it. */
+  issuer: Issuer
   /** The name of this machine by which the provider lets the browser come back. */
   host: '127.0.0.1' | 'localhost'
   /** The page to open; the address, where one is wanted, is suggested there. */

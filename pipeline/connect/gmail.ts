@@ -1,7 +1,7 @@
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import { askConsent, exchangeCode, GMAIL_SCOPE } from '../../shared/gmail/oauth.ts'
-import { googleApp } from '../oauth-app.ts'
+import { googleApp, issuerOf } from '../oauth-app.ts'
 import { openGmail } from '../providers.ts'
 import type { Consenting } from './consenting.ts'
 
@@ -23,6 +23,7 @@ export function gmailConsent(config: Config, simUrl: string | undefined): Consen
   const app = googleApp(config, simUrl)
   return {
     provider: 'gmail',
+    issuer: issuerOf('gmail', simUrl),
     host: '127.0.0.1',
     ask: options => askConsent(app, options),
     remedyOf: error => REFUSALS.get(error),

@@ -2,7 +2,7 @@ import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import { consentRemedy } from '../../shared/outlook/login-errors.ts'
 import { askConsent, canReadMail, exchangeCode, lasts } from '../../shared/outlook/oauth.ts'
-import { microsoftApp } from '../oauth-app.ts'
+import { issuerOf, microsoftApp } from '../oauth-app.ts'
 import { openOutlook } from '../open-outlook.ts'
 import type { Consenting } from './consenting.ts'
 
@@ -11,6 +11,7 @@ export function outlookConsent(config: Config, simUrl: string | undefined): Cons
   const app = microsoftApp(config, simUrl)
   return {
     provider: 'outlook',
+    issuer: issuerOf('outlook', simUrl),
     // Of 127.0.0.1 Microsoft lets no port be left open, of localhost it does (learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions).
     host: 'localhost',
     ask: options => askConsent(app, options),

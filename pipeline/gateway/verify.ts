@@ -9,6 +9,7 @@ import {
   jwtVerify,
 } from 'jose'
 import { MailError } from '../../shared/error.ts'
+import { exchange } from '../../shared/http/exchange.ts'
 
 /** Which pushes are Google's: signed with which keys, made out to whom, and by which service account. */
 export interface PushTrust {
@@ -33,6 +34,8 @@ const OLDEST_SECONDS = 2 * 3600
 const KEEP_KEYS_MS = 3_600_000
 // While the keys cannot be had, they are asked for no more often than this, however many tokens come.
 const ASK_AGAIN_MS = 250
+// Google's set has some two thousand.
+const LARGEST_KEYS_BYTES = 1 << 20
 // Google's tokens have about a kilobyte.
 const LONGEST_TOKEN = 8192
 
@@ -72,7 +75,7 @@ function pausing(): FetchImplementation {
   return async (url, options) => {
     if (failed && performance.now() - failed.at < ASK_AGAIN_MS) throw failed.error
     try {
-      const answer = await fetch(url, options)
+      const answer = await askForKeys(url, options)
       failed = undefined
       return answer
     } catch (error) {
@@ -80,6 +83,12 @@ function pausing(): FetchImplementation {
       throw error
     }
   }
+}
+
+// A set of keys that is not given at once is none.
+async function askForKeys(url: string, { signal }: { signal: AbortSignal }): Promise<Response> {
+  const answer = await exchange(url, { signal, mostBytes: LARGEST_KEYS_BYTES })
+  return new Response(answer.status === 200 ? await answer.text() : null, { status: answer.status === 200 ? 200 : 502 })
 }
 
 // Any service account of any project can have Google sign a token for our audience.

@@ -24,6 +24,8 @@ export interface Matched {
 const CRLF = '\r\n'
 // No line of a request can begin with it: header names and methods do not begin with a dash.
 const BOUNDARY = 'batch_mailsluice'
+// A boundary has 70 characters at most (RFC 2046 5.1.1).
+const LONGEST_CONTENT_TYPE = 1000
 
 /** Requests as one multipart/mixed body, the way developers.google.com/gmail/api/guides/batch wants it. */
 export function encodeBatch(requests: readonly BatchRequest[]): { contentType: string; body: string } {
@@ -107,10 +109,11 @@ function headersOf(lines: readonly string[]): ReadonlyMap<string, string> {
   const headers = new Map<string, string>()
   let last: string | undefined
   for (const line of lines) {
-    const match = /^([^\s:]+)\s*:\s*(.*?)\s*$/.exec(line)
-    if (match?.[1] !== undefined) {
-      last = match[1].toLowerCase()
-      if (!headers.has(last)) headers.set(last, match[2] ?? '')
+    const colon = line.indexOf(':')
+    const name = line.slice(0, Math.max(0, colon)).trimEnd()
+    if (name !== '' && !/\s/.test(name)) {
+      last = name.toLowerCase()
+      if (!headers.has(last)) headers.set(last, line.slice(colon + 1).trim())
     } else if (last !== undefined && /^[ \t]+\S/.test(line)) headers.set(last, `${headers.get(last)} ${line.trim()}`)
   }
   return headers
@@ -124,7 +127,8 @@ function idOf(header: string): string {
 }
 
 function boundaryIn(contentType: string | undefined): string | undefined {
-  const match = /;\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(contentType ?? '')
+  const text = contentType?.slice(0, LONGEST_CONTENT_TYPE) ?? ''
+  const match = /;\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(text)
   return match?.[1]?.replace(/\\(.)/g, '$1') ?? match?.[2]
 }
 

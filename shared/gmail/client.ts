@@ -1,6 +1,6 @@
 import { gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js'
-import fetch from 'node-fetch'
 import type { Answer } from '../http/answer.ts'
+import { exchange, forGoogle } from '../http/exchange.ts'
 import { spend, takeLeave } from '../http/leave.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { createSender, type Sending } from '../http/sender.ts'
@@ -30,7 +30,7 @@ type Request = (
   options: { signal: AbortSignal; headers?: { authorization: string } },
 ) => Promise<{ status: number; data: unknown; headers: unknown }>
 
-/** The one way to Google of a mailbox. Both methods send one request, retry nothing, and give answers of any status. */
+/** The one way to Google of a mailbox. Both methods send one request, retry nothing, follow no redirect, and give answers of any status. */
 export interface GmailClient {
   /**
    * Takes leave from the call's quota and sends a request through the Gmail library; throws `unavailable` without an answer, what the
@@ -63,6 +63,7 @@ export function gmailClient(options: ClientOptions): GmailClient {
     retryConfig: { retry: 0 },
     responseType: 'json',
     validateStatus: () => true,
+    ...forGoogle(),
   })
   const send = createSender({ provider: 'Google', tokens, timeoutMs })
   const batchUrl = new URL('batch/gmail/v1', rootUrl).href
@@ -82,7 +83,7 @@ export function gmailClient(options: ClientOptions): GmailClient {
     postBatch: (sending, { contentType, body }) =>
       send(sending, async (authorization, signal) => {
         const headers = { authorization, 'content-type': contentType }
-        const answer = await fetch(batchUrl, { method: 'POST', headers, body, signal })
+        const answer = await exchange(batchUrl, { method: 'POST', headers, body, signal })
         return {
           status: answer.status,
           body: await answer.text(),

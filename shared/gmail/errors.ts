@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Blame, type ErrorKind, MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import { waitIn } from '../http/retry-after.ts'
+import { ownOf } from '../own.ts'
 import type { Refusal } from '../quota.ts'
 
 /** How an answer is judged where the answer alone does not say: the time for dates in it, and what a 404 of the API means. */
@@ -51,24 +52,27 @@ const REMEDIES: Partial<Record<ErrorKind, string>> = {
 }
 
 // Google has no reasons of its own for what refuses an account as a whole, only words; the domain's policy has one.
-const ACCOUNT_REFUSALS: readonly { words: RegExp; remedy: string }[] = [
+const ACCOUNT_REFUSALS: readonly { words: readonly RegExp[]; remedy: string }[] = [
   {
-    words: /mail service (is )?not enabled/i,
+    words: [/mail service (is )?not enabled/i],
     remedy: 'Gmail is off for this account: an administrator has to turn it on, or remove the mailbox here',
   },
   {
-    words: /delegation denied/i,
+    words: [/delegation denied/i],
     remedy: 'this account may not read the mailbox: have it delegated, or connect the mailbox itself',
   },
   {
-    words: /\b(account|user)\b.*\b(suspended|disabled|deleted)\b/i,
+    words: [/\b(account|user)\b/i, /\b(suspended|disabled|deleted)\b/i],
     remedy: 'the account is suspended or gone: its administrator has to restore it',
   },
   {
-    words: /^domainPolicy$/i,
+    words: [/^domainPolicy$/i],
     remedy: 'the domain does not let this app read mail: its administrator has to allow it',
   },
 ]
+// Google's own have some hundred characters.
+const LONGEST_MESSAGE = 2000
+const LONGEST_TIME = 60
 const OF_ONE_REQUEST = new Set(['forbidden', 'failedprecondition'])
 
 /**
@@ -93,14 +97,14 @@ export function errorOf(answer: Answer, doing: string, judging: Judging = {}): M
 
 function accountRefusal({ status }: Answer, { message, reasons }: Said) {
   if (status === 401) return undefined
-  return ACCOUNT_REFUSALS.find(({ words }) => [message, ...reasons].some(text => words.test(text)))
+  return ACCOUNT_REFUSALS.find(({ words }) => [message, ...reasons].some(text => says(text, words)))
 }
 
 // The token endpoint's word is on the grant; an API's 401 is on the access token, and its 403 on this request.
 function blameOf({ status }: Answer, { reasons, ofGrant }: Said): Blame | undefined {
   if (ofGrant) return undefined
   if (status === 401) return 'token'
-  const known = reasons.map(plain).filter(reason => REASONS[reason] === 'unauthorized')
+  const known = reasons.map(plain).filter(reason => ownOf(REASONS, reason) === 'unauthorized')
   return known.every(reason => OF_ONE_REQUEST.has(reason)) ? 'access' : undefined
 }
 
@@ -131,7 +135,7 @@ export function wordsIn({ body }: Answer): string {
 
 /** Whether a search was refused because of the scope; Google has no reason of its own for it, only words: "Metadata scope does not support 'q' parameter". */
 export function isSearchRefused({ status, body }: Answer): boolean {
-  return status === 403 && /metadata scope .*\bq\b/i.test(readError(body).message)
+  return status === 403 && says(readError(body).message, [/metadata scope /i, /\bq\b/i])
 }
 
 interface Said {
@@ -182,13 +186,13 @@ function readError(body: unknown): Said {
     ofGrant: false,
     whole: error.code !== undefined,
     reasons: namesIn([...reasons, error.status]),
-    message: error.message,
+    message: error.message.slice(0, LONGEST_MESSAGE),
     retryDelay: error.details.find(detail => detail.retryDelay)?.retryDelay,
   }
 }
 
 function kindOf({ status, body }: Answer, { code, whole, reasons }: Said, notFound: ErrorKind): ErrorKind {
-  const kinds = reasons.map(reason => REASONS[plain(reason)])
+  const kinds = reasons.map(reason => ownOf(REASONS, plain(reason)))
   if (kinds.includes('throttled') || status === 429) return 'throttled'
   if (status >= 500 || status === 408) return 'unavailable'
   // An answer that contradicts itself was damaged on its way.
@@ -200,14 +204,33 @@ function kindOf({ status, body }: Answer, { code, whole, reasons }: Said, notFou
   if (status === 409) return 'unavailable'
   // Whatever the reason, it is the access that is refused.
   if (whole) return status === 403 ? 'unauthorized' : 'rejected'
-  // Without a whole word of the API's it was damaged, or comes from something in between: a 403 or 404 page says nothing about the mail.
-  return status === 403 || status === 404 ? 'unavailable' : 'unparsable'
+  // Without a whole word of the API's it was damaged, or comes from something in between: a 403 or 404 page, or one that sends us elsewhere, says nothing about the mail.
+  const isBetween = status === 403 || status === 404 || status === 407 || (status >= 300 && status < 400)
+  return isBetween ? 'unavailable' : 'unparsable'
 }
 
 function retryAfterMs(header: string | undefined, { message, retryDelay }: Said, now: number): number | undefined {
-  // What follows the time in a message is said of something else, "(Mail sending)" for instance.
-  const told = /retry after:?\s+(\d\S*(?:\s+s(?:ec(?:ond)?s?)?\b)?|[A-Z][a-z]{2}, .*?GMT)/i.exec(message)?.[1]
-  return waitIn(header, now) ?? waitIn(retryDelay, now) ?? waitIn(told?.replace(/[.,;]+$/, ''), now)
+  return waitIn(header, now) ?? waitIn(retryDelay, now) ?? waitIn(timeTold(message), now)
+}
+
+// What follows the time in a message is said of something else, "(Mail sending)" for instance.
+function timeTold(message: string): string | undefined {
+  for (const { 0: words, index } of message.matchAll(/retry after:?\s+/gi)) {
+    const rest = message.slice(index + words.length).slice(0, LONGEST_TIME)
+    const [told] = /^(?:\d\S*(?:\s+s(?:ec(?:ond)?s?)?\b)?|[A-Z][a-z]{2}, .*?GMT)/i.exec(rest) ?? []
+    if (told !== undefined) return told.replace(/(?<![.,;])[.,;]+$/, '')
+  }
+  return undefined
+}
+
+// Whether all these words are in a text, one after the other.
+function says(text: string, words: readonly RegExp[]): boolean {
+  let rest = text
+  return words.every(word => {
+    const { 0: found = '', index = -1 } = word.exec(rest) ?? {}
+    rest = rest.slice(index + found.length)
+    return index >= 0
+  })
 }
 
 // A reason is repeated in messages only where it looks like one.

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { MailError } from '../error.ts'
 import type { Finding, LabelFilter } from '../filter.ts'
 import type { Call } from '../mailbox.ts'
+import { ownOf } from '../own.ts'
 import type { GmailClient } from './client.ts'
 import { errorOf } from './errors.ts'
 import type { QuotaCosts } from './quota.ts'
@@ -97,8 +98,8 @@ export function labelFindings({ labels, skip }: Labels, filter: LabelFilter): Fi
 
 function systemLabel(text: string): Label | undefined {
   const upper = text.toUpperCase()
-  const id = ALSO_CALLED[upper] ?? upper
-  const term = SYSTEM[id]
+  const id = ownOf(ALSO_CALLED, upper) ?? upper
+  const term = ownOf(SYSTEM, id)
   return term === undefined ? undefined : { id, term }
 }
 

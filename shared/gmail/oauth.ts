@@ -1,6 +1,7 @@
 import { auth } from 'googleapis/build/src/apis/gmail/index.js'
 import { z } from 'zod'
 import { MailError } from '../error.ts'
+import { forGoogle } from '../http/exchange.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { networkError } from '../http/sender.ts'
 import type { AccessToken, Consent } from '../tokens.ts'
@@ -28,6 +29,7 @@ export interface Granted {
 export const GMAIL_SCOPE = 'https://www.googleapis.com/auth/gmail.readonly'
 
 const TIMEOUT_MS = 10_000
+const LARGEST_ANSWER_BYTES = 1 << 20
 const DEFAULT_LIFE_SECONDS = 3600
 
 /** The page on which the owner of a mailbox allows us to read it, for good; with PKCE (S256), so that a stolen code is of no use. */
@@ -95,7 +97,7 @@ function clientOf({ clientId, clientSecret, authUrl, tokenUrl, revokeUrl, timeou
     clientSecret,
     endpoints: { oauth2AuthBaseUrl: authUrl, oauth2TokenUrl: tokenUrl, oauth2RevokeUrl: revokeUrl },
     // The library asks to retry these requests; only a retry count of its transporter wins over that.
-    transporterOptions: { retryConfig: { retry: 0 }, timeout: timeoutMs },
+    transporterOptions: { retryConfig: { retry: 0 }, timeout: timeoutMs, ...forGoogle(LARGEST_ANSWER_BYTES) },
   })
 }
 

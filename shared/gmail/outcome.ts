@@ -64,7 +64,7 @@ function outcomeOf(options: Judge, id: MessageId, answer: Answer): Fetched {
     const what = message ? 'another message than was asked for' : 'no message'
     return failure(new MailError('unparsable', `${doing}: Google's answer holds ${what}`))
   }
-  if (answer.status < 400)
+  if (answer.status < 300)
     return failure(new MailError('unparsable', `${doing}: Google answered ${answer.status || 'nothing readable'}`))
   return failure(errorOf(answer, doing, options))
 }

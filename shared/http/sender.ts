@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { MailError } from '../error.ts'
 import type { Call, CallKind } from '../mailbox.ts'
 import type { AccessTokens } from '../tokens.ts'
+import { isTooLarge } from './exchange.ts'
 
 /** One HTTP request to be sent: what it is, for messages; for which call; and what the call's meter is told when it is sent. */
 export interface Sending {
@@ -54,6 +55,8 @@ export function createSender({ provider, tokens, timeoutMs }: SenderOptions): Se
 export function networkError(thrown: unknown, doing: string, provider: string): MailError {
   if (thrown instanceof MailError) return thrown
   // The thrown error is no cause: HTTP clients keep the request in it, and its bearer.
+  if (isTooLarge(thrown))
+    return new MailError('unavailable', `${doing}: the answer of ${provider} is too large to be read`)
   const code = codeOf(thrown)
   return new MailError('unavailable', `${doing}: no answer from ${provider}${code ? ` (${code})` : ''}`)
 }

@@ -1,6 +1,6 @@
-import fetch from 'node-fetch'
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
+import { exchange } from '../http/exchange.ts'
 import { spend, takeLeave } from '../http/leave.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { createSender, type Sending } from '../http/sender.ts'
@@ -38,7 +38,6 @@ export interface GraphClient {
 }
 
 const TIMEOUT_MS = 30_000
-const LARGEST_ANSWER_BYTES = 64 << 20
 
 /** A client of its own for one mailbox. */
 export function graphClient({ tokens, rootUrl, timeoutMs = TIMEOUT_MS, now = Date.now }: ClientOptions): GraphClient {
@@ -65,12 +64,9 @@ export function graphClient({ tokens, rootUrl, timeoutMs = TIMEOUT_MS, now = Dat
   async function send(sending: Sending, { method = 'GET', url, headers, body }: GraphRequest): Promise<Answer> {
     const target = addressOf(url, sending.doing)
     return sendAs(sending, async (authorization, signal) => {
-      const answer = await fetch(target, {
+      const answer = await exchange(target, {
         method,
         signal,
-        // The bearer is for Graph alone.
-        redirect: 'manual',
-        size: LARGEST_ANSWER_BYTES,
         headers: { ...headers, authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Blame, type ErrorKind, MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import { waitIn } from '../http/retry-after.ts'
+import { ownOf } from '../own.ts'
 import type { Refusal, Spent } from '../quota.ts'
 
 /** How an answer is judged where the answer alone does not say: the time for dates in it, and what it means that something is not there. */
@@ -104,12 +105,12 @@ export function errorOf(answer: Answer, doing: string, judging: Judging = {}): M
 }
 
 function remedyFor({ codes }: Said): string {
-  return codes.map(code => REMEDIES[code.toLowerCase()]).find(remedy => remedy !== undefined) ?? REMEDY
+  return codes.map(code => ownOf(REMEDIES, code.toLowerCase())).find(remedy => remedy !== undefined) ?? REMEDY
 }
 
 function blameOf({ status }: Answer, { codes }: Said): Blame | undefined {
-  const known = codes.map(code => code.toLowerCase()).filter(code => CODES[code] === 'unauthorized')
-  if (status === 401) return known.some(code => REMEDIES[code]) ? undefined : 'token'
+  const known = codes.map(code => code.toLowerCase()).filter(code => ownOf(CODES, code) === 'unauthorized')
+  if (status === 401) return known.some(code => ownOf(REMEDIES, code)) ? undefined : 'token'
   return known.every(code => OF_ONE_REQUEST.has(code)) ? 'access' : undefined
 }
 
@@ -161,7 +162,7 @@ function readError(body: unknown): Said {
 }
 
 function kindOf({ status, body }: Answer, { codes }: Said, notFound: ErrorKind): ErrorKind {
-  const kinds = codes.map(code => CODES[code.toLowerCase()])
+  const kinds = codes.map(code => ownOf(CODES, code.toLowerCase()))
   if (status === 429 || status === 509 || kinds.includes('throttled')) return 'throttled'
   if (status === 410) return 'expired'
   if (status >= 500 || PASSING.has(status)) return 'unavailable'

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { MailError } from '../error.ts'
 import type { FolderFault } from '../links.ts'
 import type { Call } from '../mailbox.ts'
+import { ownOf } from '../own.ts'
 import type { Step } from './delta.ts'
 import { errorOf } from './errors.ts'
 import type { FolderOptions, Folders } from './folders.ts'
@@ -96,7 +97,7 @@ export async function noteFaults(
   if (list?.refused && isLasting(list.refused)) await refused(FOLDER_LIST, list.refused)
   else if (list && !list.refused) after.delete(FOLDER_LIST)
   for (const folder of before.keys()) {
-    if (folder !== FOLDER_LIST && folders.parents[folder] === undefined) after.delete(folder)
+    if (folder !== FOLDER_LIST && ownOf(folders.parents, folder) === undefined) after.delete(folder)
   }
   const changed = [...new Set([...before.keys(), ...after.keys()])].filter(id => before.get(id) !== after.get(id))
   if (changed.length > 0) await options.links.noteFaults(new Map(changed.map(id => [id, after.get(id)])))

@@ -3,6 +3,7 @@ import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import type { Links } from '../links.ts'
 import type { Call } from '../mailbox.ts'
+import { ownOf } from '../own.ts'
 import { errorOf, type Judging } from './errors.ts'
 import { readDeltaPage } from './items.ts'
 import { pagesOf } from './prefer.ts'
@@ -79,17 +80,17 @@ export async function findFolders(options: FolderOptions, call: Call): Promise<F
   const link = `${user}/mailFolders/delta?$select=displayName,parentFolderId`
   const prefer = pagesOf(FOLDERS_A_PAGE)
   const answers = await askTogether(options, [...urls, link], { doing, call, kind: 'batch', prefer })
-  const wellKnown: Record<string, string> = {}
+  const wellKnown = new Map<string, string>()
   for (const [place, one] of WELL_KNOWN.entries()) {
     const answer = answers[place]
     const id = answer?.status === 200 ? withId.safeParse(answer.body).data?.id : undefined
-    if (id !== undefined) wellKnown[one] = id
+    if (id !== undefined) wellKnown.set(one, id)
     // Not every mailbox has all of them; one that could not be asked for might be one to leave out.
     else if (!isAbsent(one, answer)) throw refusal(options, answer, doing)
   }
   const all = answers[WELL_KNOWN.length]
   if (all?.status !== 200) throw refusal(options, all, doing)
-  return follow(options, { link, parents: {}, wellKnown }, all, call)
+  return follow(options, { link, parents: {}, wellKnown: Object.fromEntries(wellKnown) }, all, call)
 }
 
 /**
@@ -137,15 +138,15 @@ async function follow(options: FolderOptions, known: Folders, first: Answer, cal
 
 // The folders with the changes of a page, and its link.
 function withChanges(folders: Folders, page: ReturnType<typeof readDeltaPage>): Folders {
-  const parents = { ...folders.parents }
+  const parents = new Map(Object.entries(folders.parents))
   for (const item of page.items) {
     const { success, data } = folderItem.safeParse(item)
     if (!success) continue
-    if (data['@removed'] != null) delete parents[data.id]
+    if (data['@removed'] != null) parents.delete(data.id)
     // A change may tell only what changed.
-    else parents[data.id] = data.parentFolderId ?? parents[data.id] ?? ''
+    else parents.set(data.id, data.parentFolderId ?? parents.get(data.id) ?? '')
   }
-  return { ...folders, parents, link: page.later ?? page.next ?? folders.link }
+  return { ...folders, parents: Object.fromEntries(parents), link: page.later ?? page.next ?? folders.link }
 }
 
 /** The folders, confirmed and kept so where one of these items, which are of a folder, names it. */
@@ -165,7 +166,7 @@ export async function confirmedBy(
 /** The folders to be read, the inbox first: all but those that are left out and what is in them. */
 export function readable(folders: Folders, skip: readonly string[]): string[] {
   const { parents, wellKnown } = folders
-  const first = FIRST.flatMap(name => wellKnown[name] ?? [])
+  const first = FIRST.flatMap(name => ownOf(wellKnown, name) ?? [])
   const all = Object.keys(parents)
     .filter(folder => leftOutAt(folders, folder, skip) === undefined)
     .sort()
@@ -184,9 +185,9 @@ export function leftOutAt(
   const named = new Map(Object.entries(wellKnown).map(([name, id]) => [id, name]))
   const left = new Set([...NEVER_READ, ...skip.flatMap(label => SKIPPED.get(label.toUpperCase()) ?? [])])
   const seen = new Set<string>()
-  const isKnown = folder === '' || parents[folder] !== undefined || named.has(folder)
+  const isKnown = folder === '' || ownOf(parents, folder) !== undefined || named.has(folder)
   if (!isKnown) return confirmed ? 'in a folder that is not known yet' : undefined
-  for (let at = folder; at !== '' && !seen.has(at); at = parents[at] ?? '') {
+  for (let at = folder; at !== '' && !seen.has(at); at = ownOf(parents, at) ?? '') {
     seen.add(at)
     const name = named.get(at)
     if (name !== undefined && left.has(name)) return `in the folder ${name}`

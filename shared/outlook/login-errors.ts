@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type ErrorKind, MailError } from '../error.ts'
+import { ownOf } from '../own.ts'
 
 /** An answer of Microsoft's token endpoint: the body as JSON where it is JSON, else as text. */
 export interface LoginAnswer {
@@ -69,10 +70,10 @@ const LONGEST_WAIT_MS = 3_600_000
 export function loginError(answer: LoginAnswer, doing: string): MailError {
   const { status, retryAfter } = answer
   const { error, numbers } = read(answer.body)
-  const known = numbers.find(number => REMEDIES[number])
+  const known = numbers.find(number => ownOf(REMEDIES, `${number}`))
   const kind = known !== undefined ? 'misconfigured' : kindOf(status, error)
   const said = [error, ...numbers.slice(0, 1).map(number => `AADSTS${number}`)].filter(Boolean).join(' ')
-  const remedy = known !== undefined ? REMEDIES[known] : remedyFor(kind)
+  const remedy = known !== undefined ? ownOf(REMEDIES, `${known}`) : remedyFor(kind)
   const message = `${doing}: Microsoft answered ${status}${said ? ` ${said}` : ''}${remedy ? `; ${remedy}` : ''}`
   const seconds = Number(retryAfter?.trim() || Number.NaN)
   return new MailError(
@@ -123,7 +124,7 @@ function kindOf(status: number, error: string | undefined): ErrorKind {
   if (status === 429) return 'throttled'
   if (status >= 500 || status === 408) return 'unavailable'
   // Without OAuth's word it comes from something in between, or was damaged on its way.
-  return error === undefined ? 'unavailable' : (KINDS[error] ?? 'misconfigured')
+  return error === undefined ? 'unavailable' : (ownOf(KINDS, error) ?? 'misconfigured')
 }
 
 function remedyFor(kind: ErrorKind): string | undefined {

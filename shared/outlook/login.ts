@@ -1,6 +1,6 @@
 import type { ConfidentialClientApplication, INetworkModule } from '@azure/msal-node'
-import fetch from 'node-fetch'
 import { MailError } from '../error.ts'
+import { exchange as ask } from '../http/exchange.ts'
 import { type LoginAnswer, loginError, loginSilence } from './login-errors.ts'
 
 /** An app registered at Microsoft, and where Microsoft (or a simulator) answers. */
@@ -85,12 +85,11 @@ function network(app: MicrosoftApp, signal: AbortSignal | undefined, refused: Re
       throw new MailError('misconfigured', `Microsoft's sign-in is not asked at ${new URL(url).host}`)
     }
     const limit = AbortSignal.timeout(app.timeoutMs ?? TIMEOUT_MS)
-    const answer = await fetch(`${app.loginUrl}${url.slice(MSAL_LOGIN_URL.length)}`, {
+    const answer = await ask(`${app.loginUrl}${url.slice(MSAL_LOGIN_URL.length)}`, {
       method,
       headers,
       ...(body === undefined ? {} : { body }),
-      redirect: 'manual',
-      size: LARGEST_ANSWER_BYTES,
+      mostBytes: LARGEST_ANSWER_BYTES,
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     })
     const text = await answer.text()

@@ -89,7 +89,11 @@ async function checkPermissions(redis: Redis, { place, prefix }: CheckOptions): 
     }
     const unknown = [...new Set(denied.flatMap(text => unknownCommand(text ?? '') ?? []))].filter(isNeeded)
     if (unknown.length > 0) refuse(withoutCommands(place, unknown))
-    const missing = [...new Set(denied.flatMap(text => /NOPERM .* run the '([^']+)'/.exec(text ?? '')?.[1] ?? []))]
+    const missing = [
+      ...new Set(
+        denied.flatMap(text => (/^NOPERM/.test(text ?? '') ? (/ run the '([^']+)'/.exec(text ?? '')?.[1] ?? []) : [])),
+      ),
+    ]
     if (missing.length > 0) {
       const rules = missing.map(command => `+${command}`).join(' ')
       const names = missing.map(command => command.toUpperCase().replace('|', ' ')).join(', ')

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import { isOfKnown } from '../context.ts'
 import { ownWindow } from '../deferred.ts'
 import type { Listed } from '../mailbox.ts'
+import { ownOf } from '../own.ts'
 import type { Keys, Partition } from './keys.ts'
 import { scanKeys } from './scan.ts'
 
@@ -12,7 +13,7 @@ const MOST_IDS = 500
 export async function whatIsMissing(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<string[]> {
   const fields = await redis.hgetall(keys.run(partition, run))
   if (fields.startedAt === undefined) return ['all that was known of it']
-  const number = (field: string) => Number(fields[field] ?? 0)
+  const number = (field: string) => Number(ownOf(fields, field) ?? 0)
   const count = (many: number, what: string) => (many > 0 ? [`${many} ${what}`] : [])
   const unmerged = number('opened') - number('merged')
   const lacking = unmerged > 0 ? await lackingWindows(redis, keys, partition, { run, opened: number('opened') }) : []

@@ -29,17 +29,28 @@ export function groupedAs({ window, context, items, fresh, gone }: WindowGrouped
 }
 
 function threadsIn({ fresh, gone }: Pick<WindowGroupedFact, 'fresh' | 'gone'>, places: Places): Grouped[] {
-  const grouped = new Map<string, Grouped>()
+  const grouped = new Map<string, Gathered>()
   const entry = (id: string) => {
-    const known = grouped.get(id) ?? { id, key: places.thread(id), fresh: [], digests: {}, dates: {}, gone: [] }
+    const known = grouped.get(id) ?? gathered(id, places.thread(id))
     grouped.set(id, known)
     return known
   }
   for (const { id, thread, date } of fresh) {
     entry(thread).fresh.push(id)
-    if (date !== undefined) entry(thread).dates[id] = `${date}`
-    entry(thread).digests[id] = digestOf(id)
+    if (date !== undefined) entry(thread).dates.set(id, `${date}`)
+    entry(thread).digests.set(id, digestOf(id))
   }
   for (const { id, thread } of gone) entry(thread).gone.push([id, places.message(id), digestOf(id)])
-  return [...grouped.values()]
+  return [...grouped.values()].map(({ digests, dates, ...rest }) => ({
+    ...rest,
+    digests: Object.fromEntries(digests),
+    dates: Object.fromEntries(dates),
+  }))
+}
+
+// Ids come from outside: as names of an object's own they could be `__proto__`.
+type Gathered = Omit<Grouped, 'digests' | 'dates'> & Record<'digests' | 'dates', Map<string, string>>
+
+function gathered(id: string, key: number): Gathered {
+  return { id, key, fresh: [], digests: new Map(), dates: new Map(), gone: [] }
 }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { type Alert, readAlerts } from '../alerts.ts'
 import { CALL_KINDS, type CallKind } from '../mailbox.ts'
+import { ownOf } from '../own.ts'
 import { FATES, type Fate } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
 
@@ -94,8 +95,8 @@ export async function listRuns(redis: Redis, keys: Keys, limit: number): Promise
 
 /** A run from the fields of its hash. */
 export function runRecord(run: string, fields: Record<string, string>): RunRecord {
-  const number = (field: string) => Number(fields[field] ?? 0)
-  const time = (field: string) => (fields[field] === undefined ? undefined : Number(fields[field]))
+  const number = (field: string) => Number(ownOf(fields, field) ?? 0)
+  const time = (field: string) => (Object.hasOwn(fields, field) ? number(field) : undefined)
   const fates = Object.fromEntries(FATES.map(fate => [fate, number(fate)])) as Record<Fate, number>
   const calls = Object.fromEntries(CALL_KINDS.map(kind => [kind, number(`calls:${kind}`)])) as Record<CallKind, number>
   const endedAt = time('endedAt')

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { readBody } from '../control-body.ts'
 import type { NewMail } from '../mailbox.ts'
+import { ownOf } from '../own.ts'
 import type { Account } from './account.ts'
 import type { World } from './api.ts'
 import { invalid, notFound } from './error.ts'
@@ -92,5 +93,5 @@ export function deliverTo(
 }
 
 function parameter(params: unknown, name: string): string {
-  return (params as Record<string, string | undefined>)[name] ?? ''
+  return ownOf(params as Record<string, string | undefined>, name) ?? ''
 }

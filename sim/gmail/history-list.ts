@@ -69,16 +69,16 @@ function wantedChange(query: URLSearchParams): (change: Change) => boolean {
     (label === null || entry.labelIds.includes(label) || labelIds.includes(label))
 }
 
-const FIELDS: Readonly<Record<ChangeKind, string>> = {
+const FIELDS = {
   messageAdded: 'messagesAdded',
   messageDeleted: 'messagesDeleted',
   labelAdded: 'labelsAdded',
   labelRemoved: 'labelsRemoved',
-}
+} as const satisfies Readonly<Record<ChangeKind, string>>
 
 function renderRecord({ id, changes, bare }: Listed) {
   const messages = new Map(changes.map(({ entry }) => [entry.id, { id: entry.id, threadId: entry.threadId }]))
-  const record: Record<string, unknown[]> = { messages: [...messages.values()] }
+  const record: Partial<Record<(typeof FIELDS)[ChangeKind], unknown[]>> = {}
   for (const { entry, kind, labelIds } of bare ? [] : changes) {
     if (kind === undefined) continue
     const labelled = entry.labelIds.length === 0 ? {} : { labelIds: entry.labelIds }
@@ -87,5 +87,5 @@ function renderRecord({ id, changes, bare }: Listed) {
     record[FIELDS[kind]] = list
     list.push(labelIds.length === 0 ? change : { ...change, labelIds })
   }
-  return { id: String(id), ...record }
+  return { id: String(id), messages: [...messages.values()], ...record }
 }

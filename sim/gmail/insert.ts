@@ -79,6 +79,6 @@ function headerDateMs(raw: Buffer): number | undefined {
 function recipientsOf(raw: Buffer): string[] {
   const { headers } = readHead(raw.toString('latin1'))
   const addressed = headers.filter(({ name }) => ['to', 'cc', 'bcc'].includes(name.toLowerCase()))
-  const found = addressed.flatMap(({ value }) => value.match(/[^\s<>,;:"]+@[^\s<>,;:"]+/g) ?? [])
+  const found = addressed.flatMap(({ value }) => value.match(/(?<![^\s<>,;:"])[^\s<>,;:"]+@[^\s<>,;:"]+/g) ?? [])
   return [...new Set(found.map(address => address.toLowerCase()))]
 }

@@ -1,3 +1,4 @@
+import { ownOf } from '../own.ts'
 import { invalid } from './error.ts'
 
 const PRESET_RESULTS = 100
@@ -97,14 +98,14 @@ export function bodyFields(body: unknown, names: readonly string[]): Readonly<Re
 
 /** A list of strings in a body, empty where it is absent; throws a 400 for anything else. */
 export function stringsIn(fields: Readonly<Record<string, unknown>>, name: string): readonly string[] {
-  const value = fields[name] ?? []
+  const value = ownOf(fields, name) ?? []
   if (Array.isArray(value) && value.every(item => typeof item === 'string')) return value
   throw invalid(`Invalid value at '${snakeCase(name)}' (TYPE_STRING), ${JSON.stringify(value)}`, name)
 }
 
 /** A string in a body; throws a 400 for anything else. */
 export function stringIn(fields: Readonly<Record<string, unknown>>, name: string): string | undefined {
-  const value = fields[name]
+  const value = ownOf(fields, name)
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string') return value
   throw invalid(`Invalid value at '${snakeCase(name)}' (TYPE_STRING), ${JSON.stringify(value)}`, name)

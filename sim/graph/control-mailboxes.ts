@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { readBody } from '../control-body.ts'
+import { ownOf } from '../own.ts'
 import type { World } from './answer.ts'
 import { badRequest, notFound } from './error.ts'
 import { openHandle } from './handle.ts'
@@ -112,5 +113,5 @@ export function addMailboxControl(app: FastifyInstance, { accounts, tokens, subs
 }
 
 function parameter({ params }: FastifyRequest, name: string): string {
-  return (params as Record<string, string | undefined>)[name] ?? ''
+  return ownOf(params as Record<string, string | undefined>, name) ?? ''
 }

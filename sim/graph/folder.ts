@@ -1,3 +1,4 @@
+import { ownOf } from '../own.ts'
 import type { Account } from './account.ts'
 import type { Folder } from './entry.ts'
 
@@ -29,5 +30,8 @@ export function renderFolder(
     isHidden: folder.hidden,
   }
   const names = select ?? FOLDER_PROPERTIES
-  return { id: folder.id, ...Object.fromEntries(names.flatMap(name => (name in all ? [[name, all[name]]] : []))) }
+  return {
+    id: folder.id,
+    ...Object.fromEntries(names.flatMap(name => (Object.hasOwn(all, name) ? [[name, ownOf(all, name)]] : []))),
+  }
 }

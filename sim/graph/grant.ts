@@ -1,3 +1,4 @@
+import { ownOf } from '../own.ts'
 import type { AadError } from './aad-error.ts'
 import { refusal } from './aad-error.ts'
 
@@ -24,7 +25,9 @@ export function asksFor(scope: string, own: string): boolean {
 export function within(granted: readonly string[], scope: string): readonly string[] | AadError {
   const asked = permissionsIn(scope)
   if (asked.length === 0 || asked.includes('.default')) return granted
-  const beyond = asked.find(name => ![name, ...(COVERED_BY[name] ?? [])].some(enough => granted.includes(enough)))
+  const beyond = asked.find(
+    name => ![name, ...(ownOf(COVERED_BY, name) ?? [])].some(enough => granted.includes(enough)),
+  )
   if (beyond === undefined) return asked
   return refusal(
     65001,

@@ -1,4 +1,5 @@
 import { mailDateMs } from '../date.ts'
+import { ownOf } from '../own.ts'
 import { leavesOf, lineOf } from '../snippet.ts'
 import type { Account, Content } from './account.ts'
 import { bodyOf } from './body.ts'
@@ -59,11 +60,11 @@ export const MESSAGE_PROPERTIES: readonly string[] = ['id', ...USUAL, 'internetM
 /** A message with what was selected of it, and its id and etag always. */
 export async function renderMessage(entry: Entry, account: Account, asking: Asking): Promise<Record<string, unknown>> {
   const names = (asking.select ?? USUAL).filter(name => asking.bodies || !OF_BODIES.includes(name))
-  const content = names.some(name => READ[name]) ? await account.content(entry) : undefined
+  const content = names.some(name => ownOf(READ, name)) ? await account.content(entry) : undefined
   const values = names.flatMap(name => {
-    const plain = PLAIN[name]
+    const plain = ownOf(PLAIN, name)
     if (plain) return [[name, plain(entry, account)]]
-    const read = READ[name]
+    const read = ownOf(READ, name)
     // A message without a sender has no such property at all.
     const value = read && content && read(entry, { account, asking, content })
     return value === undefined ? [] : [[name, value]]

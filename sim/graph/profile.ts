@@ -1,3 +1,4 @@
+import { ownOf } from '../own.ts'
 import type { Call, GraphAnswer } from './call.ts'
 import { allowOnly, selected } from './query.ts'
 
@@ -17,7 +18,7 @@ export function profile({ account, query, origin }: Call): GraphAnswer {
     status: 200,
     body: {
       '@odata.context': `${origin}/v1.0/$metadata#users/$entity`,
-      ...Object.fromEntries(names.map(name => [name, all[name]])),
+      ...Object.fromEntries(names.map(name => [name, ownOf(all, name)])),
     },
   }
 }

@@ -1,3 +1,4 @@
+import { ownOf } from '../own.ts'
 import type { Entry } from './entry.ts'
 import { badRequest, notSimulated } from './error.ts'
 
@@ -87,7 +88,7 @@ export function readFilter(text: string | null, properties: readonly string[]): 
 
 function readClause(clause: string, properties: readonly string[]): Filter {
   const [, name = '', operator = '', value = ''] = /^(\w+) (\w+) (\S+)$/.exec(clause) ?? []
-  const compare = COMPARISONS[operator.toLowerCase()]
+  const compare = ownOf(COMPARISONS, operator.toLowerCase())
   if (!compare || !properties.includes(name)) throw notSimulated(`$filter=${clause}`)
   if (name === 'receivedDateTime') {
     if (!SECONDS.test(value))

@@ -38,14 +38,14 @@ export function routeOf(
 ): { route: Route; ids: Record<string, string> } | undefined {
   for (const one of ROUTES) {
     if (one.method !== method || one.path.length !== path.length) continue
-    const ids: Record<string, string> = {}
+    const ids = new Map<string, string>()
     const fits = one.path.every((word, at) => {
       const given = path[at] ?? ''
       if (!word.startsWith(':')) return word === given.toLowerCase()
-      ids[word.slice(1)] = given
+      ids.set(word.slice(1), given)
       return true
     })
-    if (fits) return { route: one, ids }
+    if (fits) return { route: one, ids: Object.fromEntries(ids) }
   }
   return undefined
 }

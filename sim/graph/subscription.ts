@@ -72,7 +72,7 @@ export function readRenewal(body: unknown, nowMs: number): number {
 /** What a subscription watches: the user part of its resource and, for one folder, its name or id; throws a 400 for what is not simulated. */
 export function readResource(resource: string): { user: string; folder: string | undefined } {
   const plain = resource.replace(/^\//, '')
-  const [, user, inFolder] = /^(me|users\/[^/]+|users\('[^']+'\))(.*)\/messages$/i.exec(plain) ?? []
+  const [, user, inFolder] = /^(me|users\/[^/]+(?=\/)|users\('[^']+'\))(.*)\/messages$/i.exec(plain) ?? []
   const folder = /^(?:\/mailFolders(?:\('([^']+)'\)|\/([^/]+)))?$/i.exec(inFolder ?? '')
   if (user === undefined || !folder) throw notSimulated(`A subscription to ${resource.slice(0, 200)}`)
   return { user: user.replace(/^users(\/|\(')/i, '').replace(/'\)$/, ''), folder: folder[1] ?? folder[2] }

@@ -2,13 +2,16 @@ import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { accountsOf } from '../../pipeline/account-of.ts'
 import { openMailSource, reachMailboxes } from '../../pipeline/mail-source.ts'
+import { issuerOf } from '../../pipeline/oauth-app.ts'
 import { readConfig } from '../../shared/config.ts'
+import { providerOf } from '../../shared/mailbox.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
 import { connectMailbox } from '../../shared/redis/mailboxes.ts'
 import { createVault } from '../../shared/redis/secrets.ts'
 import { createSeal } from '../../shared/seal.ts'
 import { startMicrosoft } from '../support/microsoft.ts'
 import { startOAuth } from '../support/oauth.ts'
+import { run } from '../support/processes.ts'
 import { redisFor } from '../support/redis.ts'
 
 const { redis } = await redisFor(t)
@@ -25,7 +28,7 @@ const APPLICATION = {
 
 t.test('the mailboxes of OUTLOOK_MAILBOXES have one token, of the app; others have their own', async t => {
   const microsoft = await server(t)
-  microsoft.clientSecret = 'planted-secret'
+  microsoft.clientSecret = 'simulated'
   const accountOf = accountsOf(readConfig(APPLICATION), microsoft.url, store)
   const tokenOf = (name: string) => accountOf(`outlook:${name}@example.com`).get('a test', signal)
   const [ana = '', bo = '', cy = ''] = await Promise.all(['ana', 'bo', 'cy'].map(tokenOf))
@@ -90,6 +93,60 @@ t.test('mail comes from the providers that are set, and from the mailboxes that 
   t.type(reachMailboxes(readConfig(APP), undefined), 'function')
   const { MAILBOXES_KEY: _, ...half } = APP
   await t.rejects(openMailSource(readConfig(half), []), { message: /no account: .*for Outlook, set OUTLOOK_CLIENT_ID/ })
+})
+
+t.test('a simulator gets no client secret, and no grant that another gave', async t => {
+  const [microsoft, other, google, otherGoogle] = [
+    await server(t),
+    await server(t),
+    await startOAuth(),
+    await startOAuth(),
+  ]
+  t.teardown(() => Promise.all([google.close(), otherGoogle.close()]))
+  for (const one of [microsoft, other]) one.clientSecret = 'simulated'
+  const config = readConfig({
+    ...APP,
+    OUTLOOK_CLIENT_SECRET: 'planted-secret',
+    GMAIL_CLIENT_ID: 'client',
+    GMAIL_CLIENT_SECRET: 'planted-secret',
+  })
+  const kept = [
+    { mailbox: 'gmail:dan@example.com', at: google.url, elsewhere: otherGoogle.url },
+    { mailbox: 'outlook:dan@example.com', at: microsoft.url, elsewhere: other.url },
+  ] as const
+  for (const { mailbox, at, elsewhere } of kept) {
+    const issuer = () => issuerOf(providerOf(mailbox), at)
+    const vault = createVault(redis, keys, createSeal(config.MAILBOXES_KEY), undefined, issuer)
+    await vault.put(mailbox, {
+      secret: 'planted',
+      access: { token: 'planted', givenAt: 0, endsAt: Date.now() + 3_600_000 },
+    })
+    t.equal(await accountsOf(config, at, store)(mailbox).get('a test', signal), 'planted')
+    for (const simUrl of [elsewhere, undefined]) {
+      const asked = accountsOf(config, simUrl, store)(mailbox).get('a test', signal)
+      await t.rejects(asked, { kind: 'misconfigured', message: new RegExp(`${mailbox} was connected at ${at}`) })
+    }
+    await accountsOf(config, elsewhere, store)(`${providerOf(mailbox)}:eve@example.com`).get('a test', signal)
+    await createVault(redis, keys, createSeal(config.MAILBOXES_KEY)).put(mailbox, { secret: 'planted' })
+    await t.rejects(accountsOf(config, elsewhere, store)(mailbox).get('a test', signal), {
+      message: /connect the mailbox again/,
+    })
+  }
+  const seen = JSON.stringify([other.asked, otherGoogle.asked])
+  t.match(seen, /simulated/)
+  t.notMatch(seen, /planted/)
+})
+
+t.test('a refresh token beside a simulator is refused at the start, and not repeated', async t => {
+  const both = { SIM_URL: 'http://127.0.0.1:1', GMAIL_REFRESH_TOKEN: 'planted-refresh' }
+  for (const environment of [both, { ...both, NODE_ENV: 'production' }]) {
+    const refused = { kind: 'misconfigured', message: /^SIM_URL and GMAIL_REFRESH_TOKEN are both set((?!planted).)*$/ }
+    t.throws(() => readConfig(environment), refused)
+  }
+  const { code, stdout, stderr } = await run(['up', '--once'], both)
+  t.not(code, 0)
+  t.match(stderr, /GMAIL_REFRESH_TOKEN are both set/)
+  t.notMatch(stdout + stderr, /planted/)
 })
 
 async function server(t: Test) {

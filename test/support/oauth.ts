@@ -15,6 +15,8 @@ export interface OAuthServer {
   revoked: string[]
   /** Token requests with a refresh token, whatever came of them. */
   refreshes: number
+  /** The forms its token endpoint was sent. */
+  asked: string[]
   /** When the last of them came, in ms since 1970, and the shortest time between two. */
   refreshedAt: number
   shortestGapMs: number
@@ -62,6 +64,7 @@ export async function startOAuth(options: { simUrl?: string; address?: string } 
     accessTokens: [],
     revoked: [],
     refreshes: 0,
+    asked: [],
     refreshedAt: 0,
     shortestGapMs: Number.POSITIVE_INFINITY,
     refreshing: 'grants',
@@ -123,6 +126,7 @@ export async function startOAuth(options: { simUrl?: string; address?: string } 
   }
 
   function token(form: URLSearchParams): Reply | 'never' {
+    oauth.asked.push(form.toString())
     if (form.get('grant_type') === 'authorization_code') return exchange(form)
     oauth.refreshes += 1
     oauth.shortestGapMs = Math.min(oauth.shortestGapMs, Date.now() - oauth.refreshedAt)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
-import { createVault } from '../../../shared/redis/secrets.ts'
+import { createVault, type Issuer } from '../../../shared/redis/secrets.ts'
 import { createSeal } from '../../../shared/seal.ts'
 import { redisFor } from '../../support/redis.ts'
 
@@ -130,3 +130,51 @@ t.test("Outlook's grants are kept in the same way, in a place of their own", asy
   await redis.hset(keys.secret(outlook), 'msal', (await redis.hget(keys.secret(ANA), 'refresh')) ?? '')
   await t.rejects(vault.read(outlook), { message: /the account of outlook:ana@example.com does not open/ })
 })
+
+const GOOGLE = { name: 'https://accounts.google.com', isSimulator: false }
+const SIMULATOR = { name: 'http://127.0.0.1:8025', isSimulator: true }
+const OTHER = { name: 'http://127.0.0.1:8026', isSimulator: true }
+const at = (issuer: Issuer, sealing = [one]) => createVault(redis, keys, createSeal(sealing), undefined, () => issuer)
+
+for (const mailbox of ['gmail:cy@example.com', 'outlook:cy@example.com'] as const) {
+  t.test(`a grant is shown to its issuer alone: ${mailbox}`, async t => {
+    for (const issuer of [GOOGLE, SIMULATOR]) {
+      await at(issuer).put(mailbox, { secret: 'plain-refresh', access })
+      t.match(await at(issuer).read(mailbox), { secret: 'plain-refresh', access, issuer: issuer.name })
+      t.match(await vault.read(mailbox), { secret: 'plain-refresh', issuer: issuer.name }, 'by what shows it to nobody')
+      for (const other of [GOOGLE, SIMULATOR, OTHER].filter(({ name }) => name !== issuer.name)) {
+        const refused = { kind: 'misconfigured', message: new RegExp(`${mailbox} was connected at ${issuer.name}`) }
+        await t.rejects(at(other).read(mailbox), refused)
+        await redis.hset(keys.secret(mailbox), 'issuer', other.name)
+        await t.rejects(
+          at(other).read(mailbox),
+          { message: /does not open with key v1/ },
+          'the name alone is not enough',
+        )
+        await redis.hset(keys.secret(mailbox), 'issuer', issuer.name)
+      }
+      const id = (await at(issuer).read(mailbox))?.id ?? ''
+      t.equal(await at(issuer).refreshed(mailbox, id, { access, secret: 'plain-next' }), true)
+      t.match(await at(issuer).read(mailbox), { secret: 'plain-next', access, issuer: issuer.name })
+      t.equal(await createVault(redis, keys, createSeal([two, one])).reseal(mailbox), 2, 'rekey needs no issuer')
+      t.match(await at(issuer, [two]).read(mailbox), { secret: 'plain-next', access })
+      await at(issuer, [two]).forget(mailbox, access.token)
+      t.equal(await redis.hexists(keys.secret(mailbox), 'access'), 0)
+    }
+  })
+
+  t.test(`what was kept before is its provider's, and no simulator's: ${mailbox}`, async t => {
+    await vault.put(mailbox, { secret: 'plain-refresh', access })
+    t.equal(await redis.hexists(keys.secret(mailbox), 'issuer'), 0)
+    await t.rejects(at(SIMULATOR).read(mailbox), {
+      kind: 'misconfigured',
+      message: /unset SIM_URL .*or connect the mailbox again/,
+    })
+    t.equal(await createVault(redis, keys, createSeal([two, one])).reseal(mailbox), 2)
+    t.match(await at(GOOGLE, [two]).read(mailbox), { secret: 'plain-refresh', access })
+    t.match(await at(GOOGLE, [two]).read(mailbox), { secret: 'plain-refresh', access, issuer: GOOGLE.name })
+    t.equal(await redis.hget(keys.secret(mailbox), 'issuer'), GOOGLE.name, 'it was bound when it was read')
+    await redis.hdel(keys.secret(mailbox), 'issuer')
+    await t.rejects(at(GOOGLE, [two]).read(mailbox), { message: /does not open/ }, 'and cannot be unbound')
+  })
+}

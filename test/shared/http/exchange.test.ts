@@ -1,0 +1,156 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
+import t, { type Test } from 'tap'
+import { createVerify } from '../../../pipeline/gateway/verify.ts'
+import { openMailSource } from '../../../pipeline/mail-source.ts'
+import { readConfig } from '../../../shared/config.ts'
+import { MailError } from '../../../shared/error.ts'
+import { gmailClient } from '../../../shared/gmail/client.ts'
+import { exchangeCode, refreshGrant, revokeGrant } from '../../../shared/gmail/oauth.ts'
+import { graphClient } from '../../../shared/outlook/client.ts'
+import { beginGrant } from '../../../shared/outlook/oauth.ts'
+import type { AccessTokens } from '../../../shared/tokens.ts'
+
+const account: AccessTokens = { get: async () => 'planted-token', refused: async () => false }
+const call = () => ({ signal: new AbortController().signal, meter: () => undefined })
+const sending = (doing: string) => ({ doing, call: call(), kind: 'single' as const, units: 1 })
+const token = `Bearer ${['{"alg":"RS256","kid":"a"}', '{}', 'x'].map(text => Buffer.from(text).toString('base64url')).join('.')}`
+
+// Every way by which something is asked of a provider or a simulator at this address.
+const WAYS: Readonly<Record<string, (url: string) => Promise<unknown>>> = {
+  'the Gmail API': url =>
+    gmailClient({ account, rootUrl: `${url}/`, tokenUrl: '' }).ask(sending('a'), ({ users }, inner) =>
+      users.getProfile({ userId: 'me' }, inner),
+    ),
+  "Gmail's batch": url =>
+    gmailClient({ account, rootUrl: `${url}/`, tokenUrl: '' }).postBatch(sending('b'), {
+      contentType: 'multipart/mixed; boundary=b',
+      body: 'planted-body',
+    }),
+  "Google's token endpoint": url => refreshGrant(googleAt(url), 'planted-refresh', 'c'),
+  "Google's token endpoint, with a code": url =>
+    exchangeCode(googleAt(url), { code: 'planted-code', verifier: 'v', redirectUri: 'http://127.0.0.1:1' }),
+  "Google's revocation": url => revokeGrant(googleAt(url), 'planted-refresh'),
+  "Google's keys": url => createVerify({ audience: 'a', serviceAccount: 'b', certsUrl: `${url}/certs` })(token),
+  Graph: url =>
+    graphClient({ tokens: account, rootUrl: `${url}/v1.0` }).ask({ ...sending('d'), kind: 'list' }, { url: '/me' }),
+  "Microsoft's sign-in": url =>
+    beginGrant(
+      { clientId: 'client', clientSecret: 'planted', tenant: 'common', loginUrl: url },
+      'planted-refresh',
+      'e',
+    ),
+  "a simulator's list of mailboxes": async url => {
+    const source = await openMailSource(readConfig({ SIM_URL: url }), [])
+    return source.list(call().signal, {} as never)
+  },
+}
+
+const bomb = gzipSync(Buffer.alloc(65 << 20, ' '), { level: 1 })
+
+for (const [what, ask] of Object.entries(WAYS)) {
+  t.test(`no redirect is followed: ${what}`, async t => {
+    const elsewhere = await serve(t, (_, response) => response.end('{}'))
+    for (const status of [301, 302, 303, 307, 308]) {
+      const first = await serve(t, (_, response) => response.writeHead(status, { location: elsewhere.url }).end())
+      const error = await outcome(ask(first.url))
+      t.ok(first.asked() > 0, `${status}: it was asked`)
+      t.equal(elsewhere.asked(), 0, `${status}: and nobody else`)
+      if (error instanceof MailError) t.match(error.kind, /unavailable|misconfigured/, `${status}: it may pass`)
+    }
+  })
+
+  t.test(`an answer without end is given up: ${what}`, async t => {
+    const server = await serve(t, (_, response) =>
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(bomb),
+    )
+    const error = await outcome(ask(server.url))
+    t.ok(error instanceof Error, String(error))
+    t.notMatch(String((error as Error).stack), /planted/)
+  })
+}
+
+const HOST = 'provider.example.test'
+
+t.test('everything goes through the proxy, unless NO_PROXY names the host; this machine is asked directly', async t => {
+  const asked: string[] = []
+  const proxy = createServer((_, response) => response.writeHead(400).end())
+  proxy.on('connect', ({ url }: IncomingMessage, socket) => {
+    asked.push(url ?? '')
+    socket.on('error', () => undefined)
+    socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n')
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  t.teardown(() => proxy.close())
+  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  const server = await serve(t, (_, response) => response.end('{}'))
+  for (const [name, scheme, port] of [
+    ['HTTPS_PROXY', 'https', 443],
+    ['https_proxy', 'https', 443],
+    ['HTTP_PROXY', 'http', 80],
+    ['ALL_PROXY', 'https', 443],
+  ] as const) {
+    await withEnvironment({ [name]: url }, async () => {
+      for (const [what, ask] of Object.entries(WAYS)) {
+        asked.length = 0
+        await outcome(ask(`${scheme}://${HOST}`))
+        t.ok(asked.length > 0 && asked.every(host => host === `${HOST}:${port}`), `${name}: ${what}: ${asked}`)
+        asked.length = 0
+        await outcome(ask(server.url))
+        t.equal(asked.length, 0, `${name}: ${what}, of this machine`)
+      }
+    })
+  }
+  t.ok(server.asked() >= 4 * Object.keys(WAYS).length)
+  await withEnvironment({ HTTPS_PROXY: url, HTTP_PROXY: url, NO_PROXY: 'other.test, .example.test' }, async () => {
+    asked.length = 0
+    for (const ask of Object.values(WAYS)) await outcome(ask(`https://${HOST}`))
+    t.same(asked, [], 'it is none of the proxy’s')
+  })
+})
+
+function googleAt(url: string) {
+  return {
+    clientId: 'client',
+    clientSecret: 'planted',
+    authUrl: '',
+    tokenUrl: `${url}/token`,
+    revokeUrl: `${url}/revoke`,
+  }
+}
+
+async function outcome(asked: Promise<unknown>): Promise<unknown> {
+  return asked.catch((thrown: unknown) => thrown)
+}
+
+async function serve(t: Test, answer: (request: IncomingMessage, response: ServerResponse) => unknown) {
+  let asked = 0
+  const server = createServer((request, response) => {
+    asked += 1
+    request.resume()
+    answer(request, response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked: () => asked }
+}
+
+async function withEnvironment(changes: Readonly<Record<string, string>>, work: () => Promise<void>): Promise<void> {
+  const before = { ...process.env }
+  Object.assign(process.env, changes)
+  try {
+    await work()
+  } finally {
+    for (const name of Object.keys(changes)) {
+      if (before[name] === undefined) delete process.env[name]
+      else process.env[name] = before[name]
+    }
+  }
+}
