@@ -11,7 +11,7 @@ import { parseGraphFaults } from '../sim/graph/faults.ts'
 import { addAccountCommands } from './account-program.ts'
 import { checked, gather, historyId, oneStage, webAddress, wholeNumber, word } from './arguments.ts'
 import { type CommandContext, push, runOneStage, runs, sync } from './commands.ts'
-import { deadDrop, deadList, deadRedrive, deadShow, parseBurier } from './dead.ts'
+import { addDeadCommands } from './dead-program.ts'
 import { explain } from './explain.ts'
 import { runGateway } from './gateway/command.ts'
 import { runKeeper } from './keeper-command.ts'
@@ -133,30 +133,7 @@ function program(): Command {
       .action((mailbox, options) => act(contextOf(options), mailbox))
   }
 
-  const dead = mailsluice.command('dead').description('dead letters: inputs that were given up').helpCommand(false)
-  const stage = () =>
-    new Option('--stage <name>', 'only of this stage, or of the gateway').argParser(checked(parseBurier))
-  dead
-    .command('list')
-    .addOption(stage())
-    .option('--limit <count>', 'how many', checked(wholeNumber(1, 10_000)), 100)
-    .option('--json', 'print one JSON object', false)
-    .action(options => deadList(contextOf(options), options))
-  dead
-    .command('show')
-    .argument('<name>', 'as `dead list` shows it')
-    .option('--json', 'print one JSON object', false)
-    .action((name, options) => deadShow(contextOf(options), name))
-  for (const [name, act] of Object.entries({ redrive: deadRedrive, drop: deadDrop })) {
-    dead
-      .command(name)
-      .description(name === 'redrive' ? 'put dead letters back to work' : 'forget dead letters for good')
-      .argument('[name]', 'as `dead list` shows it')
-      .option('--all', 'all of them', false)
-      .addOption(stage())
-      .option('--json', 'print one JSON object', false)
-      .action((letter, options) => act(contextOf(options), { name: letter, all: options.all, stage: options.stage }))
-  }
+  addDeadCommands(mailsluice, contextOf)
 
   mailsluice
     .command('explain')

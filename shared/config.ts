@@ -140,18 +140,18 @@ export type { InitialSync } from './setting-kinds.ts'
 /** Every setting, checked and with its default; durations carry their unit in the name or, for the classic names, are seconds. */
 export type Config = z.infer<typeof settings>
 
-const KINDS: Partial<Record<string, TextKind>> = {
-  GMAIL_LABELS: 'list',
-  SKIP_LABELS: 'list',
-  GMAIL_WATCH_LABELS: 'list',
-  OUTLOOK_MAILBOXES: 'list',
-  NO_PROXY: 'list',
-  TAKEOUT_LABELS: 'list',
-  TRUSTED_PROXIES: 'list',
-  GMAIL_FIELDS: 'list',
-  GMAIL_QUERY: 'search',
-  REDIS_TLS_CA: 'lines',
-}
+const KINDS: ReadonlyMap<string, TextKind> = new Map([
+  ['GMAIL_LABELS', 'list'],
+  ['SKIP_LABELS', 'list'],
+  ['GMAIL_WATCH_LABELS', 'list'],
+  ['OUTLOOK_MAILBOXES', 'list'],
+  ['NO_PROXY', 'list'],
+  ['TAKEOUT_LABELS', 'list'],
+  ['TRUSTED_PROXIES', 'list'],
+  ['GMAIL_FIELDS', 'list'],
+  ['GMAIL_QUERY', 'search'],
+  ['REDIS_TLS_CA', 'lines'],
+])
 const NAMES = Object.keys(settings.shape)
 
 /**
@@ -161,7 +161,7 @@ const NAMES = Object.keys(settings.shape)
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const all: NodeJS.ProcessEnv = { ...environment, ...proxyVariables(environment) }
   const texts = new Map(NAMES.map(name => [name, trimmed(all[name] ?? '')]))
-  const marks = new Map(NAMES.map(name => [name, markIn(texts.get(name) ?? '', name, KINDS[name])]))
+  const marks = new Map(NAMES.map(name => [name, markIn(texts.get(name) ?? '', name, KINDS.get(name))]))
   const given = [...texts].filter(([name, text]) => text !== '' && marks.get(name) === undefined)
   const result = settled.safeParse(Object.fromEntries(given))
   const faults = [

@@ -42,7 +42,7 @@ function bare(address: string): string {
     .replace(/^[<\s]+|(?<![>\s])[>\s]+$/g, '')
     .replace(/^mailto:/i, '')
     .replace(/^@[^:]*:/, '')
-    .replace(/ *([@.]) */g, '$1')
+    .replace(/ {0,9}([@.]) {0,9}/g, '$1')
 }
 
 function unquoted(name: string): string {

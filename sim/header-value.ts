@@ -5,7 +5,7 @@ export interface HeaderValue {
 }
 
 // Some programs leave the semicolon out.
-const PARAMETER = /[;\s]\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)/g
+const PARAMETER = /(?:;|(?<![;\s])\s)\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)/g
 
 /** Reads a value with parameters, RFC 2231 continuations and character sets included; never throws. */
 export function parseHeaderValue(text: string): HeaderValue {

@@ -48,10 +48,19 @@ export function splitLabels(value: string): string[] {
   return names.map(name => name.replace(/\s+/gu, ' ').trim()).filter(name => name !== '')
 }
 
-const QUOTED = /[ \t]*"((?:[^"]|"")*)"[ \t]*(?=,|$)/y
-
 function quotedFrom(value: string, at: number): { name: string; end: number } | undefined {
-  QUOTED.lastIndex = at
-  const match = QUOTED.exec(value)
-  return match ? { name: (match[1] ?? '').replaceAll('""', '"'), end: QUOTED.lastIndex } : undefined
+  const start = pastBlanks(value, at)
+  if (value[start] !== '"') return undefined
+  let quote = value.indexOf('"', start + 1)
+  while (quote >= 0 && value[quote + 1] === '"') quote = value.indexOf('"', quote + 2)
+  if (quote < 0) return undefined
+  const end = pastBlanks(value, quote + 1)
+  const isWhole = end === value.length || value[end] === ','
+  return isWhole ? { name: value.slice(start + 1, quote).replaceAll('""', '"'), end } : undefined
+}
+
+function pastBlanks(value: string, at: number): number {
+  let end = at
+  while (value[end] === ' ' || value[end] === '\t') end += 1
+  return end
 }

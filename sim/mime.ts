@@ -17,7 +17,7 @@ export interface Part {
 const MAX_DEPTH = 30
 const META_CHARSET = /<meta[^>]{1,200}charset\s*=\s*["']?([\w.:-]{1,60})/i
 // A line that opens a part, and a header of that part: what a multipart without a boundary of its own is split at.
-const PART_LINE = /^--([^\r\n]{1,200}?)[ \t]*\r?\n(?:content-[a-z-]{1,40})[ \t]*:/im
+const PART_LINE = /^--([^\r\n]{1,200}?)[ \t]{0,9}\r?\n(?:content-[a-z-]{1,40})[ \t]*:/im
 // The same, with a boundary that was folded as if it were a header.
 const PART_WITHIN = /^--[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,2}content-[a-z-]{1,40}[ \t]*:/im
 const BASE64_LINE = /^[A-Za-z0-9+/]+={0,2}$/

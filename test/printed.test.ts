@@ -109,7 +109,7 @@ t.test('tail shows the mail in full, in JSON of the same value', async t => {
     if (!words.includes('--json')) continue
     const { envelope } = JSON.parse(finished.stdout.split('\n')[0] ?? '') as { envelope: { body: { subject: string } } }
     t.match(envelope.body.subject, 'red')
-    t.match(finished.stdout, '\\u009b2J')
+    t.match(finished.stdout, '\\u202e')
   }
 })
 

@@ -44,7 +44,7 @@ await give([])
 async function tests() {
   const started = performance.now()
   const files = testFiles()
-  const jobs = Math.min(Math.max(availableParallelism(), 2), MOST_JOBS)
+  const jobs = Math.min(availableParallelism() + 1, MOST_JOBS)
   print(`\n── tests: ${files.length} files, ${jobs} at a time, redis-server ${redis}`)
   const counts = await runFiles(files, { root: ROOT, jobs, tell: print })
   for (const count of Object.keys(sums)) sums[count] += counts[count]

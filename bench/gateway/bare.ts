@@ -1,5 +1,7 @@
 // A server of Node's own that reads a body, parses it and answers, and does nothing else: `node bare.js PORT`.
+
 import { createServer } from 'node:http'
+import { out } from '../../pipeline/terminal.ts'
 
 const BODY_LIMIT_BYTES = 1024 * 1024
 
@@ -21,4 +23,4 @@ const server = createServer((request, response) => {
     response.writeHead(status).end()
   })
 })
-server.listen(Number(process.argv[2]), '127.0.0.1', () => process.stdout.write('the bare server listens\n'))
+server.listen(Number(process.argv[2]), '127.0.0.1', () => out('the bare server listens'))

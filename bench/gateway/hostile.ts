@@ -1,5 +1,6 @@
 // Hostile clients, as a process of its own: `node hostile.js URL CONNECTIONS MS`. It ends by itself, and prints how it was answered.
 import { setPriority } from 'node:os'
+import { isOutputLost, out } from '../../pipeline/terminal.ts'
 import { attack } from './attack.ts'
 
 const MOST_MS = 120_000
@@ -10,4 +11,6 @@ const [url = '', connections = '50', ms = '0'] = process.argv.slice(2)
 setPriority(LOWER_PRIORITY)
 const signal = AbortSignal.timeout(Math.min(Number(ms), MOST_MS))
 const answers = await attack({ url, connections: Number(connections), signal })
-process.stdout.write(`${JSON.stringify(answers)}\n`, () => process.exit())
+out(JSON.stringify(answers))
+await isOutputLost()
+process.exit()

@@ -205,7 +205,7 @@ function kindOf({ status, body }: Answer, { code, whole, reasons }: Said, notFou
   // Whatever the reason, it is the access that is refused.
   if (whole) return status === 403 ? 'unauthorized' : 'rejected'
   // Without a whole word of the API's it was damaged, or comes from something in between: a 403 or 404 page, or one that sends us elsewhere, says nothing about the mail.
-  const isBetween = status === 403 || status === 404 || status === 407 || (status >= 300 && status < 400)
+  const isBetween = [403, 404, 407].includes(status) || (status >= 300 && status < 400 && status !== 304)
   return isBetween ? 'unavailable' : 'unparsable'
 }
 

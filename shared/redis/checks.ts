@@ -91,7 +91,7 @@ async function checkPermissions(redis: Redis, { place, prefix }: CheckOptions): 
     if (unknown.length > 0) refuse(withoutCommands(place, unknown))
     const missing = [
       ...new Set(
-        denied.flatMap(text => (/^NOPERM/.test(text ?? '') ? (/ run the '([^']+)'/.exec(text ?? '')?.[1] ?? []) : [])),
+        denied.flatMap(text => (text?.includes('NOPERM') ? (/ run the '([^']+)'/.exec(text)?.[1] ?? []) : [])),
       ),
     ]
     if (missing.length > 0) {

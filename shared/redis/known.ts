@@ -46,7 +46,8 @@ export function messageIdsIn(fields: readonly string[]): MessageId[] {
 
 /** The message ids in a thread's hash, newest first, as far as it is noted when each was received; the others last, as they stand there. */
 export function newestIdsIn(hash: Readonly<Record<string, string>>): MessageId[] {
-  const dates = new Map(messageIdsIn(Object.keys(hash)).map(id => [id, dateIn(hash[`id:${id}`])]))
+  const fields = new Map(Object.entries(hash))
+  const dates = new Map(messageIdsIn([...fields.keys()]).map(id => [id, dateIn(fields.get(`id:${id}`))]))
   const dateOf = (id: MessageId) => dates.get(id) ?? 0
   return [...dates.keys()].sort((a, b) => dateOf(b) - dateOf(a) || (dateOf(a) === 0 ? 0 : a < b ? 1 : -1))
 }

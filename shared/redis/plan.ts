@@ -228,16 +228,10 @@ export function createPlan(
           member: plan.text(`${key}\n${encodeEnvelope(look)}`),
         }
       }
-      case 'thread-settled':
-        return {
-          fact: rest.fact,
-          id: from.id,
-          thread: rest.thread,
-          known: thread(rest.thread),
-          version: rest.version,
-          givenUp: rest.givenUp ?? false,
-          ...carried(rest.delivery),
-        }
+      case 'thread-settled': {
+        const { delivery, givenUp = false, ...said } = rest
+        return { ...said, id: from.id, known: thread(said.thread), givenUp, ...carried(delivery) }
+      }
       case 'known-read':
       case 'release-handled':
         return { ...rest, id: from.id }

@@ -1,7 +1,6 @@
 import { addressParser } from 'postal-mime'
 
 // What is in quotes is a name, even if it looks like an address: until it is parsed its sign is a character that no text holds.
-const QUOTED = /"(?:[^"\\]|\\.)*"(?!@)/g
 const QUOTED_AT = '\ufdd1'
 const LOCAL_IN_QUOTES = /(^|[,;:]\s*)("[^"]*"@[^\s,;<>]+)/g
 
@@ -30,8 +29,22 @@ export function recipientsIn(values: readonly string[], { alone = false } = {}):
 }
 
 function guarded(value: string): string {
-  const marked = value.replace(QUOTED, quoted => quoted.replaceAll('@', QUOTED_AT))
-  return marked.replace(LOCAL_IN_QUOTES, '$1<$2>')
+  let marked = ''
+  let at = 0
+  for (let open = value.indexOf('"'); open >= 0; open = value.indexOf('"', at)) {
+    const close = closingOf(value, open)
+    if (close < 0) break
+    const quoted = value.slice(open, close + 1)
+    marked += value.slice(at, open) + (value[close + 1] === '@' ? quoted : quoted.replaceAll('@', QUOTED_AT))
+    at = close + 1
+  }
+  return (marked + value.slice(at)).replace(LOCAL_IN_QUOTES, '$1<$2>')
+}
+
+function closingOf(value: string, open: number): number {
+  let at = open + 1
+  while (at < value.length && value[at] !== '"') at += value[at] === '\\' ? 2 : 1
+  return at < value.length ? at : -1
 }
 
 function shown(text: string): string {

@@ -6,7 +6,7 @@ const LOOK_AGAIN_MS = 20
 export async function until<T>(
   condition: () => T | undefined | Promise<T | undefined>,
   what: string,
-  deadlineMs = 20_000,
+  deadlineMs = 60_000,
 ): Promise<T> {
   const deadline = Date.now() + deadlineMs
   let last: unknown

@@ -10,7 +10,10 @@ interface Piece {
 }
 
 const PIECES = /\s*(?:([({])|([)}])|(-)(?=[^\s-])|([a-z_][a-z\d_]*):(?!\/\/)|"([^"]*)"?|([^\s(){}"]+))/giy
-const CLOSED_BY: Readonly<Record<string, string>> = { '(': ')', '{': '}' }
+const CLOSED_BY: ReadonlyMap<string, string> = new Map([
+  ['(', ')'],
+  ['{', '}'],
+])
 const MOST_CHARACTERS = 10_000
 const MOST_DEPTH = 50
 
@@ -79,14 +82,14 @@ export function parseSearch(text: string, context: SearchContext): Term {
         // A plus asks for the very word, and every word is taken as that here.
         return operator === undefined
           ? phraseTerm(wordsOf(piece.text))
-          : valued(operator, piece.text.replace(/[,;]+$/, ''))
+          : valued(operator, piece.text.replace(/(?<![,;])[,;]+$/, ''))
     }
   }
 
   function grouped(opening: string, operator: string | undefined): Term {
     depth += 1
     if (depth > MOST_DEPTH) throw invalid('The search is too deep', 'q')
-    const closing = CLOSED_BY[opening]
+    const closing = CLOSED_BY.get(opening)
     const inner = sequence(closing, operator)
     // A bracket that is never closed goes to the end.
     if (next()?.text === closing) at += 1
@@ -102,9 +105,13 @@ export function parseSearch(text: string, context: SearchContext): Term {
 }
 
 function quotedTerm(text: string): Term {
-  const [, first, count, second] = /^(.*?\S)\s+AROUND\s+(\d{1,4})\s+(\S.*)$/.exec(text) ?? []
-  if (first === undefined || second === undefined) return phraseTerm(wordsOf(text))
-  return nearTerm([wordsOf(first), wordsOf(second)], Number(count), true)
+  const words = text.trim().split(/\s+/)
+  const isNear = (at: number) =>
+    words[at] === 'AROUND' && /^\d{1,4}$/.test(words[at + 1] ?? '') && at + 2 < words.length
+  const near = words.findIndex((_, at) => at > 0 && isNear(at))
+  if (near < 0) return phraseTerm(wordsOf(text))
+  const [first, second] = [words.slice(0, near), words.slice(near + 2)].map(part => wordsOf(part.join(' ')))
+  return nearTerm([first ?? [], second ?? []], Number(words[near + 1]), true)
 }
 
 function piecesOf(text: string): Piece[] {

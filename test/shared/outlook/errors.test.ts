@@ -43,7 +43,7 @@ t.test('what refuses an account is told from what refuses a token or one request
     [404, graphError('MailboxNotEnabledForRESTAPI'), undefined, /give the user a licence/],
     [403, graphError('ErrorAccountSuspend'), undefined, /the account is suspended/],
     [401, graphError('ErrorAccountDisabled'), undefined, /the account is disabled/],
-    [404, graphError('ErrorInvalidUser'), undefined, /connect it again/],
+    [404, graphError('ErrorInvalidUser'), undefined, /write the user principal name/],
     [403, graphError('ErrorAccessDenied'), 'access', /connect it again/],
     [403, graphError('ErrorSomethingNew'), 'access', /connect it again/],
     [401, graphError('InvalidAuthenticationToken'), 'token', /connect it again/],
