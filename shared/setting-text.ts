@@ -29,7 +29,7 @@ export function markIn(text: string, name: string, kind: TextKind = 'word'): str
     return `only what follows "${name}="`
   if (kind === 'lines') return isQuoted(text) ? 'the value without quotes: here they are part of it' : undefined
   if (/\s#(\s|$)/.test(text)) return 'the value without the comment behind it: here it is part of the value'
-  if (/\$\{[^${}]{1,100}\}/.test(text)) return 'the value itself: a variable with $ and braces is not replaced here'
+  if (/\$\{[^$}]{1,100}\}/.test(text)) return 'the value itself: a variable with $ and braces is not replaced here'
   const seen = kind === 'list' ? text.replaceAll(LINE_FEEDS, ' ') : text
   const hidden = INVISIBLE.exec(seen)?.[0]
   if (hidden !== undefined) return `the value without the invisible character ${escaped(hidden)}`

@@ -13,6 +13,7 @@ import { fetchMessages } from './fetch.ts'
 import { categoryFinder } from './findings.ts'
 import { knownFolders, leftOutAt } from './folders.ts'
 import { listChanges } from './listing.ts'
+import { ownLinks } from './own-links.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'
 import { readBody } from './read.ts'
 import { type Notifying, stopWatching, watchMailbox } from './subscription.ts'
@@ -55,7 +56,8 @@ const owner = z.object({ mail: z.string().nullish(), userPrincipalName: z.string
  * are metered when they are sent and never retried. A cursor names how far each folder was listed; what it names is kept in `links`.
  */
 export function outlookMailbox(options: OutlookOptions): Mailbox {
-  const { address, tokens, links, rootUrl = ROOT_URL, timeoutMs, now = Date.now } = options
+  const { address, tokens, rootUrl = ROOT_URL, timeoutMs, now = Date.now } = options
+  const links = ownLinks(options.links, new URL(rootUrl).origin)
   const { application = false, filter = WITHOUT_JUNK } = options
   const name = `outlook:${address}`
   const user = application ? `/users/${encodeURIComponent(address)}` : '/me'
