@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { MailError } from './error.ts'
 import { type Misspelt, misspeltIn } from './misspelt.ts'
-import { type Proxies, proxiesIn, proxyVariables } from './proxies.ts'
+import { isProxyVariable, type Proxies, proxiesIn, proxyVariables } from './proxies.ts'
 import {
   base,
   between,
@@ -178,7 +178,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
 
 /** Variables of the environment that are no settings and look as if they were meant to be. */
 export function misspeltSettings(environment: NodeJS.ProcessEnv = process.env): Misspelt[] {
-  return misspeltIn(Object.keys(environment), NAMES)
+  const others = Object.keys(environment).filter(name => !isProxyVariable(name))
+  return misspeltIn(others, NAMES)
 }
 
 /** The proxies that the environment names, as it is now; `readConfig` has refused what is no proxy. */

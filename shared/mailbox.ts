@@ -158,7 +158,8 @@ const SHOWN = 100
 /** Reads `gmail:ana@example.com`, of 300 characters at most; throws `misconfigured` with an example when it is none. */
 export function parseMailboxId(text: string): MailboxId {
   const trimmed = text.trim()
-  const match = trimmed.length > LONGEST_MAILBOX ? null : /^(gmail|outlook):([^\s:{}@]+@[^\s:{}@]+)$/i.exec(trimmed)
+  const match =
+    trimmed.length > LONGEST_MAILBOX ? null : /^(gmail|outlook):([^\s\p{Cc}:{}@]+@[^\s\p{Cc}:{}@]+)$/iu.exec(trimmed)
   // Between addresses they separate, around one they quote.
   if (!match || /[,;"<>]/.test(trimmed)) {
     const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text

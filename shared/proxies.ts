@@ -19,6 +19,11 @@ export function proxyVariables(
   return Object.fromEntries(found.filter(([, value]) => value))
 }
 
+/** Whether a variable names proxies, in upper or lower case. */
+export function isProxyVariable(name: string): boolean {
+  return VARIABLES.some(one => name === one || name === one.toLowerCase())
+}
+
 /** The proxies that these variables name. */
 export function proxiesIn(environment: Readonly<Record<string, string | undefined>>): Proxies {
   const { HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY = '' } = proxyVariables(environment)

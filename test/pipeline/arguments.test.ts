@@ -25,6 +25,8 @@ t.test('a mailbox is one address', async t => {
     'gmail:"ana@example.com"',
     'gmail:<ana@example.com>',
     'gmail:ana@bo@example.com',
+    'gmail:ana\u001b[2J@example.com',
+    'gmail:ana@exam\u009bple.com',
   ])
     t.throws(() => parseMailboxId(text), /is not a mailbox/, text)
 })

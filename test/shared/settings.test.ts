@@ -206,6 +206,10 @@ t.test('a variable that looks like a setting is told of, with the setting that m
     t.same(meant(name), [{ name, meant: setting }], name)
   t.same(meant('OUTLOOK_FOLDERS'), [{ name: 'OUTLOOK_FOLDERS' }], 'nobody else has such names')
   for (const name of [
+    'https_proxy',
+    'http_proxy',
+    'all_proxy',
+    'no_proxy',
     'PATH',
     'HOME',
     'PWD',

@@ -1,34 +1,82 @@
 import t from 'tap'
 import type { Links } from '../../../shared/links.ts'
+import type { Call } from '../../../shared/mailbox.ts'
+import { outlookMailbox } from '../../../shared/outlook/mailbox.ts'
 import { ownLinks } from '../../../shared/outlook/own-links.ts'
+import { type GraphSimulator, startGraph } from '../../../sim/graph.ts'
+import { heldLinks } from '../../support/links.ts'
+import { testMail, testMailbox } from '../../support/mail.ts'
+import { heldSubscription } from '../../support/subscription.ts'
 
+const ADDRESS = 'ana@example.com'
 const HERE = 'https://graph.example.com'
-
-function linksWith(texts: Record<string, string>, folders: string | undefined): Links {
-  return {
-    keep: async kept => kept,
-    read: async names => new Map(names.flatMap(name => (texts[name] === undefined ? [] : [[name, texts[name]]]))),
-    retire: async () => undefined,
-    folders: async () => folders,
-    keepFolders: async () => undefined,
-    faults: async () => new Map(),
-    noteFaults: async () => undefined,
-  }
-}
+const call: Call = { signal: new AbortController().signal, meter: () => undefined }
 
 t.test('links of another Graph are as if they were lost', async t => {
-  const texts = {
-    here: JSON.stringify({ link: `${HERE}/v1.0/me/delta?a` }),
-    path: JSON.stringify({ link: '/me/delta' }),
-    none: JSON.stringify({ folder: 'a' }),
-    broken: '{',
-    port: JSON.stringify({ link: 'http://127.0.0.1:40001/v1.0/me/delta' }),
-    scheme: JSON.stringify({ link: 'http://graph.example.com/v1.0/me/delta' }),
-    below: JSON.stringify({ link: 'https://graph.example.com.evil.example/v1.0' }),
-  }
-  const links = ownLinks(linksWith(texts, texts.port), HERE)
-  t.same([...(await links.read(Object.keys(texts))).keys()], ['here', 'path', 'none', 'broken'])
+  const held = heldLinks()
+  const links = ownLinks(held, HERE)
+  const texts = [
+    { link: `${HERE}/v1.0/me/delta?a` },
+    { link: '/me/delta' },
+    { folder: 'a' },
+    { link: 'http://127.0.0.1:40001/v1.0/me/delta' },
+    { link: 'http://graph.example.com/v1.0/me/delta' },
+    { link: 'https://graph.example.com.evil.example/v1.0' },
+  ].map(one => JSON.stringify(one))
+  const names = await held.keep([...texts, '{'])
+  t.same([...(await links.read(names)).values()], [...texts.slice(0, 3), '{'])
   t.equal(await links.folders(), undefined)
-  t.equal(await ownLinks(linksWith({}, texts.here), HERE).folders(), texts.here)
-  t.equal(await ownLinks(linksWith({}, undefined), HERE).folders(), undefined)
+  for (const [place, text] of texts.entries()) {
+    await held.keepFolders(text)
+    t.equal(await links.folders(), place < 3 ? text : undefined, text)
+  }
 })
+
+t.test(
+  'a simulator that has another port by now is listed on: what is known is told again, and what is new',
+  async t => {
+    const links = heldLinks()
+    const before = await startOne(t)
+    const cursor = await listed(mailboxAt(before, links), 'pinned:')
+    await before.close()
+    const after = await startOne(t)
+    const { id } = after.deliver(ADDRESS, testMail(12, 3))
+    const mailbox = mailboxAt(after, links)
+    const again = await listed(mailbox, cursor.cursor)
+    t.ok(again.ids.includes(id))
+    t.same(again.ids.filter(one => one !== id).sort(), cursor.ids.sort())
+    t.same((await listed(mailbox, again.cursor)).ids, [], 'and nothing more')
+  },
+)
+
+async function startOne(t: { teardown(work: () => unknown): void }): Promise<GraphSimulator> {
+  const sim = await startGraph({ profile: 'instant', mailboxes: [{ ...testMailbox(ADDRESS, 12, 3) }] })
+  t.teardown(() => sim.close())
+  return sim
+}
+
+function mailboxAt(sim: GraphSimulator, links: Links) {
+  const token = sim.tokens.access({ address: ADDRESS, scopes: ['Mail.Read', 'User.Read'] })
+  return outlookMailbox({
+    address: ADDRESS,
+    tokens: { get: async () => token, refused: async () => false },
+    links,
+    subscription: heldSubscription(),
+    rootUrl: `${sim.url}/v1.0`,
+    initialSync: { kind: 'all' },
+    pageSize: 5,
+    parallel: 4,
+    batchSize: 20,
+  })
+}
+
+/** Lists from a cursor to the end: the cursor after, and the ids that were told. */
+async function listed(mailbox: ReturnType<typeof mailboxAt>, since: string) {
+  const ids: string[] = []
+  for (let page: string | undefined; ; ) {
+    const changes = await mailbox.changes(since, page, call)
+    ids.push(...changes.ids.map(({ id }) => id))
+    if (changes.next === undefined) return { ids, cursor: changes.cursor ?? since }
+    page = changes.next
+  }
+}
