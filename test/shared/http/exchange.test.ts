@@ -74,6 +74,17 @@ for (const [what, ask] of Object.entries(WAYS)) {
 
 const HOST = 'provider.example.test'
 
+for (const what of ['the Gmail API', "Gmail's batch", 'Graph'] as const) {
+  t.test(`calls one after the other share a connection: ${what}`, async t => {
+    const server = await serve(t, (_, response) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}'),
+    )
+    for (let count = 0; count < 5; count += 1) await outcome(WAYS[what]?.(server.url) ?? Promise.reject(what))
+    t.equal(server.asked(), 5)
+    t.equal(server.connections(), 1)
+  })
+}
+
 t.test('everything goes through the proxy, unless NO_PROXY names the host; this machine is asked directly', async t => {
   const asked: string[] = []
   const proxy = createServer((_, response) => response.writeHead(400).end())
@@ -133,13 +144,21 @@ async function serve(t: Test, answer: (request: IncomingMessage, response: Serve
     request.resume()
     answer(request, response)
   })
+  let connections = 0
+  server.on('connection', () => {
+    connections += 1
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
     server.closeAllConnections()
     server.close()
   })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked: () => asked }
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked: () => asked,
+    connections: () => connections,
+  }
 }
 
 async function withEnvironment(changes: Readonly<Record<string, string>>, work: () => Promise<void>): Promise<void> {
