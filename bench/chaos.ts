@@ -2,10 +2,10 @@ import { setMaxListeners } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openMailboxes } from '../pipeline/providers.ts'
-import { connectIfNew } from '../pipeline/request-sync.ts'
-import { sleep } from '../pipeline/wait.ts'
-import { type Office, openOffice } from '../pipeline/wire.ts'
+import { openMailboxes } from '../pipeline/accounts/providers.ts'
+import { connectIfNew } from '../pipeline/accounts/request-sync.ts'
+import { type AppContext, openApp } from '../pipeline/base/app.ts'
+import { sleep } from '../pipeline/base/wait.ts'
 import { inheritedEnvironment, readConfig } from '../shared/config.ts'
 import type { MailboxId, Provider } from '../shared/mailbox.ts'
 import { postWatchEvent } from '../shared/redis/mailboxes.ts'
@@ -115,17 +115,17 @@ async function chaosIn(folder: string, children: Children, options: ChaosOptions
   ]
   const environment = environmentOf(server.url, sims.url)
   const config = readConfig(environment)
-  const office = await openOffice(config, server.url)
+  const app = await openApp(config, server.url)
   try {
-    const opened = openMailboxes(config, sims.url, office)
-    for (const mailbox of mailboxes) await connectIfNew(office, () => opened, mailbox, signal)
+    const opened = openMailboxes(config, sims.url, app)
+    for (const mailbox of mailboxes) await connectIfNew(app, () => opened, mailbox, signal)
     const push = (mailbox: MailboxId, historyId?: string) =>
-      insist(() => postWatchEvent(office.redis, office.keys, mailbox, eventOf(office, historyId)), signal, pause)
+      insist(() => postWatchEvent(app.redis, app.keys, mailbox, eventOf(app, historyId)), signal, pause)
     const crew = await startCrew({ children, environment, signal, pause })
     for (const mailbox of mailboxes) await push(mailbox)
 
-    await untilAtWork(office, { signal, pause })
-    const { redis } = office
+    await untilAtWork(app, { signal, pause })
+    const { redis } = app
     const targets = { crew, server, redis, sims, mailboxes, prefix: PREFIX, signal, pause }
     const changesOver = new AbortController()
     const until = { signal: AbortSignal.any([signal, changesOver.signal]), pause, onChange: push }
@@ -139,13 +139,13 @@ async function chaosIn(folder: string, children: Children, options: ChaosOptions
     sims.graph.faults.set({})
     options.say('everything is healed; waiting until all has settled')
     for (const mailbox of mailboxes) await push(mailbox)
-    const healedAt = office.now()
-    const open = await untilSettled(office, { deadlineMs: PATIENCE_MS, signal, pause })
+    const healedAt = app.now()
+    const open = await untilSettled(app, { deadlineMs: PATIENCE_MS, signal, pause })
     if (signal.aborted) throw new Error(STOPPED)
-    const settleSeconds = Math.round((office.now() - healedAt) / 100) / 10
+    const settleSeconds = Math.round((app.now() - healedAt) / 100) / 10
     // The judge asks for more at a time than the pipeline may.
     sims.graph.throttling.set(undefined)
-    const verdict = await judge(office, sims.url, mailboxes)
+    const verdict = await judge(app, sims.url, mailboxes)
     const crashed = await crew.crashes()
     const ok = verdict.wrong + open.length + crashed === 0
     const { seed, seconds } = options
@@ -153,14 +153,14 @@ async function chaosIn(folder: string, children: Children, options: ChaosOptions
     return { ok, seed, seconds, settleSeconds, faults, ...verdict, ...told, problems: [...open, ...verdict.problems] }
   } finally {
     over.abort()
-    office.close()
+    app.close()
     await sims.close()
   }
 }
 
 // On a busy machine processes take long to start, and faults would strike nobody.
 async function untilAtWork(
-  { redis, keys, now }: Office,
+  { redis, keys, now }: AppContext,
   { signal, pause }: { signal: AbortSignal; pause: (ms: number) => Promise<void> },
 ): Promise<void> {
   const deadline = now() + START_WITHIN_MS
@@ -221,9 +221,9 @@ function environmentOf(redisUrl: string, simUrl: string): NodeJS.ProcessEnv {
   })
 }
 
-function eventOf(office: Office, historyId: string | undefined): Parameters<typeof postWatchEvent>[3] {
+function eventOf(app: AppContext, historyId: string | undefined): Parameters<typeof postWatchEvent>[3] {
   const body = historyId === undefined ? { cause: 'request' as const } : { cause: 'push' as const, historyId }
-  return { run: office.newRunId(), at: office.now(), body }
+  return { run: app.newRunId(), at: app.now(), body }
 }
 
 function spoiledBy({ gmail, graph }: Simulators): Record<Provider, number> {

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { untilQuiet } from '../pipeline/follow.ts'
-import { freePort } from '../pipeline/redis-program.ts'
-import { connectIfNew, requestSync } from '../pipeline/request-sync.ts'
+import { connectIfNew, requestSync } from '../pipeline/accounts/request-sync.ts'
+import { untilQuiet } from '../pipeline/commands/follow.ts'
+import { freePort } from '../pipeline/embedded-redis/program.ts'
 import { inheritedEnvironment } from '../shared/config.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import { clientStateKeys, clientStateOf } from '../shared/outlook/client-state.ts'
@@ -93,10 +93,10 @@ async function measure(rig: Rig, google: Google, options: GatewayOptions): Promi
   const answers = await attacks
   say(`beside ${connections} hostile connections: ${line(attacked)}`)
   await quiet(bench)
-  const keysBefore = await rig.office.redis.dbsize()
+  const keysBefore = await rig.app.redis.dbsize()
   const more = hostile(genuine.url, connections, 2 * ms)
   await pause(ms)
-  const keysGrown = (await rig.office.redis.dbsize()) - keysBefore
+  const keysGrown = (await rig.app.redis.dbsize()) - keysBefore
   const syncAttackedMs = await syncs(bench, 'attacked')
   await more
   const lines = (await warningsOf(up)) - linesBefore
@@ -118,9 +118,9 @@ async function measure(rig: Rig, google: Google, options: GatewayOptions): Promi
 }
 
 async function open(rig: Rig, google: Google, options: GatewayOptions): Promise<Bench> {
-  const { office, mailboxes, signal, processes, until, gatewayPort } = rig
-  const { redis, keys } = office
-  await connectIfNew(office, () => mailboxes, MAILBOX, signal)
+  const { app, mailboxes, signal, processes, until, gatewayPort } = rig
+  const { redis, keys } = app
+  await connectIfNew(app, () => mailboxes, MAILBOX, signal)
   // Whose a subscription is does not depend on its provider.
   await subscriptionMemory(redis, keys, MAILBOX).write({ id: SUBSCRIPTION, terms: 'bench' })
   const [key = Buffer.alloc(0)] = clientStateKeys({ secret: CLIENT_STATE, sealingKeys: [] })
@@ -159,22 +159,22 @@ async function hostile(url: string, connections: number, ms: number): Promise<An
 
 // New mail, asked for rather than pushed, so that it is the stages alone that take their time.
 async function syncs(bench: Bench, name: string): Promise<number> {
-  const { office, sim } = bench
+  const { app, sim } = bench
   const tookMs: number[] = []
   for (let n = 0; n < SYNCS; n += 1) {
     // What pushes have asked for is no part of it.
     await quiet(bench)
     for (const mail of mailsFor(ADDRESS, `${name}-${n}`, MAILS)) await sim.deliver(ADDRESS, mail)
     const from = performance.now()
-    await requestSync(office, MAILBOX)
+    await requestSync(app, MAILBOX)
     await quiet(bench)
     tookMs.push(performance.now() - from)
   }
   return Math.round(percentile(tookMs, 0.5))
 }
 
-async function quiet({ office, signal }: Bench): Promise<void> {
-  await untilQuiet(office, { since: 0, mailboxes: [MAILBOX], signal, bar: false })
+async function quiet({ app, signal }: Bench): Promise<void> {
+  await untilQuiet(app, { since: 0, mailboxes: [MAILBOX], signal, bar: false })
 }
 
 async function warningsOf({ log }: Child): Promise<number> {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { untilSignalled } from '../pipeline/lifecycle.ts'
-import { err, out } from '../pipeline/terminal.ts'
+import { untilSignalled } from '../pipeline/base/lifecycle.ts'
+import { err, out } from '../pipeline/base/terminal.ts'
 import { CHAOS_KINDS } from './chaos/plan.ts'
 import { runChaos } from './chaos.ts'
 import { measureGateway } from './gateway.ts'

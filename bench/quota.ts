@@ -1,14 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { untilQuiet } from '../pipeline/follow.ts'
-import { createLog } from '../pipeline/log.ts'
-import { openMailboxes } from '../pipeline/providers.ts'
-import { openQuotas } from '../pipeline/quotas.ts'
-import { openRedisServer } from '../pipeline/redis-source.ts'
-import { requestSync } from '../pipeline/request-sync.ts'
-import { STAGES } from '../pipeline/stages.ts'
-import { openOffice, startStages } from '../pipeline/wire.ts'
+import { openMailboxes } from '../pipeline/accounts/providers.ts'
+import { openQuotas } from '../pipeline/accounts/quotas.ts'
+import { requestSync } from '../pipeline/accounts/request-sync.ts'
+import { openApp } from '../pipeline/base/app.ts'
+import { createLog } from '../pipeline/base/log.ts'
+import { STAGES } from '../pipeline/base/stages.ts'
+import { untilQuiet } from '../pipeline/commands/follow.ts'
+import { openRedisServer } from '../pipeline/embedded-redis/source.ts'
+import { startStages } from '../pipeline/runtime/start-stages.ts'
 import { type Config, readConfig } from '../shared/config.ts'
 import { connectMailbox } from '../shared/redis/mailboxes.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
@@ -101,13 +102,13 @@ async function read(
   }
   const log = createLog(config, 'bench')
   const server = await openRedisServer(config, log)
-  const office = await openOffice(config, server.url)
+  const app = await openApp(config, server.url)
   // A connection, a consumer and a way to Google of its own, as a process has.
   const start = (stages: typeof STAGES) =>
-    startStages(stages, office, {
+    startStages(stages, app, {
       mailboxes: openMailboxes(config, sim.url),
       log,
-      quotas: openQuotas(office, { log, windowMs: MINUTE_MS / speed }),
+      quotas: openQuotas(app, { log, windowMs: MINUTE_MS / speed }),
     })
   const fetching = STAGES.filter(({ name }) => name === 'batch-fetch')
   const running = [start(STAGES), ...Array.from({ length: fetchers - 1 }, () => start(fetching))]
@@ -115,15 +116,15 @@ async function read(
   const mailbox = `gmail:${ADDRESS}` as const
   try {
     const { cursor } = await openMailboxes(config, sim.url)(mailbox).open({ signal, meter: () => undefined })
-    await connectMailbox(office.redis, office.keys, mailbox, cursor, office.now())
-    const since = office.now()
-    await requestSync(office, mailbox)
-    const [run] = await untilQuiet(office, { since, mailboxes: [mailbox], signal, bar: false })
+    await connectMailbox(app.redis, app.keys, mailbox, cursor, app.now())
+    const since = app.now()
+    await requestSync(app, mailbox)
+    const [run] = await untilQuiet(app, { since, mailboxes: [mailbox], signal, bar: false })
     if (!run) throw new Error('the run did not come about')
     return run
   } finally {
     await Promise.all(running.map(stages => stages.stop(config.DRAIN_MS)))
-    office.close()
+    app.close()
     await server.stop()
   }
 }

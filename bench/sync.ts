@@ -2,13 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { auth, gmail } from 'googleapis/build/src/apis/gmail/index.js'
-import { untilQuiet } from '../pipeline/follow.ts'
-import { createLog } from '../pipeline/log.ts'
-import { openMailboxes } from '../pipeline/providers.ts'
-import { openRedisServer } from '../pipeline/redis-source.ts'
-import { requestSync } from '../pipeline/request-sync.ts'
-import { STAGES } from '../pipeline/stages.ts'
-import { openOffice, startStages } from '../pipeline/wire.ts'
+import { openMailboxes } from '../pipeline/accounts/providers.ts'
+import { requestSync } from '../pipeline/accounts/request-sync.ts'
+import { openApp } from '../pipeline/base/app.ts'
+import { createLog } from '../pipeline/base/log.ts'
+import { STAGES } from '../pipeline/base/stages.ts'
+import { untilQuiet } from '../pipeline/commands/follow.ts'
+import { openRedisServer } from '../pipeline/embedded-redis/source.ts'
+import { startStages } from '../pipeline/runtime/start-stages.ts'
 import { type Config, readConfig } from '../shared/config.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import { connectMailbox } from '../shared/redis/mailboxes.ts'
@@ -64,23 +65,23 @@ async function pipeline(sim: GmailSimulator, mailbox: MailboxId, dataDir: string
   }
   const log = createLog(config, 'bench')
   const server = await openRedisServer(config, log)
-  const office = await openOffice(config, server.url)
+  const app = await openApp(config, server.url)
   const mailboxes = openMailboxes(config, sim.url)
-  const stages = startStages(STAGES, office, { mailboxes, log })
+  const stages = startStages(STAGES, app, { mailboxes, log })
   const signal = new AbortController().signal
   try {
     const { cursor } = await mailboxes(mailbox).open({ signal, meter: () => undefined })
-    await connectMailbox(office.redis, office.keys, mailbox, cursor, office.now())
+    await connectMailbox(app.redis, app.keys, mailbox, cursor, app.now())
     sim.resetCalls()
-    const since = office.now()
-    await requestSync(office, mailbox)
-    const [run] = await untilQuiet(office, { since, mailboxes: [mailbox], signal, bar: false })
+    const since = app.now()
+    await requestSync(app, mailbox)
+    const [run] = await untilQuiet(app, { since, mailboxes: [mailbox], signal, bar: false })
     const messages = run?.listed ?? 0
     if (messages !== MESSAGES) throw new Error(`the pipeline read ${messages} messages instead of ${MESSAGES}`)
-    return ((run?.settledAt ?? office.now()) - since) / 1000
+    return ((run?.settledAt ?? app.now()) - since) / 1000
   } finally {
     await stages.stop(config.DRAIN_MS)
-    office.close()
+    app.close()
     await server.stop()
   }
 }

@@ -1,7 +1,5 @@
 import { z } from 'zod'
 import { MailError } from './error.ts'
-import { type Misspelt, misspeltIn } from './misspelt.ts'
-import { isProxyVariable, type Proxies, proxiesIn, proxyVariables } from './proxies.ts'
 import {
   base,
   between,
@@ -20,10 +18,12 @@ import {
   url,
   whole,
   words,
-} from './setting-kinds.ts'
-import { markIn, shown, type TextKind, trimmed } from './setting-text.ts'
-import { takeoutLabels } from './takeout-labels.ts'
-import { trustedProxies } from './trusted-proxies.ts'
+} from './settings/kinds.ts'
+import { type Misspelt, misspeltIn } from './settings/misspelt.ts'
+import { isProxyVariable, type Proxies, proxiesIn, proxyVariables } from './settings/proxies.ts'
+import { takeoutLabels } from './settings/takeout-labels.ts'
+import { markIn, shown, type TextKind, trimmed } from './settings/text.ts'
+import { trustedProxies } from './settings/trusted-proxies.ts'
 
 // Each setting with what is allowed; `.env.example` says what each is for.
 const settings = z.object({
@@ -135,7 +135,7 @@ const settled = settings.superRefine((given, context) => {
   if (REDIS_TLS_INSECURE) refuse('REDIS_TLS_INSECURE', withoutTls)
 })
 
-export type { InitialSync } from './setting-kinds.ts'
+export type { InitialSync } from './settings/kinds.ts'
 
 /** Every setting, checked and with its default; durations carry their unit in the name or, for the classic names, are seconds. */
 export type Config = z.infer<typeof settings>

@@ -1,7 +1,7 @@
 import { MailError } from './error.ts'
-import type { Finding } from './filter.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
-import type { Quota } from './quota.ts'
+import type { Finding } from './provider/filter.ts'
+import type { Quota } from './provider/quota.ts'
 
 /** Where mail lives. */
 export const PROVIDERS = ['gmail', 'outlook'] as const

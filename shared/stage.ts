@@ -4,7 +4,7 @@ import type { Delivery, Fact, PendingThread } from './fact.ts'
 import type { Call, Cursor, Listed, Mailbox, MailboxId } from './mailbox.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
 import type { Stream } from './streams.ts'
-import type { TaskOptions } from './task.ts'
+import type { TaskOptions } from './task/task.ts'
 
 /** The six stages in flow order. One name everywhere: file, stage, consumer group, process, log field. */
 export const STAGE_NAMES = ['list-ids', 'cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'] as const
@@ -133,4 +133,13 @@ export function follow<Body>(
   const { run, mailbox, trace } = from
   const replay = from.replayOf === undefined ? {} : { replayOf: from.replayOf }
   return { from, to: to as Stream, envelope: { id, run, mailbox, at: now, attempt: 0, lane, trace, ...replay, body } }
+}
+
+/** Several outcomes of one batch as one. */
+export function joined<In>(outcomes: readonly Outcome<In>[]): Outcome<In> {
+  return {
+    deliveries: outcomes.flatMap(outcome => outcome.deliveries ?? []),
+    facts: outcomes.flatMap(outcome => outcome.facts ?? []),
+    failed: outcomes.flatMap(outcome => outcome.failed ?? []),
+  }
 }

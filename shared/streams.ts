@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { REASONS, type Task, taskSchema } from './task.ts'
+import { REASONS, type Task, taskSchema } from './task/task.ts'
 
 /**
  * What may become of a listed message id; each id of a run has exactly one. `deferred` is the only one that passes: the message was set

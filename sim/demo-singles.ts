@@ -42,7 +42,7 @@ const NEWSLETTERS = [
   {
     from: 'IT Service <service@example.com>',
     subject: 'Your password expires in 14 days',
-    text: 'Change it from any computer in the office. We never ask for it by mail.',
+    text: 'Change it from any computer in the app. We never ask for it by mail.',
   },
   {
     from: 'Rail Tickets <no-reply@tickets.example.net>',
@@ -86,7 +86,7 @@ export function demoSingles(firstDayMs: number): (NewMail & { receivedAtMs: numb
       labels: ['INBOX', 'CATEGORY_UPDATES'],
     }),
     single({
-      from: 'Prize Office <winner@prizes.example.net>',
+      from: 'Prize AppContext <winner@prizes.example.net>',
       subject: 'You have won!!!',
       text: 'Send us your bank details today to receive your prize.',
       day: 22,

@@ -27,12 +27,12 @@ export const TEAMS: readonly Team[] = [
     },
     topics: table(`
       decision | Bearings for span 2 | the bearings of span 2 | elastomeric bearings | pot bearings
-      blocked | Scaffold cannot go up | the scaffold on the east pier | the river permit still lacks a signature | The harbour office
+      blocked | Scaffold cannot go up | the scaffold on the east pier | the river permit still lacks a signature | The harbour app
       status | Bridge: week 37 | the crane booking | the survey of the deck | removing the old railing
       approval | Offer for concrete tests | the core samples | Rheinfels Labor | 8,400 euros
       slip | Lighting design late | the lighting design | the lamp posts were measured from old drawings | the cable ducts
       question | Night work in November? | the noise permit | may we work until 22:00 on weekdays | yes, but not on the two market Saturdays
-      meeting | Traffic detour walk-through | the detour for buses | agree on the signs with the bus operator | site office, upper floor
+      meeting | Traffic detour walk-through | the detour for buses | agree on the signs with the bus operator | site app, upper floor
       decision | Colour of the railing | the railing | graphite grey | the historic green
       blocked | Divers sent home | the inspection of the foundations | the water level is too high for divers | The water authority
       status | Bridge: week 41 | the steel delivery | the east pier | the west pier
@@ -67,7 +67,7 @@ export const TEAMS: readonly Team[] = [
     `),
   },
   {
-    label: 'Projects/Office move',
+    label: 'Projects/AppContext move',
     people: {
       lead: 'Lars Nygård <lars.nygard@example.com>',
       maker: 'Fatima Haddad <fatima.haddad@example.com>',
@@ -87,7 +87,7 @@ export const TEAMS: readonly Team[] = [
       question | Bicycle room | the bicycle room | how many stands do we get | thirty, and ten more in spring
       approval | Acoustic panels | the panels for the open floor | Stillwerk | 4,750 euros
       slip | Lift inspection | the lift | the inspector is ill | the heavy furniture
-      meeting | Last walk through the old office | the hand-over of the old office | list what has to be repaired | old office, reception
+      meeting | Last walk through the old app | the hand-over of the old app | list what has to be repaired | old app, reception
     `),
   },
   {

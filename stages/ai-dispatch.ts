@@ -1,9 +1,9 @@
-import { askContext, joined } from '../shared/context.ts'
 import type { Envelope } from '../shared/envelope.ts'
 import type { Message } from '../shared/message.ts'
-import { follow, type Outcome, type Run, type Stage } from '../shared/stage.ts'
+import { follow, joined, type Outcome, type Run, type Stage } from '../shared/stage.ts'
 import { analysisTasks, missingIds, type ThreadChange, threads } from '../shared/streams.ts'
-import { buildTask } from '../shared/task.ts'
+import { buildTask } from '../shared/task/task.ts'
+import { askContext } from '../shared/windows/refetch.ts'
 
 type Item = Envelope<ThreadChange>
 

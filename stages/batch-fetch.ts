@@ -1,4 +1,3 @@
-import { isDeferred } from '../shared/deferred.ts'
 import type { Envelope } from '../shared/envelope.ts'
 import { MailError } from '../shared/error.ts'
 import type { Fact } from '../shared/fact.ts'
@@ -6,6 +5,7 @@ import type { Fetched, Wanted } from '../shared/mailbox.ts'
 import type { MessageId, ThreadId } from '../shared/message.ts'
 import { follow, type Stage } from '../shared/stage.ts'
 import { type Fate, fetchedMessages, type ListedId, missingIds } from '../shared/streams.ts'
+import { isDeferred } from '../shared/windows/deferred.ts'
 
 // A message that could not be had with its thread so often is asked for by itself.
 const ATTEMPTS_WITH_THREAD = 2

@@ -42,13 +42,17 @@ t.test('what is allowed is not held against a file', async t => {
     'shared/gmail/parts/e.ts':
       "import { gmail } from 'googleapis/build/src/apis/gmail/index.js'\nexport const e = gmail",
     'stages/f.ts': "import { b } from '../shared/b.ts'\nimport { createHash } from 'node:crypto'",
+    'stages/l/l.ts': "import { m } from './m.ts'\nimport { b } from '../../shared/task/n.ts'",
+    'stages/l/m.ts': 'export const m = 1',
+    'shared/task/n.ts': "import { b } from '../b.ts'",
+    'pipeline/commands/o.ts': "import { i } from '../base/i.ts'",
     'sim/g.ts':
       "import type { B } from '../shared/b.ts'\nimport { type C } from '../shared/c.ts'\nimport { h } from './h.ts'",
     'sim/h.ts': "import fastify from 'fastify'\nexport const h = fastify",
-    'pipeline/i.ts':
-      "import { f } from '../stages/f.ts'\nimport { d } from '../shared/gmail/d.ts'\nimport { g } from '../sim/g.ts'",
-    'bench/j.ts': "import { i } from '../pipeline/i.ts'",
-    'test/k.test.ts': `import { google } from 'googleapis'\nimport { i } from '../pipeline/i.ts'\nprocess.env.A${'\n'.repeat(300)}// long`,
+    'pipeline/base/i.ts':
+      "import { f } from '../../stages/f.ts'\nimport { d } from '../../shared/gmail/d.ts'\nimport { g } from '../../sim/g.ts'",
+    'bench/j.ts': "import { i } from '../pipeline/base/i.ts'",
+    'test/k.test.ts': `import { google } from 'googleapis'\nimport { i } from '../pipeline/base/i.ts'\nprocess.env.A${'\n'.repeat(300)}// long`,
   }
   t.same(breaches(new Map(Object.entries(allowed))), [])
 })
@@ -56,7 +60,7 @@ t.test('what is allowed is not held against a file', async t => {
 const planted: { what: string; rule: RegExp; files: Record<string, string> }[] = [
   {
     what: 'a noun that imports an adapter',
-    rule: /shared\/\*\.ts imports shared\/\*\.ts only/,
+    rule: /shared\/\*\.ts and its pure rooms import only one another/,
     files: { 'shared/a.ts': "import { b } from './redis/b.ts'" },
   },
   {
@@ -76,8 +80,8 @@ const planted: { what: string; rule: RegExp; files: Record<string, string> }[] =
   },
   {
     what: 'an adapter that imports the machinery',
-    rule: /imports pipeline\/b\.ts/,
-    files: { 'shared/redis/a.ts': "import type { B } from '../../pipeline/b.ts'" },
+    rule: /imports pipeline\/base\/b\.ts/,
+    files: { 'shared/redis/a.ts': "import type { B } from '../../pipeline/base/b.ts'" },
   },
   {
     what: 'a stage that imports another',
@@ -112,7 +116,28 @@ const planted: { what: string; rule: RegExp; files: Record<string, string> }[] =
   {
     what: 'a program that imports a test',
     rule: /only tests import tests/,
-    files: { 'pipeline/a.ts': "import { b } from '../test/b.ts'" },
+    files: { 'pipeline/base/a.ts': "import { b } from '../../test/b.ts'" },
+  },
+  {
+    what: 'a room that imports one above it',
+    rule: /pipeline\/runtime\/ imports only the rooms below it/,
+    files: { 'pipeline/runtime/a.ts': "import { b } from '../commands/b.ts'" },
+  },
+  {
+    what: 'a room that imports the commands',
+    rule: /imports only the rooms below it/,
+    files: { 'pipeline/replay/a.ts': "export const a = () => import('../commands/b.ts')" },
+  },
+  { what: 'a file beside the rooms', rule: /is in no room/, files: { 'pipeline/a.ts': "import { b } from './b.ts'" } },
+  {
+    what: "a stage that imports another's room",
+    rule: /a stage imports itself/,
+    files: { 'stages/a/a.ts': "import { b } from '../b/b.ts'" },
+  },
+  {
+    what: 'a pure room that imports an adapter',
+    rule: /pure rooms import only one another/,
+    files: { 'shared/task/a.ts': "import { b } from '../redis/b.ts'" },
   },
   {
     what: 'all of googleapis',
@@ -121,36 +146,56 @@ const planted: { what: string; rule: RegExp; files: Record<string, string> }[] =
   },
   {
     what: 'a cycle, though of types',
-    rule: /closes a cycle: pipeline\/a\.ts → pipeline\/b\.ts → pipeline\/c\.ts → pipeline\/a\.ts/,
+    rule: /closes a cycle: pipeline\/base\/a\.ts → pipeline\/base\/b\.ts → pipeline\/base\/c\.ts → pipeline\/base\/a\.ts/,
     files: {
-      'pipeline/a.ts': "import { b } from './b.ts'",
-      'pipeline/b.ts': "import { c } from './c.ts'\nexport const b = c",
-      'pipeline/c.ts': "import type { a } from './a.ts'\nexport const c = 1",
+      'pipeline/base/a.ts': "import { b } from './b.ts'",
+      'pipeline/base/b.ts': "import { c } from './c.ts'\nexport const b = c",
+      'pipeline/base/c.ts': "import type { a } from './a.ts'\nexport const c = 1",
     },
   },
-  { what: 'a barrel', rule: /only passes on/, files: { 'pipeline/a.ts': "export { b } from './b.ts'" } },
-  { what: 'export *', rule: /exports \*/, files: { 'pipeline/a.ts': "export * from './b.ts'\nexport const a = 1" } },
-  { what: 'a class', rule: /a class that is no error/, files: { 'pipeline/a.ts': 'export class Queue {}' } },
-  { what: 'a class of a library', rule: /a class/, files: { 'pipeline/a.ts': 'const a = class extends Queue {}' } },
+  { what: 'a barrel', rule: /only passes on/, files: { 'pipeline/base/a.ts': "export { b } from './b.ts'" } },
+  {
+    what: 'export *',
+    rule: /exports \*/,
+    files: { 'pipeline/base/a.ts': "export * from './b.ts'\nexport const a = 1" },
+  },
+  { what: 'a class', rule: /a class that is no error/, files: { 'pipeline/base/a.ts': 'export class Queue {}' } },
+  {
+    what: 'a class of a library',
+    rule: /a class/,
+    files: { 'pipeline/base/a.ts': 'const a = class extends Queue {}' },
+  },
   { what: 'a default export', rule: /a default export/, files: { 'bench/a.ts': 'export default function a() {}' } },
   { what: 'a default value', rule: /a default export/, files: { 'bench/a.ts': 'export default 1' } },
   { what: 'a default name', rule: /a default export/, files: { 'bench/a.ts': 'const a = 1\nexport { a as default }' } },
-  { what: 'process.env', rule: /reads process\.env/, files: { 'pipeline/a.ts': 'export const a = process.env.HOME' } },
-  { what: "process['env']", rule: /reads process\.env/, files: { 'pipeline/a.ts': "export const a = process['env']" } },
-  { what: 'env of process', rule: /reads process\.env/, files: { 'pipeline/a.ts': 'const { env } = process' } },
+  {
+    what: 'process.env',
+    rule: /reads process\.env/,
+    files: { 'pipeline/base/a.ts': 'export const a = process.env.HOME' },
+  },
+  {
+    what: "process['env']",
+    rule: /reads process\.env/,
+    files: { 'pipeline/base/a.ts': "export const a = process['env']" },
+  },
+  { what: 'env of process', rule: /reads process\.env/, files: { 'pipeline/base/a.ts': 'const { env } = process' } },
   {
     what: 'env of node:process',
     rule: /reads process\.env/,
-    files: { 'pipeline/a.ts': "import { env } from 'node:process'" },
+    files: { 'pipeline/base/a.ts': "import { env } from 'node:process'" },
   },
   { what: 'stdout', rule: /writes to the terminal/, files: { 'bench/a.ts': "process.stdout.write('a')" } },
-  { what: "process['stderr']", rule: /writes to the terminal/, files: { 'pipeline/a.ts': "process['stderr'].end()" } },
+  {
+    what: "process['stderr']",
+    rule: /writes to the terminal/,
+    files: { 'pipeline/base/a.ts': "process['stderr'].end()" },
+  },
   { what: 'stderr of process', rule: /writes to the terminal/, files: { 'sim/a.ts': 'const { stderr: a } = process' } },
   { what: 'the console', rule: /writes to the terminal/, files: { 'shared/x/a.ts': "console.log('a')" } },
   {
     what: 'stdout of node:process',
     rule: /writes to the terminal/,
-    files: { 'pipeline/a.ts': "import { stdout } from 'node:process'" },
+    files: { 'pipeline/base/a.ts': "import { stdout } from 'node:process'" },
   },
   { what: 'a long file', rule: /has 251 lines: 250 at most/, files: { 'sim/a.ts': 'a()\n'.repeat(251) } },
 ]

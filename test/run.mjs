@@ -7,6 +7,7 @@ import { join, sep } from 'node:path'
 import { ensureBuilt, ensureInstalled, ROOT } from '../pipeline/setup/ensure.mjs'
 
 const MOST_JOBS = 4
+const LONG_FOLDERS = new Set(['e2e', 'cli', 'bench'])
 
 const names = process.argv.slice(2)
 const sums = { passed: 0, failed: 0, skipped: 0 }
@@ -55,6 +56,10 @@ async function tests() {
   print(`── tests took ${seconds(started)}`)
 }
 
+function rankOf(file) {
+  return LONG_FOLDERS.has(file.split(sep).at(-2)) ? 0 : 1
+}
+
 function testFiles() {
   const folder = join(ROOT, 'dist', 'test')
   const entries = existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : []
@@ -63,8 +68,8 @@ function testFiles() {
       .filter(entry => entry.isFile() && entry.name.endsWith('.test.js'))
       .map(entry => join(entry.parentPath ?? entry.path, entry.name))
       .filter(file => names.length === 0 || names.some(name => file.includes(name.replace(/\.ts$/, ''))))
-      // Tests of the whole program lie at the top and take longest: they go first, so that none is left over at the end.
-      .sort((a, b) => a.split(sep).length - b.split(sep).length || a.localeCompare(b))
+      // Tests of the whole program take longest: they go first, so that none is left over at the end.
+      .sort((a, b) => rankOf(a) - rankOf(b) || a.localeCompare(b))
   )
 }
 

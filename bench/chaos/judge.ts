@@ -1,4 +1,4 @@
-import type { Office } from '../../pipeline/wire.ts'
+import type { AppContext } from '../../pipeline/base/app.ts'
 import { type MailboxId, PROVIDERS, type Provider, parseMailboxId, providerOf } from '../../shared/mailbox.ts'
 import { knownMessages } from '../../shared/redis/known.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
@@ -52,8 +52,8 @@ const ALL_RUNS = 10_000
 const MOST_PROBLEMS = 10
 
 /** Compares what the simulators hold with what the pipeline wrote and knows. */
-export async function judge(office: Office, simUrl: string, mailboxes: readonly MailboxId[]): Promise<Verdict> {
-  const [tasks, dead] = await Promise.all([readTasks(office), readDead(office)])
+export async function judge(app: AppContext, simUrl: string, mailboxes: readonly MailboxId[]): Promise<Verdict> {
+  const [tasks, dead] = await Promise.all([readTasks(app), readDead(app)])
   const problems: string[] = []
   const doubledEnvelopes = repeated(tasks.map(({ envelope }) => envelope))
   problems.push(...doubledEnvelopes.map(id => `the envelope ${id} was written more than once`))
@@ -61,9 +61,9 @@ export async function judge(office: Office, simUrl: string, mailboxes: readonly 
   for (const mailbox of mailboxes) {
     const tally = tallies[providerOf(mailbox)]
     const own = { tasks: tasks.filter(({ task }) => task.mailbox === mailbox), dead }
-    problems.push(...(await judgeMailbox(office, simUrl, mailbox, own, tally)))
+    problems.push(...(await judgeMailbox(app, simUrl, mailbox, own, tally)))
   }
-  for (const run of await listRuns(office.redis, office.keys, ALL_RUNS)) {
+  for (const run of await listRuns(app.redis, app.keys, ALL_RUNS)) {
     const tally = tallies[providerOf(parseMailboxId(run.mailbox))]
     tally.runs += 1
     tally.listed += run.listed
@@ -80,7 +80,7 @@ export async function judge(office: Office, simUrl: string, mailboxes: readonly 
 
 // Adds to the tally; in words what is wrong.
 async function judgeMailbox(
-  office: Office,
+  app: AppContext,
   simUrl: string,
   mailbox: MailboxId,
   { tasks, dead }: Evidence,
@@ -108,9 +108,9 @@ async function judgeMailbox(
 
   const there = new Set([...threads.values()].flat())
   const known = new Set<string>()
-  for await (const { id } of knownMessages(office.redis, office.keys, mailbox)) known.add(id)
+  for await (const { id } of knownMessages(app.redis, app.keys, mailbox)) known.add(id)
   const unlike = [...new Set([...there, ...known])].filter(id => there.has(id) !== known.has(id) && !dead.has(id))
-  const misplaced = await wrongPlaces(office, simUrl, mailbox, folders)
+  const misplaced = await wrongPlaces(app, simUrl, mailbox, folders)
   const doubled = doubledTasks(tasks, mailbox)
   tally.mailboxes += 1
   tally.tasks += tasks.length

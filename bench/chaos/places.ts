@@ -1,4 +1,4 @@
-import type { Office } from '../../pipeline/wire.ts'
+import type { AppContext } from '../../pipeline/base/app.ts'
 import { addressOf, type MailboxId, providerOf } from '../../shared/mailbox.ts'
 import { readCursor } from '../../shared/outlook/cursor.ts'
 import { readMarks } from '../../shared/outlook/marks.ts'
@@ -11,7 +11,7 @@ import { askGraph } from './ask-graph.ts'
  * has to know each, with nothing new behind it. Nothing is wrong at Gmail, where a cursor is a number.
  */
 export async function wrongPlaces(
-  { redis, keys }: Office,
+  { redis, keys }: AppContext,
   simUrl: string,
   mailbox: MailboxId,
   folders: readonly string[],

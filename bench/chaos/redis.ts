@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findProgram, freePort, untilReady } from '../../pipeline/redis-program.ts'
+import { findProgram, freePort, untilReady } from '../../pipeline/embedded-redis/program.ts'
 import { inheritedEnvironment } from '../../shared/config.ts'
 import type { Child, Children } from './children.ts'
 

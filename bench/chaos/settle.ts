@@ -1,6 +1,6 @@
-import { faultyFolders } from '../../pipeline/folder-state.ts'
-import { STAGES } from '../../pipeline/stages.ts'
-import type { Office } from '../../pipeline/wire.ts'
+import type { AppContext } from '../../pipeline/base/app.ts'
+import { STAGES } from '../../pipeline/base/stages.ts'
+import { faultyFolders } from '../../pipeline/commands/folder-state.ts'
 import { readBacklog } from '../../shared/redis/backlog.ts'
 import { isConnectionError } from '../../shared/redis/connect.ts'
 import { readDeferred } from '../../shared/redis/deferred.ts'
@@ -13,16 +13,16 @@ const ALL_RUNS = 10_000
 
 /** Waits until nothing is under way in any mailbox, stage or run; what still is when the deadline has passed, in words. */
 export async function untilSettled(
-  office: Office,
+  app: AppContext,
   options: { deadlineMs: number; signal: AbortSignal; pause: (ms: number) => Promise<void> },
 ): Promise<string[]> {
-  const deadline = office.now() + options.deadlineMs
+  const deadline = app.now() + options.deadlineMs
   let open: string[] = []
   // Looked at more than once: the questions are asked one after the other, and work moves between them.
   for (let quiet = 0; quiet < QUIET_LOOKS; quiet = open.length === 0 ? quiet + 1 : 0) {
-    if (options.signal.aborted || office.now() > deadline) return open
+    if (options.signal.aborted || app.now() > deadline) return open
     await options.pause(LOOK_EVERY_MS)
-    open = await underWay(office).catch(error => {
+    open = await underWay(app).catch(error => {
       if (isConnectionError(error)) return ['Redis does not answer']
       throw error
     })
@@ -30,7 +30,7 @@ export async function untilSettled(
   return []
 }
 
-async function underWay({ redis, keys }: Office): Promise<string[]> {
+async function underWay({ redis, keys }: AppContext): Promise<string[]> {
   const mailboxes = await listMailboxes(redis, keys)
   const backlog = await readBacklog(redis, keys, STAGES)
   const runs = await listRuns(redis, keys, ALL_RUNS)

@@ -1,8 +1,8 @@
-import type { Office } from '../../pipeline/wire.ts'
+import type { AppContext } from '../../pipeline/base/app.ts'
 import { LANES, parseEnvelope } from '../../shared/envelope.ts'
 import { STAGE_NAMES } from '../../shared/stage.ts'
 import { analysisTasks } from '../../shared/streams.ts'
-import type { Task } from '../../shared/task.ts'
+import type { Task } from '../../shared/task/task.ts'
 
 /** A task as it was written, and in which envelope. */
 export interface WrittenTask {
@@ -11,7 +11,7 @@ export interface WrittenTask {
 }
 
 /** All tasks, each partition's in the order in which they were written, whatever the lane. */
-export async function readTasks({ redis, keys }: Office): Promise<WrittenTask[]> {
+export async function readTasks({ redis, keys }: AppContext): Promise<WrittenTask[]> {
   const streams = keys.partitions.flatMap(partition =>
     LANES.map(lane => keys.stream(partition, analysisTasks.name, lane)),
   )
@@ -26,7 +26,7 @@ export async function readTasks({ redis, keys }: Office): Promise<WrittenTask[]>
 }
 
 /** The ids of all messages that a dead letter speaks of. */
-export async function readDead({ redis, keys }: Office): Promise<Set<string>> {
+export async function readDead({ redis, keys }: AppContext): Promise<Set<string>> {
   const streams = keys.partitions.flatMap(partition => STAGE_NAMES.map(stage => keys.dead(partition, stage)))
   const entries = await Promise.all(streams.map(stream => redis.xrange(stream, '-', '+')))
   const bodies = entries.flat().map(([, fields]) => JSON.parse(fields[fields.indexOf('envelope') + 1] || '{}').body)

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
-import { sleep } from '../../pipeline/wait.ts'
+import { sleep } from '../../pipeline/base/wait.ts'
 
 /** What hostile clients send to, for how long. */
 export interface Attack {

@@ -1,7 +1,7 @@
 // A server of Node's own that reads a body, parses it and answers, and does nothing else: `node bare.js PORT`.
 
 import { createServer } from 'node:http'
-import { out } from '../../pipeline/terminal.ts'
+import { out } from '../../pipeline/base/terminal.ts'
 
 const BODY_LIMIT_BYTES = 1024 * 1024
 

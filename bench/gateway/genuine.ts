@@ -1,6 +1,5 @@
 import { Agent, request } from 'node:http'
-import type { MailboxId } from '../../shared/mailbox.ts'
-import { addressOf } from '../../shared/mailbox.ts'
+import { addressOf, type MailboxId } from '../../shared/mailbox.ts'
 import { percentile } from '../many/percentile.ts'
 import type { Google } from './google.ts'
 

@@ -1,6 +1,6 @@
 // Hostile clients, as a process of its own: `node hostile.js URL CONNECTIONS MS`. It ends by itself, and prints how it was answered.
 import { setPriority } from 'node:os'
-import { isOutputLost, out } from '../../pipeline/terminal.ts'
+import { isOutputLost, out } from '../../pipeline/base/terminal.ts'
 import { attack } from './attack.ts'
 
 const MOST_MS = 120_000

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { requestSync } from '../../pipeline/request-sync.ts'
-import { STAGES } from '../../pipeline/stages.ts'
+import { requestSync } from '../../pipeline/accounts/request-sync.ts'
+import { STAGES } from '../../pipeline/base/stages.ts'
 import { type Config, readConfig } from '../../shared/config.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
@@ -62,13 +62,13 @@ export async function measureBurst(options: BurstOptions): Promise<BurstFigures>
 }
 
 async function measure(rig: Rig, addresses: readonly string[], options: BurstOptions): Promise<BurstFigures> {
-  const { office, sim } = rig
+  const { app, sim } = rig
   const { messages, fetchers } = options
   const mailboxes = addresses.map((address): MailboxId => `gmail:${address}`)
   await connectAll(rig, mailboxes)
   const pipeline = await startPipeline(rig, fetchers)
-  const begunAt = office.now()
-  await Promise.all(mailboxes.map(mailbox => requestSync(office, mailbox)))
+  const begunAt = app.now()
+  await Promise.all(mailboxes.map(mailbox => requestSync(app, mailbox)))
   await untilSettled(rig, mailboxes, { since: begunAt })
   await deliverAll(rig, addresses, messages)
 
@@ -77,20 +77,20 @@ async function measure(rig: Rig, addresses: readonly string[], options: BurstOpt
     sim.spent(),
     rig.processes.cpuSeconds(),
   ])
-  const since = office.now()
+  const since = app.now()
   // No pushes: after each of those the mailbox would be looked at once more.
-  await Promise.all(mailboxes.map(mailbox => requestSync(office, mailbox)))
+  await Promise.all(mailboxes.map(mailbox => requestSync(app, mailbox)))
   const onLook = options.kill ? killOne(rig, pipeline, mailboxes.length * messages) : undefined
   const runs = await untilSettled(rig, mailboxes, { since, ...(onLook ? { onLook } : {}) })
-  const lookedMs = office.now() - since
+  const lookedMs = app.now() - since
   const cpuAfter = await rig.processes.cpuSeconds()
   const [calls, spent, rssMb] = await Promise.all([sim.calls(), sim.spent(), pipeline.rssMb()])
 
   if (onLook && !onLook.killed()) throw new Error('all was read before a fetcher was killed: ask for more mail')
   assertRead(runs, mailboxes.length * messages)
   const seconds = (Math.max(...runs.map(({ settledAt }) => settledAt ?? since)) - since) / 1000
-  const ideal = idealOf(messages, office.config)
-  const criticalPathSeconds = criticalPath(ideal, office.config, options)
+  const ideal = idealOf(messages, app.config)
+  const criticalPathSeconds = criticalPath(ideal, app.config, options)
   return {
     callsPerMailbox: (calls.total - callsBefore.total) / mailboxes.length,
     idealCalls: ideal.calls,

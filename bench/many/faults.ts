@@ -1,4 +1,4 @@
-import { requestSync } from '../../pipeline/request-sync.ts'
+import { requestSync } from '../../pipeline/accounts/request-sync.ts'
 import { addressOf, type MailboxId, type Provider } from '../../shared/mailbox.ts'
 import { pauseMailbox, resumeMailbox } from '../../shared/redis/mailboxes.ts'
 import type { Denial } from '../../sim/denials.ts'
@@ -89,13 +89,13 @@ export async function measureFaults(options: FaultsOptions): Promise<FaultFigure
   const plan = { profile: 'instant', latencyMs: CALL_MS, mailboxes: of('gmail'), outlook: of('outlook') } as const
   const figures: FaultFigures[] = []
   await withRig({ name: 'faults', ...plan, deadlineMs: DEADLINE_MS, signal: options.signal }, async rig => {
-    const { redis, keys, now } = rig.office
+    const { redis, keys, now } = rig.app
     const patients = names.flatMap(name => patientsOf(name, options.pairs)).flatMap(({ sick, well }) => [sick, well])
     await connectAll(rig, [...healthyOf('gmail'), ...healthyOf('outlook'), ...patients])
     const begunAt = now()
     await startPipeline(rig, 1)
     const all = [...healthyOf('gmail'), ...healthyOf('outlook'), ...patients]
-    await Promise.all(all.map(mailbox => requestSync(rig.office, mailbox)))
+    await Promise.all(all.map(mailbox => requestSync(rig.app, mailbox)))
     await untilSettled(rig, all, { since: begunAt })
     await Promise.all(patients.map(mailbox => pauseMailbox(redis, keys, mailbox, now())))
     const tasks = watchTasks(rig)
@@ -146,8 +146,8 @@ async function measurePatient(
   mails: number,
   isSick: boolean,
 ): Promise<{ p95: number; restSeconds?: number }> {
-  const { office, sim, pause } = rig
-  const { redis, keys, now } = office
+  const { app, sim, pause } = rig
+  const { redis, keys, now } = app
   const { provider, what, refusal } = FAULTS[fault]
   const address = addressOf(mailbox)
   const { healthy, sick } = await deliverAll(rig, mailbox, what)
@@ -155,7 +155,7 @@ async function measurePatient(
   await (provider === 'gmail' ? sim : sim.graph).setFaults({ denials })
   await resumeMailbox(redis, keys, mailbox, { unpause: true })
   const begunAt = now()
-  await requestSync(office, mailbox)
+  await requestSync(app, mailbox)
   const p95 = await round(rig, mailer, mails)
   const written = what === 'account' ? [] : await Promise.all(healthy.map(id => tasks.writtenAt(id, REST_WITHIN_MS)))
   const lost = written.filter(at => at === undefined).length

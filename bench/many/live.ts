@@ -1,4 +1,4 @@
-import { requestSync } from '../../pipeline/request-sync.ts'
+import { requestSync } from '../../pipeline/accounts/request-sync.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { pauseMailbox, resumeMailbox } from '../../shared/redis/mailboxes.ts'
 import { listRunsSince } from '../../shared/redis/runs.ts'
@@ -63,7 +63,7 @@ async function measure(
   { live, backfilled }: { live: readonly MailboxId[]; backfilled: readonly MailboxId[] },
   { mails, windowMs, rampMs }: LiveOptions,
 ): Promise<LiveFigures> {
-  const { redis, keys, now } = rig.office
+  const { redis, keys, now } = rig.app
   await connectAll(rig, [...live, ...backfilled])
   // `up` syncs all mailboxes of a simulator when it starts, but those that are paused.
   await Promise.all(backfilled.map(mailbox => pauseMailbox(redis, keys, mailbox, now())))
@@ -77,7 +77,7 @@ async function measure(
     await Promise.all(
       backfilled.map(async mailbox => {
         await resumeMailbox(redis, keys, mailbox, { unpause: true })
-        await requestSync(rig.office, mailbox)
+        await requestSync(rig.app, mailbox)
       }),
     )
     await rig.until(async () => ((await backfillOf(rig, backfilled, since)).read > 0 ? true : undefined))
@@ -107,14 +107,14 @@ async function measure(
 
 /** Sends mails one after the other, as many as time allows, until what is beside them is over; their latencies in ms. */
 async function sendAll(
-  { office, pause }: Rig,
+  { app, pause }: Rig,
   mailer: Mailer,
   mails: number,
   isOver: () => Promise<boolean>,
 ): Promise<number[]> {
   const latencies: number[] = []
-  const begunAt = office.now()
-  while (latencies.length < mails && office.now() - begunAt < PHASE_MS && !(await isOver())) {
+  const begunAt = app.now()
+  while (latencies.length < mails && app.now() - begunAt < PHASE_MS && !(await isOver())) {
     await pause(GAP_MS.least + Math.random() * (GAP_MS.most - GAP_MS.least))
     latencies.push(await mailer.send())
   }
@@ -136,9 +136,9 @@ async function openMeter(rig: Rig, mailboxes: readonly MailboxId[], since: numbe
   }
 }
 
-async function backfillOf({ office }: Rig, mailboxes: readonly MailboxId[], since: number) {
+async function backfillOf({ app }: Rig, mailboxes: readonly MailboxId[], since: number) {
   const wanted: ReadonlySet<string> = new Set(mailboxes)
-  const runs = (await listRunsSince(office.redis, office.keys, since)).filter(({ mailbox }) => wanted.has(mailbox))
+  const runs = (await listRunsSince(app.redis, app.keys, since)).filter(({ mailbox }) => wanted.has(mailbox))
   const read = runs.reduce((sum, { fates }) => sum + fates.fetched + fates.cached, 0)
   return { read, isOver: runs.length >= mailboxes.length && runs.every(({ settled }) => settled) }
 }

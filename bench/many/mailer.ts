@@ -1,4 +1,4 @@
-import { requestSync } from '../../pipeline/request-sync.ts'
+import { requestSync } from '../../pipeline/accounts/request-sync.ts'
 import { addressOf, type MailboxId, providerOf } from '../../shared/mailbox.ts'
 import { postWatchEvent } from '../../shared/redis/mailboxes.ts'
 import { mailsFor } from './mail.ts'
@@ -17,9 +17,9 @@ const LONGEST_MS = 30_000
 
 /** Mailboxes in sync. The simulated Gmail pushes one change a second and mailbox, so mail comes to each in turn; at Outlook the push is made here. */
 export async function openMailer(rig: Rig, mailboxes: readonly MailboxId[], tasks: Tasks): Promise<Mailer> {
-  const { office, sim, signal } = rig
-  const begunAt = office.now()
-  await Promise.all(mailboxes.map(mailbox => requestSync(office, mailbox)))
+  const { app, sim, signal } = rig
+  const begunAt = app.now()
+  await Promise.all(mailboxes.map(mailbox => requestSync(app, mailbox)))
   await untilSettled(rig, mailboxes, { since: begunAt })
   const call = { signal, meter: () => undefined }
   const isPushed = (mailbox: MailboxId) => providerOf(mailbox) === 'gmail'
@@ -36,7 +36,7 @@ export async function openMailer(rig: Rig, mailboxes: readonly MailboxId[], task
       sent += 1
       const address = addressOf(mailbox)
       const [raw = ''] = mailsFor(address, `sent-${sent}`, 1)
-      const deliveredAt = office.now()
+      const deliveredAt = app.now()
       const { id } = await (isPushed(mailbox) ? sim.deliver(address, raw) : deliverAndPush(rig, mailbox, raw))
       const writtenAt = await tasks.writtenAt(id, LONGEST_MS)
       return writtenAt === undefined ? LONGEST_MS : writtenAt - deliveredAt
@@ -44,9 +44,9 @@ export async function openMailer(rig: Rig, mailboxes: readonly MailboxId[], task
   }
 }
 
-async function deliverAndPush({ office, sim }: Rig, mailbox: MailboxId, raw: string): Promise<{ id: string }> {
+async function deliverAndPush({ app, sim }: Rig, mailbox: MailboxId, raw: string): Promise<{ id: string }> {
   const delivered = await sim.graph.deliver(addressOf(mailbox), raw)
-  const event = { run: office.newRunId(), at: office.now(), body: { cause: 'push' as const } }
-  await postWatchEvent(office.redis, office.keys, mailbox, event)
+  const event = { run: app.newRunId(), at: app.now(), body: { cause: 'push' as const } }
+  await postWatchEvent(app.redis, app.keys, mailbox, event)
   return delivered
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { connectIfNew } from '../../pipeline/request-sync.ts'
+import { connectIfNew } from '../../pipeline/accounts/request-sync.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import type { StageName } from '../../shared/stage.ts'
 import { type Child, logHolds } from '../chaos/children.ts'
@@ -20,10 +20,10 @@ const CONNECTED_AT_ONCE = 20
 const KB_A_MB = 1024
 
 /** Makes mailboxes known, so that `up` asks the provider nothing when it starts. */
-export async function connectAll({ office, mailboxes, signal }: Rig, all: readonly MailboxId[]): Promise<void> {
+export async function connectAll({ app, mailboxes, signal }: Rig, all: readonly MailboxId[]): Promise<void> {
   for (let from = 0; from < all.length; from += CONNECTED_AT_ONCE) {
     const some = all.slice(from, from + CONNECTED_AT_ONCE)
-    await Promise.all(some.map(mailbox => connectIfNew(office, () => mailboxes, mailbox, signal)))
+    await Promise.all(some.map(mailbox => connectIfNew(app, () => mailboxes, mailbox, signal)))
   }
 }
 

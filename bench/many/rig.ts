@@ -4,10 +4,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Mailboxes, openMailboxes } from '../../pipeline/providers.ts'
-import { freePort } from '../../pipeline/redis-program.ts'
-import { sleep } from '../../pipeline/wait.ts'
-import { type Office, openOffice } from '../../pipeline/wire.ts'
+import { type Mailboxes, openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { type AppContext, openApp } from '../../pipeline/base/app.ts'
+import { sleep } from '../../pipeline/base/wait.ts'
+import { freePort } from '../../pipeline/embedded-redis/program.ts'
 import { inheritedEnvironment, readConfig } from '../../shared/config.ts'
 import { startRedis } from '../chaos/redis.ts'
 import { controlOf, type SimulatorControl } from './control.ts'
@@ -16,7 +16,7 @@ import type { SimulatorPlan } from './simulator.ts'
 
 /** What every part measures with: a Redis and a simulator in processes of their own, and a connection beside the pipeline's. */
 export interface Rig {
-  office: Office
+  app: AppContext
   sim: SimulatorControl
   mailboxes: Mailboxes
   processes: Processes
@@ -56,11 +56,11 @@ export async function withRig<T>(options: RigOptions, work: (rig: Rig) => Promis
   const signal = AbortSignal.any([options.signal, processes.failed, over.signal])
   // Whatever waits listens to it.
   setMaxListeners(0, signal)
-  let office: Office | undefined
+  let app: AppContext | undefined
   try {
     const { name, deadlineMs, signal: _, ...plan } = options
     const rig = await openRig(folder, { processes, signal, plan })
-    office = rig.office
+    app = rig.app
     return await work(rig)
   } catch (error) {
     // Whatever failed in consequence, the first cause is told.
@@ -69,7 +69,7 @@ export async function withRig<T>(options: RigOptions, work: (rig: Rig) => Promis
     clearTimeout(late)
     over.abort()
     await processes.endAll()
-    office?.close()
+    app?.close()
     await rm(folder, { recursive: true, force: true })
   }
 }
@@ -125,9 +125,9 @@ async function openRig(
   await until(() => sim.calls().catch(() => undefined))
 
   const config = readConfig(environment)
-  const office = await openOffice(config, redis.url)
-  const mailboxes = openMailboxes({ ...config, GMAIL_PUBSUB_TOPIC: TOPIC }, sim.url, office)
-  return { office, sim, mailboxes, processes, environment, gatewayPort, signal, pause, until }
+  const app = await openApp(config, redis.url)
+  const mailboxes = openMailboxes({ ...config, GMAIL_PUBSUB_TOPIC: TOPIC }, sim.url, app)
+  return { app, sim, mailboxes, processes, environment, gatewayPort, signal, pause, until }
 }
 
 function reasonOf(signal: AbortSignal, stopped: AbortSignal): unknown {

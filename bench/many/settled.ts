@@ -9,11 +9,11 @@ const PAUSE_A_MAILBOX_MS = 5
 
 /** Waits until each mailbox has a run since then (ms since 1970) and none is under way; answers those runs. `onLook` sees them on the way. */
 export async function untilSettled(
-  { office, until }: Rig,
+  { app, until }: Rig,
   mailboxes: readonly MailboxId[],
   { since, onLook }: { since: number; onLook?: (runs: readonly RunRecord[]) => void },
 ): Promise<RunRecord[]> {
-  const { redis, keys } = office
+  const { redis, keys } = app
   const wanted: ReadonlySet<string> = new Set(mailboxes)
   return until(
     async () => {

@@ -1,4 +1,4 @@
-import { requestSync } from '../../pipeline/request-sync.ts'
+import { requestSync } from '../../pipeline/accounts/request-sync.ts'
 import { addressOf, type MailboxId } from '../../shared/mailbox.ts'
 import { pauseMailbox, resumeMailbox } from '../../shared/redis/mailboxes.ts'
 import { openMailer } from './mailer.ts'
@@ -60,7 +60,7 @@ async function measure(
   { healthy, sick }: { healthy: readonly MailboxId[]; sick: readonly MailboxId[] },
   { mails }: SickOptions,
 ): Promise<SickFigures> {
-  const { redis, keys, now } = rig.office
+  const { redis, keys, now } = rig.app
   await connectAll(rig, [...healthy, ...sick])
   await Promise.all(sick.map(mailbox => pauseMailbox(redis, keys, mailbox, now())))
   await startPipeline(rig, 1)
@@ -89,10 +89,10 @@ async function measure(
 }
 
 /** Has a mailbox list its mail, and refuses every call from then on: nearly all of the mail is still to be fetched. */
-async function fallSick({ office, sim, until, pause }: Rig, mailbox: MailboxId): Promise<void> {
+async function fallSick({ app, sim, until, pause }: Rig, mailbox: MailboxId): Promise<void> {
   const address = addressOf(mailbox)
-  await resumeMailbox(office.redis, office.keys, mailbox, { unpause: true })
-  await requestSync(office, mailbox)
+  await resumeMailbox(app.redis, app.keys, mailbox, { unpause: true })
+  await requestSync(app, mailbox)
   await until(async () => {
     const { mailboxes } = await sim.spent()
     return (mailboxes[address]?.methods['messages.list'] ?? 0) >= PAGES || undefined

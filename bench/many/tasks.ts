@@ -13,10 +13,10 @@ const BLOCK_MS = 500
 const MOST_AT_ONCE = 100
 
 /** Begins to watch all tasks of the live lane, those that are there included. */
-export function watchTasks({ office, signal, until }: Rig): Tasks {
-  const { keys } = office
+export function watchTasks({ app, signal, until }: Rig): Tasks {
+  const { keys } = app
   // Its reads block.
-  const redis = office.openConnection()
+  const redis = app.openConnection()
   const last = new Map(keys.partitions.map(one => [keys.stream(one, analysisTasks.name, 'live'), '0-0']))
   const writtenAt = new Map<string, number>()
   let failure: unknown

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Config } from '../../shared/config.ts'
 import { type ErrorKind, MailError } from '../../shared/error.ts'
-import type { Log } from '../log.ts'
-import { within } from '../wait.ts'
-import type { Office } from '../wire.ts'
+import type { AppContext } from '../base/app.ts'
+import type { Log } from '../base/log.ts'
+import { within } from '../base/wait.ts'
 import { type Gateway, labelOf, startGateway } from './gateway.ts'
 
 /** What the thread is given. */
@@ -33,12 +33,12 @@ const GRACE_MS = 1000
  * keeps the stages waiting; without a port there are no strangers. Throws as `startGateway` does.
  */
 export async function startGatewayApart(
-  office: Office,
+  app: AppContext,
   options: { port: number | undefined; log: Log; settingsAt: (port: number) => Partial<Config>; signal: AbortSignal },
 ): Promise<Gateway> {
   const { port, log, settingsAt, signal } = options
-  if (port === undefined) return startGateway(office, { port, log })
-  const workerData: ThreadTask = { config: office.config, url: office.url, port }
+  if (port === undefined) return startGateway(app, { port, log })
+  const workerData: ThreadTask = { config: app.config, url: app.url, port }
   const worker = new Worker(THREAD, { workerData })
   const ended = once(worker, 'exit')
   const stop = (drainMs: number) => worker.postMessage({ drainMs } satisfies ThreadStop)
@@ -50,7 +50,7 @@ export async function startGatewayApart(
       throw error
     })
     .finally(() => signal.removeEventListener('abort', stopNow))
-  const config = { ...office.config, ...settingsAt(bound) }
+  const config = { ...app.config, ...settingsAt(bound) }
   // As it would in this thread, what nobody expected ends the process.
   worker.on('error', error => {
     throw error

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
-import type { TrustedProxies } from '../../shared/trusted-proxies.ts'
+import type { TrustedProxies } from '../../shared/settings/trusted-proxies.ts'
 
 /** The address that a request comes from, as far as it can be believed. */
 export type ClientAddress = (request: IncomingMessage) => string

@@ -2,9 +2,9 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
-import type { Log } from '../log.ts'
-import { within } from '../wait.ts'
-import type { Office } from '../wire.ts'
+import type { AppContext } from '../base/app.ts'
+import type { Log } from '../base/log.ts'
+import { within } from '../base/wait.ts'
 import { startIntake } from './intake.ts'
 import { openReception } from './reception.ts'
 import { listen } from './server.ts'
@@ -26,22 +26,22 @@ const GOOGLE_CERTS = 'https://www.googleapis.com/oauth2/v3/certs'
 
 /** Starts to listen on a port, or to the intake alone; `settingsAt` is asked once what follows from the port it got. Throws `misconfigured` when the port is taken or the settings contradict. */
 export async function startGateway(
-  office: Office,
+  app: AppContext,
   { port, log, settingsAt }: { port: number | undefined; log: Log; settingsAt?: (port: number) => Partial<Config> },
 ): Promise<Gateway> {
   const telling = openTelling(log)
-  const reception = openReception(office, log, telling)
+  const reception = openReception(app, log, telling)
   const way = { reception, telling, log }
-  const app = port === undefined ? undefined : await listen(office, { ...way, port, verify: trustIn(office.config) })
-  const intake = startIntake(office, reception, log)
-  const bound = app && (app.server.address() as AddressInfo).port
-  const config = bound === undefined ? office.config : { ...office.config, ...settingsAt?.(bound) }
+  const http = port === undefined ? undefined : await listen(app, { ...way, port, verify: trustIn(app.config) })
+  const intake = startIntake(app, reception, log)
+  const bound = http && (http.server.address() as AddressInfo).port
+  const config = bound === undefined ? app.config : { ...app.config, ...settingsAt?.(bound) }
   return {
     port: bound,
     config,
     label: bound === undefined ? undefined : labelOf(config, bound),
     async stop(drainMs) {
-      await Promise.all([app && close(app, drainMs), intake.stop(drainMs)])
+      await Promise.all([http && close(http, drainMs), intake.stop(drainMs)])
       telling.stop()
     },
   }
@@ -75,7 +75,7 @@ export function labelOf(
   return `http://${host}:${port} (${pushes})`
 }
 
-async function close(app: FastifyInstance, drainMs: number): Promise<void> {
-  await within(app.close(), drainMs)
-  app.server.closeAllConnections()
+async function close(http: FastifyInstance, drainMs: number): Promise<void> {
+  await within(http.close(), drainMs)
+  http.server.closeAllConnections()
 }

@@ -46,10 +46,10 @@ interface Pushed {
  * ever. Anything else makes it come again: 401 when it is not Google's, 413, 503 when Redis or the keys are away, and 429 instead of 401
  * when too many of its address were refused.
  */
-export function addGmailPush(app: FastifyInstance, options: GmailPushOptions): void {
+export function addGmailPush(http: FastifyInstance, options: GmailPushOptions): void {
   const { verify, reception, refusals, telling, connections, clientOf, now } = options
 
-  app.post(
+  http.post(
     PATH,
     {
       bodyLimit: BODY_LIMIT_BYTES,

@@ -3,13 +3,13 @@ import { asMailError, MailError } from '../../shared/error.ts'
 import { readNotification } from '../../shared/gmail/notification.ts'
 import { createIntakeQueue, finishIntake, type IntakeEntry, readIntakeEntry } from '../../shared/redis/intake.ts'
 import type { RawEntry } from '../../shared/redis/queue.ts'
-import { createCredit } from '../credit.ts'
-import { consumerName, isKnownDead } from '../identity.ts'
-import type { Log } from '../log.ts'
-import { startReader } from '../reader.ts'
-import type { RunningStage } from '../run-stage.ts'
-import { sleep, within } from '../wait.ts'
-import type { Office } from '../wire.ts'
+import type { AppContext } from '../base/app.ts'
+import { consumerName, isKnownDead } from '../base/identity.ts'
+import type { Log } from '../base/log.ts'
+import { sleep, within } from '../base/wait.ts'
+import { createCredit } from '../runtime/credit.ts'
+import { startReader } from '../runtime/reader.ts'
+import type { RunningStage } from '../runtime/run-stage.ts'
 import type { Reception } from './reception.ts'
 
 const PACE = { size: 1, concurrency: 20 }
@@ -21,13 +21,13 @@ const GRACE_MS = 500
  * Moves what any program writes to the intake to the mailboxes it is about, each entry once though a process die at any moment: the
  * intake and a mailbox can be on different servers, so the mailbox's side remembers the entry before the intake forgets it.
  */
-export function startIntake(office: Office, reception: Reception, log: Log): RunningStage {
-  const { config, redis, keys, now } = office
+export function startIntake(app: AppContext, reception: Reception, log: Log): RunningStage {
+  const { config, redis, keys, now } = app
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const queue = createIntakeQueue({ redis, keys, consumer, now })
   const reader = startReader({
     queue,
-    connection: office.openConnection(),
+    connection: app.openConnection(),
     credit: createCredit(PACE),
     leaseMs: config.LEASE_MS,
     isDead: isKnownDead,

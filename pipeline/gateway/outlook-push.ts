@@ -13,10 +13,10 @@ import {
 import { countUnknown } from '../../shared/redis/arrivals.ts'
 import { type Due, markDue, subscribersOf } from '../../shared/redis/subscriptions.ts'
 import { MOST_CREATED } from '../../shared/streams.ts'
-import { oneAtATime } from '../alone.ts'
-import type { Log } from '../log.ts'
-import { OUTLOOK_PATHS } from '../outlook-notify.ts'
-import type { Office } from '../wire.ts'
+import { OUTLOOK_PATHS } from '../accounts/outlook-notify.ts'
+import type { AppContext } from '../base/app.ts'
+import type { Log } from '../base/log.ts'
+import { oneAtATime } from '../runtime/alone.ts'
 import { createBodyReader } from './body.ts'
 import type { Desk } from './desk.ts'
 import { openItemReader } from './items.ts'
@@ -24,7 +24,7 @@ import { inTime } from './post.ts'
 
 /** How Graph's notifications are met. */
 export interface OutlookPushOptions extends Desk {
-  office: Pick<Office, 'redis' | 'keys'>
+  app: Pick<AppContext, 'redis' | 'keys'>
   /** The keys of clientStates; without any, nothing is believed. */
   clientStateKeys: readonly Buffer[]
   log: Log
@@ -72,13 +72,13 @@ const REMEDIES: ReadonlyMap<string, Due> = new Map([
  * tell a stranger which subscriptions exist; so a wrong clientState looks just like a subscription that nobody knows. It counts as
  * refused all the same, and when too many of its address were, it is answered with 429 instead.
  */
-export function addOutlookPush(app: FastifyInstance, options: OutlookPushOptions): void {
-  const { office, reception, refusals, telling, connections, clientOf, clientStateKeys, log } = options
-  const { redis, keys } = office
+export function addOutlookPush(http: FastifyInstance, options: OutlookPushOptions): void {
+  const { app, reception, refusals, telling, connections, clientOf, clientStateKeys, log } = options
+  const { redis, keys } = app
   const readBody = createBodyReader(MOST_HELD_BYTES)
   const inTurn = oneAtATime()
 
-  void app.register(async scope => {
+  void http.register(async scope => {
     // Items are looked at while they come, so that no body is parsed as a whole.
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', async () => undefined)

@@ -1,5 +1,5 @@
 import { MailError } from '../../shared/error.ts'
-import { within } from '../wait.ts'
+import { within } from '../base/wait.ts'
 
 /** In which the refused requests of an address are counted, and what is told of them. */
 export const MINUTE_MS = 60_000

@@ -4,10 +4,10 @@ import type { MailboxId } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
 import { type Arrival, takeIn } from '../../shared/redis/arrivals.ts'
 import { buryNotification, MOST_DEAD } from '../../shared/redis/intake.ts'
-import { namedRunId } from '../identity.ts'
-import type { Log } from '../log.ts'
-import { lookAt } from '../look-at.ts'
-import type { Office } from '../wire.ts'
+import type { AppContext } from '../base/app.ts'
+import { namedRunId } from '../base/identity.ts'
+import type { Log } from '../base/log.ts'
+import { lookAt } from '../base/look-at.ts'
 import type { Telling } from './telling.ts'
 
 /** Takes notifications in, whichever way they come. */
@@ -23,8 +23,8 @@ export interface Reception {
 const MOST_NAMES = 1000
 
 /** A reception for notifications; unknown mailboxes are told of once each. */
-export function openReception(office: Office, log: Log, telling: Telling): Reception {
-  const { redis, keys, now } = office
+export function openReception(app: AppContext, log: Log, telling: Telling): Reception {
+  const { redis, keys, now } = app
   const told = new Set<string>()
 
   return {
@@ -39,7 +39,7 @@ export function openReception(office: Office, log: Log, telling: Telling): Recep
     },
 
     async look(mailbox, id, created = []) {
-      const arrival = await lookAt(office, mailbox, { id, at: now(), cause: 'push', created })
+      const arrival = await lookAt(app, mailbox, { id, at: now(), cause: 'push', created })
       log.debug({ mailbox, arrival }, 'a notification came in')
       if (arrival === 'unknown') tellOfUnknown(mailbox)
       return arrival

@@ -14,9 +14,9 @@ export interface Refusals {
 }
 
 /** Counts for an app that has @fastify/rate-limit; `most` a minute and address, the newest few thousand addresses. */
-export function countRefusals(app: FastifyInstance, options: { most: number; clientOf: ClientAddress }): Refusals {
+export function countRefusals(http: FastifyInstance, options: { most: number; clientOf: ClientAddress }): Refusals {
   const { most, clientOf } = options
-  const limit = app.createRateLimit({
+  const limit = http.createRateLimit({
     max: most,
     timeWindow: MINUTE_MS,
     keyGenerator: request => peerKey(clientOf(request.raw)),

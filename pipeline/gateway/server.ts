@@ -1,10 +1,10 @@
 import rateLimit from '@fastify/rate-limit'
 import { type FastifyInstance, fastify } from 'fastify'
 import { MailError } from '../../shared/error.ts'
-import type { Log } from '../log.ts'
-import { stateKeysOf } from '../outlook-notify.ts'
-import { within } from '../wait.ts'
-import type { Office } from '../wire.ts'
+import { stateKeysOf } from '../accounts/outlook-notify.ts'
+import type { AppContext } from '../base/app.ts'
+import type { Log } from '../base/log.ts'
+import { within } from '../base/wait.ts'
 import { createClientAddress } from './client-address.ts'
 import { boundConnections } from './connections.ts'
 import type { Desk } from './desk.ts'
@@ -24,35 +24,35 @@ const KEEP_ALIVE_MS = 72_000
 // Where a route says nothing else.
 const BODY_LIMIT_BYTES = 1024
 
-/** What the server needs beside the office; pushes are refused where `verify` is `undefined`. */
+/** What the server needs beside the app; pushes are refused where `verify` is `undefined`. */
 type Serving = Pick<Desk, 'reception' | 'telling'> & { port: number; verify: Verify | undefined; log: Log }
 
 /**
  * Listens for pushes. Whatever strangers send is bounded in size, time and number, and so is what is logged of it. Throws `misconfigured`
  * when the port is taken.
  */
-export async function listen(office: Office, { port, verify, log, ...way }: Serving): Promise<FastifyInstance> {
-  const { config, now } = office
-  const app = createApp()
+export async function listen(app: AppContext, { port, verify, log, ...way }: Serving): Promise<FastifyInstance> {
+  const { config, now } = app
+  const http = createApp()
   const clientOf = createClientAddress(config.TRUSTED_PROXIES)
-  await app.register(rateLimit, { global: false })
-  const refusals = countRefusals(app, { most: config.GATEWAY_RATE_LIMIT, clientOf })
-  const connections = boundConnections(app.server, config.GATEWAY_MAX_CONNECTIONS)
+  await http.register(rateLimit, { global: false })
+  const refusals = countRefusals(http, { most: config.GATEWAY_RATE_LIMIT, clientOf })
+  const connections = boundConnections(http.server, config.GATEWAY_MAX_CONNECTIONS)
   const desk: Desk = { ...way, refusals, connections, clientOf, now }
-  closeAfterLast(app)
-  answerProblems(app, desk)
-  addHealth(app, office)
-  addGmailPush(app, { ...desk, verify })
-  addOutlookPush(app, { ...desk, office, clientStateKeys: stateKeysOf(config), log })
-  await app.listen({ host: config.GATEWAY_HOST, port }).catch((error: NodeJS.ErrnoException) => {
+  closeAfterLast(http)
+  answerProblems(http, desk)
+  addHealth(http, app)
+  addGmailPush(http, { ...desk, verify })
+  addOutlookPush(http, { ...desk, app, clientStateKeys: stateKeysOf(config), log })
+  await http.listen({ host: config.GATEWAY_HOST, port }).catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
     throw new MailError('misconfigured', `cannot listen on port ${port}: ${reason}; choose another with --port or PORT`)
   })
-  return app
+  return http
 }
 
 function createApp(): FastifyInstance {
-  const app = fastify({
+  const http = fastify({
     // Set later, as Fastify's own options are, Node does not look at them: bodies that trickle would be held for a minute and more.
     http: {
       headersTimeout: HEADERS_WITHIN_MS,
@@ -66,24 +66,24 @@ function createApp(): FastifyInstance {
     routerOptions: { ignoreTrailingSlash: true },
   })
   // What was believed is looked into by ourselves, whatever it calls itself.
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'string' }, async (_: unknown, body: string) => body)
-  return app
+  http.removeAllContentTypeParsers()
+  http.addContentTypeParser('*', { parseAs: 'string' }, async (_: unknown, body: string) => body)
+  return http
 }
 
 // A connection that is kept for later would keep the gateway up.
-function closeAfterLast(app: FastifyInstance): void {
+function closeAfterLast(http: FastifyInstance): void {
   let isClosing = false
-  app.addHook('preClose', async () => {
+  http.addHook('preClose', async () => {
     isClosing = true
   })
-  app.addHook('onSend', async (_, reply) => {
+  http.addHook('onSend', async (_, reply) => {
     if (isClosing) reply.header('connection', 'close')
   })
 }
 
-function answerProblems(app: FastifyInstance, { refusals, telling, clientOf }: Desk): void {
-  app.setErrorHandler(async (thrown, request, reply) => {
+function answerProblems(http: FastifyInstance, { refusals, telling, clientOf }: Desk): void {
+  http.setErrorHandler(async (thrown, request, reply) => {
     const problem = problemOf(thrown)
     const facts = { ip: clientOf(request.raw) }
     if (problem.status === 429) {
@@ -96,14 +96,14 @@ function answerProblems(app: FastifyInstance, { refusals, telling, clientOf }: D
     return sendProblem(reply, problem)
   })
   // What is sent to no place is not read.
-  app.addHook('onRequest', async (request, reply) => {
+  http.addHook('onRequest', async (request, reply) => {
     if (request.is404) return sendProblem(reply, { status: 404, detail: 'there is nothing here' })
   })
-  app.setNotFoundHandler((_, reply) => sendProblem(reply, { status: 404, detail: 'there is nothing here' }))
+  http.setNotFoundHandler((_, reply) => sendProblem(reply, { status: 404, detail: 'there is nothing here' }))
 }
 
-function addHealth(app: FastifyInstance, { redis }: Pick<Office, 'redis'>): void {
-  app.get('/healthz', async () => ({ ok: true }))
+function addHealth(http: FastifyInstance, { redis }: Pick<AppContext, 'redis'>): void {
+  http.get('/healthz', async () => ({ ok: true }))
   let asked: Promise<unknown> | undefined
   // One question at a time, however many ask.
   const ask = () => {
@@ -115,7 +115,7 @@ function addHealth(app: FastifyInstance, { redis }: Pick<Office, 'redis'>): void
       })
     return asked
   }
-  app.get('/readyz', async (_, reply) => {
+  http.get('/readyz', async (_, reply) => {
     const pong = await within(ask(), READY_WITHIN_MS)
     return pong ? { ok: true } : sendProblem(reply, { status: 503, detail: 'Redis does not answer' })
   })

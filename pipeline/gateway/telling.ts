@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts'
+import type { Log } from '../base/log.ts'
 import { MINUTE_MS } from './post.ts'
 
 /** What is told of something that anybody can cause: how bad it is, what happened, and facts of the last time. */

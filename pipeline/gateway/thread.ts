@@ -2,8 +2,8 @@
 import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 import { asMailError } from '../../shared/error.ts'
-import { awaitOffice, endless } from '../await-redis.ts'
-import type { Log } from '../log.ts'
+import { awaitApp, endless } from '../base/await-redis.ts'
+import type { Log } from '../base/log.ts'
 import type { ThreadStop, ThreadTask, ThreadWord } from './apart.ts'
 import { startGateway } from './gateway.ts'
 
@@ -25,12 +25,12 @@ const stopped = parentPort ? once(parentPort, 'message') : Promise.reject(new Er
 void stopped.then(() => stopping.abort())
 
 try {
-  const office = await awaitOffice(config, url, endless(stopping.signal, log))
-  const gateway = await startGateway(office, { port, log })
+  const app = await awaitApp(config, url, endless(stopping.signal, log))
+  const gateway = await startGateway(app, { port, log })
   say({ said: 'listens', port: gateway.port ?? port })
   const [{ drainMs }] = (await stopped) as [ThreadStop]
   await gateway.stop(drainMs)
-  office.close()
+  app.close()
 } catch (error) {
   const { kind, message } = asMailError(error)
   say({ said: 'failed', kind, message })

@@ -1,8 +1,8 @@
 import { addressParser } from 'postal-mime'
 import { decodeBytes } from '../http/charset.ts'
+import { type People, readPeople } from '../mail/people.ts'
+import { piecesOf } from '../mail/words.ts'
 import type { Address } from '../message.ts'
-import { type People, readPeople } from '../people.ts'
-import { piecesOf } from '../words.ts'
 
 const NEEDS_QUOTES = /[()<>[\]:;@\\,."]/
 const NOT_ASCII = /[^\0-\x7f]/

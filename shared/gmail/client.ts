@@ -4,7 +4,7 @@ import { exchange, forGoogle } from '../http/exchange.ts'
 import { spend, takeLeave } from '../http/leave.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { createSender, type Sending } from '../http/sender.ts'
-import type { AccessTokens } from '../tokens.ts'
+import type { AccessTokens } from '../provider/tokens.ts'
 import { spentOn } from './spend.ts'
 import { ownTokens } from './tokens.ts'
 

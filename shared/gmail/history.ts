@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { type LabelFilter, leftOut } from '../filter.ts'
 import type { Changes, Gone, LabelChange, Listed } from '../mailbox.ts'
+import { type LabelFilter, leftOut } from '../provider/filter.ts'
 
 /** What of a history record is asked for (developers.google.com/gmail/api/reference/rest/v1/users.history/list). */
 export const RECORD_FIELDS = [

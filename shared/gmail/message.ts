@@ -1,11 +1,11 @@
 import { decode } from 'html-entities'
 import { z } from 'zod'
 import { decodeBytes } from '../http/charset.ts'
+import { writtenParts } from '../mail/read-message.ts'
+import { dateIn, receivedAt } from '../mail/received.ts'
+import { readHeader, readSnippet } from '../mail/words.ts'
 import type { Message } from '../message.ts'
-import { writtenParts } from '../read-message.ts'
-import { dateIn, receivedAt } from '../received.ts'
 import { cleanText } from '../text.ts'
-import { readHeader, readSnippet } from '../words.ts'
 import { readAddresses, readAuthor } from './addresses.ts'
 
 /** The headers that are asked for, so that an answer is a few hundred bytes and not some kilobytes. */

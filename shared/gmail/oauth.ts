@@ -4,7 +4,7 @@ import { MailError } from '../error.ts'
 import { forGoogle } from '../http/exchange.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { networkError } from '../http/sender.ts'
-import type { AccessToken, Consent } from '../tokens.ts'
+import type { AccessToken, Consent } from '../provider/tokens.ts'
 import { errorOf } from './errors.ts'
 
 /** An OAuth client of a Google Cloud project, and where Google (or a simulator) answers. */

@@ -1,5 +1,5 @@
 import type { Answer } from '../http/answer.ts'
-import type { Spent } from '../quota.ts'
+import type { Spent } from '../provider/quota.ts'
 import { errorOf, refusalOf } from './errors.ts'
 
 /** What one request's answer, or several requests' answers, say of the quota; what was refused cost nothing. */

@@ -1,4 +1,4 @@
-import { type AccessTokens, heldTokens } from '../tokens.ts'
+import { type AccessTokens, heldTokens } from '../provider/tokens.ts'
 import { type OAuthApp, refreshGrant } from './oauth.ts'
 
 /** Access tokens for this process alone, got with a refresh token. */

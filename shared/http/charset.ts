@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { decode as decodeBy, encodingExists } from 'iconv-lite'
-import { hasShifts } from '../words.ts'
+import { hasShifts } from '../mail/words.ts'
 
 // Names that mail uses and no decoder knows.
 const ALIASES = new Map([

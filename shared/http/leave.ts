@@ -1,6 +1,6 @@
 import { MailError } from '../error.ts'
 import type { Call } from '../mailbox.ts'
-import type { Spent } from '../quota.ts'
+import type { Spent } from '../provider/quota.ts'
 
 /** Leave to send the first `count` of some requests, to be settled when it is known what came of them. */
 export interface Taken {

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import type { Proxies } from '../proxies.ts'
+import type { Proxies } from '../settings/proxies.ts'
 
 /**
  * The proxy by which an address is asked, as the settings say; `undefined` where it is asked directly. This machine is always asked directly,

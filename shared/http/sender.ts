@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { MailError } from '../error.ts'
 import type { Call, CallKind } from '../mailbox.ts'
-import type { AccessTokens } from '../tokens.ts'
+import type { AccessTokens } from '../provider/tokens.ts'
 import { isTooLarge } from './exchange.ts'
 
 /** One HTTP request to be sent: what it is, for messages; for which call; and what the call's meter is told when it is sent. */

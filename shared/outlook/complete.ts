@@ -1,7 +1,7 @@
 import { MailError } from '../error.ts'
-import type { LabelFilter } from '../filter.ts'
 import type { Call, Fetched, Listed } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
+import type { LabelFilter } from '../provider/filter.ts'
 import { fetchMessages } from './fetch.ts'
 import { type FolderOptions, type Folders, leftOutAt } from './folders.ts'
 import { listed, type Told } from './items.ts'

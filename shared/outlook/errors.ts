@@ -3,7 +3,7 @@ import { type Blame, type ErrorKind, MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import { waitIn } from '../http/retry-after.ts'
 import { ownOf } from '../own.ts'
-import type { Refusal, Spent } from '../quota.ts'
+import type { Refusal, Spent } from '../provider/quota.ts'
 
 /** How an answer is judged where the answer alone does not say: the time for dates in it, and what it means that something is not there. */
 export interface Judging {

@@ -1,5 +1,5 @@
-import type { Finding } from '../filter.ts'
 import type { Changes } from '../mailbox.ts'
+import type { Finding } from '../provider/filter.ts'
 import { isFolderName } from './folders.ts'
 
 /**

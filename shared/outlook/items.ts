@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { type LabelFilter, leftOut } from '../filter.ts'
 import type { Answer } from '../http/answer.ts'
+import { isReceived } from '../mail/received.ts'
 import type { Changes, Listed } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
-import { isReceived } from '../received.ts'
+import { type LabelFilter, leftOut } from '../provider/filter.ts'
 import { isWhole, readMessage, readReadMark } from './message.ts'
 import { readBody } from './read.ts'
 

@@ -1,7 +1,7 @@
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
-import type { LabelFilter } from '../filter.ts'
 import type { Call, Changes, Cursor, Page } from '../mailbox.ts'
+import type { LabelFilter } from '../provider/filter.ts'
 import { type AskingOptions, ask, type UnderWay, withoutFaulty } from './asking.ts'
 import { complete } from './complete.ts'
 import { type Progress, readCursor, readPage, writeCursor, writePage } from './cursor.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Links } from '../links.ts'
+import type { Links } from '../provider/links.ts'
 import type { MarkName } from './cursor.ts'
 import { roundSchema } from './round.ts'
 

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { decodeBytes } from '../http/charset.ts'
+import { type People, readPeople } from '../mail/people.ts'
+import { writtenParts } from '../mail/read-message.ts'
+import { dateIn, receivedAt } from '../mail/received.ts'
+import { readHeader, readSnippet } from '../mail/words.ts'
 import type { Message, MessageId } from '../message.ts'
-import { type People, readPeople } from '../people.ts'
-import { writtenParts } from '../read-message.ts'
-import { dateIn, receivedAt } from '../received.ts'
 import { cleanText } from '../text.ts'
-import { readHeader, readSnippet } from '../words.ts'
 
 const FIELDS = [
   'conversationId',

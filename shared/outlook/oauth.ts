@@ -1,6 +1,6 @@
 import type { AuthenticationResult } from '@azure/msal-node'
 import { MailError } from '../error.ts'
-import type { AccessToken, Consent } from '../tokens.ts'
+import type { AccessToken, Consent } from '../provider/tokens.ts'
 import { type LoginClient, loginClient, type MicrosoftApp, MSAL_LOGIN_URL } from './login.ts'
 
 /** What an owner granted: an access token, and msal's cache as it serialises it, which holds all that the next one is got with. */

@@ -1,4 +1,4 @@
-import type { Links } from '../links.ts'
+import type { Links } from '../provider/links.ts'
 
 /**
  * Links that lead to this Graph alone. What another one gave, such as a simulator that has another port by now, is as if it was lost: it is

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { InitialSync } from '../config.ts'
+import { dateIn, isReceived } from '../mail/received.ts'
 import type { Call } from '../mailbox.ts'
-import { dateIn, isReceived } from '../received.ts'
 import { errorOf } from './errors.ts'
 import { type FolderOptions, type Folders, leftOutAt } from './folders.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'

@@ -1,4 +1,4 @@
-import { type AccessTokens, heldTokens } from '../tokens.ts'
+import { type AccessTokens, heldTokens } from '../provider/tokens.ts'
 import type { MicrosoftApp } from './login.ts'
 import { applicationToken, beginGrant, renewGrant } from './oauth.ts'
 

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import type { Finding } from '../filter.ts'
 import type { MailboxId } from '../mailbox.ts'
+import type { Finding } from '../provider/filter.ts'
 import type { Keys } from './keys.ts'
 import { noteScript } from './scripts.ts'
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import type { FolderFault, Links } from '../links.ts'
 import type { MailboxId } from '../mailbox.ts'
+import type { FolderFault, Links } from '../provider/links.ts'
 import type { Keys } from './keys.ts'
 
 const DAY_SECONDS = 24 * 3600

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis'
-import { isOfKnown } from '../context.ts'
-import { ownWindow } from '../deferred.ts'
 import type { Listed } from '../mailbox.ts'
 import { ownOf } from '../own.ts'
+import { ownWindow } from '../windows/deferred.ts'
+import { isOfKnown } from '../windows/kinds.ts'
 import type { Keys, Partition } from './keys.ts'
 import { scanKeys } from './scan.ts'
 

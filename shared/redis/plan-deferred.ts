@@ -1,7 +1,7 @@
-import { isOwnWindow } from '../deferred.ts'
 import type { Envelope } from '../envelope.ts'
 import type { SetAsideFact } from '../fact.ts'
 import { encodeEntry } from '../slice.ts'
+import { isOwnWindow } from '../windows/deferred.ts'
 import type { Keys } from './keys.ts'
 
 /** Where a plan gathers its keys and texts. */

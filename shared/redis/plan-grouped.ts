@@ -1,5 +1,5 @@
-import { verifiedPage } from '../context.ts'
 import type { WindowGroupedFact } from '../fact.ts'
+import { verifiedPage } from '../windows/kinds.ts'
 import { digestOf } from './known.ts'
 
 /** What a window tells of a thread: ids that are new in it, with their digests and dates, and ids that left it, with their message's place and digest. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { MailboxId } from '../mailbox.ts'
-import type { Leave, Quota, Spent } from '../quota.ts'
+import type { Leave, Quota, Spent } from '../provider/quota.ts'
 import type { Keys } from './keys.ts'
 import { quotaReserveScript, quotaSettleScript } from './scripts.ts'
 

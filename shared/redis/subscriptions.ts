@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { MailboxId } from '../mailbox.ts'
-import type { Subscription, SubscriptionMemory } from '../subscription.ts'
+import type { Subscription, SubscriptionMemory } from '../provider/subscription.ts'
 import type { Keys } from './keys.ts'
 import { scanHash } from './scan.ts'
 import { noteScript } from './scripts.ts'

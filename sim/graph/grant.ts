@@ -1,6 +1,5 @@
 import { ownOf } from '../own.ts'
-import type { AadError } from './aad-error.ts'
-import { refusal } from './aad-error.ts'
+import { type AadError, refusal } from './aad-error.ts'
 
 /** Permissions that are asked of the identity platform for itself, not for Graph. */
 const OWN = ['openid', 'profile', 'email', 'offline_access']

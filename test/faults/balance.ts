@@ -19,8 +19,8 @@ type RedisEntry = [id: string, fields: string[]]
  * Looks at batch-fetch in one moment, in the middle of whatever goes on. Of every id it was ever given exactly one thing is to be true: it
  * is done (and dead, if that is its fate), it is delayed, it is in work, or it is not read yet.
  */
-export async function balanceOf({ office }: TestPipeline): Promise<Balance> {
-  const { redis, keys } = office
+export async function balanceOf({ app }: TestPipeline): Promise<Balance> {
+  const { redis, keys } = app
   const partition = keys.partitionOf(ANA)
   const group: StageName = 'batch-fetch'
   const key = (stream: Stream, lane: Lane) => keys.stream(partition, stream.name, lane)

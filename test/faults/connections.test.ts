@@ -27,7 +27,7 @@ t.test('a watch event whose answer was lost may be posted again: it is there twi
     await proxy.close()
   })
   mailbox.deliver(30, 6)
-  const { keys, now, newRunId } = pipeline.office
+  const { keys, now, newRunId } = pipeline.app
   const run = newRunId()
   const post = () => postWatchEvent(poster, keys, ANA, { run, at: now(), body: { cause: 'push' } })
   const lost = proxy.cutAfter(/XADD/i)
@@ -48,7 +48,7 @@ t.test('a watch event that is posted again while its run is under way: everythin
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
   mailbox.deliver(120, 8)
-  const { keys, now, newRunId, redis: client } = pipeline.office
+  const { keys, now, newRunId, redis: client } = pipeline.app
   const run = newRunId()
   const post = () => postWatchEvent(client, keys, ANA, { run, at: now(), body: { cause: 'push' } })
   let pages = 0

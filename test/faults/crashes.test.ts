@@ -110,7 +110,7 @@ async function stage(
     await proxy.close()
   })
   mailbox.deliver(60, 12)
-  const { REDIS_PREFIX, PARTITIONS } = pipeline.office.config
+  const { REDIS_PREFIX, PARTITIONS } = pipeline.app.config
   const settings = { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}`, LEASE_MS: '60000' }
   const start = () => startWorker(t, { settings, url: proxy.url, messages: 60, threads: 12, ...task })
   return { pipeline, proxy, start, struck, worker: await start() }

@@ -32,7 +32,7 @@ for (const { what, at, isAside } of moments) {
       await proxy.close()
     })
     mailbox.deliver(60, 12)
-    const { redis: client, keys, config } = pipeline.office
+    const { redis: client, keys, config } = pipeline.app
     const { REDIS_PREFIX, PARTITIONS } = config
     const worker = await startWorker(t, {
       settings: { ...settings, REDIS_PREFIX, PARTITIONS: `${PARTITIONS}` },

@@ -1,10 +1,11 @@
 import t from 'tap'
-import { type CommandContext, runs as showRuns } from '../../pipeline/commands.ts'
-import { explain } from '../../pipeline/explain.ts'
-import { openMailboxes } from '../../pipeline/providers.ts'
-import { rehearse } from '../../pipeline/rehearse.ts'
-import { STAGES } from '../../pipeline/stages.ts'
-import { status } from '../../pipeline/status.ts'
+import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import type { CommandContext } from '../../pipeline/base/command-context.ts'
+import { STAGES } from '../../pipeline/base/stages.ts'
+import { explain } from '../../pipeline/commands/explain.ts'
+import { runs as showRuns } from '../../pipeline/commands/runs.ts'
+import { status } from '../../pipeline/commands/status.ts'
+import { rehearse } from '../../pipeline/replay/rehearse.ts'
 import { readConfig } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import { listDead, redriveDead } from '../../shared/redis/dead.ts'
@@ -13,7 +14,7 @@ import { readMailbox } from '../../shared/redis/mailboxes.ts'
 import { listRuns, type RunRecord } from '../../shared/redis/runs.ts'
 import type { Stage } from '../../shared/stage.ts'
 import { analysisTasks, FATES, fetchedMessages } from '../../shared/streams.ts'
-import type { Task } from '../../shared/task.ts'
+import type { Task } from '../../shared/task/task.ts'
 import { startGmail } from '../../sim/gmail.ts'
 import { cacheFilter } from '../../stages/cache-filter.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
@@ -58,7 +59,7 @@ t.test(`one message of ${MESSAGES} that answers 500 holds up no other, and arriv
   t.same(await deferred(pipeline), [])
   t.same(await pipeline.dead('batch-fetch'), [])
   for (const stage of STAGES) {
-    const { differences, failed } = await rehearse(stage, pipeline.office, {})
+    const { differences, failed } = await rehearse(stage, pipeline.app, {})
     t.same([differences, failed], [[], []], `replayed, ${stage.name} does the same again`)
   }
 })
@@ -68,7 +69,7 @@ for (const status of [400, 403]) {
     const { sim, sick, pipeline } = await startSick(t, status)
     const [run] = await pipeline.quiet()
     t.match(run, { listed: MESSAGES, fates: { fetched: MESSAGES - 1, dead: 1 }, addsUp: true, tasks: THREADS })
-    const { redis: client, keys } = pipeline.office
+    const { redis: client, keys } = pipeline.app
     const [letter] = await listDead(client, keys)
     t.match(letter, { kind: 'rejected', message: RegExp(`${status}`) })
     t.equal((await readMailbox(client, keys, ANA))?.needsReauth, undefined, 'the account is not to blame')
@@ -81,7 +82,7 @@ for (const status of [400, 403]) {
 
 t.test('what never heals is dead in the end, with its last error, and can be redriven', async t => {
   const { sim, sick, pipeline } = await startSick(t, 500, { MAX_ATTEMPTS: '4' })
-  const { redis: client, keys } = pipeline.office
+  const { redis: client, keys } = pipeline.app
   const sums = watchSums(t, pipeline)
   await endedWithout(pipeline, 1)
   sim.faults.set(brokenBy(503, sick))
@@ -150,7 +151,7 @@ t.test('of known mail that the cache has lost, what Outlook cannot give holds up
     ...QUICK,
   })
   await pipeline.sync()
-  const { redis: client, keys } = pipeline.office
+  const { redis: client, keys } = pipeline.app
   const handle = sim.mailbox('bo@example.com')
   const before = await tasksOf(pipeline)
   const [task] = before.filter(({ subject }) => /Topic 0/.test(subject))
@@ -207,11 +208,11 @@ t.test('what was listed without its thread finds it once it can be read', async 
   await endedWithout(pipeline, 1)
   isSick = false
   t.match((await pipeline.quiet())[0], { fates: { fetched: 20, deferred: 0 }, addsUp: true })
-  const { redis: client, keys } = pipeline.office
+  const { redis: client, keys } = pipeline.app
   t.same((await tasksOf(pipeline)).at(-1)?.thread, 't3')
   t.ok((await tasksOf(pipeline)).at(-1)?.messages.some(({ id }) => id === 'm7'))
   t.same(await client.keys(`${keys.thread(ANA, 'm7')}*`), [], 'nothing is left of the thread it is not in')
-  for (const stage of STAGES) t.same((await rehearse(stage, pipeline.office, {})).differences, [], stage.name)
+  for (const stage of STAGES) t.same((await rehearse(stage, pipeline.app, {})).differences, [], stage.name)
 })
 
 t.test('an outage, in which all messages fail, sets none aside', async t => {
@@ -292,7 +293,7 @@ function endedWithout(pipeline: TestPipeline, count: number): Promise<RunRecord[
 
 /** What a command says to a person. */
 async function printed(
-  { office: { config } }: TestPipeline,
+  { app: { config } }: TestPipeline,
   command: (context: CommandContext) => Promise<unknown>,
 ): Promise<string> {
   const lines: string[] = []
@@ -302,7 +303,7 @@ async function printed(
   return lines.join('\n')
 }
 
-function runs({ office: { redis, keys } }: TestPipeline): Promise<RunRecord[]> {
+function runs({ app: { redis, keys } }: TestPipeline): Promise<RunRecord[]> {
   return listRuns(redis, keys, 100)
 }
 
@@ -310,7 +311,7 @@ async function tasksOf(pipeline: TestPipeline): Promise<Task[]> {
   return (await pipeline.read(analysisTasks)).map(({ body }) => body)
 }
 
-function deferred({ office: { redis, keys } }: TestPipeline): Promise<DeferredItem[]> {
+function deferred({ app: { redis, keys } }: TestPipeline): Promise<DeferredItem[]> {
   return readDeferred(redis, keys, ANA)
 }
 

@@ -73,7 +73,7 @@ async function busy(t: Test, options: { provider: Provider; drainMs: number; url
   const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })
   t.teardown(() => pipeline.stop())
   mailbox.deliver(60, 12)
-  const { REDIS_PREFIX, PARTITIONS } = pipeline.office.config
+  const { REDIS_PREFIX, PARTITIONS } = pipeline.app.config
   const settings = { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}`, LEASE_MS: '60000', DRAIN_MS: `${drainMs}` }
   const worker = await startWorker(t, { settings, url, messages: 60, threads: 12, provider })
   await pipeline.request()
@@ -81,13 +81,13 @@ async function busy(t: Test, options: { provider: Provider; drainMs: number; url
   return { mailbox, pipeline, worker }
 }
 
-async function inWork({ office: { keys } }: TestPipeline): Promise<number> {
+async function inWork({ app: { keys } }: TestPipeline): Promise<number> {
   const key = keys.stream(keys.partitionOf(ANA), 'missing-ids', 'bulk')
   return Number(((await redis.client.xpending(key, 'batch-fetch')) as unknown[])[0])
 }
 
 /** How many consumers of batch-fetch are waiting for work. */
-async function readers({ office: { keys } }: TestPipeline): Promise<number> {
+async function readers({ app: { keys } }: TestPipeline): Promise<number> {
   const [first = 'p00'] = keys.partitions
   const name = `batch-fetch@${keys.stream(first, 'missing-ids', 'live')}`
   const clients = String(await redis.client.client('LIST')).split('\n')

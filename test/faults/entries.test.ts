@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { STAGES } from '../../pipeline/stages.ts'
+import { STAGES } from '../../pipeline/base/stages.ts'
 import { encodeEnvelope, type Lane } from '../../shared/envelope.ts'
 import { type DeadLetter, listDead, redriveDead } from '../../shared/redis/dead.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
@@ -156,7 +156,7 @@ t.test('a thread that has lost more mail than a window holds comes back whole, t
   t.teardown(() => pipeline.stop())
   const old = mailbox.deliver(600, 1)
   await pipeline.sync()
-  await redis.client.del(...old.map(id => pipeline.office.keys.message(ANA, id)))
+  await redis.client.del(...old.map(id => pipeline.app.keys.message(ANA, id)))
   mailbox.deliver(1, 1)
   t.match(await pipeline.sync(), { listed: 1, context: 600, threads: 1, tasks: 1, addsUp: true })
   t.equal((await pipeline.read(threads)).at(-1)?.body.ids.length, 601)
@@ -173,27 +173,27 @@ async function without(t: Test, stage: StageName): Promise<{ pipeline: TestPipel
   return { pipeline, mailbox }
 }
 
-function keyOf({ office: { keys } }: TestPipeline, { name }: Stream, lane: Lane = 'live'): string {
+function keyOf({ app: { keys } }: TestPipeline, { name }: Stream, lane: Lane = 'live'): string {
   return keys.stream(keys.partitionOf(ANA), name, lane)
 }
 
-async function letters({ office }: TestPipeline, count: number): Promise<DeadLetter[]> {
+async function letters({ app }: TestPipeline, count: number): Promise<DeadLetter[]> {
   return until(async () => {
-    const found = await listDead(office.redis, office.keys)
+    const found = await listDead(app.redis, app.keys)
     return found.length === count ? found : undefined
   }, `${count} are dead`)
 }
 
 /** Redrives all of these; how many could be. */
-async function redrive({ office }: TestPipeline, dead: readonly DeadLetter[]): Promise<number> {
-  const { redis: client, keys, now, newRunId } = office
+async function redrive({ app }: TestPipeline, dead: readonly DeadLetter[]): Promise<number> {
+  const { redis: client, keys, now, newRunId } = app
   const done = await Promise.all(
     dead.map(letter => redriveDead(client, keys, letter, { now: now(), newRunId: newRunId() })),
   )
   return done.filter(one => one).length
 }
 
-async function fetched({ office }: TestPipeline): Promise<number> {
-  const runs = await listRuns(office.redis, office.keys, 10)
+async function fetched({ app }: TestPipeline): Promise<number> {
+  const runs = await listRuns(app.redis, app.keys, 10)
   return runs.reduce((sum, { fates }) => sum + fates.fetched, 0)
 }

@@ -112,7 +112,7 @@ async function replicated(t: Test, page = PAGE) {
   const address = await startProxy(primary.port)
   const mailbox = fakeMailbox(page)
   const pipeline = await startPipeline({ ...primary, url: address.url }, mailbox, { settings: { LEASE_MS: '500' } })
-  await until(() => replica.client.exists(pipeline.office.keys.mailbox(ANA)), 'the replica knows the mailbox')
+  await until(() => replica.client.exists(pipeline.app.keys.mailbox(ANA)), 'the replica knows the mailbox')
   t.teardown(async () => {
     await pipeline.stop()
     for (const proxy of [address, link]) await proxy.close()

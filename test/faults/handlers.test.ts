@@ -142,7 +142,7 @@ async function withWorker(t: Test, provider: Provider) {
   return { pipeline, worker }
 }
 
-function settingsOf({ office }: TestPipeline): Record<string, string> {
-  const { REDIS_PREFIX, PARTITIONS } = office.config
+function settingsOf({ app }: TestPipeline): Record<string, string> {
+  const { REDIS_PREFIX, PARTITIONS } = app.config
   return { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}`, LEASE_MS: `${LEASE_MS}`, MAX_ATTEMPTS: '1' }
 }

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
-import { type Keeper, startKeeper } from '../../pipeline/keeper.ts'
-import { createLog } from '../../pipeline/log.ts'
-import { requestSync } from '../../pipeline/request-sync.ts'
-import { STAGES } from '../../pipeline/stages.ts'
+import { requestSync } from '../../pipeline/accounts/request-sync.ts'
+import { createLog } from '../../pipeline/base/log.ts'
+import { STAGES } from '../../pipeline/base/stages.ts'
+import { type Keeper, startKeeper } from '../../pipeline/keeper/keeper.ts'
 import { LANES } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import { readBacklog } from '../../shared/redis/backlog.ts'
@@ -24,7 +24,7 @@ t.test('set back to before an event that a stage holds, a mailbox lists again by
   const { pipeline, mailbox, keep } = await started(t)
   mailbox.deliver(3)
   await pipeline.sync()
-  const before = await takeSnapshot(redis.client, pipeline.office.config.REDIS_PREFIX)
+  const before = await takeSnapshot(redis.client, pipeline.app.config.REDIS_PREFIX)
   mailbox.deliver(2)
   let calls = 0
   mailbox.before = async kind => {
@@ -43,9 +43,9 @@ t.test('set back to before an event that a stage holds, a mailbox lists again by
 
 t.test('a look that is lost from the delays is made all the same', async t => {
   const { pipeline, mailbox, keep } = await started(t, { silentAfterPushMs: 60_000 })
-  const { redis: client, keys } = pipeline.office
+  const { redis: client, keys } = pipeline.app
   mailbox.deliver(2)
-  await requestSync(pipeline.office, ANA, { historyId: '7' })
+  await requestSync(pipeline.app, ANA, { historyId: '7' })
   const delays = keys.delay(keys.partitionOf(ANA), 'list-ids')
   await until(async () => (await client.zcard(delays)) === 1, 'a look waits')
   await until(async () => (await messagesInTasks(pipeline)) === 2, 'what was pushed is dispatched')
@@ -58,7 +58,7 @@ t.test('a look that is lost from the delays is made all the same', async t => {
 
 t.test('a redriven message that is lost is fetched in another run', async t => {
   const { pipeline, mailbox, keep } = await started(t)
-  const { redis: client, keys, now, newRunId } = pipeline.office
+  const { redis: client, keys, now, newRunId } = pipeline.app
   mailbox.deliver(3)
   mailbox.before = (kind, wanted) => {
     if (kind === 'fetch' && wanted.some(({ id }) => id === 'm1')) throw new MailError('rejected', 'no')
@@ -81,20 +81,20 @@ async function started(t: Test, more: Partial<FakeMailbox> = {}) {
   const pipeline = await startPipeline(redis, mailbox, { settings: { LEASE_MS: '500' } })
   t.teardown(() => pipeline.stop())
   const keep = (): Keeper => {
-    const log = createLog(pipeline.office.config, 'test')
-    const keeper = startKeeper(pipeline.office, { log, intervalMs: INTERVAL_MS })
+    const log = createLog(pipeline.app.config, 'test')
+    const keeper = startKeeper(pipeline.app, { log, intervalMs: INTERVAL_MS })
     t.teardown(() => keeper.stop())
     return keeper
   }
   return { pipeline, mailbox, keep }
 }
 
-async function activeRun({ office: { redis, keys } }: TestPipeline, run: string): Promise<boolean> {
+async function activeRun({ app: { redis, keys } }: TestPipeline, run: string): Promise<boolean> {
   return (await redis.hget(keys.mailbox(ANA), 'activeRun')) === run
 }
 
-function moment({ office }: TestPipeline): Promise<Snapshot> {
-  return takeSnapshot(redis.client, office.config.REDIS_PREFIX)
+function moment({ app }: TestPipeline): Promise<Snapshot> {
+  return takeSnapshot(redis.client, app.config.REDIS_PREFIX)
 }
 
 function isEmpty(backlog: Awaited<ReturnType<typeof readBacklog>>): boolean {
@@ -121,7 +121,7 @@ t.test('set back to any moment of its past, a mailbox comes to what it was', asy
   for (const [hop, stage] of STAGE_NAMES.entries()) {
     pipeline.start([stage])
     await until(
-      async () => isEmpty(await readBacklog(pipeline.office.redis, pipeline.office.keys, STAGES.slice(0, hop + 1))),
+      async () => isEmpty(await readBacklog(pipeline.app.redis, pipeline.app.keys, STAGES.slice(0, hop + 1))),
       `it is beyond ${stage}`,
     )
     moments.push(await moment(pipeline))

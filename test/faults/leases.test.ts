@@ -167,14 +167,14 @@ async function withWorker(t: Parameters<typeof startWorker>[0], provider: Provid
   const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: `${LEASE_MS}` } })
   t.teardown(() => pipeline.stop())
   mailbox.deliver(20, 4)
-  const { REDIS_PREFIX, PARTITIONS } = pipeline.office.config
+  const { REDIS_PREFIX, PARTITIONS } = pipeline.app.config
   const settings = { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}`, LEASE_MS: `${LEASE_MS}` }
   const worker = await startWorker(t, { settings, url: redis.url, messages: 20, threads: 4, provider })
   return { mailbox, pipeline, worker }
 }
 
 /** Who holds what batch-fetch works on. */
-async function owners({ office: { keys } }: TestPipeline): Promise<string[]> {
+async function owners({ app: { keys } }: TestPipeline): Promise<string[]> {
   const key = keys.stream(keys.partitionOf(ANA), 'missing-ids', 'bulk')
   const entries = (await redis.client.xpending(key, 'batch-fetch', '-', '+', 1000)) as [string, string][]
   return [...new Set(entries.map(([, consumer]) => consumer))]

@@ -66,7 +66,7 @@ t.test('a stage that stands still holds the listing back, so that streams stay s
     messages,
     threads: 30,
   })
-  const { keys, now, newRunId, redis: client } = pipeline.office
+  const { keys, now, newRunId, redis: client } = pipeline.app
   await until(async () => (await readBacklog(client, keys, [batchFetch])).every(({ known }) => known), 'it reads')
   worker.kill('SIGSTOP')
   mailbox.deliver(messages, 30)
@@ -92,7 +92,7 @@ t.test('a stage that stands still holds the listing back, so that streams stay s
   await isIntact(t, pipeline, { messages: mailboxes * messages, tasks: mailboxes * 30 })
 })
 
-function settingsOf({ office }: TestPipeline): Record<string, string> {
-  const { REDIS_PREFIX, PARTITIONS } = office.config
+function settingsOf({ app }: TestPipeline): Record<string, string> {
+  const { REDIS_PREFIX, PARTITIONS } = app.config
   return { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}` }
 }

@@ -43,7 +43,7 @@ t.test('two processes redrive the same dead letters at once, and one fails again
   t.same([...newest.values()], Array(12).fill(5), 'every thread has gone out whole')
 })
 
-function redriver(t: Test, { office }: TestPipeline) {
-  const { REDIS_PREFIX, PARTITIONS } = office.config
+function redriver(t: Test, { app }: TestPipeline) {
+  const { REDIS_PREFIX, PARTITIONS } = app.config
   return startRedriver(t, { settings: { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}` }, url: redis.url })
 }

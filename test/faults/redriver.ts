@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { openOffice } from '../../pipeline/wire.ts'
+import { openApp } from '../../pipeline/base/app.ts'
 import { readConfig } from '../../shared/config.ts'
 import { listDead, redriveDead } from '../../shared/redis/dead.ts'
 
@@ -40,8 +40,8 @@ export async function startRedriver(
 if (process.argv[1] === here) await redrive(JSON.parse(process.argv[2] ?? ''))
 
 async function redrive({ settings, url }: { settings: Record<string, string>; url: string }): Promise<void> {
-  const office = await openOffice(readConfig(settings), url)
-  const { redis, keys, now, newRunId } = office
+  const app = await openApp(readConfig(settings), url)
+  const { redis, keys, now, newRunId } = app
   const letters = await listDead(redis, keys)
   const told = once(process, 'message')
   process.send?.('looked')
@@ -50,6 +50,6 @@ async function redrive({ settings, url }: { settings: Record<string, string>; ur
     letters.map(letter => redriveDead(redis, keys, letter, { now: now(), newRunId: newRunId() })),
   )
   process.send?.(done.filter(one => one).length)
-  office.close()
+  app.close()
   process.disconnect()
 }

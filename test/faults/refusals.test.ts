@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
-import { faultyFolders } from '../../pipeline/folder-state.ts'
-import { stateOf } from '../../pipeline/mailbox-state.ts'
-import { createProbing } from '../../pipeline/probing.ts'
+import { stateOf } from '../../pipeline/base/mailbox-state.ts'
+import { faultyFolders } from '../../pipeline/commands/folder-state.ts'
+import { createProbing } from '../../pipeline/keeper/probing.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import type { Denial } from '../../sim/denials.ts'
 import { startGmail } from '../../sim/gmail.ts'
@@ -98,10 +98,8 @@ for (const [status, reason] of [
       await many.sync(bo)
       await until(async () => (await many.taskedIds(bo)).size >= MESSAGES, 'all mail of other folders')
       await until(async () => (await many.record(bo))?.activeRun === undefined, 'the run ends')
-      const { office } = many
-      t.match(await faultyFolders(office, bo), [
-        { folder, name: `Receipts ${status}`, reason: new RegExp(`${status}`) },
-      ])
+      const { app } = many
+      t.match(await faultyFolders(app, bo), [{ folder, name: `Receipts ${status}`, reason: new RegExp(`${status}`) }])
       t.equal(await many.dead(), 0)
 
       const another = box.deliver(testMail(700, 2000), { folder: 'inbox' })
@@ -110,7 +108,7 @@ for (const [status, reason] of [
       graph.faults.set({})
       await comeDue(many, bo)
       await until(async () => (await many.taskedIds(bo)).has(late.id), 'its mail arrives by itself')
-      t.same(await faultyFolders(office, bo), [])
+      t.same(await faultyFolders(app, bo), [])
       box.delete(another.id)
     },
   )
@@ -123,7 +121,7 @@ t.test('outlook: a mailbox that an application reads from now on is listed anew 
   await owner.sync(bo)
   await until(async () => (await owner.taskedIds(bo)).size >= MESSAGES, 'the first sync')
   await until(async () => (await owner.record(bo))?.activeRun === undefined, 'its end')
-  const prefix = owner.office.config.REDIS_PREFIX
+  const prefix = owner.app.config.REDIS_PREFIX
   await owner.stop()
   const fresh = box.deliver(testMail(900, 2000), { folder: 'inbox' })
   t.teardown(() => box.delete(fresh.id))
@@ -136,7 +134,7 @@ t.test('outlook: a mailbox that an application reads from now on is listed anew 
   await application.sync(bo)
   await until(async () => (await application.taskedIds(bo)).has(fresh.id), 'new mail arrives')
   t.equal(await application.dead(), 0)
-  t.same(await faultyFolders(application.office, bo), [])
+  t.same(await faultyFolders(application.app, bo), [])
 })
 
 async function parkedAndWell(
@@ -160,9 +158,9 @@ async function parkedAndWell(
   t.equal(await many.dead(), 0, 'nothing is given up')
 
   const clock = { ms: Date.now() }
-  const office = { ...many.office, now: () => clock.ms }
+  const app = { ...many.app, now: () => clock.ms }
   const { mailboxes } = many
-  const probe = createProbing(office, { mailboxes, everyMs: 60 * MINUTE_MS, roundMs: MINUTE_MS, log: logTo([]) })
+  const probe = createProbing(app, { mailboxes, everyMs: 60 * MINUTE_MS, roundMs: MINUTE_MS, log: logTo([]) })
   await probe(async () => true)
   t.equal((await many.record(ana))?.probedAt, undefined, 'not before its time')
   heal()
@@ -174,7 +172,7 @@ async function parkedAndWell(
 }
 
 /** Lets what waits for a folder be due now. */
-async function comeDue({ office: { redis, keys } }: Many, mailbox: MailboxId): Promise<void> {
+async function comeDue({ app: { redis, keys } }: Many, mailbox: MailboxId): Promise<void> {
   for (const [folder, text] of Object.entries(await redis.hgetall(keys.folderFaults(mailbox))))
     await redis.hset(keys.folderFaults(mailbox), folder, JSON.stringify({ ...JSON.parse(text), tryAt: 0 }))
   const delays = keys.delay('p00', 'list-ids')

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
-import { requestSync } from '../../pipeline/request-sync.ts'
+import { requestSync } from '../../pipeline/accounts/request-sync.ts'
 import { readBacklog } from '../../shared/redis/backlog.ts'
 import { postWatchEvent } from '../../shared/redis/mailboxes.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
 import { analysisTasks, STREAMS } from '../../shared/streams.ts'
-import { listIds } from '../../stages/list-ids.ts'
+import { listIds } from '../../stages/list-ids/list-ids.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
 import { startRedis } from '../support/redis.ts'
@@ -24,7 +24,7 @@ t.test(
     const { pipeline, mailbox } = await pushed(t)
     await pipeline.stopStages()
     mailbox.deliver(30, 6)
-    for (const historyId of HISTORY_IDS) await requestSync(pipeline.office, ANA, { historyId })
+    for (const historyId of HISTORY_IDS) await requestSync(pipeline.app, ANA, { historyId })
     pipeline.start()
     await pipeline.quiet()
     const [first, ...rest] = mailbox.calls
@@ -45,10 +45,10 @@ t.test(
     mailbox.before = async kind => {
       if (kind !== 'fetch' || others.length === 0) return
       mailbox.deliver(1, 5)
-      await Promise.all(others.splice(0).map(historyId => requestSync(pipeline.office, ANA, { historyId })))
+      await Promise.all(others.splice(0).map(historyId => requestSync(pipeline.app, ANA, { historyId })))
       await answered()
     }
-    await requestSync(pipeline.office, ANA, { historyId: first })
+    await requestSync(pipeline.app, ANA, { historyId: first })
     await pipeline.quiet()
     t.same(mailbox.calls, ['changes', 'fetch 5', 'changes', 'fetch 1'])
     await isIntact(t, pipeline, { messages: 16, tasks: 5 + 5 + 1 })
@@ -68,7 +68,7 @@ for (const [when, forgetful] of [
     await pipeline.sync()
     mailbox.deliver(5, 5)
     await pipeline.sync()
-    const { redis: client, keys } = pipeline.office
+    const { redis: client, keys } = pipeline.app
     const partition = keys.partitionOf(ANA)
     const tasks = (await pipeline.read(analysisTasks)).map(({ body }) => body.task)
     t.equal(tasks.length, 17)
@@ -110,10 +110,10 @@ for (const [when, forgetful] of [
 
 t.test('a push that comes again when its run is long forgotten looks once, and finds only what is new', async t => {
   const { pipeline, mailbox } = await pushed(t)
-  const [{ run } = { run: '' }] = await listRuns(pipeline.office.redis, pipeline.office.keys, 1)
+  const [{ run } = { run: '' }] = await listRuns(pipeline.app.redis, pipeline.app.keys, 1)
   await expireNow(pipeline)
   mailbox.deliver(1, 5)
-  const { redis: client, keys, now } = pipeline.office
+  const { redis: client, keys, now } = pipeline.app
   const again = async () => {
     await postWatchEvent(client, keys, ANA, { run, at: now(), body: { cause: 'push', historyId: '1' } })
     await pipeline.quiet()
@@ -137,14 +137,14 @@ async function pushed(t: Test) {
   mailbox.calls.length = 0
   const answered = () =>
     until(async () => {
-      const backlog = await readBacklog(pipeline.office.redis, pipeline.office.keys, [listIds])
+      const backlog = await readBacklog(pipeline.app.redis, pipeline.app.keys, [listIds])
       return backlog.reduce((sum, { waiting, inWork }) => sum + (waiting ?? 1) + inWork, 0) <= 1
     }, 'every push is looked at')
   return { pipeline, mailbox, answered }
 }
 
 /** Lets everything expire that ever expires: runs, windows and cached messages. */
-async function expireNow({ office: { redis: client } }: TestPipeline): Promise<void> {
+async function expireNow({ app: { redis: client } }: TestPipeline): Promise<void> {
   const mortal: string[] = []
   for (const key of await client.keys('*')) if ((await client.pttl(key)) > 0) mortal.push(key)
   for (const key of mortal) await client.pexpire(key, 1)

@@ -79,7 +79,7 @@ for (const commands of [['xadd'], ['hset', 'zadd', 'hdel', 'zrem'], ['xack'], ..
 
 t.test('a stream without ids left stops its stage alone, until it is mended', async t => {
   const { pipeline, refused, whole } = await firstSync(t)
-  const { keys } = pipeline.office
+  const { keys } = pipeline.app
   const stream = keys.stream(keys.partitionOf('gmail:ana@example.com'), analysisTasks.name, 'bulk')
   await client.call('COPY', stream, 'aside')
   await client.xadd(stream, '18446744073709551615-18446744073709551615', 'envelope', 'x')

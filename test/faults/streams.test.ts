@@ -47,8 +47,8 @@ t.test('Redis comes back with nothing: the stages go on with what comes, and do 
   mailbox.deliver(10, 2)
   await pipeline.sync()
   await redis.restart({ empty: true })
-  const { office } = pipeline
-  await connectMailbox(office.redis, office.keys, ANA, 'pinned:0:0', office.now())
+  const { app } = pipeline
+  await connectMailbox(app.redis, app.keys, ANA, 'pinned:0:0', app.now())
   mailbox.deliver(10, 2)
   t.match(await pipeline.sync(), { listed: 20, fates: { fetched: 20 }, tasks: 2, addsUp: true })
   await isIntact(t, pipeline, { messages: 20, tasks: 2 })
@@ -67,8 +67,8 @@ t.test('everything is flushed under blocked and busy stages: they go on with wha
   }
   await pipeline.request()
   await until(() => calls >= 2, 'flushed')
-  const { office } = pipeline
-  await connectMailbox(office.redis, office.keys, ANA, 'pinned:0:0', office.now())
+  const { app } = pipeline
+  await connectMailbox(app.redis, app.keys, ANA, 'pinned:0:0', app.now())
   t.match(await pipeline.sync(), { listed: 60, threads: 12, tasks: 12, addsUp: true })
 })
 
@@ -80,7 +80,7 @@ t.test('groups that are destroyed while all is idle begin where all was done: no
   await pipeline.sync()
   await marksAreCurrent(pipeline)
   mailbox.calls.length = 0
-  const { keys, redis: client } = pipeline.office
+  const { keys, redis: client } = pipeline.app
   for (const [stage, stream] of GROUPS) {
     for (const lane of ['live', 'bulk'] as const)
       await client.xgroup('DESTROY', keys.stream(keys.partitionOf(ANA), stream, lane), stage)
@@ -108,7 +108,7 @@ for (const [stage, stream] of busy) {
       const pipeline = await startPipeline(redis, mailbox, { settings: { LEASE_MS: '500' } })
       t.teardown(() => pipeline.stop())
       mailbox.deliver(120, 24)
-      const { keys, redis: client } = pipeline.office
+      const { keys, redis: client } = pipeline.app
       const key = keys.stream(keys.partitionOf(ANA), stream.name, stream.name === watchEvents.name ? 'live' : 'bulk')
       await pipeline.request()
       await until(async () => (await pipeline.read(stream)).length > 0, 'it has work')
@@ -126,7 +126,7 @@ t.test('the group of thread-group is destroyed when it has grouped some windows:
   const pipeline = await startPipeline(redis, mailbox, { settings: { LEASE_MS: '60000' } })
   t.teardown(() => pipeline.stop())
   mailbox.deliver(120, 8)
-  const { keys, redis: client } = pipeline.office
+  const { keys, redis: client } = pipeline.app
   const partition = keys.partitionOf(ANA)
   const key = keys.stream(partition, merged.name, 'bulk')
   let run = ''
@@ -206,7 +206,7 @@ t.test('an output key of a wrong type stops what writes to it until it is mended
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
-  const { keys } = pipeline.office
+  const { keys } = pipeline.app
   const key = keys.stream(keys.partitionOf(ANA), analysisTasks.name, 'bulk')
   await redis.client.set(key, 'a string')
   mailbox.deliver(20, 4)
@@ -272,7 +272,7 @@ t.test('what cannot be read goes to the dead letters and hurts nobody', async t 
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
-  const { keys, now } = pipeline.office
+  const { keys, now } = pipeline.app
   const key = keys.stream(keys.partitionOf(ANA), messageIds.name, 'live')
   const body = { id: 'm0', thread: 't0', window: '1', index: 0, of: 1 }
   const good = { id: 'x', run: 'x', mailbox: ANA, at: now(), attempt: 0, lane: 'live', trace: 'x', body } as const
@@ -305,8 +305,8 @@ const GROUPS = [
 ] as const
 
 /** Waits until every stage has marked all it has done. */
-async function marksAreCurrent({ office }: TestPipeline): Promise<void> {
-  const { redis: client, keys } = office
+async function marksAreCurrent({ app }: TestPipeline): Promise<void> {
+  const { redis: client, keys } = app
   const partition = keys.partitionOf(ANA)
   await until(async () => {
     for (const [stage, stream] of GROUPS) {

@@ -1,8 +1,8 @@
 import type { Test } from 'tap'
-import { type Credit, createCredit } from '../../pipeline/credit.ts'
-import type { Log } from '../../pipeline/log.ts'
-import { startReader } from '../../pipeline/reader.ts'
-import { startStages } from '../../pipeline/wire.ts'
+import type { Log } from '../../pipeline/base/log.ts'
+import { type Credit, createCredit } from '../../pipeline/runtime/credit.ts'
+import { startReader } from '../../pipeline/runtime/reader.ts'
+import { startStages } from '../../pipeline/runtime/start-stages.ts'
 import type { Envelope } from '../../shared/envelope.ts'
 import type { Mailbox } from '../../shared/mailbox.ts'
 import { connectRedis, openRedis } from '../../shared/redis/connect.ts'
@@ -38,7 +38,7 @@ export async function isIntact(
   pipeline: TestPipeline,
   expected: { messages: number; tasks: number; again?: readonly Stream[] },
 ): Promise<void> {
-  const { redis, keys } = pipeline.office
+  const { redis, keys } = pipeline.app
   const runs = await listRuns(redis, keys, 1000)
   t.same(
     runs.filter(run => !run.addsUp || !run.settled).map(({ run }) => run),
@@ -122,12 +122,12 @@ export function keepLog(pass: (text: string) => void = () => undefined): Told {
 /** Starts stages of a test's own making beside those of a pipeline; they are stopped with the test at the latest. */
 export function startBeside(
   t: Test,
-  { office }: TestPipeline,
+  { app }: TestPipeline,
   mailbox: Mailbox,
   stages: readonly Stage[],
 ): { lines: Told['lines']; stop(drainMs: number): Promise<void> } {
   const { log, lines } = keepLog()
-  const running = startStages(stages, office, { mailboxes: () => mailbox, log: { ...log, child: () => log } })
+  const running = startStages(stages, app, { mailboxes: () => mailbox, log: { ...log, child: () => log } })
   t.teardown(() => running.stop(0))
   return { lines, stop: running.stop }
 }

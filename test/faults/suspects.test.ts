@@ -71,12 +71,12 @@ t.test('what a killed process had only read ahead is no suspect, however often t
   const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })
   t.teardown(() => pipeline.stop())
   mailbox.deliver(400, 400)
-  const { office } = pipeline
-  const { REDIS_PREFIX, PARTITIONS } = office.config
+  const { app } = pipeline
+  const { REDIS_PREFIX, PARTITIONS } = app.config
   const settings = { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}`, LEASE_MS: '60000' }
   const task = { settings, url: redis.url, messages: 400, threads: 400, provider: 'silent' as const }
   await pipeline.request()
-  const key = office.keys.stream(office.keys.partitionOf(ANA), missingIds.name, 'bulk')
+  const key = app.keys.stream(app.keys.partitionOf(ANA), missingIds.name, 'bulk')
   const begun: number[] = []
   for (let deaths = 0; deaths < 3; deaths += 1) {
     const worker = await startWorker(t, task)
@@ -161,7 +161,7 @@ async function stage(t: Test, provider: Provider): Promise<{ pipeline: TestPipel
   const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })
   t.teardown(() => pipeline.stop())
   mailbox.deliver(MESSAGES, 9)
-  const { REDIS_PREFIX, PARTITIONS } = pipeline.office.config
+  const { REDIS_PREFIX, PARTITIONS } = pipeline.app.config
   const settings = { REDIS_PREFIX, PARTITIONS: `${PARTITIONS}`, LEASE_MS: '60000' }
   const task = { settings, url: redis.url, messages: MESSAGES, threads: 9, provider }
   return { pipeline, start: () => startWorker(t, task) }

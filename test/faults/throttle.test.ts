@@ -31,7 +31,7 @@ t.test(
       if (kind !== 'changes' || ++listings > 1) return
       throw new MailError('throttled', 'HTTP 429', { retryAfterMs: RETRY_AFTER_MS })
     }
-    const { REDIS_PREFIX, PARTITIONS } = pipeline.office.config
+    const { REDIS_PREFIX, PARTITIONS } = pipeline.app.config
     const task = {
       settings: { ...settings, REDIS_PREFIX, PARTITIONS: `${PARTITIONS}` },
       url: redis.url,
@@ -68,6 +68,6 @@ t.test(
       attempts.every(attempt => attempt === 0),
       'without an attempt behind it',
     )
-    t.same(await listDead(pipeline.office.redis, pipeline.office.keys), [])
+    t.same(await listDead(pipeline.app.redis, pipeline.app.keys), [])
   },
 )

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { startKeeper } from '../../pipeline/keeper.ts'
-import { createLog } from '../../pipeline/log.ts'
-import { requestSync } from '../../pipeline/request-sync.ts'
-import { STAGES } from '../../pipeline/stages.ts'
+import { requestSync } from '../../pipeline/accounts/request-sync.ts'
+import { createLog } from '../../pipeline/base/log.ts'
+import { STAGES } from '../../pipeline/base/stages.ts'
+import { startKeeper } from '../../pipeline/keeper/keeper.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { readBacklog } from '../../shared/redis/backlog.ts'
 import { connectMailbox, readMailbox } from '../../shared/redis/mailboxes.ts'
@@ -47,24 +47,22 @@ t.test(
     const settings = { PARTITIONS: `${PARTITIONS}`, LEASE_MS: '2000' }
     const pipeline = await startPipeline(server, mailbox, { settings })
     t.teardown(() => pipeline.stop())
-    const { office } = pipeline
+    const { app } = pipeline
     await pipeline.sync()
     await pipeline.stopStages()
     const { alone, shared } = await connectMany(pipeline)
     mailbox.deliver(3, THREADS)
-    const asked = await Promise.all(
-      [...alone, ...shared].map(async box => [box, await requestSync(office, box)] as const),
-    )
+    const asked = await Promise.all([...alone, ...shared].map(async box => [box, await requestSync(app, box)] as const))
     const runs = new Map(asked)
     const losses: Loss[] = []
     for (const [hop, stage] of [undefined, ...STAGE_NAMES].entries()) {
       if (stage) pipeline.start([stage])
       const begun = STAGES.slice(0, hop)
-      await until(() => isEmpty(office, begun), `they are beyond ${stage ?? 'the event'}`, WITHIN_MS)
+      await until(() => isEmpty(app, begun), `they are beyond ${stage ?? 'the event'}`, WITHIN_MS)
       losses.push(...(await lose(pipeline, stage ?? 'the event', { alone, shared, runs })))
     }
     const left = `${alone.length} and ${shared.length}`
-    const keeper = startKeeper(office, { log: createLog(office.config, 'test'), intervalMs: INTERVAL_MS })
+    const keeper = startKeeper(app, { log: createLog(app.config, 'test'), intervalMs: INTERVAL_MS })
     t.teardown(() => keeper.stop())
     const began = Date.now()
     const sick = await untilWhole(pipeline, losses)
@@ -74,7 +72,7 @@ t.test(
 )
 
 /** Mailboxes that were synced once as Ana's was: some alone in their partition, and some that share theirs. */
-async function connectMany({ office: { redis, keys, now } }: TestPipeline): Promise<Boxes> {
+async function connectMany({ app: { redis, keys, now } }: TestPipeline): Promise<Boxes> {
   const alone = new Map<string, MailboxId>()
   const shared: MailboxId[] = []
   for (let n = 0; alone.size < PARTITIONS - SHARED || shared.length < SHARING; n += 1) {
@@ -114,7 +112,7 @@ function isLostNow(name: string, field: string | undefined, times: number): bool
 
 /** Takes away each kind of key, entry and field there is at this hop, each from a mailbox of its own. */
 async function lose(
-  { office: { redis, keys } }: TestPipeline,
+  { app: { redis, keys } }: TestPipeline,
   hop: string,
   { alone, shared, runs }: Boxes & { runs: ReadonlyMap<MailboxId, string> },
 ): Promise<Loss[]> {
@@ -154,7 +152,7 @@ async function lose(
 }
 
 // Asked seldom, for it asks for every stream of every partition.
-async function isEmpty({ redis, keys }: TestPipeline['office'], stages: typeof STAGES): Promise<boolean> {
+async function isEmpty({ redis, keys }: TestPipeline['app'], stages: typeof STAGES): Promise<boolean> {
   await sleep(ASK_AGAIN_MS)
   const backlog = await readBacklog(redis, keys, stages)
   return backlog.every(({ waiting, inWork, delayed }) => (waiting ?? 0) + inWork + delayed === 0)
@@ -174,7 +172,7 @@ async function untilWhole(pipeline: TestPipeline, losses: readonly Loss[]): Prom
 }
 
 /** Whether all new mail of a mailbox is in tasks, nothing of it is under way, and what is known of it is there. */
-async function isWhole({ office: { redis, keys } }: TestPipeline, mailbox: MailboxId): Promise<boolean> {
+async function isWhole({ app: { redis, keys } }: TestPipeline, mailbox: MailboxId): Promise<boolean> {
   const partition = keys.partitionOf(mailbox)
   const record = await readMailbox(redis, keys, mailbox)
   if (!record || record.activeRun !== undefined || record.dirty || !record.synced) return false

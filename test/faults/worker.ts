@@ -2,9 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { untilSignalled } from '../../pipeline/lifecycle.ts'
-import { sleep } from '../../pipeline/wait.ts'
-import { openOffice, startStages } from '../../pipeline/wire.ts'
+import { openApp } from '../../pipeline/base/app.ts'
+import { untilSignalled } from '../../pipeline/base/lifecycle.ts'
+import { sleep } from '../../pipeline/base/wait.ts'
+import { startStages } from '../../pipeline/runtime/start-stages.ts'
 import { readConfig } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import type { Call, Wanted } from '../../shared/mailbox.ts'
@@ -116,9 +117,9 @@ async function work(task: Task): Promise<void> {
   }
 
   const config = readConfig(task.settings)
-  const office = await openOffice(config, task.url)
+  const app = await openApp(config, task.url)
   const { log } = keepLog(tell)
-  const stages = startStages([batchFetch], office, { mailboxes: () => mailbox, log: { ...log, child: () => log } })
+  const stages = startStages([batchFetch], app, { mailboxes: () => mailbox, log: { ...log, child: () => log } })
   tell('ready')
   if (!signal.aborted) await once(signal, 'abort')
   await stages.stop(config.DRAIN_MS)

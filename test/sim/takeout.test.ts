@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import t, { type Test } from 'tap'
-import { startSimulator } from '../../pipeline/simulator.ts'
+import { startSimulator } from '../../pipeline/accounts/start-simulator.ts'
 import { readConfig } from '../../shared/config.ts'
 import { LABEL_NAMES, NAMED } from '../../sim/label-names.ts'
 import { splitLabels } from '../../sim/labels.ts'

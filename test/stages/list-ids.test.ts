@@ -5,7 +5,7 @@ import type { Changes, Listed } from '../../shared/mailbox.ts'
 import type { Message } from '../../shared/message.ts'
 import type { Run } from '../../shared/stage.ts'
 import type { WatchEvent } from '../../shared/streams.ts'
-import { listIds } from '../../stages/list-ids.ts'
+import { listIds } from '../../stages/list-ids/list-ids.ts'
 
 const NOTHING = { ids: [], gone: [], labels: [] }
 const PLACE = { token: 'x', since: 'pinned:9:1', from: 'history:1', window: 3 }

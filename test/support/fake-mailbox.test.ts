@@ -1,6 +1,6 @@
 import t from 'tap'
-import { mailboxContract } from '../mailbox-contract.ts'
 import { fakeMailbox } from './fake-mailbox.ts'
+import { mailboxContract } from './mailbox-contract.ts'
 
 for (const wholeThreads of [false, true]) {
   mailboxContract(t, wholeThreads ? 'the fake with whole threads' : 'the fake', async () => {

@@ -15,7 +15,23 @@ interface Import {
 }
 
 const MOST_LINES = 250
-const TERMINAL = 'pipeline/terminal.ts'
+const TERMINAL = 'pipeline/base/terminal.ts'
+// The rooms of pipeline/, the lowest first: each imports those below it.
+const ROOMS = [
+  'base',
+  'records',
+  'embedded-redis',
+  'accounts',
+  'runtime',
+  'keeper',
+  'gateway',
+  'explain',
+  'replay',
+  'commands',
+  'main.ts',
+]
+// Rooms of shared/ without input, output or libraries; all may import them.
+const PURE_ROOMS = ['settings', 'mail', 'task', 'provider', 'windows']
 // What adapters to providers on the web have in common.
 const COMMON = 'shared/http'
 const OUTPUTS = ['stdout', 'stderr']
@@ -38,18 +54,30 @@ function importBreaches(source: ts.SourceFile): Breach[] {
 
 function ourRule(file: string, target: string, typeOnly: boolean): string | undefined {
   if (!within(file, 'test') && within(target, 'test')) return `imports ${target}: only tests import tests`
-  if (isNoun(file)) return isNoun(target) ? undefined : `imports ${target}: shared/*.ts imports shared/*.ts only`
+  if (isNoun(file))
+    return isNoun(target) ? undefined : `imports ${target}: shared/*.ts and its pure rooms import only one another`
   if (within(file, 'shared')) {
     const own = file.split('/').slice(0, 2).join('/')
     if (isNoun(target) || within(target, own) || within(target, COMMON)) return undefined
     return `imports ${target}: ${own}/ imports itself, ${COMMON}/ and shared/*.ts only`
   }
-  if (within(file, 'stages')) return isNoun(target) ? undefined : `imports ${target}: a stage imports shared/*.ts only`
+  if (within(file, 'stages')) {
+    const isOwn = file.split('/').length > 2 && within(target, file.split('/').slice(0, 2).join('/'))
+    return isOwn || isNoun(target) ? undefined : `imports ${target}: a stage imports itself and shared/*.ts only`
+  }
   if (within(file, 'sim')) {
     if (within(target, 'sim') || (isNoun(target) && typeOnly)) return undefined
     return `imports ${target}: sim/ imports itself and types of shared/*.ts only`
   }
-  return undefined
+  return roomRule(file, target)
+}
+
+function roomRule(file: string, target: string): string | undefined {
+  const [own, other] = [file, target].map(path => (within(path, 'pipeline') ? (path.split('/')[1] ?? '') : ''))
+  if (!own || own === 'setup') return undefined
+  if (!ROOMS.includes(own)) return `is in no room: pipeline/ holds ${ROOMS.join(', ')}`
+  if (!other || own === other || ROOMS.indexOf(other) < ROOMS.indexOf(own)) return undefined
+  return `imports ${target}: pipeline/${own}/ imports only the rooms below it`
 }
 
 function libraryRule(file: string, library: string): string | undefined {
@@ -60,9 +88,9 @@ function libraryRule(file: string, library: string): string | undefined {
   return undefined
 }
 
-/** A file directly in shared/. */
+/** A file directly in shared/, or in one of its pure rooms. */
 function isNoun(file: string): boolean {
-  return posix.dirname(file) === 'shared'
+  return posix.dirname(file) === 'shared' || PURE_ROOMS.some(room => within(file, `shared/${room}`))
 }
 
 function within(file: string, folder: string): boolean {

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
+import { type AppContext, openApp } from '../../pipeline/base/app.ts'
+import type { Log } from '../../pipeline/base/log.ts'
 import { startGateway } from '../../pipeline/gateway/gateway.ts'
-import type { Log } from '../../pipeline/log.ts'
-import { type Office, openOffice } from '../../pipeline/wire.ts'
 import { readConfig } from '../../shared/config.ts'
 import { type Envelope, LANES, parseEnvelope } from '../../shared/envelope.ts'
 import type { Cursor, MailboxId } from '../../shared/mailbox.ts'
@@ -12,7 +12,7 @@ import { ANA } from './pipeline.ts'
 
 /** A gateway in the test's process, with Ana's mailbox connected. */
 export interface TestGateway {
-  office: Office
+  app: AppContext
   url: string
   /** Everything it logged, a line each: level, facts and text. */
   told: string[]
@@ -46,21 +46,21 @@ export async function openGateway(
     GMAIL_PUSH_CERTS_URL: google.certsUrl,
     ...options.settings,
   })
-  const office = await openOffice(config, redisUrl)
-  await connectMailbox(office.redis, office.keys, ANA, options.cursor ?? 'history:1000', 0)
+  const app = await openApp(config, redisUrl)
+  await connectMailbox(app.redis, app.keys, ANA, options.cursor ?? 'history:1000', 0)
   const told: string[] = []
-  const gateway = await startGateway(office, { port: 0, log: logTo(told) }).catch(error => {
-    office.close()
+  const gateway = await startGateway(app, { port: 0, log: logTo(told) }).catch(error => {
+    app.close()
     throw error
   })
   const url = `http://127.0.0.1:${gateway.port}`
   const stop = async () => {
     await gateway.stop(2000)
-    office.close()
+    app.close()
   }
   t.teardown(stop)
   return {
-    office,
+    app,
     url,
     told,
     stop,
@@ -85,7 +85,7 @@ export function pushOf(said: { historyId: number | string; emailAddress?: string
 
 /** The watch events of a mailbox, oldest first. */
 export async function eventsOf(
-  { redis, keys }: Pick<Office, 'redis' | 'keys'>,
+  { redis, keys }: Pick<AppContext, 'redis' | 'keys'>,
   mailbox: MailboxId = ANA,
 ): Promise<Envelope<WatchEvent>[]> {
   const entries = await Promise.all(

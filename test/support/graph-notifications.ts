@@ -1,4 +1,4 @@
-import type { Office } from '../../pipeline/wire.ts'
+import type { AppContext } from '../../pipeline/base/app.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { clientStateKeys, clientStateOf } from '../../shared/outlook/client-state.ts'
 import { connectMailbox } from '../../shared/redis/mailboxes.ts'
@@ -17,8 +17,12 @@ export function stateOf(mailbox: MailboxId): string {
 }
 
 /** Connects a mailbox and keeps a subscription for it. */
-export async function subscribe(office: Pick<Office, 'redis' | 'keys'>, mailbox: MailboxId, id: string): Promise<void> {
-  const { redis, keys } = office
+export async function subscribe(
+  app: Pick<AppContext, 'redis' | 'keys'>,
+  mailbox: MailboxId,
+  id: string,
+): Promise<void> {
+  const { redis, keys } = app
   await connectMailbox(redis, keys, mailbox, 'history:1', 0)
   await subscriptionMemory(redis, keys, mailbox).write({ id, terms: 'terms' })
 }

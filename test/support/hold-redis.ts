@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { embeddedRedis } from '../../pipeline/redis-server.ts'
+import { embeddedRedis } from '../../pipeline/embedded-redis/server.ts'
 
 /** A process of its own that uses the embedded Redis of a folder. */
 export interface RedisHolder {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { FolderFault, Links } from '../../shared/links.ts'
+import type { FolderFault, Links } from '../../shared/provider/links.ts'
 
 /** What an adapter keeps, in memory; `lose` forgets some of it, as a full Redis may. */
 export function heldLinks(): Links & { lose(): void; size(): number } {

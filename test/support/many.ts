@@ -1,20 +1,21 @@
-import { createLog } from '../../pipeline/log.ts'
-import { type Mailboxes, openMailboxes } from '../../pipeline/providers.ts'
-import { requestSync } from '../../pipeline/request-sync.ts'
-import { STAGES } from '../../pipeline/stages.ts'
-import { type Office, openOffice, startStages } from '../../pipeline/wire.ts'
+import { type Mailboxes, openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { requestSync } from '../../pipeline/accounts/request-sync.ts'
+import { type AppContext, openApp } from '../../pipeline/base/app.ts'
+import { createLog } from '../../pipeline/base/log.ts'
+import { STAGES } from '../../pipeline/base/stages.ts'
+import { startStages } from '../../pipeline/runtime/start-stages.ts'
 import { readConfig } from '../../shared/config.ts'
 import { LANES } from '../../shared/envelope.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { connectMailbox, readMailbox } from '../../shared/redis/mailboxes.ts'
 import { STAGE_NAMES } from '../../shared/stage.ts'
 import { analysisTasks } from '../../shared/streams.ts'
-import type { Task } from '../../shared/task.ts'
+import type { Task } from '../../shared/task/task.ts'
 import type { TestRedis } from './redis.ts'
 
 /** The whole pipeline in the test's process, over several mailboxes at a simulator. */
 export interface Many {
-  office: Office
+  app: AppContext
   mailboxes: Mailboxes
   sync(mailbox: MailboxId): Promise<string>
   /** The ids of the messages that tasks of a mailbox hold. */
@@ -48,18 +49,18 @@ export async function startMany(
     SIM_URL: simUrl,
     ...settings,
   })
-  const office = await openOffice(config, redis.url)
-  const { keys } = office
-  const mailboxes = openMailboxes(config, simUrl, office)
+  const app = await openApp(config, redis.url)
+  const { keys } = app
+  const mailboxes = openMailboxes(config, simUrl, app)
   for (const id of ids) {
-    if (await readMailbox(office.redis, keys, id)) continue
+    if (await readMailbox(app.redis, keys, id)) continue
     const { cursor } = await mailboxes(id).open({ signal: new AbortController().signal, meter: () => undefined })
-    await connectMailbox(office.redis, keys, id, cursor, office.now())
+    await connectMailbox(app.redis, keys, id, cursor, app.now())
   }
-  const stages = startStages(STAGES, office, { mailboxes, log: createLog(config, 'test') })
+  const stages = startStages(STAGES, app, { mailboxes, log: createLog(config, 'test') })
   let stopped: Promise<void> | undefined
   const stop = () => {
-    stopped ??= stages.stop(5000).then(() => office.close())
+    stopped ??= stages.stop(5000).then(() => app.close())
     return stopped
   }
   t.teardown(stop)
@@ -71,9 +72,9 @@ export async function startMany(
   }
 
   return {
-    office,
+    app,
     mailboxes,
-    sync: mailbox => requestSync(office, mailbox),
+    sync: mailbox => requestSync(app, mailbox),
     async taskedIds(mailbox) {
       const own = (await tasks()).filter(task => task.mailbox === mailbox)
       return new Set(own.flatMap(({ body }) => body.messages.map(({ id }) => id)))

@@ -1,4 +1,4 @@
-import { openMailboxes } from '../../pipeline/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/providers.ts'
 import { readConfig } from '../../shared/config.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { type GraphOptions, type GraphSimulator, startGraph } from '../../sim/graph.ts'
@@ -24,7 +24,7 @@ export async function startOutlook(
   })
   t.teardown(() => sim.close())
   const config = readConfig(settings)
-  const pipeline = await startPipeline(redis, office => openMailboxes(config, sim.url, office)(BO), {
+  const pipeline = await startPipeline(redis, app => openMailboxes(config, sim.url, app)(BO), {
     id: BO,
     settings,
   })

@@ -1,7 +1,8 @@
-import { createLog } from '../../pipeline/log.ts'
-import { requestSync } from '../../pipeline/request-sync.ts'
-import { STAGES } from '../../pipeline/stages.ts'
-import { type Office, openOffice, startStages } from '../../pipeline/wire.ts'
+import { requestSync } from '../../pipeline/accounts/request-sync.ts'
+import { type AppContext, openApp } from '../../pipeline/base/app.ts'
+import { createLog } from '../../pipeline/base/log.ts'
+import { STAGES } from '../../pipeline/base/stages.ts'
+import { startStages } from '../../pipeline/runtime/start-stages.ts'
 import { readConfig } from '../../shared/config.ts'
 import type { Envelope } from '../../shared/envelope.ts'
 import type { Mailbox, MailboxId } from '../../shared/mailbox.ts'
@@ -18,7 +19,7 @@ export const ANA: MailboxId = 'gmail:ana@example.com'
 
 /** The whole pipeline in the test's process, over a real Redis and a mailbox of the test's choice. */
 export interface TestPipeline {
-  office: Office
+  app: AppContext
   mailbox: Mailbox
   /** Asks for a sync of its mailbox. */
   request(): Promise<string>
@@ -39,7 +40,7 @@ let count = 0
 /** Starts the stages, all of them or some, with Ana's mailbox connected, or the one of `id`; each call has a key prefix of its own. */
 export async function startPipeline(
   redis: TestRedis,
-  open: Mailbox | ((office: Office) => Mailbox),
+  open: Mailbox | ((app: AppContext) => Mailbox),
   options: { only?: readonly StageName[]; settings?: Record<string, string>; id?: MailboxId } = {},
 ): Promise<TestPipeline> {
   const { id = ANA } = options
@@ -52,30 +53,30 @@ export async function startPipeline(
     ...options.settings,
   }
   const config = readConfig(settings)
-  const office = await openOffice(config, redis.url)
-  const { keys } = office
-  const mailbox = typeof open === 'function' ? open(office) : open
+  const app = await openApp(config, redis.url)
+  const { keys } = app
+  const mailbox = typeof open === 'function' ? open(app) : open
   const running: ReturnType<typeof startStages>[] = []
   const start = (only?: readonly StageName[]) => {
     const stages = STAGES.filter(({ name }) => only === undefined || only.includes(name))
-    running.push(startStages(stages, office, { mailboxes: () => mailbox, log: createLog(config, 'test') }))
+    running.push(startStages(stages, app, { mailboxes: () => mailbox, log: createLog(config, 'test') }))
   }
   const { cursor } = await mailbox.open({ signal: new AbortController().signal, meter: () => undefined })
-  await connectMailbox(office.redis, keys, id, cursor, office.now())
+  await connectMailbox(app.redis, keys, id, cursor, app.now())
   start(options.only)
 
   const pipeline: TestPipeline = {
-    office,
+    app,
     mailbox,
-    request: () => requestSync(office, id),
+    request: () => requestSync(app, id),
     start,
 
     async quiet() {
       const isQuiet = async () => {
         const [runs, record, backlog] = await Promise.all([
-          listRuns(office.redis, keys, 100),
-          readMailbox(office.redis, keys, id),
-          readBacklog(office.redis, keys, STAGES),
+          listRuns(app.redis, keys, 100),
+          readMailbox(app.redis, keys, id),
+          readBacklog(app.redis, keys, STAGES),
         ])
         const idle = record?.activeRun === undefined && record?.dirty === false
         const empty = backlog.every(({ waiting, inWork, delayed }) => (waiting ?? 0) + inWork + delayed === 0)
@@ -83,7 +84,7 @@ export async function startPipeline(
       }
       // Work that moves from one place to another between two questions is in neither.
       await until(async () => (await isQuiet()) && (await isQuiet()), 'everything is done')
-      return listRuns(office.redis, keys, 100)
+      return listRuns(app.redis, keys, 100)
     },
 
     async sync() {
@@ -97,7 +98,7 @@ export async function startPipeline(
       const entries = await Promise.all(
         keys.partitions.flatMap(partition =>
           (['live', 'bulk'] as const).map(lane =>
-            office.redis.xrange(keys.stream(partition, stream.name, lane), '-', '+'),
+            app.redis.xrange(keys.stream(partition, stream.name, lane), '-', '+'),
           ),
         ),
       )
@@ -107,7 +108,7 @@ export async function startPipeline(
 
     async dead(stage) {
       const entries = await Promise.all(
-        keys.partitions.map(partition => office.redis.xrange(keys.dead(partition, stage), '-', '+')),
+        keys.partitions.map(partition => app.redis.xrange(keys.dead(partition, stage), '-', '+')),
       )
       return entries.flat().map(([, fields]) => Object.fromEntries(pairs(fields)))
     },
@@ -118,7 +119,7 @@ export async function startPipeline(
 
     async stop() {
       await pipeline.stopStages()
-      office.close()
+      app.close()
     },
   }
   return pipeline

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { STAGES } from '../../pipeline/stages.ts'
-import type { Office } from '../../pipeline/wire.ts'
+import type { AppContext } from '../../pipeline/base/app.ts'
+import { STAGES } from '../../pipeline/base/stages.ts'
 import { LANES } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
@@ -26,8 +26,8 @@ const FIRST_ENTRY = '1-1'
 const LOOKS = 5
 
 /** Has everything done that scripts do and no sync needs; `ask` asks again until Redis does it. What came of it, the same each time. */
-export async function doChores(office: Office, ask: <T>(what: () => Promise<T>) => Promise<T>) {
-  const { redis, keys, now } = office
+export async function doChores(app: AppContext, ask: <T>(what: () => Promise<T>) => Promise<T>) {
+  const { redis, keys, now } = app
   const [partition] = [keys.partitionOf(CY)]
   await ask(() => connectMailbox(redis, keys, CY, 'pinned:0', now()))
 
@@ -71,7 +71,7 @@ export async function doChores(office: Office, ask: <T>(what: () => Promise<T>) 
   await ask(() => reapPartition(redis, keys, partition, { stages: STAGES, idleMs: 0 }))
   await redis.xack(stream, 'thread-group', '1-1', '2-1')
   await ask(() => trimPartition(redis, keys, partition, { stages: STAGES, retentionMs: 0 }))
-  const healed = await healLosses(office, ask)
+  const healed = await healLosses(app, ask)
   const [, pending] = (await redis.xinfo('GROUPS', keys.intake)) as unknown[][]
 
   return {
@@ -90,7 +90,7 @@ export async function doChores(office: Office, ask: <T>(what: () => Promise<T>) 
 }
 
 /** Loses a run, an event and a mailbox's place, and has them healed. */
-async function healLosses({ redis, keys, now }: Office, ask: <T>(what: () => Promise<T>) => Promise<T>) {
+async function healLosses({ redis, keys, now }: AppContext, ask: <T>(what: () => Promise<T>) => Promise<T>) {
   const partition = keys.partitionOf(CY)
   const names = ['first', 'second', 'third']
   const newRunId = () => names[0] ?? ''

@@ -1,4 +1,4 @@
-import type { Office } from '../../pipeline/wire.ts'
+import type { AppContext } from '../../pipeline/base/app.ts'
 import { MailError } from '../../shared/error.ts'
 import type { Changes, MailboxId } from '../../shared/mailbox.ts'
 import { takeIn } from '../../shared/redis/arrivals.ts'
@@ -9,7 +9,7 @@ import { analysisTasks } from '../../shared/streams.ts'
 import { type FakeMailbox, fakeMailbox } from './fake-mailbox.ts'
 import { createSteps, type Steps } from './steps.ts'
 
-type StepOptions = Omit<Parameters<typeof createSteps>[0], 'office' | 'mailbox' | 'id'>
+type StepOptions = Omit<Parameters<typeof createSteps>[0], 'app' | 'mailbox' | 'id'>
 
 /** A small life of a mailbox that meets every kind of fact, and what is left of it. */
 export interface Life {
@@ -24,8 +24,8 @@ export interface Life {
 const BO: MailboxId = 'gmail:bo@example.com'
 
 /** Lives it. A connection whose Redis refuses what it is asked comes to the same. */
-export async function live(office: Office, options: StepOptions = {}): Promise<Life> {
-  const { redis, keys, now, newRunId } = office
+export async function live(app: AppContext, options: StepOptions = {}): Promise<Life> {
+  const { redis, keys, now, newRunId } = app
   const fake: FakeMailbox = Object.assign(fakeMailbox(4), { silentAfterPushMs: 1000 })
   const sick = new Set<string>()
   // How often a message cannot be had before it can.
@@ -48,7 +48,7 @@ export async function live(office: Office, options: StepOptions = {}): Promise<L
   const told: Partial<Changes>[] = []
   const { changes } = fake
   fake.changes = async (since, page, call) => ({ ...(await changes(since, page, call)), ...told.shift() })
-  const steps: Steps = await createSteps({ office, mailbox: fake, id: BO, ...options })
+  const steps: Steps = await createSteps({ app, mailbox: fake, id: BO, ...options })
   const ask = async <T>(what: () => Promise<T>): Promise<T> => {
     await options.before?.()
     return steps.untilDone(what)

@@ -1,9 +1,8 @@
-import { createMeter } from '../../pipeline/meter.ts'
-import { STAGES } from '../../pipeline/stages.ts'
-import { withStanding } from '../../pipeline/standing.ts'
-import type { Office } from '../../pipeline/wire.ts'
-import { workOf } from '../../pipeline/work-of.ts'
-import { joined } from '../../shared/context.ts'
+import type { AppContext } from '../../pipeline/base/app.ts'
+import { STAGES } from '../../pipeline/base/stages.ts'
+import { createMeter } from '../../pipeline/runtime/meter.ts'
+import { withStanding } from '../../pipeline/runtime/standing.ts'
+import { workOf } from '../../pipeline/runtime/work-of.ts'
 import { asMailError } from '../../shared/error.ts'
 import type { Fact } from '../../shared/fact.ts'
 import type { Mailbox, MailboxId } from '../../shared/mailbox.ts'
@@ -13,7 +12,7 @@ import { isRedisError } from '../../shared/redis/connect.ts'
 import { type Entry, openRaw } from '../../shared/redis/entry.ts'
 import { createLedger } from '../../shared/redis/ledger.ts'
 import { createQueue, type Queue } from '../../shared/redis/queue.ts'
-import type { Outcome, Run, Stage } from '../../shared/stage.ts'
+import { joined, type Outcome, type Run, type Stage } from '../../shared/stage.ts'
 import { silent } from './log.ts'
 
 /** The stages, a batch at a time and one after the other: nothing runs beside them, and no time has to pass. */
@@ -25,7 +24,7 @@ export interface Steps {
 }
 
 interface Options {
-  office: Office
+  app: AppContext
   mailbox: Mailbox
   id: MailboxId
   /** Called before each step. */
@@ -44,8 +43,8 @@ const AT_ONCE = 10
 
 /** The stages over the streams of one mailbox, whose groups are made here. */
 export async function createSteps(options: Options): Promise<Steps> {
-  const { office, mailbox, id, anew = false } = options
-  const { redis, keys, now, newRunId, config } = office
+  const { app, mailbox, id, anew = false } = options
+  const { redis, keys, now, newRunId, config } = app
   const partition = keys.partitionOf(id)
   const queues = new Map<Stage, Queue>()
   for (const stage of STAGES) {
@@ -106,7 +105,7 @@ export async function createSteps(options: Options): Promise<Steps> {
       task: { tokens: 1000, promptVersion: '1', model: '' },
       now,
     }
-    const standing = withStanding(stage, office)
+    const standing = withStanding(stage, app)
     const outcome = await isolated(
       entries.flatMap(({ items }) => items),
       items => standing.handle({ mailbox: id, items }, run),

@@ -1,4 +1,4 @@
-import type { Subscription, SubscriptionMemory } from '../../shared/subscription.ts'
+import type { Subscription, SubscriptionMemory } from '../../shared/provider/subscription.ts'
 
 /** What remembers a subscription for as long as the test lasts. */
 export function heldSubscription(): SubscriptionMemory & { held: Subscription | undefined } {

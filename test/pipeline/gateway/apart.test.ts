@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
+import { openApp } from '../../../pipeline/base/app.ts'
 import { startGatewayApart } from '../../../pipeline/gateway/apart.ts'
-import { openOffice } from '../../../pipeline/wire.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { clientStateKeys, clientStateOf } from '../../../shared/outlook/client-state.ts'
 import { eventsOf, logTo } from '../../support/gateway.ts'
@@ -17,12 +17,12 @@ const ASK = 'const answer = await fetch(process.argv[1]); process.exitCode = ans
 
 t.test('beside stages a gateway has an event loop of its own', async t => {
   const config = readConfig({ REDIS_PREFIX: 'apart', GATEWAY_HOST: '127.0.0.1', MAILBOXES_KEY: KEY })
-  const office = await openOffice(config, redis.url)
-  t.teardown(() => office.close())
+  const app = await openApp(config, redis.url)
+  t.teardown(() => app.close())
   const told: string[] = []
   const { signal } = new AbortController()
   const settingsAt = (port: number) => ({ OUTLOOK_NOTIFICATION_URL: `http://127.0.0.1:${port}` })
-  const gateway = await startGatewayApart(office, { port: 0, log: logTo(told), settingsAt, signal })
+  const gateway = await startGatewayApart(app, { port: 0, log: logTo(told), settingsAt, signal })
   const url = `http://127.0.0.1:${gateway.port}`
   t.equal(gateway.config.OUTLOOK_NOTIFICATION_URL, url)
   t.match(gateway.label, url)
@@ -31,12 +31,12 @@ t.test('beside stages a gateway has an event loop of its own', async t => {
   const asked = spawnSync(process.execPath, ['--input-type=module', '-e', ASK, `${url}/healthz`], { timeout: 20_000 })
   t.equal(asked.status, 0, 'it answers while this thread does nothing')
 
-  await subscribe(office, BO, 'sub-bo')
+  await subscribe(app, BO, 'sub-bo')
   const post = (value: unknown[]) =>
     fetch(`${url}/outlook/notifications`, { method: 'POST', body: JSON.stringify({ value }) })
   const [key = Buffer.alloc(0)] = clientStateKeys({ sealingKeys: config.MAILBOXES_KEY })
   t.equal((await post([changeOf('sub-bo', clientStateOf(key, BO))])).status, 202)
-  t.equal((await eventsOf(office, BO)).length, 1, 'it has the same keys')
+  t.equal((await eventsOf(app, BO)).length, 1, 'it has the same keys')
   t.equal((await post([changeOf('sub-bo', 'wrong')])).status, 202)
   await until(() => told.some(line => line.includes('without the right clientState')), 'what it tells is logged here')
 
@@ -46,15 +46,15 @@ t.test('beside stages a gateway has an event loop of its own', async t => {
 
 t.test('what keeps it from listening is thrown', async t => {
   const config = readConfig({ REDIS_PREFIX: 'apart2', GATEWAY_HOST: '127.0.0.1', GMAIL_PUSH_AUDIENCE: 'half' })
-  const office = await openOffice(config, redis.url)
-  t.teardown(() => office.close())
+  const app = await openApp(config, redis.url)
+  t.teardown(() => app.close())
   const options = { log: logTo([]), settingsAt: () => ({}), signal: new AbortController().signal }
-  await t.rejects(startGatewayApart(office, { ...options, port: 0 }), {
+  await t.rejects(startGatewayApart(app, { ...options, port: 0 }), {
     kind: 'misconfigured',
     message: /GMAIL_PUSH_AUDIENCE is set and GMAIL_PUSH_SERVICE_ACCOUNT is not/,
   })
   const taken = Number(new URL(redis.url).port)
-  const other = await openOffice(readConfig({ REDIS_PREFIX: 'apart2', GATEWAY_HOST: '127.0.0.1' }), redis.url)
+  const other = await openApp(readConfig({ REDIS_PREFIX: 'apart2', GATEWAY_HOST: '127.0.0.1' }), redis.url)
   t.teardown(() => other.close())
   await t.rejects(startGatewayApart(other, { ...options, port: taken }), { message: /cannot listen on port .* in use/ })
   const intake = await startGatewayApart(other, { ...options, port: undefined })

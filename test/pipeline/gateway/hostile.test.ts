@@ -24,17 +24,14 @@ t.test(
   'fifty hostile connections are refused; genuine pushes come in, few lines are logged, and Redis does not grow',
   async t => {
     const gateway = await open(t)
-    const { office, url } = gateway
+    const { app, url } = gateway
     const over = new AbortController()
     const genuine = { gmail: pushOf({ historyId: 1001 }), outlook: [changeOf('sub-bo', stateOf(BO))] }
     await pushBoth(t, gateway, genuine)
     const before = await sizeOf(gateway)
     const attacks = attack({ url, connections: 50, signal: over.signal })
     for (let n = 0; n < ATTACKS; n += 1) await pushBoth(t, gateway, genuine)
-    await until(
-      async () => (await countArrivals(office.redis, office.keys)).unknown >= ATTACKS * 1000,
-      'the attack goes on',
-    )
+    await until(async () => (await countArrivals(app.redis, app.keys)).unknown >= ATTACKS * 1000, 'the attack goes on')
     await pushBoth(t, gateway, genuine)
     over.abort()
     const answers = await attacks
@@ -68,8 +65,8 @@ t.test(
 
 t.test('garbage that Google signed is kept, but no more of it than a thousand letters', async t => {
   const gateway = await open(t)
-  const { office, push, stop } = gateway
-  const { redis: client, keys } = office
+  const { app, push, stop } = gateway
+  const { redis: client, keys } = app
   for (let n = 0; n < 1000; n += 1) await client.xadd(keys.intakeDead, '*', 'envelope', '[]', 'stage', 'gateway')
   const long = `{"message":{"data":"${'x'.repeat(10_000)}","attributes":"${'y'.repeat(5000)}"}}`
   for (let n = 0; n < 20; n += 1) t.equal((await push({ body: n === 0 ? long : `garbage ${n}` })).status, 204)
@@ -156,7 +153,7 @@ t.test('more idle and slow connections than there may be keep nobody out, and en
 
 async function open(t: Test, settings: Record<string, string> = {}, url = redis.url): Promise<TestGateway> {
   const gateway = await openGateway(t, url, google, { settings: { OUTLOOK_CLIENT_STATE: CLIENT_STATE, ...settings } })
-  await subscribe(gateway.office, BO, 'sub-bo')
+  await subscribe(gateway.app, BO, 'sub-bo')
   return gateway
 }
 
@@ -178,12 +175,12 @@ async function pushBoth(
   t.equal((await post(gateway, outlook)).status, 202)
 }
 
-async function sizeOf({ office }: TestGateway): Promise<object> {
-  const { redis: client, keys } = office
+async function sizeOf({ app }: TestGateway): Promise<object> {
+  const { redis: client, keys } = app
   return {
     keys: await client.dbsize(),
     dead: await client.xlen(keys.intakeDead),
-    events: [(await eventsOf(office)).length, (await eventsOf(office, BO)).length],
+    events: [(await eventsOf(app)).length, (await eventsOf(app, BO)).length],
   }
 }
 

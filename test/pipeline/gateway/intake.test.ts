@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { startJsRedis } from '../../../pipeline/js-redis.ts'
+import { startJsRedis } from '../../../pipeline/embedded-redis/js-redis.ts'
 import { countArrivals } from '../../../shared/redis/arrivals.ts'
 import { dropDead, listDead, redriveDead } from '../../../shared/redis/dead.ts'
 import { GATEWAY, readIntake, trimIntake } from '../../../shared/redis/intake.ts'
@@ -21,38 +21,38 @@ t.teardown(async () => {
 })
 
 t.test('what any program writes to the intake comes to its mailbox', async t => {
-  const { office } = await openGateway(t, redis.url, google)
-  const { keys } = office
+  const { app } = await openGateway(t, redis.url, google)
+  const { keys } = app
   const data = Buffer.from('{"emailAddress":"ana@example.com","historyId":1002}').toString('base64')
   await redis.client.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', '1001')
   await redis.client.xadd(keys.intake, '*', 'data', data, 'note', 'of no matter')
   await redis.client.xadd(keys.intake, '*', 'emailAddress', 'nobody@example.com', 'historyId', '1')
-  await until(async () => (await countArrivals(office.redis, keys)).unknown === 1, 'all are taken in')
-  t.same((await eventsOf(office)).map(({ body }) => body.historyId).sort(), ['1001', '1002'])
-  await until(async () => (await readIntake(office.redis, keys)).inWork === 0, 'all are acknowledged')
-  t.match(await readIntake(office.redis, keys), { waiting: 0, inWork: 0, dead: 0 })
+  await until(async () => (await countArrivals(app.redis, keys)).unknown === 1, 'all are taken in')
+  t.same((await eventsOf(app)).map(({ body }) => body.historyId).sort(), ['1001', '1002'])
+  await until(async () => (await readIntake(app.redis, keys)).inWork === 0, 'all are acknowledged')
+  t.match(await readIntake(app.redis, keys), { waiting: 0, inWork: 0, dead: 0 })
 })
 
 t.test('a message that is pulled and pushed is taken in once', async t => {
-  const { office, push } = await openGateway(t, redis.url, google)
+  const { app, push } = await openGateway(t, redis.url, google)
   await push({ body: pushOf({ historyId: 1001, messageId: 'both-ways' }) })
   const words = ['emailAddress', 'ana@example.com', 'historyId', '1001', 'messageId', 'both-ways']
-  await redis.client.xadd(office.keys.intake, '*', ...words)
-  await until(async () => (await countArrivals(office.redis, office.keys)).duplicate === 1, 'it is known')
-  t.equal((await eventsOf(office)).length, 1)
+  await redis.client.xadd(app.keys.intake, '*', ...words)
+  await until(async () => (await countArrivals(app.redis, app.keys)).duplicate === 1, 'it is known')
+  t.equal((await eventsOf(app)).length, 1)
 })
 
 t.test('what was written before there was any gateway is taken in when there is', async t => {
   const { prefix, keys } = fresh()
   await redis.client.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', '1001')
-  const { office } = await openGateway(t, redis.url, google, { settings: { REDIS_PREFIX: prefix } })
-  await until(async () => (await eventsOf(office)).length === 1, 'it is there')
-  t.match(await eventsOf(office), [{ body: { cause: 'push', historyId: '1001' } }])
+  const { app } = await openGateway(t, redis.url, google, { settings: { REDIS_PREFIX: prefix } })
+  await until(async () => (await eventsOf(app)).length === 1, 'it is there')
+  t.match(await eventsOf(app), [{ body: { cause: 'push', historyId: '1001' } }])
 })
 
 t.test('what cannot be read goes to the dead letters, can be driven again, and holds up nothing', async t => {
-  const { office } = await openGateway(t, redis.url, google)
-  const { keys } = office
+  const { app } = await openGateway(t, redis.url, google)
+  const { keys } = app
   const bad = [
     ['hello', 'world'],
     ['emailAddress', 'ana@example.com'],
@@ -62,20 +62,20 @@ t.test('what cannot be read goes to the dead letters, can be driven again, and h
   ]
   for (const words of bad) await redis.client.xadd(keys.intake, '*', ...words)
   await redis.client.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', '1001')
-  await until(async () => (await eventsOf(office)).length === 1, 'the good one comes through')
-  const list = () => listDead(office.redis, keys)
+  await until(async () => (await eventsOf(app)).length === 1, 'the good one comes through')
+  const list = () => listDead(app.redis, keys)
   await until(async () => (await list()).length === 5, 'the others are given up')
-  t.match(await readIntake(office.redis, keys), { inWork: 0, dead: 5 })
+  t.match(await readIntake(app.redis, keys), { inWork: 0, dead: 5 })
   const letters = await list()
   const [first, ...others] = letters
   if (!first) throw new Error('no letter')
   t.match(first, { stage: 'gateway', stream: 'intake', kind: 'unparsable', message: /emailAddress \(invalid_type\)/ })
   t.same(letters.map(({ text }) => JSON.parse(text) as string[]).sort(), bad.sort())
-  const again = () => redriveDead(office.redis, keys, first, { now: Date.now(), newRunId: 'run' })
+  const again = () => redriveDead(app.redis, keys, first, { now: Date.now(), newRunId: 'run' })
   t.same((await Promise.all([again(), again()])).sort(), [false, true], 'of two who drive it again, one does')
   await until(async () => (await list()).some(({ name }) => !letters.some(one => one.name === name)), 'it fails again')
   t.equal((await list()).length, 5)
-  for (const letter of others) t.equal(await dropDead(office.redis, keys, letter), true)
+  for (const letter of others) t.equal(await dropDead(app.redis, keys, letter), true)
   t.equal((await list()).length, 1)
 })
 
@@ -137,8 +137,8 @@ t.test('several gateways share the intake: each entry is taken in once', async t
 t.test('the intake survives a Redis that was away, and a group that is gone', async t => {
   const own = await startRedis('--appendonly', 'yes')
   t.teardown(() => own.stop())
-  const { office } = await openGateway(t, own.url, google)
-  const { keys } = office
+  const { app } = await openGateway(t, own.url, google)
+  const { keys } = app
   const write = (historyId: number) =>
     own.client.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', `${historyId}`)
   await write(1001)
@@ -155,16 +155,16 @@ t.test('the intake survives a Redis that was away, and a group that is gone', as
 t.test('it works on the JavaScript Redis', async t => {
   const js = await startJsRedis()
   t.teardown(() => js.close())
-  const { office, push } = await openGateway(t, js.url, google)
-  const { keys } = office
+  const { app, push } = await openGateway(t, js.url, google)
+  const { keys } = app
   t.equal((await push()).status, 204)
-  await office.redis.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', '1002')
-  await office.redis.xadd(keys.intake, '*', 'hello', 'world')
-  await until(async () => (await readIntake(office.redis, keys)).dead === 1, 'the bad one is given up')
-  await until(async () => (await eventsOf(office)).length === 2, 'the good one is there')
-  const [letter] = await listDead(office.redis, keys)
-  t.ok(letter && (await redriveDead(office.redis, keys, letter, { now: Date.now(), newRunId: 'run' })))
-  await until(async () => (await listDead(office.redis, keys))[0]?.name !== letter?.name, 'it is given up again')
+  await app.redis.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', '1002')
+  await app.redis.xadd(keys.intake, '*', 'hello', 'world')
+  await until(async () => (await readIntake(app.redis, keys)).dead === 1, 'the bad one is given up')
+  await until(async () => (await eventsOf(app)).length === 2, 'the good one is there')
+  const [letter] = await listDead(app.redis, keys)
+  t.ok(letter && (await redriveDead(app.redis, keys, letter, { now: Date.now(), newRunId: 'run' })))
+  await until(async () => (await listDead(app.redis, keys))[0]?.name !== letter?.name, 'it is given up again')
 })
 
 t.test('what was taken in is trimmed when the retention is over, and nothing else', async t => {

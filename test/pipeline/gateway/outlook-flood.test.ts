@@ -32,9 +32,9 @@ t.test('a thousand notifications of one mailbox become few runs, and no mail is 
     },
   })
   t.teardown(() => pipeline.stop())
-  const { office } = pipeline
-  await subscriptionMemory(office.redis, office.keys, ANA).write({ id: 'sub-ana', terms: 'terms' })
-  const gateway = await startGateway(office, { port: 0, log: logTo([]) })
+  const { app } = pipeline
+  await subscriptionMemory(app.redis, app.keys, ANA).write({ id: 'sub-ana', terms: 'terms' })
+  const gateway = await startGateway(app, { port: 0, log: logTo([]) })
   t.teardown(() => gateway.stop(1000))
   t.match(gateway.label, /pushes go to \/outlook\)/)
   await pipeline.sync()
@@ -53,11 +53,11 @@ t.test('a thousand notifications of one mailbox become few runs, and no mail is 
   }
 
   await pipeline.quiet()
-  const runs = await listRuns(office.redis, office.keys, 2 * NOTIFICATIONS)
+  const runs = await listRuns(app.redis, app.keys, 2 * NOTIFICATIONS)
   const pushed = runs.filter(({ cause }) => cause !== 'request' && cause !== 'first-sync')
   t.comment(`${NOTIFICATIONS} notifications became ${pushed.length} runs of ${mailbox.calls.length} calls`)
   t.ok(pushed.length > 0 && pushed.length < NOTIFICATIONS / 10)
-  t.match(await countArrivals(office.redis, office.keys), { posted: NOTIFICATIONS })
+  t.match(await countArrivals(app.redis, app.keys), { posted: NOTIFICATIONS })
   const listed = await pipeline.read(messageIds)
   t.equal(new Set(listed.map(({ body }) => body.id)).size, delivered)
 })

@@ -20,8 +20,8 @@ t.teardown(async () => {
 const NOTHING = { posted: 0, duplicate: 0, stale: 0, unknown: 0 }
 
 t.test('the handshake is answered with the decoded token, as text whatever it is, and writes nothing', async t => {
-  const { url, office } = await open(t)
-  const written = async () => (await office.redis.keys('*')).filter(key => !key.includes(':intake')).sort()
+  const { url, app } = await open(t)
+  const written = async () => (await app.redis.keys('*')).filter(key => !key.includes(':intake')).sort()
   const before = await written()
   const tokens = [
     'Validation: Testing client application reachability for subscription Request-Id: 4f7e',
@@ -57,42 +57,42 @@ t.test('the handshake is answered with the decoded token, as text whatever it is
 })
 
 t.test('a change is in the stream of its mailbox when it is answered', async t => {
-  const { office, post } = await open(t)
+  const { app, post } = await open(t)
   const answer = await post([changeOf('sub-bo', stateOf(BO))])
   t.equal(answer.status, 202)
   t.equal(await answer.text(), '')
-  t.match(await eventsOf(office, BO), [{ mailbox: BO, lane: 'bulk', body: { cause: 'push' } }])
-  t.same(await eventsOf(office, CY), [])
+  t.match(await eventsOf(app, BO), [{ mailbox: BO, lane: 'bulk', body: { cause: 'push' } }])
+  t.same(await eventsOf(app, CY), [])
 })
 
 t.test('all changes of a mailbox in one POST are one event', async t => {
-  const { office, post } = await open(t)
+  const { app, post } = await open(t)
   const [bo, cy] = [stateOf(BO), stateOf(CY)]
   const changes = Array.from({ length: 300 }, (_, n) => (n % 3 === 0 ? changeOf('sub-cy', cy) : changeOf('sub-bo', bo)))
   t.equal((await post(changes)).status, 202)
-  t.equal((await eventsOf(office, BO)).length, 1)
-  t.equal((await eventsOf(office, CY)).length, 1)
+  t.equal((await eventsOf(app, BO)).length, 1)
+  t.equal((await eventsOf(app, CY)).length, 1)
 })
 
 t.test('a POST that comes again is taken in once; the next change of the same mail is another', async t => {
-  const { office, post } = await open(t)
+  const { app, post } = await open(t)
   const value = [changeOf('sub-bo', stateOf(BO)), changeOf('sub-bo', stateOf(BO))]
   const answers = await Promise.all(Array.from({ length: 5 }, () => post(value)))
   t.ok(answers.every(({ status }) => status === 202))
-  t.equal((await eventsOf(office, BO)).length, 1)
-  t.match(await countArrivals(office.redis, office.keys), { posted: 1, duplicate: 4 })
+  t.equal((await eventsOf(app, BO)).length, 1)
+  t.match(await countArrivals(app.redis, app.keys), { posted: 1, duplicate: 4 })
   await post([value[0] ?? {}])
   await post([changeOf('sub-bo', stateOf(BO))])
-  t.equal((await eventsOf(office, BO)).length, 3)
+  t.equal((await eventsOf(app, BO)).length, 3)
 })
 
 t.test('what could be said twice in the same words is looked for each time', async t => {
-  const { office, post } = await open(t)
+  const { app, post } = await open(t)
   const bare = changeOf('sub-bo', stateOf(BO), { resourceData: null })
   const missed = lifecycleOf('sub-bo', stateOf(BO), 'missed')
   const named = { ...missed, id: 'a' }
   for (const item of [bare, bare, missed, missed, named, named]) t.equal((await post([item])).status, 202)
-  t.equal((await eventsOf(office, BO)).length, 6)
+  t.equal((await eventsOf(app, BO)).length, 6)
 })
 
 const forged: [what: string, item: () => unknown, unknown: number, told: RegExp][] = [
@@ -113,20 +113,20 @@ const forged: [what: string, item: () => unknown, unknown: number, told: RegExp]
 
 t.test('a forged notification is answered like any other, told, and never acted on', async t => {
   for (const [what, make, unknown, says] of forged) {
-    const { office, post, told } = await open(t)
+    const { app, post, told } = await open(t)
     const answer = await post([make()])
     t.equal(answer.status, 202, what)
     t.equal(await answer.text(), '', what)
     t.match(told, [says], what)
     t.notMatch(told.join(), new RegExp(`${stateOf(BO)}|${CLIENT_STATE}|AAMk1|sub-bo`), `${what}: no secret is told`)
-    t.same(await eventsOf(office, BO), [], what)
-    t.same(await readDue(office.redis, office.keys), [], what)
-    t.same(await countArrivals(office.redis, office.keys), { ...NOTHING, unknown }, what)
+    t.same(await eventsOf(app, BO), [], what)
+    t.same(await readDue(app.redis, app.keys), [], what)
+    t.same(await countArrivals(app.redis, app.keys), { ...NOTHING, unknown }, what)
   }
 })
 
 t.test('a good one among forged ones and junk is acted on, and it alone', async t => {
-  const { office, post } = await open(t)
+  const { app, post } = await open(t)
   const value = [
     null,
     7,
@@ -138,12 +138,12 @@ t.test('a good one among forged ones and junk is acted on, and it alone', async 
     changeOf('sub-bo', stateOf(BO)),
   ]
   t.equal((await post(value)).status, 202)
-  t.equal((await eventsOf(office, BO)).length, 1)
-  t.equal((await eventsOf(office, CY)).length, 0)
+  t.equal((await eventsOf(app, BO)).length, 1)
+  t.equal((await eventsOf(app, CY)).length, 0)
 })
 
 t.test('a thousand forged notifications in a POST are one line, and counted', async t => {
-  const { office, post, told } = await open(t)
+  const { app, post, told } = await open(t)
   const value = Array.from({ length: 1000 }, (_, n) => changeOf(n % 2 ? 'sub-bo' : `sub-${n}`, 'wrong'))
   t.equal((await post(value)).status, 202)
   t.equal(told.length, 2)
@@ -151,15 +151,15 @@ t.test('a thousand forged notifications in a POST are one line, and counted', as
     told.find(line => line.includes('clientState')),
     /"count":500/,
   )
-  t.match(await countArrivals(office.redis, office.keys), { posted: 0, unknown: 500 })
+  t.match(await countArrivals(app.redis, app.keys), { posted: 0, unknown: 500 })
   for (let n = 0; n < 100; n += 1) await post([changeOf('sub-bo', 'wrong')])
   t.equal(told.length, 2, 'a flood of forged ones is no flood of lines')
   t.equal((await post([changeOf('sub-bo', stateOf(BO))])).status, 202)
-  t.equal((await eventsOf(office, BO)).length, 1)
+  t.equal((await eventsOf(app, BO)).length, 1)
 })
 
 t.test('what is no notification is refused', async t => {
-  const { office, url, told } = await open(t)
+  const { app, url, told } = await open(t)
   const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`
   const bodies = [
     '',
@@ -185,25 +185,25 @@ t.test('what is no notification is refused', async t => {
   const large = JSON.stringify({ value: [changeOf('sub-bo', stateOf(BO), { resource: 'x'.repeat(1_100_000) })] })
   t.equal((await fetch(`${url}/outlook/notifications`, { method: 'POST', body: large })).status, 413)
   t.equal((await fetch(`${url}/outlook/notifications`)).status, 404)
-  t.same(await eventsOf(office, BO), [])
-  t.same(await countArrivals(office.redis, office.keys), NOTHING)
+  t.same(await eventsOf(app, BO), [])
+  t.same(await countArrivals(app.redis, app.keys), NOTHING)
 })
 
 t.test(
   'what becomes of a subscription is marked for the keeper, and looked at where something may be lost',
   async t => {
-    const { office, post } = await open(t)
-    const due = async () => (await readDue(office.redis, office.keys)).sort((a, b) => (a.due < b.due ? -1 : 1))
+    const { app, post } = await open(t)
+    const due = async () => (await readDue(app.redis, app.keys)).sort((a, b) => (a.due < b.due ? -1 : 1))
     const say = (event: string) => post([lifecycleOf('sub-bo', stateOf(BO), event)], '/outlook/lifecycle')
     for (let n = 0; n < 3; n += 1) t.equal((await say('reauthorizationRequired')).status, 202)
     t.same(await due(), [{ id: 'sub-bo', due: 'renew', mailbox: BO }])
-    t.equal((await eventsOf(office, BO)).length, 0, 'nothing is lost yet')
+    t.equal((await eventsOf(app, BO)).length, 0, 'nothing is lost yet')
     t.equal((await say('subscriptionRemoved')).status, 202)
     t.match(await due(), [{ due: 'removed', mailbox: BO }, { due: 'renew' }])
-    t.equal((await eventsOf(office, BO)).length, 1)
+    t.equal((await eventsOf(app, BO)).length, 1)
     for (const event of ['missed', 'somethingNew', 'constructor']) t.equal((await say(event)).status, 202)
     t.equal((await due()).length, 2)
-    t.equal((await eventsOf(office, BO)).length, 4)
+    t.equal((await eventsOf(app, BO)).length, 4)
   },
 )
 
@@ -215,9 +215,9 @@ t.test('the other keys of a MAILBOXES_KEY that was changed are accepted still', 
   }
   const old = state({ MAILBOXES_KEY: key(1) })
   const settings = { OUTLOOK_CLIENT_STATE: '', MAILBOXES_KEY: `v2:${key(2)},v1:${key(1)}` }
-  const { office, post } = await open(t, settings)
+  const { app, post } = await open(t, settings)
   for (const one of [old, state(settings), state({ MAILBOXES_KEY: key(3) })]) await post([changeOf('sub-bo', one)])
-  t.equal((await eventsOf(office, BO)).length, 2)
+  t.equal((await eventsOf(app, BO)).length, 2)
   const bare = await open(t, { OUTLOOK_CLIENT_STATE: '' })
   const answer = await bare.post([changeOf('sub-bo', '')])
   t.equal(answer.status, 503)
@@ -241,16 +241,16 @@ t.test('too many requests are told to come later', async t => {
 })
 
 t.test('of a mailbox that was removed meanwhile it is accepted, counted and dropped', async t => {
-  const { office, post } = await open(t)
-  await office.redis.del(office.keys.mailbox(BO))
+  const { app, post } = await open(t)
+  await app.redis.del(app.keys.mailbox(BO))
   t.equal((await post([changeOf('sub-bo', stateOf(BO))])).status, 202)
-  t.match(await countArrivals(office.redis, office.keys), { posted: 0, unknown: 1 })
+  t.match(await countArrivals(app.redis, app.keys), { posted: 0, unknown: 1 })
 })
 
 t.test('while Redis is away a notification is told to come again, in time, and nothing is lost', async t => {
   const own = await startRedis('--appendonly', 'yes', '--appendfsync', 'always')
   t.teardown(() => own.stop())
-  const { office, post, url } = await open(t, {}, own.url)
+  const { app, post, url } = await open(t, {}, own.url)
   const change = changeOf('sub-bo', stateOf(BO))
   const removed = lifecycleOf('sub-cy', stateOf(CY), 'subscriptionRemoved')
   await own.kill('SIGKILL')
@@ -259,34 +259,34 @@ t.test('while Redis is away a notification is told to come again, in time, and n
   t.ok(Date.now() - since < 3000)
   await own.restart()
   await until(async () => (await fetch(`${url}/readyz`)).status === 200, 'it is ready again')
-  await office.redis.client('PAUSE', 4000, 'ALL').catch(() => undefined)
+  await app.redis.client('PAUSE', 4000, 'ALL').catch(() => undefined)
   const later = Date.now()
   t.equal((await post([change, removed])).status, 503, 'a Redis that does not answer is not waited for')
   t.ok(Date.now() - later < 3000)
   await until(async () => (await fetch(`${url}/readyz`)).status === 200, 'it answers again')
   t.equal((await post([change, removed])).status, 202)
-  t.equal((await eventsOf(office, BO)).length, 1)
-  t.ok((await eventsOf(office, CY)).length >= 1)
-  t.match(await readDue(office.redis, office.keys), [{ id: 'sub-cy', due: 'removed', mailbox: CY }])
+  t.equal((await eventsOf(app, BO)).length, 1)
+  t.ok((await eventsOf(app, CY)).length >= 1)
+  t.match(await readDue(app.redis, app.keys), [{ id: 'sub-cy', due: 'removed', mailbox: CY }])
 })
 
 t.test('a stream of a wrong type loses nothing: the notification comes again until it is mended', async t => {
-  const { office, post } = await open(t)
-  const stream = office.keys.stream(office.keys.partitionOf(BO), 'watch-events', 'bulk')
-  await office.redis.set(stream, 'no stream')
+  const { app, post } = await open(t)
+  const stream = app.keys.stream(app.keys.partitionOf(BO), 'watch-events', 'bulk')
+  await app.redis.set(stream, 'no stream')
   const change = changeOf('sub-bo', stateOf(BO))
   t.equal((await post([change])).status, 503)
-  await office.redis.del(stream)
+  await app.redis.del(stream)
   t.equal((await post([change])).status, 202)
-  t.equal((await eventsOf(office, BO)).length, 1)
+  t.equal((await eventsOf(app, BO)).length, 1)
 })
 
 async function open(t: Test, settings: Record<string, string> = {}, url = redis.url): Promise<Gate> {
   const gateway = await openGateway(t, url, google, { settings: { OUTLOOK_CLIENT_STATE: CLIENT_STATE, ...settings } })
-  const { redis: client, keys } = gateway.office
+  const { redis: client, keys } = gateway.app
   await subscribe({ redis: client, keys }, BO, 'sub-bo')
   await subscribe({ redis: client, keys }, CY, 'sub-cy')
-  t.equal((await eventsOf(gateway.office, ANA)).length, 0)
+  t.equal((await eventsOf(gateway.app, ANA)).length, 0)
   return {
     ...gateway,
     post: (value, path = '/outlook/notifications') =>

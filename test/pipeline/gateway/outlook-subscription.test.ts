@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { notifyingOf } from '../../../pipeline/outlook-notify.ts'
+import { notifyingOf } from '../../../pipeline/accounts/outlook-notify.ts'
 import { readConfig } from '../../../shared/config.ts'
 import type { Call } from '../../../shared/mailbox.ts'
 import { graphClient } from '../../../shared/outlook/client.ts'
@@ -21,30 +21,30 @@ t.teardown(async () => {
 const call: Call = { signal: new AbortController().signal, meter: () => undefined }
 
 t.test('the gateway answers while a subscription is made, and believes what comes by it', async t => {
-  const { office, graph, watch } = await open(t)
+  const { app, graph, watch } = await open(t)
   t.match(await watch(), { anew: true })
   const [ordered] = [...graph.kept.values()]
   const { id = '', clientState = '', notificationUrl = '', lifecycleNotificationUrl = '' } = ordered ?? {}
   const post = (url: string, item: object) => fetch(url, { method: 'POST', body: JSON.stringify({ value: [item] }) })
   t.equal((await post(notificationUrl, changeOf(id, clientState))).status, 202)
-  t.equal((await eventsOf(office, BO)).length, 1)
+  t.equal((await eventsOf(app, BO)).length, 1)
   t.equal((await post(lifecycleNotificationUrl, lifecycleOf(id, clientState, 'reauthorizationRequired'))).status, 202)
-  t.match(await readDue(office.redis, office.keys), [{ id, due: 'renew', mailbox: BO }])
-  await subscribe(office, CY, 'of-cy')
+  t.match(await readDue(app.redis, app.keys), [{ id, due: 'renew', mailbox: BO }])
+  await subscribe(app, CY, 'of-cy')
   await post(notificationUrl, changeOf('of-cy', clientState))
-  t.same(await eventsOf(office, CY), [], 'the clientState is good for this mailbox alone')
+  t.same(await eventsOf(app, CY), [], 'the clientState is good for this mailbox alone')
 })
 
 t.test('with another secret the subscription is made anew, and only the new one is believed', async t => {
-  const { office, graph, watch, post } = await open(t)
+  const { app, graph, watch, post } = await open(t)
   await watch({ secret: 'a secret that was there before' })
   const [old] = [...graph.kept.values()]
   await post(changeOf(old?.id ?? '', old?.clientState))
-  t.same(await eventsOf(office, BO), [])
+  t.same(await eventsOf(app, BO), [])
   t.match(await watch(), { anew: true })
   const made = [...graph.kept.values()].at(-1)
   await post(changeOf(made?.id ?? '', made?.clientState))
-  t.equal((await eventsOf(office, BO)).length, 1)
+  t.equal((await eventsOf(app, BO)).length, 1)
 })
 
 t.test('where Graph does not reach the gateway it is said what is to be done', async t => {
@@ -90,9 +90,9 @@ async function open(t: Test) {
   graph.shakesHands = true
   t.teardown(() => graph.close())
   const gateway = await openGateway(t, redis.url, google, { settings: { OUTLOOK_CLIENT_STATE: CLIENT_STATE } })
-  const { office, url } = gateway
-  await subscribe(office, BO, 'before')
-  const memory = subscriptionMemory(office.redis, office.keys, BO)
+  const { app, url } = gateway
+  await subscribe(app, BO, 'before')
+  const memory = subscriptionMemory(app.redis, app.keys, BO)
   const tokens = { get: async () => 'token', refused: async () => false }
   const client = graphClient({ tokens, rootUrl: graph.rootUrl })
   return {

@@ -19,12 +19,12 @@ const NOW = Math.floor(Date.now() / 1000)
 const LATER = NOW + 1800
 
 t.test('a push of Google is in the stream when it is answered', async t => {
-  const { office, push } = await openGateway(t, redis.url, google)
+  const { app, push } = await openGateway(t, redis.url, google)
   const answer = await push({ body: pushOf({ historyId: 1234567890123, emailAddress: 'Ana@Example.com' }) })
   t.equal(answer.status, 204)
-  t.match(await eventsOf(office), [{ mailbox: ANA, lane: 'bulk', body: { cause: 'push', historyId: '1234567890123' } }])
+  t.match(await eventsOf(app), [{ mailbox: ANA, lane: 'bulk', body: { cause: 'push', historyId: '1234567890123' } }])
   t.equal((await push({ body: pushOf({ historyId: '1001' }) })).status, 204, 'the history id may be a text')
-  t.equal((await eventsOf(office)).length, 2)
+  t.equal((await eventsOf(app)).length, 2)
 })
 
 const forged: [what: string, authorization: () => Promise<string> | string, says: RegExp][] = [
@@ -53,7 +53,7 @@ const forged: [what: string, authorization: () => Promise<string> | string, says
 
 t.test('a forged or broken push is refused with 401, and logged without its token', async t => {
   for (const [what, make, says] of forged) {
-    const { office, push, told, stop } = await openGateway(t, redis.url, google)
+    const { app, push, told, stop } = await openGateway(t, redis.url, google)
     const authorization = await make()
     const answer = await push({ authorization })
     t.equal(answer.status, 401, what)
@@ -69,25 +69,25 @@ t.test('a forged or broken push is refused with 401, and logged without its toke
       parts.some(part => `${told.join()}${body}`.includes(part)),
       `${what}: the token is told nowhere`,
     )
-    t.same(await eventsOf(office), [])
-    t.same(await countArrivals(office.redis, office.keys), { posted: 0, duplicate: 0, stale: 0, unknown: 0 })
+    t.same(await eventsOf(app), [])
+    t.same(await countArrivals(app.redis, app.keys), { posted: 0, duplicate: 0, stale: 0, unknown: 0 })
     await stop()
   }
 })
 
 t.test('a flood of forged pushes is no flood of lines, and good ones come through', async t => {
-  const { push, told, office, stop } = await openGateway(t, redis.url, google)
+  const { push, told, app, stop } = await openGateway(t, redis.url, google)
   for (let n = 0; n < 200; n += 1) await push({ authorization: 'Bearer forged' })
   t.equal(told.length, 1)
   t.equal((await push()).status, 204)
-  t.equal((await eventsOf(office)).length, 1)
+  t.equal((await eventsOf(app)).length, 1)
   await stop()
   const refused = told.filter(line => line.includes('a push was refused'))
   t.match(refused, [/"count":1\b/, /"count":199\b/], 'all are counted')
 })
 
 t.test('what comes twice, is old news, or is of nobody is accepted and counted, and becomes no run', async t => {
-  const { office, push, told } = await openGateway(t, redis.url, google)
+  const { app, push, told } = await openGateway(t, redis.url, google)
   const twice = pushOf({ historyId: 1001 })
   const bodies = [
     twice,
@@ -99,7 +99,7 @@ t.test('what comes twice, is old news, or is of nobody is accepted and counted, 
   ]
   for (const body of bodies) t.equal((await push({ body })).status, 204)
   t.same(
-    (await eventsOf(office)).map(({ body }) => [body.historyId, body.stale === true]),
+    (await eventsOf(app)).map(({ body }) => [body.historyId, body.stale === true]),
     [
       ['1001', false],
       ['999', true],
@@ -107,35 +107,35 @@ t.test('what comes twice, is old news, or is of nobody is accepted and counted, 
     ],
     'the very id that was listed up to is looked at once more, and old news is marked as such',
   )
-  t.same(await countArrivals(office.redis, office.keys), { posted: 2, duplicate: 1, stale: 1, unknown: 2 })
+  t.same(await countArrivals(app.redis, app.keys), { posted: 2, duplicate: 1, stale: 1, unknown: 2 })
   t.equal(told.filter(line => line.includes('not connected')).length, 1, 'an unknown mailbox is told of once')
 })
 
 t.test('ten at once of one push are one event', async t => {
-  const { office, push } = await openGateway(t, redis.url, google)
+  const { app, push } = await openGateway(t, redis.url, google)
   const body = pushOf({ historyId: 1001 })
   const answers = await Promise.all(Array.from({ length: 10 }, () => push({ body })))
   t.ok(answers.every(({ status }) => status === 204))
-  t.equal((await eventsOf(office)).length, 1)
+  t.equal((await eventsOf(app)).length, 1)
 })
 
 t.test('one that comes again after its id is forgotten asks for the same run', async t => {
-  const { office, push } = await openGateway(t, redis.url, google)
+  const { app, push } = await openGateway(t, redis.url, google)
   const body = pushOf({ historyId: 1001, messageId: 'again' })
   await push({ body })
-  await office.redis.del(office.keys.seen(office.keys.partitionOf(ANA), 'again'))
+  await app.redis.del(app.keys.seen(app.keys.partitionOf(ANA), 'again'))
   await push({ body })
-  const events = await eventsOf(office)
+  const events = await eventsOf(app)
   t.equal(events.length, 2)
   t.equal(events[0]?.run, events[1]?.run)
 })
 
 t.test('what Google sent and nobody can read is accepted and kept among the dead letters', async t => {
-  const { office, push } = await openGateway(t, redis.url, google)
+  const { app, push } = await openGateway(t, redis.url, google)
   const data = Buffer.from('{"emailAddress":"ana"}').toString('base64')
   const bodies = ['{', 'null', '{"message":{}}', JSON.stringify({ message: { data, messageId: 'm' } })]
   for (const body of bodies) t.equal((await push({ body })).status, 204, body)
-  const letters = await listDead(office.redis, office.keys, { stage: 'gateway' })
+  const letters = await listDead(app.redis, app.keys, { stage: 'gateway' })
   t.equal(letters.length, 4)
   t.match(letters.at(-1), {
     name: /^gateway\/intake\/\d+-\d+$/,
@@ -147,7 +147,7 @@ t.test('what Google sent and nobody can read is accepted and kept among the dead
 })
 
 t.test('a push of a subscription with payload unwrapping is taken in as any other', async t => {
-  const { office, url } = await openGateway(t, redis.url, google)
+  const { app, url } = await openGateway(t, redis.url, google)
   const said = (historyId: number | string) => JSON.stringify({ emailAddress: 'Ana@Example.com', historyId })
   const push = async (body: string, headers: Record<string, string> = {}) => {
     const authorization = `Bearer ${await google.token()}`
@@ -166,13 +166,13 @@ t.test('a push of a subscription with payload unwrapping is taken in as any othe
   const wrapped = { message: { data: Buffer.from(said(1004)).toString('base64'), messageId: 'w1' } }
   t.equal(await push(JSON.stringify(wrapped), metadata), 204, 'what is wrapped goes by its own id')
   t.same(
-    (await eventsOf(office)).map(({ body }) => body.historyId),
+    (await eventsOf(app)).map(({ body }) => body.historyId),
     ['1001', '1002', '1003', '1004'],
   )
-  t.equal((await eventsOf(office))[0]?.run.split('-')[0], Date.parse('2026-11-23T09:30:00.125Z').toString(36))
-  t.same(await listDead(office.redis, office.keys, { stage: 'gateway' }), [])
+  t.equal((await eventsOf(app))[0]?.run.split('-')[0], Date.parse('2026-11-23T09:30:00.125Z').toString(36))
+  t.same(await listDead(app.redis, app.keys, { stage: 'gateway' }), [])
   t.equal(await push('{"status":"Hello there"}', metadata), 204)
-  const [letter] = await listDead(office.redis, office.keys, { stage: 'gateway' })
+  const [letter] = await listDead(app.redis, app.keys, { stage: 'gateway' })
   t.match(letter, { message: /no message with data, and is no Gmail notification either/ })
 })
 
@@ -198,11 +198,11 @@ t.test('too many requests are told to come later', async t => {
 
 t.test('nothing is accepted while it is not set whose pushes are to be believed', async t => {
   const settings = { GMAIL_PUSH_AUDIENCE: '', GMAIL_PUSH_SERVICE_ACCOUNT: '' }
-  const { push, office } = await openGateway(t, redis.url, google, { settings })
+  const { push, app } = await openGateway(t, redis.url, google, { settings })
   const answer = await push()
   t.equal(answer.status, 503)
   t.match(await answer.json(), { detail: /set GMAIL_PUSH_AUDIENCE and GMAIL_PUSH_SERVICE_ACCOUNT/ })
-  t.same(await eventsOf(office), [])
+  t.same(await eventsOf(app), [])
   await t.rejects(openGateway(t, redis.url, google, { settings: { GMAIL_PUSH_AUDIENCE: '' } }), {
     message: /GMAIL_PUSH_SERVICE_ACCOUNT is set and GMAIL_PUSH_AUDIENCE is not/,
   })
@@ -226,7 +226,7 @@ t.test('while the keys cannot be had a push is told to come again; they are aske
 t.test('while Redis is away a push is told to come again, and comes in once when it does', async t => {
   const own = await startRedis('--appendonly', 'yes')
   t.teardown(() => own.stop())
-  const { push, url, office } = await openGateway(t, own.url, google)
+  const { push, url, app } = await openGateway(t, own.url, google)
   t.equal((await fetch(`${url}/readyz`)).status, 200)
   const body = pushOf({ historyId: 1001 })
   await own.kill('SIGKILL')
@@ -237,13 +237,13 @@ t.test('while Redis is away a push is told to come again, and comes in once when
   await until(async () => (await fetch(`${url}/readyz`)).status === 200, 'it is ready again')
   t.equal((await push({ body })).status, 204)
   t.equal((await push({ body })).status, 204)
-  t.equal((await eventsOf(office)).length, 1)
+  t.equal((await eventsOf(app)).length, 1)
 })
 
 t.test('a Redis that does not answer is not waited for beyond what Pub/Sub waits', async t => {
   const own = await startRedis()
   t.teardown(() => own.stop())
-  const { push, office } = await openGateway(t, own.url, google)
+  const { push, app } = await openGateway(t, own.url, google)
   const body = pushOf({ historyId: 1001 })
   await own.client.client('PAUSE', 7000, 'ALL')
   const since = Date.now()
@@ -251,24 +251,24 @@ t.test('a Redis that does not answer is not waited for beyond what Pub/Sub waits
   t.ok(Date.now() - since < 9000)
   await until(() => own.client.ping(), 'it answers again')
   t.equal((await push({ body })).status, 204)
-  t.equal((await eventsOf(office)).length, 1, 'it may have happened the first time')
+  t.equal((await eventsOf(app)).length, 1, 'it may have happened the first time')
 })
 
 t.test('a stream of a wrong type loses nothing: the push comes again until it is mended', async t => {
-  const { push, office } = await openGateway(t, redis.url, google)
-  const stream = office.keys.stream(office.keys.partitionOf(ANA), 'watch-events', 'bulk')
+  const { push, app } = await openGateway(t, redis.url, google)
+  const stream = app.keys.stream(app.keys.partitionOf(ANA), 'watch-events', 'bulk')
   await redis.client.set(stream, 'no stream')
   const body = pushOf({ historyId: 1001 })
   t.equal((await push({ body })).status, 503)
   await redis.client.del(stream)
   t.equal((await push({ body })).status, 204)
-  t.equal((await eventsOf(office)).length, 1)
+  t.equal((await eventsOf(app)).length, 1)
 })
 
 t.test('a gateway that stops answers what it has begun, and then nothing more', async t => {
   const own = await startRedis()
   t.teardown(() => own.stop())
-  const { push, stop, office } = await openGateway(t, own.url, google)
+  const { push, stop, app } = await openGateway(t, own.url, google)
   await push()
   // Read as it comes: the client library is confused by a server that is busy when it begins to listen.
   const listening = connect(own.port, '127.0.0.1')
@@ -281,13 +281,13 @@ t.test('a gateway that stops answers what it has begun, and then nothing more', 
   await until(() => heard.startsWith('+OK'), 'it listens')
   await own.client.client('PAUSE', 1000, 'WRITE')
   const begun = push()
-  const asked = `"hget" "${office.keys.mailbox(ANA)}"`
+  const asked = `"hget" "${app.keys.mailbox(ANA)}"`
   await until(() => heard.toLowerCase().includes(asked.toLowerCase()), 'the push is under way')
   const since = Date.now()
   await stop()
   t.ok(Date.now() - since < 1900, 'no connection that is kept keeps it up')
   t.equal((await begun).status, 204)
-  t.equal((await eventsOf({ redis: own.client, keys: office.keys })).length, 2)
+  t.equal((await eventsOf({ redis: own.client, keys: app.keys })).length, 2)
   await t.rejects(push())
 })
 
@@ -299,7 +299,7 @@ t.test('what is not there is not found', async t => {
 })
 
 t.test('a push is in the stream in under 20 ms', async t => {
-  const { push, office } = await openGateway(t, redis.url, google)
+  const { push, app } = await openGateway(t, redis.url, google)
   await push()
   const tookMs: number[] = []
   for (let n = 0; n < 50; n += 1) {
@@ -311,7 +311,7 @@ t.test('a push is in the stream in under 20 ms', async t => {
   const median = tookMs.sort((a, b) => a - b)[25] ?? 0
   t.comment(`median ${median.toFixed(1)} ms, slowest ${tookMs.at(-1)?.toFixed(1)} ms`)
   t.ok(median < 20)
-  t.equal((await eventsOf(office)).length, 51)
+  t.equal((await eventsOf(app)).length, 51)
 })
 
 async function bearer(change: Parameters<typeof google.token>[0]): Promise<string> {

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
+import { openMailboxes } from '../../../pipeline/accounts/providers.ts'
 import { startGateway } from '../../../pipeline/gateway/gateway.ts'
-import { openMailboxes } from '../../../pipeline/providers.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { countArrivals } from '../../../shared/redis/arrivals.ts'
 import { readMailbox } from '../../../shared/redis/mailboxes.ts'
@@ -35,11 +35,11 @@ t.test('a push that comes twice costs nothing, and one that comes after its mail
   const { sim, pipeline, gatewayPort } = await open(t)
   sim.pushes.set({ duplicateNext: 1 })
   sim.deliver(ADDRESS, testMail(10, THREADS))
-  const arrivals = () => countArrivals(pipeline.office.redis, pipeline.office.keys)
+  const arrivals = () => countArrivals(pipeline.app.redis, pipeline.app.keys)
   const before = await arrivals()
   await until(async () => (await arrivals()).duplicate === before.duplicate + 1, 'the second is known')
   await until(async () => (await pipeline.quiet())[0]?.listed === 1, 'it was listed')
-  const { cursor = '' } = (await readMailbox(pipeline.office.redis, pipeline.office.keys, ANA)) ?? {}
+  const { cursor = '' } = (await readMailbox(pipeline.app.redis, pipeline.app.keys, ANA)) ?? {}
   const historyId = Number(cursor.split(':')[1]) - 1
   const runs = (await pipeline.quiet()).length
   sim.resetCalls()
@@ -98,7 +98,7 @@ async function open(t: Test) {
   const mailbox = openMailboxes(readConfig(settings), sim.url)(ANA)
   const pipeline = await startPipeline(redis, mailbox, { settings })
   await pipeline.sync()
-  const gateway = await startGateway(pipeline.office, { port: 0, log: logTo([]) })
+  const gateway = await startGateway(pipeline.app, { port: 0, log: logTo([]) })
   sim.pushes.set({ to: { url: `http://127.0.0.1:${gateway.port}/gmail/push`, ...pushes } })
   t.teardown(async () => {
     await gateway.stop(2000)
@@ -106,7 +106,7 @@ async function open(t: Test) {
     await sim.close()
   })
   await mailbox.watch({ signal: new AbortController().signal, meter: () => undefined })
-  const arrivals = () => countArrivals(pipeline.office.redis, pipeline.office.keys)
+  const arrivals = () => countArrivals(pipeline.app.redis, pipeline.app.keys)
   await until(async () => (await arrivals()).posted === 1, 'the watch is told of at once')
   await pipeline.quiet()
   return { sim, pipeline, gatewayPort: gateway.port }

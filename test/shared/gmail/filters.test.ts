@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { LabelFilter } from '../../../shared/filter.ts'
+import type { LabelFilter } from '../../../shared/provider/filter.ts'
 import { apiError, failure, openCall } from './google.ts'
 import { openGmail } from './open.ts'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
-import type { LabelFilter } from '../../../shared/filter.ts'
 import { historyRecord, whatHappened } from '../../../shared/gmail/history.ts'
+import type { LabelFilter } from '../../../shared/provider/filter.ts'
 
 const WITHOUT_JUNK: LabelFilter = { labels: [], skip: ['SPAM', 'TRASH', 'DRAFT'] }
 const ONLY_INBOX = { labels: ['INBOX', 'Label_1'], skip: ['SPAM'] }

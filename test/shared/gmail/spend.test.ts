@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Cost, Leave, Quota, Spent } from '../../../shared/quota.ts'
+import type { Cost, Leave, Quota, Spent } from '../../../shared/provider/quota.ts'
 import { type Asked, apiError, batchAnswer, failure, openCall, resource } from './google.ts'
 import { openGmail } from './open.ts'
 

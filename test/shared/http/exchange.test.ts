@@ -3,15 +3,15 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
+import { openMailSource } from '../../../pipeline/accounts/mail-source.ts'
 import { createVerify } from '../../../pipeline/gateway/verify.ts'
-import { openMailSource } from '../../../pipeline/mail-source.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { MailError } from '../../../shared/error.ts'
 import { gmailClient } from '../../../shared/gmail/client.ts'
 import { exchangeCode, refreshGrant, revokeGrant } from '../../../shared/gmail/oauth.ts'
 import { graphClient } from '../../../shared/outlook/client.ts'
 import { beginGrant } from '../../../shared/outlook/oauth.ts'
-import type { AccessTokens } from '../../../shared/tokens.ts'
+import type { AccessTokens } from '../../../shared/provider/tokens.ts'
 
 const account: AccessTokens = { get: async () => 'planted-token', refused: async () => false }
 const call = () => ({ signal: new AbortController().signal, meter: () => undefined })

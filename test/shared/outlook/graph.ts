@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type GraphClient, graphClient } from '../../../shared/outlook/client.ts'
-import type { Cost, Leave, Quota, Spent } from '../../../shared/quota.ts'
-import type { AccessTokens } from '../../../shared/tokens.ts'
+import type { Cost, Leave, Quota, Spent } from '../../../shared/provider/quota.ts'
+import type { AccessTokens } from '../../../shared/provider/tokens.ts'
 
 /** What the scripted Graph was asked; `path` is what follows the host, with its query. */
 export interface Asked {

@@ -1,6 +1,6 @@
 import t from 'tap'
-import type { Links } from '../../../shared/links.ts'
 import { keepMarks, readMarks } from '../../../shared/outlook/marks.ts'
+import type { Links } from '../../../shared/provider/links.ts'
 
 function linksOf(held: Map<string, string>): Links {
   return {

@@ -5,9 +5,9 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { awaitOffice } from '../../../pipeline/await-redis.ts'
-import { startJsRedis } from '../../../pipeline/js-redis.ts'
-import { openRedisServer } from '../../../pipeline/redis-source.ts'
+import { awaitApp } from '../../../pipeline/base/await-redis.ts'
+import { startJsRedis } from '../../../pipeline/embedded-redis/js-redis.ts'
+import { openRedisServer } from '../../../pipeline/embedded-redis/source.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { checkServer } from '../../../shared/redis/checks.ts'
 import { connectRedis, openRedis } from '../../../shared/redis/connect.ts'
@@ -35,7 +35,7 @@ t.test(
         /^The Redis at redis:\/\/127\.0\.0\.1:\d+\/99 has no database 99 \(ERR .*\): take a number below its `databases`, or none, in REDIS_URL$/,
     }
     const waits = () => t.fail('it is not waited for')
-    await t.rejects(awaitOffice(readConfig({ REDIS_URL: url }), url, { signal, waits }), refused)
+    await t.rejects(awaitApp(readConfig({ REDIS_URL: url }), url, { signal, waits }), refused)
     await t.rejects(openRedisServer(readConfig({ REDIS_URL: url }), keepLog().log, { signal, waits }), refused)
     await t.rejects(probeServer(url, { writes: false }), refused)
     await t.rejects(connectRedis(url), refused)
@@ -110,12 +110,12 @@ t.test('the JavaScript Redis keeps databases apart, or refuses them', async t =>
 t.test('a Redis with TLS is believed by its certificate alone, and only where nobody says otherwise', async t => {
   const { tls, ca, file } = await startTls(t)
   const open = async (settings: Record<string, string>) => {
-    const office = await awaitOffice(readConfig({ REDIS_URL: tls, ...settings }), tls, impatient)
-    const another = office.openConnection()
+    const app = await awaitApp(readConfig({ REDIS_URL: tls, ...settings }), tls, impatient)
+    const another = app.openConnection()
     await another.connect()
     t.equal(await another.ping(), 'PONG')
     another.disconnect()
-    office.close()
+    app.close()
   }
   const unknown = {
     kind: 'misconfigured',
@@ -123,7 +123,7 @@ t.test('a Redis with TLS is believed by its certificate alone, and only where no
       /^The certificate of rediss:\/\/localhost:\d+ is signed by nobody that is known here \(DEPTH_ZERO_SELF_SIGNED_CERT\): set REDIS_TLS_CA .* or REDIS_TLS_INSECURE=1/,
   }
   const waits = () => t.fail('it is not waited for')
-  await t.rejects(awaitOffice(readConfig({ REDIS_URL: tls }), tls, { signal, waits }), unknown)
+  await t.rejects(awaitApp(readConfig({ REDIS_URL: tls }), tls, { signal, waits }), unknown)
   await t.rejects(connectRedis(tls), unknown)
   await open({ REDIS_TLS_CA: ca })
   await open({ REDIS_TLS_CA: ca.replaceAll('\n', '\\n') })
@@ -137,17 +137,17 @@ t.test('a Redis with TLS is believed by its certificate alone, and only where no
   )
   const misnamed = tls.replace('localhost', '127.0.0.1')
   await t.rejects(
-    awaitOffice(readConfig({ REDIS_URL: misnamed, REDIS_TLS_CA: ca }), misnamed, impatient),
+    awaitApp(readConfig({ REDIS_URL: misnamed, REDIS_TLS_CA: ca }), misnamed, impatient),
     /made out to another name/,
   )
   const plain = tls.replace('rediss:', 'redis:')
   await t.rejects(
-    awaitOffice(readConfig({ REDIS_URL: plain }), plain, impatient),
+    awaitApp(readConfig({ REDIS_URL: plain }), plain, impatient),
     /correct REDIS_URL \(rediss:\/\/ where it wants TLS\)/,
   )
   const wanting = server.url.replace('redis:', 'rediss:')
   await t.rejects(
-    awaitOffice(readConfig({ REDIS_URL: wanting }), wanting, impatient),
+    awaitApp(readConfig({ REDIS_URL: wanting }), wanting, impatient),
     /correct REDIS_URL \(redis:\/\/ where it speaks no TLS\)/,
   )
 })
@@ -181,7 +181,7 @@ t.test('a command that was renamed away is named, with what helps', async t => {
     const url = command === 'SELECT' ? `${renamed.url}/1` : renamed.url
     const waits = () => t.fail('it is not waited for')
     await t.rejects(
-      awaitOffice(readConfig({}), url, { signal, waits }),
+      awaitApp(readConfig({}), url, { signal, waits }),
       {
         kind: 'misconfigured',
         message: new RegExp(`^redis://127.0.0.1:\\d+(/1)? does not know ${command}: .*rename-command`),
@@ -206,7 +206,7 @@ t.test('a command that is taken away from the user is named, with the rule that 
   for (const command of ['evalsha', 'select']) {
     await server.client.call('ACL', 'SETUSER', 'tess', 'reset', 'on', '>pw', '~*', '+@all', `-${command}`)
     const url = `${server.url.replace('//', '//tess:pw@')}/1`
-    await t.rejects(awaitOffice(readConfig({}), url, impatient), new RegExp(`${command}.*(ACL)`, 'i'), command)
+    await t.rejects(awaitApp(readConfig({}), url, impatient), new RegExp(`${command}.*(ACL)`, 'i'), command)
   }
 })
 

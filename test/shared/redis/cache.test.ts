@@ -1,5 +1,5 @@
 import t from 'tap'
-import { warnOfInvalid } from '../../../pipeline/invalid-cache.ts'
+import { warnOfInvalid } from '../../../pipeline/accounts/invalid-cache.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import type { Message } from '../../../shared/message.ts'
 import { createCache } from '../../../shared/redis/cache.ts'

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { startJsRedis } from '../../../pipeline/js-redis.ts'
-import { startKeeper } from '../../../pipeline/keeper.ts'
+import { startJsRedis } from '../../../pipeline/embedded-redis/js-redis.ts'
+import { startKeeper } from '../../../pipeline/keeper/keeper.ts'
 import { checkServer } from '../../../shared/redis/checks.ts'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { startPipeline } from '../../support/pipeline.ts'
@@ -61,7 +61,7 @@ t.test('who is given what the check names, and no more, can run everything', asy
   const pipeline = await startPipeline(tess, mailbox)
   const told: string[] = []
   const tell = (...words: unknown[]) => void told.push(String(words.at(-1)))
-  const keeper = startKeeper(pipeline.office, {
+  const keeper = startKeeper(pipeline.app, {
     log: { debug: tell, info: tell, warn: tell, error: tell },
     intervalMs: 10,
     healAfterMs: 60_000,

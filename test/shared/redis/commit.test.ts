@@ -12,7 +12,7 @@ import { mergedWindowFields } from '../../../shared/redis/merged-window.ts'
 import { readRun } from '../../../shared/redis/runs.ts'
 import { follow } from '../../../shared/stage.ts'
 import { analysisTasks, type Fate, fetchedMessages, merged, missingIds, watchEvents } from '../../../shared/streams.ts'
-import { buildTask } from '../../../shared/task.ts'
+import { buildTask } from '../../../shared/task/task.ts'
 import { startRedis } from '../../support/redis.ts'
 
 /** An entry of one envelope. */

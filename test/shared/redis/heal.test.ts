@@ -1,5 +1,5 @@
 import t from 'tap'
-import { STAGES } from '../../../pipeline/stages.ts'
+import { STAGES } from '../../../pipeline/base/stages.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import { createHealing, type Healed } from '../../../shared/redis/heal.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'

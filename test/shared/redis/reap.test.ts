@@ -1,6 +1,6 @@
 import t from 'tap'
-import { startJsRedis } from '../../../pipeline/js-redis.ts'
-import { STAGES } from '../../../pipeline/stages.ts'
+import { STAGES } from '../../../pipeline/base/stages.ts'
+import { startJsRedis } from '../../../pipeline/embedded-redis/js-redis.ts'
 import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { reapPartition } from '../../../shared/redis/reap.ts'

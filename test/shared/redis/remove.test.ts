@@ -16,7 +16,7 @@ for (const after of [1, 3, 8, 14]) {
   t.test(`removed while it is synced, after ${after} fetches: what is under way comes to nothing`, async t => {
     const { pipeline, mailbox } = await busy(after)
     t.teardown(() => pipeline.stop())
-    const { redis: client, keys } = pipeline.office
+    const { redis: client, keys } = pipeline.app
     await until(() => mailbox.calls.length > after, 'it is in the middle')
     const removed = await removeMailbox(client, keys, ANA)
     t.ok(removed.keys > 0)
@@ -35,7 +35,7 @@ t.test(
   async t => {
     const { pipeline, mailbox } = await busy(5)
     t.teardown(() => pipeline.stop())
-    const { redis: client, keys, now } = pipeline.office
+    const { redis: client, keys, now } = pipeline.app
     await until(() => mailbox.calls.length > 5, 'it is in the middle')
     const before = (await readMailbox(client, keys, ANA))?.activeRun ?? ''
     await removeMailbox(client, keys, ANA)
@@ -51,7 +51,7 @@ t.test(
 t.test('a watch event of before, met after, makes no run of the mailbox that is there now', async t => {
   const pipeline = await startPipeline(redis, fakeMailbox(), { only: [] })
   t.teardown(() => pipeline.stop())
-  const { redis: client, keys, now } = pipeline.office
+  const { redis: client, keys, now } = pipeline.app
   await pipeline.request()
   const writtenAt = await serverMs()
   // Within the same millisecond nobody can tell before from after.

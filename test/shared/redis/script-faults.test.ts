@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openOffice } from '../../../pipeline/wire.ts'
+import { openApp } from '../../../pipeline/base/app.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { redisFor } from '../../support/redis.ts'
 import { doChores } from '../../support/script-chores.ts'
@@ -18,17 +18,17 @@ t.test(
     timeout: LONGEST_MS,
   },
   async t => {
-    const office = await openOffice(config, server.url)
-    t.teardown(() => office.close())
-    const faults = countCalls(office.redis)
+    const app = await openApp(config, server.url)
+    t.teardown(() => app.close())
+    const faults = countCalls(app.redis)
     const facts = new Set<string>()
-    const good = await live(office, { onFacts: some => void some.map(({ fact }) => facts.add(fact)) })
+    const good = await live(app, { onFacts: some => void some.map(({ fact }) => facts.add(fact)) })
     t.same([...facts].sort(), FACTS, 'every kind of fact is met')
     const failed = new Set<string>()
     for (let k = 1; ; k += 1) {
       await server.client.flushall()
       // Done again by the same process, or from the start by another.
-      const life = await live(office, { anew: k % 2 === 0, before: () => faults.arm(k) })
+      const life = await live(app, { anew: k % 2 === 0, before: () => faults.arm(k) })
       const met = await faults.met()
       if (met.length === 0) break
       for (const name of met) failed.add(name)
@@ -43,11 +43,11 @@ t.test(
 )
 
 t.test('so are those that no sync needs', async t => {
-  const office = await openOffice(config, server.url)
-  t.teardown(() => office.close())
-  const faults = countCalls(office.redis)
+  const app = await openApp(config, server.url)
+  t.teardown(() => app.close())
+  const faults = countCalls(app.redis)
   const once = <T>(what: () => Promise<T>) => what()
-  const good = await doChores(office, once)
+  const good = await doChores(app, once)
   const healed = {
     abandoned: 'first',
     heals: 'lost',
@@ -59,7 +59,7 @@ t.test('so are those that no sync needs', async t => {
   t.match(good.healed, healed)
   for (let k = 1; ; k += 1) {
     await server.client.flushall()
-    const done = await doChores(office, async what => {
+    const done = await doChores(app, async what => {
       await faults.arm(k)
       return what().catch(what)
     })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openOffice } from '../../../pipeline/wire.ts'
+import { openApp } from '../../../pipeline/base/app.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { redisFor } from '../../support/redis.ts'
 import { doChores } from '../../support/script-chores.ts'
@@ -27,17 +27,17 @@ t.test(
     timeout: 90_000,
   },
   async t => {
-    const plain = await openOffice(config, server.url)
+    const plain = await openApp(config, server.url)
     t.teardown(() => plain.close())
     const good = await live(plain)
     await client.flushall()
     await client.call('ACL', 'SETUSER', 'tess', 'on', '>secret', '~*', '&*', '+@all')
-    const office = await openOffice(config, server.url.replace('redis://', 'redis://tess:secret@'))
-    t.teardown(() => office.close())
-    const trials = trying(office.redis, client, { user: 'tess', state })
-    const life = await live(office)
+    const app = await openApp(config, server.url.replace('redis://', 'redis://tess:secret@'))
+    t.teardown(() => app.close())
+    const trials = trying(app.redis, client, { user: 'tess', state })
+    const life = await live(app)
     await client.flushall()
-    await doChores(office, what => what())
+    await doChores(app, what => what())
     t.same(trials.changed, [], `${trials.refused.size} kinds of refusals are looked at`)
     const refused = [...trials.refused]
     const met = COMMANDS.map(command => command.toLowerCase()).filter(

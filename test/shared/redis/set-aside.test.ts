@@ -1,5 +1,4 @@
 import t from 'tap'
-import { setAside } from '../../../shared/deferred.ts'
 import { type Envelope, encodeEnvelope } from '../../../shared/envelope.ts'
 import type { DeferredNote, Fact } from '../../../shared/fact.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
@@ -12,6 +11,7 @@ import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
 import { readRun } from '../../../shared/redis/runs.ts'
 import type { StageName } from '../../../shared/stage.ts'
 import { type Fate, type ListedId, missingIds } from '../../../shared/streams.ts'
+import { setAside } from '../../../shared/windows/deferred.ts'
 import { redisFor } from '../../support/redis.ts'
 
 const ANA: MailboxId = 'gmail:ana@example.com'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startJsRedis } from '../../../pipeline/js-redis.ts'
+import { startJsRedis } from '../../../pipeline/embedded-redis/js-redis.ts'
 import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { dropOutdated, dropOverfull, readUnread } from '../../../shared/redis/unread.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { STAGES } from '../../../pipeline/stages.ts'
+import { STAGES } from '../../../pipeline/base/stages.ts'
 import { MailError } from '../../../shared/error.ts'
 import { resumeMailbox } from '../../../shared/redis/mailboxes.ts'
 import { KINDS_OF_KEYS, placesOf } from '../../../shared/redis/waits.ts'
@@ -45,7 +45,7 @@ t.test('work waits in no place that is not listed', async t => {
     await pipeline.stopStages()
   }
   mailbox.before = () => undefined
-  await resumeMailbox(pipeline.office.redis, pipeline.office.keys, ANA)
+  await resumeMailbox(pipeline.app.redis, pipeline.app.keys, ANA)
   const written = ['message-ids', 'missing-ids', 'fetched-messages', 'merged', 'threads']
   for (const [place, stage] of STAGE_NAMES.slice(0, written.length).entries()) {
     pipeline.start([stage])
@@ -66,8 +66,8 @@ t.test('work waits in no place that is not listed', async t => {
 })
 
 /** Keys that hold an entry of a run, and whether anybody would look for it there. */
-async function keysWith({ office }: TestPipeline, run: string) {
-  const { keys, redis: client } = office
+async function keysWith({ app }: TestPipeline, run: string) {
+  const { keys, redis: client } = app
   const partition = keys.partitionOf(ANA)
   const places = new Set(placesOf(keys, partition, { stages: STAGES, mailboxes: [ANA] }).map(({ key }) => key))
   const found: { key: string; isListed: boolean }[] = []

@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto'
+import type { Config } from '../../../shared/config.ts'
+import { MailError } from '../../../shared/error.ts'
+import { addressOf, type MailboxId, type Opened, parseMailboxId } from '../../../shared/mailbox.ts'
+import { connectMailbox, postWatchEvent, resumeMailbox } from '../../../shared/redis/mailboxes.ts'
+import { createVault, type Issuer } from '../../../shared/redis/secrets.ts'
+import { createSeal } from '../../../shared/seal.ts'
+import type { AppContext } from '../../base/app.ts'
+import type { CommandContext } from '../../base/command-context.ts'
+import type { Store } from '../account-of.ts'
+import { isReadByApplication } from '../account-settings.ts'
+import type { Consented, Consenting } from './consenting.ts'
+import { listenForConsent } from './loopback.ts'
+
+/** Whom to ask, where the browser is to come back to (0: a free port), and how long to wait. */
+export interface ConnectOptions {
+  address?: string
+  port: number
+  timeoutSeconds: number
+}
+
+const STATE_BYTES = 24
+
+/**
+ * Connects a mailbox, once it is known where the account is kept and how its provider is asked: its owner allows it in the browser, what was
+ * granted is sealed and kept, and the first sync is asked for. Throws, in one line, what was in the way.
+ */
+export async function connectWith(
+  consenting: Consenting,
+  facts: { context: CommandContext; app: AppContext; wanted: MailboxId | undefined; options: ConnectOptions },
+): Promise<void> {
+  const { context, app, wanted, options } = facts
+  const { print, json, signal } = context
+  const state = randomBytes(STATE_BYTES).toString('base64url')
+  const timeoutMs = options.timeoutSeconds * 1000
+  const { host, remedyOf } = consenting
+  const loopback = await listenForConsent({ host, remedyOf, port: options.port, state, timeoutMs, signal })
+  try {
+    const { redirectUri } = loopback
+    const { url, verifier } = await consenting.ask({ redirectUri, state, address: options.address })
+    print(`Open this page in a browser on this machine, and allow mailsluice to read the mailbox:\n\n  ${url}\n`)
+    const consented = await consenting.exchange({ code: await loopback.code(), verifier, redirectUri }, signal)
+    const { mailbox, opened } = await identify(consenting, { consented, wanted, signal, store: app })
+    refuseIfByApplication(app.config, mailbox)
+    const { entries, isNew } = await keep(app, mailbox, { consented, opened, issuer: consenting.issuer })
+    loopback.finish({ ok: true, text: `${mailbox} is connected. Its mail is read from now on.` })
+    const parked = entries > 0 ? `, and ${entries} waiting entries go on` : ''
+    print(
+      json
+        ? JSON.stringify({ mailbox, new: isNew, entries })
+        : `${mailbox} is ${isNew ? 'connected' : 'connected again'}${parked}.${nameNote(mailbox, wanted)}`,
+    )
+  } catch (error) {
+    loopback.finish({ ok: false, text: error instanceof MailError ? error.message : 'The terminal says why.' })
+    throw error
+  } finally {
+    await loopback.close()
+  }
+}
+
+/** Throws `misconfigured` for one of OUTLOOK_MAILBOXES: what its owner grants would never be used. */
+export function refuseIfByApplication(config: Config, mailbox: MailboxId): void {
+  if (!isReadByApplication(config, mailbox)) return
+  throw new MailError(
+    'misconfigured',
+    `${mailbox} is one of OUTLOOK_MAILBOXES, which need no consent: \`up\` connects it, or take it off there`,
+  )
+}
+
+// What was granted says nothing of whose mailbox it is: the provider is asked.
+async function identify(
+  { provider, open, isSame = () => false }: Consenting,
+  {
+    consented,
+    wanted,
+    signal,
+    store,
+  }: { consented: Consented; wanted: MailboxId | undefined; signal: AbortSignal; store: Store },
+): Promise<{ mailbox: MailboxId; opened: Opened }> {
+  const account = { get: async () => consented.access.token, refused: async () => false }
+  const opened = await open(wanted ?? `${provider}:me@${provider}.com`, account, store).open({
+    signal,
+    meter: () => undefined,
+  })
+  const mailbox = parseMailboxId(`${provider}:${opened.address}`)
+  if (wanted === undefined || mailbox === wanted) return { mailbox, opened }
+  const names = [opened.address, ...(opened.also ?? [])]
+  const given = addressOf(wanted)
+  if (names.some(name => name.toLowerCase() === given || isSame(name, given))) return { mailbox, opened }
+  throw new MailError(
+    'misconfigured',
+    `the mailbox was not connected: access was granted to ${mailbox}, not to ${wanted}; run the command again and choose that account, or with --address ${addressOf(mailbox)} where that is the same mailbox`,
+  )
+}
+
+function nameNote(mailbox: MailboxId, wanted: MailboxId | undefined): string {
+  return wanted === undefined || wanted === mailbox
+    ? ''
+    : ` That is its name from now on, and ${addressOf(wanted)} another address of it.`
+}
+
+// The account is there before anybody can need it.
+async function keep(
+  { config, redis, keys, now, newRunId }: AppContext,
+  mailbox: MailboxId,
+  { consented, opened, issuer }: { consented: Consented; opened: Opened; issuer: Issuer },
+): Promise<{ entries: number; isNew: boolean }> {
+  const seal = createSeal(config.MAILBOXES_KEY)
+  await createVault(redis, keys, seal, undefined, () => issuer).put(mailbox, consented)
+  const isNew = await connectMailbox(redis, keys, mailbox, opened.cursor, now())
+  const entries = isNew ? 0 : await resumeMailbox(redis, keys, mailbox, { now: now() })
+  const cause = isNew ? 'first-sync' : 'request'
+  await postWatchEvent(redis, keys, mailbox, { run: newRunId(), at: now(), body: { cause } })
+  return { entries, isNew }
+}

@@ -1,0 +1,81 @@
+import type { Command } from 'commander'
+import { type MailboxId, PROVIDERS, type Provider, parseMailboxId, providerOf } from '../../shared/mailbox.ts'
+import { listMailboxes } from '../../shared/redis/mailboxes.ts'
+import { type CommandContext, type ContextOf, FAILED } from '../base/command-context.ts'
+import { printableLines } from '../base/terminal.ts'
+import { explanationLines } from '../explain/explain-lines.ts'
+import { findJourneys, questFor } from '../explain/journey.ts'
+import { storyOf } from '../explain/story.ts'
+import { findElsewhere } from '../explain/whereabouts.ts'
+import { checked } from './arguments.ts'
+import { withReadableApp } from './with-app.ts'
+
+/** Adds the arguments and the action of `explain`. */
+export function define(command: Command, contextOf: ContextOf): void {
+  command
+    .argument('<message>', "the message's id at its provider, or an envelope's id such as run/window/index")
+    .option('--mailbox <mailbox>', 'only in this mailbox', checked(parseMailboxId))
+    .option('--json', 'print one JSON object', false)
+    .action(async (message, options) => {
+      if (!(await explain(contextOf(options), message, options))) process.exitCode = FAILED
+    })
+}
+
+/** Shows a message's way hop by hop, in each run that met it; whether there was one. The id may be the provider's or an envelope's. */
+export async function explain(
+  context: CommandContext,
+  text: string,
+  options: { mailbox?: string | undefined } = {},
+): Promise<boolean> {
+  const mailbox = options.mailbox === undefined ? undefined : parseMailboxId(options.mailbox)
+  return withReadableApp(context, async app => {
+    const quest = await questFor(app, text, { mailbox, signal: context.signal })
+    const journeys = await findJourneys(app, quest)
+    const ids = new Set(journeys.flatMap(({ hops }) => hops.map(({ envelope }) => envelope.id)))
+    const elsewhere = await findElsewhere(app, quest, ids)
+    // What is not in any stream any more may wait somewhere still.
+    const unseen = new Map(elsewhere.map(({ run, mailbox: of }) => [run, of]))
+    for (const { run } of journeys) unseen.delete(run)
+    const others = [...unseen].map(([run, of]) => ({ mailbox: of, run, message: quest.message, hops: [] }))
+    const all = [...journeys, ...others]
+    const stories = await Promise.all(all.map(journey => storyOf(app, journey, elsewhere)))
+    const connected = (await listMailboxes(app.redis, app.keys)).map(record => record.mailbox)
+    if (context.json) context.print(JSON.stringify({ message: quest.message, seen: stories.length > 0, stories }))
+    else if (stories.length > 0) context.print(printableLines(explanationLines(stories, app.now())))
+    else context.print(neverSeen(quest.message, mailbox, { connected, skipped: context.config.SKIP_LABELS }))
+    return stories.length > 0
+  })
+}
+
+const IDS: Readonly<Record<Provider, string>> = {
+  gmail: 'for Gmail 16 hexadecimal digits',
+  outlook:
+    'for Outlook the immutable one, which Graph tells with `Prefer: IdType="ImmutableId"`; the usual one changes with every move',
+}
+
+function neverSeen(
+  message: string,
+  mailbox: MailboxId | undefined,
+  { connected, skipped }: { connected: readonly MailboxId[]; skipped: readonly string[] },
+): string {
+  const [first = 'gmail:ana@example.com'] = mailbox ? [mailbox] : connected
+  const isConnected = mailbox === undefined ? connected.length > 0 : connected.includes(mailbox)
+  const providers = PROVIDERS.filter(provider => (mailbox ? [mailbox] : connected).map(providerOf).includes(provider))
+  const ids = (providers.length > 0 ? providers : PROVIDERS).map(provider => IDS[provider]).join('; ')
+  const folders = providers.includes('outlook')
+    ? ' (at Outlook the folders of that kind, with all that is in them)'
+    : ''
+  const checks = [
+    ...(isConnected ? [] : [`${mailbox ?? 'no mailbox'} is connected: \`mailsluice sync ${first}\` connects it`]),
+    `the id is the provider’s, not the Message-ID of the mail’s header: ${ids}`,
+    'the mail is newer than the first sync, or among what INITIAL_SYNC lets that one read',
+    ...(skipped.length > 0 ? [`it is not left out: SKIP_LABELS is ${skipped.join(',')}${folders}`] : []),
+    'its mailbox was synced since it came: `mailsluice status` tells when, `mailsluice sync MAILBOX` asks for it',
+    'REDIS_PREFIX and REDIS_URL are those the stages run with',
+    'it was not so long ago that its entries have been trimmed from the streams',
+  ]
+  const where = mailbox ? ` in ${mailbox}` : ''
+  return [`${message} was never seen${where}: no stream, delay or dead letter tells of it. Check that`]
+    .concat(checks.map(check => `  - ${check}`))
+    .join('\n')
+}

@@ -1,0 +1,36 @@
+import type { Command } from 'commander'
+import type { StageName } from '../../shared/stage.ts'
+import { reachMailboxes } from '../accounts/mail-source.ts'
+import { findSimulator } from '../accounts/simulator.ts'
+import type { CommandContext, ContextOf } from '../base/command-context.ts'
+import { createLog } from '../base/log.ts'
+import { STAGES } from '../base/stages.ts'
+import { untilAborted } from '../base/wait.ts'
+import { startStages } from '../runtime/start-stages.ts'
+import { checked, oneStage } from './arguments.ts'
+import { staying } from './with-app.ts'
+
+/** Adds the arguments and the action of `stage`. */
+export function define(command: Command, contextOf: ContextOf): void {
+  command
+    .argument('<name>', 'list-ids, cache-filter, batch-fetch, merge, thread-group or ai-dispatch', checked(oneStage))
+    .action(name => runOneStage(contextOf({}), name))
+}
+
+/** Runs one stage in this process until it is told to stop. */
+export async function runOneStage(context: CommandContext, name: StageName): Promise<void> {
+  const { config, signal } = context
+  const log = createLog(config, name)
+  const mailboxesIn = reachMailboxes(config, await findSimulator(config))
+  await staying({ ...context, log }, async app => {
+    const stages = startStages(
+      STAGES.filter(stage => stage.name === name),
+      app,
+      { mailboxes: mailboxesIn(app), log },
+    )
+    log.info({ pid: process.pid }, `${name} is running`)
+    await untilAborted(signal)
+    await stages.stop(config.DRAIN_MS)
+    log.info(`${name} has stopped`)
+  })
+}

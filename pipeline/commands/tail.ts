@@ -1,0 +1,97 @@
+import type { Command } from 'commander'
+import { LANES } from '../../shared/envelope.ts'
+import { isConnectionError } from '../../shared/redis/connect.ts'
+import { STREAMS } from '../../shared/streams.ts'
+import type { CommandContext, ContextOf } from '../base/command-context.ts'
+import { printableLine } from '../base/terminal.ts'
+import { sleep } from '../base/wait.ts'
+import { briefly, withoutContent } from '../records/diff.ts'
+import { byEntry, keysOf, type Recorded, readEntry, streamNamed } from '../records/recorded.ts'
+import { withReadableApp } from './with-app.ts'
+
+/** Adds the arguments and the action of `tail`. */
+export function define(command: Command, contextOf: ContextOf): void {
+  command
+    .argument('<stream>', STREAMS.map(({ name }) => name).join(', '))
+    .option('--from-start', 'begin with what it holds already', false)
+    .option('--json', 'print each entry in full, a JSON object a line', false)
+    .action((stream, options) => tail(contextOf({ ...options, stays: true }), stream, options))
+}
+
+const AT_ONCE = 200
+const BLOCK_MS = 30_000
+const WATCHDOG_SLACK_MS = 2000
+const AFTER_ERROR_MS = 200
+const MOST_CHARACTERS = 160
+
+type Answer = [key: string, entries: [entryId: string, fields: string[]][]][] | null
+
+/**
+ * Prints each entry that is written to a stream, in whatever lane and partition, as a line, until the signal is aborted; with
+ * `fromStart` also what it holds already. Reads beside the stages and takes nothing from them. Throws `misconfigured` for an unknown name.
+ */
+export async function tail(context: CommandContext, name: string, options: { fromStart: boolean }): Promise<void> {
+  const stream = streamNamed(name)
+  const { json, print, signal } = context
+  await withReadableApp(context, async ({ redis, keys, openConnection }) => {
+    const places = keysOf(keys, stream)
+    // `$` would be looked up anew for each read, and what comes between two reads be missed.
+    const last = new Map(
+      await Promise.all(
+        places.map(async ({ key }): Promise<[string, string]> => {
+          const [newest] = options.fromStart ? [] : await redis.xrevrange(key, '+', '-', 'COUNT', 1)
+          return [key, newest?.[0] ?? '0-0']
+        }),
+      ),
+    )
+    const connection = openConnection()
+    const stopped = new Promise<null>(resolve => {
+      signal.addEventListener('abort', () => resolve(null), { once: true })
+    })
+    try {
+      while (!signal.aborted) {
+        const found: Recorded[] = []
+        // What is asked of a Redis that is gone may never be answered, not even when the connection is closed.
+        for (const [key, entries] of (await Promise.race([read(), stopped])) ?? []) {
+          const lane = places.find(place => place.key === key)?.lane ?? LANES[0]
+          for (const [entryId, fields] of entries) {
+            last.set(key, entryId)
+            const read = readEntry(stream, { key, lane, entryId, fields })
+            found.push(...read)
+            if (read.length === 0)
+              print(json ? JSON.stringify({ stream: name, entryId, unreadable: true }) : `${entryId}  unreadable`)
+          }
+        }
+        for (const entry of found.sort(byEntry)) print(json ? JSON.stringify(entryJson(entry)) : line(entry))
+      }
+    } finally {
+      connection.disconnect()
+    }
+
+    async function read(): Promise<Answer> {
+      const watchdog = setTimeout(() => connection.disconnect(true), BLOCK_MS + WATCHDOG_SLACK_MS)
+      try {
+        if (connection.status === 'wait' || connection.status === 'end') await connection.connect()
+        const words = ['COUNT', AT_ONCE, 'BLOCK', BLOCK_MS, 'STREAMS', ...last.keys(), ...last.values()]
+        return (await connection.call('XREAD', ...words)) as Answer
+      } catch (error) {
+        if (!signal.aborted && !isConnectionError(error)) throw error
+        await sleep(AFTER_ERROR_MS, signal)
+        return null
+      } finally {
+        clearTimeout(watchdog)
+      }
+    }
+  })
+}
+
+function entryJson({ stream, lane, entryId, envelope }: Recorded): unknown {
+  return { stream, lane, entryId, envelope }
+}
+
+function line({ writtenAt, lane, envelope }: Recorded): string {
+  const time = new Date(writtenAt).toISOString().slice(11, 23)
+  const body = JSON.stringify(briefly(withoutContent(envelope.body)))
+  const short = body.length > MOST_CHARACTERS ? `${body.slice(0, MOST_CHARACTERS)}…` : body
+  return printableLine(`${time}  ${lane}  ${envelope.mailbox}  ${envelope.id}  ${short}`)
+}

@@ -1,0 +1,218 @@
+import type { Command } from 'commander'
+import type { Config } from '../../shared/config.ts'
+import { MailError } from '../../shared/error.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
+import { readMailbox } from '../../shared/redis/mailboxes.ts'
+import type { RunRecord } from '../../shared/redis/runs.ts'
+import type { StageName } from '../../shared/stage.ts'
+import { type MailSource, openMailSource } from '../accounts/mail-source.ts'
+import type { Mailboxes } from '../accounts/providers.ts'
+import { unitsSaved } from '../accounts/quotas.ts'
+import { connectIfNew, requestSync } from '../accounts/request-sync.ts'
+import type { AppContext } from '../base/app.ts'
+import { awaitApp, brief, endless, insist, isStopped, type Patience } from '../base/await-redis.ts'
+import { type ContextOf, FAILED } from '../base/command-context.ts'
+import { createLog, type Log } from '../base/log.ts'
+import { STAGES } from '../base/stages.ts'
+import { screen } from '../base/terminal.ts'
+import { untilAborted } from '../base/wait.ts'
+import { openRedisServer, type RedisServer } from '../embedded-redis/source.ts'
+import { startGatewayApart } from '../gateway/apart.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { keeperOf } from '../keeper/duties.ts'
+import type { Keeper } from '../keeper/keeper.ts'
+import { startStages } from '../runtime/start-stages.ts'
+import { checked, gather, parseStages, wholeNumber } from './arguments.ts'
+import { untilQuiet, warnOfStandstill } from './follow.ts'
+import { type Summary, summarise, summaryTable } from './summary.ts'
+
+/** Adds the options and the action of `up`. */
+export function define(command: Command, contextOf: ContextOf): void {
+  command
+    .option('--only <stages>', 'only these stages, such as list-ids,merge', checked(parseStages))
+    .option('--once', 'sync every mailbox once, print the summary, exit', false)
+    .option('--json', 'print the summary as one JSON object', false)
+    .option(
+      '--mbox <file>',
+      'simulate a Gmail mailbox, or one of Outlook with outlook: before it, from an mbox file or a folder of .eml files (may be repeated)',
+      gather,
+      [],
+    )
+    .option('--port <port>', 'take pushes in on this port', checked(wholeNumber(0, 65_535)))
+    .action(async options => {
+      const context = contextOf({ ...options, stays: !options.once })
+      if (!(await up(context.config, { ...options, signal: context.signal, print: context.print })))
+        process.exitCode = FAILED
+    })
+}
+
+export interface UpOptions {
+  only?: readonly StageName[]
+  once: boolean
+  json: boolean
+  mbox: readonly string[]
+  /** Where pushes are to be taken in. */
+  port?: number
+  /** Aborted by the first SIGINT or SIGTERM. */
+  signal: AbortSignal
+  print: (text: string) => void
+}
+
+/** Runs every stage in this process: syncs all mailboxes, then stays up for what comes, or ends after the first sync with `once`. */
+export async function up(config: Config, options: UpOptions): Promise<boolean> {
+  const log = createLog(config, 'mailsluice')
+  const patience = options.once ? brief(config, options.signal) : endless(options.signal, log)
+  const source = await openMailSource(config, options.mbox)
+  let server: RedisServer | undefined
+  let app: AppContext | undefined
+  try {
+    server = await openRedisServer(config, log, patience)
+    app = await awaitApp({ ...config, ...source.push?.settings }, server.url, patience)
+    const lost = lossOf(server)
+    const mailboxes = source.mailboxes(app)
+    const ready = await Promise.race([lost, connectAll(app, { source, mailboxes, log, patience })])
+    const stages = startStages(chosen(options.only), app, { mailboxes, log })
+    const whole = !options.only && !options.once
+    let keeper: Keeper | undefined
+    let gateway: Gateway | undefined
+    try {
+      if (whole) {
+        const port = options.port ?? config.PORT
+        const settingsAt = (bound: number) => source.push?.to(bound) ?? {}
+        const gatewayLog = log.child({ stage: 'gateway' })
+        gateway = await startGatewayApart(app, { port, settingsAt, log: gatewayLog, signal: options.signal })
+        keeper = keeperOf({ ...app, config: gateway.config }, log, mailboxes)
+      }
+      return await Promise.race([lost, syncAndStay(app, ready, { source, server, gateway, options, patience })])
+    } finally {
+      await Promise.all([gateway?.stop(config.DRAIN_MS), stages.stop(config.DRAIN_MS), keeper?.stop()])
+    }
+  } catch (error) {
+    // Waiting for Redis is no failure of whoever ends it.
+    if (options.once || !isStopped(error, options.signal)) throw error
+    return true
+  } finally {
+    app?.close()
+    await server?.stop()
+    await source.close()
+  }
+}
+
+// Without its Redis a process would be alive and do nothing.
+async function lossOf(server: RedisServer): Promise<never> {
+  throw (await server.lost) ?? (await new Promise<never>(() => undefined))
+}
+
+async function syncAndStay(
+  app: AppContext,
+  { mailboxes, lacking, offered }: Ready,
+  facts: {
+    source: MailSource
+    server: RedisServer
+    gateway: Gateway | undefined
+    options: UpOptions
+    patience: Patience
+  },
+): Promise<boolean> {
+  const { source, server, gateway, options, patience } = facts
+  const steadily = <T>(work: () => Promise<T>) => insist(app.url, work, patience)
+  const talk = options.json ? () => undefined : options.print
+  const since = app.now()
+  talk(`Redis      ${server.label}\nMail       ${source.label}`)
+  if (gateway?.label) talk(`Gateway    ${gateway.label}`)
+  if (offered === 0) talk('No mailbox is connected yet: `mailsluice connect gmail` or `connect outlook` connects one.')
+  for (const mailbox of mailboxes) {
+    const run = app.newRunId()
+    await steadily(() => requestSync(app, mailbox, { run }))
+  }
+  const whole = options.only === undefined
+  const runs = whole
+    ? await steadily(() =>
+        untilQuiet(app, {
+          since,
+          mailboxes,
+          signal: options.signal,
+          bar: !options.json && screen.isTTY === true,
+          onStandstill: warnOfStandstill,
+        }),
+      ).catch(tolerateStop(options))
+    : []
+  if (!runs) return !options.once
+  const summary = report(app, runs, { mailboxes: mailboxes.length, since, server, options, lacking })
+  if (options.once) return summary.ok
+  talk(whole ? stayUp(mailboxes) : `Running ${options.only?.join(', ')}. Ctrl-C stops.`)
+  await untilAborted(options.signal)
+  return true
+}
+
+// With `once`, stopping early is a failure; otherwise it is what Ctrl-C is for.
+function tolerateStop({ once, signal }: UpOptions): (error: unknown) => undefined {
+  return error => {
+    if (once || !signal.aborted) throw error
+  }
+}
+
+function report(
+  app: AppContext,
+  runs: readonly RunRecord[],
+  facts: { mailboxes: number; since: number; server: RedisServer; options: UpOptions; lacking: number },
+): Summary {
+  const { mailboxes, since, server, options, lacking } = facts
+  const seconds = (app.now() - since) / 1000
+  const saved = (run: RunRecord) => unitsSaved(run, app.config)
+  const summed = summarise(runs, { mailboxes, seconds, redis: server.label, saved })
+  const summary = { ...summed, ok: summed.ok && lacking === 0 }
+  if (!options.json) options.print(summaryTable(runs, summary))
+  else if (options.once) options.print(JSON.stringify(summary))
+  return summary
+}
+
+/** The mailboxes that can be synced, how many others wait for their account, and how many there are in all. */
+interface Ready {
+  mailboxes: MailboxId[]
+  lacking: number
+  offered: number
+}
+
+// One whose account fails must not keep the others from theirs.
+async function connectAll(
+  app: AppContext,
+  { source, mailboxes, log, patience }: { source: MailSource; mailboxes: Mailboxes; log: Log; patience: Patience },
+): Promise<Ready> {
+  const { signal } = patience
+  const steadily = <T>(work: () => Promise<T>) => insist(app.url, work, patience)
+  const offered = await steadily(() => source.list(signal, app))
+  const ready: Ready = { mailboxes: [], lacking: 0, offered: offered.length }
+  for (const mailbox of offered) {
+    const known = await steadily(() => readMailbox(app.redis, app.keys, mailbox))
+    if (known?.pausedAt !== undefined) {
+      log.info({ mailbox }, 'the mailbox is paused')
+      continue
+    }
+    try {
+      await steadily(() => connectIfNew(app, () => mailboxes, mailbox, signal))
+      ready.mailboxes.push(mailbox)
+    } catch (error) {
+      if (!(error instanceof MailError) || (!known && offered.length === 1)) throw error
+      log.warn({ mailbox, error: error.message }, known ? 'the mailbox waits for its account' : 'it cannot be reached')
+      ready.lacking += 1
+    }
+  }
+  return ready
+}
+
+function chosen(only: readonly StageName[] | undefined) {
+  return STAGES.filter(stage => only === undefined || only.includes(stage.name))
+}
+
+function stayUp([mailbox = 'gmail:ana@example.com']: readonly MailboxId[]): string {
+  const commands = [
+    [`push ${mailbox}`, 'says that the mailbox changed'],
+    [`sync ${mailbox}`, 'the same, and shows how it goes'],
+    ['status', 'what waits where'],
+    ['runs', 'what was synced'],
+  ] as const
+  const width = Math.max(...commands.map(([command]) => command.length))
+  const lines = commands.map(([command, does]) => `  npx mailsluice ${command.padEnd(width)}  ${does}`)
+  return ['', 'Up, and waiting for changes. From another terminal:', ...lines, 'Ctrl-C stops.'].join('\n')
+}

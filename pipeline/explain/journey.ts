@@ -1,0 +1,150 @@
+import type { Redis } from 'ioredis'
+import type { MailboxId } from '../../shared/mailbox.ts'
+import type { MessageId } from '../../shared/message.ts'
+import type { StageName } from '../../shared/stage.ts'
+import {
+  analysisTasks,
+  cachedMessages,
+  fetchedMessages,
+  merged,
+  messageIds,
+  missingIds,
+  STREAMS,
+  type Stream,
+  type ThreadChange,
+  threads,
+  watchEvents,
+} from '../../shared/streams.ts'
+import type { AppContext } from '../base/app.ts'
+import { STAGES } from '../base/stages.ts'
+import { windowOf } from '../records/lineage.ts'
+import { byEntry, grouped, mentions, type Recorded, recordedIn } from '../records/recorded.ts'
+
+/** What a stage has done about an entry it reads. */
+export type Progress =
+  | { stage: StageName; state: 'done' }
+  | { stage: StageName; state: 'not read yet' }
+  | { stage: StageName; state: 'in work'; consumer: string; forMs: number; deliveries: number }
+
+/** One entry on a message's way, and how far those who read it are. */
+export interface Hop extends Recorded {
+  /** Since the entry before it in the same run. */
+  sinceMs: number | undefined
+  progress: readonly Progress[]
+}
+
+/** All entries about one message in one run, oldest first. */
+export interface Journey {
+  mailbox: MailboxId
+  run: string
+  message: MessageId
+  hops: readonly Hop[]
+}
+
+/** Which message is looked for: in one mailbox or all, in one run or all. */
+export interface Quest {
+  message: MessageId
+  mailbox?: MailboxId | undefined
+  run?: string | undefined
+  signal: AbortSignal
+}
+
+/** What a person meant: the id of a message, or of an envelope such as `run/window/index`, which stands for its message in that run. */
+export async function questFor(
+  app: AppContext,
+  text: string,
+  options: { mailbox?: MailboxId | undefined; signal: AbortSignal },
+): Promise<Quest> {
+  for (const stream of text.includes('/') ? [messageIds, missingIds] : []) {
+    for await (const { envelope } of recordedIn(app, stream, { ...options, newestFirst: true })) {
+      if (envelope.id === text) return { ...options, message: envelope.body.id, run: envelope.run }
+    }
+  }
+  return { ...options, message: text }
+}
+
+/** Every journey of a message that the streams still tell of, the oldest first; streams are read a few hundred entries at a time. */
+export async function findJourneys(app: AppContext, quest: Quest): Promise<Journey[]> {
+  const { message } = quest
+  const named: Recorded[] = []
+  for (const stream of [messageIds, cachedMessages, missingIds, fetchedMessages, threads] as readonly Stream[]) {
+    named.push(...(await matching(app, stream, quest, ({ envelope }) => mentions(envelope.body, message))))
+  }
+  const ids = new Set(named.map(({ envelope }) => envelope.id))
+  const releases = new Set(named.map(({ envelope }) => (envelope.body as Partial<ThreadChange>).part?.group))
+  const windows = new Set(named.map(({ envelope: { run, body } }) => `${run} ${(body as { window?: string }).window}`))
+  const runs = new Set(named.map(({ envelope }) => envelope.run))
+  // The budget may have left the message out of its task.
+  const tasks = await matching(
+    app,
+    analysisTasks,
+    quest,
+    ({ envelope: { id, body } }) => mentions(body, message) || ids.has(id.replace(/\/task$/, '')),
+  )
+  const joins = await matching(
+    app,
+    merged,
+    quest,
+    ({ envelope: { id, body } }) => mentions(body, message) || releases.has(id),
+  )
+  const events = await matching(
+    app,
+    watchEvents,
+    quest,
+    ({ envelope: { id, run, body } }) => runs.has(run) && (id === run || windows.has(`${run} ${windowOf(body)}`)),
+  )
+  const all = [...named, ...tasks, ...joins, ...events].sort(byFlow)
+  const journeys = [...grouped(all, ({ envelope }) => `${envelope.mailbox} ${envelope.run}`).values()]
+  return Promise.all(
+    journeys.map(async entries => {
+      const hops = entries.map(async (entry, index): Promise<Hop> => {
+        const before = entries[index - 1]
+        const sinceMs = before && entry.writtenAt - before.writtenAt
+        return { ...entry, sinceMs, progress: await progressOf(app.redis, entry) }
+      })
+      const { mailbox, run } = entries[0]?.envelope ?? { mailbox: 'gmail:' as const, run: '' }
+      return { mailbox, run, message, hops: await Promise.all(hops) }
+    }),
+  )
+}
+
+async function matching<Body>(
+  app: AppContext,
+  stream: Stream<Body>,
+  { mailbox, run, signal }: Quest,
+  wanted: (entry: Recorded<Body>) => boolean,
+): Promise<Recorded[]> {
+  const found: Recorded[] = []
+  for await (const entry of recordedIn(app, stream, { mailbox, newestFirst: true, signal })) {
+    if ((run === undefined || entry.envelope.run === run) && wanted(entry)) found.push(entry)
+  }
+  return found
+}
+
+async function progressOf(redis: Redis, { key, entryId, stream }: Recorded): Promise<Progress[]> {
+  const readers = STAGES.filter(({ reads }) => reads.some(({ name }) => name === stream))
+  return Promise.all(
+    readers.map(async ({ name: stage }): Promise<Progress> => {
+      const delivered = await lastDelivered(redis, key, stage)
+      if (delivered === undefined || byEntry({ entryId }, { entryId: delivered }) > 0) {
+        return { stage, state: 'not read yet' }
+      }
+      const [pending] = (await redis.xpending(key, stage, entryId, entryId, 1)) as [string, string, number, number][]
+      if (!pending) return { stage, state: 'done' }
+      const [, consumer, forMs, deliveries] = pending
+      return { stage, state: 'in work', consumer, forMs, deliveries }
+    }),
+  )
+}
+
+async function lastDelivered(redis: Redis, key: string, group: string): Promise<string | undefined> {
+  const groups = (await redis.xinfo('GROUPS', key).catch(() => [])) as unknown[][]
+  const fields = groups.find(one => one[one.indexOf('name') + 1] === group)
+  return fields && String(fields[fields.indexOf('last-delivered-id') + 1])
+}
+
+// Entries of one millisecond in different streams are in the order of the flow; their ids cannot tell.
+function byFlow(a: Recorded, b: Recorded): number {
+  const place = ({ stream }: Recorded) => STREAMS.findIndex(({ name }) => name === stream)
+  return a.writtenAt - b.writtenAt || place(a) - place(b) || byEntry(a, b)
+}

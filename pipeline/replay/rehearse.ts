@@ -1,0 +1,216 @@
+import type { Envelope } from '../../shared/envelope.ts'
+import { asMailError } from '../../shared/error.ts'
+import type { Delivery, Fact } from '../../shared/fact.ts'
+import { type Batch, follow, type Outcome, type Stage, type StageName } from '../../shared/stage.ts'
+import {
+  analysisTasks,
+  cachedMessages,
+  fetchedMessages,
+  merged,
+  type SettledId,
+  threads,
+} from '../../shared/streams.ts'
+import type { Task } from '../../shared/task/task.ts'
+import { isDeferred } from '../../shared/windows/deferred.ts'
+import type { AppContext } from '../base/app.ts'
+import { paceOf } from '../base/stages.ts'
+import { type Comparison, compare, type Difference } from '../records/diff.ts'
+import { createLineage, type Emission, emissionOf, type Lineage, readLineage } from '../records/lineage.ts'
+import {
+  byEntry,
+  grouped,
+  type Recorded,
+  recordedIn,
+  type Selection,
+  selectInputs,
+  throwIfStopped,
+} from '../records/recorded.ts'
+import { joinWindow, type KnownFate, readListings } from '../records/windows.ts'
+import { NOT_AT_HAND } from './recorded-mailbox.ts'
+import { isOfLabels, overtakenThreads, threadEntryOf } from './relabelled.ts'
+import { isAtHand, worldOf } from './world.ts'
+
+/** What a stage makes of its recorded inputs now, beside what it made of them then. */
+export interface Rehearsal extends Comparison {
+  stage: StageName
+  inputs: number
+  /** Ids of inputs and outputs that could not be compared: records, mail or labels they need are not kept any more. */
+  notAtHand: readonly string[]
+  /** Inputs the handler threw at. */
+  failed: readonly { id: string; error: string }[]
+}
+
+interface Performance {
+  deliveries: Delivery[]
+  facts: Fact[]
+  failed: { id: string; error: string }[]
+  notAtHand: Set<string>
+}
+
+// Their recorded answers are those of one input: together they could not be told apart.
+const ALONE: readonly StageName[] = ['list-ids', 'thread-group', 'ai-dispatch']
+
+/**
+ * Runs a stage's handler over recorded inputs with every outside effect off, and compares what it emits with what it emitted.
+ * Asks no provider and changes nothing in Redis, not even how long a key is kept. Throws when aborted.
+ */
+export async function rehearse(
+  stage: Stage,
+  app: AppContext,
+  selection: Selection,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Rehearsal> {
+  const chosen = await selectInputs(app, stage, selection, signal)
+  const inputs = stage.name === 'merge' ? await wholeWindows(app, stage, { chosen, selection, signal }) : chosen
+  const then = await readLineage(app, stage, inputs, signal)
+  const all: Performance = { deliveries: [], facts: [], failed: [], notAtHand: new Set() }
+  for (const batch of batchesOf(stage, app, inputs)) {
+    throwIfStopped(signal)
+    await perform(stage, app, { batch, then, signal, all })
+  }
+  const emitted = [...all.deliveries, ...all.facts.flatMap(carried)]
+  if (stage.name === 'merge') emitted.push(...(await mergedNow(app, all, { selection, signal })))
+  const now = emitted.map(({ to, envelope }) => emissionOf({ stream: to.name, envelope }))
+  const rehearsed = inputs.filter(({ envelope }) => !all.notAtHand.has(envelope.id))
+  const ours = createLineage(stage.name, rehearsed)
+  const comparable = ({ stream, id }: Emission) => ours.follows(stream, id) && !all.notAtHand.has(id)
+  const compared = compare(then.all().filter(comparable), await withoutRepeats(app, now, { then, selection, signal }))
+  const scope = { mailbox: selection.mailbox, signal }
+  const overtaken = compared.differences.some(isOfLabels) ? await overtakenThreads(app, scope) : new Set<string>()
+  const isRelabelled = (one: Difference) => isOfLabels(one) && overtaken.has(threadEntryOf(one.id))
+  return {
+    stage: stage.name,
+    inputs: chosen.length,
+    same: compared.same,
+    differences: compared.differences.filter(one => !isRelabelled(one)),
+    notAtHand: [...all.notAtHand, ...compared.differences.filter(isRelabelled).map(({ id }) => id)],
+    failed: all.failed,
+  }
+}
+
+function batchesOf(stage: Stage, { config }: AppContext, inputs: readonly Recorded[]): Batch<unknown>[] {
+  const size = ALONE.includes(stage.name) ? 1 : paceOf(stage, config).size
+  const groups = grouped(inputs, ({ envelope }) => nameOfBatch(envelope))
+  return [...groups.values()].flatMap(group => {
+    const items = group.map(({ envelope }) => envelope)
+    return Array.from({ length: Math.ceil(items.length / size) }, (_, index): Batch<unknown> => {
+      const some = items.slice(index * size, (index + 1) * size)
+      return { mailbox: some[0]?.mailbox ?? 'gmail:', items: some }
+    })
+  })
+}
+
+// What was set aside got another answer than before.
+function nameOfBatch(envelope: Envelope): string {
+  return `${envelope.mailbox} ${envelope.run} ${isDeferred(envelope)}`
+}
+
+async function perform(
+  stage: Stage,
+  app: AppContext,
+  { batch, then, signal, all }: { batch: Batch<unknown>; then: Lineage; signal: AbortSignal; all: Performance },
+): Promise<void> {
+  const items: Envelope[] = []
+  for (const item of batch.items) {
+    if (await isAtHand(app, stage.name, item, then)) items.push(item)
+    else all.notAtHand.add(item.id)
+  }
+  if (items.length === 0) return
+  const world = await worldOf(app, { ...batch, items }, then, signal)
+  let outcome: Outcome<unknown>
+  try {
+    outcome = await stage.handle({ ...batch, items }, world.run)
+  } catch (thrown) {
+    // One by one, to find the input it throws at.
+    if (items.length === 1) all.failed.push({ id: items[0]?.id ?? '', error: asMailError(thrown).message })
+    else for (const item of items) await perform(stage, app, { batch: { ...batch, items: [item] }, then, signal, all })
+    return
+  }
+  keep(outcome, all)
+  for (const { item, error } of outcome.failed ?? []) {
+    if (error === NOT_AT_HAND) all.notAtHand.add(item.id)
+    else if (stage.defer && wasDeferred(then, item)) keep(stage.defer(item, error) ?? {}, all)
+    else keep(stage.bury(item, error), all)
+  }
+  for (const id of world.notAtHand) all.notAtHand.add(id)
+}
+
+function wasDeferred(then: Lineage, { id }: Envelope): boolean {
+  const [fate] = [cachedMessages, fetchedMessages].flatMap(({ name }) => then.at(name, id)?.body ?? [])
+  return (fate as SettledId | undefined)?.fate === 'deferred'
+}
+
+function keep({ deliveries = [], facts = [] }: Outcome<unknown>, all: Performance): void {
+  all.deliveries.push(...deliveries)
+  all.facts.push(...facts)
+}
+
+function carried(fact: Fact): Delivery[] {
+  if (fact.fact === 'page-listed') return fact.next ? [fact.next] : []
+  if (fact.fact === 'thread-released' || fact.fact === 'thread-settled') return fact.delivery ? [fact.delivery] : []
+  return []
+}
+
+// A window is joined from all its fates, whichever of them was asked for.
+async function wholeWindows(
+  app: AppContext,
+  stage: Stage,
+  { chosen, selection, signal }: { chosen: readonly Recorded[]; selection: Selection; signal: AbortSignal },
+): Promise<Recorded[]> {
+  const windows = new Set(chosen.map(({ envelope }) => windowName(envelope)))
+  const all = await selectInputs(app, stage, { mailbox: selection.mailbox }, signal)
+  return all.filter(({ envelope }) => windows.has(windowName(envelope)))
+}
+
+// `merged` is written by the commit once a window is complete; here by what the handler says of the fates.
+async function mergedNow(
+  app: AppContext,
+  all: Performance,
+  { selection, signal }: { selection: Selection; signal: AbortSignal },
+): Promise<Delivery[]> {
+  const windows = new Map<string, { from: Envelope; window: string; fates: KnownFate[] }>()
+  for (const fact of all.facts) {
+    if (fact.fact !== 'fate-known') continue
+    const { from, window } = fact
+    const known = windows.get(`${from.run} ${window}`) ?? { from, window, fates: [] }
+    windows.set(`${from.run} ${window}`, known)
+    known.fates.push(fact)
+  }
+  const runs = new Set([...windows.values()].map(({ from }) => from.run))
+  const listings = await readListings(app, runs, { mailbox: selection.mailbox, signal })
+  return [...windows].flatMap(([name, { from, window, fates }]) => {
+    const listing = listings.get(name)
+    const id = `${from.run}/${window}`
+    if (!listing || listing.places.size < listing.of) all.notAtHand.add(id)
+    const body = listing && joinWindow(window, listing, fates)
+    return body ? [follow(from, merged, id, body, app.now())] : []
+  })
+}
+
+// The commit writes no task for a version that was dispatched before or overtaken on the way, whatever the handler made of it.
+async function withoutRepeats(
+  app: AppContext,
+  now: readonly Emission[],
+  { then, selection, signal }: { then: Lineage; selection: Selection; signal: AbortSignal },
+): Promise<Emission[]> {
+  const isNew = ({ stream, id }: Emission) => stream === analysisTasks.name && then.at(stream, id) === undefined
+  if (!now.some(isNew)) return [...now]
+  const scope = { mailbox: selection.mailbox, signal }
+  const dispatched = new Set<string>()
+  for await (const { envelope } of recordedIn(app, analysisTasks, scope)) dispatched.add(envelope.body.task)
+  const newest = new Map<string, { entryId: string; version: string }>()
+  for await (const { entryId, envelope } of recordedIn(app, threads, scope)) {
+    const { thread, version } = envelope.body
+    const name = `${envelope.mailbox} ${thread}`
+    const known = newest.get(name)
+    if (!known || byEntry(known, { entryId }) < 0) newest.set(name, { entryId, version })
+  }
+  return now.filter(emission => {
+    const { task, mailbox, thread, version } = emission.body as Task
+    return !isNew(emission) || (!dispatched.has(task) && newest.get(`${mailbox} ${thread}`)?.version === version)
+  })
+}
+
+function windowName({ run, body }: Envelope): string {
+  return `${run} ${(body as SettledId).window}`
+}

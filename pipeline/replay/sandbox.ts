@@ -1,0 +1,84 @@
+import type { Redis } from 'ioredis'
+import { MailError } from '../../shared/error.ts'
+import { createKeys } from '../../shared/redis/keys.ts'
+import type { AppContext } from '../base/app.ts'
+
+/** A namespace of its own beside the real one, for replays; everything in it expires by itself. */
+export interface Sandbox {
+  prefix: string
+  /** The same connection, with the sandbox's keys; what fails in it fails for good. */
+  app: AppContext
+  keepSeconds: number
+  /** Sees to it that every key there is now expires, and none later than `keepSeconds` (in seconds) from now. */
+  expireAll(): Promise<void>
+}
+
+const KEEP_SANDBOX_SECONDS = 24 * 3600
+
+const AT_ONCE = 500
+// The mark outlives what it marks.
+const MARK_LONGER_SECONDS = 3600
+
+/** The key prefix of a sandbox; throws `misconfigured` for a name that could lead anywhere else. */
+export function sandboxPrefix(prefix: string, name: string): string {
+  if (!/^[a-z0-9-]{1,20}$/.test(name)) {
+    throw new MailError(
+      'misconfigured',
+      `${JSON.stringify(name)} cannot name a sandbox: use up to 20 lower case letters, digits and dashes`,
+    )
+  }
+  return `${prefix}-replay-${name}`
+}
+
+/** Opens an empty sandbox, kept for a day after it was last used unless said otherwise; throws `misconfigured` when its name is bad, or when its prefix holds anything that is no sandbox of this prefix. */
+export async function openSandbox(
+  app: AppContext,
+  name: string,
+  keepSeconds: number = KEEP_SANDBOX_SECONDS,
+): Promise<Sandbox> {
+  const { redis, config } = app
+  const prefix = sandboxPrefix(config.REDIS_PREFIX, name)
+  const mark = `${prefix}:sandbox`
+  const owner = JSON.stringify({ of: config.REDIS_PREFIX, name })
+  const markFor = keepSeconds + MARK_LONGER_SECONDS
+  const isNew = (await redis.set(mark, owner, 'EX', markFor, 'NX')) === 'OK'
+  const held = (await keysUnder(redis, prefix)).filter(key => key !== mark)
+  if (isNew ? held.length > 0 : (await redis.get(mark)) !== owner) {
+    if (isNew) await redis.del(mark)
+    throw new MailError(
+      'misconfigured',
+      `${prefix} is in use and is no sandbox of ${config.REDIS_PREFIX}: choose another name for the sandbox`,
+    )
+  }
+  for (let at = 0; at < held.length; at += AT_ONCE) await redis.unlink(...held.slice(at, at + AT_ONCE))
+  const keys = createKeys(prefix, config.PARTITIONS)
+  await redis.set(keys.layout, `${keys.partitions.length}`, 'EX', keepSeconds)
+
+  return {
+    prefix,
+    keepSeconds,
+    app: { ...app, keys, config: { ...config, REDIS_PREFIX: prefix, MAX_ATTEMPTS: 1 } },
+    async expireAll() {
+      const all = (await keysUnder(redis, prefix)).filter(key => key !== mark)
+      for (let at = 0; at < all.length; at += AT_ONCE) await expire(redis, all.slice(at, at + AT_ONCE), keepSeconds)
+      await redis.set(mark, owner, 'EX', markFor)
+    },
+  }
+}
+
+// A cached message is kept no longer for having been replayed.
+async function expire(redis: Redis, keys: readonly string[], keepSeconds: number): Promise<void> {
+  const left = await Promise.all(keys.map(key => redis.ttl(key)))
+  const late = keys.filter((_, index) => left[index] === -1 || (left[index] ?? 0) > keepSeconds)
+  await Promise.all(late.map(key => redis.expire(key, keepSeconds)))
+}
+
+async function keysUnder(redis: Redis, prefix: string): Promise<string[]> {
+  const found = new Set<string>()
+  for (let cursor = '0'; ; ) {
+    const [next, keys] = await redis.scan(cursor, 'MATCH', `${prefix}:*`, 'COUNT', 1000)
+    for (const key of keys) if (key.startsWith(`${prefix}:`)) found.add(key)
+    if (next === '0') return [...found]
+    cursor = next
+  }
+}

@@ -1,0 +1,68 @@
+import type { Redis } from 'ioredis'
+import type { Config } from '../../shared/config.ts'
+import { type MailboxId, PROVIDERS, type Provider, providerOf } from '../../shared/mailbox.ts'
+import type { Keys } from '../../shared/redis/keys.ts'
+import { endTokenRefusals, noteTokenRefusal } from '../../shared/redis/token-refusals.ts'
+import type { Log } from '../base/log.ts'
+import { createGuard, type Guard } from './breaker.ts'
+import { createRefusals } from './refusals.ts'
+import { createSlowing } from './slowing.ts'
+
+const OPEN_MS = 60_000
+const TOKEN_PATIENCE_MS = 15 * 60_000
+
+/** The guard of a mailbox, the same each time. An outage of a provider is logged once, however many mailboxes meet it. */
+export function createGuards(
+  { config, redis, keys, now }: { config: Config; redis: Redis; keys: Keys; now: () => number },
+  log: { child(fields: object): Log },
+): (mailbox: MailboxId) => Guard {
+  const guards = new Map<MailboxId, Guard>()
+  const threshold = config.CIRCUIT_BREAKER_FAILURE_THRESHOLD
+  const outages = Object.fromEntries(
+    PROVIDERS.map(provider => [provider, outageLog(log.child({ provider }), now)]),
+  ) as Record<Provider, ReturnType<typeof outageLog>>
+
+  return mailbox => {
+    const known = guards.get(mailbox)
+    if (known) return known
+    const { opened, closed } = outages[providerOf(mailbox)]
+    const guard = createGuard({
+      threshold,
+      openMs: OPEN_MS,
+      now,
+      onOpen: () => opened(mailbox, threshold),
+      onClose: () => closed(mailbox),
+    })
+    const refusals = createRefusals({
+      threshold,
+      patienceMs: TOKEN_PATIENCE_MS,
+      tokens: {
+        note: () => noteTokenRefusal(redis, keys, mailbox),
+        end: () => endTokenRefusals(redis, keys, mailbox),
+      },
+    })
+    const slowing = createSlowing({ factor: config.RATE_LIMIT_BACKOFF_FACTOR, now })
+    const all: Guard = source => refusals(guard(slowing(source)))
+    guards.set(mailbox, all)
+    return all
+  }
+}
+
+function outageLog(log: Log, now: () => number) {
+  const away = new Set<MailboxId>()
+  let since = 0
+  return {
+    opened(mailbox: MailboxId, failures: number) {
+      if (away.size === 0) {
+        since = now()
+        log.warn({ mailbox, failures, openMs: OPEN_MS }, 'the provider is unavailable: it is left alone for a while')
+      } else log.debug({ mailbox, failures }, 'the provider is unavailable for another mailbox')
+      away.add(mailbox)
+    },
+    closed(mailbox: MailboxId) {
+      away.delete(mailbox)
+      if (away.size === 0) log.info({ outageMs: now() - since }, 'the provider is available again')
+      else log.debug({ mailbox, mailboxes: away.size }, 'the provider is available again for a mailbox')
+    },
+  }
+}

@@ -1,0 +1,30 @@
+import type { Redis } from 'ioredis'
+import { alertsOf } from '../../shared/alerts.ts'
+import type { Config } from '../../shared/config.ts'
+import { type MailboxId, providerOf } from '../../shared/mailbox.ts'
+import { recordAlerts } from '../../shared/redis/alerts.ts'
+import type { Keys } from '../../shared/redis/keys.ts'
+import type { RunRecord } from '../../shared/redis/runs.ts'
+import type { Log } from '../base/log.ts'
+
+interface JudgeOptions {
+  redis: Redis
+  keys: Keys
+  config: Pick<Config, 'GMAIL_BATCH_SIZE' | 'OUTLOOK_BATCH_SIZE'>
+  now: () => number
+}
+
+/** Looks for alerts of a run that ended, puts them down, and logs warnings and errors; whoever does it second does nothing. */
+export async function judgeRun({ redis, keys, config, now }: JudgeOptions, record: RunRecord, log: Log): Promise<void> {
+  const { run } = record
+  const mailbox = record.mailbox as MailboxId
+  const size = config.GMAIL_BATCH_SIZE
+  const batchSize = providerOf(mailbox) === 'gmail' ? size : Math.min(size, config.OUTLOOK_BATCH_SIZE)
+  const alerts = alertsOf(record, { batchSize })
+  if (!(await recordAlerts(redis, keys, { run, mailbox, alerts, now: now() }))) return
+  for (const { alert, level, text, figures } of alerts) {
+    const facts = { run, mailbox, alert, ...figures }
+    if (level === 'error') log.error(facts, text)
+    else if (level === 'warning') log.warn(facts, text)
+  }
+}

@@ -1,0 +1,125 @@
+import { setTimeout as timeout } from 'node:timers/promises'
+import type { MailboxId } from '../../shared/mailbox.ts'
+import { createCache } from '../../shared/redis/cache.ts'
+import type { RunEvent } from '../../shared/redis/commit.ts'
+import { createLedger } from '../../shared/redis/ledger.ts'
+import { createQueue } from '../../shared/redis/queue.ts'
+import { runRecord } from '../../shared/redis/runs.ts'
+import type { Run, Stage } from '../../shared/stage.ts'
+import { warnOfInvalid } from '../accounts/invalid-cache.ts'
+import { tellOfCap } from '../accounts/open-outlook.ts'
+import type { Mailboxes } from '../accounts/providers.ts'
+import { openQuotas, type Quotas } from '../accounts/quotas.ts'
+import type { AppContext } from '../base/app.ts'
+import { consumerName, isKnownDead } from '../base/identity.ts'
+import type { Log } from '../base/log.ts'
+import { paceOf, STAGES } from '../base/stages.ts'
+import { oneAtATime } from './alone.ts'
+import { withBackpressure } from './backpressure.ts'
+import { watchingFilters } from './findings.ts'
+import { createGuards } from './guards.ts'
+import { judgeRun } from './judge.ts'
+import { countingParts } from './parts.ts'
+import { type RunningStage, runStage } from './run-stage.ts'
+import { withStanding } from './standing.ts'
+import { withTaskHold } from './task-hold.ts'
+import { withTaskRoom } from './task-room.ts'
+import { tellOf } from './tell.ts'
+import { createWitness } from './witness.ts'
+
+const JUDGE_WITHIN_MS = 1000
+
+/** Starts stages in this process, each with a consumer and a reading connection of its own. */
+export function startStages(
+  stages: readonly Stage[],
+  app: AppContext,
+  options: {
+    mailboxes: Mailboxes
+    log: Log & { child(fields: object): Log }
+    onEvent?: (event: RunEvent) => void
+    quotas?: Quotas
+  },
+): RunningStage {
+  const { config, redis, keys, now } = app
+  const [firstStage] = STAGES
+  const { quotas = openQuotas(app, { log: options.log }) } = options
+  const guardOf = createGuards(app, options.log)
+  if (firstStage && stages.includes(firstStage)) tellOfCap(config, options.log)
+  const witness = createWitness(config.CIRCUIT_BREAKER_FAILURE_THRESHOLD, now)
+  const consumer = consumerName(config.RAILWAY_REPLICA_ID)
+  const alone = oneAtATime()
+  const judging = new Set<Promise<void>>()
+  const onInvalid = warnOfInvalid(options.log)
+  const running = stages.map(stage => {
+    const log = options.log.child({ stage: stage.name })
+    const streams = stage.reads.map(({ name }) => name)
+    const queue = createQueue({ redis, keys, stage: stage.name, streams, consumer, now })
+    const backlog = { limit: config.BACKLOG_LIMIT, sliceSize: config.GMAIL_BATCH_SIZE, log }
+    const roomy = stage === firstStage ? withTaskRoom(stage, app, log) : stage
+    const paced = stage === firstStage ? withBackpressure(roomy, app, backlog) : stage
+    const holding = stage.name === 'thread-group' ? withTaskHold(paced, app, log) : paced
+    return runStage(withStanding(holding, app), {
+      queue,
+      blocking: app.openConnection(),
+      commit: {
+        redis,
+        keys,
+        consumer,
+        longRunMs: config.MAX_SYNC_DURATION * 1000,
+        messageSeconds: config.CACHE_MESSAGE_TTL,
+        sliceSize: config.GMAIL_BATCH_SIZE,
+        now,
+        newRunId: app.newRunId,
+      },
+      pace: paceOf(stage, config),
+      leaseMs: config.LEASE_MS,
+      policy: {
+        backoffFactor: config.RATE_LIMIT_BACKOFF_FACTOR,
+        maxAttempts: config.MAX_ATTEMPTS,
+        random: Math.random,
+      },
+      // Where no provider is asked none can be away.
+      isOwnFault: stage.pace.calls ? witness.isOwnFault : () => true,
+      runFor,
+      isDead: isKnownDead,
+      alone,
+      onEvent: event => {
+        tellOf(event, log)
+        if (event.event === 'run-ended') judge(event, log)
+        options.onEvent?.(event)
+      },
+      log,
+    })
+  })
+
+  return {
+    async stop(drainMs) {
+      await Promise.all(running.map(stage => stage.stop(drainMs)))
+      // A Redis that does not answer is not waited for: the keeper looks at what is left.
+      await Promise.race([Promise.all(judging), timeout(JUDGE_WITHIN_MS, undefined, { ref: false })])
+    },
+  }
+
+  // The keeper does it where this process cannot.
+  function judge(event: RunEvent, log: Log): void {
+    const judged = judgeRun(app, runRecord(event.run, event), log).catch(() => undefined)
+    judging.add(judged)
+    void judged.then(() => judging.delete(judged))
+  }
+
+  function runFor(mailbox: MailboxId, call: Run['call']): Run {
+    const quota = quotas(mailbox)
+    return {
+      mailbox: watchingFilters(witness.watch(mailbox, guardOf(mailbox)(countingParts(options.mailboxes(mailbox)))), {
+        app,
+        mailbox,
+        log: options.log,
+      }),
+      call: quota ? { ...call, quota } : call,
+      cache: createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, onInvalid }),
+      ledger: createLedger(redis, keys, mailbox, now),
+      task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL },
+      now,
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { addressOf, type MailboxId, providerOf } from '../../shared/mailbox.ts'
+import type { RunEvent } from '../../shared/redis/commit.ts'
+import { type RunRecord, runRecord } from '../../shared/redis/runs.ts'
+import { FATES } from '../../shared/streams.ts'
+import type { Log } from '../base/log.ts'
+
+/** Logs what a commit brought about: what became of a run, and of a mailbox. */
+export function tellOf(event: RunEvent, log: Log): void {
+  const { mailbox, reason, entries } = event
+  switch (event.event) {
+    case 'needs-reauth':
+      log.error(
+        { mailbox, reason },
+        'the mailbox needs its owner: its work waits until it is connected again or resumed',
+      )
+      break
+    case 'entries-dropped':
+      log.warn({ mailbox, entries: Number(entries) }, 'dropped what was left of a mailbox that is not connected')
+      break
+    case 'window-refused':
+      log.warn(
+        { mailbox, run: event.run, window: event.window },
+        'an entry of merged does not say what its window says: nothing follows from it',
+      )
+      break
+    case 'run-merged':
+    case 'run-ended':
+      tellOfRun(event, log)
+      break
+    default:
+      event.event satisfies never
+  }
+}
+
+// Its metrics once every id has its fate, and an error when it does not add up.
+function tellOfRun(event: RunEvent, log: Log): void {
+  const run = runRecord(event.run, event)
+  if (event.event === 'run-ended') {
+    if (run.failure !== undefined) log.error({ run: run.run, mailbox: run.mailbox, reason: run.failure }, 'run failed')
+    const facts = { run: run.run, mailbox: run.mailbox, threads: run.threads, waitedMs: run.waitedMs }
+    if (run.listed > 0 && run.failure === undefined) log.info(facts, completedLine(run))
+    else log.debug(facts, 'run ended')
+    return
+  }
+  const { mailbox, listed, fates, calls, units } = run
+  if (listed > 0) log.info({ run: run.run, mailbox }, cacheLine(run))
+  const seconds = secondsOf(run)
+  log.info({ run: run.run, mailbox, listed, ...fates, calls, units, seconds }, metricsLine(run))
+  if (!run.addsUp) {
+    log.error(
+      { run: run.run, mailbox, listed, ...fates },
+      `the run does not add up: listed is not ${FATES.join(' + ')}`,
+    )
+  }
+}
+
+// `Sync metrics - gmail: 50 messages, 14.20s, 3 API calls, 35 cached`
+function metricsLine(run: RunRecord): string {
+  const calls = Object.values(run.calls).reduce((sum, count) => sum + count, 0)
+  const provider = providerOf(run.mailbox as MailboxId)
+  return `Sync metrics - ${provider}: ${run.listed} messages, ${secondsOf(run).toFixed(2)}s, ${calls} API calls, ${run.fates.cached} cached`
+}
+
+// `Optimized Gmail sync completed for user ana@example.com: 50 messages in 14.2s`
+function completedLine({ mailbox, listed, startedAt, endedAt = startedAt }: RunRecord): string {
+  const id = mailbox as MailboxId
+  const provider = providerOf(id) === 'gmail' ? 'Gmail' : 'Outlook'
+  const seconds = ((endedAt - startedAt) / 1000).toFixed(1)
+  return `Optimized ${provider} sync completed for user ${addressOf(id)}: ${listed} messages in ${seconds}s`
+}
+
+// `Cache hit: 35/50 messages. Need to fetch: 15`
+function cacheLine({ listed, fates: { cached, filtered } }: RunRecord): string {
+  return `Cache hit: ${cached}/${listed} messages. Need to fetch: ${listed - cached - filtered}`
+}
+
+function secondsOf(run: RunRecord): number {
+  return ((run.mergedAt ?? run.startedAt) - run.startedAt) / 1000
+}

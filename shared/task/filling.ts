@@ -1,0 +1,156 @@
+import type { MailboxId } from '../mailbox.ts'
+import type { Address, Message, MessageId, ThreadId } from '../message.ts'
+import { type Company, createCompany, cutSubject, shortened } from './company.ts'
+import { fits, fitText, minus, plus, type Size, sizeOf } from './size.ts'
+
+/** A message as a task has it; `truncated` where the mail says more, or went to more, than is written here. */
+export interface WrittenMessage {
+  id: string
+  from: Address[]
+  to: Address[]
+  cc: Address[]
+  date: string
+  subject: string
+  text: string
+  truncated: boolean
+  unreadable?: Message['unreadable']
+}
+
+/** What of a thread goes into its task. */
+export interface Filling {
+  /** Newest first. */
+  messages: WrittenMessage[]
+  company: Company
+  omitted: MessageId[]
+  /** The next message does not fit any more. */
+  isFull: boolean
+  /** How many more characters messages may take. */
+  left: number
+}
+
+/** What a task is of, and the tokens that it may hold. */
+export interface TaskFrame {
+  mailbox: MailboxId
+  thread: ThreadId
+  omitted: readonly MessageId[]
+  tokens: number
+  promptVersion: string
+  labelsOf: (message: Message) => readonly string[]
+}
+
+const CHARACTERS_A_TOKEN = 4
+// A small budget bounds what was said, and leaves room for who said it and when.
+const LEAST_CHARACTERS = 4096
+// Readers take a mebibyte, and the envelope around a task needs some of it.
+const MOST_BYTES = 960_000
+// The parts of the whole that the people of one message, and the omitted ids, may take.
+const PEOPLE_OF_A_MESSAGE = 8
+const OMITTED = 16
+const VERSION_LENGTH = 32
+const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z')
+
+/** The most characters that the JSON of a task has; with less than 1,024 tokens as many as with these. */
+export function mostCharacters(tokens: number): number {
+  return Math.min(MOST_BYTES, Math.max(tokens * CHARACTERS_A_TOKEN, LEAST_CHARACTERS))
+}
+
+/** How many tokens so many characters are. */
+export function tokensIn(characters: number): number {
+  return Math.ceil(characters / CHARACTERS_A_TOKEN)
+}
+
+/**
+ * Fills a task with a thread's messages, newest first, as long as all of it fits: its JSON has at most `mostCharacters`, and fewer bytes than
+ * readers take; subjects and texts stay within the tokens. The newest message always goes, and is cut where it must be. What follows the
+ * messages that fit makes no difference to them.
+ */
+export function fillTask(newestFirst: readonly Message[], frame: TaskFrame): Filling {
+  const most = mostCharacters(frame.tokens)
+  const omitted = firstThatFit(frame.omitted, most / OMITTED)
+  const company = createCompany(most, frame.labelsOf)
+  company.isCut = omitted.length < frame.omitted.length
+  const messages: WrittenMessage[] = []
+  let left = minus({ characters: most, bytes: MOST_BYTES }, sizeOf(headOf(frame, omitted)))
+  let tokens = frame.tokens
+  for (const message of newestFirst) {
+    const written = writtenAs(message, most)
+    const others = company.withMessage(message)
+    const isFit = costOf(written) <= tokens && fits(plus(sizeOf(written), others.size), left)
+    if (!isFit && messages.length > 0) return { messages, company, omitted, isFull: true, left: left.characters }
+    const one = isFit ? written : cut(written, tokens, minus(left, others.size))
+    messages.push(one)
+    others.join()
+    tokens -= Math.min(tokens, costOf(one))
+    left = minus(left, plus(sizeOf(one), others.size))
+  }
+  return { messages, company, omitted, isFull: false, left: left.characters }
+}
+
+// Everything of a task but its messages and what they have in common, at its longest.
+function headOf({ mailbox, thread, promptVersion, tokens }: TaskFrame, omitted: readonly MessageId[]) {
+  const version = 'v'.repeat(VERSION_LENGTH)
+  const names = { task: `${mailbox}/${thread}/${version}`, mailbox, thread, version, promptVersion }
+  const lists = { participants: [], messages: [], labels: [], omitted }
+  const budget = { tokens, used: tokens, omitted: Number.MAX_SAFE_INTEGER }
+  return { ...names, ...lists, subject: '', truncated: false, reason: 'changed', budget }
+}
+
+function writtenAs(message: Message, most: number): WrittenMessage {
+  const subject = cutSubject(message.subject, most)
+  let left = most / PEOPLE_OF_A_MESSAGE
+  let isCut = subject !== message.subject || message.isPart === true
+  const people = (all: readonly Address[]) => {
+    const written: Address[] = []
+    for (const person of all) {
+      const short = shortened(person)
+      isCut ||= short?.name !== person.name
+      if (!short) continue
+      left -= sizeOf(short).characters
+      if (left >= 0) written.push(short)
+      else break
+    }
+    isCut ||= left < 0
+    return written
+  }
+  const [from, to, cc] = [people(message.from), people(message.to), people(message.cc)]
+  return {
+    id: message.id,
+    from,
+    to,
+    cc,
+    date: dateOf(message.date),
+    subject,
+    text: message.snippet,
+    truncated: isCut,
+    ...marksOf(message),
+  }
+}
+
+function marksOf({ unreadable }: Message): Pick<WrittenMessage, 'unreadable'> {
+  return unreadable === undefined ? {} : { unreadable }
+}
+
+// What it is about comes first, and what it says takes what is left: of the tokens it may have all.
+function cut(message: WrittenMessage, tokens: number, left: Size): WrittenMessage {
+  const subject = fitText(message.subject, (tokens * CHARACTERS_A_TOKEN) / 2, left)
+  const bare = sizeOf({ ...message, subject, text: '' })
+  const text = fitText(message.text, tokens * CHARACTERS_A_TOKEN, minus(left, bare))
+  return { ...message, subject, text, truncated: true }
+}
+
+function costOf({ subject, text }: WrittenMessage): number {
+  return tokensIn(subject.length) + tokensIn(text.length)
+}
+
+function firstThatFit(ids: readonly MessageId[], characters: number): MessageId[] {
+  let taken = 0
+  const end = ids.findIndex(id => {
+    taken += sizeOf(id).characters
+    return taken > characters
+  })
+  return end === -1 ? [...ids] : ids.slice(0, end)
+}
+
+function dateOf(ms: number): string {
+  return new Date(Math.min(LATEST_MS, Math.max(0, ms))).toISOString()
+}

@@ -1,0 +1,65 @@
+import type { Envelope } from '../envelope.ts'
+import type { MailError } from '../error.ts'
+import type { DeferredNote, Fact, SetAsideFact } from '../fact.ts'
+import type { ListedId, Stream } from '../streams.ts'
+
+const PREFIX = 'deferred:'
+const PLACE = /\/\d+$/
+
+/** The window of its own in which an item waits that was set aside from a place of another window. */
+export function ownWindow(window: string, index: number): string {
+  return `${PREFIX}${window}/${index}`
+}
+
+/** Whether a window is of one item that was set aside. */
+export function isOwnWindow(window: string): boolean {
+  return window.startsWith(PREFIX)
+}
+
+/** The window from which the item of such a window was set aside; any other window is its own origin. */
+export function originOf(window: string): string {
+  return isOwnWindow(window) ? window.slice(PREFIX.length).replace(PLACE, '') : window
+}
+
+/** Whether an item waits in a window of its own. */
+export function isDeferred({ body }: Envelope): boolean {
+  const { window } = (body ?? {}) as Partial<ListedId>
+  return typeof window === 'string' && isOwnWindow(window)
+}
+
+/** The items that these facts set aside. */
+export function setAsides(facts: readonly Fact[]): SetAsideFact[] {
+  return facts.filter(fact => fact.fact === 'set-aside')
+}
+
+/** Sets an item aside: it waits in a window of its own and goes back to its stream at `dueAt` (ms since 1970). */
+export function setAside(
+  item: Envelope<ListedId>,
+  to: Stream<ListedId>,
+  { dueAt, now, note }: { dueAt: number; now: number; note: DeferredNote },
+): SetAsideFact & { from: Envelope } {
+  const { window, index, ofThread: _, ...body } = item.body
+  const own = ownWindow(window, index)
+  const again = { ...item, id: `${item.run}/${own}/0`, at: now, attempt: note.attempts }
+  return {
+    fact: 'set-aside',
+    from: item,
+    window,
+    index,
+    own,
+    thread: body.thread,
+    again: { from: item, to: to as Stream, envelope: { ...again, body: { ...body, window: own, index: 0, of: 1 } } },
+    dueAt,
+    note,
+  }
+}
+
+/** What is told of an item that was set aside: it failed with this error, after so many attempts. */
+export function noteOf(
+  item: Envelope<ListedId>,
+  error: MailError,
+  rest: Pick<DeferredNote, 'stage' | 'since' | 'attempts'>,
+): DeferredNote {
+  const { id, thread } = item.body
+  return { id, thread, kind: error.kind, reason: error.message, ...rest }
+}

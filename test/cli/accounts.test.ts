@@ -1,0 +1,79 @@
+import t from 'tap'
+import {
+  ANA,
+  eventsOf,
+  keys,
+  push,
+  record,
+  setUpAccounts,
+  startUp,
+  waitForTasks,
+  waitingIn,
+} from '../support/accounts.ts'
+import { connect } from '../support/consent.ts'
+import { testMail } from '../support/mail.ts'
+import { lastJson, run } from '../support/processes.ts'
+import { until } from '../support/until.ts'
+
+t.test('a grant that dies parks the mailbox, once and with an event; connected again, all of it goes on', async t => {
+  const { oauth, sim, redis, environment } = await setUpAccounts(t)
+  oauth.lifeSeconds = 2
+  await connect(environment)
+  const up = await startUp(t, environment)
+  const told = await waitForTasks(redis, 0)
+
+  oauth.revoke('ana@example.com')
+  sim.deliver('ana@example.com', testMail(100, 101))
+  await until(async () => {
+    await push(redis)
+    return (await record(redis)).status === 'needs-reauth'
+  }, 'it waits for its account')
+  t.match(await record(redis), { statusReason: /invalid_grant; connect the mailbox again/ })
+  const events = await eventsOf(redis)
+  t.same(events.filter(({ event }) => event === 'needs-reauth').length, 1)
+  const refreshes = oauth.refreshes
+  for (let round = 0; round < 3; round += 1) await push(redis)
+  t.equal(oauth.refreshes, refreshes, 'nobody asks with a dead grant again')
+  t.match((await run(['mailboxes'], environment)).stdout, /waits for its account: .*invalid_grant/)
+  t.match(up.stderr(), /the mailbox needs its owner/)
+
+  t.match(lastJson(await connect(environment)), { mailbox: ANA, new: false })
+  await waitForTasks(redis, told)
+  t.equal((await record(redis)).status, undefined)
+  t.same(
+    (await eventsOf(redis)).map(({ event }) => event),
+    ['connected', 'needs-reauth', 'resumed'],
+  )
+  up.kill('SIGTERM')
+  t.equal((await up.exited).code, 0)
+})
+
+t.test('a paused mailbox does nothing, keeps one watch event of many, and goes on when it is resumed', async t => {
+  const { sim, redis, environment } = await setUpAccounts(t)
+  await connect(environment)
+  const up = await startUp(t, environment)
+  const before = await waitForTasks(redis, 0)
+  t.equal((await run(['pause', ANA], environment)).code, 0)
+  t.match(await run(['sync', ANA], environment), {
+    code: 2,
+    stderr: /gmail:ana@example.com is paused: `mailsluice resume/,
+  })
+  sim.deliver('ana@example.com', testMail(100, 101))
+  // What was believed a moment ago may still be done.
+  await until(async () => {
+    await push(redis)
+    return (await redis.client.llen(keys.parked(ANA))) === 1
+  }, 'an event is parked')
+  const calls = sim.calls().total
+  for (let round = 0; round < 3; round += 1) await push(redis)
+  await until(async () => (await waitingIn(redis, 'watch-events')) === 0, 'all events were met')
+  t.equal(await redis.client.llen(keys.parked(ANA)), 1, 'one is enough')
+  t.equal(sim.calls().total, calls, 'Google is not asked')
+  t.match((await run(['mailboxes'], environment)).stdout, /gmail:ana@example\.com .* paused/)
+
+  t.match(lastJson(await run(['resume', ANA, '--json'], environment)), { mailbox: ANA, entries: 1 })
+  await waitForTasks(redis, before)
+  up.kill('SIGTERM')
+  t.equal((await up.exited).code, 0)
+  t.match(await run(['pause', 'gmail:nobody@example.com'], environment), { code: 2, stderr: /is not connected/ })
+})

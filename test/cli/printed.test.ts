@@ -1,0 +1,158 @@
+import { spawn } from 'node:child_process'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { listDead } from '../../shared/redis/dead.ts'
+import { createKeys } from '../../shared/redis/keys.ts'
+import { listRuns } from '../../shared/redis/runs.ts'
+import { HOSTILE, obeyedIn } from '../support/hostile.ts'
+import { type Finished, run, start } from '../support/processes.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+
+const WALKER = fileURLToPath(new URL('../support/walker.js', import.meta.url))
+const MAILBOX = 'gmail:mail@mbox.example'
+// What a header can hold.
+const WRITTEN = HOSTILE.replaceAll('\r', '')
+// What an argument can hold.
+const ODD = HOSTILE.replaceAll('\0', '')
+
+const folder = await mkdtemp(join(tmpdir(), 'mailsluice-printed-'))
+const redis = await startRedis()
+t.teardown(async () => {
+  await redis.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+const environment = { REDIS_URL: redis.url, DATA_DIR: join(folder, 'data'), INITIAL_SYNC: 'all' }
+const keys = createKeys('mailsluice', 8)
+
+/** Words of every command whose output quotes what somebody else wrote: in a mail, in an answer of a provider, in a stream. */
+async function walked(): Promise<string[][]> {
+  const dead = await listDead(redis.client, keys, { limit: 10 })
+  const message = await messageId()
+  const words = [
+    ['explain', message],
+    ['explain', `${message}${ODD}`],
+    ['dead', 'list'],
+    ...dead.map(({ name }) => ['dead', 'show', name]),
+    ['status'],
+    ['runs'],
+    ['mailboxes'],
+    ['replay', 'thread-group'],
+    ['replay', 'merge', '--message', ODD],
+  ]
+  return words.flatMap(one => [one, [...one, '--json']])
+}
+
+/** Commands that quote nobody: they name what they were told, or say what they did. Tailing is a test of its own. */
+const QUOTES_NOBODY = [
+  ...['stage', 'gateway', 'keeper', 'sim', 'connect', 'push', 'sync', 'watch', 'unwatch', 'pause', 'resume'],
+  ...['remove', 'rekey', 'redrive', 'drop', 'tail', 'up', 'dead'],
+]
+
+const WRONG = [[ODD], ['stage', ODD], ['push', ODD], ['up', '--only', ODD], ['dead', 'show', ODD], ['tail', ODD]]
+const HELPS = [['--help'], ['dead', '--help']]
+
+let heard: { walked: Heard[]; wrong: Heard[]; helps: Heard[] }
+
+t.before(async () => {
+  const mails = join(folder, 'mail')
+  await mkdir(mails)
+  const mail = `From: "${WRITTEN}" <bo@example.org>\nTo: ana@example.com\nSubject: ${WRITTEN}\nMessage-ID: <a@x>\n\n${HOSTILE}\n`
+  await writeFile(join(mails, 'a.eml'), mail)
+  await redis.client.xadd(keys.stream('p03', 'message-ids', 'live'), '*', 'envelope', `not an envelope ${HOSTILE}`)
+  await redis.client.xadd('mailsluice:intake', '*', 'emailAddress', HOSTILE, 'historyId', 'x')
+  const synced = await run(['up', '--once', '--json', '--mbox', mails], environment)
+  t.equal(synced.code, 0, synced.stderr)
+  isHarmless(t, 'up', synced)
+  await redis.client.hset(keys.mailbox(MAILBOX), { status: 'needs-reauth', statusReason: `${HOSTILE}\nforged` })
+  const runId = (await listRuns(redis.client, keys, 1))[0]?.run ?? ''
+  await redis.client.hset(keys.run(keys.partitionOf(MAILBOX), runId), { failure: `${HOSTILE}\nforged` })
+  const note = { id: 'x', stage: 'batch-fetch', since: 1, attempts: 2, reason: `${HOSTILE}\nforged` }
+  await redis.client.hset(keys.deferred(MAILBOX), `${runId}/w`, JSON.stringify(note))
+  const commands = await walked()
+  const all = await runAll([...commands, ...WRONG, ...HELPS])
+  const wrong = all.splice(commands.length, WRONG.length)
+  heard = { wrong, helps: all.splice(commands.length), walked: all }
+})
+
+t.test('whatever a stranger wrote, no command lets it at the terminal', async t => {
+  const finished = heard.walked
+  t.ok(finished.length >= 18)
+  for (const one of finished) {
+    const words = one.words.join(' ')
+    isHarmless(t, words, one)
+    t.notMatch(`${one.stdout}${one.stderr}`, /^forged/m, `${words}: no line of its own`)
+    if (words.endsWith(' --json') && one.stdout !== '') JSON.parse(one.stdout)
+  }
+  for (const command of ['dead show', 'status', 'runs', 'mailboxes', 'explain'])
+    t.ok(
+      finished.some(({ words, stdout }) => words.join(' ').startsWith(command) && stdout.includes('\\u009b2J')),
+      `${command} does quote it`,
+    )
+})
+
+t.test('tail shows the mail in full, in JSON of the same value', async t => {
+  for (const words of [
+    ['tail', 'analysis-tasks', '--from-start', '--json'],
+    ['tail', 'message-ids', '--from-start'],
+  ]) {
+    const tail = start(words, environment)
+    t.teardown(() => tail.kill('SIGKILL'))
+    await until(() => tail.stdout().includes('\n'), 'it has printed a line')
+    tail.kill('SIGTERM')
+    const finished = await tail.exited
+    isHarmless(t, words.join(' '), finished)
+    if (!words.includes('--json')) continue
+    const { envelope } = JSON.parse(finished.stdout.split('\n')[0] ?? '') as { envelope: { body: { subject: string } } }
+    t.match(envelope.body.subject, 'red')
+    t.match(finished.stdout, '\\u202e')
+  }
+})
+
+t.test('wrong use is told without what it was told', async t => {
+  for (const one of heard.wrong) {
+    isHarmless(t, one.words[0] ?? '', one)
+    t.match(one.stderr, 'mailsluice: ')
+  }
+  const [set] = await runAll([['status']], { GMAIL_BATCH_SIZE: ODD })
+  isHarmless(t, 'a setting', set ?? { stdout: '', stderr: '' })
+  t.match(set?.stderr, 'GMAIL_BATCH_SIZE')
+})
+
+t.test('every command is walked, or quotes nobody', async t => {
+  const all = heard.helps.flatMap(({ stdout }) =>
+    [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name ?? ''),
+  )
+  t.ok(all.length > 20, all.join(' '))
+  const seen = new Set(heard.walked.flatMap(({ words }) => words.slice(0, 2)))
+  for (const name of all) t.ok(seen.has(name) || QUOTES_NOBODY.includes(name), `${name} is walked`)
+})
+
+type Printed = Pick<Finished, 'stdout' | 'stderr'>
+type Heard = Printed & { words: string[] }
+
+/** What each of these commands prints. */
+async function runAll(commands: string[][], more: Record<string, string> = {}): Promise<Heard[]> {
+  const env = { PATH: process.env.PATH ?? '', ...environment, ...more }
+  const child = spawn(process.execPath, [WALKER], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin.end(JSON.stringify(commands))
+  return JSON.parse(await text(child.stdout))
+}
+
+function isHarmless(t: Test, what: string, { stdout, stderr }: Printed): void {
+  t.same(obeyedIn(stdout), [], `${what}: stdout`)
+  t.same(obeyedIn(stderr), [], `${what}: stderr`)
+}
+
+async function messageId(): Promise<string> {
+  const { messages } = JSON.parse(
+    (
+      await redis.client.xrange(keys.stream(keys.partitionOf(MAILBOX), 'analysis-tasks', 'bulk'), '-', '+')
+    )[0]?.[1]?.[1] ?? '{}',
+  ).body as { messages: { id: string }[] }
+  return messages[0]?.id ?? ''
+}

@@ -1,0 +1,42 @@
+import t from 'tap'
+import { ANA, BO, keys, setUpAccounts, tasksOf } from '../support/accounts.ts'
+import { connect, sealingKey } from '../support/consent.ts'
+import { lastJson, run } from '../support/processes.ts'
+
+t.test('accounts are sealed anew with a new key, and the old one is not needed any more', async t => {
+  const { oauth, environment } = await setUpAccounts(t)
+  await connect(environment)
+  oauth.consents = { address: 'bo@example.com' }
+  await connect(environment)
+  const [old = '', anew] = [environment.MAILBOXES_KEY, sealingKey()]
+  const both = { ...environment, MAILBOXES_KEY: `v2:${anew},v1:${old}` }
+  const ends = await Promise.all([run(['rekey', '--json'], both), run(['rekey', '--json'], both)])
+  t.same(
+    ends.map(({ code }) => code),
+    [0, 0],
+  )
+  for (const end of ends) {
+    const { resealed: _, ...told } = lastJson(end)
+    t.same(told, { key: 'v2', accounts: 2, failed: [] })
+  }
+  t.match((await run(['rekey'], both)).stdout, /2 accounts, 0 of them sealed anew with key v2; no other key is needed/)
+  t.match(await run(['up', '--once', '--json'], { ...environment, MAILBOXES_KEY: `v2:${anew}` }), { code: 0 })
+
+  const wrong = { ...environment, MAILBOXES_KEY: `v3:${sealingKey()},v2:${sealingKey()}` }
+  const failed = await run(['rekey'], wrong)
+  t.equal(failed.code, 1)
+  t.match(failed.stdout, /the account of gmail:ana@example\.com does not open with key v2 of MAILBOXES_KEY/)
+  t.match(failed.stdout, /gmail:bo@example\.com/)
+  t.notMatch(failed.stdout + failed.stderr, /planted/)
+})
+
+t.test('one mailbox whose key is wrong keeps no other from its mail, and the reason says so', async t => {
+  const { oauth, redis, environment } = await setUpAccounts(t)
+  await connect(environment)
+  oauth.consents = { address: 'bo@example.com' }
+  await connect({ ...environment, MAILBOXES_KEY: `v2:${sealingKey()}` })
+  const finished = await run(['up', '--once', '--json'], environment)
+  t.match(lastJson(finished), { ok: false })
+  t.equal((await tasksOf(redis, ANA)).length, 6)
+  t.match(await redis.client.hget(keys.mailbox(BO), 'statusReason'), /MAILBOXES_KEY does not hold v2/)
+})

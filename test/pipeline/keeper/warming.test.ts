@@ -1,0 +1,240 @@
+import t, { type Test } from 'tap'
+import { openMailboxes } from '../../../pipeline/accounts/providers.ts'
+import { openQuotas, type Quotas } from '../../../pipeline/accounts/quotas.ts'
+import { createLog } from '../../../pipeline/base/log.ts'
+import { status } from '../../../pipeline/commands/status.ts'
+import { keeperOf } from '../../../pipeline/keeper/duties.ts'
+import { createWarming } from '../../../pipeline/keeper/warming.ts'
+import { createGuards } from '../../../pipeline/runtime/guards.ts'
+import { readConfig } from '../../../shared/config.ts'
+import { MailError } from '../../../shared/error.ts'
+import type { Mailbox } from '../../../shared/mailbox.ts'
+import { removeMailbox } from '../../../shared/redis/remove.ts'
+import { startGmail } from '../../../sim/gmail.ts'
+import { fakeMailbox } from '../../support/fake-mailbox.ts'
+import { logTo } from '../../support/gateway.ts'
+import { testMail, testMailbox } from '../../support/mail.ts'
+import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
+import { startRedis } from '../../support/redis.ts'
+import { until } from '../../support/until.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const TTL_SECONDS = 3600
+const HOT = ['m0', 'm2', 'm4']
+const COLD = ['m1', 'm3']
+const GONE_SOON_MS = 3000
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+
+const ours = async () => true
+
+t.test(
+  'mail of a thread that keeps changing outlives its TTL, and no call is made for it; other mail does not',
+  async t => {
+    const { pipeline, mailbox, warm, held } = await open(t)
+    for (const id of [...HOT, ...COLD]) await redis.client.pexpire(key(pipeline, id), GONE_SOON_MS)
+    const calls = [...mailbox.calls]
+    await warm()
+    await until(async () => (await held(COLD)).length === 0, 'the rest is gone')
+    t.same(await held(HOT), HOT)
+    for (const id of HOT) t.ok((await redis.client.ttl(key(pipeline, id))) > TTL_SECONDS - 60)
+    t.same(mailbox.calls, calls)
+  },
+)
+
+t.test('a thread is kept warm that goes out again within a day, and for a day', async t => {
+  const { pipeline, mailbox, warm, clock, held } = await open(t)
+  const { client, keys } = { client: redis.client, keys: pipeline.app.keys }
+  t.same(await client.zrange(keys.warm(ANA), '0', '-1'), ['t0'], 'not one that was merely new')
+  const yesterday = Date.now() - 25 * HOUR_MS
+  await client.hset(keys.thread(ANA, 't1'), 'dispatchedAt', yesterday)
+  mailbox.deliver(1, 2)
+  await pipeline.sync()
+  t.same(await client.zrange(keys.warm(ANA), '0', '-1'), ['t0'], 'nor one that slept for longer')
+
+  await client.del(keys.warm(ANA))
+  for (let index = 0; index < 200; index += 1) await client.zadd(keys.warm(ANA), yesterday + index, `old${index}`)
+  mailbox.deliver(1, 2)
+  await pipeline.sync()
+  t.equal(await client.zcard(keys.warm(ANA)), 200, 'the newest are remembered')
+  t.same(await client.zrange(keys.warm(ANA), '-1', '-1'), ['t0'])
+  t.ok((await client.ttl(keys.warm(ANA))) > 23 * 3600)
+
+  await client.del(key(pipeline, 'm0'))
+  clock.ms += 25 * HOUR_MS
+  await warm()
+  t.same(await held(['m0']), [], 'after a day it is left alone')
+  await removeMailbox(client, keys, ANA)
+  t.equal(await client.exists(keys.warm(ANA)), 0)
+})
+
+t.test(
+  'counted at the server: lost mail is fetched within the share of the quota, round by round, and no further',
+  async t => {
+    const sim = await startGmail({ profile: 'instant', mailboxes: [testMailbox('ana@example.com', 50, 10)] })
+    t.teardown(() => sim.close())
+    // A hundredth of this is a hundred units a minute: two whole threads.
+    const settings = { WARM_SHARE: '0.01', GMAIL_USER_UNITS: '10000' }
+    const gmail = openMailboxes(readConfig(settings), sim.url)(ANA)
+    const pipeline = await startPipeline(redis, gmail, { settings })
+    t.teardown(() => pipeline.stop())
+    await pipeline.sync()
+    for (let index = 50; index < 60; index += 1) sim.deliver('ana@example.com', testMail(index, 10))
+    await pipeline.sync()
+    await pipeline.stopStages()
+    const messages = await redis.client.keys(key(pipeline, '*'))
+    t.equal(messages.length, 60)
+    await redis.client.del(...messages)
+
+    const { warm, clock } = warmingOf(pipeline, gmail)
+    let asked = 0
+    const reserve = async () => {
+      asked += 1
+      return { leave: 'wait', waitMs: 1 } as const
+    }
+    const waiting = warmingOf(pipeline, gmail, () => ({ reserve }))
+    sim.resetCalls()
+    await waiting.warm()
+    t.same([asked, sim.calls().total], [1, 0], 'where it would have to wait, however shortly, it has no turn')
+    for (let minute = 1; minute <= 5; minute += 1) {
+      const before = sim.quota.counts().units
+      await warm()
+      await warm()
+      t.equal(sim.quota.counts().units - before, 80, `in minute ${minute}, however often it looks`)
+      t.equal(await redis.client.exists(...messages), minute * 12)
+      clock.ms += MINUTE_MS
+    }
+    sim.resetCalls()
+    await warm()
+    t.equal(sim.calls().total, 0, 'all is warm')
+  },
+)
+
+t.test('while a run is under way nothing is fetched, and what a run may know better is not kept', async t => {
+  const { pipeline, mailbox, warm, held } = await open(t)
+  const record = pipeline.app.keys.mailbox(ANA)
+  await redis.client.del(key(pipeline, 'm0'))
+  await redis.client.hset(record, 'activeRun', 'live')
+  const calls = [...mailbox.calls]
+  await warm()
+  t.same(mailbox.calls, calls)
+  await redis.client.hdel(record, 'activeRun')
+
+  const cursor = (await redis.client.hget(record, 'cursor')) ?? ''
+  for (const change of [
+    ['activeRun', 'live'],
+    ['cursor', 'history:99:99'],
+  ] as const) {
+    mailbox.before = async () => void (await redis.client.hset(record, ...change))
+    await warm()
+    t.equal(mailbox.calls.at(-1), 'fetch 1')
+    t.same(await held(['m0']), [], `${change[0]} has changed meanwhile`)
+    await redis.client.hdel(record, 'activeRun')
+    await redis.client.hset(record, 'cursor', cursor)
+  }
+  mailbox.before = () => undefined
+  await warm()
+  t.same(await held(['m0']), ['m0'])
+})
+
+t.test('what fails is told of in passing and tried in the next round; who is paused is left alone', async t => {
+  const { pipeline, mailbox, warm, held, told } = await open(t)
+  await redis.client.del(key(pipeline, 'm0'))
+  await redis.client.hset(pipeline.app.keys.mailbox(ANA), 'pausedAt', '1')
+  const calls = mailbox.calls.length
+  await warm()
+  t.equal(mailbox.calls.length, calls)
+  await redis.client.hdel(pipeline.app.keys.mailbox(ANA), 'pausedAt')
+  mailbox.before = () => {
+    throw new MailError('unavailable', 'away')
+  }
+  const { clock: _, ...again } = warmingOf(pipeline, mailbox, undefined, told)
+  await again.warm()
+  t.match(told, [/^debug .*away.*another time/, /^debug .*units/])
+  mailbox.before = () => undefined
+  await again.warm()
+  t.same(await held(['m0']), ['m0'])
+})
+
+t.test('a keeper keeps warm with a WARM_SHARE, and asks for nothing without', async t => {
+  const { pipeline, mailbox, held } = await open(t)
+  const { app } = pipeline
+  const log = createLog(app.config, 'keeper')
+  await redis.client.del(key(pipeline, 'm0'))
+  const orphan = app.keys.thread('gmail:nobody@example.com', 't')
+  await redis.client.hset(orphan, 'id:x', '1')
+  await redis.client.config('RESETSTAT')
+  const off = keeperOf({ ...app, config: { ...app.config, WARM_SHARE: 0 } }, log, () => mailbox)
+  // That duty comes after.
+  await until(async () => (await redis.client.ttl(orphan)) > 0, 'its round is made')
+  await off.stop()
+  t.same(await held(['m0']), [])
+  t.notMatch(await redis.client.info('commandstats'), /zrevrangebyscore/)
+
+  const on = keeperOf(app, log, () => mailbox)
+  await until(async () => (await held(['m0'])).length === 1, 'it is warm again')
+  await on.stop()
+})
+
+t.test('each run counts the known mail it needed again and what of it was lost, and status has the share', async t => {
+  const { pipeline, mailbox, first, second } = await open(t)
+  t.match(
+    [first, second],
+    [
+      { reread: 0, lost: 0 },
+      { reread: 2, lost: 0, context: 0 },
+    ],
+  )
+  await redis.client.del(key(pipeline, 'm0'))
+  mailbox.deliver(2, 2)
+  t.match(await pipeline.sync(), { reread: 5, lost: 1, context: 1 }, 'once, though its thread had to wait for it')
+  const share = JSON.parse(await shown(pipeline, true)).knownMail
+  t.same(share, { reread: 7, lost: 1, share: 6 / 7 })
+  t.match(await shown(pipeline), 'Known mail at hand when a thread needed it again: 85 % (6 of 7 messages')
+  const fresh = await startPipeline(redis, fakeMailbox())
+  t.teardown(() => fresh.stop())
+  t.match(await shown(fresh), 'needed it again: unknown')
+})
+
+function key({ app }: TestPipeline, id: string): string {
+  return app.keys.message(ANA, id)
+}
+
+/** Two threads, one of which has changed since it first went out. */
+async function open(t: Test) {
+  const mailbox = fakeMailbox()
+  const pipeline = await startPipeline(redis, mailbox, {
+    settings: { WARM_SHARE: '0.1', KEEPER_INTERVAL: '1', CACHE_MESSAGE_TTL: `${TTL_SECONDS}` },
+  })
+  t.teardown(() => pipeline.stop())
+  mailbox.deliver(4, 2)
+  const first = await pipeline.sync()
+  mailbox.deliver(1, 2)
+  const second = await pipeline.sync()
+  const held = async (ids: readonly string[]) => {
+    const found = await Promise.all(ids.map(id => redis.client.exists(key(pipeline, id))))
+    return ids.filter((_, place) => found[place] === 1)
+  }
+  return { pipeline, mailbox, first, second, held, ...warmingOf(pipeline, mailbox), told: [] as string[] }
+}
+
+function warmingOf(pipeline: TestPipeline, mailbox: Mailbox, quotas?: Quotas, told: string[] = []) {
+  const clock = { ms: Date.now() }
+  const app = { ...pipeline.app, now: () => clock.ms }
+  const duty = createWarming(app, {
+    mailboxes: () => mailbox,
+    guardOf: createGuards(app, createLog(app.config, 'test')),
+    quotas: quotas ?? openQuotas(app),
+    roundMs: MINUTE_MS,
+    log: logTo(told),
+  })
+  return { clock, warm: () => duty(ours) }
+}
+
+async function shown({ app: { config } }: TestPipeline, json = false): Promise<string> {
+  const printed: string[] = []
+  const { signal } = new AbortController()
+  await status({ config: { ...config, REDIS_URL: redis.url }, json, signal, print: text => void printed.push(text) })
+  return printed.join('\n')
+}

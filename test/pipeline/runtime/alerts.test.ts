@@ -1,0 +1,192 @@
+import t, { type Test } from 'tap'
+import { alertLines, marksOf, recentAlerts } from '../../../pipeline/commands/marks.ts'
+import { createJudging } from '../../../pipeline/keeper/judging.ts'
+import { tellOf } from '../../../pipeline/runtime/tell.ts'
+import { MailError } from '../../../shared/error.ts'
+import { readRun, runRecord } from '../../../shared/redis/runs.ts'
+import { type FakeMailbox, fakeMailbox } from '../../support/fake-mailbox.ts'
+import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
+import { startRedis } from '../../support/redis.ts'
+
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+
+interface Told {
+  level: string
+  facts: Record<string, unknown>
+  text: string
+}
+
+t.test('known mail that the cache has lost is an alert of its run, and an event, once', async t => {
+  const { pipeline, mailbox } = await started(t)
+  mailbox.deliver(60, 10)
+  await pipeline.sync()
+  await forgetMail(pipeline)
+  mailbox.deliver(10, 10)
+  const run = await pipeline.sync()
+  await pipeline.stopStages()
+  const { keys, now } = pipeline.app
+  const record = await readRun(redis.client, keys, keys.partitionOf(ANA), run.run)
+  t.match(record, { reread: 60, lost: 60, alerts: [{ alert: 'cold-cache', level: 'warning', text: /WARM_SHARE/ }] })
+  t.match(await eventsOf(pipeline), [
+    { event: 'alert', mailbox: ANA, run: run.run, alert: 'cold-cache', level: 'warning', lost: '60', rate: '0' },
+  ])
+  const runs = record ? [record] : []
+  t.match(alertLines(runs, now()), [new RegExp(`^warning ${ANA}, run ${run.run}: the cache had 0 of 60 messages`)])
+  t.same(recentAlerts(runs, now() + 25 * 3_600_000), [], 'it is no news a day later')
+  t.same(runs.map(marksOf), ['cold-cache'])
+})
+
+t.test('parts that fail are counted, whole calls too, and rate limits are not', async t => {
+  const { pipeline, mailbox } = await started(t)
+  const errors = [new MailError('unavailable', 'away'), new MailError('throttled', 'too fast', { retryAfterMs: 10 })]
+  mailbox.before = kind => {
+    const error = kind === 'fetch' ? errors.pop() : undefined
+    if (error) throw error
+  }
+  mailbox.deliver(10)
+  const { run } = await pipeline.sync()
+  await pipeline.stopStages()
+  t.match(await recordOf(pipeline, run), { asked: 20, failed: 10, alerts: [{ alert: 'failed-parts' }] })
+})
+
+t.test('what a run waits for rate limits is put down to it, at one time once, and what is our own is not', async t => {
+  const { pipeline, mailbox } = await started(t, { GMAIL_BATCH_SIZE: '5' })
+  mailbox.deliver(30)
+  let refused = 0
+  mailbox.before = (kind, wanted) => {
+    if (kind !== 'fetch' || wanted.length === 0) return
+    refused += 1
+    if (refused <= 3) throw new MailError('throttled', 'too fast', { retryAfterMs: 2100 })
+    if (refused <= 5) throw new MailError('throttled', 'later', { retryAfterMs: 10, isOurs: true })
+  }
+  const run = await pipeline.sync()
+  t.equal(run.listed, 30)
+  const most = (run.endedAt ?? 0) - run.startedAt
+  t.ok(run.waitedMs >= 1500 && run.waitedMs <= most, `waited ${run.waitedMs} of ${most} ms`)
+})
+
+t.test('short waits, which batches spend in their process, are put down as well', async t => {
+  const { pipeline, mailbox } = await started(t)
+  mailbox.deliver(3)
+  const fetch = mailbox.fetch
+  let refused = 0
+  // Refused before anything was sent, as by a quota.
+  mailbox.fetch = (wanted, call) => {
+    refused += 1
+    if (refused <= 3) throw new MailError('throttled', 'not yet', { retryAfterMs: 200 })
+    return fetch(wanted, call)
+  }
+  const run = await pipeline.sync()
+  t.ok(run.waitedMs >= 300 && run.waitedMs < 4000, `waited ${run.waitedMs} ms`)
+})
+
+t.test('an entry of the metrics has the numbers under the names that dashboards know', async t => {
+  const { pipeline, mailbox } = await started(t)
+  mailbox.deliver(12, 3)
+  const run = await pipeline.sync()
+  const { keys } = pipeline.app
+  const [[, fields] = ['', []]] = await redis.client.xrange(keys.metrics(keys.partitionOf(ANA), 'gmail'), '-', '+')
+  const entry = asRecord(fields)
+  const seconds = ((run.mergedAt ?? 0) - run.startedAt) / 1000
+  t.match(entry, { run: run.run, message_count: '12', duration: seconds.toFixed(3) })
+  t.ok(Math.abs(Number(entry.messages_per_second) - 12 / seconds) < 0.01)
+  t.equal(entry.timestamp, ((run.mergedAt ?? 0) / 1000).toFixed(3))
+})
+
+t.test('a run says what the cache held, what it cost, and that it is done', t => {
+  const told: Told[] = []
+  const fields = {
+    mailbox: ANA,
+    startedAt: '0',
+    mergedAt: '14200',
+    endedAt: '14240',
+    listed: '50',
+    cached: '35',
+    fetched: '15',
+    'calls:list': '1',
+    'calls:batch': '2',
+  }
+  for (const event of ['run-merged', 'run-ended'] as const) tellOf({ event, run: 'r', ...fields }, logTo(told))
+  t.same(
+    told.map(({ text }) => text),
+    [
+      'Cache hit: 35/50 messages. Need to fetch: 15',
+      'Sync metrics - gmail: 50 messages, 14.20s, 3 API calls, 35 cached',
+      'Optimized Gmail sync completed for user ana@example.com: 50 messages in 14.2s',
+    ],
+  )
+  told.length = 0
+  const outlook = { ...fields, mailbox: 'outlook:bo@example.com' }
+  tellOf({ event: 'run-ended', run: 'r', ...outlook }, logTo(told))
+  t.match(told, [{ text: 'Optimized Outlook sync completed for user bo@example.com: 50 messages in 14.2s' }])
+  told.length = 0
+  tellOf({ event: 'run-ended', run: 'r', ...fields, listed: '0' }, logTo(told))
+  t.same(told, [], 'one that found nothing is silent')
+  t.end()
+})
+
+t.test('a wait that outlasts the run counts up to its end', t => {
+  const fields = { mailbox: ANA, startedAt: '0', endedAt: '10000', waitedMs: '9000', waitedUntil: '12000' }
+  t.equal(runRecord('r', fields).waitedMs, 7000)
+  t.equal(runRecord('r', { ...fields, waitedUntil: '9500' }).waitedMs, 9000)
+  t.end()
+})
+
+t.test(
+  'the keeper looks at a run whose process died when it had ended, once, and forgets runs that are gone',
+  async t => {
+    const { pipeline } = await started(t)
+    const { keys, now } = pipeline.app
+    const partition = keys.partitionOf(ANA)
+    const endedAt = now() - 60_000
+    await redis.client.hset(keys.run(partition, 'left'), { mailbox: ANA, startedAt: endedAt - 61_000, endedAt })
+    await redis.client.zadd(keys.endedRuns(partition), endedAt, 'left', `${endedAt}`, 'gone')
+    await redis.client.zadd(keys.endedRuns(partition), now(), 'another is at it')
+    const told: Told[] = []
+    const duty = createJudging(pipeline.app, logTo(told))
+    await duty(async () => true)
+    // As if another had looked at it at the same time.
+    await redis.client.zadd(keys.endedRuns(partition), endedAt, 'left')
+    await duty(async () => true)
+    t.match(told, [{ level: 'error', text: /the sync was slow/, facts: { run: 'left', mailbox: ANA, seconds: 61 } }])
+    t.equal(told.length, 1)
+    t.match(await eventsOf(pipeline), [{ event: 'alert', alert: 'slow', level: 'error', run: 'left' }])
+    t.equal((await eventsOf(pipeline)).length, 1)
+    t.same(await redis.client.zrange(keys.endedRuns(partition), '0', '-1'), ['another is at it'])
+  },
+)
+
+async function started(t: Test, settings: Record<string, string> = {}) {
+  const mailbox: FakeMailbox = fakeMailbox()
+  const pipeline = await startPipeline(redis, mailbox, { settings })
+  t.teardown(() => pipeline.stop())
+  return { mailbox, pipeline }
+}
+
+async function recordOf({ app: { keys } }: TestPipeline, run: string) {
+  return readRun(redis.client, keys, keys.partitionOf(ANA), run)
+}
+
+/** Deletes all mail from the cache. */
+async function forgetMail({ app: { keys } }: TestPipeline): Promise<void> {
+  const cached = await redis.client.keys(`${keys.message(ANA, '*')}`.replace(/[{}]/g, '?'))
+  await redis.client.del(...cached)
+}
+
+async function eventsOf({ app: { keys } }: TestPipeline): Promise<Record<string, string>[]> {
+  const entries = await redis.client.xrange(keys.mailboxEvents(keys.partitionOf(ANA)), '-', '+')
+  return entries.map(([, fields]) => asRecord(fields)).filter(({ event }) => event === 'alert')
+}
+
+function asRecord(flat: readonly string[]): Record<string, string> {
+  return Object.fromEntries(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? '']] : [])))
+}
+
+function logTo(told: Told[]) {
+  const at =
+    (level: string) =>
+    (...words: unknown[]) =>
+      void told.push({ level, text: String(words.at(-1)), facts: words[0] as Told['facts'] })
+  return { debug: () => undefined, info: at('info'), warn: at('warn'), error: at('error') }
+}

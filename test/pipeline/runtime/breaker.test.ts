@@ -1,0 +1,178 @@
+import t from 'tap'
+import { createGuard } from '../../../pipeline/runtime/breaker.ts'
+import { createGuards } from '../../../pipeline/runtime/guards.ts'
+import { readConfig } from '../../../shared/config.ts'
+import { MailError } from '../../../shared/error.ts'
+import type { Fetched } from '../../../shared/mailbox.ts'
+import { createKeys } from '../../../shared/redis/keys.ts'
+import { fakeMailbox } from '../../support/fake-mailbox.ts'
+import { logTo } from '../../support/gateway.ts'
+import { redisFor } from '../../support/redis.ts'
+import { until } from '../../support/until.ts'
+
+const { redis } = await redisFor(t)
+const call = { signal: new AbortController().signal, meter: () => undefined }
+
+t.test('a provider that fails again and again is left alone, then tried with one call, and trusted again', async t => {
+  const mailbox = fakeMailbox()
+  let down = true
+  mailbox.before = () => {
+    if (down) throw new MailError('unavailable', 'HTTP 503')
+  }
+  const guarded = createGuard({ threshold: 3, openMs: 150, now: Date.now })(mailbox)
+  for (let n = 0; n < 2; n += 1) await t.rejects(guarded.open(call), { message: 'HTTP 503' })
+  await t.rejects(
+    guarded.open(call),
+    { message: /left alone for a while \(HTTP 503\)/ },
+    'the one that opens it costs no attempt',
+  )
+  mailbox.calls.length = 0
+  const refused = await guarded.open(call).catch((error: MailError) => error)
+  t.match(refused, { kind: 'throttled' }, 'it delays, it does not fail')
+  t.ok(refused instanceof MailError && (refused.retryAfterMs ?? 0) > 0 && (refused.retryAfterMs ?? 0) <= 150)
+  t.same(mailbox.calls, [], 'the provider was not asked')
+
+  const kinds = new Set<string>()
+  await until(async () => {
+    kinds.add(
+      await guarded.open(call).then(
+        () => 'none',
+        (error: MailError) => error.kind,
+      ),
+    )
+    return mailbox.calls.length > 0
+  }, 'a probe')
+  t.same(mailbox.calls, ['open'], 'one call tried it')
+  t.same([...kinds], ['throttled'], 'nor does one that keeps it open')
+  down = false
+  await until(() => guarded.open(call).then(() => true), 'it is trusted again')
+  await guarded.open(call)
+})
+
+t.test('what is not the provider being away opens nothing', async t => {
+  const mailbox = fakeMailbox()
+  mailbox.before = () => {
+    throw new MailError('throttled', 'slow down')
+  }
+  const guarded = createGuard({ threshold: 1, openMs: 60_000, now: Date.now })(mailbox)
+  for (let n = 0; n < 5; n += 1)
+    await t.rejects(guarded.fetch([{ id: 'a', thread: 't' }], call), { message: 'slow down' })
+})
+
+t.test('a fetch of which every part is unavailable counts, one of which some part is not does not', async t => {
+  const mailbox = fakeMailbox()
+  const unavailable: Fetched = { outcome: 'failed', error: new MailError('unavailable', 'HTTP 503') }
+  let gone = false
+  const answers = async () =>
+    new Map<string, Fetched>([
+      ['a', unavailable],
+      ['b', gone ? { outcome: 'gone' } : unavailable],
+    ])
+  const guarded = createGuard({ threshold: 2, openMs: 60_000, now: Date.now })({
+    ...mailbox,
+    fetch: answers,
+  })
+  await t.rejects(guarded.fetch(wanted('a', 'b'), call), { message: 'HTTP 503' })
+  gone = true
+  t.equal((await guarded.fetch(wanted('a', 'b'), call)).size, 2)
+  gone = false
+  await t.rejects(guarded.fetch(wanted('c'), call), { message: 'HTTP 503' })
+  await t.rejects(guarded.fetch(wanted('d'), call), { message: /left alone/ })
+})
+
+t.test('one item that fails for ever opens nothing as long as the provider answers anything else', async t => {
+  const mailbox = fakeMailbox()
+  let away = false
+  mailbox.before = (kind, [one]) => {
+    if (away || (kind === 'fetch' && one?.id === 'sick')) throw new MailError('unavailable', 'HTTP 500')
+  }
+  const guarded = createGuard({ threshold: 3, openMs: 60_000, now: Date.now })(mailbox)
+  for (let n = 0; n < 10; n += 1) t.equal(await kindOf(guarded.fetch(wanted('sick'), call)), 'unavailable')
+  const probes = mailbox.calls.filter(kind => kind === 'probe')
+  t.equal(probes.length, 3, 'one cheap call decides, once for each three failures')
+  t.equal((await guarded.fetch(wanted('healthy'), call)).size, 1)
+
+  away = true
+  await until(
+    () =>
+      guarded.fetch(wanted('sick'), call).then(
+        () => false,
+        (error: MailError) => error.kind === 'throttled',
+      ),
+    'an outage is told from the sick item, though nothing else is asked for',
+  )
+})
+
+t.test('several sick items among healthy ones open nothing either', async t => {
+  const mailbox = fakeMailbox()
+  const sick = ['s1', 's2', 's3', 's4', 's5', 's6']
+  mailbox.before = (kind, [one]) => {
+    if (kind === 'fetch' && sick.includes(one?.id ?? '')) throw new MailError('unavailable', 'HTTP 500')
+  }
+  const guarded = createGuard({ threshold: 3, openMs: 60_000, now: Date.now })(mailbox)
+  for (const id of sick) {
+    t.equal(await kindOf(guarded.fetch(wanted(id), call)), 'unavailable')
+    await guarded.fetch(wanted(`healthy ${id}`), call)
+  }
+  for (const id of [...sick, ...sick]) t.equal(await kindOf(guarded.fetch(wanted(id), call)), 'unavailable')
+})
+
+t.test('what failed before is no probe: it would keep an open breaker open for healthy work', async t => {
+  const mailbox = fakeMailbox()
+  let away = true
+  mailbox.before = (kind, [one]) => {
+    if (away || (kind === 'fetch' && one?.id === 'a')) throw new MailError('unavailable', 'HTTP 500')
+  }
+  const told: string[] = []
+  const guarded = createGuard({
+    threshold: 2,
+    openMs: 30,
+    now: Date.now,
+    onOpen: () => told.push('open'),
+    onClose: () => told.push('closed'),
+  })(mailbox)
+  t.equal(await kindOf(guarded.fetch(wanted('a'), call)), 'unavailable')
+  t.equal(await kindOf(guarded.fetch(wanted('b'), call)), 'throttled')
+  away = false
+  await until(
+    () => guarded.fetch(wanted('a'), call).catch((error: MailError) => error.kind === 'unavailable'),
+    'the sick item is asked for again',
+  )
+  t.same(told, ['open', 'closed'])
+  t.equal((await guarded.fetch(wanted('b'), call)).size, 1)
+})
+
+t.test('each mailbox has a breaker of its own, and an outage is told once', async t => {
+  const told: string[] = []
+  const log = logTo(told)
+  const guardOf = createGuards(
+    { config: readConfig({}), redis, keys: createKeys('guards', 1), now: Date.now },
+    { child: () => log },
+  )
+  const [ana, bo, cy] = [fakeMailbox(), fakeMailbox(), fakeMailbox()]
+  for (const away of [ana, bo])
+    away.before = () => {
+      throw new MailError('unavailable', 'HTTP 503')
+    }
+  for (const [name, mailbox] of [
+    ['gmail:ana@example.com', ana],
+    ['gmail:bo@example.com', bo],
+  ] as const) {
+    for (let n = 0; n < 4; n += 1)
+      t.equal(await kindOf(guardOf(name)(mailbox).fetch(wanted(`m${n}`), call)), 'unavailable')
+    t.equal(await kindOf(guardOf(name)(mailbox).fetch(wanted('m4'), call)), 'throttled')
+  }
+  t.equal((await guardOf('gmail:cy@example.com')(cy).fetch(wanted('m'), call)).size, 1)
+  t.equal(told.filter(line => line.startsWith('warn')).length, 1)
+})
+
+function wanted(...ids: string[]) {
+  return ids.map(id => ({ id, thread: 't' }))
+}
+
+function kindOf(asked: Promise<unknown>): Promise<string> {
+  return asked.then(
+    () => 'none',
+    (error: MailError) => error.kind,
+  )
+}

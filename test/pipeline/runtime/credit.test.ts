@@ -1,0 +1,83 @@
+import t from 'tap'
+import { createCredit } from '../../../pipeline/runtime/credit.ts'
+import type { Lane } from '../../../shared/envelope.ts'
+import type { RawEntry } from '../../../shared/redis/queue.ts'
+
+const CALLS = { size: 20, ids: 20, calls: true, concurrency: 3 } as const
+const NINE_BATCHES = 9
+let count = 0
+
+t.test('a stage that makes calls reads no more than its slots can begin within two calls', async t => {
+  const credit = createCredit(CALLS)
+  t.equal(credit.room('live'), NINE_BATCHES)
+  for (let count = 0; count < NINE_BATCHES; count += 1) add(credit, `gmail:m${count}@example.com`, 1)
+  t.equal(credit.room('live'), 0, 'a lone id of a mailbox is a batch of its own')
+  const [first] = credit.out()
+  if (first) credit.free([first])
+  t.equal(credit.room('live'), 1)
+})
+
+t.test('thin entries of one mailbox share batches, so more of them are read', async t => {
+  const credit = createCredit(CALLS)
+  while (credit.room('live') > 0) add(credit, 'gmail:ana@example.com', 2)
+  const entries = credit.out().length
+  t.ok(entries > 70 && entries <= 90, `${entries} entries of two ids, of nine batches of twenty`)
+})
+
+t.test('full slices are a batch each, and so is one that is larger', async t => {
+  const credit = createCredit(CALLS)
+  while (credit.room('live') > 0) add(credit, 'gmail:ana@example.com', 20)
+  t.equal(credit.out().length, NINE_BATCHES)
+})
+
+t.test('each lane has credit of its own', async t => {
+  const credit = createCredit(CALLS)
+  while (credit.room('bulk') > 0) add(credit, 'gmail:ana@example.com', 20, 'bulk')
+  t.equal(credit.room('live'), NINE_BATCHES)
+})
+
+t.test('large entries use credit up by their bytes, and one of any size comes through', async t => {
+  const credit = createCredit({ size: 20, concurrency: 3 })
+  while (credit.room('live') > 0) add(credit, 'gmail:ana@example.com', 1, 'live', 'x'.repeat(1 << 20))
+  t.equal(credit.out().length, 4, 'four mebibytes')
+  credit.free(credit.out())
+  t.ok(credit.room('live') > 0)
+})
+
+t.test('an entry counts once, and as a batch of its own until it is known whose it is', async t => {
+  const credit = createCredit(CALLS)
+  const entry = raw()
+  t.ok(credit.take(entry))
+  t.notOk(credit.take(entry))
+  t.equal(credit.room('live'), NINE_BATCHES - 1)
+  credit.free([entry])
+  credit.free([entry])
+  t.equal(credit.room('live'), NINE_BATCHES)
+})
+
+t.test('who waits for room is woken when something is freed', async t => {
+  const credit = createCredit(CALLS)
+  for (const lane of ['live', 'bulk'] as const)
+    while (credit.room(lane) > 0) add(credit, 'gmail:ana@example.com', 20, lane)
+  const waiting = credit.untilRoom().then(() => 'woken')
+  t.equal(await Promise.race([waiting, Promise.resolve('waiting')]), 'waiting')
+  credit.free(credit.out().slice(0, 1))
+  t.equal(await waiting, 'woken')
+})
+
+function raw(lane: Lane = 'live', text = ''): RawEntry {
+  count += 1
+  return { key: 'k', entryId: `${count}-0`, stream: 'missing-ids', lane, text, deliveries: 1 }
+}
+
+function add(
+  credit: ReturnType<typeof createCredit>,
+  mailbox: string,
+  size: number,
+  lane: Lane = 'live',
+  text = '',
+): void {
+  const entry = raw(lane, text)
+  credit.take(entry)
+  credit.assign(entry, mailbox, size)
+}

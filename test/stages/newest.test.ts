@@ -1,0 +1,80 @@
+import t from 'tap'
+import type { PendingThread } from '../../shared/fact.ts'
+import type { Message } from '../../shared/message.ts'
+import { buildTask } from '../../shared/task/task.ts'
+import { candidates, newestOf } from '../../stages/thread-group/newest.ts'
+
+const options = { tokens: 8000, promptVersion: '1', model: '' }
+const mailbox = 'gmail:ana@example.com'
+const all = Array.from({ length: 1500 }, (_, n) => message(n, 10 + ((n * 7919) % 180)))
+const byId = new Map(all.map(one => [one.id, one]))
+
+t.test('of a long thread whose mail was lost no more is fetched than its task holds, and a few', async t => {
+  const held = new Map(all.slice(-1).map(one => [one.id, one]))
+  const { messages, fetched, rounds } = settled(held)
+  t.ok(messages.length > 50, `${messages.length} messages`)
+  t.ok(fetched <= messages.length * 1.1 + 5, `${fetched} fetched for ${messages.length}`)
+  t.ok(rounds <= 6, `${rounds} rounds`)
+  const task = buildTask({ mailbox, thread: 't', version: 'v', reason: 'new' }, messages, options)
+  t.equal(task.messages.length, messages.length, 'all of them are in the task')
+})
+
+t.test('which messages go out depends on the mail, and not on what the cache has lost', async t => {
+  const whole = settled(new Map(byId)).messages.map(({ id }) => id)
+  for (const [from, to] of [
+    [0, 1400],
+    [1300, 1499],
+    [1450, 1451],
+    [1490, 1500],
+    [0, 1500],
+  ] as const) {
+    const held = new Map([...byId].filter(([id]) => !all.slice(from, to).some(one => one.id === id)))
+    t.same(
+      settled(held).messages.map(({ id }) => id),
+      whole,
+      `without ${from} to ${to}`,
+    )
+  }
+})
+
+t.test('what was set aside is passed over, and what stays lost is given up in time', async t => {
+  const held = new Map([...byId].filter(([id]) => id !== 'm1498'))
+  const without = settled(held, { omitted: ['m1498'] })
+  t.equal(without.fetched, 0)
+  t.notOk(without.messages.some(({ id }) => id === 'm1498'))
+  const gaveUp = newestOf(pending({ contextAsked: true }), { mailbox, held, options })
+  t.ok('messages' in gaveUp && gaveUp.messages.length > 50)
+})
+
+t.test('a thread names no more ids than an entry can hold, however large the budget', async t => {
+  const large = { ...options, tokens: 10_000_000 }
+  t.equal(candidates({ ids: all.map(({ id }) => id) }, large).length, 1000)
+  const long = all.map(({ id }) => id.padEnd(2000, 'x'))
+  t.ok(candidates({ ids: long }, large).join('').length <= 300_000)
+  t.equal(candidates({ ids: ['x'.repeat(400_000)] }, large).length, 1, 'the newest at least')
+})
+
+// As thread-group and batch-fetch do it together.
+function settled(held: Map<string, Message>, changes: Partial<PendingThread> = {}) {
+  let fetched = 0
+  for (let rounds = 0; rounds < 50; rounds += 1) {
+    const found = newestOf(pending(changes), { mailbox, held, options })
+    if ('messages' in found) return { messages: found.messages, fetched, rounds }
+    fetched += found.lost.length
+    for (const id of found.lost) held.set(id, byId.get(id) ?? message(0, 0))
+  }
+  throw new Error('it came to no end')
+}
+
+function pending(changes: Partial<PendingThread>): PendingThread {
+  const ids = all.map(({ id }) => id).toReversed()
+  const state = { seen: '', contextAsked: false, cameBack: false, known: true }
+  return { thread: 't', ids, fresh: ['m1499'], omitted: [], ...state, ...changes }
+}
+
+function message(n: number, length: number): Message {
+  const person = { name: 'Bo', address: 'bo@example.com' }
+  const people = { from: [person], to: [person], cc: [] }
+  const said = { subject: 'Hello', snippet: 'x'.repeat(length) }
+  return { id: `m${n}`, thread: 't', labels: ['INBOX'], date: 1_790_000_000_000 + n, ...people, ...said }
+}
