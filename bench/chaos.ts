@@ -149,8 +149,17 @@ async function chaosIn(folder: string, children: Children, options: ChaosOptions
     const crashed = await crew.crashes()
     const ok = verdict.wrong + open.length + crashed === 0
     const { seed, seconds } = options
-    const told = { spoiled: spoiledBy(sims), unsettled: open.length, crashed }
-    return { ok, seed, seconds, settleSeconds, faults, ...verdict, ...told, problems: [...open, ...verdict.problems] }
+    const reported = { spoiled: spoiledBy(sims), unsettled: open.length, crashed }
+    return {
+      ok,
+      seed,
+      seconds,
+      settleSeconds,
+      faults,
+      ...verdict,
+      ...reported,
+      problems: [...open, ...verdict.problems],
+    }
   } finally {
     over.abort()
     app.close()

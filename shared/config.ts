@@ -169,11 +169,11 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     ...(result.error?.issues ?? []).map(({ path, message }) => ({ name: String(path[0]), message })),
   ]
   if (result.success && faults.length === 0) return result.data
-  const told = faults.map(({ name, message }) => {
+  const reported = faults.map(({ name, message }) => {
     const isSecret = /SECRET|TOKEN$|URL$|KEY$|STATE$|CA$|PROXY$/.test(name)
     return `${name}: ${isSecret ? 'its value' : shown(texts.get(name) ?? '')} is not allowed; use ${message}`
   })
-  throw new MailError('misconfigured', told.join('. '))
+  throw new MailError('misconfigured', reported.join('. '))
 }
 
 /** Variables of the environment that are no settings and look as if they were meant to be. */

@@ -1,7 +1,7 @@
 import type { Envelope } from './envelope.ts'
 import type { Fact, LookLaterFact } from './fact.ts'
 import type { Changes } from './mailbox.ts'
-import type { Outcome, Run } from './stage.ts'
+import type { Outcome, StageContext } from './stage.ts'
 import type { WatchEvent } from './streams.ts'
 
 type Event = Envelope<WatchEvent>
@@ -16,15 +16,15 @@ export function asksForRun({ body }: Event): boolean {
 }
 
 /** Schedules one look after these events where a push is among them: the provider announces nothing of what changes right after it. */
-export function lookAfterPush(events: readonly Event[], run: Run): Outcome<WatchEvent> {
+export function lookAfterPush(events: readonly Event[], ctx: StageContext): Outcome<WatchEvent> {
   const push = events.findLast(({ body }) => body.cause === 'push')
-  return push ? lookLater(push, MOST_LOOKS, run) : {}
+  return push ? lookLater(push, MOST_LOOKS, ctx) : {}
 }
 
 /** Schedules the look after one that found something, unless that was the last in a row. */
-export function lookOnceMore(look: Event, run: Run): Outcome<WatchEvent> {
+export function lookOnceMore(look: Event, ctx: StageContext): Outcome<WatchEvent> {
   const { left = 1 } = look.body
-  return left > 1 ? lookLater(look, left - 1, run) : {}
+  return left > 1 ? lookLater(look, left - 1, ctx) : {}
 }
 
 /** Schedules a look at what could not be listed now, where a page, which is the last, tells of something. */
@@ -34,15 +34,15 @@ export function lookAtRest(from: Event, { lookAt, cursor }: Changes): Outcome<Wa
 }
 
 /** Puts a look off until the active run ends, so that tasks go out first. */
-export function lookAfterRun(look: Event, run: Run): Outcome<WatchEvent> {
+export function lookAfterRun(look: Event, ctx: StageContext): Outcome<WatchEvent> {
   const { left = 1 } = look.body
-  return { facts: [{ fact: 'look-later', from: look, dueAt: run.now(), left, afterRun: true }] }
+  return { facts: [{ fact: 'look-later', from: look, dueAt: ctx.now(), left, afterRun: true }] }
 }
 
 /** Whether anything follows from a page of changes but a cursor. */
 export function tellsAnything({ ids, gone, labels, left = [], ...page }: Changes): boolean {
   if (ids.length + gone.length + labels.length + left.length > 0) return true
-  return page.next !== undefined || page.reset === true || page.doubtful === true || page.present !== undefined
+  return page.next !== undefined || page.reset === true || page.mayBeStale === true || page.present !== undefined
 }
 
 /** The looks that these facts schedule. */
@@ -50,7 +50,7 @@ export function laterLooks(facts: readonly Fact[]): LookLaterFact[] {
   return facts.filter(fact => fact.fact === 'look-later')
 }
 
-function lookLater(from: Event, left: number, { mailbox, now }: Run): Outcome<WatchEvent> {
+function lookLater(from: Event, left: number, { mailbox, now }: StageContext): Outcome<WatchEvent> {
   const { silentAfterPushMs } = mailbox
   if (silentAfterPushMs === undefined) return {}
   return { facts: [{ fact: 'look-later', from, dueAt: now() + silentAfterPushMs + SLACK_MS, left }] }

@@ -65,7 +65,7 @@ export interface Changes {
   /** Mail that is known already may be among the ids. */
   overlaps?: boolean
   /** Something has happened to known mail that is not told: all of it may be gone, earlier pages' as well, until later pages tell what is present. */
-  doubtful?: boolean
+  mayBeStale?: boolean
   /**
    * What is there, known or not, as far as this page tells. Where a listing's last page has it, its pages tell of all there is: known mail
    * that none of them names may be gone.
@@ -119,7 +119,7 @@ export interface Opened {
 export interface Watch {
   expiresAt: number
   /** It does not go on from one before: of what changed until now nobody may have been told. */
-  anew?: true
+  recreated?: true
 }
 
 /**

@@ -17,11 +17,11 @@ export interface Stage<In = unknown> {
   writes: readonly Stream[]
   pace: Pace
   /** A function over a batch. It may throw MailError, for the whole batch; it knows no Redis, no keys and no acknowledgements. */
-  handle(batch: Batch<In>, run: Run): Promise<Outcome<In>>
+  handle(batch: Batch<In>, ctx: StageContext): Promise<Outcome<In>>
   /** What follows when an input has failed more than once, and is tried again after a while: what is at hand need not wait for it. */
   stall?(item: Envelope<In>): Outcome<In>
   /** What follows when an input had to be given up, so that its window and run complete all the same. */
-  bury(item: Envelope<In>, error: MailError): Outcome<In>
+  deadLetter(item: Envelope<In>, error: MailError): Outcome<In>
   /**
    * Where inputs are ids of windows: what follows when one is set aside, so that its window completes without it. The id itself comes back in a
    * window of its own. `undefined` where it is too early.
@@ -57,7 +57,7 @@ export interface Outcome<In> {
 }
 
 /** What a handler is given to work with, all of it bound to the batch's mailbox. */
-export interface Run {
+export interface StageContext {
   mailbox: Mailbox
   call: Call
   cache: MessageCache

@@ -52,10 +52,10 @@ export function openExportLabels(): ExportLabels {
     },
     tell(path, given) {
       const translate = tellLabels(mails, { path, given })
-      const told = new Map<readonly string[], readonly string[]>()
+      const reported = new Map<readonly string[], readonly string[]>()
       return names => {
-        const known = told.get(names) ?? translate(names)
-        told.set(names, known)
+        const known = reported.get(names) ?? translate(names)
+        reported.set(names, known)
         return known
       }
     },

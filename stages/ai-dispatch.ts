@@ -1,6 +1,6 @@
 import type { Envelope } from '../shared/envelope.ts'
 import type { Message } from '../shared/message.ts'
-import { follow, joined, type Outcome, type Run, type Stage } from '../shared/stage.ts'
+import { follow, joined, type Outcome, type Stage, type StageContext } from '../shared/stage.ts'
 import { analysisTasks, missingIds, type ThreadChange, threads } from '../shared/streams.ts'
 import { buildTask } from '../shared/task/task.ts'
 import { askContext } from '../shared/windows/refetch.ts'
@@ -14,19 +14,19 @@ export const aiDispatch: Stage<ThreadChange> = {
   writes: [analysisTasks, missingIds],
   pace: { size: 20, waitMs: 0, concurrency: 3 },
 
-  async handle(batch, run) {
-    const done = await run.ledger.dispatched(batch.items.map(item => item.body.thread))
-    const held = await run.cache.get(batch.items.flatMap(item => item.body.ids))
+  async handle(batch, ctx) {
+    const done = await ctx.ledger.dispatched(batch.items.map(item => item.body.thread))
+    const held = await ctx.cache.get(batch.items.flatMap(item => item.body.ids))
     const outcomes = batch.items.map(item =>
-      done.get(item.body.thread) === item.body.version ? settle(item) : dispatch(item, held, run),
+      done.get(item.body.thread) === item.body.version ? settle(item) : dispatch(item, held, ctx),
     )
     return joined(outcomes)
   },
 
-  bury: item => ({ facts: [{ fact: 'thread-settled', from: item, ...versionOf(item), givenUp: true }] }),
+  deadLetter: item => ({ facts: [{ fact: 'thread-settled', from: item, ...versionOf(item), givenUp: true }] }),
 }
 
-function dispatch(item: Item, held: ReadonlyMap<string, Message>, run: Run): Outcome<ThreadChange> {
+function dispatch(item: Item, held: ReadonlyMap<string, Message>, ctx: StageContext): Outcome<ThreadChange> {
   const { thread, version, reason, ids, omitted, older } = item.body
   const lost = ids.filter(id => !held.has(id))
   // The cache let go of mail while the thread waited here: thread-group lets the thread out again once it is back.
@@ -34,11 +34,11 @@ function dispatch(item: Item, held: ReadonlyMap<string, Message>, run: Run): Out
     return askContext(
       item,
       lost.map(id => ({ id, thread })),
-      run.now(),
+      ctx.now(),
     )
   const messages = ids.flatMap(id => held.get(id) ?? [])
-  const task = buildTask({ mailbox: item.mailbox, thread, version, reason, omitted, older }, messages, run.task)
-  return settle(item, follow(item, analysisTasks, `${item.id}/task`, task, run.now()))
+  const task = buildTask({ mailbox: item.mailbox, thread, version, reason, omitted, older }, messages, ctx.task)
+  return settle(item, follow(item, analysisTasks, `${item.id}/task`, task, ctx.now()))
 }
 
 function settle(item: Item, delivery?: ReturnType<typeof follow>): Outcome<ThreadChange> {

@@ -18,27 +18,27 @@ export const batchFetch: Stage<ListedId> = {
   writes: [fetchedMessages],
   pace: { size: 20, ids: 20, calls: true, waitMs: 50, concurrency: 3 },
 
-  async handle(batch, run) {
+  async handle(batch, ctx) {
     // Since it was found missing it may have come along with another batch's thread.
-    const held = await run.cache.touch(batch.items.map(item => item.body.id))
+    const held = await ctx.cache.touch(batch.items.map(item => item.body.id))
     const isHere = ({ body: { id, verify } }: Envelope<ListedId>) => held.has(id) && !verify
     const wanted = batch.items.filter(item => !isHere(item))
-    const answers = wanted.length > 0 ? await run.mailbox.fetch(wanted.map(asWanted), run.call) : nothing
-    await run.cache.put([...answers.values()].flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : [])))
+    const answers = wanted.length > 0 ? await ctx.mailbox.fetch(wanted.map(asWanted), ctx.call) : nothing
+    await ctx.cache.put([...answers.values()].flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : [])))
     const results = batch.items.map(item => ({
       item,
       ...(isHere(item) ? { fate: 'fetched' as const } : fateOf(answers.get(item.body.id), item.body.thread)),
     }))
     return {
       deliveries: results.flatMap(({ item, fate, reason, inThread }) =>
-        fate ? [settle(item, fate, run.now(), reason, inThread)] : [],
+        fate ? [settle(item, fate, ctx.now(), reason, inThread)] : [],
       ),
       facts: results.flatMap(({ item, inThread }) => (inThread === undefined ? [] : leavesWrongThread(item))),
       failed: results.flatMap(({ item, error }) => (error ? [{ item, error }] : [])),
     }
   },
 
-  bury: (item, error) => ({ deliveries: [settle(item, 'dead', item.at, error.message)] }),
+  deadLetter: (item, error) => ({ deliveries: [settle(item, 'dead', item.at, error.message)] }),
   // Its thread may be at fault: first it is asked for by itself.
   defer: (item, error) =>
     isWithThread(item) ? undefined : { deliveries: [settle(item, 'deferred', item.at, error.message)] },

@@ -10,22 +10,22 @@ export const cacheFilter: Stage<ListedId> = {
   writes: [cachedMessages, missingIds],
   pace: { size: 20, waitMs: 0, concurrency: 3 },
 
-  async handle(batch, run) {
-    const held = await run.cache.touch(batch.items.map(item => item.body.id))
+  async handle(batch, ctx) {
+    const held = await ctx.cache.touch(batch.items.map(item => item.body.id))
     return {
       deliveries: batch.items.map(item => {
         const { id, window, index, of, filtered, verify } = item.body
         const place = { id, window, index, of }
         if (filtered !== undefined)
-          return follow(item, cachedMessages, item.id, { ...place, fate: 'filtered', reason: filtered }, run.now())
+          return follow(item, cachedMessages, item.id, { ...place, fate: 'filtered', reason: filtered }, ctx.now())
         return held.has(id) && !verify
-          ? follow(item, cachedMessages, item.id, { ...place, fate: 'cached' }, run.now())
-          : follow(item, missingIds, item.id, item.body, run.now())
+          ? follow(item, cachedMessages, item.id, { ...place, fate: 'cached' }, ctx.now())
+          : follow(item, missingIds, item.id, item.body, ctx.now())
       }),
     }
   },
 
-  bury: (item, error) => withFate(item, 'dead', error),
+  deadLetter: (item, error) => withFate(item, 'dead', error),
   defer: (item, error) => withFate(item, 'deferred', error),
 }
 

@@ -17,7 +17,7 @@ export const merge: Stage<SettledId> = {
     }
   },
 
-  bury(item) {
+  deadLetter(item) {
     const { window, index } = item.body
     return { facts: [{ fact: 'fate-known', from: item, window, index, fate: 'dead' }] }
   },

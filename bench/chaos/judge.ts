@@ -88,12 +88,12 @@ async function judgeMailbox(
 ): Promise<string[]> {
   const { threads, folders } = await readTruth(simUrl, mailbox)
   const problems: string[] = []
-  const told = new Set(tasks.flatMap(({ task }) => task.messages.map(({ id }) => id)))
+  const reported = new Set(tasks.flatMap(({ task }) => task.messages.map(({ id }) => id)))
   const newest = new Map(tasks.map(({ task }) => [task.thread, task]))
   for (const [thread, ids] of threads) {
     const wanted = ids.filter(id => !dead.has(id))
     const last = newest.get(thread)
-    const lost = wanted.filter(id => !told.has(id))
+    const lost = wanted.filter(id => !reported.has(id))
     const lacking = wanted.filter(id => !last?.messages.some(message => message.id === id))
     const gone = last?.messages.filter(({ id }) => !ids.includes(id) && !dead.has(id)) ?? []
     tally.mails += ids.length

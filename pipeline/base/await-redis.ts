@@ -29,12 +29,12 @@ export interface Patience {
 export async function insist<T>(url: string, work: () => Promise<T>, patience: Patience): Promise<T> {
   const { signal, patienceMs = Number.POSITIVE_INFINITY, waits, goesOn } = patience
   let since = performance.now()
-  let told = ''
+  let reported = ''
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     const triedAt = performance.now()
     try {
       const result = await work()
-      if (told) goesOn?.(Math.round(triedAt - since))
+      if (reported) goesOn?.(Math.round(triedAt - since))
       return result
     } catch (error) {
       const trouble = troubleOf(error, url)
@@ -43,8 +43,8 @@ export async function insist<T>(url: string, work: () => Promise<T>, patience: P
       const leftMs = since + patienceMs - performance.now()
       if (!trouble) throw error
       if (signal.aborted || leftMs <= 0) throw trouble
-      if (trouble.message !== told) waits(trouble.message)
-      told = trouble.message
+      if (trouble.message !== reported) waits(trouble.message)
+      reported = trouble.message
       await sleep(Math.min(pauseMs, leftMs), signal)
     }
   }

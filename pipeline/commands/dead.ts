@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander'
 import { MailError } from '../../shared/error.ts'
 import {
-  BURIERS,
-  type Burier,
   countDead,
+  DEAD_LETTER_SOURCES,
   type DeadLetter,
+  type DeadLetterSource,
   dropDead,
   listDead,
   readDead,
@@ -21,7 +21,7 @@ import { withApp, withReadableApp } from './with-app.ts'
 export function define(dead: Command, contextOf: ContextOf): void {
   dead.helpCommand(false)
   const stage = () =>
-    new Option('--stage <name>', 'only of this stage, or of the gateway').argParser(checked(parseBurier))
+    new Option('--stage <name>', 'only of this stage, or of the gateway').argParser(checked(parseSource))
   dead
     .command('list')
     .addOption(stage())
@@ -49,7 +49,7 @@ export function define(dead: Command, contextOf: ContextOf): void {
 export interface DeadSelection {
   name: string | undefined
   all: boolean
-  stage: Burier | undefined
+  stage: DeadLetterSource | undefined
 }
 
 const MOST_AT_ONCE = 10_000
@@ -57,7 +57,7 @@ const MOST_AT_ONCE = 10_000
 /** Lists dead letters, oldest first, without any mail content. */
 export async function deadList(
   context: CommandContext,
-  options: { stage: Burier | undefined; limit: number },
+  options: { stage: DeadLetterSource | undefined; limit: number },
 ): Promise<void> {
   await withReadableApp(context, async ({ redis, keys }) => {
     const { stage, limit } = options
@@ -145,9 +145,12 @@ function timeOf(ms: number): string {
 }
 
 /** Reads whose dead letters are meant; throws `misconfigured` with the names there are. */
-export function parseBurier(text: string): Burier {
-  const name = BURIERS.find(one => one === text.trim())
+export function parseSource(text: string): DeadLetterSource {
+  const name = DEAD_LETTER_SOURCES.find(one => one === text.trim())
   if (!name)
-    throw new MailError('misconfigured', `"${text}" is not a stage: those with dead letters are ${BURIERS.join(', ')}`)
+    throw new MailError(
+      'misconfigured',
+      `"${text}" is not a stage: those with dead letters are ${DEAD_LETTER_SOURCES.join(', ')}`,
+    )
   return name
 }

@@ -4,9 +4,9 @@ import { listMailboxes } from '../../shared/redis/mailboxes.ts'
 import { type CommandContext, type ContextOf, FAILED } from '../base/command-context.ts'
 import { printableLines } from '../base/terminal.ts'
 import { explanationLines } from '../explain/explain-lines.ts'
-import { findJourneys, questFor } from '../explain/journey.ts'
-import { storyOf } from '../explain/story.ts'
-import { findElsewhere } from '../explain/whereabouts.ts'
+import { explanationOf } from '../explain/explanation.ts'
+import { findJourneys, messageQuery } from '../explain/journey.ts'
+import { locateMessage } from '../explain/locate-message.ts'
 import { checked } from './arguments.ts'
 import { withReadableApp } from './with-app.ts'
 
@@ -29,20 +29,20 @@ export async function explain(
 ): Promise<boolean> {
   const mailbox = options.mailbox === undefined ? undefined : parseMailboxId(options.mailbox)
   return withReadableApp(context, async app => {
-    const quest = await questFor(app, text, { mailbox, signal: context.signal })
-    const journeys = await findJourneys(app, quest)
+    const query = await messageQuery(app, text, { mailbox, signal: context.signal })
+    const journeys = await findJourneys(app, query)
     const ids = new Set(journeys.flatMap(({ hops }) => hops.map(({ envelope }) => envelope.id)))
-    const elsewhere = await findElsewhere(app, quest, ids)
+    const elsewhere = await locateMessage(app, query, ids)
     // What is not in any stream any more may wait somewhere still.
     const unseen = new Map(elsewhere.map(({ run, mailbox: of }) => [run, of]))
     for (const { run } of journeys) unseen.delete(run)
-    const others = [...unseen].map(([run, of]) => ({ mailbox: of, run, message: quest.message, hops: [] }))
+    const others = [...unseen].map(([run, of]) => ({ mailbox: of, run, message: query.message, hops: [] }))
     const all = [...journeys, ...others]
-    const stories = await Promise.all(all.map(journey => storyOf(app, journey, elsewhere)))
+    const stories = await Promise.all(all.map(journey => explanationOf(app, journey, elsewhere)))
     const connected = (await listMailboxes(app.redis, app.keys)).map(record => record.mailbox)
-    if (context.json) context.print(JSON.stringify({ message: quest.message, seen: stories.length > 0, stories }))
+    if (context.json) context.print(JSON.stringify({ message: query.message, seen: stories.length > 0, stories }))
     else if (stories.length > 0) context.print(printableLines(explanationLines(stories, app.now())))
-    else context.print(neverSeen(quest.message, mailbox, { connected, skipped: context.config.SKIP_LABELS }))
+    else context.print(neverSeen(query.message, mailbox, { connected, skipped: context.config.SKIP_LABELS }))
     return stories.length > 0
   })
 }

@@ -9,8 +9,8 @@ import { STAGES } from '../base/stages.ts'
 import { printableLines } from '../base/terminal.ts'
 import { type Difference, differenceLines } from '../records/diff.ts'
 import { type Recorded, type Selection, selectInputs } from '../records/recorded.ts'
-import { type Rehearsal, rehearse } from '../replay/rehearse.ts'
-import { type Replayed, replayInto } from '../replay/replay-into.ts'
+import { type DryRun, dryRun } from '../replay/dry-run.ts'
+import { type Replayed, replayInto } from '../replay/replay-into-sandbox.ts'
 import { type Requeued, requeue } from '../replay/requeue.ts'
 import { openSandbox, sandboxPrefix } from '../replay/sandbox.ts'
 import { checked, oneStage, word } from './arguments.ts'
@@ -68,7 +68,7 @@ export async function replay(context: CommandContext, name: StageName, options: 
     const stage = STAGES.find(one => one.name === name)
     if (!stage) throw new MailError('misconfigured', `"${name}" is not a stage`)
     if (into === undefined && !putBack) {
-      const rehearsal = await rehearse(stage, app, selection, signal)
+      const rehearsal = await dryRun(stage, app, selection, signal)
       if (rehearsal.inputs === 0) throw nothingFits(name, selection)
       return tellRehearsal(context, rehearsal)
     }
@@ -102,7 +102,7 @@ async function inSandbox(
   return replayInto(app, sandbox, { stage, inputs, log, signal })
 }
 
-function tellRehearsal({ json, print }: CommandContext, rehearsal: Rehearsal): boolean {
+function tellRehearsal({ json, print }: CommandContext, rehearsal: DryRun): boolean {
   const { stage, inputs, same, differences, notAtHand, failed } = rehearsal
   const ok = differences.length === 0 && failed.length === 0
   if (json) {

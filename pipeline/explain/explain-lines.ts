@@ -3,25 +3,25 @@ import type { ListedId, MergedWindow, SettledId, ThreadChange, WatchEvent } from
 import type { Task } from '../../shared/task/task.ts'
 import { isOwnWindow } from '../../shared/windows/deferred.ts'
 import { kindOf, type WindowKind } from '../../shared/windows/kinds.ts'
+import type { Explanation } from './explanation.ts'
 import type { Hop, Progress } from './journey.ts'
-import type { Story } from './story.ts'
-import type { Whereabout } from './whereabouts.ts'
+import type { Location } from './locate-message.ts'
 
 const STREAM_WIDTH = 16
 const SHORT_VERSION = 8
 
 /** Stories for people, without anything that was written in a mail. */
-export function explanationLines(stories: readonly Story[], now: number): string[] {
-  return stories.flatMap((story, index) => [
+export function explanationLines(stories: readonly Explanation[], now: number): string[] {
+  return stories.flatMap((explanation, index) => [
     ...(index > 0 ? [''] : []),
-    `${story.message} in ${story.mailbox}, run ${story.run}${runState(story)}`,
-    ...story.hops.map(hopLine),
-    ...story.elsewhere.map(one => `  ! ${elsewhereLine(one, now)}`),
-    ...standing(story).map(line => `  = ${line}`),
+    `${explanation.message} in ${explanation.mailbox}, run ${explanation.run}${runState(explanation)}`,
+    ...explanation.hops.map(hopLine),
+    ...explanation.elsewhere.map(one => `  ! ${elsewhereLine(one, now)}`),
+    ...standing(explanation).map(line => `  = ${line}`),
   ])
 }
 
-function runState({ state }: Story): string {
+function runState({ state }: Explanation): string {
   if (!state) return ' (forgotten)'
   if (state.healedBy !== undefined) return ` (${state.cause}, stood still; run ${state.healedBy} does the rest)`
   if (state.failure !== undefined) return ` (${state.cause}, failed: ${state.failure})`
@@ -92,7 +92,7 @@ function progressWords(progress: Progress): string[] {
   return [`in work in ${stage} at ${consumer} for ${seconds(forMs)}${times}`]
 }
 
-function elsewhereLine(one: Whereabout, now: number): string {
+function elsewhereLine(one: Location, now: number): string {
   if (one.state === 'parked') return 'parked: its mailbox waits for its account; mend that, then `mailsluice resume`'
   if (one.state === 'dead') {
     const when = new Date(one.at).toISOString().replace('T', ' ').slice(0, 19)
@@ -102,11 +102,11 @@ function elsewhereLine(one: Whereabout, now: number): string {
   return `delayed in ${one.stage}, ${due}, attempt ${one.attempt + 1}`
 }
 
-function standing(story: Story): string[] {
-  const { windows, thread, tasks, cachedForSeconds } = story
+function standing(explanation: Explanation): string[] {
+  const { windows, thread, tasks, cachedForSeconds } = explanation
   const cached = cachedForSeconds === undefined ? 'not in the cache' : `in the cache for another ${cachedForSeconds} s`
   return [
-    fateLine(story),
+    fateLine(explanation),
     ...windows.map(({ window, merged, missing }) =>
       merged
         ? `window ${window} is merged`
@@ -118,7 +118,7 @@ function standing(story: Story): string[] {
   ]
 }
 
-function fateLine({ mailbox, fate, windows, elsewhere, hops }: Story): string {
+function fateLine({ mailbox, fate, windows, elsewhere, hops }: Explanation): string {
   if (fate === undefined) {
     const isListed = windows.length > 0 || elsewhere.length > 0 || hops.length === 0
     return isListed ? 'no fate yet' : 'known before, and not listed in this run; its thread went out again'
@@ -129,7 +129,7 @@ function fateLine({ mailbox, fate, windows, elsewhere, hops }: Story): string {
   return `fate ${fate.fate}${reason === undefined ? '' : `: ${reason}`}`
 }
 
-function threadLine({ thread, known, holds, dispatched, waits }: NonNullable<Story['thread']>): string {
+function threadLine({ thread, known, holds, dispatched, waits }: NonNullable<Explanation['thread']>): string {
   const waiting = waits ? ', waits for the run to let it go' : ''
   const version = dispatched === undefined ? 'never dispatched' : `last dispatched in version ${short(dispatched)}`
   const without = holds ? '' : ', this one not among them'

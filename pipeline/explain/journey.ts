@@ -42,7 +42,7 @@ export interface Journey {
 }
 
 /** Which message is looked for: in one mailbox or all, in one run or all. */
-export interface Quest {
+export interface MessageQuery {
   message: MessageId
   mailbox?: MailboxId | undefined
   run?: string | undefined
@@ -50,11 +50,11 @@ export interface Quest {
 }
 
 /** What a person meant: the id of a message, or of an envelope such as `run/window/index`, which stands for its message in that run. */
-export async function questFor(
+export async function messageQuery(
   app: AppContext,
   text: string,
   options: { mailbox?: MailboxId | undefined; signal: AbortSignal },
-): Promise<Quest> {
+): Promise<MessageQuery> {
   for (const stream of text.includes('/') ? [messageIds, missingIds] : []) {
     for await (const { envelope } of recordedIn(app, stream, { ...options, newestFirst: true })) {
       if (envelope.id === text) return { ...options, message: envelope.body.id, run: envelope.run }
@@ -64,11 +64,11 @@ export async function questFor(
 }
 
 /** Every journey of a message that the streams still tell of, the oldest first; streams are read a few hundred entries at a time. */
-export async function findJourneys(app: AppContext, quest: Quest): Promise<Journey[]> {
-  const { message } = quest
+export async function findJourneys(app: AppContext, query: MessageQuery): Promise<Journey[]> {
+  const { message } = query
   const named: Recorded[] = []
   for (const stream of [messageIds, cachedMessages, missingIds, fetchedMessages, threads] as readonly Stream[]) {
-    named.push(...(await matching(app, stream, quest, ({ envelope }) => mentions(envelope.body, message))))
+    named.push(...(await matching(app, stream, query, ({ envelope }) => mentions(envelope.body, message))))
   }
   const ids = new Set(named.map(({ envelope }) => envelope.id))
   const releases = new Set(named.map(({ envelope }) => (envelope.body as Partial<ThreadChange>).part?.group))
@@ -78,19 +78,19 @@ export async function findJourneys(app: AppContext, quest: Quest): Promise<Journ
   const tasks = await matching(
     app,
     analysisTasks,
-    quest,
+    query,
     ({ envelope: { id, body } }) => mentions(body, message) || ids.has(id.replace(/\/task$/, '')),
   )
   const joins = await matching(
     app,
     merged,
-    quest,
+    query,
     ({ envelope: { id, body } }) => mentions(body, message) || releases.has(id),
   )
   const events = await matching(
     app,
     watchEvents,
-    quest,
+    query,
     ({ envelope: { id, run, body } }) => runs.has(run) && (id === run || windows.has(`${run} ${windowOf(body)}`)),
   )
   const all = [...named, ...tasks, ...joins, ...events].sort(byFlow)
@@ -111,7 +111,7 @@ export async function findJourneys(app: AppContext, quest: Quest): Promise<Journ
 async function matching<Body>(
   app: AppContext,
   stream: Stream<Body>,
-  { mailbox, run, signal }: Quest,
+  { mailbox, run, signal }: MessageQuery,
   wanted: (entry: Recorded<Body>) => boolean,
 ): Promise<Recorded[]> {
   const found: Recorded[] = []

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MailError } from '../../shared/error.ts'
-import { oneAtATime } from '../runtime/alone.ts'
+import { oneAtATime } from '../runtime/one-at-a-time.ts'
 
 /** Reads a body of a request, or throws: an error with the status 413 where it is too long, and whatever `take` throws. */
 export type ReadBody = (

@@ -6,9 +6,9 @@ import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { within } from '../base/wait.ts'
 import { startIntake } from './intake.ts'
-import { openReception } from './reception.ts'
+import { createLimitedLog } from './limited-log.ts'
+import { createReceiver } from './receiver.ts'
 import { listen } from './server.ts'
-import { openTelling } from './telling.ts'
 import { createVerify, type Verify } from './verify.ts'
 
 /** The way in: notifications by HTTP, where a port is given, and by the intake stream. */
@@ -29,11 +29,11 @@ export async function startGateway(
   app: AppContext,
   { port, log, settingsAt }: { port: number | undefined; log: Log; settingsAt?: (port: number) => Partial<Config> },
 ): Promise<Gateway> {
-  const telling = openTelling(log)
-  const reception = openReception(app, log, telling)
-  const way = { reception, telling, log }
+  const limitedLog = createLimitedLog(log)
+  const receiver = createReceiver(app, log, limitedLog)
+  const way = { reception: receiver, telling: limitedLog, log }
   const http = port === undefined ? undefined : await listen(app, { ...way, port, verify: trustIn(app.config) })
-  const intake = startIntake(app, reception, log)
+  const intake = startIntake(app, receiver, log)
   const bound = http && (http.server.address() as AddressInfo).port
   const config = bound === undefined ? app.config : { ...app.config, ...settingsAt?.(bound) }
   return {
@@ -42,7 +42,7 @@ export async function startGateway(
     label: bound === undefined ? undefined : labelOf(config, bound),
     async stop(drainMs) {
       await Promise.all([http && close(http, drainMs), intake.stop(drainMs)])
-      telling.stop()
+      limitedLog.stop()
     },
   }
 }

@@ -2,12 +2,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { asMailError, MailError } from '../../shared/error.ts'
 import { type Notification, readNotification } from '../../shared/gmail/notification.ts'
-import type { Desk } from './desk.ts'
+import type { EndpointContext } from './endpoint.ts'
 import { inTime, parsed } from './post.ts'
 import type { Verify } from './verify.ts'
 
 /** How pushes are met: at the gateway's desk, once they are verified. */
-export interface GmailPushOptions extends Desk {
+export interface GmailPushOptions extends EndpointContext {
   /** `undefined` where it is not set whose pushes are to be believed: then all are refused. */
   verify: Verify | undefined
 }
@@ -84,7 +84,7 @@ export function addGmailPush(http: FastifyInstance, options: GmailPushOptions): 
 
   async function enter(text: string, { headers }: FastifyRequest): Promise<void> {
     const { notification, messageId, publishTime, fields } = readPush(text, headers)
-    if (notification instanceof MailError) return reception.bury(fields, notification)
+    if (notification instanceof MailError) return reception.deadLetter(fields, notification)
     const publishedAt = Date.parse(publishTime ?? '')
     const at = Number.isNaN(publishedAt) || publishedAt < 0 ? now() : publishedAt
     await reception.take(notification, { id: messageId ?? `${notification.mailbox}/${notification.historyId}`, at })

@@ -10,7 +10,7 @@ import { sleep, within } from '../base/wait.ts'
 import { createCredit } from '../runtime/credit.ts'
 import { startReader } from '../runtime/reader.ts'
 import type { RunningStage } from '../runtime/run-stage.ts'
-import type { Reception } from './reception.ts'
+import type { Receiver } from './receiver.ts'
 
 const PACE = { size: 1, concurrency: 20 }
 const LONGEST_ID = 200
@@ -21,7 +21,7 @@ const GRACE_MS = 500
  * Moves what any program writes to the intake to the mailboxes it is about, each entry once though a process die at any moment: the
  * intake and a mailbox can be on different servers, so the mailbox's side remembers the entry before the intake forgets it.
  */
-export function startIntake(app: AppContext, reception: Reception, log: Log): RunningStage {
+export function startIntake(app: AppContext, receiver: Receiver, log: Log): RunningStage {
   const { config, redis, keys, now } = app
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const queue = createIntakeQueue({ redis, keys, consumer, now })
@@ -50,7 +50,7 @@ export function startIntake(app: AppContext, reception: Reception, log: Log): Ru
   }
 
   async function move(raw: RawEntry): Promise<void> {
-    for (let told = false; !aborted.signal.aborted; told = true) {
+    for (let reported = false; !aborted.signal.aborted; reported = true) {
       try {
         const entry = await readIntakeEntry(redis, keys, raw.entryId)
         if (entry) await settle(entry)
@@ -58,7 +58,7 @@ export function startIntake(app: AppContext, reception: Reception, log: Log): Ru
         reader.done([raw])
         return
       } catch (error) {
-        if (!told) log.error({ error: String(error) }, 'cannot take in what is in the intake; trying again')
+        if (!reported) log.error({ error: String(error) }, 'cannot take in what is in the intake; trying again')
         await sleep(AGAIN_MS, aborted.signal)
       }
     }
@@ -66,10 +66,10 @@ export function startIntake(app: AppContext, reception: Reception, log: Log): Ru
 
   async function settle({ entryId, fields }: IntakeEntry): Promise<void> {
     const notification = readable(fields)
-    if (notification instanceof MailError) return reception.bury(fields, notification, entryId)
+    if (notification instanceof MailError) return receiver.deadLetter(fields, notification, entryId)
     // Whoever pulls from Pub/Sub can say which message it was.
     const id = fields.messageId?.slice(0, LONGEST_ID) ?? `intake:${entryId}`
-    await reception.take(notification, { id, at: Number.parseInt(entryId, 10) })
+    await receiver.take(notification, { id, at: Number.parseInt(entryId, 10) })
     await finishIntake(redis, keys, [entryId])
   }
 }

@@ -16,14 +16,14 @@ import { MOST_CREATED } from '../../shared/streams.ts'
 import { OUTLOOK_PATHS } from '../accounts/outlook-notify.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
-import { oneAtATime } from '../runtime/alone.ts'
+import { oneAtATime } from '../runtime/one-at-a-time.ts'
 import { createBodyReader } from './body.ts'
-import type { Desk } from './desk.ts'
+import type { EndpointContext } from './endpoint.ts'
 import { openItemReader } from './items.ts'
 import { inTime } from './post.ts'
 
 /** How Graph's notifications are met. */
-export interface OutlookPushOptions extends Desk {
+export interface OutlookPushOptions extends EndpointContext {
   app: Pick<AppContext, 'redis' | 'keys'>
   /** The keys of clientStates; without any, nothing is believed. */
   clientStateKeys: readonly Buffer[]
@@ -31,14 +31,14 @@ export interface OutlookPushOptions extends Desk {
 }
 
 /** What is to be done for one mailbox of a POST. */
-interface Told {
+interface Reported {
   mailbox: MailboxId
   notifications: GraphNotification[]
 }
 
 /** The notifications of a POST by what they are worth. */
 interface Sorted {
-  told: Told[]
+  reported: Reported[]
   unknown: number
   forged: MailboxId[]
 }
@@ -127,7 +127,7 @@ export function addOutlookPush(http: FastifyInstance, options: OutlookPushOption
     isLate: boolean,
   ): Promise<void> {
     const sorted = await lookUp(notifications)
-    const isBelieved = sorted.told.length > 0
+    const isBelieved = sorted.reported.length > 0
     // What is Graph's is taken in whatever others send from the same address: they may share a proxy.
     if (isLate && !isBelieved) throw await refusals.tooMany(request)
     if (isBelieved) connections.prove(request.raw.socket)
@@ -145,7 +145,7 @@ export function addOutlookPush(http: FastifyInstance, options: OutlookPushOption
     return sortOut(notifications, owners)
   }
 
-  async function enter({ told, unknown, forged }: Sorted, ip: string): Promise<void> {
+  async function enter({ reported, unknown, forged }: Sorted, ip: string): Promise<void> {
     if (forged.length > 0) {
       const names = [...new Set(forged)]
       const facts = { ip, mailboxes: names.length, mailbox: names[0] }
@@ -157,11 +157,11 @@ export function addOutlookPush(http: FastifyInstance, options: OutlookPushOption
       telling.tell({ level: 'warn', text, count: unknown, facts: { ip } })
       await countUnknown(redis, keys, unknown)
     }
-    await Promise.all(told.map(act))
+    await Promise.all(reported.map(act))
   }
 
   function sortOut(notifications: readonly GraphNotification[], owners: ReadonlyMap<string, MailboxId>): Sorted {
-    const told = new Map<MailboxId, Told>()
+    const reported = new Map<MailboxId, Reported>()
     const checks = new Map<MailboxId, (given: string) => boolean>()
     const forged: MailboxId[] = []
     let unknown = 0
@@ -175,15 +175,15 @@ export function addOutlookPush(http: FastifyInstance, options: OutlookPushOption
       checks.set(mailbox, isRight)
       if (!isRight(notification.clientState)) forged.push(mailbox)
       else {
-        const known = told.get(mailbox) ?? { mailbox, notifications: [] }
+        const known = reported.get(mailbox) ?? { mailbox, notifications: [] }
         known.notifications.push(notification)
-        told.set(mailbox, known)
+        reported.set(mailbox, known)
       }
     }
-    return { told: [...told.values()], unknown, forged }
+    return { reported: [...reported.values()], unknown, forged }
   }
 
-  async function act({ mailbox, notifications }: Told): Promise<void> {
+  async function act({ mailbox, notifications }: Reported): Promise<void> {
     for (const { subscriptionId, lifecycle = '' } of notifications) {
       const due = REMEDIES.get(lifecycle)
       if (!due) continue

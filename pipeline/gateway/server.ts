@@ -7,7 +7,7 @@ import type { Log } from '../base/log.ts'
 import { within } from '../base/wait.ts'
 import { createClientAddress } from './client-address.ts'
 import { boundConnections } from './connections.ts'
-import type { Desk } from './desk.ts'
+import type { EndpointContext } from './endpoint.ts'
 import { addGmailPush } from './gmail-push.ts'
 import { addOutlookPush } from './outlook-push.ts'
 import { problemOf, sendProblem } from './problem.ts'
@@ -25,7 +25,7 @@ const KEEP_ALIVE_MS = 72_000
 const BODY_LIMIT_BYTES = 1024
 
 /** What the server needs beside the app; pushes are refused where `verify` is `undefined`. */
-type Serving = Pick<Desk, 'reception' | 'telling'> & { port: number; verify: Verify | undefined; log: Log }
+type Serving = Pick<EndpointContext, 'reception' | 'telling'> & { port: number; verify: Verify | undefined; log: Log }
 
 /**
  * Listens for pushes. Whatever strangers send is bounded in size, time and number, and so is what is logged of it. Throws `misconfigured`
@@ -38,12 +38,12 @@ export async function listen(app: AppContext, { port, verify, log, ...way }: Ser
   await http.register(rateLimit, { global: false })
   const refusals = countRefusals(http, { most: config.GATEWAY_RATE_LIMIT, clientOf })
   const connections = boundConnections(http.server, config.GATEWAY_MAX_CONNECTIONS)
-  const desk: Desk = { ...way, refusals, connections, clientOf, now }
+  const endpoint: EndpointContext = { ...way, refusals, connections, clientOf, now }
   closeAfterLast(http)
-  answerProblems(http, desk)
+  answerProblems(http, endpoint)
   addHealth(http, app)
-  addGmailPush(http, { ...desk, verify })
-  addOutlookPush(http, { ...desk, app, clientStateKeys: stateKeysOf(config), log })
+  addGmailPush(http, { ...endpoint, verify })
+  addOutlookPush(http, { ...endpoint, app, clientStateKeys: stateKeysOf(config), log })
   await http.listen({ host: config.GATEWAY_HOST, port }).catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
     throw new MailError('misconfigured', `cannot listen on port ${port}: ${reason}; choose another with --port or PORT`)
@@ -82,7 +82,7 @@ function closeAfterLast(http: FastifyInstance): void {
   })
 }
 
-function answerProblems(http: FastifyInstance, { refusals, telling, clientOf }: Desk): void {
+function answerProblems(http: FastifyInstance, { refusals, telling, clientOf }: EndpointContext): void {
   http.setErrorHandler(async (thrown, request, reply) => {
     const problem = problemOf(thrown)
     const facts = { ip: clientOf(request.raw) }

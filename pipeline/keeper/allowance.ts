@@ -1,4 +1,4 @@
-import type { Leave, Quota } from '../../shared/provider/quota.ts'
+import type { Permit, Quota } from '../../shared/provider/quota.ts'
 
 /** Units that may be spent, and how many are left now. */
 export interface Allowance {
@@ -7,7 +7,7 @@ export interface Allowance {
 }
 
 // Longer than anybody waits for a turn: it is given up at once.
-const NOT_NOW: Leave = { leave: 'wait', waitMs: 60_000 }
+const NOT_NOW: Permit = { permit: 'wait', waitMs: 60_000 }
 
 /** An allowance of `unitsAMinute` that adds up to `most` and is full at first, in this process alone. */
 export function createAllowance(unitsAMinute: number, most: number, now: () => number): Allowance {
@@ -31,13 +31,13 @@ export function withinAllowance(quota: Quota, allowance: Allowance): Quota {
       const left = allowance.left()
       if (cost.units > left) {
         const most = Math.floor((cost.requests * left) / cost.units)
-        return cost.requests > 1 && most > 0 ? { leave: 'fewer', most } : NOT_NOW
+        return cost.requests > 1 && most > 0 ? { permit: 'fewer', most } : NOT_NOW
       }
       const answer = await quota.reserve(cost)
-      if (answer.leave !== 'go') return answer.leave === 'wait' ? NOT_NOW : answer
+      if (answer.permit !== 'go') return answer.permit === 'wait' ? NOT_NOW : answer
       allowance.take(cost.units)
       return {
-        leave: 'go',
+        permit: 'go',
         async settle(spent) {
           allowance.take(spent.units - cost.units)
           await answer.settle(spent)

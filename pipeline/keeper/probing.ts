@@ -3,10 +3,10 @@ import { asMailError, type MailError } from '../../shared/error.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { listMailboxes, type MailboxRecord, noteProbe, resumeMailbox } from '../../shared/redis/mailboxes.ts'
 import type { Mailboxes } from '../accounts/providers.ts'
+import { announceChange } from '../base/announce-change.ts'
 import type { AppContext } from '../base/app.ts'
+import { jitter } from '../base/jitter.ts'
 import type { Log } from '../base/log.ts'
-import { lookAt } from '../base/look-at.ts'
-import { spread } from '../base/spread.ts'
 import type { Duty } from './keeper.ts'
 
 interface ProbingOptions {
@@ -54,7 +54,7 @@ export function createProbing(app: AppContext, { mailboxes, everyMs, roundMs, lo
   }
 
   function dueAt({ mailbox, parkedAt = 0, probedAt = 0 }: MailboxRecord): number {
-    return Math.max(parkedAt, probedAt) + everyMs * (1 - SOONER_BY * spread(mailbox))
+    return Math.max(parkedAt, probedAt) + everyMs * (1 - SOONER_BY * jitter(mailbox))
   }
 
   async function probe(mailbox: MailboxId): Promise<void> {
@@ -68,7 +68,7 @@ export function createProbing(app: AppContext, { mailboxes, everyMs, roundMs, lo
     }
     const entries = await resumeMailbox(redis, keys, mailbox, { now: at })
     // Nobody looked for what came meanwhile.
-    await lookAt(app, mailbox, { id: `probe:${mailbox}:${at}`, at, cause: 'poll' })
+    await announceChange(app, mailbox, { id: `probe:${mailbox}:${at}`, at, cause: 'poll' })
     log.info({ mailbox, entries }, 'the mailbox is served again; its work goes on')
   }
 

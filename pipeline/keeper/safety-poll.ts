@@ -1,11 +1,11 @@
 import type { Config } from '../../shared/config.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { listMailboxes, type MailboxRecord } from '../../shared/redis/mailboxes.ts'
+import { announceChange } from '../base/announce-change.ts'
 import type { AppContext } from '../base/app.ts'
+import { jitter } from '../base/jitter.ts'
 import type { Log } from '../base/log.ts'
-import { lookAt } from '../base/look-at.ts'
 import { isReachable } from '../base/mailbox-state.ts'
-import { spread } from '../base/spread.ts'
 import type { Duty } from './keeper.ts'
 
 const LATER_BY = 0.2
@@ -45,14 +45,14 @@ export function createSafetyPoll(
 
   function dueAt({ mailbox, cursorAt }: MailboxRecord): number {
     const last = Math.max(cursorAt ?? startedAt, polledAt.get(mailbox) ?? 0)
-    return last + everyMs * (1 + LATER_BY * spread(mailbox))
+    return last + everyMs * (1 + LATER_BY * jitter(mailbox))
   }
 
   async function poll(mailbox: MailboxId): Promise<void> {
     // Two keepers that think it theirs ask for the same.
     const id = `poll:${mailbox}:${Math.floor(now() / everyMs)}`
     const at = Math.floor(now() / everyMs) * everyMs
-    const arrival = await lookAt(app, mailbox, { id, at, cause: 'poll' })
+    const arrival = await announceChange(app, mailbox, { id, at, cause: 'poll' })
     polledAt.set(mailbox, now())
     log.debug({ mailbox, arrival }, 'asked for a look at a mailbox that was not synced for a while')
   }

@@ -21,7 +21,7 @@ export function createTaskKeeping(app: AppContext, log: Log): Duty {
     const oldestMs = unread.oldestAt === undefined ? 0 : now() - unread.oldestAt
     const options = { goesOn: isOurs }
     if (warned('age', oldestMs >= limits.taskRetentionMs * NEARLY_FULL, agedText(limits.taskRetentionMs - oldestMs))) {
-      told(await dropOutdated(redis, keys, limits, options), 'TASK_RETENTION')
+      reported(await dropOutdated(redis, keys, limits, options), 'TASK_RETENTION')
     }
     if (
       warned(
@@ -30,7 +30,7 @@ export function createTaskKeeping(app: AppContext, log: Log): Duty {
         'unread tasks take up most of their room; once they fill it the oldest are dropped',
       )
     ) {
-      told(await dropOverfull(redis, keys, limits, options), 'TASK_MAX_BYTES')
+      reported(await dropOverfull(redis, keys, limits, options), 'TASK_MAX_BYTES')
     }
 
     function warned(kind: 'size' | 'age', isNear: boolean, text: string): boolean {
@@ -44,7 +44,7 @@ export function createTaskKeeping(app: AppContext, log: Log): Duty {
     }
   }
 
-  function told(tasks: number, setting: 'TASK_RETENTION' | 'TASK_MAX_BYTES'): void {
+  function reported(tasks: number, setting: 'TASK_RETENTION' | 'TASK_MAX_BYTES'): void {
     if (tasks === 0) return
     log.error(
       { tasks, setting },

@@ -5,9 +5,9 @@ import { readDue, unmarkDue, voidSubscription } from '../../shared/redis/subscri
 import { noteWatchFailure, readWatch, type WatchRecord } from '../../shared/redis/watches.ts'
 import type { Mailboxes } from '../accounts/providers.ts'
 import type { AppContext } from '../base/app.ts'
+import { jitter } from '../base/jitter.ts'
 import type { Log } from '../base/log.ts'
 import { isReachable } from '../base/mailbox-state.ts'
-import { spread } from '../base/spread.ts'
 import type { Duty } from './keeper.ts'
 import { noteWatch } from './watched.ts'
 
@@ -74,7 +74,7 @@ export function createWatchKeeping(app: AppContext, { providers, mailboxes, log 
 
   function dueAt({ mailbox, watch: { askedAt, failure } }: Watched): number {
     if (askedAt === undefined) return 0
-    return askedAt + (failure === undefined ? RENEW_AFTER_MS * (1 - SOONER_BY * spread(mailbox)) : TRY_AGAIN_MS)
+    return askedAt + (failure === undefined ? RENEW_AFTER_MS * (1 - SOONER_BY * jitter(mailbox)) : TRY_AGAIN_MS)
   }
 
   async function seeToMarked(isOurs: () => Promise<boolean>): Promise<void> {

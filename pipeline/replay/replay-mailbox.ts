@@ -2,14 +2,14 @@ import type { Changes, Fetched, Mailbox, MailboxId } from '../../shared/mailbox.
 import type { MessageId } from '../../shared/message.ts'
 import type { Mailboxes } from '../accounts/providers.ts'
 import type { AppContext } from '../base/app.ts'
-import type { Recall } from './recall.ts'
 import { NOT_AT_HAND, recordedMailbox, UNWATCHED } from './recorded-mailbox.ts'
+import type { RecordedRuns } from './recorded-runs.ts'
 
 /** Mailboxes that answer from the records of the run that is being replayed, and ask no provider. */
 export interface ReplayMailboxes {
   of: Mailboxes
   /** From now on this run is replayed. */
-  play(run: string, recall: Recall): void
+  play(run: string, recorded: RecordedRuns): void
   /** The messages somebody wanted that the cache has lost: they were answered as gone, so that the replay comes to its end. */
   notAtHand(): string[]
 }
@@ -17,12 +17,12 @@ export interface ReplayMailboxes {
 /** Mailboxes of which one run at a time is replayed. */
 export function createReplayMailboxes(app: AppContext): ReplayMailboxes {
   const lacking = new Set<MessageId>()
-  let scene: { run: string; recall: Recall } | undefined
+  let scene: { run: string; recall: RecordedRuns } | undefined
 
   return {
     of: mailbox => replayed(mailbox),
-    play(run, recall) {
-      scene = { run, recall }
+    play(run, recorded) {
+      scene = { run, recall: recorded }
     },
     notAtHand: () => [...lacking],
   }

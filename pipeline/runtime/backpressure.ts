@@ -30,7 +30,7 @@ export function withBackpressure(
 
   return {
     ...stage,
-    async handle(batch, run) {
+    async handle(batch, ctx) {
       await look()
       const lane = batch.items[0]?.lane ?? 'live'
       if (pausedAt[lane] !== undefined) {
@@ -39,7 +39,7 @@ export function withBackpressure(
           isOurs: true,
         })
       }
-      const outcome = await stage.handle(batch, run)
+      const outcome = await stage.handle(batch, ctx)
       listed += Math.ceil((outcome.deliveries?.length ?? 0) / sliceSize)
       return outcome
     },

@@ -29,8 +29,8 @@ export function watchingFilters(
     },
   }
 
-  async function keep(told: readonly Finding[]): Promise<void> {
-    const news = await keepFindings(app.redis, app.keys, mailbox, told)
+  async function keep(reported: readonly Finding[]): Promise<void> {
+    const news = await keepFindings(app.redis, app.keys, mailbox, reported)
     for (const finding of news) if (finding.state !== 'found') log.warn({ mailbox }, lineOf(mailbox, finding))
   }
 }

@@ -78,7 +78,7 @@ export function startReader(options: ReaderOptions): Reader {
   }
 
   async function loop(): Promise<void> {
-    let outage: { since: number; pauseMs: number; told: Set<string> } | undefined
+    let outage: { since: number; pauseMs: number; reported: Set<string> } | undefined
     while (!stopping.signal.aborted) {
       try {
         await readOnce()
@@ -87,8 +87,8 @@ export function startReader(options: ReaderOptions): Reader {
       } catch (error) {
         if (stopping.signal.aborted) break
         fresh = true
-        outage ??= { since: now(), pauseMs: AFTER_ERROR_MS, told: new Set() }
-        complain(error, outage.told)
+        outage ??= { since: now(), pauseMs: AFTER_ERROR_MS, reported: new Set() }
+        complain(error, outage.reported)
         await sleep(outage.pauseMs, stopping.signal)
         outage.pauseMs = Math.min(LONGEST_AFTER_ERROR_MS, outage.pauseMs * 2)
       }
@@ -97,11 +97,11 @@ export function startReader(options: ReaderOptions): Reader {
   }
 
   // Once an outage, whatever the number of attempts.
-  function complain(error: unknown, told: Set<string>): void {
+  function complain(error: unknown, reported: Set<string>): void {
     const away = isConnectionError(error)
     const what = away ? 'away' : String(error)
-    if (told.has(what) || isGroupGone(error)) return
-    told.add(what)
+    if (reported.has(what) || isGroupGone(error)) return
+    reported.add(what)
     if (away) log.warn({ error: String(error) }, 'Redis does not answer; waiting for it')
     else log.error({ error: String(error) }, 'cannot read; trying again')
   }

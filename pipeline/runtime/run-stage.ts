@@ -7,20 +7,20 @@ import type { MailboxId } from '../../shared/mailbox.ts'
 import { type CommitOptions, commitWork, type RunEvent, type Work } from '../../shared/redis/commit.ts'
 import { type Entry, openRaw } from '../../shared/redis/entry.ts'
 import { type Queue, type RawEntry, SUSPECT } from '../../shared/redis/queue.ts'
-import type { Outcome, Pace, Run, Stage } from '../../shared/stage.ts'
+import type { Outcome, Pace, Stage, StageContext } from '../../shared/stage.ts'
 import { setAsides } from '../../shared/windows/deferred.ts'
 import type { Log } from '../base/log.ts'
 import { sleep } from '../base/wait.ts'
-import type { OneAtATime } from './alone.ts'
 import { inBatches } from './batches.ts'
 import { createCredit, sizeOf } from './credit.ts'
 import { isolating, retriedAt } from './handle.ts'
 import { createMeter, type Meter } from './meter.ts'
+import type { OneAtATime } from './one-at-a-time.ts'
+import { createRests } from './rate-limit-waits.ts'
 import { startReader } from './reader.ts'
 import type { RecoverPolicy } from './recover.ts'
-import { createRests } from './rests.ts'
 import type { IsOwnFault } from './set-aside.ts'
-import { stageTeller } from './tell-stage.ts'
+import { stageLog } from './stage-log.ts'
 import { createTurns, type Ending, type Lot } from './turns.ts'
 import { postponed, singledOut, workOf, workOfSpoiled } from './work-of.ts'
 
@@ -40,7 +40,7 @@ export interface StageOptions {
   policy: RecoverPolicy
   isOwnFault: IsOwnFault
   /** What the handler works with for a mailbox; a mailbox that cannot be served throws MailError. */
-  runFor: (mailbox: MailboxId, call: Run['call']) => Run
+  runFor: (mailbox: MailboxId, call: StageContext['call']) => StageContext
   isDead: (consumer: string) => boolean
   /** Shared by all stages of the process. */
   alone: OneAtATime
@@ -65,7 +65,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   const turns = createTurns<In>(pace, now)
   const stopping = new AbortController()
   const aborted = new AbortController()
-  const tell = stageTeller(log, now)
+  const tell = stageLog(log, now)
   const rests = createRests(now)
   const heartbeat = setInterval(() => void renewAll(), leaseMs / HEARTBEATS_A_LEASE)
   const finished = lastValueFrom(

@@ -5,7 +5,7 @@ import type { RunEvent } from '../../shared/redis/commit.ts'
 import { createLedger } from '../../shared/redis/ledger.ts'
 import { createQueue } from '../../shared/redis/queue.ts'
 import { runRecord } from '../../shared/redis/runs.ts'
-import type { Run, Stage } from '../../shared/stage.ts'
+import type { Stage, StageContext } from '../../shared/stage.ts'
 import { warnOfInvalid } from '../accounts/invalid-cache.ts'
 import { tellOfCap } from '../accounts/open-outlook.ts'
 import type { Mailboxes } from '../accounts/providers.ts'
@@ -14,17 +14,17 @@ import type { AppContext } from '../base/app.ts'
 import { consumerName, isKnownDead } from '../base/identity.ts'
 import type { Log } from '../base/log.ts'
 import { paceOf, STAGES } from '../base/stages.ts'
-import { oneAtATime } from './alone.ts'
 import { withBackpressure } from './backpressure.ts'
+import { countingParts } from './counting-parts.ts'
 import { watchingFilters } from './findings.ts'
 import { createGuards } from './guards.ts'
-import { judgeRun } from './judge.ts'
-import { countingParts } from './parts.ts'
+import { logEvent } from './log-events.ts'
+import { withMailboxGate } from './mailbox-gate.ts'
+import { oneAtATime } from './one-at-a-time.ts'
+import { raiseAlerts } from './raise-alerts.ts'
 import { type RunningStage, runStage } from './run-stage.ts'
-import { withStanding } from './standing.ts'
 import { withTaskHold } from './task-hold.ts'
 import { withTaskRoom } from './task-room.ts'
-import { tellOf } from './tell.ts'
 import { createWitness } from './witness.ts'
 
 const JUDGE_WITHIN_MS = 1000
@@ -58,7 +58,7 @@ export function startStages(
     const roomy = stage === firstStage ? withTaskRoom(stage, app, log) : stage
     const paced = stage === firstStage ? withBackpressure(roomy, app, backlog) : stage
     const holding = stage.name === 'thread-group' ? withTaskHold(paced, app, log) : paced
-    return runStage(withStanding(holding, app), {
+    return runStage(withMailboxGate(holding, app), {
       queue,
       blocking: app.openConnection(),
       commit: {
@@ -84,7 +84,7 @@ export function startStages(
       isDead: isKnownDead,
       alone,
       onEvent: event => {
-        tellOf(event, log)
+        logEvent(event, log)
         if (event.event === 'run-ended') judge(event, log)
         options.onEvent?.(event)
       },
@@ -102,12 +102,12 @@ export function startStages(
 
   // The keeper does it where this process cannot.
   function judge(event: RunEvent, log: Log): void {
-    const judged = judgeRun(app, runRecord(event.run, event), log).catch(() => undefined)
+    const judged = raiseAlerts(app, runRecord(event.run, event), log).catch(() => undefined)
     judging.add(judged)
     void judged.then(() => judging.delete(judged))
   }
 
-  function runFor(mailbox: MailboxId, call: Run['call']): Run {
+  function runFor(mailbox: MailboxId, call: StageContext['call']): StageContext {
     const quota = quotas(mailbox)
     return {
       mailbox: watchingFilters(witness.watch(mailbox, guardOf(mailbox)(countingParts(options.mailboxes(mailbox)))), {

@@ -28,18 +28,18 @@ export function withTaskHold(stage: Stage, app: RoomOptions, log: Log): Stage {
 
   return {
     ...stage,
-    async handle(batch, run) {
+    async handle(batch, ctx) {
       const releases = batch.items.filter(({ lane, body }) => lane === 'bulk' && (body as MergedWindow).release)
-      if (releases.length === 0) return stage.handle(batch, run)
+      if (releases.length === 0) return stage.handle(batch, ctx)
       const tasks = releases.length * THREADS_A_RELEASE
       if (await fits(tasks)) {
         room -= tasks
-        const outcome = await stage.handle(batch, run)
+        const outcome = await stage.handle(batch, ctx)
         room += tasks - (outcome.facts ?? []).filter(isRelease).length
         return outcome
       }
       const others = batch.items.filter(item => !releases.includes(item))
-      const outcome = others.length > 0 ? await stage.handle({ ...batch, items: others }, run) : {}
+      const outcome = others.length > 0 ? await stage.handle({ ...batch, items: others }, ctx) : {}
       const words = 'unread tasks take up their room; threads wait until workers acknowledge them'
       const error = new MailError('throttled', words, { retryAfterMs: LOOK_EVERY_MS, isOurs: true })
       return { ...outcome, failed: [...(outcome.failed ?? []), ...releases.map(item => ({ item, error }))] }

@@ -31,13 +31,13 @@ export function withTaskRoom(stage: Stage, app: RoomOptions, log: Log): Stage {
 
   return {
     ...stage,
-    async handle(batch, run) {
+    async handle(batch, ctx) {
       if (batch.items[0]?.lane === 'bulk') await look()
       if (batch.items[0]?.lane === 'bulk' && pausedAt !== undefined) {
         const words = 'unread tasks take up their room; bulk listing waits until workers acknowledge them'
         throw new MailError('throttled', words, { retryAfterMs: LOOK_EVERY_MS, isOurs: true })
       }
-      return stage.handle(batch, run)
+      return stage.handle(batch, ctx)
     },
   }
 

@@ -59,7 +59,7 @@ export function workOf<In>(
     const decision = decide(error, item.attempt, recovery)
     const name = `${entry.key} ${entry.entryId}`
     if (decision === 'dead') {
-      follows(stage.bury(item, error))
+      follows(stage.deadLetter(item, error))
       dead.push({ entry, text: encodePart(entry, [item]), error, unread: false })
       log.error(factsOf(item, error), 'given up: see the dead letters')
     } else if (decision === 'parked') {
@@ -117,11 +117,11 @@ export function workOfSpoiled<In>(
   for (const [error, items] of counts) {
     log.error({ error, items, entry: entry.entryId, stream: entry.stream }, 'cannot be read: see the dead letters')
   }
-  const burials = entry.spoiled.map(({ item, error }) => (item ? stage.bury(item, error) : {}))
+  const outcomes = entry.spoiled.map(({ item, error }) => (item ? stage.deadLetter(item, error) : {}))
   return {
     ...nothing(stage, [entry]),
-    deliveries: burials.flatMap(({ deliveries = [] }) => deliveries),
-    facts: burials.flatMap(({ facts = [] }) => facts),
+    deliveries: outcomes.flatMap(({ deliveries = [] }) => deliveries),
+    facts: outcomes.flatMap(({ facts = [] }) => facts),
     delays: entry.items.length > 0 ? [{ entry, part: partOf(entry.items), dueAt: now() }] : [],
     dead: entry.spoiled.map(({ text, error, item }) => ({ entry, text, error, unread: item === undefined })),
   }

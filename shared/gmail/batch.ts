@@ -90,8 +90,8 @@ function parsePart(lines: readonly string[]): Part {
   const head = statusAt < 0 ? lines : lines.slice(0, statusAt)
   const outer = headersOf(head)
   const contentId = idOf(outer.get('content-id') ?? '')
-  const told = /^HTTP\/[\d.]+\s+(\d{3})(?:\s|$)/i.exec(lines[statusAt] ?? '')?.[1]
-  const status = isHead(head) ? Number(told ?? 0) : 0
+  const reported = /^HTTP\/[\d.]+\s+(\d{3})(?:\s|$)/i.exec(lines[statusAt] ?? '')?.[1]
+  const status = isHead(head) ? Number(reported ?? 0) : 0
   if (status === 0) return { contentId, status, headers: new Map(), body: '' }
   const inner = lines.slice(statusAt + 1)
   const blankAt = inner.findIndex(line => line.trim() === '')

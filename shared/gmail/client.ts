@@ -1,7 +1,7 @@
 import { gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js'
 import type { Answer } from '../http/answer.ts'
 import { exchange, forGoogle } from '../http/exchange.ts'
-import { spend, takeLeave } from '../http/leave.ts'
+import { acquirePermit, spend } from '../http/permit.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { createSender, type Sending } from '../http/sender.ts'
 import type { AccessTokens } from '../provider/tokens.ts'
@@ -76,7 +76,7 @@ export function gmailClient(options: ClientOptions): GmailClient {
           const { status, data, headers } = await request(api, { signal, headers: { authorization } })
           return { status, body: data, retryAfter: retryAfterIn(headers) }
         })
-      const taken = await takeLeave(call, [units], doing)
+      const taken = await acquirePermit(call, [units], doing)
       return spend(taken, units, ask, answer => spentOn([{ answer, units }], now))
     },
 

@@ -217,8 +217,8 @@ function retryAfterMs(header: string | undefined, { message, retryDelay }: Said,
 function timeTold(message: string): string | undefined {
   for (const { 0: words, index } of message.matchAll(/retry after:?\s+/gi)) {
     const rest = message.slice(index + words.length).slice(0, LONGEST_TIME)
-    const [told] = /^(?:\d\S*(?:\s+s(?:ec(?:ond)?s?)?\b)?|[A-Z][a-z]{2}, .*?GMT)/i.exec(rest) ?? []
-    if (told !== undefined) return told.replace(/(?<![.,;])[.,;]+$/, '')
+    const [reported] = /^(?:\d\S*(?:\s+s(?:ec(?:ond)?s?)?\b)?|[A-Z][a-z]{2}, .*?GMT)/i.exec(rest) ?? []
+    if (reported !== undefined) return reported.replace(/(?<![.,;])[.,;]+$/, '')
   }
   return undefined
 }

@@ -40,11 +40,11 @@ export async function fetchMessages(
   }
   const lacking = planned.flatMap(idsOf).filter(id => !outcomes.has(id))
   const found = await readLacking(options, lacking, call)
-  const told = [...wanted.map(({ id }) => id), ...extra.map(({ id }) => id)]
+  const reported = [...wanted.map(({ id }) => id), ...extra.map(({ id }) => id)]
   const along = new Map(extra.map((message): [MessageId, Fetched] => [message.id, { outcome: 'ok', message }]))
   const of = (id: MessageId) => found.get(id) ?? outcomes.get(id) ?? along.get(id)
   return new Map(
-    told.flatMap((id): [MessageId, Fetched][] => {
+    reported.flatMap((id): [MessageId, Fetched][] => {
       const outcome = of(id)
       return outcome ? [[id, outcome]] : []
     }),
@@ -67,10 +67,10 @@ async function readOwn(options: FetchOptions, requests: readonly Request[], call
 }
 
 function landingOf(thread: ThreadId, ids: readonly MessageId[], { outcomes, extra }: Got): Landing {
-  const told = ids.flatMap(id => outcomes.get(id) ?? [])
-  const failed = told.find(outcome => outcome.outcome === 'failed' || outcome.outcome === 'throttled')
+  const reported = ids.flatMap(id => outcomes.get(id) ?? [])
+  const failed = reported.find(outcome => outcome.outcome === 'failed' || outcome.outcome === 'throttled')
   const messages = [
-    ...told.flatMap(outcome => (outcome.outcome === 'ok' ? [outcome.message] : [])),
+    ...reported.flatMap(outcome => (outcome.outcome === 'ok' ? [outcome.message] : [])),
     ...extra.filter(message => message.thread === thread),
   ]
   const byId = new Map(messages.map((message): [MessageId, Message] => [message.id, message]))

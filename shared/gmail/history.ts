@@ -56,22 +56,22 @@ export function whatHappened(
   const ids: Listed[] = []
   const gone: Gone[] = []
   const labels: LabelChange[] = []
-  for (const tale of talesIn(records)) {
-    const verdict = verdictOn(tale, filter)
-    if (verdict === 'gone') gone.push({ id: tale.id, ...(tale.thread === '' ? {} : { thread: tale.thread }) })
-    else if (verdict === 'relabelled') labels.push(labelChange(tale))
+  for (const change of talesIn(records)) {
+    const verdict = verdictOn(change, filter)
+    if (verdict === 'gone') gone.push({ id: change.id, ...(change.thread === '' ? {} : { thread: change.thread }) })
+    else if (verdict === 'relabelled') labels.push(labelChange(change))
     else {
-      const found = listed(tale, filter)
+      const found = listed(change, filter)
       ids.push(found)
       // The cache may hold it with its old labels: a fetch of its thread brought it along before its page was listed.
-      if (tale.added && tale.last.size > 0 && found.filtered === undefined) labels.push(labelChange(tale))
+      if (change.added && change.last.size > 0 && found.filtered === undefined) labels.push(labelChange(change))
     }
   }
   return { ids, gone, labels }
 }
 
 function talesIn(records: readonly HistoryRecord[]): Iterable<Tale> {
-  const tales = new Map<string, Tale>()
+  const changed = new Map<string, Tale>()
   for (const { messages, messagesAdded, messagesDeleted, labelsAdded, labelsRemoved } of records) {
     for (const { message } of messagesAdded) Object.assign(taleOf(message), { added: true, labels: message.labelIds })
     for (const { message, labelIds } of labelsAdded) relabel(message, labelIds, 'put on')
@@ -80,30 +80,30 @@ function talesIn(records: readonly HistoryRecord[]): Iterable<Tale> {
     const typed = messagesAdded.length + messagesDeleted.length + labelsAdded.length + labelsRemoved.length
     if (typed === 0) for (const message of messages) taleOf(message).bare = true
   }
-  return tales.values()
+  return changed.values()
 
   function taleOf({ id, threadId }: z.infer<typeof named>): Tale {
-    const told = { added: false, deleted: false, bare: false, labels: undefined }
-    const tale = tales.get(id) ?? { id, thread: threadId, ...told, first: new Map(), last: new Map() }
-    tales.set(id, tale)
-    return tale
+    const reported = { added: false, deleted: false, bare: false, labels: undefined }
+    const change = changed.get(id) ?? { id, thread: threadId, ...reported, first: new Map(), last: new Map() }
+    changed.set(id, change)
+    return change
   }
 
   function relabel(message: z.infer<typeof named>, labelIds: readonly string[], word: 'put on' | 'taken off') {
-    const tale = taleOf(message)
-    const before = (message.labelIds ?? tale.labels)?.filter(label => !labelIds.includes(label))
-    tale.labels = before && (word === 'put on' ? [...before, ...labelIds] : before)
+    const change = taleOf(message)
+    const before = (message.labelIds ?? change.labels)?.filter(label => !labelIds.includes(label))
+    change.labels = before && (word === 'put on' ? [...before, ...labelIds] : before)
     for (const label of labelIds) {
-      if (!tale.first.has(label)) tale.first.set(label, word)
-      tale.last.set(label, word)
+      if (!change.first.has(label)) change.first.set(label, word)
+      change.last.set(label, word)
     }
   }
 }
 
-function verdictOn(tale: Tale, filter: LabelFilter): 'gone' | 'listed' | 'relabelled' {
-  const { labels, first, last } = tale
-  if (tale.deleted) return 'gone'
-  if (tale.added || tale.bare) return 'listed'
+function verdictOn(change: Tale, filter: LabelFilter): 'gone' | 'listed' | 'relabelled' {
+  const { labels, first, last } = change
+  if (change.deleted) return 'gone'
+  if (change.added || change.bare) return 'listed'
   if (labels) {
     if (leftOut(labels, filter) !== undefined) return 'gone'
     const kept = labels.filter(label => first.get(label) !== 'put on')

@@ -1,6 +1,6 @@
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
-import { spend, takeLeave } from '../http/leave.ts'
+import { acquirePermit, spend } from '../http/permit.ts'
 import type { Call, Fetched } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
 import { encodeBatch, matchParts, type Part, parseBatch } from './batch.ts'
@@ -65,7 +65,7 @@ async function sendBatch(options: SendOptions, requests: readonly Request[], cal
   const { client, costs } = options
   const doing = `a batch of ${requests.length} requests of ${options.name}`
   const units = requests.map(request => unitsOf(request, costs))
-  const taken = await takeLeave(call, units, doing)
+  const taken = await acquirePermit(call, units, doing)
   const { count } = taken
   const some = requests.slice(0, count)
   const cost = units.slice(0, count).reduce((sum, one) => sum + one, 0)
@@ -83,8 +83,8 @@ async function sendBatch(options: SendOptions, requests: readonly Request[], cal
   })
   if (outer.status !== 200) throw errorOf(outer, doing, options)
   if (!readable) return { count, ...(await sendSingly(options, some, call)) }
-  const { got, doubtful } = judgeAnswers(options, some, { answers, proven })
-  keep(got, await sendSingly(options, doubtful, call))
+  const { got, mayBeStale } = judgeAnswers(options, some, { answers, proven })
+  keep(got, await sendSingly(options, mayBeStale, call))
   return { count, ...got }
 }
 
@@ -110,7 +110,7 @@ function judgeAnswers(
   { answers, proven }: { answers: readonly (Answer | undefined)[]; proven: boolean },
 ) {
   const got = noMore()
-  const doubtful: Request[] = []
+  const mayBeStale: Request[] = []
   const isServed = answers.some(answer => answer?.status === 200)
   requests.forEach((request, index) => {
     const answer = answers[index]
@@ -121,10 +121,10 @@ function judgeAnswers(
     }
     const judged = judge(options, request, answer)
     const { outcomes, extra } = isServed ? ofItsOwn(request, answer, judged) : judged
-    if (!proven && [...outcomes.values()].some(isFinal)) doubtful.push(request)
+    if (!proven && [...outcomes.values()].some(isFinal)) mayBeStale.push(request)
     keep(got, { outcomes, extra: proven ? extra : [] })
   })
-  return { got, doubtful }
+  return { got, mayBeStale }
 }
 
 // Where others were served, a message that is forbidden says nothing of the account, and a thread nothing of its other messages.

@@ -23,8 +23,8 @@ export function waitIn(text: string | undefined, now: number): number | undefine
   const trimmed = text.trim()
   const waits =
     DATE.test(trimmed) && YEAR.test(trimmed) ? [Date.parse(trimmed) - now] : trimmed.split(',').map(secondsIn)
-  const told = waits.filter(wait => !Number.isNaN(wait))
-  return told.length === 0 ? undefined : Math.min(LONGEST_WAIT_MS, Math.max(0, Math.ceil(Math.max(...told))))
+  const reported = waits.filter(wait => !Number.isNaN(wait))
+  return reported.length === 0 ? undefined : Math.min(LONGEST_WAIT_MS, Math.max(0, Math.ceil(Math.max(...reported))))
 }
 
 function secondsIn(text: string): number {

@@ -1,7 +1,7 @@
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import { exchange } from '../http/exchange.ts'
-import { spend, takeLeave } from '../http/leave.ts'
+import { acquirePermit, spend } from '../http/permit.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { createSender, type Sending } from '../http/sender.ts'
 import type { AccessTokens } from '../provider/tokens.ts'
@@ -46,7 +46,7 @@ export function graphClient({ tokens, rootUrl, timeoutMs = TIMEOUT_MS, now = Dat
 
   return {
     async ask(sending, request) {
-      const taken = await takeLeave(sending.call, [sending.units], sending.doing)
+      const taken = await acquirePermit(sending.call, [sending.units], sending.doing)
       return spend(
         taken,
         sending.units,

@@ -4,7 +4,7 @@ import type { Message, MessageId } from '../message.ts'
 import type { LabelFilter } from '../provider/filter.ts'
 import { fetchMessages } from './fetch.ts'
 import { type FolderOptions, type Folders, leftOutAt } from './folders.ts'
-import { listed, type Told } from './items.ts'
+import { listed, type Reported } from './items.ts'
 
 /**
  * What items amount to once those that tell only a part were asked for; such as are of before `scope` (ms since 1970) are left out, as a folder
@@ -14,10 +14,10 @@ import { listed, type Told } from './items.ts'
 export async function complete(
   options: FolderOptions & { filter: LabelFilter },
   folders: Folders,
-  { told: { incomplete, ...told }, scope = 0 }: { told: Told; scope: number | undefined },
+  { reported: { incomplete, ...reported }, scope = 0 }: { reported: Reported; scope: number | undefined },
   call: Call,
-): Promise<Omit<Told, 'incomplete'>> {
-  if (incomplete.length === 0) return told
+): Promise<Omit<Reported, 'incomplete'>> {
+  if (incomplete.length === 0) return reported
   const answers = await answersFor(options, folders, incomplete, call)
   const messages: Message[] = []
   const left: MessageId[] = []
@@ -31,10 +31,10 @@ export async function complete(
     else if (answer.outcome === 'failed') odd.push({ id, thread: id, verify: true })
   }
   return {
-    ...told,
-    ids: [...told.ids, ...messages.map(message => listed(message, options.filter)), ...odd],
-    messages: [...told.messages, ...messages],
-    left: [...told.left, ...left],
+    ...reported,
+    ids: [...reported.ids, ...messages.map(message => listed(message, options.filter)), ...odd],
+    messages: [...reported.messages, ...messages],
+    left: [...reported.left, ...left],
   }
 }
 

@@ -23,7 +23,7 @@ export interface DeltaOptions extends TogetherOptions {
  */
 export type Step = { from: NamedMark } & (
   | { step: 'page'; items: readonly unknown[]; to: Mark }
-  | { step: 'anew'; to: Mark }
+  | { step: 'restart'; to: Mark }
   | { step: 'lost'; to: Mark }
   | { step: 'refused'; error: MailError; answered: boolean }
 )
@@ -111,7 +111,7 @@ function forgotten(from: NamedMark, now: number, doing: string): Step {
   }
   return {
     from,
-    step: 'anew',
+    step: 'restart',
     to: { folder, at: now, restarts: restarts + 1, ...(unfiltered ? { unfiltered } : {}) },
   }
 }

@@ -78,7 +78,7 @@ export function withoutLinks(steps: readonly Step[], now: number): Step[] {
     const { folder, link, restarts = 0, unfiltered } = step.from.mark
     if (link === undefined || restarts > 0) return step
     const to = { folder, at: now, restarts: restarts + 1, ...(unfiltered ? { unfiltered } : {}) }
-    return { from: step.from, step: 'anew', to }
+    return { from: step.from, step: 'restart', to }
   })
 }
 

@@ -30,7 +30,7 @@ export function readDeltaPage(answer: Answer, doing: string): DeltaPage {
 }
 
 /** What items amount to, each message told of once, and the ids of items that do not tell enough. */
-export interface Told extends Required<Pick<Changes, 'ids' | 'labels' | 'messages' | 'left'>> {
+export interface Reported extends Required<Pick<Changes, 'ids' | 'labels' | 'messages' | 'left'>> {
   incomplete: readonly MessageId[]
 }
 
@@ -46,7 +46,7 @@ type Word =
  * and is in another has only moved. That a message was read, or is to be read again, is a change of its labels. Where folders, or items that
  * came out of order, leave in doubt what holds, the message is `incomplete`.
  */
-export function whatChanged(folders: readonly (readonly unknown[])[], filter: LabelFilter): Told {
+export function whatChanged(folders: readonly (readonly unknown[])[], filter: LabelFilter): Reported {
   const words = new Map<MessageId, Word>()
   for (const items of folders) {
     for (const [id, word] of lastWords(items)) {

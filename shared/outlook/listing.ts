@@ -74,8 +74,10 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
 
 async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean, call: Call): Promise<Changes> {
   const { folders, steps, faults } = await ask(options, before, call)
-  const told = steps.flatMap(one => (one.step === 'page' ? [{ folder: one.from.mark.folder, items: one.items }] : []))
-  const confirmed = await confirmedBy(options, folders.folders ?? before.folders, told)
+  const reported = steps.flatMap(one =>
+    one.step === 'page' ? [{ folder: one.from.mark.folder, items: one.items }] : [],
+  )
+  const confirmed = await confirmedBy(options, folders.folders ?? before.folders, reported)
   const applied = await apply(options, { ...before, ...folders, folders: confirmed, doubt: false }, steps)
   // Which folders have a mark is looked up only where folders or marks have come or gone.
   const isOther = folders.folders !== undefined || before.doubt !== doubted
@@ -84,11 +86,17 @@ async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean,
   if (after.looks > MOST_LOOKS)
     throw new MailError('unavailable', `${options.name}: its folders come and go faster than they can be listed`)
   const changed = whatChanged(pagesIn(steps, after, options.skip), options.filter)
-  const wanted = { told: changed, scope: after.scope }
+  const wanted = { reported: changed, scope: after.scope }
   const found = { ...NOTHING, ...(await complete(options, after.folders, wanted, call)) }
-  const anew = after.doubt || (before.doubt && !doubted)
+  const recreated = after.doubt || (before.doubt && !doubted)
   const under = { ...after, doubt: before.doubt || after.doubt }
-  return { ...found, overlaps: true, ...(anew ? { doubtful: true } : {}), ...rest(under), ...lookAt(under, faults) }
+  return {
+    ...found,
+    overlaps: true,
+    ...(recreated ? { mayBeStale: true } : {}),
+    ...rest(under),
+    ...lookAt(under, faults),
+  }
 }
 
 function lookAt({ todo }: Pick<UnderWay, 'todo'>, faults: Faults): Pick<Changes, 'lookAt'> {
@@ -108,17 +116,21 @@ async function apply(options: ListingOptions, before: UnderWay, steps: readonly 
   const asked = new Set(steps.flatMap(({ step, from }) => (step === 'refused' ? [] : [from.name])))
   const under = named.filter(({ mark }) => !mark.end)
   const ended = named.filter(({ mark }) => mark.end)
-  const anew = under.filter(({ mark }) => mark.link === undefined)
+  const recreated = under.filter(({ mark }) => mark.link === undefined)
   return {
     ...before,
     // A folder that is under way goes on before another begins.
-    todo: [...under.filter(one => !anew.includes(one)), ...before.todo.filter(({ name }) => !asked.has(name)), ...anew],
+    todo: [
+      ...under.filter(one => !recreated.includes(one)),
+      ...before.todo.filter(({ name }) => !asked.has(name)),
+      ...recreated,
+    ],
     done: [...before.done, ...ended.map(({ name }) => name)],
     foldersDue: before.foldersDue || lost,
     looks: before.looks + (lost ? 1 : 0),
     doubt:
       before.doubt ||
-      steps.some(({ step }) => step === 'anew') ||
+      steps.some(({ step }) => step === 'restart') ||
       // Mail may have been found in it before it was listed. One that was lost before already has been cleared up after.
       steps.some(({ step, from }) => step === 'lost' && !(from.mark.end && from.mark.link === undefined)),
   }

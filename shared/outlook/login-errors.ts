@@ -116,8 +116,8 @@ const body = z.object({
 function read(given: unknown): { error: string | undefined; numbers: number[] } {
   const { data } = body.safeParse(given)
   if (!data) return { error: undefined, numbers: [] }
-  const told = /\bAADSTS(\d{4,10})\b/.exec(data.error_description)?.[1]
-  return { error: data.error, numbers: [...data.error_codes, ...(told ? [Number(told)] : [])] }
+  const reported = /\bAADSTS(\d{4,10})\b/.exec(data.error_description)?.[1]
+  return { error: data.error, numbers: [...data.error_codes, ...(reported ? [Number(reported)] : [])] }
 }
 
 function kindOf(status: number, error: string | undefined): ErrorKind {

@@ -120,8 +120,8 @@ export function readMessage(body: unknown, readAt?: number): Filed | undefined {
  */
 export function readReadMark(item: unknown): { id: MessageId; isRead: boolean } | undefined {
   const names = Object.keys(z.record(z.string(), z.unknown()).catch({}).parse(item))
-  const told = names.filter(name => !name.startsWith('@'))
-  return told.length === 2 ? readMark.safeParse(item).data : undefined
+  const reported = names.filter(name => !name.startsWith('@'))
+  return reported.length === 2 ? readMark.safeParse(item).data : undefined
 }
 
 function peopleIn(recipients: readonly (z.infer<typeof recipient> | null | undefined)[]): People {

@@ -71,7 +71,7 @@ export async function watchMailbox(options: WatchOptions, notify: Notifying | un
   if (answer.status !== 201) throw withRemedy(errorOf(answer, doing, { now }), answer.status)
   const made = readBody(answered, answer, doing)
   await memory.write({ id: made.id, terms })
-  return { expiresAt: made.expirationDateTime, anew: true }
+  return { expiresAt: made.expirationDateTime, recreated: true }
 }
 
 /** Has Graph notify no more. What is not there any more is as good as ended. */

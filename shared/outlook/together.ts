@@ -1,6 +1,6 @@
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
-import { spend, takeLeave } from '../http/leave.ts'
+import { acquirePermit, spend } from '../http/permit.ts'
 import type { Sending } from '../http/sender.ts'
 import { parseGraphBatch } from './batch.ts'
 import type { GraphClient } from './client.ts'
@@ -65,7 +65,7 @@ export async function askTogether(
       return [await askOne(first)]
     }
     const { call, doing } = sending
-    const taken = await takeLeave(
+    const taken = await acquirePermit(
       call,
       together.map(() => 1),
       doing,
@@ -76,7 +76,7 @@ export async function askTogether(
       : post(taken, together.slice(0, taken.count))
   }
 
-  async function post(taken: Awaited<ReturnType<typeof takeLeave>>, paths: readonly string[]) {
+  async function post(taken: Awaited<ReturnType<typeof acquirePermit>>, paths: readonly string[]) {
     const requests = paths.map((url, place) => ({ id: `${place}`, method: 'GET', url, headers: { Prefer: prefer } }))
     const send = async () => {
       const units = paths.length
@@ -84,8 +84,8 @@ export async function askTogether(
       const parts = outer.status === 200 ? parseGraphBatch(outer.body) : undefined
       return { outer, answers: parts && paths.map((_, place) => answerIn(parts.get(`${place}`))) }
     }
-    const { outer, answers } = await spend(taken, paths.length, send, told => ({
-      ...spentOn(told.answers?.flatMap(answer => answer ?? []) ?? [told.outer], now),
+    const { outer, answers } = await spend(taken, paths.length, send, reported => ({
+      ...spentOn(reported.answers?.flatMap(answer => answer ?? []) ?? [reported.outer], now),
       units: paths.length,
     }))
     if (!answers) throw errorOf(outer, sending.doing, { now })

@@ -16,15 +16,15 @@ export interface Spent {
 }
 
 /** The answer to a reservation: go, and settle it afterwards; wait so long and ask again; or ask for `most` requests at once at most. */
-export type Leave =
-  | { leave: 'go'; settle(spent: Spent): Promise<void> }
-  | { leave: 'wait'; waitMs: number }
-  | { leave: 'fewer'; most: number }
+export type Permit =
+  | { permit: 'go'; settle(spent: Spent): Promise<void> }
+  | { permit: 'wait'; waitMs: number }
+  | { permit: 'fewer'; most: number }
 
 /**
  * What may be spent on one mailbox, by all processes together. Units are taken before the provider is asked, and what was not spent is
  * given back when the reservation is settled; one that is never settled runs out by itself. One request alone is never told `fewer`.
  */
 export interface Quota {
-  reserve(cost: Cost): Promise<Leave>
+  reserve(cost: Cost): Promise<Permit>
 }

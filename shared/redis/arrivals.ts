@@ -33,8 +33,8 @@ export async function takeIn(redis: Redis, keys: Keys, notice: Notice, now: numb
   const { id, mailbox, run, body, stale } = notice
   const partition = keys.partitionOf(mailbox)
   const lane = await listingLane(redis, keys, mailbox)
-  const told: WatchEvent = stale ? { ...body, stale } : body
-  const envelope: Envelope = { id: run, run, mailbox, at: now, attempt: 0, lane, trace: run, body: told }
+  const reported: WatchEvent = stale ? { ...body, stale } : body
+  const envelope: Envelope = { id: run, run, mailbox, at: now, attempt: 0, lane, trace: run, body: reported }
   const touched = [
     keys.mailbox(mailbox),
     keys.seen(partition, id),

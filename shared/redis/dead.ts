@@ -4,19 +4,19 @@ import { MailError } from '../error.ts'
 import { encodeEntry, openEntry } from '../slice.ts'
 import { STAGE_NAMES, type StageName } from '../stage.ts'
 import { type ListedId, messageIds, missingIds, STREAMS, watchEvents } from '../streams.ts'
-import { exhume, GATEWAY } from './intake.ts'
+import { GATEWAY, takeDeadNotification } from './intake.ts'
 import type { Keys, Partition } from './keys.ts'
 import { redriveScript } from './scripts.ts'
 
 /** Whose inputs can be given up: the stages', and the gateway's. */
-export const BURIERS = [...STAGE_NAMES, GATEWAY] as const
-export type Burier = (typeof BURIERS)[number]
+export const DEAD_LETTER_SOURCES = [...STAGE_NAMES, GATEWAY] as const
+export type DeadLetterSource = (typeof DEAD_LETTER_SOURCES)[number]
 
 /** An input that was given up, with all that is needed to understand it and to drive it again. */
 export interface DeadLetter {
   /** Names it among all dead letters, such as `batch-fetch/p03/1790000000000-0`. */
   name: string
-  stage: Burier
+  stage: DeadLetterSource
   /** The stream it was read from. */
   stream: string
   kind: string
@@ -40,7 +40,7 @@ const INTAKE = { stage: GATEWAY, partition: 'intake' } as const
 export async function listDead(
   redis: Redis,
   keys: Keys,
-  options: { stage?: Burier; limit?: number } = {},
+  options: { stage?: DeadLetterSource; limit?: number } = {},
 ): Promise<DeadLetter[]> {
   const { limit = PAGE } = options
   const found = await Promise.all(
@@ -56,7 +56,7 @@ export async function listDead(
 }
 
 /** How many dead letters there are, of one stage or all. */
-export async function countDead(redis: Redis, keys: Keys, stage?: Burier): Promise<number> {
+export async function countDead(redis: Redis, keys: Keys, stage?: DeadLetterSource): Promise<number> {
   const lengths = await Promise.all(shelvesOf(keys, stage).map(shelf => redis.xlen(keyOf(keys, shelf))))
   return lengths.reduce((sum, length) => sum + length, 0)
 }
@@ -154,7 +154,7 @@ interface Again {
 async function settle(redis: Redis, keys: Keys, letter: DeadLetter, again: Again): Promise<boolean> {
   const { shelf, id } = placeOf(letter.name)
   const { run = '-', window = '-', mailbox = '', items = '', text = '' } = again
-  if (shelf.stage === GATEWAY) return exhume(redis, keys, id, { again: text !== '' })
+  if (shelf.stage === GATEWAY) return takeDeadNotification(redis, keys, id, { again: text !== '' })
   const { partition } = shelf
   const touched = [
     keyOf(keys, shelf),
@@ -170,7 +170,7 @@ async function settle(redis: Redis, keys: Keys, letter: DeadLetter, again: Again
 // The gateway's lie in no partition.
 type Shelf = { stage: StageName; partition: Partition } | typeof INTAKE
 
-function shelvesOf(keys: Keys, of: Burier | undefined): Shelf[] {
+function shelvesOf(keys: Keys, of: DeadLetterSource | undefined): Shelf[] {
   const shelves: Shelf[] = STAGE_NAMES.flatMap(stage => keys.partitions.map(partition => ({ stage, partition })))
   return [...shelves, INTAKE].filter(({ stage }) => of === undefined || stage === of)
 }

@@ -27,10 +27,10 @@ export async function keepFindings(
   redis: Redis,
   keys: Keys,
   mailbox: MailboxId,
-  told: readonly Finding[],
+  reported: readonly Finding[],
 ): Promise<Finding[]> {
   const known = new Map((await readFindings(redis, keys, mailbox)).map(finding => [nameOf(finding), finding]))
-  const news = told.filter(finding => {
+  const news = reported.filter(finding => {
     const before = known.get(nameOf(finding))?.state
     return before !== finding.state && !(before === 'found' && finding.state === 'unseen')
   })

@@ -4,7 +4,7 @@ import type { StageName } from '../stage.ts'
 import { readGroup } from './groups.ts'
 import type { Keys } from './keys.ts'
 import { createQueue, type Queue } from './queue.ts'
-import { buryScript, exhumeScript, trimScript } from './scripts.ts'
+import { deadLetterScript, takeDeadScript, trimScript } from './scripts.ts'
 
 /** A notification as some program wrote it to the intake: its fields, whatever they are. */
 export interface IntakeEntry {
@@ -63,14 +63,14 @@ const MOST_FIELDS = 100
  * Gives a notification up: to the dead letters, and acknowledged in the same script where it has an entry; false when another has. The
  * letter holds its fields, cut where they are longer than any notification.
  */
-export async function buryNotification(
+export async function deadLetterNotification(
   redis: Redis,
   keys: Keys,
   given: { entryId?: string; fields: Readonly<Record<string, string>>; error: MailError },
 ): Promise<boolean> {
   const { entryId = '', fields, error } = given
   const words = [GATEWAY, entryId, JSON.stringify(cut(fields)), error.kind, error.message, MOST_DEAD]
-  return (await buryScript(redis, [keys.intake, keys.intakeDead], words)) === 1
+  return (await deadLetterScript(redis, [keys.intake, keys.intakeDead], words)) === 1
 }
 
 function cut(fields: Readonly<Record<string, string>>): string[] {
@@ -83,8 +83,13 @@ function cut(fields: Readonly<Record<string, string>>): string[] {
 }
 
 /** Takes a dead letter out, and puts it back into the intake if asked to; false when it was gone already. */
-export async function exhume(redis: Redis, keys: Keys, id: string, options: { again: boolean }): Promise<boolean> {
-  return (await exhumeScript(redis, [keys.intakeDead, keys.intake], [id, options.again ? '1' : '0'])) === 1
+export async function takeDeadNotification(
+  redis: Redis,
+  keys: Keys,
+  id: string,
+  options: { again: boolean },
+): Promise<boolean> {
+  return (await takeDeadScript(redis, [keys.intakeDead, keys.intake], [id, options.again ? '1' : '0'])) === 1
 }
 
 /** What is in the intake. */

@@ -118,7 +118,7 @@ export function createPlan(
 
   // The fates of a slice are told its window together.
   function fatesOf(facts: readonly StateFact[]) {
-    const told = new Map<
+    const reported = new Map<
       string,
       { from: Envelope; fact: { fates: [number, Fate, string?][] } & Record<string, unknown> }
     >()
@@ -127,14 +127,14 @@ export function createPlan(
       const { from, window: name, index, fate, inThread } = fact
       const window = plan.key(names.window(partition, from.run, name))
       const key = `${plan.input(from)} ${window}`
-      const group = told.get(key) ?? {
+      const group = reported.get(key) ?? {
         from,
         fact: { fact: 'fates-known', window, name, fates: [], ...notedAt(plan, names, from, name) },
       }
-      told.set(key, group)
+      reported.set(key, group)
       group.fact.fates.push(inThread === undefined ? [index, fate] : [index, fate, inThread])
     }
-    return [...told.values()]
+    return [...reported.values()]
   }
 
   // Without a default: the compiler names the fact that is forgotten here.

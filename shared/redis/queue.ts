@@ -179,18 +179,20 @@ export function createQueue(options: {
             String(fields[1]),
           )
           const dead = consumers.filter(name => name !== consumer && isDead(name))
-          return Promise.all(dead.map(name => handOver(key, name, consumer, { idleMs: 0, anew: false })))
+          return Promise.all(dead.map(name => handOver(key, name, consumer, { idleMs: 0, recreated: false })))
         }),
       )
       return counts.flat().reduce((sum, count) => sum + count, 0)
     },
 
-    inheritFrom: ({ key, consumer: dead }) => handOver(key, dead, consumer, { idleMs: 0, anew: false }),
+    inheritFrom: ({ key, consumer: dead }) => handOver(key, dead, consumer, { idleMs: 0, recreated: false }),
 
     async leave() {
       const counts = await Promise.all(
         keys.map(key =>
-          handOver(key, consumer, '__released', { idleMs: TAKE_OVER_AT_ONCE_MS, anew: true }).catch(noneWithoutGroup),
+          handOver(key, consumer, '__released', { idleMs: TAKE_OVER_AT_ONCE_MS, recreated: true }).catch(
+            noneWithoutGroup,
+          ),
         ),
       )
       const left = counts.reduce((sum, count) => sum + count, 0)
@@ -211,11 +213,11 @@ export function createQueue(options: {
     key: string,
     from: string,
     to: string,
-    { idleMs, anew }: { idleMs: number; anew: boolean },
+    { idleMs, recreated }: { idleMs: number; recreated: boolean },
   ): Promise<number> {
     let total = 0
     for (;;) {
-      const words = [group, from, to, idleMs, anew ? 1 : 0]
+      const words = [group, from, to, idleMs, recreated ? 1 : 0]
       const [count, gone] = (await giveUpScript(redis, [key], words)) as [number, number]
       total += count
       if (gone === 1 || count === 0) return total

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { MailboxId } from '../mailbox.ts'
-import type { Leave, Quota, Spent } from '../provider/quota.ts'
+import type { Permit, Quota, Spent } from '../provider/quota.ts'
 import type { Keys } from './keys.ts'
 import { quotaReserveScript, quotaSettleScript } from './scripts.ts'
 
@@ -73,7 +73,7 @@ export function createQuota(options: QuotaOptions): Quota {
         return refusal
       }
       return {
-        leave: 'go',
+        permit: 'go',
         async settle(spent) {
           const units = { units: spent.units }
           await Promise.all([settleIn(own, id, spent), ...(project ? [settleIn(project, id, units)] : [])])
@@ -84,9 +84,9 @@ export function createQuota(options: QuotaOptions): Quota {
 
   async function reserveIn(book: typeof own, id: string, cost: { units: number; requests: number }) {
     const words = [...wordsOf(book), id, LEASE_MS, answerMs, cost.units, cost.requests]
-    const [leave, amount = 0] = (await quotaReserveScript(redis, [book.key], words)) as [Leave['leave'], number?]
-    if (leave === 'wait') return { leave, waitMs: amount } as const
-    if (leave === 'fewer') return { leave, most: amount } as const
+    const [permit, amount = 0] = (await quotaReserveScript(redis, [book.key], words)) as [Permit['permit'], number?]
+    if (permit === 'wait') return { permit, waitMs: amount } as const
+    if (permit === 'fewer') return { permit, most: amount } as const
     return undefined
   }
 

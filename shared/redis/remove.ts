@@ -49,8 +49,8 @@ export async function removeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId
     }
     removed.entries += await removeEntries(redis, keys.dead(partition, stage), fields => isOfFields(mailbox, fields))
   }
-  for (const told of [keys.metrics(partition, providerOf(mailbox)), keys.mailboxEvents(partition)]) {
-    removed.entries += await removeEntries(redis, told, fields => fieldOf(fields, 'mailbox') === mailbox)
+  for (const reported of [keys.metrics(partition, providerOf(mailbox)), keys.mailboxEvents(partition)]) {
+    removed.entries += await removeEntries(redis, reported, fields => fieldOf(fields, 'mailbox') === mailbox)
   }
   for (const { name } of STREAMS) {
     for (const lane of LANES) {

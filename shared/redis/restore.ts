@@ -87,9 +87,9 @@ export function createRestoring(options: {
   ): Promise<Restored[]> {
     const listed = new Set(sight.mailboxes.map(({ mailbox }) => mailbox))
     const unrecorded = sight.mailboxes.filter(({ isRecorded }) => !isRecorded).map(({ mailbox }) => mailbox)
-    const doubtful = [...unrecorded, ...[...known].filter(mailbox => !listed.has(mailbox))]
+    const mayBeStale = [...unrecorded, ...[...known].filter(mailbox => !listed.has(mailbox))]
     const restored: Restored[] = []
-    for (const mailbox of doubtful) {
+    for (const mailbox of mayBeStale) {
       const touched = [keys.mailbox(mailbox), keys.mailboxes(partition), keys.mailboxEvents(partition)]
       const answer = await restoreScript(redis, touched, [mailbox])
       if (answer === 'recorded') {

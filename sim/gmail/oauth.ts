@@ -19,7 +19,7 @@ interface Asked {
   challenge: string | undefined
   offline: boolean
   /** Consent is asked for anew, which is what brings another refresh token. */
-  anew: boolean
+  recreated: boolean
 }
 
 interface Code extends Asked {
@@ -118,7 +118,7 @@ export function addOAuth(
 
     const granted = { address: code.address, scope: code.scope }
     const who = `${code.clientId} ${code.address}`
-    const refreshing = code.offline && (code.anew || !consented.has(who))
+    const refreshing = code.offline && (code.recreated || !consented.has(who))
     consented.add(who)
     const identifying = code.scope.split(' ').includes('openid')
     return granting(granted, {
@@ -159,7 +159,7 @@ function readAsked(query: URLSearchParams): Asked | { wrong: string } {
     state: query.get('state') ?? undefined,
     challenge,
     offline: query.get('access_type') === 'offline',
-    anew: (query.get('prompt') ?? '').split(' ').includes('consent'),
+    recreated: (query.get('prompt') ?? '').split(' ').includes('consent'),
   }
 }
 

@@ -2,7 +2,7 @@ import type { Envelope } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import type { Changes } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
-import { follow, type Outcome, type Run } from '../../shared/stage.ts'
+import { follow, type Outcome, type StageContext } from '../../shared/stage.ts'
 import { MOST_CREATED, type WatchEvent, watchEvents } from '../../shared/streams.ts'
 
 type Event = Envelope<WatchEvent>
@@ -18,11 +18,11 @@ export function newestAnnounced(events: readonly Event[]): string | undefined {
 }
 
 /** The messages that these events name as new and that are neither on this page, which is the last, nor known. */
-export async function notFoundYet(events: readonly Event[], changes: Changes, run: Run): Promise<MessageId[]> {
+export async function notFoundYet(events: readonly Event[], changes: Changes, ctx: StageContext): Promise<MessageId[]> {
   const here = new Set(changes.ids.map(({ id }) => id))
   const named = [...new Set(events.flatMap(({ body }) => body.created ?? []))].filter(id => !here.has(id))
   if (named.length === 0 || changes.cursor === undefined) return []
-  const known = await run.ledger.threadsOf(named)
+  const known = await ctx.ledger.threadsOf(named)
   return named.filter(id => !known.has(id)).slice(0, MOST_CREATED)
 }
 

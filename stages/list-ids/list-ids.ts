@@ -9,7 +9,7 @@ import {
 } from '../../shared/later-look.ts'
 import type { Changes, Cursor } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
-import { joined, type Outcome, type Run, type Stage } from '../../shared/stage.ts'
+import { joined, type Outcome, type Stage, type StageContext } from '../../shared/stage.ts'
 import { messageIds, missingIds, type WatchEvent, watchEvents } from '../../shared/streams.ts'
 import { lookAgain, newestAnnounced, notFoundYet } from './announced.ts'
 import { followChanges } from './changes.ts'
@@ -34,84 +34,84 @@ export const listIds: Stage<WatchEvent> = {
   writes: [messageIds, missingIds, watchEvents],
   pace: { size: 20, calls: true, waitMs: 0, concurrency: 3 },
 
-  async handle(batch, run) {
-    const pages = batch.items.flatMap(item => (item.body.page ? [goOn(item, item.body.page, run)] : []))
+  async handle(batch, ctx) {
+    const pages = batch.items.flatMap(item => (item.body.page ? [goOn(item, item.body.page, ctx)] : []))
     const events = batch.items.filter(item => !item.body.page)
-    return joined([...(await Promise.all([...pages, answer(events, run)])), lookAfterPush(events, run)])
+    return joined([...(await Promise.all([...pages, answer(events, ctx)])), lookAfterPush(events, ctx)])
   },
 
   stall: item => ({ facts: [{ fact: 'run-stalled', from: item }] }),
 
-  bury: (item, error) => ({ facts: [{ fact: 'run-failed', from: item, reason: error.message }] }),
+  deadLetter: (item, error) => ({ facts: [{ fact: 'run-failed', from: item, reason: error.message }] }),
 }
 
 // A look comes last: a run that begins here is under way then, and its task goes out first.
-async function answer(events: readonly Event[], run: Run): Promise<Outcome<WatchEvent>> {
+async function answer(events: readonly Event[], ctx: StageContext): Promise<Outcome<WatchEvent>> {
   const looks = events.filter(({ body }) => body.cause === 'look')
   const outcomes: Outcome<WatchEvent>[] = [
     { facts: looks.map(from => ({ fact: 'look-taken', from })) },
-    await startRun(events.filter(asksForRun), run),
+    await startRun(events.filter(asksForRun), ctx),
   ]
-  for (const event of looks) outcomes.push(await look(event, run))
+  for (const event of looks) outcomes.push(await look(event, ctx))
   return joined(outcomes)
 }
 
 // A look begins a run only where it finds something: one that finds nothing costs a call and leaves no trace.
-async function look(item: Event, run: Run): Promise<Outcome<WatchEvent>> {
-  const standing = await run.ledger.peek(item)
-  if (standing.state === 'busy') return lookAfterRun(item, run)
-  if (standing.state === 'begin') return joined([await startRun([item], run), lookOnceMore(item, run)])
+async function look(item: Event, ctx: StageContext): Promise<Outcome<WatchEvent>> {
+  const standing = await ctx.ledger.peek(item)
+  if (standing.state === 'busy') return lookAfterRun(item, ctx)
+  if (standing.state === 'begin') return joined([await startRun([item], ctx), lookOnceMore(item, ctx)])
   const { cursor } = standing
-  const changes = await run.mailbox.changes(cursor, undefined, run.call)
+  const changes = await ctx.mailbox.changes(cursor, undefined, ctx.call)
   if (!tellsAnything(changes)) return lookAtRest(item, changes)
-  return joined([await startRun([item], run, { cursor, changes }), lookOnceMore(item, run)])
+  return joined([await startRun([item], ctx, { cursor, changes }), lookOnceMore(item, ctx)])
 }
 
 // One call answers all the events that came before it; where another run is active, its end answers them.
-async function startRun(events: readonly Event[], run: Run, inHand?: FirstPage): Promise<Outcome<WatchEvent>> {
+async function startRun(events: readonly Event[], ctx: StageContext, inHand?: FirstPage): Promise<Outcome<WatchEvent>> {
   for (const event of events) {
-    const begun = await run.ledger.begin(event, newestAnnounced(events))
+    const begun = await ctx.ledger.begin(event, newestAnnounced(events))
     if (!begun) continue
     const { cursor, synced, ...rest } = begun
-    const since = cursor ?? (await run.mailbox.open(run.call)).cursor
+    const since = cursor ?? (await ctx.mailbox.open(ctx.call)).cursor
     const place = { ...rest, since, from: cursor ?? '', window: 1 }
     // Another run may have moved the cursor since the page was listed.
     const changes = inHand?.cursor === since ? inHand.changes : undefined
-    return listPage(event, synced ? 'live' : 'bulk', place, run, { events, changes })
+    return listPage(event, synced ? 'live' : 'bulk', place, ctx, { events, changes })
   }
   return {}
 }
 
-function goOn(item: Event, place: Place, run: Run): Promise<Outcome<WatchEvent>> {
+function goOn(item: Event, place: Place, ctx: StageContext): Promise<Outcome<WatchEvent>> {
   const { verifyThen } = place
-  if (verifyThen === undefined) return listPage(item, item.lane, place, run)
-  return verifySuspects({ item, lane: item.lane, now: run.now() }, place, verifyThen, run)
+  if (verifyThen === undefined) return listPage(item, item.lane, place, ctx)
+  return verifySuspects({ item, lane: item.lane, now: ctx.now() }, place, verifyThen, ctx)
 }
 
 async function listPage(
   item: Event,
   lane: Lane,
   place: Place,
-  run: Run,
+  ctx: StageContext,
   first: { events?: readonly Event[]; changes?: Changes | undefined } = {},
 ): Promise<Outcome<WatchEvent>> {
   const { since, syncedAt, window, announced, begunAt } = place
   const { events = [] } = first
-  const changes = first.changes ?? (await run.mailbox.changes(since, place.token, run.call))
-  const lacking = await notFoundYet(events, changes, run)
-  const again = lookAgain(item, changes, { announced, lacking, begunAt, now: run.now() })
+  const changes = first.changes ?? (await ctx.mailbox.changes(since, place.token, ctx.call))
+  const lacking = await notFoundYet(events, changes, ctx)
+  const again = lookAgain(item, changes, { announced, lacking, begunAt, now: ctx.now() })
   if (again?.failed) return again
   if (changes.reset) {
     // What came since the cursor last moved is listed, however much it is; what went meanwhile is found by what is there.
-    await run.ledger.suspectAll(item.run, window)
-    const fresh = await run.mailbox.open(run.call, syncedAt)
-    return listPage(item, 'bulk', { ...place, since: fresh.cursor, token: undefined }, run)
+    await ctx.ledger.suspectAll(item.run, window)
+    const fresh = await ctx.mailbox.open(ctx.call, syncedAt)
+    return listPage(item, 'bulk', { ...place, since: fresh.cursor, token: undefined }, ctx)
   }
-  if (changes.doubtful) await run.ledger.suspectAll(item.run, window)
+  if (changes.mayBeStale) await ctx.ledger.suspectAll(item.run, window)
   // What is known need not be read again because the provider tells it again.
-  const known = changes.overlaps || place.heals ? await run.ledger.known(changes.ids) : nothing
-  const followed = await followChanges(item, { changes, known, page: window }, run)
-  const listing = { item, lane, now: run.now() }
+  const known = changes.overlaps || place.heals ? await ctx.ledger.known(changes.ids) : nothing
+  const followed = await followChanges(item, { changes, known, page: window }, ctx)
+  const listing = { item, lane, now: ctx.now() }
   return joined([
     followed,
     again ?? {},
@@ -120,7 +120,7 @@ async function listPage(
       window,
       changes.ids.filter(({ id, verify }) => verify || !known.has(id)),
     ),
-    await goFurther(listing, place, changes, run),
+    await goFurther(listing, place, changes, ctx),
     lookAtRest(item, changes),
   ])
 }

@@ -1,6 +1,6 @@
 import type { Fact } from '../../shared/fact.ts'
 import type { Changes, Cursor, Listed } from '../../shared/mailbox.ts'
-import { joined, type Outcome, type Run } from '../../shared/stage.ts'
+import { joined, type Outcome, type StageContext } from '../../shared/stage.ts'
 import type { WatchEvent } from '../../shared/streams.ts'
 import { askVerification } from '../../shared/windows/refetch.ts'
 import { missedOn } from './changes.ts'
@@ -16,17 +16,17 @@ export async function goFurther(
   listing: Listing,
   place: Place,
   changes: Changes,
-  run: Run,
+  ctx: StageContext,
 ): Promise<Outcome<WatchEvent>> {
   const { item, now } = listing
   const seen = seenOn(listing, changes)
-  const missed = await missedOn(changes, run)
+  const missed = await missedOn(changes, ctx)
   const suspected: Fact[] = missed.length > 0 ? [{ fact: 'suspected', from: item, items: missed }] : []
   if (changes.cursor === undefined || changes.present) {
     return { facts: [...seen, ...suspected, ...afterPage(listing, place, changes)] }
   }
   const isFirst = place.window === 1 || !changes.overlaps
-  const earlier = isFirst ? [] : await run.ledger.suspects(item.run, SUSPECTS_A_PAGE)
+  const earlier = isFirst ? [] : await ctx.ledger.suspects(item.run, SUSPECTS_A_PAGE)
   const here = new Set(changes.ids.map(({ id }) => id))
   const suspects = unique([...missed, ...earlier.filter(({ id }) => !here.has(id))])
   if (suspects.length > SUSPECTS_A_PAGE || earlier.length === SUSPECTS_A_PAGE) {
@@ -44,9 +44,9 @@ export async function verifySuspects(
   listing: Listing,
   place: Place,
   cursor: Cursor,
-  run: Run,
+  ctx: StageContext,
 ): Promise<Outcome<WatchEvent>> {
-  const suspects = await run.ledger.suspects(listing.item.run, SUSPECTS_A_PAGE)
+  const suspects = await ctx.ledger.suspects(listing.item.run, SUSPECTS_A_PAGE)
   const isLast = suspects.length < SUSPECTS_A_PAGE
   return joined([
     askVerification(listing.item, place.window, suspects, listing.now),

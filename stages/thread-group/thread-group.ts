@@ -1,7 +1,7 @@
 import type { Envelope } from '../../shared/envelope.ts'
 import type { Fact, PendingThread } from '../../shared/fact.ts'
 import type { Message, MessageId } from '../../shared/message.ts'
-import { follow, joined, type Outcome, type Run, type Stage } from '../../shared/stage.ts'
+import { follow, joined, type Outcome, type Stage, type StageContext } from '../../shared/stage.ts'
 import { type Fate, type MergedWindow, merged, missingIds, type ThreadChange, threads } from '../../shared/streams.ts'
 import { threadVersion } from '../../shared/task/task.ts'
 import { isOwnWindow } from '../../shared/windows/deferred.ts'
@@ -26,17 +26,17 @@ export const threadGroup: Stage<MergedWindow> = {
   writes: [threads, missingIds, merged],
   pace: { size: 20, waitMs: 0, concurrency: 3 },
 
-  async handle(batch, run) {
+  async handle(batch, ctx) {
     const grouped = batch.items.filter(({ body }) => !body.release)
     const stays = grouped.flatMap(({ body }) => (body.context ? [] : body.items.filter(({ fate }) => isThere(fate))))
-    const cached = stays.length > 0 ? await run.cache.get(stays.map(({ id }) => id)) : nothing
+    const cached = stays.length > 0 ? await ctx.cache.get(stays.map(({ id }) => id)) : nothing
     const outcomes = await Promise.all(
-      batch.items.map(item => (item.body.release ? release(item, run) : group(item, cached))),
+      batch.items.map(item => (item.body.release ? release(item, ctx) : group(item, cached))),
     )
     return joined(outcomes)
   },
 
-  bury: item => (item.body.release ? { facts: [{ fact: 'release-handled', from: item }] } : group(item)),
+  deadLetter: item => (item.body.release ? { facts: [{ fact: 'release-handled', from: item }] } : group(item)),
 }
 
 function group(item: Item, cached: ReadonlyMap<MessageId, Message> = nothing): Outcome<MergedWindow> {
@@ -86,15 +86,15 @@ function comesBack(from: Item, { id, thread }: Pick<MergedWindow['items'][number
   return { fact: 'deferral-ended', from, thread, id }
 }
 
-async function release(item: Item, run: Run): Promise<Outcome<MergedWindow>> {
-  const pending = await run.ledger.pendingThreads(item.run, THREADS_A_RELEASE)
-  const held = await run.cache.get(pending.flatMap(thread => candidates(thread, run.task)))
+async function release(item: Item, ctx: StageContext): Promise<Outcome<MergedWindow>> {
+  const pending = await ctx.ledger.pendingThreads(item.run, THREADS_A_RELEASE)
+  const held = await ctx.cache.get(pending.flatMap(thread => candidates(thread, ctx.task)))
   const { mailbox } = item
-  const newest = pending.map(of => ({ of, ...newestOf(of, { mailbox, held, options: run.task }) }))
+  const newest = pending.map(of => ({ of, ...newestOf(of, { mailbox, held, options: ctx.task }) }))
   const ready = newest.flatMap(one => ('messages' in one ? [one] : []))
-  const released = ready.map(({ of, messages }) => goOut(item, of, messages, ready.length, run))
+  const released = ready.map(({ of, messages }) => goOut(item, of, messages, ready.length, ctx))
   const lost = newest.flatMap(one => ('lost' in one ? one.lost.map(id => ({ id, thread: one.of.thread })) : []))
-  const context = askContext(item, lost, run.now())
+  const context = askContext(item, lost, ctx.now())
   return {
     deliveries: context.deliveries ?? [],
     facts: [
@@ -122,11 +122,11 @@ function readAgain(
   return known.length > 0 ? [{ fact: 'known-read', from, messages: known.length, lost }] : []
 }
 
-function goOut(item: Item, pending: PendingThread, newest: readonly Message[], of: number, run: Run): Fact {
+function goOut(item: Item, pending: PendingThread, newest: readonly Message[], of: number, ctx: StageContext): Fact {
   const { thread, seen } = pending
   const here = new Set(newest.map(({ id }) => id))
   const omitted = pending.omitted.filter(id => !here.has(id)).toSorted()
-  const version = threadVersion(newest, run.task, omitted)
+  const version = threadVersion(newest, ctx.task, omitted)
   // A listing may name a message twice.
   const fresh = [...new Set(pending.fresh)].filter(id => here.has(id))
   const known = new Set(pending.ids)
@@ -152,7 +152,7 @@ function goOut(item: Item, pending: PendingThread, newest: readonly Message[], o
     thread,
     seen,
     version,
-    delivery: follow(item, threads, `${item.id}/${thread}`, body, run.now()),
+    delivery: follow(item, threads, `${item.id}/${thread}`, body, ctx.now()),
   }
 }
 

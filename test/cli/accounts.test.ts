@@ -20,7 +20,7 @@ t.test('a grant that dies parks the mailbox, once and with an event; connected a
   oauth.lifeSeconds = 2
   await connect(environment)
   const up = await startUp(t, environment)
-  const told = await waitForTasks(redis, 0)
+  const reported = await waitForTasks(redis, 0)
 
   oauth.revoke('ana@example.com')
   sim.deliver('ana@example.com', testMail(100, 101))
@@ -38,7 +38,7 @@ t.test('a grant that dies parks the mailbox, once and with an event; connected a
   t.match(up.stderr(), /the mailbox needs its owner/)
 
   t.match(lastJson(await connect(environment)), { mailbox: ANA, new: false })
-  await waitForTasks(redis, told)
+  await waitForTasks(redis, reported)
   t.equal((await record(redis)).status, undefined)
   t.same(
     (await eventsOf(redis)).map(({ event }) => event),

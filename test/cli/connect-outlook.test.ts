@@ -86,16 +86,16 @@ t.test('what is in the way is told in one line, to the browser as well, and noth
 
 t.test('a connected mailbox is kept sealed, listed, sealed anew, and removed with all that was kept', async t => {
   const { microsoft, redis, environment } = await setUp(t)
-  const anew = sealingKey()
+  const recreated = sealingKey()
   microsoft.consents = { address: 'bo@example.com' }
   t.match(await connect(t, microsoft, environment), { mailbox: BO, new: true, entries: 0 })
   t.match(await connect(t, microsoft, environment), { mailbox: BO, new: false })
   t.match(lastJson(await run(['mailboxes', '--json'], environment)), {
     mailboxes: [{ mailbox: BO, account: 'connected' }],
   })
-  const both = { ...environment, MAILBOXES_KEY: `v2:${anew},v1:${environment.MAILBOXES_KEY}` }
+  const both = { ...environment, MAILBOXES_KEY: `v2:${recreated},v1:${environment.MAILBOXES_KEY}` }
   t.same(lastJson(await run(['rekey', '--json'], both)), { key: 'v2', accounts: 1, resealed: 1, failed: [] })
-  const { MAILBOXES_KEY } = readConfig({ MAILBOXES_KEY: `v2:${anew}` })
+  const { MAILBOXES_KEY } = readConfig({ MAILBOXES_KEY: `v2:${recreated}` })
   const grant = await createVault(redis.client, keys, createSeal(MAILBOXES_KEY)).read(BO)
   t.ok(grant?.secret.includes(microsoft.refreshTokens[1] ?? 'none'))
   t.equal(grant?.access?.token, microsoft.accessTokens[1])

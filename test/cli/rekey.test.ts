@@ -8,19 +8,19 @@ t.test('accounts are sealed anew with a new key, and the old one is not needed a
   await connect(environment)
   oauth.consents = { address: 'bo@example.com' }
   await connect(environment)
-  const [old = '', anew] = [environment.MAILBOXES_KEY, sealingKey()]
-  const both = { ...environment, MAILBOXES_KEY: `v2:${anew},v1:${old}` }
+  const [old = '', recreated] = [environment.MAILBOXES_KEY, sealingKey()]
+  const both = { ...environment, MAILBOXES_KEY: `v2:${recreated},v1:${old}` }
   const ends = await Promise.all([run(['rekey', '--json'], both), run(['rekey', '--json'], both)])
   t.same(
     ends.map(({ code }) => code),
     [0, 0],
   )
   for (const end of ends) {
-    const { resealed: _, ...told } = lastJson(end)
-    t.same(told, { key: 'v2', accounts: 2, failed: [] })
+    const { resealed: _, ...reported } = lastJson(end)
+    t.same(reported, { key: 'v2', accounts: 2, failed: [] })
   }
   t.match((await run(['rekey'], both)).stdout, /2 accounts, 0 of them sealed anew with key v2; no other key is needed/)
-  t.match(await run(['up', '--once', '--json'], { ...environment, MAILBOXES_KEY: `v2:${anew}` }), { code: 0 })
+  t.match(await run(['up', '--once', '--json'], { ...environment, MAILBOXES_KEY: `v2:${recreated}` }), { code: 0 })
 
   const wrong = { ...environment, MAILBOXES_KEY: `v3:${sealingKey()},v2:${sealingKey()}` }
   const failed = await run(['rekey'], wrong)

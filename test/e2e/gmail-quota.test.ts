@@ -26,9 +26,9 @@ async function reading(t: Test, settings: Record<string, string>, quota?: QuotaS
   const sim = await startGmail({ profile: 'instant', mailboxes, ...(quota ? { quota } : {}) })
   t.teardown(() => sim.close())
   const config = readConfig(settings)
-  const told: string[] = []
+  const reported: string[] = []
   const books = { redis: redis.client, keys: createKeys(t.name, 2), config }
-  const ofMailbox = openQuotas(books, { log: logTo(told) })(ANA)
+  const ofMailbox = openQuotas(books, { log: logTo(reported) })(ANA)
   if (!ofMailbox) throw new Error('nobody counts')
   const mailbox = openMailboxes(config, sim.url)(ANA)
   const signal = new AbortController().signal
@@ -44,17 +44,17 @@ async function reading(t: Test, settings: Record<string, string>, quota?: QuotaS
     })
     return [...answers.values()].map(({ outcome }) => outcome)
   }
-  return { sim, config, told, quota: ofMailbox, fetch }
+  return { sim, config, reported, quota: ofMailbox, fetch }
 }
 
 t.test('a batch is as large as is set', async t => {
   for (const size of [1, 20, 30, 60]) {
     await t.test(`${size}`, async t => {
-      const { sim, fetch, told } = await reading(t, { GMAIL_BATCH_SIZE: `${size}` })
+      const { sim, fetch, reported } = await reading(t, { GMAIL_BATCH_SIZE: `${size}` })
       sim.resetCalls()
       t.same(await fetch(), Array(size).fill('ok'))
       t.match(sim.calls(), size === 1 ? { single: 1, batch: 0 } : { single: 0, batch: 1, parts: size })
-      t.same(told, [])
+      t.same(reported, [])
     })
   }
 })
@@ -76,16 +76,16 @@ t.test(
   'where Google bears fewer requests at a time the log says it once, and batches are split from then on',
   async t => {
     const settings = { GMAIL_BATCH_SIZE: '60', GMAIL_MAX_CONCURRENT_BATCHES: '1' }
-    const { sim, fetch, told } = await reading(t, settings, { userUnitsPerMinute: 100_000, concurrent: 50 })
+    const { sim, fetch, reported } = await reading(t, settings, { userUnitsPerMinute: 100_000, concurrent: 50 })
     t.equal((await fetch()).filter(outcome => outcome === 'throttled').length, 10)
     sim.resetCalls()
     for (let turn = 0; turn < 3; turn += 1) t.same(await fetch(), Array(60).fill('ok'))
     t.match(sim.calls(), { batch: 6, parts: 180 })
     t.match(sim.quota.counts(ADDRESS), { refused: { concurrent: 10 }, peakConcurrent: 50 })
-    t.equal(told.length, 1)
-    t.match(told[0], /^warn .*"mailbox":"gmail:ana@example.com","requests":30,"set":60/)
+    t.equal(reported.length, 1)
+    t.match(reported[0], /^warn .*"mailbox":"gmail:ana@example.com","requests":30,"set":60/)
     t.match(
-      told[0],
+      reported[0],
       'gmail:ana@example.com: Google refused requests because too many were in flight; at most 30 are sent at a time now, ' +
         'not the 60 of GMAIL_BATCH_SIZE × GMAIL_MAX_CONCURRENT_BATCHES; larger batches are split. ' +
         'The set number returns after a day without such a refusal',
@@ -107,7 +107,7 @@ t.test('status says of which mailboxes fewer requests are sent at a time, and si
   t.notMatch(await shown(false), 'requests at a time')
   const before = Date.now()
   const leave = await openQuotas(pipeline.app)(ANA)?.reserve({ units: 60, requests: 60 })
-  if (leave?.leave !== 'go') throw new Error(JSON.stringify(leave))
+  if (leave?.permit !== 'go') throw new Error(JSON.stringify(leave))
   await leave.settle({ units: 50, refused: 'concurrency' })
   const { narrowed } = JSON.parse(await shown(true))
   t.match(narrowed, [{ mailbox: ANA, requests: 30, set: 60 }])

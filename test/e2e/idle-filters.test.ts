@@ -112,9 +112,9 @@ t.test(
     t.teardown(() => pipeline.stop())
     const { app } = pipeline
     const { log, lines } = keepLog()
-    let told: Finding[] = []
+    let reported: Finding[] = []
     const mailbox = watchingFilters(
-      { ...fakeMailbox(), changes: async () => ({ ids: [], gone: [], labels: [], filters: told }) },
+      { ...fakeMailbox(), changes: async () => ({ ids: [], gone: [], labels: [], filters: reported }) },
       { app, mailbox: ANA, log },
     )
     const states: [state: Finding['state'], warnings: number, shown: number][] = [
@@ -125,7 +125,7 @@ t.test(
       ['missing', 2, 1],
     ]
     for (const [state, warnings, shown] of states) {
-      told = [{ part: 'label', name: 'Clients', state }]
+      reported = [{ part: 'label', name: 'Clients', state }]
       await mailbox.changes('c', undefined, call)
       t.equal(lines.length, warnings, state)
       t.equal((await idleFilters(app, ANA)).length, shown, state)

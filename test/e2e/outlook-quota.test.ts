@@ -174,13 +174,13 @@ t.test('ten thousand requests in ten minutes, for each mailbox by itself', async
   t.equal(quotas(ANA), quota, 'the same each time')
   const take = async (of: Quota | undefined, units: number) => {
     const leave = await of?.reserve({ units, requests: 1 })
-    if (leave?.leave === 'go') await leave.settle({ units })
+    if (leave?.permit === 'go') await leave.settle({ units })
     return leave
   }
   for (const units of [2500, 2500, 2500, 2400]) t.match(await take(quota, units), { leave: 'go' })
   const leave = await take(quota, 200)
   t.match(leave, { leave: 'wait' })
-  t.ok(leave?.leave === 'wait' && leave.waitMs > 200 && leave.waitMs <= 2010, 'longer than a minute, ten at most')
+  t.ok(leave?.permit === 'wait' && leave.waitMs > 200 && leave.waitMs <= 2010, 'longer than a minute, ten at most')
   t.match(await take(quota, 20), { leave: 'go' }, 'what is small is not held up by what is large')
   t.match(await take(quotas('outlook:bo@example.com'), 9000), { leave: 'go' }, 'there is no limit for all mailboxes')
 })

@@ -117,19 +117,19 @@ t.test('connections are cut in the middle of what is written to them: what Redis
 t.test('while Redis is away little is tried, it is told once, and then all goes on', async t => {
   const proxy = await startProxy(redis.port)
   t.teardown(() => proxy.close())
-  const { got, live, write, told } = await startReading(t, redis, { readUrl: proxy.url, leaseMs: 60_000 })
+  const { got, live, write, reported } = await startReading(t, redis, { readUrl: proxy.url, leaseMs: 60_000 })
   await write(live, 1)
   await until(() => got.length === 1, 'reading')
   const before = await commandCount(redis)
   proxy.refuse()
   await until(() => proxy.refused() >= 6, 'it keeps trying')
-  t.equal(told.lines.filter(({ text }) => text.startsWith('Redis does not answer')).length, 1)
+  t.equal(reported.lines.filter(({ text }) => text.startsWith('Redis does not answer')).length, 1)
   const commands = (await commandCount(redis)) - before
   t.ok(commands < 150, `${commands} commands while the reader could not read`)
   await write(live, 3)
   proxy.heal()
   await until(() => got.length === 4, 'reading again')
-  await until(() => told.lines.some(({ text }) => text === 'reading again'), 'told')
+  await until(() => reported.lines.some(({ text }) => text === 'reading again'), 'told')
 })
 
 t.test('idle stages ask for little', async t => {

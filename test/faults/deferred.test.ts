@@ -5,7 +5,7 @@ import { STAGES } from '../../pipeline/base/stages.ts'
 import { explain } from '../../pipeline/commands/explain.ts'
 import { runs as showRuns } from '../../pipeline/commands/runs.ts'
 import { status } from '../../pipeline/commands/status.ts'
-import { rehearse } from '../../pipeline/replay/rehearse.ts'
+import { dryRun } from '../../pipeline/replay/dry-run.ts'
 import { readConfig } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import { listDead, redriveDead } from '../../shared/redis/dead.ts'
@@ -59,7 +59,7 @@ t.test(`one message of ${MESSAGES} that answers 500 holds up no other, and arriv
   t.same(await deferred(pipeline), [])
   t.same(await pipeline.dead('batch-fetch'), [])
   for (const stage of STAGES) {
-    const { differences, failed } = await rehearse(stage, pipeline.app, {})
+    const { differences, failed } = await dryRun(stage, pipeline.app, {})
     t.same([differences, failed], [[], []], `replayed, ${stage.name} does the same again`)
   }
 })
@@ -131,9 +131,9 @@ t.test('an id at which cache-filter itself fails is set aside too', async t => {
   let isSick = true
   const filter: typeof cacheFilter = {
     ...cacheFilter,
-    async handle(batch, run) {
+    async handle(batch, ctx) {
       if (isSick && batch.items.some(({ body }) => body.id === 'm7')) throw new Error('a fault of ours')
-      return cacheFilter.handle(batch, run)
+      return cacheFilter.handle(batch, ctx)
     },
   }
   startBeside(t, pipeline, mailbox, [filter as Stage])
@@ -190,8 +190,8 @@ t.test('what was listed without its thread finds it once it can be read', async 
   const mailbox = fakeMailbox()
   const { changes } = mailbox
   mailbox.changes = async (since, page, call) => {
-    const told = await changes(since, page, call)
-    return { ...told, ids: told.ids.map(one => (one.id === 'm7' ? { ...one, thread: 'm7' } : one)) }
+    const reported = await changes(since, page, call)
+    return { ...reported, ids: reported.ids.map(one => (one.id === 'm7' ? { ...one, thread: 'm7' } : one)) }
   }
   const pipeline = await startPipeline(redis, mailbox, { settings: QUICK })
   t.teardown(() => pipeline.stop())
@@ -212,7 +212,7 @@ t.test('what was listed without its thread finds it once it can be read', async 
   t.same((await tasksOf(pipeline)).at(-1)?.thread, 't3')
   t.ok((await tasksOf(pipeline)).at(-1)?.messages.some(({ id }) => id === 'm7'))
   t.same(await client.keys(`${keys.thread(ANA, 'm7')}*`), [], 'nothing is left of the thread it is not in')
-  for (const stage of STAGES) t.same((await rehearse(stage, pipeline.app, {})).differences, [], stage.name)
+  for (const stage of STAGES) t.same((await dryRun(stage, pipeline.app, {})).differences, [], stage.name)
 })
 
 t.test('an outage, in which all messages fail, sets none aside', async t => {

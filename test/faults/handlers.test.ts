@@ -52,9 +52,9 @@ t.test(
     mailbox.deliver(40, 8)
     const throws: typeof batchFetch = {
       ...batchFetch,
-      handle(batch, run) {
+      handle(batch, ctx) {
         if (batch.items.some(({ body }) => body.id === 'm7')) throw new TypeError('a fault of ours')
-        return batchFetch.handle(batch, run)
+        return batchFetch.handle(batch, ctx)
       },
     }
     const { lines } = startBeside(t, pipeline, mailbox, [throws])
@@ -74,8 +74,8 @@ t.test('a handler that hands back copies of its items loses nothing: it is found
   mailbox.deliver(5, 1)
   const copies: typeof batchFetch = {
     ...batchFetch,
-    async handle(batch, run) {
-      const outcome = await batchFetch.handle(batch, run)
+    async handle(batch, ctx) {
+      const outcome = await batchFetch.handle(batch, ctx)
       return { deliveries: (outcome.deliveries ?? []).map(one => ({ ...one, from: { ...one.from } })) }
     },
   }
@@ -110,7 +110,7 @@ t.test('handlers that fail long after a stop write nothing, while others do thei
   await pipeline.request()
   await until(() => failures.length === 3, 'sixty are in work')
   await stop(0)
-  const told = lines.length
+  const reported = lines.length
   for (const fail of failures) fail(new MailError('rejected', 'too late'))
   t.same(await balanceOf(pipeline), { astray: [], done: 0, delayed: 0, inWork: 60, unread: 0 })
   mailbox.before = () => undefined
@@ -119,7 +119,7 @@ t.test('handlers that fail long after a stop write nothing, while others do thei
   await isIntact(t, pipeline, { messages: 60, tasks: 12 })
   t.ok((await pipeline.read(fetchedMessages)).every(({ body }) => body.fate === 'fetched'))
   t.same(await pipeline.dead('batch-fetch'), [])
-  t.equal(lines.length, told, 'and nobody is told')
+  t.equal(lines.length, reported, 'and nobody is told')
 })
 
 /** Five stages, leases that are short, and the last attempt the first. */

@@ -30,9 +30,9 @@ export async function startRedriver(
   await once(child, 'message')
   return {
     async go() {
-      const told = once(child, 'message')
+      const reported = once(child, 'message')
       child.send('go')
-      return Number((await told)[0])
+      return Number((await reported)[0])
     },
   }
 }
@@ -43,9 +43,9 @@ async function redrive({ settings, url }: { settings: Record<string, string>; ur
   const app = await openApp(readConfig(settings), url)
   const { redis, keys, now, newRunId } = app
   const letters = await listDead(redis, keys)
-  const told = once(process, 'message')
+  const reported = once(process, 'message')
   process.send?.('looked')
-  await told
+  await reported
   const done = await Promise.all(
     letters.map(letter => redriveDead(redis, keys, letter, { now: now(), newRunId: newRunId() })),
   )

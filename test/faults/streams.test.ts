@@ -149,7 +149,7 @@ t.test('the group of thread-group is destroyed when it has grouped some windows:
 t.test(
   'a group that was lost begins at its mark, is counted, and a stream that was deleted begins at its start',
   async t => {
-    const { got, live, write, told, reader, keys } = await startReading(t, redis, { leaseMs: 300 })
+    const { got, live, write, reported, reader, keys } = await startReading(t, redis, { leaseMs: 300 })
     await write(live, 3)
     await until(() => got.length === 3, 'read')
     await redis.client.xack(live, 'merge', ...got.map(({ entryId }) => entryId))
@@ -158,7 +158,7 @@ t.test(
     await redis.client.xgroup('DESTROY', live, 'merge')
     await write(live, 2)
     await until(() => got.length === 5, 'only what is new')
-    await until(() => told.lines.some(({ fields }) => Array.isArray(fields.restored)), 'told')
+    await until(() => reported.lines.some(({ fields }) => Array.isArray(fields.restored)), 'told')
     await redis.client.del(live)
     await redis.client.xadd(live, '1-1', 'envelope', 'of an earlier clock')
     await until(() => got.length === 6, 'read from its start though its ids are smaller than the mark')
@@ -220,16 +220,16 @@ t.test('an output key of a wrong type stops what writes to it until it is mended
 })
 
 t.test('an input of a wrong type is told once, asked for seldom, and read when it is mended', async t => {
-  const { got, live, told, write } = await startReading(t, redis, { leaseMs: 60_000 })
+  const { got, live, reported, write } = await startReading(t, redis, { leaseMs: 60_000 })
   await until(async () => (await redis.client.exists(live)) === 1, 'reading')
   await redis.client.set(live, 'a string')
-  await until(() => told.lines.some(({ level }) => level === 'error'), 'told')
+  await until(() => reported.lines.some(({ level }) => level === 'error'), 'told')
   const before = await commandCount(redis)
   const begun = performance.now()
   await until(() => performance.now() - begun > 1500, 'a while')
   const commands = (await commandCount(redis)) - before
   t.ok(commands < 150, `${commands} commands meanwhile`)
-  t.equal(told.lines.filter(({ level }) => level === 'error').length, 1)
+  t.equal(reported.lines.filter(({ level }) => level === 'error').length, 1)
   await redis.client.del(live)
   await write(live, 2)
   await until(() => got.length === 2, 'it is read again')
@@ -244,7 +244,7 @@ t.test('entries that are trimmed away before they are done are acknowledged and 
   const pending = async () => Number(((await redis.client.xpending(first.live, 'merge')) as unknown[])[0])
   const held = await pending()
   const again = await startReading(t, redis, { consumer: 'test:first', leaseMs: 60_000, capacity: 100 })
-  const lost = () => again.told.lines.reduce((sum, { fields }) => sum + Number(fields.lost ?? 0), 0)
+  const lost = () => again.reported.lines.reduce((sum, { fields }) => sum + Number(fields.lost ?? 0), 0)
   await until(() => lost() === held, 'its own are counted')
   await until(async () => (await pending()) === 0, 'acknowledged')
   await again.write(again.live, 1)
@@ -262,7 +262,7 @@ t.test('what a dead consumer held and what was trimmed is counted as lost by who
   t.teardown(() => clearInterval(emptier))
   await until(() => heir.got.length === 100, 'what is left is taken over')
   await until(
-    () => heir.told.lines.reduce((sum, { fields }) => sum + Number(fields.lost ?? 0), 0) === 200,
+    () => heir.reported.lines.reduce((sum, { fields }) => sum + Number(fields.lost ?? 0), 0) === 200,
     'the rest is lost, and told',
   )
   t.same(doubles(heir.got.map(({ entryId }) => entryId)), [])

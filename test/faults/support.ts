@@ -101,14 +101,14 @@ export async function commandCount({ client }: TestRedis, ...names: string[]): P
 }
 
 /** What a log was told. */
-export interface Told {
+export interface Reported {
   log: Log
   lines: { level: string; fields: Record<string, unknown>; text: string }[]
 }
 
 /** A log that keeps what it is told, and passes the texts on. */
-export function keepLog(pass: (text: string) => void = () => undefined): Told {
-  const lines: Told['lines'] = []
+export function keepLog(pass: (text: string) => void = () => undefined): Reported {
+  const lines: Reported['lines'] = []
   const at =
     (level: string) =>
     (fields: unknown, text = '') => {
@@ -125,7 +125,7 @@ export function startBeside(
   { app }: TestPipeline,
   mailbox: Mailbox,
   stages: readonly Stage[],
-): { lines: Told['lines']; stop(drainMs: number): Promise<void> } {
+): { lines: Reported['lines']; stop(drainMs: number): Promise<void> } {
   const { log, lines } = keepLog()
   const running = startStages(stages, app, { mailboxes: () => mailbox, log: { ...log, child: () => log } })
   t.teardown(() => running.stop(0))
@@ -140,7 +140,7 @@ export interface TestReader {
   bulk: string
   queue: Queue
   got: RawEntry[]
-  told: Told
+  reported: Reported
   reader: ReturnType<typeof startReader>
   credit: Credit
   write(stream: string, count: number): Promise<void>
@@ -171,7 +171,7 @@ export async function startReading(
     consumer: options.consumer ?? `test:${Math.random()}`,
     now: Date.now,
   })
-  const told = keepLog()
+  const reported = keepLog()
   const got: RawEntry[] = []
   const credit = creditFor(options.capacity ?? 1000)
   const reader = startReader({
@@ -181,7 +181,7 @@ export async function startReading(
     leaseMs: options.leaseMs ?? 1000,
     isDead: () => false,
     now: Date.now,
-    log: told.log,
+    log: reported.log,
   })
   reader.entries.subscribe(entry => got.push(entry))
   t.teardown(() => {
@@ -194,7 +194,7 @@ export async function startReading(
     bulk,
     queue,
     got,
-    told,
+    reported,
     reader,
     credit,
     async write(stream, count) {

@@ -37,7 +37,7 @@ const calm: [string, Given][] = [
   ['one of twenty parts failed', { asked: 20, failed: 1 }],
 ]
 
-const told: [string, Given, Partial<Alert>][] = [
+const reported: [string, Given, Partial<Alert>][] = [
   [
     'more than 30 s',
     { seconds: 30.1 },
@@ -113,7 +113,7 @@ t.test('nothing is to be looked at in a run that is as it should be', t => {
 })
 
 t.test('each alert comes by itself, with its numbers', t => {
-  for (const [name, given, { text = '', ...rest }] of told) {
+  for (const [name, given, { text = '', ...rest }] of reported) {
     const [alert, ...more] = alertsOf(figures(given), { batchSize: 20 })
     t.match(alert, rest, name)
     t.ok(alert?.text.includes(text), `${name}: ${alert?.text}`)

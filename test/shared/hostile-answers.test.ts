@@ -91,11 +91,11 @@ t.test('what is read in reasonable texts is read still', async t => {
   ] as const) {
     t.equal(waitIn(text, now), wait, text.slice(0, 40))
   }
-  const told = (text: string) =>
+  const reported = (text: string) =>
     errorOf({ status: 429, body: message(text) }, 'a test', { now: () => now }).retryAfterMs
-  t.equal(told('Do not retry after: a while. Retry after 2026-10-01T00:00:09Z.'), 9000)
-  t.equal(told('User-rate limit exceeded.  Retry after 2026-10-01T00:00:09.000Z (Mail sending)'), 9000)
-  t.equal(told('Retry after 4 seconds,'), 4000)
+  t.equal(reported('Do not retry after: a while. Retry after 2026-10-01T00:00:09Z.'), 9000)
+  t.equal(reported('User-rate limit exceeded.  Retry after 2026-10-01T00:00:09.000Z (Mail sending)'), 9000)
+  t.equal(reported('Retry after 4 seconds,'), 4000)
   const refusal = (text: string) => errorOf({ status: 403, body: message(text) }, 'a test').message
   t.match(refusal('The account of this user was suspended.'), /suspended or gone/)
   t.notMatch(refusal('It was suspended: the account'), /suspended or gone/)

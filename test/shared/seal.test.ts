@@ -24,9 +24,9 @@ t.test('the first key seals, all open', async t => {
   const both = createSeal([...two, ...one])
   t.equal(both.open(old, place), SECRET)
   t.equal(both.isCurrent(old), false)
-  const anew = both.seal(SECRET, place)
-  t.equal(both.isCurrent(anew), true)
-  t.equal(createSeal(two).open(anew, place), SECRET)
+  const recreated = both.seal(SECRET, place)
+  t.equal(both.isCurrent(recreated), true)
+  t.equal(createSeal(two).open(recreated, place), SECRET)
 })
 
 t.test('a value opens only where it was sealed for', async t => {

@@ -83,9 +83,9 @@ t.test('what the simulator does is read and set over HTTP', async t => {
   t.match(await send('PUT', 'faults', { rates: { nothing: 1 } }), { error: { code: 'BadRequest' } })
   t.same((await send('PUT', 'faults', {})).rates, {})
   const to = 'http://127.0.0.1:1'
-  const told = await send('PUT', 'notifications', { to, loss: 1 })
-  t.match(told, { settings: { to, loss: 1 } })
-  t.same(told.subscriptions, [])
+  const reported = await send('PUT', 'notifications', { to, loss: 1 })
+  t.match(reported, { settings: { to, loss: 1 } })
+  t.same(reported.subscriptions, [])
   t.match(await send('PUT', 'oauth', { auto: true, clientSecret: 's', accessTokenSeconds: 5, singleUse: true }), {
     auto: true,
     clientSecret: 's',

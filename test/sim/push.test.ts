@@ -98,27 +98,27 @@ t.test('labels say what is told, or what is not; stop ends it', async t => {
   let nowMs = Date.UTC(2026, 10, 1)
   const { sim, post } = await open(t, { now: () => nowMs })
   const [id = ''] = sim.mailbox(ADDRESS).ids()
-  const told = () => {
+  const reported = () => {
     nowMs += 1000
     return sim.pushes.counts().published
   }
   await post('watch', { topicName: TOPIC, labelIds: ['STARRED'] })
   sim.deliver(ADDRESS, plainMail(9).raw)
-  t.equal(told(), 1)
+  t.equal(reported(), 1)
   sim.mailbox(ADDRESS).modify([id], { add: ['STARRED'] })
-  t.equal(told(), 2)
+  t.equal(reported(), 2)
   sim.mailbox(ADDRESS).modify([id], { remove: ['STARRED'] })
-  t.equal(told(), 3, 'a label that was taken off counts')
+  t.equal(reported(), 3, 'a label that was taken off counts')
 
   await post('watch', { topicName: TOPIC, labelIds: ['STARRED'], labelFilterBehavior: 'EXCLUDE' })
-  t.equal(told(), 4)
+  t.equal(reported(), 4)
   sim.mailbox(ADDRESS).modify([id], { add: ['STARRED'] })
-  t.equal(told(), 4)
+  t.equal(reported(), 4)
   sim.mailbox(ADDRESS).trash(sim.mailbox(ADDRESS).ids()[0] ?? '')
-  t.equal(told(), 5)
+  t.equal(reported(), 5)
   t.equal((await post('stop')).status, 204)
   sim.mailbox(ADDRESS).trash(sim.mailbox(ADDRESS).ids()[2] ?? '')
-  t.equal(told(), 5)
+  t.equal(reported(), 5)
 })
 
 t.test('a wrong watch is refused', async t => {

@@ -3,7 +3,7 @@ import type { Envelope } from '../../shared/envelope.ts'
 import type { Fact } from '../../shared/fact.ts'
 import type { Changes, Listed } from '../../shared/mailbox.ts'
 import type { Message } from '../../shared/message.ts'
-import type { Run } from '../../shared/stage.ts'
+import type { StageContext } from '../../shared/stage.ts'
 import type { WatchEvent } from '../../shared/streams.ts'
 import { listIds } from '../../stages/list-ids/list-ids.ts'
 
@@ -30,12 +30,12 @@ async function outcomeOf(
     trace: 'run',
     body: { cause: 'page', page },
   }
-  const run: Run = {
+  const ctx: StageContext = {
     mailbox: {
       open: async () => ({ address: '', cursor: 'pinned:9:1' }),
       changes: async () => ({ ...NOTHING, ...changes }),
       fetch: async () => new Map(),
-    } as unknown as Run['mailbox'],
+    } as unknown as StageContext['mailbox'],
     ledger: {
       threadsOf: async (ids: readonly string[]) =>
         new Map(ids.flatMap(id => (id.startsWith('known') ? [[id, `t${id}`] as const] : []))),
@@ -45,7 +45,7 @@ async function outcomeOf(
       suspectAll: async () => {
         suspected += 1
       },
-    } as unknown as Run['ledger'],
+    } as unknown as StageContext['ledger'],
     cache: {
       get: async ids => new Map(held.filter(({ id }) => ids.includes(id)).map(message => [message.id, message])),
       put: async messages => void put.push(...messages),
@@ -55,7 +55,7 @@ async function outcomeOf(
     task: { tokens: 1, promptVersion: '', model: '' },
     now: () => 0,
   }
-  const { deliveries = [], facts = [] } = await listIds.handle({ mailbox: event.mailbox, items: [event] }, run)
+  const { deliveries = [], facts = [] } = await listIds.handle({ mailbox: event.mailbox, items: [event] }, ctx)
   return {
     put,
     suspected,
@@ -167,7 +167,7 @@ t.test('known mail that is to be left out from now on is gone', async t => {
 })
 
 t.test('where something was not told all that is known is suspected', async t => {
-  t.equal((await outcomeOf(PLACE, { doubtful: true, next: 'y' })).suspected, 1)
+  t.equal((await outcomeOf(PLACE, { mayBeStale: true, next: 'y' })).suspected, 1)
   t.equal((await outcomeOf(PLACE, { next: 'y' })).suspected, 0)
 })
 

@@ -74,8 +74,8 @@ export function fakeMailbox(pageSize = 500, now: () => number = Date.now, prefix
       const [, listed = '0', seen = '0'] = since.split(':')
       const from = Number(page ?? (first ? 0 : listed))
       const end = Math.min(messages.length, from + pageSize)
-      const told = messages.slice(from, end).filter(({ id }) => first || !removed.has(id))
-      const ids = told.map(({ id, thread }) => ({ id, thread }))
+      const reported = messages.slice(from, end).filter(({ id }) => first || !removed.has(id))
+      const ids = reported.map(({ id, thread }) => ({ id, thread }))
       const events = first || end < messages.length ? [] : log.slice(Number(seen))
       const labels = events.filter(event => 'added' in event && !removed.has(event.id)) as LabelChange[]
       const gone = events.filter(event => !('added' in event))

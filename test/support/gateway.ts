@@ -15,7 +15,7 @@ export interface TestGateway {
   app: AppContext
   url: string
   /** Everything it logged, a line each: level, facts and text. */
-  told: string[]
+  reported: string[]
   /** Posts to /gmail/push; without a word about it, a good push of Ana's mailbox with a good token. */
   push(options?: {
     token?: string | undefined
@@ -48,8 +48,8 @@ export async function openGateway(
   })
   const app = await openApp(config, redisUrl)
   await connectMailbox(app.redis, app.keys, ANA, options.cursor ?? 'history:1000', 0)
-  const told: string[] = []
-  const gateway = await startGateway(app, { port: 0, log: logTo(told) }).catch(error => {
+  const reported: string[] = []
+  const gateway = await startGateway(app, { port: 0, log: logTo(reported) }).catch(error => {
     app.close()
     throw error
   })
@@ -62,7 +62,7 @@ export async function openGateway(
   return {
     app,
     url,
-    told,
+    reported,
     stop,
     async push({ token, authorization, body = pushOf({ historyId: 1001 }), path = '/gmail/push' } = {}) {
       const bearer = authorization ?? `Bearer ${token ?? (await google.token())}`
@@ -96,10 +96,12 @@ export async function eventsOf(
 }
 
 /** A log that keeps what it is told, a line each. */
-export function logTo(told: string[]): Log {
+export function logTo(reported: string[]): Log {
   const at =
     (level: string) =>
     (...words: unknown[]) =>
-      void told.push([level, ...words.map(word => (typeof word === 'string' ? word : JSON.stringify(word)))].join(' '))
+      void reported.push(
+        [level, ...words.map(word => (typeof word === 'string' ? word : JSON.stringify(word)))].join(' '),
+      )
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

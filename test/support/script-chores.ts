@@ -6,7 +6,7 @@ import { LANES } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { createHealing } from '../../shared/redis/heal.ts'
-import { buryNotification, exhume, GATEWAY } from '../../shared/redis/intake.ts'
+import { deadLetterNotification, GATEWAY, takeDeadNotification } from '../../shared/redis/intake.ts'
 import { createLease } from '../../shared/redis/lease.ts'
 import { lookOver } from '../../shared/redis/look.ts'
 import { connectMailbox, postWatchEvent } from '../../shared/redis/mailboxes.ts'
@@ -33,7 +33,7 @@ export async function doChores(app: AppContext, ask: <T>(what: () => Promise<T>)
 
   const quota = createQuota({ redis, keys, mailbox: CY, limits: { mailboxUnits: 100, requests: 10 } })
   const leave = await ask(() => quota.reserve({ units: 10, requests: 2 }))
-  if (leave.leave === 'go') await ask(() => leave.settle({ units: 7, refused: 'concurrency' }))
+  if (leave.permit === 'go') await ask(() => leave.settle({ units: 7, refused: 'concurrency' }))
   const book = Object.entries(await redis.hgetall(keys.quota(CY)))
   const spent = book.flatMap(([field, value]) => (field.startsWith('spent:') ? [Number(value)] : []))
 
@@ -50,9 +50,9 @@ export async function doChores(app: AppContext, ask: <T>(what: () => Promise<T>)
   await redis.xgroup('CREATE', keys.intake, GATEWAY, '0')
   await redis.call('XREADGROUP', 'GROUP', GATEWAY, 'me', 'STREAMS', keys.intake, '>')
   const error = new MailError('unparsable', 'no')
-  await ask(() => buryNotification(redis, keys, { entryId: FIRST_ENTRY, fields: { data: 'x' }, error }))
+  await ask(() => deadLetterNotification(redis, keys, { entryId: FIRST_ENTRY, fields: { data: 'x' }, error }))
   for (const [id] of await redis.xrange(keys.intakeDead, '-', '+'))
-    await ask(() => exhume(redis, keys, id, { again: true }))
+    await ask(() => takeDeadNotification(redis, keys, id, { again: true }))
 
   const stream = keys.stream(partition, merged.name, 'live')
   const queueOf = (consumer: string) =>

@@ -45,9 +45,9 @@ export async function live(app: AppContext, options: StepOptions = {}): Promise<
       if (left > 0) throw new MailError('unavailable', 'not now')
     }
   }
-  const told: Partial<Changes>[] = []
+  const reported: Partial<Changes>[] = []
   const { changes } = fake
-  fake.changes = async (since, page, call) => ({ ...(await changes(since, page, call)), ...told.shift() })
+  fake.changes = async (since, page, call) => ({ ...(await changes(since, page, call)), ...reported.shift() })
   const steps: Steps = await createSteps({ app, mailbox: fake, id: BO, ...options })
   const ask = async <T>(what: () => Promise<T>): Promise<T> => {
     await options.before?.()
@@ -82,12 +82,12 @@ export async function live(app: AppContext, options: StepOptions = {}): Promise<
   await ask(() => resumeMailbox(redis, keys, BO, { unpause: true, now: now() }))
   await steps.drain()
   // The provider has forgotten its history.
-  told.push({ ids: [], gone: [], labels: [], reset: true })
+  reported.push({ ids: [], gone: [], labels: [], reset: true })
   fake.remove('m3')
   await push()
   await steps.drain()
   // Mail leaves a folder, and is still there.
-  told.push({ left: ['m5'] })
+  reported.push({ left: ['m5'] })
   fake.deliver(5, 3)
   await push()
   await steps.drain()

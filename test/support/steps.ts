@@ -1,7 +1,7 @@
 import type { AppContext } from '../../pipeline/base/app.ts'
 import { STAGES } from '../../pipeline/base/stages.ts'
+import { withMailboxGate } from '../../pipeline/runtime/mailbox-gate.ts'
 import { createMeter } from '../../pipeline/runtime/meter.ts'
-import { withStanding } from '../../pipeline/runtime/standing.ts'
 import { workOf } from '../../pipeline/runtime/work-of.ts'
 import { asMailError } from '../../shared/error.ts'
 import type { Fact } from '../../shared/fact.ts'
@@ -12,7 +12,7 @@ import { isRedisError } from '../../shared/redis/connect.ts'
 import { type Entry, openRaw } from '../../shared/redis/entry.ts'
 import { createLedger } from '../../shared/redis/ledger.ts'
 import { createQueue, type Queue } from '../../shared/redis/queue.ts'
-import { joined, type Outcome, type Run, type Stage } from '../../shared/stage.ts'
+import { joined, type Outcome, type Stage, type StageContext } from '../../shared/stage.ts'
 import { silent } from './log.ts'
 
 /** The stages, a batch at a time and one after the other: nothing runs beside them, and no time has to pass. */
@@ -32,7 +32,7 @@ interface Options {
   /** Called when Redis refused something, before it is asked again. */
   refused?: (error: unknown) => Promise<void>
   /** What is refused at its commit is handled anew, as by another process; otherwise the same commit is tried again. */
-  anew?: boolean
+  recreated?: boolean
   /** Told the facts of each step. */
   onFacts?: (facts: readonly Fact[]) => void
 }
@@ -43,7 +43,7 @@ const AT_ONCE = 10
 
 /** The stages over the streams of one mailbox, whose groups are made here. */
 export async function createSteps(options: Options): Promise<Steps> {
-  const { app, mailbox, id, anew = false } = options
+  const { app, mailbox, id, recreated = false } = options
   const { redis, keys, now, newRunId, config } = app
   const partition = keys.partitionOf(id)
   const queues = new Map<Stage, Queue>()
@@ -87,7 +87,7 @@ export async function createSteps(options: Options): Promise<Steps> {
       ),
     )
     const again = async (done: Awaited<ReturnType<typeof handled>>) => commitWork(done, commit)
-    if (anew) await untilDone(async () => again(await handled(stage, entries)))
+    if (recreated) await untilDone(async () => again(await handled(stage, entries)))
     else {
       const done = await untilDone(() => handled(stage, entries))
       await untilDone(() => again(done))
@@ -97,7 +97,7 @@ export async function createSteps(options: Options): Promise<Steps> {
 
   async function handled(stage: Stage, entries: readonly Entry[]) {
     const meter = createMeter()
-    const run: Run = {
+    const ctx: StageContext = {
       mailbox,
       call: { signal: new AbortController().signal, meter: meter.count },
       cache: createCache(redis, keys, { mailbox: id, ttlSeconds: 3600, onInvalid: () => undefined }),
@@ -105,10 +105,10 @@ export async function createSteps(options: Options): Promise<Steps> {
       task: { tokens: 1000, promptVersion: '1', model: '' },
       now,
     }
-    const standing = withStanding(stage, app)
+    const standing = withMailboxGate(stage, app)
     const outcome = await isolated(
       entries.flatMap(({ items }) => items),
-      items => standing.handle({ mailbox: id, items }, run),
+      items => standing.handle({ mailbox: id, items }, ctx),
     )
     const policy = { backoffFactor: 2, maxAttempts: 5, random: () => 0 }
     const work = workOf(stage, entries, outcome, { policy, isOwnFault: () => true, meter, now, log: silent })

@@ -82,7 +82,7 @@ for _, held in ipairs(plan.held) do
   if mine[held[1]] then hold(held) end
 end
 for _, dead in ipairs(plan.dead) do
-  if mine[dead[1]] then bury(dead) end
+  if mine[dead[1]] then deadLetter(dead) end
 end
 
 -- What a batch cost is counted under its first input, which is marked until it is acknowledged.

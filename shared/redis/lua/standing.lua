@@ -29,7 +29,7 @@ local function dropInput(input)
 end
 
 -- A dead letter is announced before it is written, where its mailbox is known: done again, it is looked for first.
-local function bury(dead)
+local function deadLetter(dead)
   local letters, text = KEYS[dead[2]], ARGV[dead[3]]
   local announced = of and 'burying:' .. plan.group .. ':' .. plan.inputs[dead[1]][2]
   if announced then

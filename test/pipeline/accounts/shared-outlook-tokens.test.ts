@@ -25,9 +25,9 @@ t.test(
   async t => {
     const { microsoft, workers } = await setUp(t, [ANA, ANA, ANA, ANA, ANA, ANA])
     const asked = microsoft.asked.length
-    const told = await Promise.all(workers.map(worker => worker.ask()))
+    const reported = await Promise.all(workers.map(worker => worker.ask()))
     t.equal(microsoft.asked.length, asked + 1)
-    t.same(new Set(told.map(({ token }) => token)), new Set([microsoft.accessTokens.at(-1)]))
+    t.same(new Set(reported.map(({ token }) => token)), new Set([microsoft.accessTokens.at(-1)]))
     const held = (await everything(server)).join('\n')
     t.match(held, /secret:outlook:ana@example\.com/)
     t.notMatch(held, /planted|client_info|login\.windows\.net|RefreshToken/)
@@ -48,9 +48,9 @@ t.test('each refresh token is good once, and whichever process asks uses the las
 
 t.test('two mailboxes in four processes: each has its own tokens, and nothing of the other', async t => {
   const { microsoft, workers } = await setUp(t, [ANA, BO, ANA, BO])
-  const told = await Promise.all(workers.map(worker => worker.ask()))
+  const reported = await Promise.all(workers.map(worker => worker.ask()))
   t.same(
-    told.map(({ token = '' }) => microsoft.ownerOf(token)),
+    reported.map(({ token = '' }) => microsoft.ownerOf(token)),
     ['ana@example.com', 'bo@example.com', 'ana@example.com', 'bo@example.com'],
   )
   for (const mailbox of [ANA, BO]) {
@@ -71,12 +71,12 @@ t.test('the process that asks is killed meanwhile: another asks once the lease i
   await until(() => microsoft.refreshes() === before + 1, 'it asks')
   microsoft.answering = 'grants'
   await victim?.kill()
-  const told = await Promise.all(others.map(worker => worker.ask()))
+  const reported = await Promise.all(others.map(worker => worker.ask()))
   t.equal(microsoft.refreshes(), before + 2)
-  t.same(new Set(told.map(({ token }) => token)), new Set([microsoft.accessTokens.at(-1)]))
+  t.same(new Set(reported.map(({ token }) => token)), new Set([microsoft.accessTokens.at(-1)]))
   t.ok(
-    told.every(({ ms }) => ms < LEASE_MS + 5000),
-    JSON.stringify(told),
+    reported.every(({ ms }) => ms < LEASE_MS + 5000),
+    JSON.stringify(reported),
   )
 })
 

@@ -23,10 +23,10 @@ const { signal } = new AbortController()
 
 t.test('six processes need a token at once: Google is asked once, and all have the same', async t => {
   const { oauth, workers } = await setUp(t, 6)
-  const told = await Promise.all(workers.map(worker => worker.ask()))
+  const reported = await Promise.all(workers.map(worker => worker.ask()))
   t.equal(oauth.refreshes, 1)
   t.same(
-    told.map(({ token }) => token),
+    reported.map(({ token }) => token),
     Array.from({ length: 6 }, () => oauth.accessTokens[0]),
   )
   t.notMatch(JSON.stringify(await redis.hgetall(keys.secret(ANA))), /planted/)
@@ -40,24 +40,24 @@ t.test('the process that asks is killed meanwhile: another asks once the lease i
   await until(() => oauth.refreshes === 1, 'it asks')
   oauth.refreshing = 'grants'
   await victim?.kill()
-  const told = await Promise.all(others.map(worker => worker.ask()))
+  const reported = await Promise.all(others.map(worker => worker.ask()))
   t.equal(oauth.refreshes, 2)
   t.same(
-    told.map(({ token }) => token),
+    reported.map(({ token }) => token),
     [oauth.accessTokens[0], oauth.accessTokens[0]],
   )
   t.ok(
-    told.every(({ ms }) => ms < LEASE_MS + 5000),
-    JSON.stringify(told),
+    reported.every(({ ms }) => ms < LEASE_MS + 5000),
+    JSON.stringify(reported),
   )
 })
 
 t.test('a dead grant is asked for once by six, and all know it for unauthorized', async t => {
   const { oauth, workers } = await setUp(t, 6)
   oauth.revoke('ana@example.com')
-  const told = await Promise.all(workers.map(worker => worker.ask()))
+  const reported = await Promise.all(workers.map(worker => worker.ask()))
   t.equal(oauth.refreshes, 1)
-  for (const { kind, message = '' } of told) {
+  for (const { kind, message = '' } of reported) {
     t.equal(kind, 'unauthorized')
     t.match(message, /invalid_grant; connect the mailbox again/)
     t.notMatch(message, /planted/)
@@ -69,8 +69,8 @@ t.test('a dead grant is asked for once by six, and all know it for unauthorized'
 t.test('an endpoint that fails is unavailable, and six do not storm it', async t => {
   const { oauth, workers } = await setUp(t, 6)
   oauth.refreshing = { status: 503, error: 'backend_error' }
-  const told = await Promise.all(workers.map(worker => worker.ask()))
-  t.same(new Set(told.map(({ kind }) => kind)), new Set(['unavailable']))
+  const reported = await Promise.all(workers.map(worker => worker.ask()))
+  t.same(new Set(reported.map(({ kind }) => kind)), new Set(['unavailable']))
   t.equal(oauth.refreshes, 6, 'each is told once')
   t.ok(oauth.shortestGapMs > 900, `one a second: ${oauth.shortestGapMs} ms`)
   t.match(await vault.read(ANA), { refused: undefined })

@@ -24,7 +24,7 @@ export interface TokenTask {
 }
 
 /** The token a worker was given, or the kind of error it met, after so many ms. */
-export interface Told {
+export interface Reported {
   token?: string
   kind?: string
   message?: string
@@ -34,7 +34,7 @@ export interface Told {
 /** A process that needs access tokens. */
 export interface TokenWorker {
   /** Asks for a token, as the first call of a stage would. */
-  ask(): Promise<Told>
+  ask(): Promise<Reported>
   kill(): Promise<void>
 }
 
@@ -44,18 +44,18 @@ const here = fileURLToPath(import.meta.url)
 export async function startTokenWorker(task: TokenTask): Promise<TokenWorker> {
   const child: ChildProcess = fork(here, [JSON.stringify(task)])
   const exited = once(child, 'exit')
-  const told: Told[] = []
+  const reported: Reported[] = []
   let ready = false
   child.on('message', message => {
     if (message === 'ready') ready = true
-    else told.push(message as Told)
+    else reported.push(message as Reported)
   })
   await until(() => ready, 'the worker is ready')
   return {
     async ask() {
-      const before = told.length
+      const before = reported.length
       child.send('ask')
-      return until(() => told[before], 'the worker was given a token or met an error')
+      return until(() => reported[before], 'the worker was given a token or met an error')
     },
     async kill() {
       child.kill('SIGKILL')

@@ -12,10 +12,10 @@ import { until } from '../../support/until.ts'
 
 async function setUp(t: Test) {
   const dataDir = await mkdtemp(join(tmpdir(), 'mailsluice-data-'))
-  const told: string[] = []
-  const log = { warn: (text: string) => told.push(text), error: (text: string) => told.push(text) }
+  const reported: string[] = []
+  const log = { warn: (text: string) => reported.push(text), error: (text: string) => reported.push(text) }
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))
-  return { dataDir, log, told }
+  return { dataDir, log, reported }
 }
 
 async function ask<T>(url: string, work: (client: Redis) => Promise<T>): Promise<T> {
@@ -36,7 +36,7 @@ const gone = (pid: number) => until(async () => !isRunning(pid) || (await isZomb
 const isZombie = async (pid: number) => /\) Z /.test(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''))
 
 t.test('a real server is started, with a password, an append-only file and no eviction', async t => {
-  const { dataDir, log, told } = await setUp(t)
+  const { dataDir, log, reported } = await setUp(t)
   const redis = await embeddedRedis({ dataDir, log })
   t.match(redis.label, new RegExp(`^(redis|valkey)-server \\d+\\.\\d+\\.\\d+, kept in ${dataDir}$`))
   t.equal(redis.durable, true)
@@ -61,7 +61,7 @@ t.test('a real server is started, with a password, an append-only file and no ev
   await gone(pid)
   t.equal(await findEmbeddedRedis(dataDir), undefined)
   t.notOk((await readdir(dataDir)).includes('redis.json'))
-  t.same(told, [])
+  t.same(reported, [])
 })
 
 t.test('what was written is there after a stop and a start', async t => {
@@ -122,11 +122,11 @@ t.test('a lock that a killed process left is taken over, and so is a note of a s
 t.test(
   'without a server program, a Redis in JavaScript serves this machine only, and says what that means',
   async t => {
-    const { dataDir, log, told } = await setUp(t)
+    const { dataDir, log, reported } = await setUp(t)
     const redis = await embeddedRedis({ dataDir, programs: ['no-such-redis-server'], log })
     t.equal(redis.label, 'js-redis-server 0.3.0, nothing is kept')
     t.equal(redis.durable, false)
-    t.match(told, [/no no-such-redis-server on PATH.*nothing is kept.*Install Redis 7\.0 or newer/])
+    t.match(reported, [/no no-such-redis-server on PATH.*nothing is kept.*Install Redis 7\.0 or newer/])
     const { port } = new URL(redis.url)
     await t.rejects(
       ask(`redis://127.0.0.1:${port}`, client => client.get('a')),

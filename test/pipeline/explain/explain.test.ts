@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { CommandContext } from '../../../pipeline/base/command-context.ts'
 import { explain } from '../../../pipeline/commands/explain.ts'
-import type { Story } from '../../../pipeline/explain/story.ts'
+import type { Explanation } from '../../../pipeline/explain/explanation.ts'
 import { MailError } from '../../../shared/error.ts'
 import { fetchedMessages, merged, messageIds, missingIds, watchEvents } from '../../../shared/streams.ts'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
@@ -176,7 +176,7 @@ t.test('a stream of thousands of entries is read to its end', async t => {
   t.match((await explained(pipeline, 'm1699')).stories, [{ fate: { fate: 'fetched' } }])
 })
 
-type Explained = { message: string; seen: boolean; stories: Story[] }
+type Explained = { message: string; seen: boolean; stories: Explanation[] }
 
 async function explained(pipeline: TestPipeline, text: string, mailbox?: string): Promise<Explained> {
   const { context, printed } = commandContext(pipeline, true)

@@ -19,10 +19,10 @@ t.test('beside stages a gateway has an event loop of its own', async t => {
   const config = readConfig({ REDIS_PREFIX: 'apart', GATEWAY_HOST: '127.0.0.1', MAILBOXES_KEY: KEY })
   const app = await openApp(config, redis.url)
   t.teardown(() => app.close())
-  const told: string[] = []
+  const reported: string[] = []
   const { signal } = new AbortController()
   const settingsAt = (port: number) => ({ OUTLOOK_NOTIFICATION_URL: `http://127.0.0.1:${port}` })
-  const gateway = await startGatewayApart(app, { port: 0, log: logTo(told), settingsAt, signal })
+  const gateway = await startGatewayApart(app, { port: 0, log: logTo(reported), settingsAt, signal })
   const url = `http://127.0.0.1:${gateway.port}`
   t.equal(gateway.config.OUTLOOK_NOTIFICATION_URL, url)
   t.match(gateway.label, url)
@@ -38,7 +38,10 @@ t.test('beside stages a gateway has an event loop of its own', async t => {
   t.equal((await post([changeOf('sub-bo', clientStateOf(key, BO))])).status, 202)
   t.equal((await eventsOf(app, BO)).length, 1, 'it has the same keys')
   t.equal((await post([changeOf('sub-bo', 'wrong')])).status, 202)
-  await until(() => told.some(line => line.includes('without the right clientState')), 'what it tells is logged here')
+  await until(
+    () => reported.some(line => line.includes('without the right clientState')),
+    'what it tells is logged here',
+  )
 
   await gateway.stop(2000)
   await t.rejects(fetch(`${url}/healthz`))

@@ -158,8 +158,8 @@ async function open(t: Test, settings: Record<string, string> = {}, url = redis.
 }
 
 // What is logged where nobody asks for more.
-function linesOf({ told }: TestGateway): string[] {
-  return told.filter(line => !line.startsWith('debug'))
+function linesOf({ reported }: TestGateway): string[] {
+  return reported.filter(line => !line.startsWith('debug'))
 }
 
 function post({ url }: TestGateway, value: readonly unknown[]): Promise<Response> {

@@ -95,7 +95,7 @@ t.test('what could be said twice in the same words is looked for each time', asy
   t.equal((await eventsOf(app, BO)).length, 6)
 })
 
-const forged: [what: string, item: () => unknown, unknown: number, told: RegExp][] = [
+const forged: [what: string, item: () => unknown, unknown: number, reported: RegExp][] = [
   ['another clientState', () => changeOf('sub-bo', 'x'.repeat(43)), 0, /without the right clientState/],
   ['a clientState of another length', () => changeOf('sub-bo', 'short'), 0, /without the right clientState/],
   ['no clientState', () => changeOf('sub-bo', undefined), 0, /without the right clientState/],
@@ -113,12 +113,12 @@ const forged: [what: string, item: () => unknown, unknown: number, told: RegExp]
 
 t.test('a forged notification is answered like any other, told, and never acted on', async t => {
   for (const [what, make, unknown, says] of forged) {
-    const { app, post, told } = await open(t)
+    const { app, post, reported } = await open(t)
     const answer = await post([make()])
     t.equal(answer.status, 202, what)
     t.equal(await answer.text(), '', what)
-    t.match(told, [says], what)
-    t.notMatch(told.join(), new RegExp(`${stateOf(BO)}|${CLIENT_STATE}|AAMk1|sub-bo`), `${what}: no secret is told`)
+    t.match(reported, [says], what)
+    t.notMatch(reported.join(), new RegExp(`${stateOf(BO)}|${CLIENT_STATE}|AAMk1|sub-bo`), `${what}: no secret is told`)
     t.same(await eventsOf(app, BO), [], what)
     t.same(await readDue(app.redis, app.keys), [], what)
     t.same(await countArrivals(app.redis, app.keys), { ...NOTHING, unknown }, what)
@@ -143,23 +143,23 @@ t.test('a good one among forged ones and junk is acted on, and it alone', async 
 })
 
 t.test('a thousand forged notifications in a POST are one line, and counted', async t => {
-  const { app, post, told } = await open(t)
+  const { app, post, reported } = await open(t)
   const value = Array.from({ length: 1000 }, (_, n) => changeOf(n % 2 ? 'sub-bo' : `sub-${n}`, 'wrong'))
   t.equal((await post(value)).status, 202)
-  t.equal(told.length, 2)
+  t.equal(reported.length, 2)
   t.match(
-    told.find(line => line.includes('clientState')),
+    reported.find(line => line.includes('clientState')),
     /"count":500/,
   )
   t.match(await countArrivals(app.redis, app.keys), { posted: 0, unknown: 500 })
   for (let n = 0; n < 100; n += 1) await post([changeOf('sub-bo', 'wrong')])
-  t.equal(told.length, 2, 'a flood of forged ones is no flood of lines')
+  t.equal(reported.length, 2, 'a flood of forged ones is no flood of lines')
   t.equal((await post([changeOf('sub-bo', stateOf(BO))])).status, 202)
   t.equal((await eventsOf(app, BO)).length, 1)
 })
 
 t.test('what is no notification is refused', async t => {
-  const { app, url, told } = await open(t)
+  const { app, url, reported } = await open(t)
   const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`
   const bodies = [
     '',
@@ -181,7 +181,7 @@ t.test('what is no notification is refused', async t => {
       t.match(await answer.json(), { status: 400, detail: /not a Graph notification/ })
     }
   }
-  t.ok(told.every(line => line.includes('is no notification')))
+  t.ok(reported.every(line => line.includes('is no notification')))
   const large = JSON.stringify({ value: [changeOf('sub-bo', stateOf(BO), { resource: 'x'.repeat(1_100_000) })] })
   t.equal((await fetch(`${url}/outlook/notifications`, { method: 'POST', body: large })).status, 413)
   t.equal((await fetch(`${url}/outlook/notifications`)).status, 404)

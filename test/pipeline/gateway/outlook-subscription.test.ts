@@ -22,7 +22,7 @@ const call: Call = { signal: new AbortController().signal, meter: () => undefine
 
 t.test('the gateway answers while a subscription is made, and believes what comes by it', async t => {
   const { app, graph, watch } = await open(t)
-  t.match(await watch(), { anew: true })
+  t.match(await watch(), { recreated: true })
   const [ordered] = [...graph.kept.values()]
   const { id = '', clientState = '', notificationUrl = '', lifecycleNotificationUrl = '' } = ordered ?? {}
   const post = (url: string, item: object) => fetch(url, { method: 'POST', body: JSON.stringify({ value: [item] }) })
@@ -41,7 +41,7 @@ t.test('with another secret the subscription is made anew, and only the new one 
   const [old] = [...graph.kept.values()]
   await post(changeOf(old?.id ?? '', old?.clientState))
   t.same(await eventsOf(app, BO), [])
-  t.match(await watch(), { anew: true })
+  t.match(await watch(), { recreated: true })
   const made = [...graph.kept.values()].at(-1)
   await post(changeOf(made?.id ?? '', made?.clientState))
   t.equal((await eventsOf(app, BO)).length, 1)

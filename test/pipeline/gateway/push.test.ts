@@ -53,7 +53,7 @@ const forged: [what: string, authorization: () => Promise<string> | string, says
 
 t.test('a forged or broken push is refused with 401, and logged without its token', async t => {
   for (const [what, make, says] of forged) {
-    const { app, push, told, stop } = await openGateway(t, redis.url, google)
+    const { app, push, reported, stop } = await openGateway(t, redis.url, google)
     const authorization = await make()
     const answer = await push({ authorization })
     t.equal(answer.status, 401, what)
@@ -61,12 +61,12 @@ t.test('a forged or broken push is refused with 401, and logged without its toke
     t.equal(answer.headers.get('www-authenticate'), 'Bearer')
     const body = await answer.text()
     t.match(JSON.parse(body), { title: 'Unauthorized', status: 401, detail: says }, what)
-    t.match(told, [/^warn .*a push was refused/], what)
-    t.match(told[0], says, what)
+    t.match(reported, [/^warn .*a push was refused/], what)
+    t.match(reported[0], says, what)
     const token = authorization.split(' ')[1] ?? ''
     const parts = [token, ...token.split('.')].filter(part => part.length > 3)
     t.notOk(
-      parts.some(part => `${told.join()}${body}`.includes(part)),
+      parts.some(part => `${reported.join()}${body}`.includes(part)),
       `${what}: the token is told nowhere`,
     )
     t.same(await eventsOf(app), [])
@@ -76,18 +76,18 @@ t.test('a forged or broken push is refused with 401, and logged without its toke
 })
 
 t.test('a flood of forged pushes is no flood of lines, and good ones come through', async t => {
-  const { push, told, app, stop } = await openGateway(t, redis.url, google)
+  const { push, reported, app, stop } = await openGateway(t, redis.url, google)
   for (let n = 0; n < 200; n += 1) await push({ authorization: 'Bearer forged' })
-  t.equal(told.length, 1)
+  t.equal(reported.length, 1)
   t.equal((await push()).status, 204)
   t.equal((await eventsOf(app)).length, 1)
   await stop()
-  const refused = told.filter(line => line.includes('a push was refused'))
+  const refused = reported.filter(line => line.includes('a push was refused'))
   t.match(refused, [/"count":1\b/, /"count":199\b/], 'all are counted')
 })
 
 t.test('what comes twice, is old news, or is of nobody is accepted and counted, and becomes no run', async t => {
-  const { app, push, told } = await openGateway(t, redis.url, google)
+  const { app, push, reported } = await openGateway(t, redis.url, google)
   const twice = pushOf({ historyId: 1001 })
   const bodies = [
     twice,
@@ -108,7 +108,7 @@ t.test('what comes twice, is old news, or is of nobody is accepted and counted, 
     'the very id that was listed up to is looked at once more, and old news is marked as such',
   )
   t.same(await countArrivals(app.redis, app.keys), { posted: 2, duplicate: 1, stale: 1, unknown: 2 })
-  t.equal(told.filter(line => line.includes('not connected')).length, 1, 'an unknown mailbox is told of once')
+  t.equal(reported.filter(line => line.includes('not connected')).length, 1, 'an unknown mailbox is told of once')
 })
 
 t.test('ten at once of one push are one event', async t => {
@@ -210,11 +210,11 @@ t.test('nothing is accepted while it is not set whose pushes are to be believed'
 
 t.test('while the keys cannot be had a push is told to come again; they are asked for once for many', async t => {
   const away = await startGoogleKeys()
-  const { push, told } = await openGateway(t, redis.url, away)
+  const { push, reported } = await openGateway(t, redis.url, away)
   const token = await away.token()
   await away.close()
   t.equal((await push({ token })).status, 503)
-  t.match(told, [/^error .*public keys cannot be had \(ECONNREFUSED\)/])
+  t.match(reported, [/^error .*public keys cannot be had \(ECONNREFUSED\)/])
   const there = await startGoogleKeys()
   t.teardown(() => there.close())
   const gateway = await openGateway(t, redis.url, there)

@@ -17,7 +17,7 @@ const server = await startRedis('--stream-node-max-entries', '1')
 t.teardown(() => server.stop())
 t.beforeEach(() => server.client.flushall())
 
-interface Told {
+interface Reported {
   level: string
   facts: Record<string, unknown>
   text: string
@@ -26,7 +26,7 @@ interface Told {
 /** A keeper with a connection of its own, and what it told. */
 interface TestKeeper extends Keeper {
   app: AppContext
-  told: Told[]
+  reported: Reported[]
   texts: () => string[]
   /** How often its clock was asked: every round does. */
   rounds: () => number
@@ -65,14 +65,14 @@ t.test('the other takes over when the first is gone without a word', async t => 
 })
 
 t.test('a keeper that lost its lease steps back, and does not take it from the other', async t => {
-  const { told, texts, rounds } = await keep(t)
+  const { reported, texts, rounds } = await keep(t)
   await until(() => texts().includes('this keeper is at work'), 'it is at work')
   await server.client.set(LEASE, 'another')
   await until(() => texts().includes('another keeper has taken over'), 'it steps back')
   const before = rounds()
   await until(() => rounds() > before + 3, 'it asks again')
   t.equal(await server.client.get(LEASE), 'another')
-  t.equal(told.length, 2)
+  t.equal(reported.length, 2)
 })
 
 t.test('a group that holds back trimming is told of once a day, and stays', async t => {
@@ -81,7 +81,7 @@ t.test('a group that holds back trimming is told of once a day, and stays', asyn
   const stream = keeper.app.keys.stream('p00', 'threads', 'live')
   await finishedEntry(stream, 'ai-dispatch')
   await server.client.xgroup('CREATE', stream, 'forgotten', '0')
-  const warned = () => keeper.told.filter(({ level }) => level === 'warn')
+  const warned = () => keeper.reported.filter(({ level }) => level === 'warn')
   await finishedEntry(stream, 'ai-dispatch')
   await until(() => warned().length > 0, 'it is told of')
   const before = keeper.rounds()
@@ -100,12 +100,12 @@ t.test('what keeps it from its work is told once, and so is its end', async t =>
   await until(() => keeper.rounds() > 1, 'it is at work')
   await server.client.multi().del(LEASE).lpush(LEASE, 'no lease').exec()
   await until(() => keeper.texts().some(text => text.includes('cannot do all of its work')), 'it cannot work')
-  const before = keeper.told.length
+  const before = keeper.reported.length
   await until(() => askedAgain(keeper), 'it goes on trying')
-  t.equal(keeper.told.length, before)
+  t.equal(keeper.reported.length, before)
   await server.client.del(LEASE)
   await until(() => keeper.texts().at(-1) === 'the keeper can do its work again', 'it works again')
-  t.match(keeper.told.at(-1)?.facts, { outageMs: Number })
+  t.match(keeper.reported.at(-1)?.facts, { outageMs: Number })
 })
 
 t.test('what fails in one partition keeps no other from its turn', async t => {
@@ -114,9 +114,9 @@ t.test('what fails in one partition keeps no other from its turn', async t => {
   const other = keys.partitions.find(partition => partition !== keys.partitionOf(ANA)) ?? 'p00'
   await server.client.set(keys.runs(other), 'no index')
   await connectMailbox(redis, keys, ANA, 'here', now())
-  await until(() => keeper.told.some(({ facts }) => facts.mailbox === ANA), 'the mailbox of the other is listed')
+  await until(() => keeper.reported.some(({ facts }) => facts.mailbox === ANA), 'the mailbox of the other is listed')
   t.match(
-    keeper.told.filter(({ text }) => /cannot do all/.test(text)),
+    keeper.reported.filter(({ text }) => /cannot do all/.test(text)),
     [{ facts: { error: /WRONGTYPE/ } }],
   )
 })
@@ -127,8 +127,8 @@ t.test('a full Redis is trimmed all the same', async t => {
   const { app } = await openIn(t)
   await server.client.config('SET', 'maxmemory', '1')
   t.teardown(() => server.client.config('SET', 'maxmemory', '0'))
-  const told: Told[] = []
-  const keeper = startKeeper(app, { log: logTo(told), intervalMs: INTERVAL_MS, retentionMs: HOUR_MS })
+  const reported: Reported[] = []
+  const keeper = startKeeper(app, { log: logTo(reported), intervalMs: INTERVAL_MS, retentionMs: HOUR_MS })
   await until(async () => (await server.client.xlen(stream)) === 0, 'it is trimmed')
   await keeper.stop()
 })
@@ -142,11 +142,11 @@ t.test('a run whose work was lost is told of with what it lacked, and another do
   await until(async () => (await pipeline.read(missingIds)).length === 3, 'the ids are listed')
   await pipeline.stopStages()
   const { keys } = pipeline.app
-  const told: Told[] = []
+  const reported: Reported[] = []
   await server.client.del(keys.stream(keys.partitionOf(ANA), missingIds.name, 'bulk'))
-  const keeper = startKeeper(pipeline.app, { log: logTo(told), intervalMs: INTERVAL_MS })
+  const keeper = startKeeper(pipeline.app, { log: logTo(reported), intervalMs: INTERVAL_MS })
   t.teardown(() => keeper.stop())
-  const warnings = () => told.filter(({ level }) => level === 'warn')
+  const warnings = () => reported.filter(({ level }) => level === 'warn')
   await until(() => warnings().length > 0, 'it is told of')
   t.match(warnings(), [
     { facts: { run, mailbox: ANA, missing: ['window 1 lacks 3 of 3 fates'] }, text: /a run stood still/ },
@@ -175,10 +175,10 @@ t.test('a server that does not answer is not waited for', async t => {
 t.test('it works on the JavaScript Redis', async t => {
   const js = await startJsRedis()
   t.teardown(() => js.close())
-  const { told, rounds } = await keep(t, {}, js.url)
+  const { reported, rounds } = await keep(t, {}, js.url)
   await until(() => rounds() > 3, 'it makes its rounds')
-  t.match(told, [{ text: 'this keeper is at work' }])
-  t.equal(told.length, 1)
+  t.match(reported, [{ text: 'this keeper is at work' }])
+  t.equal(reported.length, 1)
 })
 
 async function keep(
@@ -188,16 +188,16 @@ async function keep(
 ): Promise<TestKeeper> {
   const { now = Date.now, ...rest } = options
   const { app } = await openIn(t, url)
-  const told: Told[] = []
+  const reported: Reported[] = []
   let asked = 0
   const counting = () => {
     asked += 1
     return now()
   }
-  const log = logTo(told)
+  const log = logTo(reported)
   const keeper = startKeeper({ ...app, now: counting }, { log, intervalMs: INTERVAL_MS, retentionMs: HOUR_MS, ...rest })
   t.teardown(() => keeper.stop())
-  return { ...keeper, app, told, texts: () => told.map(({ text }) => text), rounds: () => asked }
+  return { ...keeper, app, reported, texts: () => reported.map(({ text }) => text), rounds: () => asked }
 }
 
 async function openIn(t: Test, url = server.url) {
@@ -207,14 +207,14 @@ async function openIn(t: Test, url = server.url) {
   return { app }
 }
 
-function logTo(told: Told[]): KeeperOptions['log'] {
+function logTo(reported: Reported[]): KeeperOptions['log'] {
   const at =
     (level: string) =>
     (...words: unknown[]) =>
-      void told.push({
+      void reported.push({
         level,
         text: String(words.at(-1)),
-        facts: (words.length > 1 ? words[0] : {}) as Told['facts'],
+        facts: (words.length > 1 ? words[0] : {}) as Reported['facts'],
       })
   return { debug: () => undefined, info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -40,13 +40,13 @@ t.test('what belongs to nobody is forgotten in a day, what belongs to somebody i
   await client.hset(keys.window(keys.partitionOf(ANA), run, '99'), 'of', '1')
 
   let now = 1_790_000_000_000
-  const told: object[] = []
-  const log = { info: (facts: object) => told.push(facts) }
+  const reported: object[] = []
+  const log = { info: (facts: object) => reported.push(facts) }
   const sweep = createOrphanSweep({ ...pipeline.app, now: () => now }, log)
   await sweep(async () => false)
-  t.same(told, [], 'another keeper does it')
+  t.same(reported, [], 'another keeper does it')
   await sweep(async () => true)
-  t.same(told, [{ keys: orphans.length }])
+  t.same(reported, [{ keys: orphans.length }])
   for (const key of orphans) t.ok(Math.abs((await client.ttl(key)) - DAY_SECONDS) < 60, key)
   t.ok((await client.ttl(keys.window(partition, 'older', '1'))) <= 60, 'what expires sooner does')
   t.equal(await client.ttl(keys.window(keys.partitionOf(ANA), run, '99')), -1)
@@ -58,7 +58,7 @@ t.test('what belongs to nobody is forgotten in a day, what belongs to somebody i
   t.equal(await client.ttl(keys.thread(GONE, 'later')), -1, 'once a day')
   now += DAY_SECONDS * 1000
   await sweep(async () => true)
-  t.same(told.at(-1), { keys: 1 })
+  t.same(reported.at(-1), { keys: 1 })
 
   async function ttls(): Promise<Map<string, number>> {
     const all = await client.keys(`${pipeline.app.config.REDIS_PREFIX}:*`)

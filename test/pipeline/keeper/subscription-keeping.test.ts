@@ -33,7 +33,7 @@ t.test('only mailboxes of providers that are to notify are watched', async t => 
 })
 
 t.test('a subscription that is made anew has its mailbox looked at; one that goes on has not', async t => {
-  const { round, graph, clock, app, held, told } = await open(t)
+  const { round, graph, clock, app, held, reported } = await open(t)
   await round()
   t.equal(graph.kept.size, 1)
   t.match(await eventsOf(app, BO), [{ body: { cause: 'poll' } }])
@@ -49,7 +49,7 @@ t.test('a subscription that is made anew has its mailbox looked at; one that goe
   await round()
   t.ok(graph.kept.has((await held()) ?? ''))
   t.equal((await eventsOf(app, BO)).length, 2, 'it was gone, and nobody had said so')
-  t.same(told, [])
+  t.same(reported, [])
 })
 
 t.test('one that is to be reauthorised is prolonged in the next round, once', async t => {
@@ -92,7 +92,7 @@ t.test(
 )
 
 t.test('what cannot be done stays marked, is tried again in minutes, and told once', async t => {
-  const { round, graph, clock, app, mailbox, held, told, watch } = await open(t)
+  const { round, graph, clock, app, mailbox, held, reported, watch } = await open(t)
   await round()
   const before = await watch()
   mailbox.before = () => {
@@ -106,7 +106,7 @@ t.test('what cannot be done stays marked, is tried again in minutes, and told on
     await round()
   }
   t.equal(tried() - first, 3, 'not every minute')
-  t.equal(told.length, 1)
+  t.equal(reported.length, 1)
   t.match(await watch(), { expiresAt: before.expiresAt, failure: 'Graph is away' })
   mailbox.before = () => undefined
   clock.ms += 5 * MINUTE_MS
@@ -145,18 +145,18 @@ t.test(
 )
 
 t.test('a subscription that lapsed is told of, and made anew when Graph answers again', async t => {
-  const { round, clock, mailbox, told, app } = await open(t)
+  const { round, clock, mailbox, reported, app } = await open(t)
   await round()
   mailbox.before = () => {
     throw new MailError('unavailable', 'Graph is away')
   }
   clock.ms += 8 * DAY_MS
   await round()
-  t.match(told, [/^error .*cannot be renewed/, /^error .*the watch has lapsed: no pushes come/])
+  t.match(reported, [/^error .*cannot be renewed/, /^error .*the watch has lapsed: no pushes come/])
   mailbox.before = () => undefined
   clock.ms += 2 * HOUR_MS
   await round()
-  t.equal(told.length, 2)
+  t.equal(reported.length, 2)
   t.equal((await eventsOf(app, BO)).length, 1, 'it was prolonged: Graph had kept it after all')
 })
 
@@ -185,7 +185,7 @@ async function open(t: Test) {
   t.teardown(() => app.close())
   const connect = (name: MailboxId) => connectMailbox(app.redis, app.keys, name, 'history:1', clock.ms)
   await connect(BO)
-  const told: string[] = []
+  const reported: string[] = []
   const counts: Record<string, number> = {}
   const mailbox = fakeMailbox(500, now)
   const tokens = { get: async () => 'token', refused: async () => false }
@@ -200,7 +200,7 @@ async function open(t: Test) {
       return watchMailbox({ name, client, user: '/me', memory, now }, { ...urls, clientState: 'state' }, call)
     },
   })
-  const log = { ...logTo(told), debug: () => undefined }
+  const log = { ...logTo(reported), debug: () => undefined }
   const keep = createWatchKeeping(app, { providers: ['outlook'], mailboxes, log })
   return {
     keep,
@@ -210,7 +210,7 @@ async function open(t: Test) {
     graph,
     mailbox,
     app,
-    told,
+    reported,
     connect,
     watch: () => readWatch(app.redis, app.keys, BO),
     held: async () => (await memory.read())?.id,

@@ -91,7 +91,7 @@ t.test(
     let asked = 0
     const reserve = async () => {
       asked += 1
-      return { leave: 'wait', waitMs: 1 } as const
+      return { permit: 'wait', waitMs: 1 } as const
     }
     const waiting = warmingOf(pipeline, gmail, () => ({ reserve }))
     sim.resetCalls()
@@ -139,7 +139,7 @@ t.test('while a run is under way nothing is fetched, and what a run may know bet
 })
 
 t.test('what fails is told of in passing and tried in the next round; who is paused is left alone', async t => {
-  const { pipeline, mailbox, warm, held, told } = await open(t)
+  const { pipeline, mailbox, warm, held, reported } = await open(t)
   await redis.client.del(key(pipeline, 'm0'))
   await redis.client.hset(pipeline.app.keys.mailbox(ANA), 'pausedAt', '1')
   const calls = mailbox.calls.length
@@ -149,9 +149,9 @@ t.test('what fails is told of in passing and tried in the next round; who is pau
   mailbox.before = () => {
     throw new MailError('unavailable', 'away')
   }
-  const { clock: _, ...again } = warmingOf(pipeline, mailbox, undefined, told)
+  const { clock: _, ...again } = warmingOf(pipeline, mailbox, undefined, reported)
   await again.warm()
-  t.match(told, [/^debug .*away.*another time/, /^debug .*units/])
+  t.match(reported, [/^debug .*away.*another time/, /^debug .*units/])
   mailbox.before = () => undefined
   await again.warm()
   t.same(await held(['m0']), ['m0'])
@@ -216,10 +216,10 @@ async function open(t: Test) {
     const found = await Promise.all(ids.map(id => redis.client.exists(key(pipeline, id))))
     return ids.filter((_, place) => found[place] === 1)
   }
-  return { pipeline, mailbox, first, second, held, ...warmingOf(pipeline, mailbox), told: [] as string[] }
+  return { pipeline, mailbox, first, second, held, ...warmingOf(pipeline, mailbox), reported: [] as string[] }
 }
 
-function warmingOf(pipeline: TestPipeline, mailbox: Mailbox, quotas?: Quotas, told: string[] = []) {
+function warmingOf(pipeline: TestPipeline, mailbox: Mailbox, quotas?: Quotas, reported: string[] = []) {
   const clock = { ms: Date.now() }
   const app = { ...pipeline.app, now: () => clock.ms }
   const duty = createWarming(app, {
@@ -227,7 +227,7 @@ function warmingOf(pipeline: TestPipeline, mailbox: Mailbox, quotas?: Quotas, to
     guardOf: createGuards(app, createLog(app.config, 'test')),
     quotas: quotas ?? openQuotas(app),
     roundMs: MINUTE_MS,
-    log: logTo(told),
+    log: logTo(reported),
   })
   return { clock, warm: () => duty(ours) }
 }

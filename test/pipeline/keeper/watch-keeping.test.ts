@@ -21,7 +21,7 @@ t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
 t.test('every mailbox is watched at once, and again each day, long before its watch expires', async t => {
-  const { keep, clock, asked, watch, told } = await open(t, [ANA, BO])
+  const { keep, clock, asked, watch, reported } = await open(t, [ANA, BO])
   await keep(ours)
   t.same(asked(), { [ANA]: 1, [BO]: 1 })
   t.match(await watch(ANA), { expiresAt: clock.ms + 7 * DAY_MS, askedAt: clock.ms, failure: undefined, off: false })
@@ -31,7 +31,7 @@ t.test('every mailbox is watched at once, and again each day, long before its wa
   }
   const counts = asked()
   for (const name of [ANA, BO]) t.ok((counts[name] ?? 0) >= 7 && (counts[name] ?? 0) <= 10, `${name}: ${counts[name]}`)
-  t.same(told, [])
+  t.same(reported, [])
 })
 
 t.test('a mailbox that is connected later is watched within minutes', async t => {
@@ -44,7 +44,7 @@ t.test('a mailbox that is connected later is watched within minutes', async t =>
 })
 
 t.test('one that cannot be renewed is told of once a day, tried each hour, and its lapse is told of too', async t => {
-  const { keep, clock, asked, watch, told, mailbox } = await open(t, [ANA])
+  const { keep, clock, asked, watch, reported, mailbox } = await open(t, [ANA])
   await keep(ours)
   const { expiresAt } = await watch(ANA)
   mailbox.before = () => {
@@ -52,27 +52,27 @@ t.test('one that cannot be renewed is told of once a day, tried each hour, and i
   }
   clock.ms += DAY_MS
   await keep(ours)
-  t.match(told, [/^error .*the grant is gone.*the watch cannot be renewed/])
+  t.match(reported, [/^error .*the grant is gone.*the watch cannot be renewed/])
   t.match(await watch(ANA), { expiresAt, failure: 'the grant is gone; connect the mailbox again' })
   for (let hour = 0; hour < 22; hour += 1) {
     clock.ms += HOUR_MS + 1
     await keep(ours)
   }
-  t.equal(told.length, 1, 'once a day')
+  t.equal(reported.length, 1, 'once a day')
   t.equal(asked()[ANA], 24)
   clock.ms += 7 * DAY_MS
   await keep(ours)
-  t.equal(told.length, 3)
-  t.match(told.at(-1), /^error .*the watch has lapsed: no pushes come/)
+  t.equal(reported.length, 3)
+  t.match(reported.at(-1), /^error .*the watch has lapsed: no pushes come/)
   mailbox.before = () => undefined
   clock.ms += 2 * HOUR_MS
   await keep(ours)
   t.match(await watch(ANA), { expiresAt: clock.ms + 7 * DAY_MS, failure: undefined })
-  t.equal(told.length, 3)
+  t.equal(reported.length, 3)
 })
 
 t.test('a failure of one keeps no other from its watch', async t => {
-  const { keep, asked, watch, mailbox, told } = await open(t, [ANA, BO])
+  const { keep, asked, watch, mailbox, reported } = await open(t, [ANA, BO])
   let first = true
   mailbox.before = () => {
     if (!first) return
@@ -82,7 +82,7 @@ t.test('a failure of one keeps no other from its watch', async t => {
   await keep(ours)
   t.same(asked(), { [ANA]: 1, [BO]: 1 })
   t.match([await watch(ANA), await watch(BO)], [{ failure: 'no' }, { failure: undefined }])
-  t.equal(told.length, 1)
+  t.equal(reported.length, 1)
 })
 
 t.test('who wants no watch, or waits for its account, is left alone', async t => {
@@ -118,7 +118,7 @@ async function open(t: Test, names: readonly MailboxId[], providers: readonly Pr
   t.teardown(() => app.close())
   const connect = (name: MailboxId) => connectMailbox(app.redis, app.keys, name, 'history:1', clock.ms)
   for (const name of names) await connect(name)
-  const told: string[] = []
+  const reported: string[] = []
   const counts: Record<string, number> = {}
   const mailbox = fakeMailbox(500, () => clock.ms)
   const mailboxes = (name: MailboxId) => ({
@@ -128,8 +128,8 @@ async function open(t: Test, names: readonly MailboxId[], providers: readonly Pr
       return mailbox.watch(call)
     },
   })
-  const log = { ...logTo(told), debug: () => undefined }
+  const log = { ...logTo(reported), debug: () => undefined }
   const keep = createWatchKeeping(app, { providers, mailboxes, log })
   const watch = (name: MailboxId) => readWatch(app.redis, app.keys, name)
-  return { keep, clock, asked: () => ({ ...counts }), watch, told, mailbox, app, connect }
+  return { keep, clock, asked: () => ({ ...counts }), watch, reported, mailbox, app, connect }
 }

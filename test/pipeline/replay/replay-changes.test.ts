@@ -2,8 +2,8 @@ import t from 'tap'
 import { createLog } from '../../../pipeline/base/log.ts'
 import { STAGES } from '../../../pipeline/base/stages.ts'
 import { selectInputs } from '../../../pipeline/records/recorded.ts'
-import { rehearse } from '../../../pipeline/replay/rehearse.ts'
-import { replayInto } from '../../../pipeline/replay/replay-into.ts'
+import { dryRun } from '../../../pipeline/replay/dry-run.ts'
+import { replayInto } from '../../../pipeline/replay/replay-into-sandbox.ts'
 import { openSandbox } from '../../../pipeline/replay/sandbox.ts'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { startPipeline } from '../../support/pipeline.ts'
@@ -48,7 +48,7 @@ t.test('what was left out, verified, deleted and resynced is rehearsed as it was
   const { pipeline, last } = await changeful(t)
   t.match(last, { deleted: 1, fates: { fetched: 3 }, addsUp: true })
   for (const stage of STAGES) {
-    const { differences, failed, inputs } = await rehearse(stage, pipeline.app, {})
+    const { differences, failed, inputs } = await dryRun(stage, pipeline.app, {})
     t.same(differences, [], stage.name)
     t.same(failed, [], stage.name)
     t.ok(inputs > 3)

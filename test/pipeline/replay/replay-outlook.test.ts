@@ -2,8 +2,8 @@ import t, { type Test } from 'tap'
 import { createLog } from '../../../pipeline/base/log.ts'
 import { STAGES } from '../../../pipeline/base/stages.ts'
 import { selectInputs } from '../../../pipeline/records/recorded.ts'
-import { rehearse } from '../../../pipeline/replay/rehearse.ts'
-import { replayInto } from '../../../pipeline/replay/replay-into.ts'
+import { dryRun } from '../../../pipeline/replay/dry-run.ts'
+import { replayInto } from '../../../pipeline/replay/replay-into-sandbox.ts'
 import { requeue } from '../../../pipeline/replay/requeue.ts'
 import { openSandbox } from '../../../pipeline/replay/sandbox.ts'
 import { readMailbox } from '../../../shared/redis/mailboxes.ts'
@@ -28,7 +28,7 @@ t.test(
     sim.resetCalls()
     const before = await keyspace(redis.client)
     for (const stage of STAGES) {
-      const { differences, failed, notAtHand, same } = await rehearse(stage, app, {})
+      const { differences, failed, notAtHand, same } = await dryRun(stage, app, {})
       t.same([differences, failed], [[], []], stage.name)
       t.ok(same >= 4, `${stage.name} emitted ${same}`)
       // Of the threads of the first run some have lost mail since, and the labels of one have changed.
@@ -45,12 +45,12 @@ t.test('a list-ids that has nothing verified shows in the diff, message by messa
   const real = stageNamed('list-ids')
   const careless: Stage = {
     ...real,
-    async handle(batch, run) {
-      const { deliveries = [], ...outcome } = await real.handle(batch, run)
+    async handle(batch, ctx) {
+      const { deliveries = [], ...outcome } = await real.handle(batch, ctx)
       return { ...outcome, deliveries: deliveries.filter(({ to }) => to.name !== missingIds.name) }
     },
   }
-  const { differences } = await rehearse(careless, pipeline.app, {})
+  const { differences } = await dryRun(careless, pipeline.app, {})
   t.same(
     differences.map(({ kind, stream }) => `${kind} ${stream}`),
     gone.map(() => 'only then missing-ids'),

@@ -4,8 +4,8 @@ import { createLog } from '../../../pipeline/base/log.ts'
 import { STAGES } from '../../../pipeline/base/stages.ts'
 import { parseTime, replay } from '../../../pipeline/commands/replay.ts'
 import { selectInputs } from '../../../pipeline/records/recorded.ts'
-import { rehearse } from '../../../pipeline/replay/rehearse.ts'
-import { replayInto } from '../../../pipeline/replay/replay-into.ts'
+import { dryRun } from '../../../pipeline/replay/dry-run.ts'
+import { replayInto } from '../../../pipeline/replay/replay-into-sandbox.ts'
 import { requeue } from '../../../pipeline/replay/requeue.ts'
 import { openSandbox } from '../../../pipeline/replay/sandbox.ts'
 import { MailError } from '../../../shared/error.ts'
@@ -32,7 +32,7 @@ t.test(
     mailbox.calls.length = 0
     const before = await keyspace(redis.client)
     for (const stage of STAGES) {
-      const rehearsal = await rehearse(stage, app, {})
+      const rehearsal = await dryRun(stage, app, {})
       t.same([rehearsal.differences, rehearsal.notAtHand, rehearsal.failed], [[], [], []], stage.name)
       t.ok(rehearsal.same >= 8, `${stage.name} emitted ${rehearsal.same}`)
       t.ok(rehearsal.inputs >= 6)
@@ -57,7 +57,7 @@ t.test('a thread-group that forgets the last message of each thread shows in the
       }
     }),
   }))
-  const { differences } = await rehearse(forgetful, app, {})
+  const { differences } = await dryRun(forgetful, app, {})
   const out = await selectInputs(app, stageNamed('ai-dispatch'), {})
   t.same(
     differences.map(({ kind, stream, id }) => `${kind} ${stream} ${id}`).sort(),
@@ -67,13 +67,13 @@ t.test('a thread-group that forgets the last message of each thread shows in the
   const then = out.find(({ envelope }) => envelope.id === first?.id)?.envelope.body as { ids: string[] }
   const last = then.ids.length - 1
   t.same(first?.changes, [{ path: `body.ids.${last}`, was: then.ids[last], now: undefined }])
-  t.same((await rehearse(real, app, {})).differences, [])
+  t.same((await dryRun(real, app, {})).differences, [])
 })
 
 t.test('a change in any stage shows as what it changes', async t => {
   const { app } = (await eventful(t)).pipeline
   const kinds = async (name: StageName, change: (outcome: Outcome<unknown>) => Outcome<unknown>) => {
-    const { differences } = await rehearse(altered(stageNamed(name), change), app, {})
+    const { differences } = await dryRun(altered(stageNamed(name), change), app, {})
     return [
       ...new Set(
         differences.map(({ kind, stream, changes }) => [kind, stream, ...changes.map(one => one.path)].join(' ')),
@@ -125,12 +125,12 @@ t.test('a handler that throws is told of for the input it throws at, and the oth
   const real = stageNamed('cache-filter')
   const picky: Stage = {
     ...real,
-    async handle(batch, run) {
+    async handle(batch, ctx) {
       if (batch.items.some(({ body }) => (body as { id: string }).id === 'm5')) throw new TypeError('cannot read m5')
-      return real.handle(batch, run)
+      return real.handle(batch, ctx)
     },
   }
-  const { failed, differences, same } = await rehearse(picky, app, {})
+  const { failed, differences, same } = await dryRun(picky, app, {})
   t.same(
     failed.map(({ error }) => error),
     ['cannot read m5', 'cannot read m5'],
@@ -161,8 +161,8 @@ t.test('inputs are chosen by run, mailbox, time and message', async t => {
   t.equal(await count({ message: 'm2', run }), 1)
   t.equal(await count({ message: 'm2' }, stageNamed('thread-group')), 3, 'two windows and one of context')
   t.equal(await count({ message: 'm2' }, stageNamed('ai-dispatch')), 3)
-  t.equal((await rehearse(filter, app, { message: 'm2' })).inputs, 2)
-  t.equal((await rehearse(stageNamed('merge'), app, { message: 'm2', run })).same, 1, 'a window is joined whole')
+  t.equal((await dryRun(filter, app, { message: 'm2' })).inputs, 2)
+  t.equal((await dryRun(stageNamed('merge'), app, { message: 'm2', run })).same, 1, 'a window is joined whole')
   t.equal(parseTime('2026-11-23T09:30:00Z'), Date.UTC(2026, 10, 23, 9, 30))
   t.equal(parseTime('1790000000000'), 1_790_000_000_000)
   t.throws(() => parseTime('yesterday'), /is not a time/)
@@ -172,7 +172,7 @@ t.test('what has left the cache since is reported, not taken for a difference', 
   const { app } = (await eventful(t)).pipeline
   await app.redis.del(app.keys.message(ANA, 'm8'))
   for (const name of ['batch-fetch', 'thread-group', 'ai-dispatch'] as const) {
-    const { differences, failed, notAtHand } = await rehearse(stageNamed(name), app, {})
+    const { differences, failed, notAtHand } = await dryRun(stageNamed(name), app, {})
     t.same([differences, failed], [[], []], name)
     t.ok(notAtHand.length > 0, name)
   }
@@ -191,9 +191,9 @@ t.test('the command prints the diff without mail content, and says whether there
   t.notMatch(shorter.printed(), /This is|About|Ana/)
   const json = commandContext(app.config, true)
   t.equal(await replay(json.context, 'thread-group', { message: 'm0' }), true)
-  const told = JSON.parse(json.printed())
-  t.match(told, { ok: true, stage: 'thread-group', inputs: 2 })
-  t.same(told.differences, [])
+  const reported = JSON.parse(json.printed())
+  t.match(reported, { ok: true, stage: 'thread-group', inputs: 2 })
+  t.same(reported.differences, [])
   const unrelated = { json: false }
   await t.rejects(
     replay(context, 'merge', { ...unrelated, message: 'nobody' }),
@@ -434,7 +434,7 @@ function stageNamed(name: StageName): Stage {
 }
 
 function altered(stage: Stage, change: (outcome: Outcome<unknown>) => Outcome<unknown>): Stage {
-  return { ...stage, handle: async (batch, run) => change(await stage.handle(batch, run)) }
+  return { ...stage, handle: async (batch, ctx) => change(await stage.handle(batch, ctx)) }
 }
 
 /** Three runs: pages, mail that is gone or dead, threads whose older mail had to be fetched again, and a listing of what is known. */

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { alertLines, marksOf, recentAlerts } from '../../../pipeline/commands/marks.ts'
-import { createJudging } from '../../../pipeline/keeper/judging.ts'
-import { tellOf } from '../../../pipeline/runtime/tell.ts'
+import { createJudging } from '../../../pipeline/keeper/alerting.ts'
+import { logEvent } from '../../../pipeline/runtime/log-events.ts'
 import { MailError } from '../../../shared/error.ts'
 import { readRun, runRecord } from '../../../shared/redis/runs.ts'
 import { type FakeMailbox, fakeMailbox } from '../../support/fake-mailbox.ts'
@@ -11,7 +11,7 @@ import { startRedis } from '../../support/redis.ts'
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-interface Told {
+interface Reported {
   level: string
   facts: Record<string, unknown>
   text: string
@@ -95,7 +95,7 @@ t.test('an entry of the metrics has the numbers under the names that dashboards 
 })
 
 t.test('a run says what the cache held, what it cost, and that it is done', t => {
-  const told: Told[] = []
+  const reported: Reported[] = []
   const fields = {
     mailbox: ANA,
     startedAt: '0',
@@ -107,22 +107,22 @@ t.test('a run says what the cache held, what it cost, and that it is done', t =>
     'calls:list': '1',
     'calls:batch': '2',
   }
-  for (const event of ['run-merged', 'run-ended'] as const) tellOf({ event, run: 'r', ...fields }, logTo(told))
+  for (const event of ['run-merged', 'run-ended'] as const) logEvent({ event, run: 'r', ...fields }, logTo(reported))
   t.same(
-    told.map(({ text }) => text),
+    reported.map(({ text }) => text),
     [
       'Cache hit: 35/50 messages. Need to fetch: 15',
       'Sync metrics - gmail: 50 messages, 14.20s, 3 API calls, 35 cached',
       'Optimized Gmail sync completed for user ana@example.com: 50 messages in 14.2s',
     ],
   )
-  told.length = 0
+  reported.length = 0
   const outlook = { ...fields, mailbox: 'outlook:bo@example.com' }
-  tellOf({ event: 'run-ended', run: 'r', ...outlook }, logTo(told))
-  t.match(told, [{ text: 'Optimized Outlook sync completed for user bo@example.com: 50 messages in 14.2s' }])
-  told.length = 0
-  tellOf({ event: 'run-ended', run: 'r', ...fields, listed: '0' }, logTo(told))
-  t.same(told, [], 'one that found nothing is silent')
+  logEvent({ event: 'run-ended', run: 'r', ...outlook }, logTo(reported))
+  t.match(reported, [{ text: 'Optimized Outlook sync completed for user bo@example.com: 50 messages in 14.2s' }])
+  reported.length = 0
+  logEvent({ event: 'run-ended', run: 'r', ...fields, listed: '0' }, logTo(reported))
+  t.same(reported, [], 'one that found nothing is silent')
   t.end()
 })
 
@@ -143,14 +143,16 @@ t.test(
     await redis.client.hset(keys.run(partition, 'left'), { mailbox: ANA, startedAt: endedAt - 61_000, endedAt })
     await redis.client.zadd(keys.endedRuns(partition), endedAt, 'left', `${endedAt}`, 'gone')
     await redis.client.zadd(keys.endedRuns(partition), now(), 'another is at it')
-    const told: Told[] = []
-    const duty = createJudging(pipeline.app, logTo(told))
+    const reported: Reported[] = []
+    const duty = createJudging(pipeline.app, logTo(reported))
     await duty(async () => true)
     // As if another had looked at it at the same time.
     await redis.client.zadd(keys.endedRuns(partition), endedAt, 'left')
     await duty(async () => true)
-    t.match(told, [{ level: 'error', text: /the sync was slow/, facts: { run: 'left', mailbox: ANA, seconds: 61 } }])
-    t.equal(told.length, 1)
+    t.match(reported, [
+      { level: 'error', text: /the sync was slow/, facts: { run: 'left', mailbox: ANA, seconds: 61 } },
+    ])
+    t.equal(reported.length, 1)
     t.match(await eventsOf(pipeline), [{ event: 'alert', alert: 'slow', level: 'error', run: 'left' }])
     t.equal((await eventsOf(pipeline)).length, 1)
     t.same(await redis.client.zrange(keys.endedRuns(partition), '0', '-1'), ['another is at it'])
@@ -183,10 +185,10 @@ function asRecord(flat: readonly string[]): Record<string, string> {
   return Object.fromEntries(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? '']] : [])))
 }
 
-function logTo(told: Told[]) {
+function logTo(reported: Reported[]) {
   const at =
     (level: string) =>
     (...words: unknown[]) =>
-      void told.push({ level, text: String(words.at(-1)), facts: words[0] as Told['facts'] })
+      void reported.push({ level, text: String(words.at(-1)), facts: words[0] as Reported['facts'] })
   return { debug: () => undefined, info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -2,7 +2,7 @@ import t from 'tap'
 import { withBackpressure } from '../../../pipeline/runtime/backpressure.ts'
 import type { Envelope, Lane } from '../../../shared/envelope.ts'
 import { createQueue } from '../../../shared/redis/queue.ts'
-import type { Run, Stage } from '../../../shared/stage.ts'
+import type { Stage, StageContext } from '../../../shared/stage.ts'
 import { messageIds } from '../../../shared/streams.ts'
 import { listIds } from '../../../stages/list-ids/list-ids.ts'
 import { keepLog } from '../../faults/support.ts'
@@ -37,7 +37,7 @@ t.test('bulk work over the limit pauses bulk listings, and live ones only live w
     const item: Envelope = { id: lane, run: lane, mailbox: ANA, at: 0, attempt: 0, lane, trace: '', body: {} }
     // It looks again after a while only.
     clock.ms += 1000
-    return stage.handle({ mailbox: ANA, items: [item] }, {} as Run)
+    return stage.handle({ mailbox: ANA, items: [item] }, {} as StageContext)
   }
   const fill = async (lane: Lane) => {
     const key = keys.stream(keys.partitionOf(ANA), messageIds.name, lane)

@@ -123,13 +123,13 @@ t.test('what failed before is no probe: it would keep an open breaker open for h
   mailbox.before = (kind, [one]) => {
     if (away || (kind === 'fetch' && one?.id === 'a')) throw new MailError('unavailable', 'HTTP 500')
   }
-  const told: string[] = []
+  const reported: string[] = []
   const guarded = createGuard({
     threshold: 2,
     openMs: 30,
     now: Date.now,
-    onOpen: () => told.push('open'),
-    onClose: () => told.push('closed'),
+    onOpen: () => reported.push('open'),
+    onClose: () => reported.push('closed'),
   })(mailbox)
   t.equal(await kindOf(guarded.fetch(wanted('a'), call)), 'unavailable')
   t.equal(await kindOf(guarded.fetch(wanted('b'), call)), 'throttled')
@@ -138,13 +138,13 @@ t.test('what failed before is no probe: it would keep an open breaker open for h
     () => guarded.fetch(wanted('a'), call).catch((error: MailError) => error.kind === 'unavailable'),
     'the sick item is asked for again',
   )
-  t.same(told, ['open', 'closed'])
+  t.same(reported, ['open', 'closed'])
   t.equal((await guarded.fetch(wanted('b'), call)).size, 1)
 })
 
 t.test('each mailbox has a breaker of its own, and an outage is told once', async t => {
-  const told: string[] = []
-  const log = logTo(told)
+  const reported: string[] = []
+  const log = logTo(reported)
   const guardOf = createGuards(
     { config: readConfig({}), redis, keys: createKeys('guards', 1), now: Date.now },
     { child: () => log },
@@ -163,7 +163,7 @@ t.test('each mailbox has a breaker of its own, and an outage is told once', asyn
     t.equal(await kindOf(guardOf(name)(mailbox).fetch(wanted('m4'), call)), 'throttled')
   }
   t.equal((await guardOf('gmail:cy@example.com')(cy).fetch(wanted('m'), call)).size, 1)
-  t.equal(told.filter(line => line.startsWith('warn')).length, 1)
+  t.equal(reported.filter(line => line.startsWith('warn')).length, 1)
 })
 
 function wanted(...ids: string[]) {

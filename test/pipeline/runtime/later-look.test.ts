@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { openMailboxes } from '../../../pipeline/accounts/providers.ts'
-import { lookAt } from '../../../pipeline/base/look-at.ts'
-import { rehearse } from '../../../pipeline/replay/rehearse.ts'
+import { announceChange } from '../../../pipeline/base/announce-change.ts'
+import { dryRun } from '../../../pipeline/replay/dry-run.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { encodeEnvelope } from '../../../shared/envelope.ts'
 import { MailError } from '../../../shared/error.ts'
@@ -181,7 +181,7 @@ t.test('a look is nothing that a rehearsal misses, whether it found something or
   t.same(await causes(pipeline), ['look', 'push'])
   const looks = (await pipeline.read(watchEvents)).filter(({ body }) => body.cause === 'look')
   t.equal(looks.length, 2)
-  const rehearsal = await rehearse(listIds as Stage, pipeline.app, { since: looks[0]?.at })
+  const rehearsal = await dryRun(listIds as Stage, pipeline.app, { since: looks[0]?.at })
   t.match(rehearsal, { inputs: 2, same: 2, differences: [], failed: [], notAtHand: [] })
 })
 
@@ -224,7 +224,7 @@ let pushes = 0
 async function push(pipeline: TestPipeline, { stale = false } = {}): Promise<void> {
   pushes += 1
   const { redis: client, keys, newRunId, now } = pipeline.app
-  if (!stale) return void (await lookAt(pipeline.app, ANA, { id: `push-${pushes}`, at: now(), cause: 'push' }))
+  if (!stale) return void (await announceChange(pipeline.app, ANA, { id: `push-${pushes}`, at: now(), cause: 'push' }))
   const run = newRunId()
   const event = { ...lookOf(run), body: { cause: 'push', stale } as const }
   await client.xadd(

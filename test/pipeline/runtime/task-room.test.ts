@@ -5,7 +5,7 @@ import { unreadLine, withTaskRoom } from '../../../pipeline/runtime/task-room.ts
 import { readConfig } from '../../../shared/config.ts'
 import type { Envelope, Lane } from '../../../shared/envelope.ts'
 import { readUnread } from '../../../shared/redis/unread.ts'
-import type { Run, Stage } from '../../../shared/stage.ts'
+import type { Stage, StageContext } from '../../../shared/stage.ts'
 import { messageIds, watchEvents } from '../../../shared/streams.ts'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { ANA, startPipeline } from '../../support/pipeline.ts'
@@ -18,7 +18,7 @@ const server = await startRedis('--stream-node-max-entries', '1')
 t.teardown(() => server.stop())
 t.beforeEach(() => server.client.flushall())
 
-interface Told {
+interface Reported {
   level: string
   facts: Record<string, unknown>
   text: string
@@ -29,8 +29,8 @@ t.test(
   async t => {
     let clock = Date.now()
     const app = await openIn(t, { maxTasks: 100, now: () => clock })
-    const told: Told[] = []
-    const stage = withTaskRoom(counting(), app, logTo(told))
+    const reported: Reported[] = []
+    const stage = withTaskRoom(counting(), app, logTo(reported))
     await write(app, 60)
     t.equal(await listed(stage, 'bulk'), true)
     await write(app, 40)
@@ -38,52 +38,52 @@ t.test(
     t.equal(await listed(stage, 'bulk'), false)
     t.equal(await listed(stage, 'live'), true)
     t.equal(await listed(stage, 'bulk'), false)
-    t.match(told, [{ level: 'warn', text: /bulk listing pauses/, facts: { tasks: 100, mb: Number, ofMb: Number } }])
-    t.equal(told.length, 1, 'it is told once')
+    t.match(reported, [{ level: 'warn', text: /bulk listing pauses/, facts: { tasks: 100, mb: Number, ofMb: Number } }])
+    t.equal(reported.length, 1, 'it is told once')
     await acknowledge(app, 20)
     clock += 5000
     t.equal(await listed(stage, 'bulk'), false, 'it does not come and go')
     await acknowledge(app, 40)
     clock += 5000
     t.equal(await listed(stage, 'bulk'), true)
-    t.match(told.slice(1), [{ level: 'info', text: /goes on/, facts: { tasks: 40, pausedMs: 10_000 } }])
+    t.match(reported.slice(1), [{ level: 'info', text: /goes on/, facts: { tasks: 40, pausedMs: 10_000 } }])
   },
 )
 
 t.test('the keeper warns before it drops, drops no more than it must, and says what it dropped', async t => {
   let clock = Date.now()
   const app = await openIn(t, { maxTasks: 100, now: () => clock })
-  const told: Told[] = []
-  const duty = createTaskKeeping(app, logTo(told))
+  const reported: Reported[] = []
+  const duty = createTaskKeeping(app, logTo(reported))
   const round = () => duty(async () => true)
   await write(app, 70)
   await round()
-  t.same(told, [], 'there is room')
+  t.same(reported, [], 'there is room')
   await write(app, 50)
   await round()
-  t.match(told, [{ level: 'warn', text: /once they fill it the oldest are dropped/, facts: { tasks: 120 } }])
+  t.match(reported, [{ level: 'warn', text: /once they fill it the oldest are dropped/, facts: { tasks: 120 } }])
   t.equal(await left(app), 120, 'nothing is dropped unsaid')
   await round()
   const dropped = 120 - (await left(app))
   t.ok(dropped >= 10 && dropped <= 50, `${dropped} were dropped`)
-  t.match(told.slice(1), [{ level: 'error', text: /dropped the oldest unread tasks/, facts: { tasks: dropped } }])
+  t.match(reported.slice(1), [{ level: 'error', text: /dropped the oldest unread tasks/, facts: { tasks: dropped } }])
   await round()
-  t.equal(told.length, 2, 'and is silent while all is well')
+  t.equal(reported.length, 2, 'and is silent while all is well')
   clock += DAY_MS
   await round()
-  t.match(told[2], { level: 'warn' }, 'a day later it warns again')
+  t.match(reported[2], { level: 'warn' }, 'a day later it warns again')
 })
 
 t.test('tasks nobody has read for a month are dropped, and the keeper warns first', async t => {
   const app = await openIn(t, { maxTasks: 1000 })
-  const told: Told[] = []
-  const duty = createTaskKeeping(app, logTo(told))
+  const reported: Reported[] = []
+  const duty = createTaskKeeping(app, logTo(reported))
   await write(app, 3, 31 * DAY_MS)
   await write(app, 2, 20 * DAY_MS)
   await duty(async () => true)
-  t.match(told, [{ level: 'warn', text: /raise TASK_RETENTION/, facts: { tasks: 5, days: 31 } }])
+  t.match(reported, [{ level: 'warn', text: /raise TASK_RETENTION/, facts: { tasks: 5, days: 31 } }])
   await duty(async () => true)
-  t.match(told.slice(1), [{ level: 'error', facts: { tasks: 3, setting: 'TASK_RETENTION' } }])
+  t.match(reported.slice(1), [{ level: 'error', facts: { tasks: 3, setting: 'TASK_RETENTION' } }])
   t.equal(await left(app), 2)
 })
 
@@ -160,7 +160,7 @@ function counting(): Stage {
     writes: [],
     pace: { size: 1, waitMs: 0, concurrency: 1 },
     handle: async () => ({}),
-    bury: () => ({}),
+    deadLetter: () => ({}),
   }
 }
 
@@ -168,7 +168,7 @@ function counting(): Stage {
 async function listed(stage: Stage, lane: Lane): Promise<boolean> {
   const item: Envelope = { id: 'a', run: 'a', mailbox: ANA, at: 0, attempt: 0, lane, trace: 'a', body: {} }
   try {
-    await stage.handle({ mailbox: ANA, items: [item] }, {} as Run)
+    await stage.handle({ mailbox: ANA, items: [item] }, {} as StageContext)
     return true
   } catch (error) {
     if ((error as { kind?: string }).kind !== 'throttled') throw error
@@ -176,10 +176,10 @@ async function listed(stage: Stage, lane: Lane): Promise<boolean> {
   }
 }
 
-function logTo(told: Told[]) {
+function logTo(reported: Reported[]) {
   const at =
     (level: string) =>
     (...words: unknown[]) =>
-      void told.push({ level, text: String(words.at(-1)), facts: words[0] as Told['facts'] })
+      void reported.push({ level, text: String(words.at(-1)), facts: words[0] as Reported['facts'] })
   return { debug: () => undefined, info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -74,8 +74,8 @@ export async function tryAnswers(
   { cases, seed, limitMs }: { cases: number; seed: number; limitMs: number },
 ): Promise<number | string> {
   const property = fc.asyncProperty(fc.record<Damage>(kind === 'harmful' ? harmful : harmless), async how => {
-    for (const { told, isOfIt, outcome } of await outcomesOf(how)) {
-      if (!isOfIt && !(kind === 'harmful' && isAskedAgain(outcome))) throw new Error(told)
+    for (const { reported, isOfIt, outcome } of await outcomesOf(how)) {
+      if (!isOfIt && !(kind === 'harmful' && isAskedAgain(outcome))) throw new Error(reported)
     }
   })
   const result = await fc.check(property, { numRuns: cases, seed, interruptAfterTimeLimit: limitMs })
@@ -107,7 +107,7 @@ async function outcomesOf(how: Damage) {
     const ofThread = index > 0 ? how.threads[thread] : undefined
     const isOfThread = ofThread !== undefined && FOR_ALL.includes(ofThread) && isRight(outcome, ofThread, index)
     const isOfIt = isOfThread || isRight(outcome, truth, index)
-    return { outcome, isOfIt, told: `${truth} in ${ofThread} became ${JSON.stringify(outcome)}` }
+    return { outcome, isOfIt, reported: `${truth} in ${ofThread} became ${JSON.stringify(outcome)}` }
   })
 }
 

@@ -21,7 +21,7 @@ t.test('whatever happens to an answer, an id gets its own outcome or is asked fo
 async function tryAll(t: Test, kind: 'harmless' | 'harmful', cases: number): Promise<void> {
   t.setTimeout(2 * LIMIT_MS)
   const file = new URL('./answers-worker.js', import.meta.url)
-  const told = await Promise.all(
+  const reported = await Promise.all(
     Array.from({ length: WORKERS }, async () => {
       const seed = Math.floor(Math.random() * 2 ** 31)
       const worker = new Worker(file, { workerData: { kind, cases: cases / WORKERS, seed, limitMs: LIMIT_MS } })
@@ -29,5 +29,5 @@ async function tryAll(t: Test, kind: 'harmless' | 'harmful', cases: number): Pro
       return said as number | string
     }),
   )
-  for (const said of told) t.type(said, 'number', `${said} answers`)
+  for (const said of reported) t.type(said, 'number', `${said} answers`)
 }

@@ -103,8 +103,8 @@ t.test('an expired history asks for a reset, and the mailbox can be listed anew'
   sim.deliver(ADDRESS, numberedMail(2))
   sim.expireHistory(ADDRESS)
   t.same(await mailbox.changes(synced, undefined, call), { ids: [], gone: [], labels: [], reset: true })
-  const anew = await mailbox.changes((await mailbox.open(call)).cursor, undefined, call)
-  t.equal(anew.ids.length, 2)
+  const recreated = await mailbox.changes((await mailbox.open(call)).cursor, undefined, call)
+  t.equal(recreated.ids.length, 2)
 })
 
 t.test('a mailbox that the grant is not for is unauthorized', async t => {

@@ -65,12 +65,12 @@ t.test('labels that take a message out of what is read make it gone, those that 
     [WITHOUT_JUNK, 'TRASH'],
     [WITHOUT_JUNK, 'SPAM'],
   ] as const) {
-    for (const told of [message('a', 'UNREAD', label), message('a')]) {
-      const out = happened(filter, { labelsAdded: [change([label], told)] })
+    for (const reported of [message('a', 'UNREAD', label), message('a')]) {
+      const out = happened(filter, { labelsAdded: [change([label], reported)] })
       t.strictSame(out, { ids: [], gone: [{ id: 'a', thread: 'ta' }], labels: [] })
     }
-    for (const told of [message('a', 'UNREAD'), message('a')]) {
-      const back = happened(filter, { labelsRemoved: [change([label], told)] })
+    for (const reported of [message('a', 'UNREAD'), message('a')]) {
+      const back = happened(filter, { labelsRemoved: [change([label], reported)] })
       t.strictSame(back, { ids: [{ id: 'a', thread: 'ta', verify: true }], gone: [], labels: [] })
     }
   }

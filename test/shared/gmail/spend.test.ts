@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Cost, Leave, Quota, Spent } from '../../../shared/provider/quota.ts'
+import type { Cost, Permit, Quota, Spent } from '../../../shared/provider/quota.ts'
 import { type Asked, apiError, batchAnswer, failure, openCall, resource } from './google.ts'
 import { openGmail } from './open.ts'
 
@@ -12,7 +12,7 @@ const served = (asked: Asked) =>
     : { body: resource(asked.path.split('/').at(-1) ?? '') }
 
 // Says what it is told to, then go.
-function scripted(...words: (Exclude<Leave, { leave: 'go' }> | 'go')[]) {
+function scripted(...words: (Exclude<Permit, { leave: 'go' }> | 'go')[]) {
   const asked: Cost[] = []
   const settled: Spent[] = []
   const quota: Quota = {
@@ -20,7 +20,7 @@ function scripted(...words: (Exclude<Leave, { leave: 'go' }> | 'go')[]) {
       asked.push(cost)
       const word = words.shift() ?? 'go'
       if (word !== 'go') return word
-      return { leave: 'go', settle: async spent => void settled.push(spent) }
+      return { permit: 'go', settle: async spent => void settled.push(spent) }
     },
   }
   return { call: { ...openCall(), quota }, asked, settled }
@@ -49,7 +49,7 @@ t.test('leave is taken before a call is sent, for what it costs, and settled wit
 t.test('who has no turn is throttled unsent, and is told when to ask again', async t => {
   const { mailbox, google } = await openGmail(t, served)
   for (const waitMs of [20, 50_000]) {
-    const { call } = scripted({ leave: 'wait', waitMs })
+    const { call } = scripted({ permit: 'wait', waitMs })
     t.match(await failure(mailbox.fetch(wanted('a', 'b'), call)), { kind: 'throttled', retryAfterMs: waitMs })
     t.same([google.asked.length, call.metered.length], [0, 0])
   }
@@ -57,7 +57,7 @@ t.test('who has no turn is throttled unsent, and is told when to ask again', asy
 
 t.test('what may not go together goes in parts, and what cannot go later bears why', async t => {
   const { mailbox, google } = await openGmail(t, served)
-  const parts = scripted({ leave: 'fewer', most: 2 }, 'go', { leave: 'fewer', most: 1 })
+  const parts = scripted({ permit: 'fewer', most: 2 }, 'go', { permit: 'fewer', most: 1 })
   t.same(
     [...(await mailbox.fetch(wanted('a', 'b', 'c', 'd'), parts.call)).values()].map(({ outcome }) => outcome),
     ['ok', 'ok', 'ok', 'ok'],
@@ -66,7 +66,7 @@ t.test('what may not go together goes in parts, and what cannot go later bears w
     google.asked.map(asked => (isBatch(asked) ? idsIn(asked).join() : 'single')),
     ['a,b', 'c', 'single'],
   )
-  const late = scripted({ leave: 'fewer', most: 2 }, 'go', { leave: 'wait', waitMs: 9000 })
+  const late = scripted({ permit: 'fewer', most: 2 }, 'go', { permit: 'wait', waitMs: 9000 })
   t.match(Object.fromEntries(await mailbox.fetch(wanted('a', 'b', 'c', 'd'), late.call)), {
     a: { outcome: 'ok' },
     b: { outcome: 'ok' },
@@ -117,6 +117,6 @@ t.test('an outer refusal is settled too, and so is a call that nobody answered',
 
 t.test('books that cannot be settled spoil no answer', async t => {
   const { mailbox } = await openGmail(t, served)
-  const quota: Quota = { reserve: async () => ({ leave: 'go', settle: () => Promise.reject(new Error('away')) }) }
+  const quota: Quota = { reserve: async () => ({ permit: 'go', settle: () => Promise.reject(new Error('away')) }) }
   t.match((await mailbox.fetch(wanted('a'), { ...openCall(), quota })).get('a'), { outcome: 'ok' })
 })

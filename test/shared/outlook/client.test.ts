@@ -167,7 +167,7 @@ t.test('leave is taken for what it costs, and settled by the answer', async t =>
     { units: 1, retryAfterMs: 3000 },
     { units: 1 },
   ])
-  const far = scriptedQuota({ leave: 'wait', waitMs: 60_000 })
+  const far = scriptedQuota({ permit: 'wait', waitMs: 60_000 })
   const thrown = await failure(client.ask(sending({ ...openCall(), quota: far.quota }), { url: '/me' }))
   t.match(thrown, { kind: 'throttled', retryAfterMs: 60_000 })
   t.equal(graph.asked.length, 4, 'and what is throttled is not sent')

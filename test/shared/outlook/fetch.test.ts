@@ -80,10 +80,10 @@ t.test('each message has its own outcome, and all that are throttled wait for th
   }
   const { graph, fetch } = await open(t, id => parts[id])
   const answers = await fetch(Object.keys(parts))
-  const told = Object.fromEntries(
+  const reported = Object.fromEntries(
     [...answers].map(([id, one]) => [id, one.outcome === 'failed' ? one.error.kind : one.outcome]),
   )
-  t.same(told, {
+  t.same(reported, {
     fine: 'ok',
     gone: 'gone',
     page: 'unavailable',

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type GraphClient, graphClient } from '../../../shared/outlook/client.ts'
-import type { Cost, Leave, Quota, Spent } from '../../../shared/provider/quota.ts'
+import type { Cost, Permit, Quota, Spent } from '../../../shared/provider/quota.ts'
 import type { AccessTokens } from '../../../shared/provider/tokens.ts'
 
 /** What the scripted Graph was asked; `path` is what follows the host, with its query. */
@@ -35,9 +35,9 @@ export async function startGraph(script: (asked: Asked, graph: Graph) => Reply |
     const reply = await script(asked, graph)
     if (reply === 'never') return
     if (reply === 'hang up') return void request.socket.destroy()
-    const { status = 200, headers: told = {}, body = '' } = reply
+    const { status = 200, headers: reported = {}, body = '' } = reply
     const isText = typeof body === 'string'
-    response.writeHead(status, { 'content-type': isText ? 'text/html' : 'application/json', ...told })
+    response.writeHead(status, { 'content-type': isText ? 'text/html' : 'application/json', ...reported })
     response.end(isText ? body : JSON.stringify(body))
   })
   server.listen(0, '127.0.0.1')
@@ -130,7 +130,7 @@ export function resource(id: string, fields: Record<string, unknown> = {}): Reco
 }
 
 /** A quota that says what it is told to, then go, and remembers what it was asked and what was settled. */
-export function scriptedQuota(...words: (Exclude<Leave, { leave: 'go' }> | 'go')[]) {
+export function scriptedQuota(...words: (Exclude<Permit, { leave: 'go' }> | 'go')[]) {
   const asked: Cost[] = []
   const settled: Spent[] = []
   const quota: Quota = {
@@ -138,7 +138,7 @@ export function scriptedQuota(...words: (Exclude<Leave, { leave: 'go' }> | 'go')
       asked.push(cost)
       const word = words.shift() ?? 'go'
       if (word !== 'go') return word
-      return { leave: 'go', settle: async spent => void settled.push(spent) }
+      return { permit: 'go', settle: async spent => void settled.push(spent) }
     },
   }
   return { quota, asked, settled }

@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
-import { readDeltaPage, type Told, whatChanged } from '../../../shared/outlook/items.ts'
+import { type Reported, readDeltaPage, whatChanged } from '../../../shared/outlook/items.ts'
 import { resource } from './graph.ts'
 
 const ALL = { labels: [], skip: [] }
 const removed = (id: string, reason = 'deleted') => ({ id, '@removed': { reason } })
 const mark = (id: string, isRead: unknown) => ({ '@odata.type': '#microsoft.graph.message', id, isRead })
-const sorted = ({ ids, labels, messages, left, incomplete }: Told) => ({
+const sorted = ({ ids, labels, messages, left, incomplete }: Reported) => ({
   ids: ids.map(({ id }) => id).sort(),
   labels: labels.map(({ id, added }) => `${id} ${added.length > 0 ? 'unread' : 'read'}`).sort(),
   messages: messages.map(({ id, subject, labels }) => `${id} ${subject} ${labels}`).sort(),
@@ -17,7 +17,7 @@ const sorted = ({ ids, labels, messages, left, incomplete }: Told) => ({
 const NOTHING = { ids: [], labels: [], messages: [], left: [], incomplete: [] }
 
 t.test('the last word of a folder counts', async t => {
-  const told = whatChanged(
+  const reported = whatChanged(
     [
       [
         resource('a', { subject: 'old' }),
@@ -29,7 +29,7 @@ t.test('the last word of a folder counts', async t => {
     ],
     ALL,
   )
-  t.same(sorted(told), {
+  t.same(sorted(reported), {
     ...NOTHING,
     ids: ['a', 'b'],
     labels: ['c read'],
@@ -88,17 +88,17 @@ t.test('where it is in doubt what holds, it is asked for', async t => {
 
 t.test('what is left out is named, for it may be known, and not kept', async t => {
   const filter = { labels: [], skip: ['DRAFT', 'Secret'] }
-  const told = whatChanged(
+  const reported = whatChanged(
     [[resource('a'), resource('b', { isDraft: true }), resource('c', { categories: ['Secret'] })]],
     filter,
   )
-  t.same(told.ids, [
+  t.same(reported.ids, [
     { id: 'a', thread: 'c-a' },
     { id: 'b', thread: 'c-b', filtered: 'labelled DRAFT' },
     { id: 'c', thread: 'c-c', filtered: 'labelled Secret' },
   ])
   t.same(
-    told.messages.map(({ id }) => id),
+    reported.messages.map(({ id }) => id),
     ['a'],
   )
 })
@@ -124,7 +124,7 @@ t.test('any order and repetition of words comes to what the last words say, or i
   const folders = fc.array(fc.array(said, { maxLength: 12 }), { maxLength: 4 })
   fc.assert(
     fc.property(folders, folders => {
-      const told = sorted(
+      const reported = sorted(
         whatChanged(
           folders.map(words => words.map(itemOf)),
           ALL,
@@ -132,7 +132,7 @@ t.test('any order and repetition of words comes to what the last words say, or i
       )
       for (const id of ['a', 'b', 'c'])
         check(
-          told,
+          reported,
           id,
           folders.map(words => words.filter(word => word.id === id)),
         )
@@ -142,17 +142,17 @@ t.test('any order and repetition of words comes to what the last words say, or i
   t.pass()
 })
 
-function check(told: ReturnType<typeof sorted>, id: string, folders: readonly (readonly Said[])[]): void {
+function check(reported: ReturnType<typeof sorted>, id: string, folders: readonly (readonly Said[])[]): void {
   const speaking = folders.filter(words => words.length > 0)
   const [, ...more] = [
-    ...told.messages.filter(text => text.startsWith(`${id} `)),
-    ...told.labels.filter(text => text.startsWith(`${id} `)),
-    ...told.left.filter(one => one === id),
-    ...told.incomplete.filter(one => one === id),
+    ...reported.messages.filter(text => text.startsWith(`${id} `)),
+    ...reported.labels.filter(text => text.startsWith(`${id} `)),
+    ...reported.left.filter(one => one === id),
+    ...reported.incomplete.filter(one => one === id),
   ]
   if (more.length > 0) throw new Error(`${id} is told of more than once`)
   const present = speaking.filter(words => words.at(-1)?.word !== 'removed')
-  const isAsked = told.incomplete.includes(id)
+  const isAsked = reported.incomplete.includes(id)
   if (speaking.length === 0 && isAsked) throw new Error(`${id} is asked for without a word`)
   if (isAsked) {
     const onlyOne = speaking.length === 1 && speaking[0]?.every(({ word }) => word !== 'removed')
@@ -160,10 +160,13 @@ function check(told: ReturnType<typeof sorted>, id: string, folders: readonly (r
     return
   }
   // Nobody may miss what is somewhere, and nobody hold what is nowhere.
-  if (told.left.includes(id) !== (speaking.length > 0 && present.length === 0)) throw new Error(`${id} left or did not`)
+  if (reported.left.includes(id) !== (speaking.length > 0 && present.length === 0))
+    throw new Error(`${id} left or did not`)
   for (const words of present) {
     const last = lastOf(words)
-    const says = last.whole ? told.messages.includes(`${id} ${last.text}`) : told.labels.includes(`${id} ${last.text}`)
+    const says = last.whole
+      ? reported.messages.includes(`${id} ${last.text}`)
+      : reported.labels.includes(`${id} ${last.text}`)
     if (!says) throw new Error(`${id} is not what ${JSON.stringify(words)} says`)
   }
 }
@@ -199,10 +202,10 @@ t.test('the pages of the documentation tell what left, and of what to ask', with
   t.equal(pages.length, 4)
   t.ok(pages.slice(0, 2).every(({ next, later }) => next !== undefined && later === undefined))
   t.ok(pages.slice(2).every(({ next, later }) => next === undefined && later !== undefined))
-  const told = whatChanged(
+  const reported = whatChanged(
     pages.slice(3).map(({ items }) => items),
     ALL,
   )
-  t.same(told.left, ['AAMkADk0MGFkODE3LWE4MmYtNDRhOS0Dh_6qB-pB2Sa2pUum19a6YAAKnLuxoAAA='])
-  t.same(told.incomplete, ['AAMkADNkNAAASq35xAAA='])
+  t.same(reported.left, ['AAMkADk0MGFkODE3LWE4MmYtNDRhOS0Dh_6qB-pB2Sa2pUum19a6YAAKnLuxoAAA='])
+  t.same(reported.incomplete, ['AAMkADNkNAAASq35xAAA='])
 })

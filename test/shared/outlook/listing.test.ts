@@ -45,15 +45,15 @@ async function startListing(
     /** Pages until the end; what is throttled is asked for again when it may be. */
     async list(since: Cursor = 'pinned:') {
       const ids: string[] = []
-      let [doubtful, waits] = [false, 0]
+      let [mayBeStale, waits] = [false, 0]
       let page: Page | undefined
       for (let pages = 0; pages < ENOUGH; pages++) {
         try {
           const changes = await mailbox.changes(since, page, call)
           ids.push(...changes.ids.map(({ id }) => id))
-          doubtful ||= changes.doubtful === true
+          mayBeStale ||= changes.mayBeStale === true
           const { cursor, lookAt } = changes
-          if (cursor !== undefined) return { ids, doubtful, waits, cursor, lookAt }
+          if (cursor !== undefined) return { ids, mayBeStale, waits, cursor, lookAt }
           page = changes.next
         } catch (thrown) {
           const { kind, retryAfterMs } = thrown as { kind?: string; retryAfterMs?: number }
@@ -128,12 +128,13 @@ t.test('a folder that is gone before it was listed leaves in doubt what was foun
       return inboxAlone(path, root) ?? (path.includes('brief-id') ? missing : later(root, 'inbox-id'))
     })
     const first = await list()
-    t.notOk(first.doubtful)
+    t.notOk(first.mayBeStale)
     // A look that breaks off has found the folder.
     if (how.includes('without')) t.ok((await mailbox.changes(first.cursor, undefined, call)).next)
     const second = await list(first.cursor)
-    t.ok(second.doubtful, how)
-    if (how.includes('before')) t.notOk((await list(second.cursor)).doubtful, 'there is nothing new to be in doubt of')
+    t.ok(second.mayBeStale, how)
+    if (how.includes('before'))
+      t.notOk((await list(second.cursor)).mayBeStale, 'there is nothing new to be in doubt of')
   }
 })
 
@@ -228,9 +229,9 @@ t.test('what a folder tells that is thrown away with the same answer is not take
     return inboxAlone(path, root) ?? later(root, 'inbox-id')
   })
   const { cursor } = await list()
-  const { ids, doubtful } = await list(cursor)
+  const { ids, mayBeStale } = await list(cursor)
   t.same(ids, [])
-  t.ok(doubtful)
+  t.ok(mayBeStale)
 })
 
 t.test(
@@ -313,7 +314,7 @@ t.test('folders that all refuse links of another way in are listed anew, and wha
   way = 'second'
   const second = await list(cursor)
   t.same(second.ids, ['second'])
-  t.ok(second.doubtful)
+  t.ok(second.mayBeStale)
   t.same(await faults(), [])
 })
 

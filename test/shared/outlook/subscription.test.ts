@@ -27,7 +27,7 @@ t.test('a subscription is ordered with all that cannot be added later, and remem
     lifecycleNotificationUrl: NOTIFY.lifecycleUrl,
     clientState: 'state-of-bo',
   })
-  t.same(made, { expiresAt: Date.parse(ordered?.expirationDateTime ?? ''), anew: true })
+  t.same(made, { expiresAt: Date.parse(ordered?.expirationDateTime ?? ''), recreated: true })
   const lasts = made.expiresAt - clock.ms
   t.ok(lasts < 10_080 * MINUTE_MS && lasts > 6.9 * DAY_MS, 'a little less than is allowed')
   t.same(metered, ['watch 1'])
@@ -51,7 +51,7 @@ t.test('one that Graph has no more is made anew in the same call', async t => {
   await watch()
   const old = memory.held?.id
   graph.kept.clear()
-  t.match(await watch(), { anew: true })
+  t.match(await watch(), { recreated: true })
   t.equal(graph.asked.length, 3)
   t.equal(metered.length, 3, 'each request is metered')
   t.not(memory.held?.id, old)
@@ -66,8 +66,8 @@ t.test('one that was made with another address, clientState or mailbox is made a
     { lifecycleUrl: 'https://b.example.com/l' },
     { clientState: 'x' },
   ]
-  for (const change of changes) t.match(await watch({ ...NOTIFY, ...change }), { anew: true })
-  t.match(await watch(NOTIFY, '/users/bo@example.com'), { anew: true })
+  for (const change of changes) t.match(await watch({ ...NOTIFY, ...change }), { recreated: true })
+  t.match(await watch(NOTIFY, '/users/bo@example.com'), { recreated: true })
   t.same(new Set(graph.asked), new Set(['POST /v1.0/subscriptions IdType="ImmutableId"']))
   t.equal([...graph.kept.values()].at(-1)?.resource, '/users/bo@example.com/messages')
 })

@@ -149,7 +149,7 @@ t.test('what comes after a batch that was answered is refused for itself', async
     t.match(answers.slice(3), [later, later])
   }
   const { graph, ask } = await open(t, served)
-  const { quota } = scriptedQuota('go', { leave: 'wait', waitMs: 9000 })
+  const { quota } = scriptedQuota('go', { permit: 'wait', waitMs: 9000 })
   const answers = await ask(urlsOf(5), { batchSize: 3, call: { ...openCall(), quota } })
   t.match(answers[4], { status: 429, retryAfter: '9' }, 'a turn that is far is no failure')
   t.equal(graph.asked.length, 1)
@@ -157,7 +157,10 @@ t.test('what comes after a batch that was answered is refused for itself', async
 
 t.test('a batch asks for leave for all of it, and for four at a time; where fewer may go it goes in parts', async t => {
   const { graph, ask } = await open(t, served)
-  const { quota, asked, settled } = scriptedQuota('go', { leave: 'fewer', most: 2 }, 'go', { leave: 'fewer', most: 1 })
+  const { quota, asked, settled } = scriptedQuota('go', { permit: 'fewer', most: 2 }, 'go', {
+    permit: 'fewer',
+    most: 1,
+  })
   const answers = await ask(urlsOf(26), { call: { ...openCall(), quota } })
   t.same(
     answers.map(answer => answer?.body),

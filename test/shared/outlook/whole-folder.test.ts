@@ -38,7 +38,7 @@ t.test('a folder that is listed whole brings nothing older than is wanted, be it
     undefined,
     call,
   )
-  for (const told of [ids, messages]) t.same(new Set(told.map(({ id }) => id)), new Set(['new', 'new-in-part']))
+  for (const reported of [ids, messages]) t.same(new Set(reported.map(({ id }) => id)), new Set(['new', 'new-in-part']))
 })
 
 function partOf(url: string, rootUrl: string): Part {

@@ -59,8 +59,8 @@ t.test('who is given what the check names, and no more, can run everything', asy
   mailbox.deliver(30, 10)
   const tess: TestRedis = { ...server, url }
   const pipeline = await startPipeline(tess, mailbox)
-  const told: string[] = []
-  const tell = (...words: unknown[]) => void told.push(String(words.at(-1)))
+  const reported: string[] = []
+  const tell = (...words: unknown[]) => void reported.push(String(words.at(-1)))
   const keeper = startKeeper(pipeline.app, {
     log: { debug: tell, info: tell, warn: tell, error: tell },
     intervalMs: 10,
@@ -69,7 +69,7 @@ t.test('who is given what the check names, and no more, can run everything', asy
   t.match(await pipeline.sync(), { listed: 30, tasks: 10, addsUp: true })
   await keeper.stop()
   await pipeline.stop()
-  t.same(told, ['this keeper is at work'])
+  t.same(reported, ['this keeper is at work'])
   const refused = (await server.client.call('ACL', 'LOG')) as unknown[][]
   const commands = refused.map(fields => String(fields[fields.indexOf('object') + 1]))
   // The client introduces itself, and the policy is asked for, without need.

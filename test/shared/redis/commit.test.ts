@@ -131,15 +131,15 @@ t.test('a mailbox begins to wait for its account once, however much of its work 
   }
   t.same(events, [`needs-reauth ${ANA} connect it again`])
   t.equal(await redis.llen(keys.parked(ANA)), 3)
-  const told = await redis.xrange(keys.mailboxEvents(partition), '-', '+')
+  const reported = await redis.xrange(keys.mailboxEvents(partition), '-', '+')
   t.match(
-    told.map(([, fields]) => fields),
+    reported.map(([, fields]) => fields),
     [
       ['event', 'connected', 'mailbox', ANA],
       ['event', 'needs-reauth', 'mailbox', ANA, 'at', String, 'reason', 'connect it again'],
     ],
   )
-  t.equal(told.length, 2)
+  t.equal(reported.length, 2)
 })
 
 t.test('the cursor moves only from where the run found it', async t => {
@@ -264,7 +264,7 @@ t.test('an entry of merged that says something else than its window makes no id 
   const items = ['a', 'b'].map(id => ({ id, thread: 't' }))
   const opened: Fact = { fact: 'window-opened', from: opener.envelope, window: '1', context: false, items }
   await commitWork({ ...work([opener]), facts: [opened, { fact: 'page-listed', from: opener.envelope }] }, options)
-  const told = async (window: string, ...said: [id: string, thread: string, fate: Fate][]) => {
+  const reported = async (window: string, ...said: [id: string, thread: string, fate: Fate][]) => {
     const entry = await read(`merged-${window}`)
     const all = said.map(([id, thread, fate]) => ({ id, thread, fate }))
     const [fresh, gone] = ['fetched', 'gone'].map(fate => all.filter(item => item.fate === fate))
@@ -282,7 +282,7 @@ t.test('an entry of merged that says something else than its window makes no id 
     return events.map(({ event }) => event)
   }
   const refused = async (window: string, ...said: [id: string, thread: string, fate: Fate][]) =>
-    t.same(await told(window, ...said), ['window-refused'], `${window} ${JSON.stringify(said)}`)
+    t.same(await reported(window, ...said), ['window-refused'], `${window} ${JSON.stringify(said)}`)
   await refused('1', ['a', 't', 'fetched'], ['b', 't', 'fetched'])
   for (const [index, fate] of (['fetched', 'gone'] as const).entries()) {
     const entry = await read(`fate-${index}`)
@@ -298,9 +298,9 @@ t.test('an entry of merged that says something else than its window makes no id 
   await refused('1', ['a', 't', 'fetched'], ['b', 't', 'fetched'])
   await refused('1', ['a', 't', 'fetched'], ['b', 't', 'gone'], ['x', 't', 'fetched'])
   t.same(await redis.keys(`${keys.thread(ANA, '')}*`), [])
-  t.same(await told('1', ['a', 't', 'fetched'], ['b', 't', 'gone']), [])
+  t.same(await reported('1', ['a', 't', 'fetched'], ['b', 't', 'gone']), [])
   t.same(await redis.hkeys(keys.thread(ANA, 't')), ['id:a'])
-  t.same(await told('1', ['a', 't', 'fetched'], ['b', 't', 'gone']), [], 'a second time it is done already')
+  t.same(await reported('1', ['a', 't', 'fetched'], ['b', 't', 'gone']), [], 'a second time it is done already')
   t.ok((await redis.ttl(keys.window(partition, 'run', '1'))) > 0)
 })
 

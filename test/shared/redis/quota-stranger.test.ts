@@ -68,15 +68,15 @@ t.test('a client that nobody told of is met with few refusals, and keeps what it
         await settle?.()
         settle = undefined
         for (let count = BATCH; ; ) {
-          const leave = await quota.reserve({ units: count * UNITS, requests: count })
-          if (leave.leave === 'wait') return leave.waitMs
-          if (leave.leave === 'fewer') {
-            count = leave.most
+          const permit = await quota.reserve({ units: count * UNITS, requests: count })
+          if (permit.permit === 'wait') return permit.waitMs
+          if (permit.permit === 'fewer') {
+            count = permit.most
             continue
           }
           const answers = Array.from({ length: count }, () => serve(self, nowMs))
           const units = answers.filter(isServed => isServed).length * UNITS
-          settle = () => leave.settle({ units, ...(units < count * UNITS ? { refused: 'rate' } : {}) })
+          settle = () => permit.settle({ units, ...(units < count * UNITS ? { refused: 'rate' } : {}) })
           return answerMs()
         }
       },

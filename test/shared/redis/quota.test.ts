@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { openQuotas } from '../../../pipeline/accounts/quotas.ts'
 import { readConfig } from '../../../shared/config.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
-import type { Leave, Quota } from '../../../shared/provider/quota.ts'
+import type { Permit, Quota } from '../../../shared/provider/quota.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createQuota, type Narrowing, type QuotaLimits, readNarrowing } from '../../../shared/redis/quota.ts'
 import { startRedis } from '../../support/redis.ts'
@@ -20,17 +20,17 @@ function ledger(limits: Partial<QuotaLimits> = {}) {
   count += 1
   const keys = createKeys(`quota${count}`, 2)
   const clock = { ms: 1_790_000_000_000 }
-  const told: Narrowing[] = []
+  const reported: Narrowing[] = []
   const options = { redis: redis.client, keys, limits: { ...LIMITS, ...limits } }
   const of = (mailbox: MailboxId): Quota =>
-    createQuota({ ...options, mailbox, now: () => clock.ms, onNarrowed: narrowing => told.push(narrowing) })
-  return { clock, keys, told, of, quota: of(ANA) }
+    createQuota({ ...options, mailbox, now: () => clock.ms, onNarrowed: narrowing => reported.push(narrowing) })
+  return { clock, keys, reported, of, quota: of(ANA) }
 }
 
-function granted(t: Test, leave: Leave): Extract<Leave, { leave: 'go' }> {
-  t.equal(leave.leave, 'go')
-  if (leave.leave === 'go') return leave
-  throw new Error(`told ${JSON.stringify(leave)}`)
+function granted(t: Test, permit: Permit): Extract<Permit, { permit: 'go' }> {
+  t.equal(permit.permit, 'go')
+  if (permit.permit === 'go') return permit
+  throw new Error(`told ${JSON.stringify(permit)}`)
 }
 
 async function serve(t: Test, quota: Quota, units: number, requests = 1): Promise<void> {
@@ -45,13 +45,13 @@ t.test('a minute can be spent at once, and what was spent comes back a minute af
     await settle({ units: 400 })
   }
   const left = 14 * 200
-  const leave = await quota.reserve({ units: 400, requests: 20 })
-  t.match(leave, { leave: 'wait' })
-  const waitMs = leave.leave === 'wait' ? leave.waitMs : 0
+  const permit = await quota.reserve({ units: 400, requests: 20 })
+  t.match(permit, { permit: 'wait' })
+  const waitMs = permit.permit === 'wait' ? permit.waitMs : 0
   t.ok(waitMs >= MINUTE_MS - left + 200, 'never before the first answer is a minute old')
   t.ok(waitMs <= MINUTE_MS - left + 200 + 500, 'and soon after it')
   clock.ms += waitMs - 1
-  t.match(await quota.reserve({ units: 400, requests: 20 }), { leave: 'wait' })
+  t.match(await quota.reserve({ units: 400, requests: 20 }), { permit: 'wait' })
   clock.ms += 1
   await serve(t, quota, 400, 20)
 })
@@ -73,13 +73,13 @@ t.test('whichever minute is looked at, no more than the limit is spent in it, an
     }
     const requests = 1 + next(20)
     const units = requests * 20
-    const leave = await quota.reserve({ units, requests })
-    if (leave.leave === 'go') {
+    const permit = await quota.reserve({ units, requests })
+    if (permit.permit === 'go') {
       const span = { from: clock.ms, to: clock.ms + 100 + next(400), units }
       spans.push(span)
-      flying.push({ at: span.to, settle: () => leave.settle({ units }) })
+      flying.push({ at: span.to, settle: () => permit.settle({ units }) })
       clock.ms += 1
-    } else clock.ms += leave.leave === 'wait' ? Math.min(leave.waitMs, 100) : 0
+    } else clock.ms += permit.permit === 'wait' ? Math.min(permit.waitMs, 100) : 0
   }
   // The provider may count a request at any moment from its being sent to its answer: the worst for each window is looked for.
   const edges = spans.map(({ to }) => to)
@@ -98,9 +98,9 @@ t.test('whichever minute is looked at, no more than the limit is spent in it, an
 t.test('what is small is not held up by what is large', async t => {
   const { quota } = ledger()
   for (;;) {
-    const leave = await quota.reserve({ units: 200, requests: 10 })
-    if (leave.leave !== 'go') break
-    await leave.settle({ units: 200 })
+    const permit = await quota.reserve({ units: 200, requests: 10 })
+    if (permit.permit !== 'go') break
+    await permit.settle({ units: 200 })
   }
   await serve(t, quota, 2)
   await serve(t, quota, 20)
@@ -111,38 +111,38 @@ t.test('what was not spent is given back, and a reservation nobody settles runs 
   await granted(t, await quota.reserve({ units: 980, requests: 49 })).settle({ units: 0 })
   await serve(t, quota, 500, 25)
   granted(t, await quota.reserve({ units: 480, requests: 24 }))
-  t.match(await quota.reserve({ units: 40, requests: 2 }), { leave: 'wait' }, 'whoever holds it may have sent it')
+  t.match(await quota.reserve({ units: 40, requests: 2 }), { permit: 'wait' }, 'whoever holds it may have sent it')
   clock.ms += 4999
-  t.match(await quota.reserve({ units: 5, requests: 40 }), { leave: 'wait' }, 'and may be waiting for its answer')
+  t.match(await quota.reserve({ units: 5, requests: 40 }), { permit: 'wait' }, 'and may be waiting for its answer')
   clock.ms += 1
   granted(t, await quota.reserve({ units: 5, requests: 40 }))
-  t.match(await quota.reserve({ units: 100, requests: 1 }), { leave: 'wait' }, 'its units count on')
+  t.match(await quota.reserve({ units: 100, requests: 1 }), { permit: 'wait' }, 'its units count on')
   clock.ms += 56_000
-  t.match(await quota.reserve({ units: 600, requests: 1 }), { leave: 'wait' }, 'for a minute after it ran out')
+  t.match(await quota.reserve({ units: 600, requests: 1 }), { permit: 'wait' }, 'for a minute after it ran out')
   await serve(t, quota, 400)
   clock.ms += MINUTE_MS + 250
   await serve(t, quota, 900)
 })
 
 t.test('requests at a time are limited for all together, and halved by a crowd once', async t => {
-  const { clock, quota, told } = ledger({ mailboxUnits: 1_000_000, requests: 60 })
-  t.match(await quota.reserve({ units: 2000, requests: 100 }), { leave: 'fewer', most: 60 })
+  const { clock, quota, reported } = ledger({ mailboxUnits: 1_000_000, requests: 60 })
+  t.match(await quota.reserve({ units: 2000, requests: 100 }), { permit: 'fewer', most: 60 })
   const first = granted(t, await quota.reserve({ units: 800, requests: 40 }))
-  t.match(await quota.reserve({ units: 800, requests: 40 }), { leave: 'wait', waitMs: 100 })
+  t.match(await quota.reserve({ units: 800, requests: 40 }), { permit: 'wait', waitMs: 100 })
   const second = granted(t, await quota.reserve({ units: 400, requests: 20 }))
   clock.ms += 1
   await first.settle({ units: 300, refused: 'concurrency' })
   await second.settle({ units: 0, refused: 'concurrency' })
-  t.match(await quota.reserve({ units: 800, requests: 40 }), { leave: 'fewer', most: 30 }, 'they were one crowd')
+  t.match(await quota.reserve({ units: 800, requests: 40 }), { permit: 'fewer', most: 30 }, 'they were one crowd')
   for (const most of [15, 7, 3, 1, 1]) {
     const crowded = granted(t, await quota.reserve({ units: 20, requests: 1 }))
     clock.ms += 1
     await crowded.settle({ units: 0, refused: 'concurrency' })
-    t.match(await quota.reserve({ units: 2000, requests: 100 }), { leave: 'fewer', most })
+    t.match(await quota.reserve({ units: 2000, requests: 100 }), { permit: 'fewer', most })
     clock.ms += 1
   }
   t.same(
-    told,
+    reported,
     [30, 15, 7, 3, 1].map(requests => ({ mailbox: ANA, requests, set: 60 })),
     'each halving is told once',
   )
@@ -151,7 +151,7 @@ t.test('requests at a time are limited for all together, and halved by a crowd o
 t.test(
   'what a provider bears at a time is remembered for a day, however much it serves, and then tried anew',
   async t => {
-    const { clock, keys, quota, told } = ledger({ mailboxUnits: 1_000_000, requests: 60 })
+    const { clock, keys, quota, reported } = ledger({ mailboxUnits: 1_000_000, requests: 60 })
     const asked = () => quota.reserve({ units: 60, requests: 60 })
     const narrowing = (set = 60) => readNarrowing({ redis: redis.client, keys, now: () => clock.ms }, ANA, set)
     t.equal(await narrowing(), undefined)
@@ -166,40 +166,40 @@ t.test(
     for (let hour = 0; hour < 23; hour += 1) {
       for (let batch = 0; batch < 20; batch += 1) await serve(t, quota, 30, 30)
       clock.ms += 60 * MINUTE_MS
-      t.match(await asked(), { leave: 'fewer', most: 30 })
+      t.match(await asked(), { permit: 'fewer', most: 30 })
     }
     clock.ms = since + DAY_MS - 1
-    t.match(await asked(), { leave: 'fewer', most: 30 })
+    t.match(await asked(), { permit: 'fewer', most: 30 })
     clock.ms += 1
     t.equal(await narrowing(), undefined)
     const again = granted(t, await asked())
     clock.ms += 1
     await again.settle({ units: 50, refused: 'concurrency' })
-    t.match(await asked(), { leave: 'fewer', most: 30 }, 'a second refusal halves what is set')
-    t.equal(told.length, 2)
+    t.match(await asked(), { permit: 'fewer', most: 30 }, 'a second refusal halves what is set')
+    t.equal(reported.length, 2)
   },
 )
 
 t.test('refusals lead no lower than is set', async t => {
-  const { clock, quota, told } = ledger({ mailboxUnits: 1_000_000, requests: 60, fewestRequests: 10 })
+  const { clock, quota, reported } = ledger({ mailboxUnits: 1_000_000, requests: 60, fewestRequests: 10 })
   for (let refusals = 0; refusals < 5; refusals += 1) {
     const crowded = granted(t, await quota.reserve({ units: 20, requests: 1 }))
     clock.ms += 1
     await crowded.settle({ units: 0, refused: 'concurrency' })
     clock.ms += 1
   }
-  t.match(await quota.reserve({ units: 2000, requests: 100 }), { leave: 'fewer', most: 10 })
+  t.match(await quota.reserve({ units: 2000, requests: 100 }), { permit: 'fewer', most: 10 })
   t.same(
-    told.map(({ requests }) => requests),
+    reported.map(({ requests }) => requests),
     [30, 15, 10],
   )
 })
 
 t.test('a mailbox that is sent one request at a time is not said to be sent fewer', async t => {
-  const { quota, told } = ledger({ requests: 1 })
+  const { quota, reported } = ledger({ requests: 1 })
   await granted(t, await quota.reserve({ units: 20, requests: 1 })).settle({ units: 0, refused: 'concurrency' })
   await serve(t, quota, 20)
-  t.same(told, [])
+  t.same(reported, [])
 })
 
 t.test('a spent minute stops everybody, one request tries again, and the share grows back', async t => {
@@ -215,22 +215,22 @@ t.test('a spent minute stops everybody, one request tries again, and the share g
   await two.settle({ units: 0, refused: 'rate' })
   t.match(
     await other.reserve({ units: 20, requests: 1 }),
-    { leave: 'wait', waitMs: 2000 },
+    { permit: 'wait', waitMs: 2000 },
     'two refusals at once are one',
   )
   clock.ms += 2000
-  t.match(await other.reserve({ units: 400, requests: 20 }), { leave: 'fewer', most: 1 })
+  t.match(await other.reserve({ units: 400, requests: 20 }), { permit: 'fewer', most: 1 })
   const probe = granted(t, await other.reserve({ units: 20, requests: 1 }))
-  t.match(await quota.reserve({ units: 20, requests: 1 }), { leave: 'wait', waitMs: 100 }, 'only one tries')
+  t.match(await quota.reserve({ units: 20, requests: 1 }), { permit: 'wait', waitMs: 100 }, 'only one tries')
   clock.ms += 1
   await probe.settle({ units: 0, refused: 'rate' })
-  t.match(await quota.reserve({ units: 20, requests: 1 }), { leave: 'wait', waitMs: 4000 }, 'then twice as long')
+  t.match(await quota.reserve({ units: 20, requests: 1 }), { permit: 'wait', waitMs: 4000 }, 'then twice as long')
   clock.ms += 4000
   await serve(t, quota, 20)
-  t.match(await quota.reserve({ units: 400, requests: 20 }), { leave: 'wait' }, 'a little less than we had is ours')
+  t.match(await quota.reserve({ units: 400, requests: 20 }), { permit: 'wait' }, 'a little less than we had is ours')
   clock.ms += 70_000
   for (let batch = 0; batch < 8; batch += 1) await serve(t, quota, 400, 20)
-  t.match(await quota.reserve({ units: 400, requests: 20 }), { leave: 'wait' })
+  t.match(await quota.reserve({ units: 400, requests: 20 }), { permit: 'wait' })
   clock.ms += 4 * MINUTE_MS
   for (let batch = 0; batch < 14; batch += 1) await serve(t, quota, 400, 20)
 })
@@ -239,7 +239,7 @@ t.test('how long the provider asks to wait is waited', async t => {
   const { clock, quota } = ledger()
   const refused = granted(t, await quota.reserve({ units: 20, requests: 1 }))
   await refused.settle({ units: 0, refused: 'rate', retryAfterMs: 600_000 })
-  t.match(await quota.reserve({ units: 2, requests: 1 }), { leave: 'wait', waitMs: 600_000 })
+  t.match(await quota.reserve({ units: 2, requests: 1 }), { permit: 'wait', waitMs: 600_000 })
   clock.ms += 600_000
   await serve(t, quota, 2)
 })
@@ -251,9 +251,9 @@ t.test('how long the provider asks to wait is waited whatever it refused, and wh
     const asking = granted(t, await quota.reserve({ units: 20, requests: 1 }))
     clock.ms += 10
     await asking.settle({ units: 20, ...(refused ? { refused } : {}), retryAfterMs: 2128 })
-    t.match(await other.reserve({ units: 2, requests: 1 }), { leave: 'wait', waitMs: 2128 }, `${refused}`)
+    t.match(await other.reserve({ units: 2, requests: 1 }), { permit: 'wait', waitMs: 2128 }, `${refused}`)
     clock.ms += 2127
-    t.match(await other.reserve({ units: 2, requests: 1 }), { leave: 'wait', waitMs: 1 })
+    t.match(await other.reserve({ units: 2, requests: 1 }), { permit: 'wait', waitMs: 1 })
     clock.ms += 1
     await serve(t, other, 2)
   }
@@ -267,7 +267,7 @@ t.test('of several that ask to wait the longest holds, in whatever order they ar
   ]
   await many[0]?.settle({ units: 1, refused: 'rate', retryAfterMs: 9000 })
   await many[1]?.settle({ units: 1, refused: 'rate', retryAfterMs: 500 })
-  t.match(await quota.reserve({ units: 1, requests: 1 }), { leave: 'wait', waitMs: 9000 })
+  t.match(await quota.reserve({ units: 1, requests: 1 }), { permit: 'wait', waitMs: 9000 })
 })
 
 t.test('the books are not forgotten before a pause is over', async t => {
@@ -285,14 +285,14 @@ t.test(
     const all = granted(t, await quota.reserve({ units: 20, requests: 4 }))
     t.match(
       await quota.reserve({ units: 1, requests: 1 }),
-      { leave: 'wait', waitMs: 100 },
+      { permit: 'wait', waitMs: 100 },
       'a place comes free any time',
     )
     await all.settle({ units: 20 })
     for (const waitMs of [2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 150_000, 150_000]) {
       const probe = granted(t, await quota.reserve({ units: 1, requests: 1 }))
       await probe.settle({ units: 1, refused: 'rate' })
-      t.match(await quota.reserve({ units: 1, requests: 1 }), { leave: 'wait', waitMs })
+      t.match(await quota.reserve({ units: 1, requests: 1 }), { permit: 'wait', waitMs })
       clock.ms += waitMs
     }
   },
@@ -308,13 +308,13 @@ t.test('how fast pauses grow is a setting, at both providers', async t => {
       const keys = createKeys(`quota${count}`, 2)
       const config = readConfig({ RATE_LIMIT_BACKOFF_FACTOR: `${factor}` })
       const quota = openQuotas({ redis: redis.client, keys, config })(mailbox)
-      const reserve = async (): Promise<Leave> =>
-        (await quota?.reserve({ units: 1, requests: 1 })) ?? { leave: 'fewer', most: 0 }
+      const reserve = async (): Promise<Permit> =>
+        (await quota?.reserve({ units: 1, requests: 1 })) ?? { permit: 'fewer', most: 0 }
       for (const refusals of [0, 1, 2]) {
         await granted(t, await reserve()).settle({ units: 1, refused: 'rate' })
         const paused = await reserve()
         const [waitMs, wanted] = [
-          paused.leave === 'wait' ? paused.waitMs : 0,
+          paused.permit === 'wait' ? paused.waitMs : 0,
           Math.min(longest, 2000 * factor ** refusals),
         ]
         t.ok(waitMs <= wanted && waitMs > wanted - 1500, `${mailbox} at ${factor}: ${waitMs} of ${wanted} ms`)
@@ -335,9 +335,9 @@ function sharing(t: Test) {
   return {
     clock,
     async share() {
-      const leave = await quota.reserve({ units: 10_000, requests: 1000 })
+      const permit = await quota.reserve({ units: 10_000, requests: 1000 })
       // The last hundredth is for what is small.
-      return leave.leave === 'fewer' ? leave.most / 10 + 1 : leave
+      return permit.permit === 'fewer' ? permit.most / 10 + 1 : permit
     },
     serve: () => answered({}),
     async refuse() {
@@ -382,7 +382,7 @@ t.test('a request counts as under way for as long as its answer may take', async
   const { clock, quota } = ledger({ requests: 4, answerMs: 31_000 })
   granted(t, await quota.reserve({ units: 20, requests: 4 }))
   clock.ms += 30_999
-  t.match(await quota.reserve({ units: 1, requests: 1 }), { leave: 'wait', waitMs: 100 })
+  t.match(await quota.reserve({ units: 1, requests: 1 }), { permit: 'wait', waitMs: 100 })
   clock.ms += 1
   await serve(t, quota, 1)
 })
@@ -391,18 +391,18 @@ t.test('the project is spent by all its mailboxes', async t => {
   const { clock, of } = ledger({ projectUnits: 3000 })
   const [ana, bo] = [of(ANA), of('gmail:bo@example.com')]
   for (let batch = 0; batch < 7; batch += 1) await serve(t, batch % 2 === 0 ? ana : bo, 400, 20)
-  t.match(await ana.reserve({ units: 400, requests: 20 }), { leave: 'wait' })
+  t.match(await ana.reserve({ units: 400, requests: 20 }), { permit: 'wait' })
   clock.ms += MINUTE_MS + 500
   for (let batch = 0; batch < 7; batch += 1) await serve(t, bo, 400, 20)
-  t.match(await bo.reserve({ units: 400, requests: 20 }), { leave: 'wait' }, 'what the project refused was not taken')
+  t.match(await bo.reserve({ units: 400, requests: 20 }), { permit: 'wait' }, 'what the project refused was not taken')
 })
 
 t.test('more than there is at all goes in parts, and a single request always at last', async t => {
   const { quota } = ledger({ mailboxUnits: 300, requests: 60 })
-  t.match(await quota.reserve({ units: 800, requests: 40 }), { leave: 'fewer', most: 14 })
+  t.match(await quota.reserve({ units: 800, requests: 40 }), { permit: 'fewer', most: 14 })
   const small = ledger({ mailboxUnits: 30 })
   await serve(t, small.quota, 100)
-  t.match(await small.quota.reserve({ units: 100, requests: 1 }), { leave: 'wait' })
+  t.match(await small.quota.reserve({ units: 100, requests: 1 }), { permit: 'wait' })
 })
 
 t.test('the books stay small, end by themselves, and use the clock of the server', async t => {
@@ -418,6 +418,6 @@ t.test('the books stay small, end by themselves, and use the clock of the server
   const mailbox = 'gmail:bo@example.com'
   const real = createQuota({ redis: redis.client, keys, mailbox, limits: { ...LIMITS, windowMs: 200 } })
   await serve(t, real, 5900)
-  const leave = await real.reserve({ units: 400, requests: 20 })
-  t.ok(leave.leave === 'wait' && leave.waitMs <= 205)
+  const permit = await real.reserve({ units: 400, requests: 20 })
+  t.ok(permit.permit === 'wait' && permit.waitMs <= 205)
 })

@@ -28,7 +28,7 @@ t.test(
     for (let k = 1; ; k += 1) {
       await server.client.flushall()
       // Done again by the same process, or from the start by another.
-      const life = await live(app, { anew: k % 2 === 0, before: () => faults.arm(k) })
+      const life = await live(app, { recreated: k % 2 === 0, before: () => faults.arm(k) })
       const met = await faults.met()
       if (met.length === 0) break
       for (const name of met) failed.add(name)

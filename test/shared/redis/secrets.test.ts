@@ -92,9 +92,9 @@ t.test('sealing anew with a new key makes the old one needless, at any time and 
     2,
     'each value once',
   )
-  const anew = createVault(redis, keys, createSeal([two]))
-  t.match(await anew.read(ANA), { secret: 'r', access })
-  t.equal(await anew.reseal(ANA), 0)
+  const recreated = createVault(redis, keys, createSeal([two]))
+  t.match(await recreated.read(ANA), { secret: 'r', access })
+  t.equal(await recreated.reseal(ANA), 0)
   await t.rejects(vault.read(ANA), { message: /MAILBOXES_KEY does not hold v2/ })
 })
 

@@ -156,8 +156,8 @@ async function whole(key: string): Promise<number> {
 /** How many tasks the events say were dropped for this reason. */
 async function toldDropped(reason: string): Promise<number> {
   const events = await Promise.all(keys.partitions.map(one => redis.xrange(keys.mailboxEvents(one), '-', '+')))
-  const told = events.flat().map(([, [, event, , tasks, , why]]) => ({ event, tasks: Number(tasks), why }))
-  return told
+  const reported = events.flat().map(([, [, event, , tasks, , why]]) => ({ event, tasks: Number(tasks), why }))
+  return reported
     .filter(one => one.event === 'tasks-dropped' && one.why === reason)
     .reduce((sum, { tasks }) => sum + tasks, 0)
 }

@@ -5,7 +5,7 @@ import { FATES } from '../../shared/streams.ts'
 import type { Log } from '../base/log.ts'
 
 /** Logs what a commit brought about: what became of a run, and of a mailbox. */
-export function tellOf(event: RunEvent, log: Log): void {
+export function logEvent(event: RunEvent, log: Log): void {
   const { mailbox, reason, entries } = event
   switch (event.event) {
     case 'needs-reauth':
@@ -25,7 +25,7 @@ export function tellOf(event: RunEvent, log: Log): void {
       break
     case 'run-merged':
     case 'run-ended':
-      tellOfRun(event, log)
+      logRun(event, log)
       break
     default:
       event.event satisfies never
@@ -33,7 +33,7 @@ export function tellOf(event: RunEvent, log: Log): void {
 }
 
 // Its metrics once every id has its fate, and an error when it does not add up.
-function tellOfRun(event: RunEvent, log: Log): void {
+function logRun(event: RunEvent, log: Log): void {
   const run = runRecord(event.run, event)
   if (event.event === 'run-ended') {
     if (run.failure !== undefined) log.error({ run: run.run, mailbox: run.mailbox, reason: run.failure }, 'run failed')

@@ -2,7 +2,7 @@ import { forgetEnded, unjudgedRuns } from '../../shared/redis/alerts.ts'
 import { readRun } from '../../shared/redis/runs.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
-import { judgeRun } from '../runtime/judge.ts'
+import { raiseAlerts } from '../runtime/raise-alerts.ts'
 import type { Duty } from './keeper.ts'
 
 // Long enough for the process that ended a run to do it.
@@ -18,7 +18,7 @@ export function createJudging(app: AppContext, log: Log): Duty {
         const record = await readRun(redis, keys, partition, run)
         if (!record) await forgetEnded(redis, keys, partition, run)
         // One that was opened again is looked at when it ends.
-        else if (record.endedAt !== undefined) await judgeRun(app, record, log)
+        else if (record.endedAt !== undefined) await raiseAlerts(app, record, log)
       }
     }
   }

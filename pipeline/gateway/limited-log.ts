@@ -2,7 +2,7 @@ import type { Log } from '../base/log.ts'
 import { MINUTE_MS } from './post.ts'
 
 /** What is told of something that anybody can cause: how bad it is, what happened, and facts of the last time. */
-export interface Told {
+export interface Reported {
   level: 'warn' | 'error'
   text: string
   /** What tells kinds of one text apart: a reason, a mailbox. */
@@ -13,14 +13,14 @@ export interface Told {
 }
 
 /** A log for what anybody can cause. */
-export interface Telling {
-  tell(told: Told): void
+export interface LimitedLog {
+  tell(reported: Reported): void
   /** Tells what was not told yet. */
   stop(): void
 }
 
 interface Ongoing {
-  told: Told
+  reported: Reported
   count: number
   timer: NodeJS.Timeout
 }
@@ -29,22 +29,22 @@ interface Ongoing {
 const MOST_KINDS = 20
 
 /** Tells of the first of a kind at once, and of all that follow in one line a minute with their count, however many there are. */
-export function openTelling(log: Log, everyMs = MINUTE_MS): Telling {
+export function createLimitedLog(log: Log, everyMs = MINUTE_MS): LimitedLog {
   const ongoing = new Map<string, Ongoing>()
 
   return {
-    tell(told) {
-      const { text, kind, count = 1 } = told
+    tell(reported) {
+      const { text, kind, count = 1 } = reported
       const name =
         kind === undefined || (ongoing.size >= MOST_KINDS && !ongoing.has(`${text} ${kind}`)) ? text : `${text} ${kind}`
       const known = ongoing.get(name)
       if (known) {
-        known.told = told
+        known.reported = reported
         known.count += count
         return
       }
-      say(told, count)
-      ongoing.set(name, { told, count: 0, timer: setInterval(() => sum(name), everyMs).unref() })
+      say(reported, count)
+      ongoing.set(name, { reported, count: 0, timer: setInterval(() => sum(name), everyMs).unref() })
     },
 
     stop() {
@@ -61,11 +61,11 @@ export function openTelling(log: Log, everyMs = MINUTE_MS): Telling {
       forget(name)
       return
     }
-    say(known.told, known.count)
+    say(known.reported, known.count)
     known.count = 0
   }
 
-  function say({ level, text, facts = {} }: Told, count: number): void {
+  function say({ level, text, facts = {} }: Reported, count: number): void {
     log[level]({ ...facts, count }, text)
   }
 

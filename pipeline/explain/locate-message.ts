@@ -8,10 +8,10 @@ import { STREAMS } from '../../shared/streams.ts'
 import type { AppContext } from '../base/app.ts'
 import { STAGES } from '../base/stages.ts'
 import { entriesAt, keysOf, mentions, throwIfStopped } from '../records/recorded.ts'
-import type { Quest } from './journey.ts'
+import type { MessageQuery } from './journey.ts'
 
 /** Work about a message that is in no stream now. */
-export type Whereabout = { run: string; mailbox: MailboxId; id: string } & (
+export type Location = { run: string; mailbox: MailboxId; id: string } & (
   | { state: 'delayed'; stage: StageName; dueAt: number; attempt: number }
   | { state: 'parked' }
   | { state: 'dead'; stage: StageName; name: string; kind: string; reason: string; at: number }
@@ -20,11 +20,15 @@ export type Whereabout = { run: string; mailbox: MailboxId; id: string } & (
 const AT_ONCE = 500
 
 /** Where else a message waits or has ended: in delays, parked with its mailbox, or among the dead letters. */
-export async function findElsewhere(app: AppContext, quest: Quest, ids: ReadonlySet<string>): Promise<Whereabout[]> {
+export async function locateMessage(
+  app: AppContext,
+  query: MessageQuery,
+  ids: ReadonlySet<string>,
+): Promise<Location[]> {
   const { redis, keys } = app
-  const { mailbox, message, run, signal } = quest
+  const { mailbox, message, run, signal } = query
   const partitions = mailbox ? [keys.partitionOf(mailbox)] : keys.partitions
-  const found: Whereabout[] = []
+  const found: Location[] = []
   const concerns = (envelope: Envelope): boolean => {
     if ((mailbox && envelope.mailbox !== mailbox) || (run && envelope.run !== run)) return false
     return mentions(envelope.body, message) || ids.has(envelope.id)

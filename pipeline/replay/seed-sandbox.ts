@@ -10,22 +10,22 @@ import { type Fate, type MergedWindow, merged } from '../../shared/streams.ts'
 import { isOfKnown } from '../../shared/windows/kinds.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Recorded } from '../records/recorded.ts'
-import type { Recall, ThreadThen } from './recall.ts'
+import type { RecordedRuns, ThreadThen } from './recorded-runs.ts'
+import type { OpenWindow, ReplayState } from './replay-state.ts'
 import type { Sandbox } from './sandbox.ts'
-import type { OpenWindow, Setting } from './setting.ts'
 import { verifiedThen } from './verified.ts'
 
-interface Furnishing {
+interface Seeding {
   app: AppContext
   sandbox: Sandbox
-  setting: Setting
+  setting: ReplayState
   /** The run that is set up, as the head of any of its envelopes. */
   of: Pick<Envelope, 'run' | 'mailbox'>
-  recall: Recall
+  recall: RecordedRuns
 }
 
 /** Sets up one run in a sandbox from the app it belongs to, which is only read, and puts its inputs in. Every key expires by itself. */
-export async function furnish(furnishing: Furnishing): Promise<void> {
+export async function seedSandbox(furnishing: Seeding): Promise<void> {
   const { app, setting, of, recall } = furnishing
   await putMailbox(furnishing)
   if (setting.counters) await putRun(furnishing, setting.counters)
@@ -49,7 +49,7 @@ export async function furnish(furnishing: Furnishing): Promise<void> {
   for (const input of setting.put) await putInput(furnishing, input)
 }
 
-async function putMailbox({ app, sandbox, setting, of: { mailbox } }: Furnishing): Promise<void> {
+async function putMailbox({ app, sandbox, setting, of: { mailbox } }: Seeding): Promise<void> {
   const { redis, keys, now } = sandbox.app
   const record = await readMailbox(app.redis, app.keys, mailbox)
   const cursor = setting.place?.cursor ?? record?.cursor
@@ -69,7 +69,7 @@ async function putMailbox({ app, sandbox, setting, of: { mailbox } }: Furnishing
 
 // For whoever looks around in the sandbox: nobody lists from these links there.
 async function putLinks(
-  { app, sandbox }: Pick<Furnishing, 'app' | 'sandbox'>,
+  { app, sandbox }: Pick<Seeding, 'app' | 'sandbox'>,
   mailbox: MailboxId,
   cursors: readonly string[],
 ): Promise<void> {
@@ -86,7 +86,7 @@ async function putLinks(
   )
 }
 
-async function putRun({ sandbox, setting, of }: Furnishing, counters: Record<string, number>): Promise<void> {
+async function putRun({ sandbox, setting, of }: Seeding, counters: Record<string, number>): Promise<void> {
   const { redis, keys, now } = sandbox.app
   const partition = keys.partitionOf(of.mailbox)
   await putHash(sandbox, keys.run(partition, of.run), {
@@ -106,7 +106,7 @@ async function putRun({ sandbox, setting, of }: Furnishing, counters: Record<str
   await redis.expire(keys.runThreads(partition, of.run), sandbox.keepSeconds)
 }
 
-async function putWindow({ sandbox, of }: Furnishing, { name, of: size, places, open }: OpenWindow): Promise<void> {
+async function putWindow({ sandbox, of }: Seeding, { name, of: size, places, open }: OpenWindow): Promise<void> {
   const { keys } = sandbox.app
   const leftOut: Fate = 'filtered'
   // A known message that is left out would leave its thread: nobody is named.
@@ -121,14 +121,14 @@ async function putWindow({ sandbox, of }: Furnishing, { name, of: size, places, 
   })
 }
 
-async function putSuspects({ sandbox, setting: { suspects = [] }, of }: Furnishing): Promise<void> {
+async function putSuspects({ sandbox, setting: { suspects = [] }, of }: Seeding): Promise<void> {
   const { keys } = sandbox.app
   const key = keys.runSuspects(keys.partitionOf(of.mailbox), of.run)
   if (suspects.length > 0)
     await putHash(sandbox, key, Object.fromEntries(suspects.map(({ id, thread }) => [id, thread])))
 }
 
-async function putThread({ sandbox, of }: Furnishing, { thread, ids, known }: ThreadThen): Promise<void> {
+async function putThread({ sandbox, of }: Seeding, { thread, ids, known }: ThreadThen): Promise<void> {
   const { redis, keys } = sandbox.app
   const key = keys.thread(of.mailbox, thread)
   if (ids.length > 0) {
@@ -139,7 +139,7 @@ async function putThread({ sandbox, of }: Furnishing, { thread, ids, known }: Th
 }
 
 // A message is kept for as long as it would have been kept anyway.
-async function putMessages({ app, sandbox, of }: Furnishing, ids: readonly MessageId[]): Promise<void> {
+async function putMessages({ app, sandbox, of }: Seeding, ids: readonly MessageId[]): Promise<void> {
   const { redis, keys } = app
   await Promise.all(
     ids.map(async id => {
@@ -152,7 +152,7 @@ async function putMessages({ app, sandbox, of }: Furnishing, ids: readonly Messa
   )
 }
 
-async function putInput({ sandbox, of }: Furnishing, { stream, lane, envelope }: Recorded): Promise<void> {
+async function putInput({ sandbox, of }: Seeding, { stream, lane, envelope }: Recorded): Promise<void> {
   const { redis, keys, now } = sandbox.app
   const key = keys.stream(keys.partitionOf(of.mailbox), stream, lane)
   const text = encodePart({ stream }, [{ ...envelope, attempt: 0, at: now(), replayOf: envelope.id }])

@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts'
 const COMPLAIN_EVERY_MS = 60_000
 
 /** What a stage at work says in its log. */
-export interface StageTeller {
+export interface StageLog {
   /** Redis failed or refused; said once a minute at most. */
   ofRedis(error: unknown, entries: number): void
   /** A batch that was committed was no longer ours, in part or whole. */
@@ -14,7 +14,7 @@ export interface StageTeller {
 }
 
 /** Says it in plain words; never mail, never secrets. */
-export function stageTeller(log: Log, now: () => number): StageTeller {
+export function stageLog(log: Log, now: () => number): StageLog {
   let complainAt = 0
   return {
     ofRedis(error, entries) {

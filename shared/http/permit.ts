@@ -13,7 +13,7 @@ export interface Taken {
  * `atOnce` how many of them the provider has done at a time, all where it is absent. Never waits: throws `throttled`, saying when to ask
  * again, where their turn has not come, so that other mailboxes come through meanwhile.
  */
-export async function takeLeave(
+export async function acquirePermit(
   { quota }: Call,
   units: readonly number[],
   doing: string,
@@ -23,8 +23,8 @@ export async function takeLeave(
   for (let count = units.length; ; ) {
     const cost = units.slice(0, count).reduce((sum, one) => sum + one, 0)
     const answer = await quota.reserve({ units: cost, requests: Math.min(count, atOnce) })
-    if (answer.leave === 'go') return { count, settle: answer.settle }
-    if (answer.leave === 'wait') {
+    if (answer.permit === 'go') return { count, settle: answer.settle }
+    if (answer.permit === 'wait') {
       throw new MailError('throttled', `${doing}: the quota is spent for now`, { retryAfterMs: answer.waitMs })
     }
     count = Math.max(1, Math.min(count - 1, answer.most))

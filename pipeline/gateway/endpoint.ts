@@ -1,14 +1,14 @@
 import type { ClientAddress } from './client-address.ts'
 import type { Connections } from './connections.ts'
-import type { Reception } from './reception.ts'
+import type { LimitedLog } from './limited-log.ts'
+import type { Receiver } from './receiver.ts'
 import type { Refusals } from './refused.ts'
-import type { Telling } from './telling.ts'
 
 /** What every way in is given: where notifications go, and what keeps strangers from hurting anybody. */
-export interface Desk {
-  reception: Reception
+export interface EndpointContext {
+  reception: Receiver
   refusals: Refusals
-  telling: Telling
+  telling: LimitedLog
   connections: Connections
   clientOf: ClientAddress
   now: () => number

@@ -26,12 +26,12 @@ import {
   throwIfStopped,
 } from '../records/recorded.ts'
 import { joinWindow, type KnownFate, readListings } from '../records/windows.ts'
+import { isAtHand, recordedContext } from './recorded-context.ts'
 import { NOT_AT_HAND } from './recorded-mailbox.ts'
 import { isOfLabels, overtakenThreads, threadEntryOf } from './relabelled.ts'
-import { isAtHand, worldOf } from './world.ts'
 
 /** What a stage makes of its recorded inputs now, beside what it made of them then. */
-export interface Rehearsal extends Comparison {
+export interface DryRun extends Comparison {
   stage: StageName
   inputs: number
   /** Ids of inputs and outputs that could not be compared: records, mail or labels they need are not kept any more. */
@@ -40,7 +40,7 @@ export interface Rehearsal extends Comparison {
   failed: readonly { id: string; error: string }[]
 }
 
-interface Performance {
+interface Emitted {
   deliveries: Delivery[]
   facts: Fact[]
   failed: { id: string; error: string }[]
@@ -54,19 +54,19 @@ const ALONE: readonly StageName[] = ['list-ids', 'thread-group', 'ai-dispatch']
  * Runs a stage's handler over recorded inputs with every outside effect off, and compares what it emits with what it emitted.
  * Asks no provider and changes nothing in Redis, not even how long a key is kept. Throws when aborted.
  */
-export async function rehearse(
+export async function dryRun(
   stage: Stage,
   app: AppContext,
   selection: Selection,
   signal: AbortSignal = new AbortController().signal,
-): Promise<Rehearsal> {
+): Promise<DryRun> {
   const chosen = await selectInputs(app, stage, selection, signal)
   const inputs = stage.name === 'merge' ? await wholeWindows(app, stage, { chosen, selection, signal }) : chosen
   const then = await readLineage(app, stage, inputs, signal)
-  const all: Performance = { deliveries: [], facts: [], failed: [], notAtHand: new Set() }
+  const all: Emitted = { deliveries: [], facts: [], failed: [], notAtHand: new Set() }
   for (const batch of batchesOf(stage, app, inputs)) {
     throwIfStopped(signal)
-    await perform(stage, app, { batch, then, signal, all })
+    await runBatch(stage, app, { batch, then, signal, all })
   }
   const emitted = [...all.deliveries, ...all.facts.flatMap(carried)]
   if (stage.name === 'merge') emitted.push(...(await mergedNow(app, all, { selection, signal })))
@@ -105,10 +105,10 @@ function nameOfBatch(envelope: Envelope): string {
   return `${envelope.mailbox} ${envelope.run} ${isDeferred(envelope)}`
 }
 
-async function perform(
+async function runBatch(
   stage: Stage,
   app: AppContext,
-  { batch, then, signal, all }: { batch: Batch<unknown>; then: Lineage; signal: AbortSignal; all: Performance },
+  { batch, then, signal, all }: { batch: Batch<unknown>; then: Lineage; signal: AbortSignal; all: Emitted },
 ): Promise<void> {
   const items: Envelope[] = []
   for (const item of batch.items) {
@@ -116,23 +116,23 @@ async function perform(
     else all.notAtHand.add(item.id)
   }
   if (items.length === 0) return
-  const world = await worldOf(app, { ...batch, items }, then, signal)
+  const recorded = await recordedContext(app, { ...batch, items }, then, signal)
   let outcome: Outcome<unknown>
   try {
-    outcome = await stage.handle({ ...batch, items }, world.run)
+    outcome = await stage.handle({ ...batch, items }, recorded.run)
   } catch (thrown) {
     // One by one, to find the input it throws at.
     if (items.length === 1) all.failed.push({ id: items[0]?.id ?? '', error: asMailError(thrown).message })
-    else for (const item of items) await perform(stage, app, { batch: { ...batch, items: [item] }, then, signal, all })
+    else for (const item of items) await runBatch(stage, app, { batch: { ...batch, items: [item] }, then, signal, all })
     return
   }
   keep(outcome, all)
   for (const { item, error } of outcome.failed ?? []) {
     if (error === NOT_AT_HAND) all.notAtHand.add(item.id)
     else if (stage.defer && wasDeferred(then, item)) keep(stage.defer(item, error) ?? {}, all)
-    else keep(stage.bury(item, error), all)
+    else keep(stage.deadLetter(item, error), all)
   }
-  for (const id of world.notAtHand) all.notAtHand.add(id)
+  for (const id of recorded.notAtHand) all.notAtHand.add(id)
 }
 
 function wasDeferred(then: Lineage, { id }: Envelope): boolean {
@@ -140,7 +140,7 @@ function wasDeferred(then: Lineage, { id }: Envelope): boolean {
   return (fate as SettledId | undefined)?.fate === 'deferred'
 }
 
-function keep({ deliveries = [], facts = [] }: Outcome<unknown>, all: Performance): void {
+function keep({ deliveries = [], facts = [] }: Outcome<unknown>, all: Emitted): void {
   all.deliveries.push(...deliveries)
   all.facts.push(...facts)
 }
@@ -165,7 +165,7 @@ async function wholeWindows(
 // `merged` is written by the commit once a window is complete; here by what the handler says of the fates.
 async function mergedNow(
   app: AppContext,
-  all: Performance,
+  all: Emitted,
   { selection, signal }: { selection: Selection; signal: AbortSignal },
 ): Promise<Delivery[]> {
   const windows = new Map<string, { from: Envelope; window: string; fates: KnownFate[] }>()

@@ -13,12 +13,12 @@ import { type Comparison, compare } from '../records/diff.ts'
 import type { Emission } from '../records/lineage.ts'
 import { byEntry, grouped, type Recorded, recordedIn, throwIfStopped } from '../records/recorded.ts'
 import { startStages } from '../runtime/start-stages.ts'
-import { furnish } from './furnish.ts'
-import { readRecall } from './recall.ts'
+import { readRecordedRuns } from './recorded-runs.ts'
 import { isOfLabels, overtakenThreads, threadEntryOf } from './relabelled.ts'
 import { createReplayMailboxes } from './replay-mailbox.ts'
+import { replayStateOf } from './replay-state.ts'
 import type { Sandbox } from './sandbox.ts'
-import { settingOf } from './setting.ts'
+import { seedSandbox } from './seed-sandbox.ts'
 
 /** What came out of a sandbox, and how its tasks differ from the recorded ones of the same threads. */
 export interface Replayed extends Comparison {
@@ -67,15 +67,15 @@ export async function replayInto(
       Recorded[]
     >) {
       const runs = grouped(ofMailbox, ({ envelope }) => envelope.run)
-      const recall = await readRecall(app, mailbox, new Set(runs.keys()), signal)
+      const recorded = await readRecordedRuns(app, mailbox, new Set(runs.keys()), signal)
       for (const [run, ofRun] of runs) {
         // A watch event that another run answered began none of its own.
         if (!(await readRun(app.redis, app.keys, app.keys.partitionOf(mailbox), run))) continue
-        const setting = settingOf(stage.name, run, ofRun, recall)
-        mailboxes.play(run, recall)
-        await furnish({ app, sandbox, setting, of: { run, mailbox }, recall })
-        put += setting.put.length
-        replayed.push({ mailbox, run, threads: setting.threads })
+        const state = replayStateOf(stage.name, run, ofRun, recorded)
+        mailboxes.play(run, recorded)
+        await seedSandbox({ app, sandbox, setting: state, of: { run, mailbox }, recall: recorded })
+        put += state.put.length
+        replayed.push({ mailbox, run, threads: state.threads })
         await quiet(sandbox.app, signal)
       }
     }

@@ -3,29 +3,29 @@ import { isBeyond, type Notification } from '../../shared/gmail/notification.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
 import { type Arrival, takeIn } from '../../shared/redis/arrivals.ts'
-import { buryNotification, MOST_DEAD } from '../../shared/redis/intake.ts'
+import { deadLetterNotification, MOST_DEAD } from '../../shared/redis/intake.ts'
+import { announceChange } from '../base/announce-change.ts'
 import type { AppContext } from '../base/app.ts'
 import { namedRunId } from '../base/identity.ts'
 import type { Log } from '../base/log.ts'
-import { lookAt } from '../base/look-at.ts'
-import type { Telling } from './telling.ts'
+import type { LimitedLog } from './limited-log.ts'
 
 /** Takes notifications in, whichever way they come. */
-export interface Reception {
+export interface Receiver {
   /** Once however often it comes with this id; `at` is when it was first heard of (ms since 1970). */
   take(notification: Notification, from: { id: string; at: number }): Promise<Arrival>
   /** Has a mailbox looked at, of which no more was said than that it changed, or that these messages are new; once however often it comes with this id. */
   look(mailbox: MailboxId, id: string, created?: readonly MessageId[]): Promise<Arrival>
   /** One that cannot be read, kept with its fields among the dead letters. */
-  bury(fields: Readonly<Record<string, string>>, error: MailError, entryId?: string): Promise<void>
+  deadLetter(fields: Readonly<Record<string, string>>, error: MailError, entryId?: string): Promise<void>
 }
 
 const MOST_NAMES = 1000
 
 /** A reception for notifications; unknown mailboxes are told of once each. */
-export function openReception(app: AppContext, log: Log, telling: Telling): Reception {
+export function createReceiver(app: AppContext, log: Log, limitedLog: LimitedLog): Receiver {
   const { redis, keys, now } = app
-  const told = new Set<string>()
+  const reported = new Set<string>()
 
   return {
     async take({ mailbox, historyId }, { id, at }) {
@@ -39,17 +39,17 @@ export function openReception(app: AppContext, log: Log, telling: Telling): Rece
     },
 
     async look(mailbox, id, created = []) {
-      const arrival = await lookAt(app, mailbox, { id, at: now(), cause: 'push', created })
+      const arrival = await announceChange(app, mailbox, { id, at: now(), cause: 'push', created })
       log.debug({ mailbox, arrival }, 'a notification came in')
       if (arrival === 'unknown') tellOfUnknown(mailbox)
       return arrival
     },
 
-    async bury(fields, error, entryId) {
-      const isOurs = await buryNotification(redis, keys, { fields, error, ...(entryId ? { entryId } : {}) })
+    async deadLetter(fields, error, entryId) {
+      const isOurs = await deadLetterNotification(redis, keys, { fields, error, ...(entryId ? { entryId } : {}) })
       if (!isOurs) return
       const facts = { kind: error.kind, error: error.message }
-      telling.tell({
+      limitedLog.tell({
         level: 'error',
         text: `given up: see the dead letters, which keep the newest ${MOST_DEAD}`,
         facts,
@@ -58,9 +58,9 @@ export function openReception(app: AppContext, log: Log, telling: Telling): Rece
   }
 
   function tellOfUnknown(mailbox: string): void {
-    if (told.has(mailbox) || told.size >= MOST_NAMES) return
-    told.add(mailbox)
+    if (reported.has(mailbox) || reported.size >= MOST_NAMES) return
+    reported.add(mailbox)
     const text = 'notifications come of a mailbox that is not connected; they are accepted and dropped'
-    telling.tell({ level: 'warn', text, kind: mailbox, facts: { mailbox } })
+    limitedLog.tell({ level: 'warn', text, kind: mailbox, facts: { mailbox } })
   }
 }

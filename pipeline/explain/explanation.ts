@@ -4,12 +4,12 @@ import { analysisTasks, type SettledId, threads } from '../../shared/streams.ts'
 import type { Task } from '../../shared/task/task.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Journey } from './journey.ts'
-import type { Whereabout } from './whereabouts.ts'
+import type { Location } from './locate-message.ts'
 
 /** What is known of one message in one run, and what has become of it there. */
-export interface Story extends Journey {
+export interface Explanation extends Journey {
   state: RunRecord | undefined
-  elsewhere: readonly Whereabout[]
+  elsewhere: readonly Location[]
   fate: { fate: string; reason: string | undefined } | undefined
   /** Each window it was in, and how many fates that waits for; `undefined` where it is forgotten. */
   windows: readonly { window: string; merged: boolean; missing: number | undefined }[]
@@ -30,7 +30,11 @@ interface ThreadState {
 }
 
 /** Gathers it: all that waits elsewhere is given, and what is this run's is taken from it. */
-export async function storyOf(app: AppContext, journey: Journey, elsewhere: readonly Whereabout[]): Promise<Story> {
+export async function explanationOf(
+  app: AppContext,
+  journey: Journey,
+  elsewhere: readonly Location[],
+): Promise<Explanation> {
   const { redis, keys } = app
   const { mailbox, run, message, hops } = journey
   const partition = keys.partitionOf(mailbox)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openTelling } from '../../../pipeline/gateway/telling.ts'
+import { createLimitedLog } from '../../../pipeline/gateway/limited-log.ts'
 import { logTo } from '../../support/gateway.ts'
 import { until } from '../../support/until.ts'
 
@@ -7,7 +7,7 @@ const HOUR_MS = 3_600_000
 
 t.test('the first is told at once, and all others of a minute in one line with their count', async t => {
   const lines: string[] = []
-  const { tell, stop } = openTelling(logTo(lines), HOUR_MS)
+  const { tell, stop } = createLimitedLog(logTo(lines), HOUR_MS)
   for (let n = 0; n < 1000; n += 1)
     tell({ level: 'warn', text: 'refused', kind: 'forged', facts: { ip: `10.0.0.${n % 7}` } })
   tell({ level: 'error', text: 'keys are away', count: 3 })
@@ -20,7 +20,7 @@ t.test('the first is told at once, and all others of a minute in one line with t
 
 t.test('it is told while it goes on, and no more when it is over', async t => {
   const lines: string[] = []
-  const { tell, stop } = openTelling(logTo(lines), 20)
+  const { tell, stop } = createLimitedLog(logTo(lines), 20)
   t.teardown(stop)
   for (let n = 0; n < 3; n += 1) tell({ level: 'warn', text: 'refused' })
   await until(() => lines.length === 2, 'the others are told')
@@ -32,7 +32,7 @@ t.test('it is told while it goes on, and no more when it is over', async t => {
 
 t.test('however many kinds there are, there are at most 62 lines a minute', async t => {
   const lines: string[] = []
-  const { tell, stop } = openTelling(logTo(lines), HOUR_MS)
+  const { tell, stop } = createLimitedLog(logTo(lines), HOUR_MS)
   for (let n = 0; n < 5000; n += 1) tell({ level: 'warn', text: `text ${n % 10}`, kind: `kind ${n}` })
   stop()
   t.ok(lines.length <= 62, `${lines.length} lines`)

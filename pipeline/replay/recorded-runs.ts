@@ -21,7 +21,7 @@ export interface ThreadThen {
 }
 
 /** What the records know of some runs of a mailbox, each part by run. */
-export interface Recall {
+export interface RecordedRuns {
   listings: Listings
   /** The watch events that listed a run's pages, first page first, and what followed from them. */
   events: ReadonlyMap<string, readonly Envelope<WatchEvent>[]>
@@ -33,12 +33,12 @@ export interface Recall {
 }
 
 /** Reads it, each stream once. */
-export async function readRecall(
+export async function readRecordedRuns(
   app: AppContext,
   mailbox: MailboxId,
   runs: ReadonlySet<string>,
   signal: AbortSignal,
-): Promise<Recall> {
+): Promise<RecordedRuns> {
   const ofRuns = ({ envelope }: Recorded) => runs.has(envelope.run)
   const events = (await selectInputs(app, listIds, { mailbox }, signal)).filter(ofRuns)
   const missing = (await selectInputs(app, batchFetch, { mailbox }, signal)).filter(ofRuns)

@@ -12,7 +12,7 @@ const MOST_BELIEVED = 10_000
  * A stage that looks at nothing of a mailbox that is paused or was removed: its inputs are held, and the commit, which knows for certain,
  * parks or drops them. That a mailbox is at work is believed for a second, so that it costs a question a second and not one a batch.
  */
-export function withStanding(
+export function withMailboxGate(
   stage: Stage,
   { redis, keys, now }: { redis: Redis; keys: Keys; now: () => number },
 ): Stage {
@@ -20,8 +20,8 @@ export function withStanding(
 
   return {
     ...stage,
-    async handle(batch, run) {
-      if (await isBelieved(batch.mailbox)) return stage.handle(batch, run)
+    async handle(batch, ctx) {
+      if (await isBelieved(batch.mailbox)) return stage.handle(batch, ctx)
       return {
         facts: batch.items.map(item => ({ fact: 'held', from: item, oneIsEnough: isPlainEvent(item.body) }) as const),
       }

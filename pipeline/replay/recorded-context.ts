@@ -3,7 +3,7 @@ import type { PendingThread } from '../../shared/fact.ts'
 import type { MessageId } from '../../shared/message.ts'
 import { readMailbox } from '../../shared/redis/mailboxes.ts'
 import { readRun } from '../../shared/redis/runs.ts'
-import type { Batch, Run, StageName } from '../../shared/stage.ts'
+import type { Batch, StageContext, StageName } from '../../shared/stage.ts'
 import {
   cachedMessages,
   fetchedMessages,
@@ -21,24 +21,24 @@ import { grouped } from '../records/recorded.ts'
 import { idsBelow, listedIn, nextPage, readMessages, recordedMailbox, verifiedIn } from './recorded-mailbox.ts'
 
 /** What a rehearsed handler works with: it answers as the records say it was then, asks no provider and changes nothing. */
-export interface World {
-  run: Run
+export interface RecordedContext {
+  run: StageContext
   /** Outputs that cannot be rehearsed, because mail they need has left the cache since. */
   notAtHand: Set<string>
 }
 
 /** The world in which a batch was handled, as far as `then`, what followed from the batch, tells. */
-export async function worldOf(
+export async function recordedContext(
   app: AppContext,
   batch: Batch<unknown>,
   then: Lineage,
   signal: AbortSignal,
-): Promise<World> {
+): Promise<RecordedContext> {
   const { config, now } = app
   const notAtHand = new Set<string>()
   const hidden = new Set(batch.items.flatMap(item => contextIn(then, item).map(({ id }) => id)))
   const verified = batch.items.slice(0, 1).flatMap(item => verifiedIn(then, item))
-  const run: Run = {
+  const ctx: StageContext = {
     mailbox: await recordedMailbox(app, batch, then),
     call: { signal, meter: () => undefined },
     cache: {
@@ -65,7 +65,7 @@ export async function worldOf(
     task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL },
     now,
   }
-  return { run, notAtHand }
+  return { run: ctx, notAtHand }
 }
 
 /** Whether the records still hold what is needed to handle an input as it was handled then. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { spend, takeLeave } from '../../../shared/http/leave.ts'
+import { acquirePermit, spend } from '../../../shared/http/permit.ts'
 import { failure, openCall } from '../gmail/google.ts'
 import { scriptedQuota } from '../outlook/graph.ts'
 
@@ -7,9 +7,9 @@ const ones = (count: number) => Array.from({ length: count }, () => 1)
 
 t.test('what a provider has done some at a time counts as so many, and costs all of it', async t => {
   const { quota, asked } = scriptedQuota()
-  t.match(await takeLeave({ ...openCall(), quota }, ones(20), 'asking', 4), { count: 20 })
-  t.match(await takeLeave({ ...openCall(), quota }, ones(3), 'asking', 4), { count: 3 })
-  t.match(await takeLeave({ ...openCall(), quota }, ones(20), 'asking'), { count: 20 })
+  t.match(await acquirePermit({ ...openCall(), quota }, ones(20), 'asking', 4), { count: 20 })
+  t.match(await acquirePermit({ ...openCall(), quota }, ones(3), 'asking', 4), { count: 3 })
+  t.match(await acquirePermit({ ...openCall(), quota }, ones(20), 'asking'), { count: 20 })
   t.same(asked, [
     { units: 20, requests: 4 },
     { units: 3, requests: 3 },
@@ -19,11 +19,11 @@ t.test('what a provider has done some at a time counts as so many, and costs all
 
 t.test('where fewer may go, fewer go, in the end one', async t => {
   const { quota, asked } = scriptedQuota(
-    { leave: 'fewer', most: 4 },
-    { leave: 'fewer', most: 9 },
-    { leave: 'fewer', most: 0 },
+    { permit: 'fewer', most: 4 },
+    { permit: 'fewer', most: 9 },
+    { permit: 'fewer', most: 0 },
   )
-  t.match(await takeLeave({ ...openCall(), quota }, [5, 1, 1, 1, 1, 1], 'asking', 4), { count: 1 })
+  t.match(await acquirePermit({ ...openCall(), quota }, [5, 1, 1, 1, 1, 1], 'asking', 4), { count: 1 })
   t.same(asked, [
     { units: 10, requests: 4 },
     { units: 8, requests: 4 },
@@ -33,14 +33,14 @@ t.test('where fewer may go, fewer go, in the end one', async t => {
 })
 
 t.test('many short waits are not slept through for ever', async t => {
-  const { quota } = scriptedQuota(...Array.from({ length: 50 }, () => ({ leave: 'wait' as const, waitMs: 700 })))
-  const thrown = await failure(takeLeave({ ...openCall(), quota }, ones(2), 'asking'))
+  const { quota } = scriptedQuota(...Array.from({ length: 50 }, () => ({ permit: 'wait' as const, waitMs: 700 })))
+  const thrown = await failure(acquirePermit({ ...openCall(), quota }, ones(2), 'asking'))
   t.match(thrown, { kind: 'throttled', retryAfterMs: 700, message: 'asking: the quota is spent for now' })
 })
 
 t.test('what could not be sent is settled as spent, and why is told', async t => {
   const { quota, settled } = scriptedQuota()
-  const taken = await takeLeave({ ...openCall(), quota }, [3], 'asking')
+  const taken = await acquirePermit({ ...openCall(), quota }, [3], 'asking')
   await t.rejects(
     spend(
       taken,

@@ -7,7 +7,7 @@ import type { Keys } from '../../shared/redis/keys.ts'
 import type { RunRecord } from '../../shared/redis/runs.ts'
 import type { Log } from '../base/log.ts'
 
-interface JudgeOptions {
+interface AlertOptions {
   redis: Redis
   keys: Keys
   config: Pick<Config, 'GMAIL_BATCH_SIZE' | 'OUTLOOK_BATCH_SIZE'>
@@ -15,7 +15,11 @@ interface JudgeOptions {
 }
 
 /** Looks for alerts of a run that ended, puts them down, and logs warnings and errors; whoever does it second does nothing. */
-export async function judgeRun({ redis, keys, config, now }: JudgeOptions, record: RunRecord, log: Log): Promise<void> {
+export async function raiseAlerts(
+  { redis, keys, config, now }: AlertOptions,
+  record: RunRecord,
+  log: Log,
+): Promise<void> {
   const { run } = record
   const mailbox = record.mailbox as MailboxId
   const size = config.GMAIL_BATCH_SIZE

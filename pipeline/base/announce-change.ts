@@ -14,7 +14,7 @@ interface Reason {
 }
 
 /** Has a mailbox looked at, of which no more is known than that it may have changed; once however often it is asked for this reason. */
-export function lookAt(
+export function announceChange(
   { redis, keys, now }: Pick<AppContext, 'redis' | 'keys' | 'now'>,
   mailbox: MailboxId,
   { id, at, cause, created = [] }: Reason,
