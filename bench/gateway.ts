@@ -12,12 +12,13 @@ import { clientStateKeys, clientStateOf } from '../shared/outlook/client-state.t
 import { subscriptionMemory } from '../shared/redis/subscriptions.ts'
 import { type Child, logHolds } from './chaos/children.ts'
 import type { Answers } from './gateway/attack.ts'
-import { type Genuine, type Met, sendGenuine } from './gateway/genuine.ts'
+import { type Genuine, type PushFigures, sendGenuine } from './gateway/genuine.ts'
 import { type Google, startGoogle } from './gateway/google.ts'
 import { mailsFor } from './many/mail.ts'
 import { percentile } from './many/percentile.ts'
 import { type Rig, withRig } from './many/rig.ts'
 
+/** The options of the gateway bench. */
 export interface GatewayOptions {
   seconds: number
   connections: number
@@ -25,21 +26,21 @@ export interface GatewayOptions {
   signal: AbortSignal
 }
 
-/** Genuine pushes alone and beside hostile connections: at the gateway of an `up`, and at a bare server. Times are in ms. */
+/** Latencies of genuine pushes, alone and during an attack, at the gateway of an `up` and at a bare server. Times are in ms. */
 export interface GatewayFigures {
-  alone: Met
-  attacked: Met
-  /** The 99th percentile beside hostile connections, divided by the one without. */
+  alone: PushFigures
+  attacked: PushFigures
+  /** The 99th percentile during the attack, divided by the one without. */
   ratio: number
-  bareAlone: Met
-  bareAttacked: Met
+  bareAlone: PushFigures
+  bareAttacked: PushFigures
   bareRatio: number
-  /** How long ten new mails take through the stages of the same process. */
+  /** The time of ten new mails through the stages of the same process. */
   syncAloneMs: number
   syncAttackedMs: number
-  /** What `up` logged of warnings and errors while it was attacked, three times `seconds` long. */
+  /** Warnings and errors that `up` logged during the attack of three times `seconds`. */
   lines: number
-  /** Keys that Redis has more after hostile connections alone. */
+  /** The number of keys that hostile connections added to Redis. */
   keysGrown: number
   answers: Answers
 }
@@ -63,7 +64,7 @@ const WARM_UP_MS = 1000
 const MARGIN_MS = 120_000
 const LEVEL_WARN = 40
 
-/** Measures both; the processes listen on 127.0.0.1 alone, and end with it. */
+/** Measures the gateway and a bare server; all processes listen only on 127.0.0.1 and end with the bench. */
 export async function measureGateway(options: GatewayOptions): Promise<GatewayFigures> {
   const google = await startGoogle()
   const deadlineMs = 6 * options.seconds * 1000 + MARGIN_MS
@@ -91,8 +92,8 @@ async function measure(rig: Rig, google: Google, options: GatewayOptions): Promi
   const attacks = hostile(genuine.url, connections, ms)
   const attacked = await sendGenuine(genuine, ms, pause)
   const answers = await attacks
-  say(`beside ${connections} hostile connections: ${line(attacked)}`)
-  await quiet(bench)
+  say(`with ${connections} hostile connections: ${line(attacked)}`)
+  await untilIdle(bench)
   const keysBefore = await rig.app.redis.dbsize()
   const more = hostile(genuine.url, connections, 2 * ms)
   await pause(ms)
@@ -100,14 +101,14 @@ async function measure(rig: Rig, google: Google, options: GatewayOptions): Promi
   const syncAttackedMs = await syncs(bench, 'attacked')
   await more
   const lines = (await warningsOf(up)) - linesBefore
-  say(`${MAILS} mails through the stages: ${syncAloneMs} ms alone, ${syncAttackedMs} ms beside them`)
+  say(`${MAILS} mails through the stages: ${syncAloneMs} ms alone, ${syncAttackedMs} ms during the attack`)
   const bare = { ...genuine, url: await startBare(bench) }
   await sendGenuine(bare, WARM_UP_MS, pause)
   const bareAlone = await sendGenuine(bare, ms, pause)
   const bareAttack = hostile(bare.url, connections, ms)
   const bareAttacked = await sendGenuine(bare, ms, pause)
   await bareAttack
-  say(`a bare server: ${line(bareAlone)}; beside them: ${line(bareAttacked)}`)
+  say(`a bare server: ${line(bareAlone)}; during the attack: ${line(bareAttacked)}`)
   const ratio = attacked.p99 / alone.p99
   const bareRatio = bareAttacked.p99 / bareAlone.p99
   say(
@@ -121,7 +122,7 @@ async function open(rig: Rig, google: Google, options: GatewayOptions): Promise<
   const { app, mailboxes, signal, processes, until, gatewayPort } = rig
   const { redis, keys } = app
   await connectIfNew(app, () => mailboxes, MAILBOX, signal)
-  // Whose a subscription is does not depend on its provider.
+  // The owner of a subscription is stored without regard to the provider.
   await subscriptionMemory(redis, keys, MAILBOX).write({ id: SUBSCRIPTION, terms: 'bench' })
   const [key = Buffer.alloc(0)] = clientStateKeys({ secret: CLIENT_STATE, sealingKeys: [] })
   const clientState = clientStateOf(key, MAILBOX)
@@ -143,7 +144,7 @@ async function open(rig: Rig, google: Google, options: GatewayOptions): Promise<
 async function startBare({ processes, until }: Bench): Promise<string> {
   const port = await freePort()
   const child = await processes.start('bare', [process.execPath, BARE, `${port}`], inheritedEnvironment({}))
-  await until(async () => (await logHolds(child.log, 'listens')) || undefined)
+  await until(async () => (await logHolds(child.log, 'listening')) || undefined)
   return `http://127.0.0.1:${port}`
 }
 
@@ -157,23 +158,23 @@ async function hostile(url: string, connections: number, ms: number): Promise<An
   return JSON.parse(printed)
 }
 
-// New mail, asked for rather than pushed, so that it is the stages alone that take their time.
+// Syncs are requested rather than pushed, so that only the stages are measured.
 async function syncs(bench: Bench, name: string): Promise<number> {
   const { app, sim } = bench
   const tookMs: number[] = []
   for (let n = 0; n < SYNCS; n += 1) {
-    // What pushes have asked for is no part of it.
-    await quiet(bench)
+    // Syncs that pushes requested must not count.
+    await untilIdle(bench)
     for (const mail of mailsFor(ADDRESS, `${name}-${n}`, MAILS)) await sim.deliver(ADDRESS, mail)
     const from = performance.now()
     await requestSync(app, MAILBOX)
-    await quiet(bench)
+    await untilIdle(bench)
     tookMs.push(performance.now() - from)
   }
   return Math.round(percentile(tookMs, 0.5))
 }
 
-async function quiet({ app, signal }: Bench): Promise<void> {
+async function untilIdle({ app, signal }: Bench): Promise<void> {
   await untilQuiet(app, { since: 0, mailboxes: [MAILBOX], signal, bar: false })
 }
 
@@ -182,6 +183,6 @@ async function warningsOf({ log }: Child): Promise<number> {
   return lines.filter(one => Number(/^\{"level":(\d+)/.exec(one)?.[1] ?? 0) >= LEVEL_WARN).length
 }
 
-function line({ pushes, refused, p50, p99 }: Met): string {
+function line({ pushes, refused, p50, p99 }: PushFigures): string {
   return `${pushes} answered in ${p50} ms (median), ${p99} ms (99th percentile), ${refused} refused`
 }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { untilSignalled } from '../pipeline/base/lifecycle.ts'
+import { abortOnSignals } from '../pipeline/base/lifecycle.ts'
 import { err, out } from '../pipeline/base/terminal.ts'
 import { CHAOS_KINDS } from './chaos/plan.ts'
 import { runChaos } from './chaos.ts'
@@ -16,17 +16,17 @@ const MANY_USE =
   'many [--mailboxes N] [--messages N] [--fetchers K] [--one-partition] [--kill] [--profile live|instant] [--only many|live|sick|faults] [--json]'
 const GATEWAY_USE = 'gateway [--seconds N] [--connections N] [--json]'
 const MANY_PROFILES = ['live', 'instant'] as const
-const MOST_MAILBOXES = 10_000
+const MAX_MAILBOXES = 10_000
 const CHAOS_MAILBOXES = { least: 2, most: 200 }
-const MOST_FETCHERS = 32
-const MOST_SECONDS = 86_400
+const MAX_FETCHERS = 32
+const MAX_SECONDS = 86_400
 const GATEWAY_BENCH = { seconds: { least: 1, most: 30 }, connections: { least: 10, most: 200 } }
-const MOST_MESSAGES = 100_000
-// Five thousand messages take some ten minutes of the provider's and less than two here. Delays do not pass faster with its minutes: at twice
-// the speed the second that a delayed batch may be late is a fifth of a minute.
+const MAX_MESSAGES = 100_000
+// Five thousand messages take about ten simulated minutes and less than two real ones. Delays do not scale with simulated minutes: at twice
+// this speed, the second by which a delayed batch may be late is a fifth of a minute.
 const QUOTA_BENCH = { speed: 6, fetchers: 4 }
 const WELL_USED = { used: 0.97, refusedShare: 0.01 }
-const MOST_SEED = 2 ** 32 - 1
+const MAX_SEED = 2 ** 32 - 1
 
 const [command = '', ...words] = process.argv.slice(2)
 if (command === 'sync') await sync()
@@ -66,7 +66,7 @@ async function quota(): Promise<void> {
       options: { json: { type: 'boolean', default: false }, messages: { type: 'string', default: '5000' } },
     }),
   )
-  const messages = wholeNumber('--messages', values.messages, { least: 1200, most: MOST_MESSAGES, use: QUOTA_USE })
+  const messages = wholeNumber('--messages', values.messages, { least: 1200, most: MAX_MESSAGES, use: QUOTA_USE })
   const result = await measureQuota({ ...QUOTA_BENCH, messages }).catch(failed)
   const { read, dead, units, minutes, used, requests, refused, worstMinute } = result
   out(
@@ -94,14 +94,14 @@ async function chaos(): Promise<void> {
   )
   const without = CHAOS_KINDS.filter(kind => values.without.includes(kind))
   if (without.length < values.without.length || without.length === CHAOS_KINDS.length) {
-    err(`--without takes some of these kinds of faults: ${CHAOS_KINDS.join(', ')}`)
+    err(`--without takes some, but not all, of these kinds of faults: ${CHAOS_KINDS.join(', ')}`)
     wrongUse(CHAOS_USE)
   }
   const mailboxes = wholeNumber('--mailboxes', values.mailboxes, CHAOS_MAILBOXES)
-  const seconds = wholeNumber('--seconds', values.seconds, { least: 1, most: MOST_SECONDS })
-  const seed = wholeNumber('--seed', values.seed, { least: 0, most: MOST_SEED })
+  const seconds = wholeNumber('--seconds', values.seconds, { least: 1, most: MAX_SECONDS })
+  const seed = wholeNumber('--seed', values.seed, { least: 0, most: MAX_SEED })
   const say = values.json ? () => undefined : err
-  const result = await runChaos({ mailboxes, seconds, seed, without, say, signal: untilSignalled(err) }).catch(failed)
+  const result = await runChaos({ mailboxes, seconds, seed, without, say, signal: abortOnSignals(err) }).catch(failed)
   out(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2))
   if (!result.ok) process.exitCode = 1
 }
@@ -124,18 +124,18 @@ async function many(): Promise<void> {
   )
   const number = (name: 'mailboxes' | 'messages' | 'fetchers', most: number) =>
     wholeNumber(`--${name}`, values[name], { least: 1, most, use: MANY_USE })
-  const fetchers = number('fetchers', MOST_FETCHERS)
-  if (values.kill && fetchers === 1) wrongUse(`${MANY_USE}; --kill needs a fetcher that is left: --fetchers 2 or more`)
+  const fetchers = number('fetchers', MAX_FETCHERS)
+  if (values.kill && fetchers === 1) wrongUse(`${MANY_USE}; --kill needs at least two fetchers: --fetchers 2 or more`)
   const result = await measureMany({
-    mailboxes: number('mailboxes', MOST_MAILBOXES),
-    messages: number('messages', MOST_MESSAGES),
+    mailboxes: number('mailboxes', MAX_MAILBOXES),
+    messages: number('messages', MAX_MESSAGES),
     fetchers,
     profile: oneOf(MANY_PROFILES, values.profile, MANY_USE),
     onePartition: values['one-partition'],
     kill: values.kill,
     only: values.only === undefined ? undefined : oneOf(PARTS, values.only, MANY_USE),
     say: out,
-    signal: untilSignalled(err),
+    signal: abortOnSignals(err),
   }).catch(failed)
   if (values.json) out(JSON.stringify(result))
 }
@@ -146,7 +146,7 @@ async function gateway(): Promise<void> {
       args: words,
       options: {
         json: { type: 'boolean', default: false },
-        seconds: { type: 'string', default: '8' },
+        seconds: { type: 'string', default: '20' },
         connections: { type: 'string', default: '50' },
       },
     }),
@@ -157,7 +157,7 @@ async function gateway(): Promise<void> {
     seconds: number('seconds'),
     connections: number('connections'),
     say: out,
-    signal: untilSignalled(err),
+    signal: abortOnSignals(err),
   }).catch(failed)
   if (values.json) out(JSON.stringify(result))
 }

@@ -16,7 +16,7 @@ import type { RunRecord } from '../shared/redis/runs.ts'
 import { type GmailSimulator, startGmail } from '../sim/gmail.ts'
 import { memoryMailbox, type SimMailbox } from '../sim/mailbox.ts'
 
-/** How well a mailbox's quota is used; minutes are those of the provider, which pass faster here. */
+/** The use of a mailbox's quota; minutes are simulated ones, which pass faster. */
 export interface QuotaUse {
   messages: number
   /** Messages that were read. */
@@ -24,27 +24,28 @@ export interface QuotaUse {
   dead: number
   units: number
   minutes: number
-  /** What was spent from the end of the first minute to the end of the last whole one, of what might have been. */
+  /** The share of the available units spent between the end of the first minute and the end of the last whole one. */
   used: number
-  /** Requests, each part of a batch one, refused ones included; whoever made them. */
+  /** All requests of all clients, refused ones included; each part of a batch counts as one. */
   requests: number
   refused: number
-  /** Of those, how many because too many were in flight. */
+  /** The refusals because of too many requests in flight. */
   crowded: number
   refusedShare: number
-  /** The refusals of each whole minute. */
+  /** The refusals in each whole minute. */
   refusedByMinute: number[]
   /** The most units in any minute, as the provider counted them. */
   worstMinute: number
 }
 
+/** The options of the quota bench. */
 export interface QuotaBench {
   messages: number
-  /** How many times faster minutes pass. */
+  /** The factor by which minutes pass faster. */
   speed: number
-  /** How many fetch, each as a process of its own would. */
+  /** The number of fetchers, each set up like a separate process. */
   fetchers: number
-  /** Whoever else asks for mail of the same mailbox; is stopped at the end. */
+  /** Starts another client of the same mailbox, which is stopped at the end. */
   meanwhile?: (sim: GmailSimulator, address: string) => { stop(): Promise<void> }
 }
 
@@ -52,9 +53,9 @@ const ADDRESS = 'ana@example.com'
 const UNITS_A_MINUTE = 6000
 const MINUTE_MS = 60_000
 const MESSAGES_A_THREAD = 4
-const LOOK_EVERY_MS = 5
+const POLL_MS = 5
 
-/** Reads a mailbox at a Gmail that lets 6,000 units a minute be spent. */
+/** Reads a mailbox of a Gmail with a quota of 6,000 units per minute. */
 export async function measureQuota({ messages, speed, fetchers, meanwhile }: QuotaBench): Promise<QuotaUse> {
   const quota = { userUnitsPerMinute: UNITS_A_MINUTE }
   const sim = await startGmail({ profile: 'live', speed, mailboxes: [threadsOf(messages)], quota })
@@ -103,7 +104,7 @@ async function read(
   const log = createLog(config, 'bench')
   const server = await openRedisServer(config, log)
   const app = await openApp(config, server.url)
-  // A connection, a consumer and a way to Google of its own, as a process has.
+  // Each fetcher has its own connection, consumer and Gmail client, like a process.
   const start = (stages: typeof STAGES) =>
     startStages(stages, app, {
       mailboxes: openMailboxes(config, sim.url),
@@ -120,7 +121,7 @@ async function read(
     const since = app.now()
     await requestSync(app, mailbox)
     const [run] = await untilQuiet(app, { since, mailboxes: [mailbox], signal, bar: false })
-    if (!run) throw new Error('the run did not come about')
+    if (!run) throw new Error('the run did not start')
     return run
   } finally {
     await Promise.all(running.map(stages => stages.stop(config.DRAIN_MS)))
@@ -129,7 +130,7 @@ async function read(
   }
 }
 
-// What had been spent at the end of each whole minute since the first request; idle time after the last request does not count.
+// The units spent at the end of each whole minute since the first request; idle time after the last request does not count.
 function watchMinutes(sim: GmailSimulator, speed: number) {
   const marks: { units: number; refused: number }[] = []
   let before = { units: 0, refused: 0 }
@@ -145,7 +146,7 @@ function watchMinutes(sim: GmailSimulator, speed: number) {
     began ??= last
     while (minutesTo(last) >= marks.length + 1) marks.push(before)
     before = { units, refused: refused.user + refused.concurrent }
-  }, LOOK_EVERY_MS)
+  }, POLL_MS)
   return {
     stop() {
       clearInterval(timer)

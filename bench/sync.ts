@@ -16,12 +16,12 @@ import { connectMailbox } from '../shared/redis/mailboxes.ts'
 import { demoMailbox } from '../sim/demo.ts'
 import { type GmailSimulator, startGmail } from '../sim/gmail.ts'
 
-/** The same mail read twice: message by message, and by the pipeline. Calls are counted at the server. */
+/** The figures of reading the same mail twice: message by message, and by the pipeline. Calls are counted at the server. */
 export interface Comparison {
   n1Seconds: number
   oursSeconds: number
   ratio: number
-  /** What the provider alone takes for the pipeline's calls: a listing, then the slowest of the batches side by side. */
+  /** The provider's time for the calls of the pipeline: a listing, then the slowest of the parallel batches. */
   criticalPathSeconds: number
   n1Calls: number
   oursCalls: number
@@ -34,7 +34,7 @@ const SECONDS = {
   seed: { list: 2.35, batch: () => 2.35 },
 }
 
-/** Reads the newest fifty messages of the demo mailbox both ways, one after the other, against one simulator. */
+/** Reads the newest fifty messages of the demo mailbox both ways, in sequence, from one simulator. */
 export async function compareSync(profile: 'live' | 'seed'): Promise<Comparison> {
   const mailbox = demoMailbox()
   const sim = await startGmail({ profile, mailboxes: [mailbox] })
@@ -54,7 +54,7 @@ export async function compareSync(profile: 'live' | 'seed'): Promise<Comparison>
   }
 }
 
-/** From "this mailbox changed" to the last analysis task, in seconds. */
+/** Returns the seconds from "this mailbox changed" to the last analysis task. */
 async function pipeline(sim: GmailSimulator, mailbox: MailboxId, dataDir: string): Promise<number> {
   const config: Config = {
     ...readConfig(),
@@ -86,7 +86,7 @@ async function pipeline(sim: GmailSimulator, mailbox: MailboxId, dataDir: string
   }
 }
 
-/** The way everyone starts out: list, then get each message after the other, with Google's own client. */
+/** Reads mail the naive way: list, then get each message in sequence, with Google's own client. */
 async function oneByOne(sim: GmailSimulator, address: string): Promise<number> {
   const client = new auth.OAuth2({ endpoints: { oauth2TokenUrl: `${sim.url}/token` } })
   client.setCredentials({ refresh_token: `simulated:${address}` })

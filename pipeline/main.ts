@@ -10,10 +10,10 @@ const WRONG_USE = 2
 try {
   await (await program(process.argv.slice(2))).parseAsync()
 } catch (error) {
-  process.exitCode = complain(error)
+  process.exitCode = reportError(error)
 }
 if (await isOutputLost()) process.exitCode ||= FAILED
-// Whatever a library keeps open must not keep a finished command alive.
+// A library may keep handles open; a finished command exits anyway.
 process.exit()
 
 async function program(words: readonly string[]): Promise<Command> {
@@ -39,8 +39,8 @@ async function program(words: readonly string[]): Promise<Command> {
   return mailsluice
 }
 
-/** Says in one line what went wrong, and with which exit code. */
-function complain(error: unknown): number {
+/** Prints an error in one line and returns the exit code. */
+function reportError(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USE
   err(`mailsluice: ${printableLine(error instanceof Error ? error.message : String(error))}`)
   return error instanceof MailError && error.kind === 'misconfigured' ? WRONG_USE : FAILED

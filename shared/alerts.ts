@@ -9,7 +9,7 @@ const alertSchema = z.object({
   figures: z.record(z.string(), z.number()),
 })
 
-/** What a run that ended is marked with: good news (`mark`), or what somebody should look at, with its numbers in words and figures. */
+/** A mark on a run that ended: good news (`mark`) or a problem, with its numbers in words and figures. */
 export type Alert = z.infer<typeof alertSchema>
 
 /** The numbers of a run that ended; times are in ms. */
@@ -39,12 +39,12 @@ const LEAST_HIT_RATE = 0.7
 const COLD_HIT_RATE = 0.5
 const MOST_FAILED = 0.05
 
-/** Everything to be said of a run that ended, by its numbers alone; `batchSize` is how many messages a call may fetch. */
+/** Returns every alert that the numbers of an ended run call for; `batchSize` is how many messages a call may fetch. */
 export function alertsOf(run: RunFigures, { batchSize }: { batchSize: number }): Alert[] {
   return [...ofSpeed(run), ...ofCalls(run, batchSize), ...ofCache(run), ...ofFailures(run)]
 }
 
-/** Reads alerts as they were written; what cannot be read is none. */
+/** Reads stored alerts; returns none where the text cannot be parsed. */
 export function readAlerts(text: string | undefined): Alert[] {
   try {
     return z.array(alertSchema).parse(JSON.parse(text ?? '[]'))
@@ -53,12 +53,12 @@ export function readAlerts(text: string | undefined): Alert[] {
   }
 }
 
-// What the provider made a run wait is not the run's.
+// Waits that the provider imposed do not count against the run.
 function ofSpeed({ startedAt, endedAt = startedAt, waitedMs, listed }: RunFigures): Alert[] {
   const seconds = Math.max(0, endedAt - startedAt - waitedMs) / 1000
   const more = SECONDS_A_MESSAGE * Math.max(0, listed - SHORT_RUN)
   const figures = { listed, seconds, waitedSeconds: waitedMs / 1000 }
-  const words = `${listed} messages in ${seconds.toFixed(1)}s, rate limits apart`
+  const words = `${listed} messages in ${seconds.toFixed(1)}s, excluding rate limits`
   const bounds = [
     ['error', VERY_SLOW_SECONDS + more],
     ['warning', SLOW_SECONDS + more],
@@ -71,7 +71,7 @@ function ofSpeed({ startedAt, endedAt = startedAt, waitedMs, listed }: RunFigure
   return [{ alert: 'fast', level: 'mark', text: `the sync reached its goal: ${words}`, figures }]
 }
 
-// Each window may end with a batch that is not full. At Outlook each listing call is a page, of some folder.
+// Each window may end with a partial batch. At Outlook each listing call is a page of some folder.
 function ofCalls({ mailbox, listed, fates, context, pages, windows, calls }: RunFigures, batchSize: number): Alert[] {
   if (listed < ENOUGH_MESSAGES) return []
   const listing = calls.list + calls.history + calls.delta
@@ -87,7 +87,7 @@ function ofCalls({ mailbox, listed, fates, context, pages, windows, calls }: Run
 function ofCache({ reread, lost }: RunFigures): Alert[] {
   const rate = reread === 0 ? 1 : (reread - lost) / reread
   if (reread < ENOUGH_MESSAGES || rate >= LEAST_HIT_RATE) return []
-  const words = `the cache had ${reread - lost} of ${reread} messages that it held before (${Math.floor(rate * 100)} %)`
+  const words = `${reread - lost} of ${reread} previously cached messages are still cached (${Math.floor(rate * 100)} %)`
   const remedy = rate < COLD_HIT_RATE ? ': raise CACHE_MESSAGE_TTL, or keep busy threads warm with WARM_SHARE' : ''
   return [{ alert: 'cold-cache', level: 'warning', text: `${words}${remedy}`, figures: { reread, lost, rate } }]
 }
@@ -95,6 +95,6 @@ function ofCache({ reread, lost }: RunFigures): Alert[] {
 function ofFailures({ asked, failed }: RunFigures): Alert[] {
   if (asked === 0 || failed / asked <= MOST_FAILED) return []
   const share = failed / asked
-  const text = `${failed} of ${asked} messages that were asked for failed (${Math.round(share * 100)} %), rate limits apart`
+  const text = `${failed} of ${asked} requested messages failed (${Math.round(share * 100)} %), excluding rate limits`
   return [{ alert: 'failed-parts', level: 'warning', text, figures: { asked, failed, share } }]
 }

@@ -25,7 +25,7 @@ import { takeoutLabels } from './settings/takeout-labels.ts'
 import { markIn, shown, type TextKind, trimmed } from './settings/text.ts'
 import { trustedProxies } from './settings/trusted-proxies.ts'
 
-// Each setting with what is allowed; `.env.example` says what each is for.
+// Each setting with its allowed values; `.env.example` says what each is for.
 const settings = z.object({
   NODE_ENV: z
     .string()
@@ -40,7 +40,7 @@ const settings = z.object({
     .default('mailsluice'),
   REDIS_WAIT: whole(0, 86_400, 10),
   PARTITIONS: whole(1, 256, 8),
-  // Only a shell knows what a tilde stands for.
+  // Only a shell expands a tilde.
   DATA_DIR: z
     .string()
     .regex(/^(?!~)/, 'a folder, with the home folder written in full')
@@ -90,7 +90,7 @@ const settings = z.object({
   PORT: between(0, 65_535, 'a port from 0 to 65535').optional(),
   GATEWAY_HOST: z
     .string()
-    .regex(/^[\w.:%-]+$/, 'an address of this machine, without a port, such as 127.0.0.1 or ::')
+    .regex(/^(?![^:]*:\d*$)[\w.:%-]+$/, 'an address of this machine, without a port, such as 127.0.0.1 or ::')
     .default('0.0.0.0'),
   GATEWAY_RATE_LIMIT: whole(1, 100_000_000, 60_000),
   GATEWAY_MAX_CONNECTIONS: whole(10, 100_000, 200),
@@ -118,26 +118,29 @@ const settings = z.object({
   HTTPS_PROXY: proxy,
   HTTP_PROXY: proxy,
   ALL_PROXY: proxy,
-  NO_PROXY: z.string().optional(),
+  NO_PROXY: z
+    .string()
+    .regex(/^(?!.*(?:[;；，、]|:\/\/))/, 'commas between the names, which have neither scheme nor path')
+    .optional(),
 })
 
 const BOTH =
-  'one of SIM_URL and GMAIL_REFRESH_TOKEN, for no simulator is to be given a real token: unset SIM_URL to read real mail, or GMAIL_REFRESH_TOKEN to read simulated mail'
+  'one of SIM_URL and GMAIL_REFRESH_TOKEN, because a simulator must never receive a real token: unset SIM_URL to read real mail, or GMAIL_REFRESH_TOKEN to read simulated mail'
 
-// What settings say together.
+// Rules that involve several settings.
 const settled = settings.superRefine((given, context) => {
   const { REDIS_URL = 'rediss:', REDIS_TLS_CA, REDIS_TLS_INSECURE, SIM_URL, GMAIL_REFRESH_TOKEN } = given
   const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
   if (SIM_URL !== undefined && GMAIL_REFRESH_TOKEN !== undefined) refuse('SIM_URL', BOTH)
   if (!URL.canParse(REDIS_URL) || new URL(REDIS_URL).protocol === 'rediss:') return
-  const withoutTls = 'it with a REDIS_URL that begins with rediss://, for without TLS it does nothing'
+  const withoutTls = 'it with a REDIS_URL that begins with rediss://, because it has no effect without TLS'
   if (REDIS_TLS_CA !== undefined) refuse('REDIS_TLS_CA', withoutTls)
   if (REDIS_TLS_INSECURE) refuse('REDIS_TLS_INSECURE', withoutTls)
 })
 
 export type { InitialSync } from './settings/kinds.ts'
 
-/** Every setting, checked and with its default; durations carry their unit in the name or, for the classic names, are seconds. */
+/** Every setting, checked and with its default. Durations carry their unit in the name; those with classic names are in seconds. */
 export type Config = z.infer<typeof settings>
 
 const KINDS: ReadonlyMap<string, TextKind> = new Map([
@@ -155,8 +158,8 @@ const KINDS: ReadonlyMap<string, TextKind> = new Map([
 const NAMES = Object.keys(settings.shape)
 
 /**
- * Reads the settings, without white space around them; one of nothing else is as if it was not set. Throws one `misconfigured` that names
- * every wrong variable, its value (never a secret's) and what is allowed.
+ * Reads the settings without the white space around them; a blank value counts as not set. Throws one `misconfigured` that names every
+ * wrong variable, its value (never a secret's) and the allowed values.
  */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const all: NodeJS.ProcessEnv = { ...environment, ...proxyVariables(environment) }
@@ -176,18 +179,18 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   throw new MailError('misconfigured', reported.join('. '))
 }
 
-/** Variables of the environment that are no settings and look as if they were meant to be. */
+/** Returns environment variables that are no settings but look like misspelt ones. */
 export function misspeltSettings(environment: NodeJS.ProcessEnv = process.env): Misspelt[] {
   const others = Object.keys(environment).filter(name => !isProxyVariable(name))
   return misspeltIn(others, NAMES)
 }
 
-/** The proxies that the environment names, as it is now; `readConfig` has refused what is no proxy. */
+/** Returns the proxies that the environment names now; `readConfig` has refused invalid ones. */
 export function readProxies(environment: NodeJS.ProcessEnv = process.env): Proxies {
   return proxiesIn(environment)
 }
 
-/** This process's environment with some variables changed, for processes it starts. */
+/** Returns this process's environment with some variables changed, for processes it starts. */
 export function inheritedEnvironment(changes: Record<string, string>): NodeJS.ProcessEnv {
   return { ...process.env, ...changes }
 }

@@ -2,17 +2,20 @@ import { z } from 'zod'
 import { MailError } from './error.ts'
 import type { MailboxId } from './mailbox.ts'
 
-/** In every stage `live` work (incremental syncs) begins before `bulk` work (first syncs, resyncs), which has at least every fourth batch. */
+/**
+ * The lanes. In every stage `live` work (incremental syncs) starts before `bulk` work (first syncs, resyncs); bulk gets at least every
+ * fourth batch.
+ */
 export const LANES = ['live', 'bulk'] as const
 export type Lane = (typeof LANES)[number]
 
-/** A run's id; sorts by the time the run was asked for. */
+/** A run's id; ids sort by the time the run was requested. */
 export type RunId = string
 
 /**
- * What travels in a stream. `id` is unique within its stream and the same again when the same step is done again, so that
- * copies can be recognised; `at` is when it was written, in ms since 1970; `trace` is the id of the watch event it all began with;
- * `attempt` counts the failures it has behind it.
+ * The unit that travels in a stream. `id` is unique within its stream and stays the same when a step is repeated, so that duplicates can be
+ * recognised. `at` is when it was written, in ms since 1970. `trace` is the id of the watch event that started the run. `attempt` counts
+ * the failures so far.
  */
 export interface Envelope<Body = unknown> {
   id: string
@@ -20,20 +23,20 @@ export interface Envelope<Body = unknown> {
   mailbox: MailboxId
   at: number
   attempt: number
-  /** When the first of those failures was, in ms since 1970, and whether others of its batch were answered at one of them. */
+  /** The time of the first failure (ms since 1970), and whether other items of the batch succeeded during one of the failures. */
   failing?: { since: number; others: boolean }
   lane: Lane
   trace: string
   replayOf?: string
-  /** Processes died over the entry it came in: whoever takes it tries it alone. */
+  /** Processes died while handling its entry, so it is tried alone. */
   suspect?: true
   body: Body
 }
 
-/** The formats an entry may have: version 1 holds one body, version 2 a slice of them (`slice.ts`). */
+/** The formats of an entry: version 1 holds one body, version 2 a slice of bodies (`slice.ts`). */
 export type Version = 1 | 2
 const NEWEST: Version = 2
-// Ours have a few hundred bytes, a slice of ids a few thousand, and the largest, a window of 500 ids, some ten thousands.
+// A typical entry has a few hundred bytes, a slice of ids a few thousand. The largest, a window of 500 ids, has tens of thousands.
 export const LARGEST_ENTRY_BYTES = 1 << 20
 
 const envelopeSchema = z.object({
@@ -51,32 +54,32 @@ const envelopeSchema = z.object({
   body: z.unknown(),
 })
 
-/** An envelope as the one text that is written to Redis, with the format's version in front. */
+/** Encodes an envelope as the text that is written to Redis, with the format version first. */
 export function encodeEnvelope(envelope: Envelope, version: Version = 1): string {
   return JSON.stringify({ v: version, ...envelope })
 }
 
 /**
- * Reads an envelope and its body; throws `unparsable`, naming the field that is wrong and never its content. What has more than a
- * mebibyte is refused unread, and so is what a later version wrote: it keeps among the dead letters until this process is upgraded.
+ * Reads an envelope and its body. Throws `unparsable`, naming the wrong field and never its content. An entry above one mebibyte or of a
+ * later version is refused unread; it stays among the dead letters until this process is upgraded.
  */
 export function parseEnvelope<Body>(text: string, body: z.ZodType<Body>): Envelope<Body> {
   const head = parseHead(text)
   return { ...head, body: fitBody(head.body, body) }
 }
 
-/** Reads an envelope whose body is not looked into yet; throws as `parseEnvelope` does, and takes more bytes only where it is told so. */
+/** Reads an envelope without checking its body; throws as `parseEnvelope` does. `mostBytes` raises the size limit. */
 export function parseHead(text: string, mostBytes = LARGEST_ENTRY_BYTES): Envelope {
   checkSize(text, mostBytes)
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch {
-    throw new MailError('unparsable', 'the entry is not JSON: it was not written by mailsluice')
+    throw new MailError('unparsable', 'the entry is not JSON: mailsluice did not write it')
   }
   const { v } = (json ?? {}) as { v?: unknown }
   if (typeof v === 'number' && v > NEWEST) {
-    const newer = `an envelope of version ${v}, and this process reads version ${NEWEST}`
+    const newer = `an envelope of version ${v}; this process reads up to version ${NEWEST}`
     throw new MailError('unparsable', `${newer}: upgrade it, then redrive the entry`)
   }
   const head = envelopeSchema.safeParse(json)
@@ -91,7 +94,7 @@ export function parseHead(text: string, mostBytes = LARGEST_ENTRY_BYTES): Envelo
   }
 }
 
-/** A body as its stream has it; throws `unparsable`, naming the field that is wrong and never its content. */
+/** Parses a body by its stream's schema; throws `unparsable`, naming the wrong field and never its content. */
 export function fitBody<Body>(body: unknown, schema: z.ZodType<Body>): Body {
   const { success, data, error } = schema.safeParse(body)
   if (success) return data
@@ -99,8 +102,8 @@ export function fitBody<Body>(body: unknown, schema: z.ZodType<Body>): Body {
 }
 
 /**
- * What can be told of an entry that `parseEnvelope` refuses, such as one of another version: enough to say what becomes of it, or `undefined`.
- * What has more than `mostBytes` is not looked into.
+ * Recovers as much of an entry as settling it needs where `parseEnvelope` refuses it, for example because of its version. Returns
+ * `undefined` where that is impossible or the entry has more than `mostBytes`.
  */
 export function salvageEnvelope<Body>(
   text: string,
@@ -110,7 +113,7 @@ export function salvageEnvelope<Body>(
   try {
     checkSize(text, mostBytes)
     const json = JSON.parse(text)
-    // A text or a list would be taken apart into as many fields as it has letters or members.
+    // Spreading a string or an array would create one field per character or element.
     if (typeof json !== 'object' || Array.isArray(json)) return undefined
     const { v: _, ...head } = json
     const whole = parseHead(JSON.stringify({ ...head, v: NEWEST }), Number.POSITIVE_INFINITY)
@@ -120,16 +123,15 @@ export function salvageEnvelope<Body>(
   }
 }
 
-/** Whether an entry's text is small enough to be looked into at all. */
+/** Returns whether an entry's text is small enough to parse. */
 export function isReadable(text: string): boolean {
   return Buffer.byteLength(text) <= LARGEST_ENTRY_BYTES
 }
 
 function checkSize(text: string, mostBytes: number): void {
   const bytes = Buffer.byteLength(text)
-  if (bytes === 0) throw new MailError('unparsable', 'the entry has no envelope: it was not written by mailsluice')
-  if (bytes > mostBytes)
-    throw new MailError('unparsable', `the entry has ${bytes} bytes, and at most ${mostBytes} are read`)
+  if (bytes === 0) throw new MailError('unparsable', 'the entry has no envelope: mailsluice did not write it')
+  if (bytes > mostBytes) throw new MailError('unparsable', `the entry has ${bytes} bytes; the limit is ${mostBytes}`)
 }
 
 function fieldsOf(error: z.ZodError): string {

@@ -1,17 +1,17 @@
 import { cleanText, cutText } from './text.ts'
 
 /**
- * What can go wrong, as a closed set. The kind alone decides what happens next (`pipeline/recover.ts`):
+ * The closed set of failures. The kind alone decides what happens next (`pipeline/runtime/recover.ts`):
  *
  * - `throttled`: the provider asks us to slow down. Waits; uses up no attempt.
- * - `unavailable`: the provider or the network failed and may work again. Retried with backoff.
- * - `unauthorized`: the mailbox must be connected again by its owner. Its work waits.
- * - `expired`: the cursor is too old for the provider. The mailbox is listed again.
- * - `rejected`: the provider refuses this very request, and will again.
- * - `unparsable`: an answer or an entry that cannot be understood.
- * - `crashed`: processes died over it, again and again. Given up.
- * - `misconfigured`: the person running mailsluice has to change something; the message says what.
- * - `unsupported`: what was asked for does not exist here.
+ * - `unavailable`: the provider or the network failed and may recover. Retried with backoff.
+ * - `unauthorized`: the owner must connect the mailbox again. Its work is parked.
+ * - `expired`: the provider no longer accepts the cursor. The mailbox is listed again.
+ * - `rejected`: the provider refuses this request and will refuse it again.
+ * - `unparsable`: an answer or an entry cannot be understood.
+ * - `crashed`: processes died over it repeatedly. Dead-lettered.
+ * - `misconfigured`: the person who runs mailsluice has to change something; the message says what.
+ * - `unsupported`: the requested thing does not exist here.
  */
 export type ErrorKind =
   | 'throttled'
@@ -25,31 +25,31 @@ export type ErrorKind =
   | 'unsupported'
 
 /**
- * What a refusal is about, where it need not be the account: `token`, an access token was refused, which says nothing of the grant;
- * `access`, this very request was refused, and only other requests can tell whether all are.
+ * The subject of a refusal where it may not be the account. `token`: an access token was refused, which says nothing about the grant.
+ * `access`: this request was refused, and only other requests can show whether all are.
  */
 export type Blame = 'token' | 'access'
 
 interface MailErrorOptions {
   cause?: unknown
   blames?: Blame | undefined
-  /** How long the provider asked us to wait, in milliseconds. */
+  /** How long the provider asked us to wait, in ms. */
   retryAfterMs?: number
-  /** The wait is our own, and no limit of the provider's: an open breaker, or later stages that are behind. */
+  /** The wait is ours and not a limit of the provider: an open circuit breaker, or backpressure from later stages. */
   isOurs?: boolean
 }
 
-// Messages travel in entries and go to people; of a provider's own words a page is enough.
+// Messages travel in entries and are shown to people; one page of a provider's text is enough.
 const LONGEST_MESSAGE = 4000
 
 /**
- * The one error of mailsluice: its message says what happened, to what, and what to do; it never holds mail or secrets, nor control
- * characters, whoever's words are quoted in it.
+ * The only error class of mailsluice. Its message says what happened, where, and how to fix it. Messages never hold mail, secrets or
+ * control characters, whatever text they quote.
  */
 export class MailError extends Error {
   readonly kind: ErrorKind
   readonly retryAfterMs: number | undefined
-  /** It waits because of a limit of the provider's. */
+  /** A limit of the provider causes the wait. */
   readonly isRateLimit: boolean
   readonly blames: Blame | undefined
 
@@ -66,7 +66,7 @@ export class MailError extends Error {
   }
 }
 
-/** Any thrown value as a MailError: one that is already stays as it is, all else is `unavailable`, so that it is tried again. */
+/** Converts any thrown value to a MailError: a MailError stays as it is, anything else becomes `unavailable` and is retried. */
 export function asMailError(thrown: unknown): MailError {
   if (thrown instanceof MailError) return thrown
   const message = thrown instanceof Error ? thrown.message : String(thrown)

@@ -4,7 +4,7 @@ import type { CallKind, Cursor, Listed } from './mailbox.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
 import type { Fate, MergedWindow, Stream } from './streams.ts'
 
-/** An envelope and the stream it is to be written to; `from` is the input it follows from. */
+/** An envelope and its target stream; `from` is the input it follows from. */
 export interface Delivery {
   from: Envelope
   to: Stream
@@ -12,8 +12,8 @@ export interface Delivery {
 }
 
 /**
- * The state changes a stage may ask for: a small closed set, each applied by the commit script together with the acknowledgement
- * of the input it follows from (`from`), or not at all.
+ * A state change that a stage may ask for: a small closed set. The commit script applies each one together with the acknowledgement of its
+ * input (`from`), or not at all.
  */
 export type Fact = { from: Envelope } & (
   | { fact: 'window-opened'; window: string; context: boolean; items: readonly Listed[] }
@@ -37,26 +37,26 @@ export type Fact = { from: Envelope } & (
   | { fact: 'deferral-ended'; thread: ThreadId; id: MessageId }
   | { fact: 'look-taken' }
   | LookLaterFact
-  | HeldFact
+  | ParkedInputFact
 )
 
 /**
- * The ids of a merged window are known, and belong to their threads. `items` is what the entry says of the whole window; where the window
- * says something else, or is not complete, nothing follows from the fact.
+ * Adds the ids of a merged window to their threads. `items` is the whole window as the entry states it. The fact has no effect where the
+ * stored window differs or is incomplete.
  */
 export interface WindowGroupedFact {
   fact: 'window-grouped'
   window: string
   context: boolean
   items: MergedWindow['items']
-  /** With when each was received (ms since 1970), where that is known: the newest of a thread go out. */
+  /** New ids, with the time each was received (ms since 1970) where it is known; a thread is emitted with its newest messages. */
   fresh: readonly (Listed & { date?: number | undefined })[]
   gone: readonly Listed[]
 }
 
 /**
- * The mailbox is to be looked at once at `dueAt` (ms since 1970), with `left` looks in a row at most. It replaces a look that is
- * pending. With `afterRun` the look waits for the end of the active run instead, and a pending look is enough.
+ * Schedules one look at the mailbox at `dueAt` (ms since 1970), followed by at most `left` looks in a row. Replaces a pending look. With
+ * `afterRun` the look waits for the end of the active run, and a pending look suffices.
  */
 export interface LookLaterFact {
   fact: 'look-later'
@@ -66,8 +66,8 @@ export interface LookLaterFact {
 }
 
 /**
- * An item leaves its window, which goes on without it, and waits in a window of its own until `dueAt` (ms since 1970), when `again` goes to
- * its stream. Of an item that has its fate already nothing is set aside.
+ * Moves an item out of its window, which completes without it, into a window of its own. At `dueAt` (ms since 1970) `again` goes back to
+ * its stream. An item that already has its fate stays.
  */
 export interface SetAsideFact {
   fact: 'set-aside'
@@ -80,7 +80,7 @@ export interface SetAsideFact {
   note: DeferredNote
 }
 
-/** What is told of an item that was set aside: where it fails, with what, and since when (ms since 1970). */
+/** The record of a deferred item: where it fails, with which error, and since when (ms since 1970). */
 export interface DeferredNote {
   id: MessageId
   thread: ThreadId
@@ -91,30 +91,30 @@ export interface DeferredNote {
   attempts: number
 }
 
-/** The input was not looked at: it waits, as it is, until its mailbox is resumed. Of those of which one is enough, only one waits. */
-interface HeldFact {
+/** Parks the unprocessed input until its mailbox is resumed. With `oneIsEnough` only one such input is parked. */
+interface ParkedInputFact {
   fact: 'held'
   oneIsEnough: boolean
 }
 
-/** Everything a run counts about its provider calls. */
+/** The provider calls of a run, counted by kind. */
 export type CallCounts = Record<CallKind, number>
 
-/** A thread that waits in its run to go out: all message ids known of it, newest first, those new in this run, and what is known of it. */
+/** A thread that waits in its run to be emitted: its known message ids, newest first, the ids that are new in this run, and its state. */
 export interface PendingThread {
   thread: ThreadId
   ids: readonly MessageId[]
   fresh: readonly MessageId[]
-  /** How many more messages it has than `ids` names, where records name only those that went out. */
+  /** How many more messages the thread has than `ids` names, where records name only the emitted ones. */
   older?: number
-  /** Stands for what has happened to it; when the thread is let go, it goes only if nothing came meanwhile. */
+  /** Identifies the state of the thread; a release takes effect only if the state has not changed meanwhile. */
   seen: string
-  /** Its lost messages were asked for as often as makes sense. */
+  /** Whether its lost messages were refetched as often as allowed. */
   contextAsked: boolean
-  /** It waited before, for lost messages that were asked for. */
+  /** Whether the thread waited before for the refetch of lost messages. */
   cameBack: boolean
-  /** It was dispatched before, in some version. */
+  /** Whether some version of the thread was dispatched before. */
   known: boolean
-  /** Messages of it that were set aside. */
+  /** Its messages that are deferred. */
   omitted: readonly MessageId[]
 }

@@ -7,45 +7,45 @@ import type { WatchEvent } from './streams.ts'
 type Event = Envelope<WatchEvent>
 
 const MOST_LOOKS = 3
-// The provider's second need not be exact.
+// The provider's one second is not exact.
 const SLACK_MS = 100
 
-/** Whether an event asks for a run at once. */
+/** Returns whether an event asks for an immediate run. */
 export function asksForRun({ body }: Event): boolean {
   return body.page === undefined && body.cause !== 'look' && !body.stale
 }
 
-/** Schedules one look after these events where a push is among them: the provider announces nothing of what changes right after it. */
+/** Schedules one look after these events if one is a push: the provider announces no changes that follow right after a push. */
 export function lookAfterPush(events: readonly Event[], ctx: StageContext): Outcome<WatchEvent> {
   const push = events.findLast(({ body }) => body.cause === 'push')
   return push ? lookLater(push, MOST_LOOKS, ctx) : {}
 }
 
-/** Schedules the look after one that found something, unless that was the last in a row. */
+/** Schedules another look after one that found something, unless it was the last in a row. */
 export function lookOnceMore(look: Event, ctx: StageContext): Outcome<WatchEvent> {
   const { left = 1 } = look.body
   return left > 1 ? lookLater(look, left - 1, ctx) : {}
 }
 
-/** Schedules a look at what could not be listed now, where a page, which is the last, tells of something. */
+/** Schedules a look at folders that could not be listed now, where the last page names a time for it. */
 export function lookAtRest(from: Event, { lookAt, cursor }: Changes): Outcome<WatchEvent> {
   if (lookAt === undefined || cursor === undefined) return {}
   return { facts: [{ fact: 'look-later', from, dueAt: lookAt, left: 1 }] }
 }
 
-/** Puts a look off until the active run ends, so that tasks go out first. */
+/** Postpones a look until the active run ends, so that tasks are emitted first. */
 export function lookAfterRun(look: Event, ctx: StageContext): Outcome<WatchEvent> {
   const { left = 1 } = look.body
   return { facts: [{ fact: 'look-later', from: look, dueAt: ctx.now(), left, afterRun: true }] }
 }
 
-/** Whether anything follows from a page of changes but a cursor. */
-export function tellsAnything({ ids, gone, labels, left = [], ...page }: Changes): boolean {
+/** Returns whether a page of changes has any effect beyond moving the cursor. */
+export function hasChanges({ ids, gone, labels, left = [], ...page }: Changes): boolean {
   if (ids.length + gone.length + labels.length + left.length > 0) return true
   return page.next !== undefined || page.reset === true || page.mayBeStale === true || page.present !== undefined
 }
 
-/** The looks that these facts schedule. */
+/** Returns the looks that these facts schedule. */
 export function laterLooks(facts: readonly Fact[]): LookLaterFact[] {
   return facts.filter(fact => fact.fact === 'look-later')
 }

@@ -5,7 +5,7 @@ export type MessageId = string
 /** A thread's id at its provider (Gmail threadId, Outlook conversationId); unique within a mailbox. */
 export type ThreadId = string
 
-/** What of a message its sender may have written so that nobody can read it. */
+/** The fields of a message that may be unreadable as the sender wrote them. */
 export const UNREADABLE = ['subject', 'from', 'to', 'cc', 'snippet'] as const
 
 const addressSchema = z.object({ name: z.string(), address: z.string() })
@@ -23,16 +23,16 @@ const messageSchema = z.object({
   unreadable: z.array(z.enum(UNREADABLE)).optional(),
 })
 
-/** One person or list on a mail; `name` is empty where the header gave none, `address` where it gave no address. */
+/** One person or list on a mail; `name` is empty where the header has no name, `address` where it has no address. */
 export type Address = z.infer<typeof addressSchema>
 
 /**
- * A message as the cache keeps it: `date` is when the provider received it, in ms since 1970; `snippet` is plain text, and with `isPart` only
- * the beginning of what the mail says. `unreadable` names what could not be read, or not all of it.
+ * A cached message. `date` is when the provider received it, in ms since 1970. `snippet` is plain text; with `isPart` it is only the
+ * beginning of the text. `unreadable` names fields that could not be read in full.
  */
 export type Message = z.infer<typeof messageSchema>
 
-/** Reads a cached message; `undefined` where the text is none (an older format, a foreign value): it counts as not cached. */
+/** Parses a cached message. Returns `undefined` for an older format or a foreign value, which counts as not cached. */
 export function parseMessage(text: string): Message | undefined {
   try {
     return messageSchema.safeParse(JSON.parse(text)).data

@@ -2,27 +2,30 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { MailError } from './error.ts'
 import type { MailboxId } from './mailbox.ts'
 
-/** A key that secrets are sealed with: 32 bytes, and the version that sealed values name it by. */
+/** A sealing key: 32 bytes, and the version by which sealed values name it. */
 export interface SealingKey {
   version: string
   key: Buffer
 }
 
-/** Which secret of which mailbox, and who gave it. A sealed value opens in the place it was sealed for and in no other. */
+/** The mailbox, name and issuer of a secret. A sealed value opens only in the place it was sealed for. */
 export interface SecretPlace {
   mailbox: MailboxId
   name: string
-  /** Whom alone the secret may be shown to; absent in what was sealed before secrets were bound to it. */
+  /** The only party the secret may be sent to; absent in values that were sealed before secrets were bound to an issuer. */
   issuer?: string | undefined
 }
 
-/** Seals texts with AES-256-GCM. Its errors name the mailbox and the key's version, and never a secret. */
+/** Seals texts with AES-256-GCM. Its errors name the mailbox and the key version, never a secret. */
 export interface Seal {
-  /** The text, sealed with the first key. Throws `misconfigured` where there is no key. */
+  /** Seals the text with the first key. Throws `misconfigured` where there is no key. */
   seal(text: string, place: SecretPlace): string
-  /** The text that was sealed for this place. Throws `misconfigured` where the key is missing, or is not the one, or the value was changed or moved. */
+  /**
+   * Opens a value that was sealed for this place. Throws `misconfigured` where the key is missing or wrong, or the value was changed or
+   * moved.
+   */
   open(sealed: string, place: SecretPlace): string
-  /** Whether it is sealed with the first key. */
+  /** Returns whether a value is sealed with the first key. */
   isCurrent(sealed: string): boolean
 }
 
@@ -32,8 +35,8 @@ const IV_BYTES = 12
 const TAG_BYTES = 16
 
 /**
- * Reads `MAILBOXES_KEY`: one key of 32 bytes in base64, which is version v1, or several as `v2:…,v1:…`, of which the first seals and
- * all open. `undefined` when it is none of these.
+ * Parses `MAILBOXES_KEY`: one key of 32 bytes in base64, which is version v1, or several as `v2:…,v1:…`, of which the first seals and all
+ * open. Returns `undefined` for anything else.
  */
 export function parseSealingKeys(text: string): SealingKey[] | undefined {
   const keys = text.split(',').flatMap(part => {
@@ -45,7 +48,7 @@ export function parseSealingKeys(text: string): SealingKey[] | undefined {
   return keys.length === text.split(',').length && versions.size === keys.length ? keys : undefined
 }
 
-/** A seal with these keys; without any it opens and seals nothing. */
+/** Creates a seal with these keys; without keys it can neither open nor seal. */
 export function createSeal(keys: readonly SealingKey[]): Seal {
   const [first] = keys
   return {
@@ -53,7 +56,7 @@ export function createSeal(keys: readonly SealingKey[]): Seal {
       if (!first)
         throw new MailError(
           'misconfigured',
-          `the account of ${place.mailbox} cannot be kept: set MAILBOXES_KEY to a key of your own, such as \`openssl rand -base64 32\` prints`,
+          `the account of ${place.mailbox} cannot be stored: set MAILBOXES_KEY to a key of your own, such as \`openssl rand -base64 32\` prints`,
         )
       const iv = randomBytes(IV_BYTES)
       const cipher = createCipheriv(CIPHER, first.key, iv).setAAD(bound(first.version, place))
@@ -64,8 +67,8 @@ export function createSeal(keys: readonly SealingKey[]): Seal {
     open(sealed, place) {
       const { mailbox } = place
       const version = versionOf(sealed)
-      const held = keys.find(key => key.version === version)
-      if (!held) {
+      const found = keys.find(key => key.version === version)
+      if (!found) {
         const remedy =
           keys.length === 0
             ? 'MAILBOXES_KEY is not set: set it'
@@ -77,14 +80,14 @@ export function createSeal(keys: readonly SealingKey[]): Seal {
       }
       try {
         const bytes = Buffer.from(sealed.slice(version.length + 1), 'base64url')
-        const decipher = createDecipheriv(CIPHER, held.key, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES })
+        const decipher = createDecipheriv(CIPHER, found.key, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES })
           .setAAD(bound(version, place))
           .setAuthTag(bytes.subarray(-TAG_BYTES))
         return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]).toString('utf8')
       } catch {
         throw new MailError(
           'misconfigured',
-          `the account of ${mailbox} does not open with key ${version} of MAILBOXES_KEY: that is another key than it was sealed with, or the value was changed or moved; correct the key, or connect the mailbox again`,
+          `the account of ${mailbox} does not open with key ${version} of MAILBOXES_KEY: the key differs from the one that sealed it, or the value was changed or moved; correct the key, or connect the mailbox again`,
         )
       }
     },
@@ -93,7 +96,7 @@ export function createSeal(keys: readonly SealingKey[]): Seal {
   }
 }
 
-// A value that is put in another's place, under another name, or beside another issuer must not open there.
+// A value that is moved to another mailbox, name or issuer must not open there.
 function bound(version: string, { mailbox, name, issuer }: SecretPlace): Buffer {
   return Buffer.from(JSON.stringify(['mailsluice', version, mailbox, name, ...(issuer === undefined ? [] : [issuer])]))
 }

@@ -14,23 +14,23 @@ import type { Stream } from './streams.ts'
 import { cleanJson } from './text.ts'
 
 /**
- * What an entry of a stream holds. Most entries hold one envelope. Ids travel in slices: one entry holds up to a batch of ids of one
- * window, whole threads together. A slice is read, leased and acknowledged as one; every stage and tool sees its ids one by one.
+ * The content of a stream entry. Most entries hold one envelope. Ids travel in slices: one entry holds up to a batch of ids of one window,
+ * with whole threads together. A slice is read, leased and acknowledged as one; every stage and tool sees its ids one by one.
  */
 export interface Opened<Body> {
   items: Envelope<Body>[]
-  /** What of the entry cannot be read. */
+  /** The parts of the entry that cannot be read. */
   spoiled: Spoiled<Body>[]
 }
 
-/** A part of an entry that cannot be read, as a text of its own. `item` is there where its place in its window can still be told. */
+/** An unreadable part of an entry, as a text of its own. `item` is present where its place in its window can still be determined. */
 export interface Spoiled<Body = unknown> {
   text: string
   error: MailError
   item?: Envelope<Body>
 }
 
-/** The body of an id, as it has its place in a window. */
+/** The body of an id with its place in a window. */
 interface Placed {
   window: string
   index: number
@@ -49,12 +49,12 @@ const SLICED: Version = 2
 const SMALL_SLICE = 20
 const LARGEST_SLICE_BYTES = LARGEST_ENTRY_BYTES / 2
 
-/** Opens an entry. Never throws: what cannot be read is told, and hurts nothing else in its slice. */
+/** Opens an entry. Never throws: an unreadable part is returned as spoiled and does not affect the rest of its slice. */
 export function openEntry<Body>(stream: Stream<Body>, text: string): Opened<Body> {
   try {
     return { items: readAll(stream, text), spoiled: [] }
   } catch {
-    // One part may be the trouble: each is read by itself.
+    // One part may be the cause, so each is read alone.
   }
   const opened: Opened<Body> = { items: [], spoiled: [] }
   for (const part of partsOf(text)) {
@@ -68,8 +68,8 @@ export function openEntry<Body>(stream: Stream<Body>, text: string): Opened<Body
 }
 
 /**
- * The text of one entry that holds these envelopes, which all came in one entry or go to one. What is for other people's workers leaves us
- * here: its texts hold no control characters and no half characters.
+ * Encodes envelopes of one entry as its text. Entries for external workers leave mailsluice here: their texts hold no control characters
+ * and no lone surrogates.
  */
 export function encodeEntry(stream: Stream, items: readonly [Envelope, ...Envelope[]]): string {
   const [first] = items
@@ -84,21 +84,21 @@ export function encodeEntry(stream: Stream, items: readonly [Envelope, ...Envelo
 }
 
 /**
- * Puts envelopes for one stream into as few entries as may be: slices of one window with up to `size` ids. A thread is never torn, so a
- * slice may hold more ids where whole threads do not fit together, and no more slices are made for it. Without a size each window's ids
- * stay one slice. Where ids do not travel in slices each envelope is an entry.
+ * Groups envelopes for one stream into as few entries as possible: slices of one window with up to `size` ids. A thread is never split.
+ * Where whole threads do not fit, a slice holds more ids; that never adds a slice. Without a size each window's ids stay one slice. In
+ * streams without slices each envelope is an entry.
  */
 export function intoEntries<E extends Envelope>(stream: Stream, items: readonly E[], size?: number): [E, ...E[]][] {
   if (!stream.sliced) return items.map(item => [item])
   const slices = groupsOf(items, ({ run, lane, attempt, id, body }) => {
-    // What is left out is not fetched, and would only thin out the slices that are.
+    // Filtered ids are not fetched and would only dilute the slices that are.
     const { window, filtered } = body as Placed
     return [run, lane, attempt, suffixOf(id), filtered !== undefined, window].join(' ')
   })
   return slices.flatMap(slice => packed(slice, size)).flatMap(slice => readable(stream, slice))
 }
 
-// Not even for a thread an entry grows beyond what is read.
+// An entry never exceeds the readable size, not even to keep a thread whole.
 function readable<E extends Envelope>(stream: Stream, slice: [E, ...E[]]): [E, ...E[]][] {
   const isSmall = slice.length <= SMALL_SLICE || Buffer.byteLength(encodeEntry(stream, slice)) <= LARGEST_SLICE_BYTES
   if (isSmall) return [slice]
@@ -108,7 +108,7 @@ function readable<E extends Envelope>(stream: Stream, slice: [E, ...E[]]): [E, .
   )
 }
 
-// An id of a slice has the id that an envelope of its own would have.
+// An id of a slice has the id that its own envelope would have.
 function readAll<Body>(stream: Stream<Body>, text: string): Envelope<Body>[] {
   const head = parseHead(text)
   const bodies = bodiesOf(stream, head.body)
@@ -116,7 +116,7 @@ function readAll<Body>(stream: Stream<Body>, text: string): Envelope<Body>[] {
   return bodies.map(one => ({ ...head, ...namesOf(head, one as Placed), body: placed(stream, one) }))
 }
 
-// A place that its window does not have would complete the window without those it has.
+// A place outside its window would complete the window too early.
 function placed<Body>(stream: Stream<Body>, value: unknown): Body {
   const body = fitBody(value, stream.body)
   if (!stream.sliced) return body
@@ -167,7 +167,7 @@ function partsOf(text: string): string[] {
   }
 }
 
-// Large threads first, so that small ones fill the gaps. What fits nowhere goes where most room is left.
+// Large threads first, so that small ones fill the gaps. A thread that fits nowhere goes to the emptiest slice.
 function packed<E extends Envelope>(items: readonly E[], size = items.length): [E, ...E[]][] {
   const threads = groupsOf(items, ({ body }, index) => (body as Placed).thread || `#${index}`)
   const slices = Array.from({ length: Math.ceil(items.length / size) }, (): E[] => [])

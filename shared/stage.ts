@@ -10,33 +10,33 @@ import type { TaskOptions } from './task/task.ts'
 export const STAGE_NAMES = ['list-ids', 'cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'] as const
 export type StageName = (typeof STAGE_NAMES)[number]
 
-/** A named step: what it reads, what it may write, how it is paced, and what it does with a batch of one mailbox. */
+/** A named step: the streams it reads and may write, its pace, and its handler for a batch of one mailbox. */
 export interface Stage<In = unknown> {
   name: StageName
   reads: readonly Stream<In>[]
   writes: readonly Stream[]
   pace: Pace
-  /** A function over a batch. It may throw MailError, for the whole batch; it knows no Redis, no keys and no acknowledgements. */
+  /** Handles a batch. May throw MailError, for the whole batch; knows no Redis, no keys and no acknowledgements. */
   handle(batch: Batch<In>, ctx: StageContext): Promise<Outcome<In>>
-  /** What follows when an input has failed more than once, and is tried again after a while: what is at hand need not wait for it. */
+  /** Returns what follows when an input has failed more than once and is retried later, so that work that is ready need not wait for it. */
   stall?(item: Envelope<In>): Outcome<In>
-  /** What follows when an input had to be given up, so that its window and run complete all the same. */
+  /** Returns what follows when an input is dead-lettered, so that its window and run still complete. */
   deadLetter(item: Envelope<In>, error: MailError): Outcome<In>
   /**
-   * Where inputs are ids of windows: what follows when one is set aside, so that its window completes without it. The id itself comes back in a
-   * window of its own. `undefined` where it is too early.
+   * Returns what follows when an input, an id of a window, is deferred, so that its window completes without it. The id returns in a window
+   * of its own. Returns `undefined` where deferring is too early.
    */
   defer?(item: Envelope<In>, error: MailError): Outcome<In> | undefined
 }
 
 /**
- * How a stage batches. A batch holds at most `size` entries, or entries with `ids` ids where a call is made for those; `concurrency` batches
- * are in work at once. Where a slot is free and more of the same windows is known to come, a thin batch waits for it, `waitMs` at most.
+ * The batching of a stage. A batch holds at most `size` entries, or entries with `ids` ids where those cost a call. At most `concurrency`
+ * batches run at once. With a free slot, a partial batch waits at most `waitMs` for more of the same windows if more is known to come.
  */
 export interface Pace {
   size: number
   ids?: number
-  /** Each batch makes a call, which takes long: no more is read ahead than the stage can begin soon. */
+  /** Each batch makes a slow call, so no more is read ahead than the stage can start soon. */
   calls?: true
   waitMs: number
   concurrency: number
@@ -48,15 +48,15 @@ export interface Batch<In> {
   items: readonly Envelope<In>[]
 }
 
-/** What follows from a batch. Everything in it happens together with the acknowledgement of the input it follows from, or not at all. */
+/** The result of a batch. Each part happens together with the acknowledgement of its input, or not at all. */
 export interface Outcome<In> {
   deliveries?: readonly Delivery[]
   facts?: readonly Fact[]
-  /** Inputs that could not be done this time, each with the reason; the rest of the batch is done. */
+  /** Inputs that failed this time, each with the reason; the rest of the batch is done. */
   failed?: readonly { item: Envelope<In>; error: MailError }[]
 }
 
-/** What a handler is given to work with, all of it bound to the batch's mailbox. */
+/** The tools of a handler, all bound to the batch's mailbox. */
 export interface StageContext {
   mailbox: Mailbox
   call: Call
@@ -66,62 +66,63 @@ export interface StageContext {
   now: () => number
 }
 
-/** The messages at hand. What it does not hold can be fetched again; nothing relies on it for good. */
+/** The cached messages. A missing message can be refetched; nothing relies on the cache permanently. */
 export interface MessageCache {
-  /** Which of these are held; those are kept for another TTL. */
+  /** Returns which of these messages are cached, and renews their TTL. */
   touch(ids: readonly MessageId[]): Promise<ReadonlySet<MessageId>>
-  /** Those of these that are held; kept for another TTL. */
+  /** Returns those of these messages that are cached, and renews their TTL. */
   get(ids: readonly MessageId[]): Promise<ReadonlyMap<MessageId, Message>>
   put(messages: readonly Message[]): Promise<void>
 }
 
-/** What is known of the mailbox and its runs, for stages to ask. It is changed by facts alone, but for `begin` and `suspectAll`. */
+/** The known state of the mailbox and its runs, for stages to query. Only facts change it, except for `begin` and `suspectAll`. */
 export interface Ledger {
   /**
-   * Makes this event's run the mailbox's active one, or `undefined` when another is active, whose end starts the next, or the
-   * mailbox is not connected. The same event asked again gets the same answer. `announced` is the newest history id that a notification
-   * named; it is kept for the run that begins, or for the next. So are the messages that the event names, where it begins none.
+   * Makes this event's run the mailbox's active one. Returns `undefined` when the mailbox is not connected or another run is active; that
+   * run's end starts the next. Repeating the call for the same event gives the same answer. `announced` is the newest history id that a
+   * notification named; it is kept for this run or the next. So are the messages that the event names, if no run begins.
    */
   begin(event: Envelope, announced?: string): Promise<Begun | undefined>
-  /** How the mailbox stands to an event that may not need a run. Changes nothing. */
-  peek(event: Envelope): Promise<Standing>
-  /** At most `limit` threads of the run that wait to go out, in the order they were met. */
+  /** Returns the mailbox's state for an event that may not need a run. Changes nothing. */
+  peek(event: Envelope): Promise<PeekResult>
+  /** Returns at most `limit` threads of the run that wait to be emitted, in the order they were queued. */
   pendingThreads(run: string, limit: number): Promise<readonly PendingThread[]>
-  /** Which of these messages are known: some thread holds them. */
+  /** Returns which of these messages are known, that is, in some thread. */
   known(listed: readonly Listed[]): Promise<ReadonlySet<MessageId>>
   /**
-   * Makes every known message of the mailbox, and all that earlier pages of this run have listed, a suspect of this run: it may be gone. Facts
-   * clear those that are seen. Done again it makes suspects of all again, and does no harm.
+   * Marks every known message of the mailbox, and all that earlier pages of this run listed, as a suspect of this run: it may be gone.
+   * Facts clear the ones that are seen. Repeating it marks all of them again, harmlessly.
    */
   suspectAll(run: string, page: number): Promise<void>
-  /** At most `limit` suspects of the run that are not cleared. */
+  /** Returns at most `limit` suspects of the run that are not cleared. */
   suspects(run: string, limit: number): Promise<readonly Listed[]>
-  /** The threads of those of these messages that are known. */
+  /** Returns the threads of those of these messages that are known. */
   threadsOf(ids: readonly MessageId[]): Promise<ReadonlyMap<MessageId, ThreadId>>
-  /** The version in which each thread was last dispatched. */
+  /** Returns the last dispatched version of each thread. */
   dispatched(threads: readonly ThreadId[]): Promise<ReadonlyMap<ThreadId, string>>
 }
 
 /**
- * `idle`: changes can be listed from the cursor, and the event's run begun if there are any. `busy`: another run is active. `begin`: only
- * `begin` can tell, because the event's own run is active, or the mailbox was never listed to its end.
+ * The state of a mailbox for an event. `idle`: changes can be listed from the cursor, and the event's run begins if there are any. `busy`:
+ * another run is active. `begin`: only `begin` can decide, because the event's own run is active or the mailbox was never listed to its
+ * end.
  */
-export type Standing = { state: 'idle'; cursor: Cursor } | { state: 'busy' } | { state: 'begin' }
+export type PeekResult = { state: 'idle'; cursor: Cursor } | { state: 'busy' } | { state: 'begin' }
 
-/** A run that may start: from where, whether the mailbox was ever listed to its end, and when that last was (ms since 1970). */
+/** A run that may start: its cursor, whether the mailbox was ever listed to its end, and when that last happened (ms since 1970). */
 export interface Begun {
   cursor: Cursor | undefined
   synced: boolean
   syncedAt: number | undefined
-  /** When this run first began; later than that it may have been tried again. */
+  /** When this run first began; it may have been retried since. */
   begunAt?: number
   /** The history id that its listing should reach, where notifications named one. */
   announced?: string | undefined
-  /** It does the work of a run again that was lost: known mail need not be listed. */
+  /** Whether the run repeats a lost one, so that known mail need not be listed. */
   heals?: boolean
 }
 
-/** An envelope that follows from another in the same run; `id` must be the same whenever the same step is done again. */
+/** Creates an envelope that follows from another in the same run; `id` must stay the same when the step is repeated. */
 export function follow<Body>(
   from: Envelope,
   to: Stream<Body>,
@@ -135,7 +136,7 @@ export function follow<Body>(
   return { from, to: to as Stream, envelope: { id, run, mailbox, at: now, attempt: 0, lane, trace, ...replay, body } }
 }
 
-/** Several outcomes of one batch as one. */
+/** Combines several outcomes of one batch into one. */
 export function joined<In>(outcomes: readonly Outcome<In>[]): Outcome<In> {
   return {
     deliveries: outcomes.flatMap(outcome => outcome.deliveries ?? []),

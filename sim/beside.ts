@@ -1,13 +1,13 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 
-/** What answers some requests of a server in its place. */
+/** A handler that answers some requests of a server in place of its own. */
 export interface Beside {
-  /** Whether a request is its own, by path and query. */
+  /** Whether it claims a request, by path and query. */
   claims(url: string): boolean
   handle(request: IncomingMessage, response: ServerResponse): void
 }
 
-/** Hands over to another what it claims, and the rest to the handler. */
+/** Passes claimed requests to the other handler, and the rest to this one. */
 export function handlerBeside(handler: RequestListener, beside: Beside | undefined): RequestListener {
   if (!beside) return handler
   return (request, response) =>

@@ -5,18 +5,18 @@ import type { SimMailbox } from './mailbox.ts'
 
 /** Running simulators of Gmail and Graph. */
 export interface Simulators {
-  /** Gmail's address, and Graph's, too, unless it has a port of its own. */
+  /** Gmail's address, and Graph's too unless it has its own port. */
   url: string
   gmail: GmailSimulator
   graph: GraphSimulator
   close(): Promise<void>
 }
 
-/** What simulators are started with: mailboxes on each side, what both have in common, and what only one has. */
+/** Options for both simulators: mailboxes on each side, common settings, and settings of one side. */
 export interface SimulatorsOptions extends GateOptions, Pick<GmailOptions, 'profile' | 'latencyMs' | 'now' | 'speed'> {
-  /** A free one where it is absent. */
+  /** A free port by default. */
   port?: number
-  /** A port of Graph's own; it shares Gmail's where this is absent. */
+  /** Graph's own port; shares Gmail's by default. */
   graphPort?: number | undefined
   gmail: readonly SimMailbox[]
   graph: readonly SimMailbox[]
@@ -27,14 +27,17 @@ export interface SimulatorsOptions extends GateOptions, Pick<GmailOptions, 'prof
   >
 }
 
-/** Starts a Gmail and a Graph, on one port where Graph has none of its own; throws where a port is taken or two mailboxes of one side have the same address. */
+/**
+ * Starts a Gmail and a Graph, on one port unless Graph has its own. Throws if a port is taken or two
+ * mailboxes of one side have the same address.
+ */
 export async function startSimulators(options: SimulatorsOptions): Promise<Simulators> {
   const { port = 0, graphPort, gmail, graph, gmailOptions, graphOptions, ...common } = options
   const ofGmail = { ...common, ...gmailOptions, port, mailboxes: gmail }
   const ofGraph = { ...common, ...graphOptions, mailboxes: graph }
   if (graphPort !== undefined) {
     const own = await startGraph({ ...ofGraph, port: graphPort })
-    // Nothing is left listening where the other cannot.
+    // If one cannot listen, neither keeps listening.
     return both(await startGmail(ofGmail).catch(error => own.close().then(() => Promise.reject(error))), own)
   }
   const parts = await openGraph(ofGraph)

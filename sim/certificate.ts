@@ -3,7 +3,10 @@ import { type KeyObject, sign } from 'node:crypto'
 const SHA256_WITH_RSA = '2a864886f70d01010b'
 const COMMON_NAME = '550403'
 
-/** A self-signed X.509 certificate in PEM for an RSA key, valid between two times (ms since 1970): the form in which Google publishes its keys. */
+/**
+ * Returns a self-signed X.509 certificate in PEM for an RSA key, valid between two times (ms since 1970).
+ * Google publishes its keys in this form.
+ */
 export function selfSigned(
   keys: { publicKey: KeyObject; privateKey: KeyObject },
   { name, fromMs, untilMs }: { name: string; fromMs: number; untilMs: number },
@@ -25,7 +28,7 @@ export function selfSigned(
   return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n')
 }
 
-// DER: a tag, the length of what follows, and that.
+// DER: a tag, the length of the content, and the content.
 function element(tag: number, ...contents: readonly Buffer[]): Buffer {
   const content = Buffer.concat(contents)
   return Buffer.concat([Buffer.of(tag), lengthOf(content), content])
@@ -45,7 +48,7 @@ function identifier(hex: string): Buffer {
 }
 
 function time(ms: number): Buffer {
-  // UTCTime, with two digits for the year, as RFC 5280 wants it before 2050.
+  // UTCTime has a two-digit year; RFC 5280 requires it for dates before 2050.
   const digits = new Date(ms).toISOString().replace(/[-:T]|\.\d+/g, '')
   return element(0x17, Buffer.from(digits.slice(2)))
 }

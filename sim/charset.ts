@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { decode as decodeBy, encodingExists } from 'iconv-lite'
 
-// What senders write where they do not know; iconv-lite also takes names for ways to write bytes.
+// Placeholders that senders write for an unknown charset. iconv-lite also accepts names of byte encodings.
 const SAYS_NOTHING = new Set([
   '',
   'us-ascii',
@@ -25,8 +25,9 @@ const THREE_HIGH = /[\x80-\xff]{3}/
 const NOT_IN_1252 = /[\x81\x8d\x8f\x90\x9d]/
 
 /**
- * Bytes as text, in the charset that a mail names: where that is unknown or wrong, in UTF-8, or in windows-1252 where western words come of
- * it. What cannot be read is U+FFFD, as providers give it. Never throws.
+ * Decodes bytes in the charset that a mail names. If it is unknown or wrong, decodes as UTF-8, or as
+ * windows-1252 if that gives western words. Undecodable bytes become U+FFFD, as at the providers. Never
+ * throws.
  */
 export function textOf(bytes: Buffer, charset = ''): string {
   const written = (charset.split('*', 1)[0] ?? '').replace(/["'\s]/g, '').toLowerCase()
@@ -46,9 +47,9 @@ function inCharset(bytes: Buffer, name: string): string | undefined {
   try {
     return new TextDecoder(name, { fatal: true }).decode(bytes)
   } catch (error) {
-    // A decoder that was there found bytes that are wrong.
+    // The named decoder exists but found invalid bytes.
     const isKnown = error instanceof TypeError
-    // A few wrong ones do not make it another charset, unless it is UTF-8 that was named wrongly.
+    // A few invalid bytes do not change the charset, unless UTF-8 was named wrongly.
     if (isKnown && !/^utf-?8$/.test(name) && (name.startsWith('iso-2022') || !isUtf8(bytes)))
       return new TextDecoder(name).decode(bytes)
     return isKnown || NO_CHARSET.has(name) || !encodingExists(name) ? undefined : decodeBy(bytes, name)

@@ -1,4 +1,7 @@
-/** A mail to write: people as `Name <address>`, `references` oldest first; an attachment makes it multipart, `html` alone HTML-only. */
+/**
+ * A mail to write. People are `Name <address>`, and `references` are oldest first. An attachment makes it
+ * multipart; `html` alone makes it HTML-only.
+ */
 export interface Draft {
   from: string
   to: readonly string[]
@@ -15,7 +18,10 @@ export interface Draft {
 const BOUNDARY = '=_part'
 const WORD_CHARACTERS = 18
 
-/** Writes a mail as it would travel: CRLF, headers encoded where they are not ASCII. The same draft gives the same bytes. */
+/**
+ * Writes a mail in wire format: CRLF, and encoded headers if they are not ASCII. The same draft gives the
+ * same bytes.
+ */
 export function composeMail(draft: Draft): string {
   const { from, to, subject, atMs, id, references = [], headers = {} } = draft
   const parent = references.at(-1)
@@ -67,7 +73,7 @@ function encodePerson(person: string): string {
   return at < 0 ? person : encodeWords(person.slice(0, at)) + person.slice(at)
 }
 
-// RFC 2047: words of at most 75 characters, each decodable on its own.
+// RFC 2047: words of at most 75 characters, each decodable separately.
 function encodeWords(text: string): string {
   if (!/[^ -~]/.test(text)) return text
   const characters = Array.from(text)

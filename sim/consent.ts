@@ -1,6 +1,9 @@
 import { encode } from 'html-entities'
 
-/** What the page says: whose account it stands for, where its forms go, which mailboxes can be chosen, and what for. */
+/**
+ * The content of a consent page: its account system, the target of its forms, the mailboxes to choose from,
+ * and the scope.
+ */
 export interface ConsentPage {
   title: string
   action: string
@@ -8,7 +11,10 @@ export interface ConsentPage {
   scope: string
 }
 
-/** The page on which a person chooses a mailbox and consents, or does not: forms that send the request back with `approve` or `deny`. */
+/**
+ * Renders the page on which a person chooses a mailbox and consents or declines. Its forms repeat the request
+ * with `approve` or `deny`.
+ */
 export function consentPage(query: URLSearchParams, { title, action, addresses, scope }: ConsentPage): string {
   const asked = [...query].map(
     ([name, value]) => `<input type="hidden" name="${encode(name)}" value="${encode(value)}">`,
@@ -23,7 +29,7 @@ ${[...choices, button('deny', 'yes', 'Cancel')].join('\n')}
   )
 }
 
-/** The page that is shown instead of going back to a program it does not trust. */
+/** Renders the page shown instead of a redirect to an untrusted program. */
 export function errorPage(problem: string): string {
   return page('Access blocked', `<p>Error 400: ${encode(problem)}</p>`)
 }

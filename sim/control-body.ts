@@ -1,6 +1,9 @@
 import type { z } from 'zod'
 
-/** Reads what the control port was sent by its schema, nothing as an empty object; throws a 400 that names what is wrong. */
+/**
+ * Reads a control request's body by its schema, with nothing as an empty object. Throws a 400 that names the
+ * fault.
+ */
 export function readBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
   const { data, error } = schema.safeParse(body ?? {})
   if (!error) return data

@@ -5,10 +5,11 @@ const ZONE_HOURS: Record<string, number> = { EST: -5, EDT: -4, CST: -6, CDT: -5,
 const MINUTE_MS = 60_000
 const LINE_CHARACTERS = 512
 
-// `Fri Jul 19 14:27:23 2002`, as mbox writes it, Takeout's `Fri Jul 19 14:27:23 +0000 2002`, and UUCP's host at the end.
+// `Fri Jul 19 14:27:23 2002` as in mbox, `Fri Jul 19 14:27:23 +0000 2002` as in Takeout, and UUCP's trailing
+// host.
 const ENVELOPE_DATE =
   /\b([A-Z][a-z]{2}) +(\d{1,2}) +(\d{1,2}):(\d{2})(?::(\d{2}))?(?: +([+-]\d{4}|[A-Z]{1,5}))? +(\d{4})(?: +([+-]\d{4}|[A-Z]{1,5}))?(?: +remote from \S+)?\s*$/
-// Some programs write it as a Date header has it, or as RFC 3339 does.
+// Some programs write it like a Date header or like RFC 3339.
 const HEADER_DATE_AT_END =
   /\b\d{1,2} +[A-Z][a-z]{2} +\d{4} +\d{1,2}:\d{2}(?::\d{2})?(?: +(?:[+-]\d{4}|[A-Z]{1,5}))?(?: +\([^()]*\))?\s*$/
 const ISO_DATE_AT_END = /\b(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2})(?:\.\d+)?(Z|[+-]\d{2}:?\d{2})?\s*$/
@@ -16,7 +17,10 @@ const ISO_DATE_AT_END = /\b(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2})(?:\.\d+)?(Z|
 const MAIL_DATE =
   /\b(\d{1,2})[ -]+([A-Za-z]{3})[a-z]*[ -]+(\d{4}|\d{2}),? +(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)? *([+-]\d{4}|[A-Za-z]{1,5})?/
 
-/** The time of an mbox `From ` line in ms since 1970, taken as UTC where it names no offset; `undefined` where it holds none. */
+/**
+ * Returns the time of an mbox `From ` line in ms since 1970, in UTC if it has no offset; `undefined` if it
+ * has no time.
+ */
 export function envelopeDateMs(text: string): number | undefined {
   const line = text.slice(0, LINE_CHARACTERS)
   const match = ENVELOPE_DATE.exec(line)
@@ -33,7 +37,10 @@ function otherDateMs(line: string): number | undefined {
   return ms >= 0 ? ms : undefined
 }
 
-/** The time of a Date header (RFC 5322, obsolete forms too) in ms since 1970, the same on every machine; `undefined` where there is none. */
+/**
+ * Returns the time of a Date header (RFC 5322, including obsolete forms) in ms since 1970, the same on every
+ * machine; `undefined` if it has none.
+ */
 export function mailDateMs(text: string): number | undefined {
   const match = MAIL_DATE.exec(text)
   if (!match) return undefined

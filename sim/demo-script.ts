@@ -1,8 +1,11 @@
-/** How a conversation goes: each step is said by a role, some hours after the one before, in one of several wordings. */
+/**
+ * The course of a conversation. Each step has a role, a delay in hours after the step before, and several
+ * wordings.
+ */
 export type Kind = 'decision' | 'blocked' | 'slip' | 'approval' | 'status' | 'meeting' | 'question'
 export type Role = 'lead' | 'maker' | 'partner' | 'ana'
 
-/** `{item}`, `{first}`, `{second}` come from the topic, `{due}` and `{later}` are days some time ahead. */
+/** `{item}`, `{first}`, `{second}` come from the topic; `{due}` and `{later}` are later days. */
 export const STEPS: Record<Kind, readonly { by: Role; afterHours: number; says: readonly string[] }[]> = {
   decision: [
     {

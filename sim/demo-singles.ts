@@ -58,7 +58,10 @@ const NEWSLETTERS = [
 
 const ANA = 'Ana Torres <ana@example.com>'
 
-/** The demo's mails that belong to no conversation: newsletters, notices, one HTML-only mail, one spam and one draft. */
+/**
+ * Returns the demo's mails outside conversations: newsletters, notices, one HTML-only mail, one spam and one
+ * draft.
+ */
 export function demoSingles(firstDayMs: number): (NewMail & { receivedAtMs: number })[] {
   const newsletters = NEWSLETTERS.map(({ from, subject, text }, index) => {
     const list = { 'List-Unsubscribe': '<mailto:unsubscribe@example.net>', Precedence: 'bulk' }
@@ -86,7 +89,7 @@ export function demoSingles(firstDayMs: number): (NewMail & { receivedAtMs: numb
       labels: ['INBOX', 'CATEGORY_UPDATES'],
     }),
     single({
-      from: 'Prize AppContext <winner@prizes.example.net>',
+      from: 'Prize Office <winner@prizes.example.net>',
       subject: 'You have won!!!',
       text: 'Send us your bank details today to receive your prize.',
       day: 22,

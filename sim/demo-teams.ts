@@ -1,6 +1,6 @@
 import { type Kind, type Role, STEPS } from './demo-script.ts'
 
-/** What a conversation is about: its kind, subject, and the words for `{item}`, `{first}` and `{second}`. */
+/** The topic of a conversation: its kind, subject, and the words for `{item}`, `{first}` and `{second}`. */
 export interface Topic {
   kind: Kind
   subject: string
@@ -9,14 +9,14 @@ export interface Topic {
   second: string
 }
 
-/** A project: the label its mail gets, its people, and what they talk about. */
+/** A project: the label of its mail, its people, and their topics. */
 export interface Team {
   label: string
   people: Record<Exclude<Role, 'ana'>, string>
   topics: readonly Topic[]
 }
 
-/** The projects of the demo, each with its conversations in the order they begin. */
+/** The projects of the demo, each with its conversations in order. */
 export const TEAMS: readonly Team[] = [
   {
     label: 'Projects/Bridge',
@@ -67,7 +67,7 @@ export const TEAMS: readonly Team[] = [
     `),
   },
   {
-    label: 'Projects/AppContext move',
+    label: 'Projects/Office move',
     people: {
       lead: 'Lars Nygård <lars.nygard@example.com>',
       maker: 'Fatima Haddad <fatima.haddad@example.com>',

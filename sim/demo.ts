@@ -12,7 +12,7 @@ const DAY_MS = 24 * HOUR_MS
 const FIRST_DAY_MS = Date.UTC(2026, 8, 7)
 const UNREAD_FROM_MS = Date.UTC(2026, 10, 9)
 const DAYS_BETWEEN_TOPICS = 5
-// Some mail programs answer without naming the mail they answer: it happens once to each team.
+// Some mail programs omit the references in a reply; one reply of each team does.
 const FORGETFUL_TOPIC = 4
 const ATTACHMENT = {
   filename: 'offer.csv',
@@ -20,7 +20,10 @@ const ATTACHMENT = {
   content: 'position,amount\r\nlabour,5400\r\nmaterial,3000\r\n',
 }
 
-/** The demo mailbox `ana@example.com`: five project teams in autumn 2026, about 300 mails, the same every time. */
+/**
+ * Builds the demo mailbox `ana@example.com`: five project teams in autumn 2026, about 300 mails, always the
+ * same.
+ */
 export function demoMailbox(): SimMailbox {
   const mails = TEAMS.flatMap((team, teamIndex) =>
     team.topics.flatMap((topic, index) => conversation({ team, topic, index, teamIndex })),
@@ -48,7 +51,7 @@ function conversation({ team, topic, index, teamIndex }: Subject): (NewMail & { 
     later: dayName(inOfficeHours(atMs + (12 + pick(8)) * DAY_MS)),
   }
   const ids: string[] = []
-  let said = { by: '', text: '', atMs }
+  let previous = { by: '', text: '', atMs }
 
   return STEPS[kind].map(({ by, afterHours, says }, step) => {
     atMs = inOfficeHours(atMs + afterHours * HOUR_MS + pick(50) * 60_000)
@@ -63,13 +66,13 @@ function conversation({ team, topic, index, teamIndex }: Subject): (NewMail & { 
       atMs,
       id,
       references: forgetful ? [] : ids,
-      text: [greeting(by, pick), text, signature(from), quote(said, step > 0 && pick(2) === 0)]
+      text: [greeting(by, pick), text, signature(from), quote(previous, step > 0 && pick(2) === 0)]
         .filter(Boolean)
         .join('\n\n'),
       ...(kind === 'approval' && step === 0 && index === 3 ? { attachment: ATTACHMENT } : {}),
     })
     ids.push(id)
-    said = { by: from, text, atMs }
+    previous = { by: from, text, atMs }
     return { raw, receivedAtMs: atMs, labels: labelsOf({ team, by, atMs, starred: kind === 'blocked' && step === 0 }) }
   })
 }
@@ -96,13 +99,13 @@ function signature(person: string): string {
   return person.split(' ', 1)[0] ?? ''
 }
 
-function quote(said: { by: string; text: string; atMs: number }, wanted: boolean): string {
-  return wanted ? `On ${dayName(said.atMs)}, ${said.by.replace(/ <.*/, '')} wrote:\n> ${said.text}` : ''
+function quote(previous: { by: string; text: string; atMs: number }, wanted: boolean): string {
+  return wanted ? `On ${dayName(previous.atMs)}, ${previous.by.replace(/ <.*/, '')} wrote:\n> ${previous.text}` : ''
 }
 
 function fill(template: string, words: Record<string, string>): string {
   const text = template.replace(/\{(\w+)\}/g, (_, name: string) => ownOf(words, name) ?? '')
-  // A word put at the start of a sentence.
+  // Capitalizes a word inserted at the start of a sentence.
   return text.replace(/(^|[.?!] )(\p{Ll})/gu, (_, before: string, letter: string) => before + letter.toUpperCase())
 }
 
@@ -122,7 +125,7 @@ function dayName(ms: number): string {
   return new Date(ms).toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long', timeZone: 'UTC' })
 }
 
-// Choices that look random and are the same for the same seed: `pick(n)` is a whole number from 0 to n - 1.
+// Pseudo-random choices, the same for the same seed: `pick(n)` is an integer from 0 to n - 1.
 function picker(seed: string): (count: number) => number {
   let draws = 0
   return count => {

@@ -1,17 +1,17 @@
 import { z } from 'zod'
 
-/** Requests that are answered with an error for as long as it is set: by a part of their path, decoded, and whose mailbox they are for. */
+/** A permanent error for matching requests: by a part of their decoded path, and by mailbox. */
 export interface Denial {
   path: string
   status: number
   /** Google's reason, or Graph's code. */
   reason: string
   message?: string | undefined
-  /** Of all mailboxes where it is absent. */
+  /** The affected mailboxes; all by default. */
   addresses?: readonly string[] | undefined
 }
 
-/** Denials as JSON. */
+/** The JSON schema of denials. */
 export const denialsSchema = z.array(
   z.strictObject({
     path: z.string().min(1),
@@ -22,7 +22,7 @@ export const denialsSchema = z.array(
   }),
 )
 
-/** The first denial that a request meets. */
+/** Returns the first denial that matches a request. */
 export function denialOf(denials: readonly Denial[], url: string, address: string | undefined): Denial | undefined {
   if (denials.length === 0) return undefined
   const path = decoded(url)

@@ -1,35 +1,41 @@
 import { randomFrom } from './random.ts'
 
-/** A fault for a while: `rate` is its probability from 0 to 1 until the simulator's clock says `untilMs` (ms since 1970). */
+/**
+ * A temporary fault: `rate` is its probability from 0 to 1 until the simulator's clock reaches `untilMs` (ms
+ * since 1970).
+ */
 export interface Burst<Kind extends string> {
   kind: Kind
   rate: number
   untilMs: number
 }
 
-/** What goes wrong from now on: the probability of each kind, from 0 to 1, and bursts on top of it; the higher rate counts. */
+/**
+ * The fault settings: the probability of each kind, from 0 to 1, and bursts on top of it. The higher rate
+ * counts.
+ */
 export interface DrawSettings<Kind extends string> {
   rates?: Partial<Record<Kind, number>> | undefined
   bursts?: readonly Burst<Kind>[] | undefined
-  /** Starts the draws anew: the same seed gives the same draws in the same order. */
+  /** Restarts the generator: the same seed gives the same draws in the same order. */
   seed?: number | undefined
 }
 
-/** Draws of faults; without settings none strikes. */
+/** A generator of faults; without settings none strikes. */
 export interface Draws<Kind extends string> {
   /** Replaces all settings. */
   set(settings: DrawSettings<Kind>): void
-  /** The settings in force, without bursts that are over. */
+  /** Returns the settings in force, without expired bursts. */
   read(): { rates: Partial<Record<Kind, number>>; bursts: readonly Burst<Kind>[] }
-  /** How often each kind has struck since the simulator started. */
+  /** Returns how often each kind has struck since the simulator started. */
   counts(): Record<Kind, number>
-  /** The first of these kinds that strikes now, if one does. */
+  /** Returns the first of these kinds that strikes now, if any. */
   draw<Asked extends Kind>(kinds: readonly Asked[]): Asked | undefined
-  /** The next number, from 0 up to 1, of the generator behind the draws. */
+  /** Returns the next number in [0, 1) of the generator. */
   random(): number
 }
 
-/** Draws of these kinds, none of which strikes yet; `now` tells when a burst is over. */
+/** Creates draws of these kinds at rate 0; `now` decides when a burst expires. */
 export function createDraws<Kind extends string>(kinds: readonly Kind[], now: () => number): Draws<Kind> {
   const struck = Object.fromEntries(kinds.map(one => [one, 0])) as Record<Kind, number>
   let random = randomFrom(1)
@@ -48,7 +54,7 @@ export function createDraws<Kind extends string>(kinds: readonly Kind[], now: ()
     read: () => ({ rates, bursts: active() }),
     counts: () => ({ ...struck }),
     draw(asked) {
-      // A kind that cannot strike draws nothing, so that setting another does not shift its draws.
+      // A kind at rate 0 draws no number, so setting another kind does not shift its draws.
       const hit = asked.find(one => rateOf(one) > 0 && random() < rateOf(one))
       if (hit) struck[hit] += 1
       return hit
@@ -57,7 +63,10 @@ export function createDraws<Kind extends string>(kinds: readonly Kind[], now: ()
   }
 }
 
-/** A line such as `throttled=0.1,seed=3` as settings: the kinds under `rates`, the `others` beside them; throws an Error for a word that is neither. */
+/**
+ * Parses a line such as `throttled=0.1,seed=3`: kinds go under `rates`, and `others` beside them. Throws an
+ * Error for any other word.
+ */
 export function parseLine(
   line: string,
   { kinds, others }: { kinds: readonly string[]; others: readonly string[] },
@@ -71,6 +80,6 @@ export function parseLine(
     else rates.set(name, Number(number))
   }
   const unknown = [...rates.keys()].find(name => !kinds.includes(name))
-  if (unknown !== undefined) throw new Error(`there is no fault ${unknown}; there are ${kinds.join(', ')}`)
+  if (unknown !== undefined) throw new Error(`there is no fault ${unknown}; choose from ${kinds.join(', ')}`)
   return { rates: Object.fromEntries(rates), ...Object.fromEntries(settings) }
 }

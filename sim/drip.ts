@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 const DRIPS = 40
 
-/** The text, a few bytes at a time, all of it within `ms`; `signal` ends it early. */
+/** Streams the text a few bytes at a time within `ms`; `signal` ends it early. */
 export function drip(text: string, ms: number, signal: AbortSignal): Readable {
   const bytes = Buffer.from(text)
   const step = Math.max(1, Math.ceil(bytes.length / DRIPS))

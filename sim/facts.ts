@@ -3,19 +3,22 @@ import { mailDateMs } from './date.ts'
 import { type Header, readHead } from './header.ts'
 import { readEnglish } from './label-languages.ts'
 
-/** What is kept of each mail: when it was received (ms since 1970), its labels, and keys that tell which thread it belongs to. */
+/**
+ * The stored facts of a mail: when it was received (ms since 1970), its labels, and the keys that determine
+ * its thread.
+ */
 export interface MailFacts {
   receivedAtMs: number
-  /** Gmail's system label ids, or the names of labels of one's own. */
+  /** Gmail's system label ids, or names of user labels. */
   labels: readonly string[]
-  /** Mails with the same `thread` belong together, whatever they refer to. */
+  /** Mails with the same `thread` belong together regardless of their references. */
   thread: string | undefined
   messageId: string | undefined
   /** The message ids it answers, nearest first. */
   references: readonly string[]
 }
 
-// Some mail is unread, the same each time it is loaded.
+// Some mail is unread, always the same.
 const UNREAD_EVERY = 5
 const UNREAD: readonly string[] = ['INBOX', 'UNREAD']
 const READ: readonly string[] = ['INBOX']
@@ -24,9 +27,10 @@ const FALLBACK_STEP_MS = 1000
 const KEY_CHARACTERS = 12
 
 /**
- * Reads facts mail by mail, in delivery order. The time is `envelopeMs`, else the newest Received header's, else the Date header's,
- * else a second after the mail before. Labels are what `labelsOf` makes of the first `X-Gmail-Labels` header: a mail can bring more of
- * them along. Never throws, whatever the bytes.
+ * Creates a reader of facts, mail by mail in delivery order. The time is `envelopeMs`, else the newest
+ * Received header's, else the Date header's, else a second after the previous mail. Labels are the result of
+ * `labelsOf` for the first `X-Gmail-Labels` header, because a mail can contain more of them. Never throws for
+ * any bytes.
  */
 export function factsReader(
   labelsOf: (value: string) => readonly string[] = readEnglish,
@@ -59,7 +63,8 @@ function headerValue(headers: readonly Header[], name: string): string | undefin
 }
 
 function receivedMs(headers: readonly Header[]): number | undefined {
-  // Each server puts its Received header on top: the first is the last hop. Its date follows the last semicolon.
+  // Each server puts its Received header on top, so the first is the last hop. Its date follows the last
+  // semicolon.
   const received = headers.filter(header => header.name.toLowerCase() === 'received')
   const dates = received.map(header => header.value.slice(header.value.lastIndexOf(';') + 1))
   for (const date of [...dates, headerValue(headers, 'date') ?? '']) {
@@ -73,7 +78,7 @@ function idsIn(value: string | undefined): string[] {
   return [...(value ?? '').matchAll(/<([^<>\s]+)>/g)].map(match => keyOf(match[1] ?? ''))
 }
 
-// A digest instead of the text: a slice of a header would keep the whole header block in memory for as long as it lives.
+// A digest instead of the text: a slice of a header would keep the whole header block in memory.
 function keyOf(text: string): string {
   return createHash('sha1').update(text).digest('base64url').slice(0, KEY_CHARACTERS)
 }

@@ -3,13 +3,19 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { isIP } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
-/** Whom a simulator answers. */
+/** Access rules of a simulator. */
 export interface GateOptions {
-  /** The address it listens on; 127.0.0.1 where it is absent. */
+  /** The listening address; 127.0.0.1 by default. */
   host?: string
-  /** Names it is asked by beside those of this machine, such as that of its container; any case, without a port. */
+  /**
+   * Accepted host names beside those of this machine, such as that of its container; in any case, without a
+   * port.
+   */
   allowedHosts?: readonly string[]
-  /** What the control port is to be shown as `Authorization: Bearer …`. Without one it asks for nothing: only for simulators inside a test. */
+  /**
+   * The token that the control port requires as `Authorization: Bearer …`. Without one the port is open: only
+   * for simulators inside a test.
+   */
   controlToken?: string
 }
 
@@ -19,12 +25,14 @@ interface Refusal {
 }
 
 const ANY_ADDRESS = new Set(['0.0.0.0', '::'])
-// Whoever follows a link to the page where a person consents is asked there. What answers in their place is no link.
+// A link to the consent page may come from another site, because the person is asked there. A request that
+// already answers is never a link.
 const ANSWERS = /[?&](approve|deny)=/
 
 /**
- * A server that refuses what a web page of somebody else could send: a Host that is not this machine's (the page's own name, pointed here),
- * an Origin that is not the server's, and what a browser says comes from another site. 421 or 403, as JSON.
+ * Creates a server that refuses requests a foreign web page could send. It checks for a Host of another
+ * machine (a foreign name that points here), a foreign Origin, and a browser's cross-site mark. Answers 421
+ * or 403, as JSON.
  */
 export function guardedServer(handler: RequestListener, options: GateOptions): Server {
   return createServer((request, response) => {
@@ -34,16 +42,19 @@ export function guardedServer(handler: RequestListener, options: GateOptions): S
   })
 }
 
-/** Asks for the control token at every route under `/control`, however its path is spelled: 401 without it. */
+/**
+ * Requires the control token at every route under `/control`, in any spelling of the path; 401 without it.
+ */
 export function guardControl(app: FastifyInstance, { controlToken }: GateOptions): void {
   if (controlToken === undefined) return
   const expected = Buffer.from(`Bearer ${controlToken}`)
   app.addHook('onRequest', async (request, reply) => {
-    // By the route that was found: the address as it is written may hide it.
+    // Checks the matched route, because the raw path may hide it.
     if (!request.routeOptions.url?.startsWith('/control/')) return
     const given = Buffer.from(request.headers.authorization ?? '')
     if (given.length === expected.length && timingSafeEqual(given, expected)) return
-    const message = 'The control port wants its token: Authorization: Bearer SIM_TOKEN, as `mailsluice sim` prints it.'
+    const message =
+      'The control port requires its token: Authorization: Bearer SIM_TOKEN, as `mailsluice sim` prints it.'
     return reply
       .code(401)
       .header('www-authenticate', 'Bearer')
@@ -74,7 +85,7 @@ function isAllowed(host: string, { host: own = '127.0.0.1', allowedHosts = [] }:
   if (name === undefined) return false
   if (isLoopback(name) || name === own.toLowerCase()) return !ANY_ADDRESS.has(name)
   if (allowedHosts.some(allowed => allowed.toLowerCase() === name)) return true
-  // A name can be pointed anywhere, and an address cannot.
+  // A name can point anywhere; an address cannot.
   return ANY_ADDRESS.has(own) && isIP(name) !== 0 && !ANY_ADDRESS.has(name)
 }
 
@@ -86,7 +97,7 @@ function isSameOrigin(origin: string, host: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase()
 }
 
-/** The host of `host:port` in lower case, without brackets; `undefined` where it is none. */
+/** Returns the host of `host:port` in lower case, without brackets; `undefined` if it is invalid. */
 function nameOf(host: string): string | undefined {
   const [, bracketed, plain] = /^(?:\[([\da-f:.]+)\]|([a-z\d._-]+))(?::\d{1,5})?$/i.exec(host) ?? []
   return (bracketed ?? plain)?.toLowerCase()

@@ -4,7 +4,7 @@ import { fastify } from 'fastify'
 import { type Beside, handlerBeside } from './beside.ts'
 import { type GateOptions, guardControl, guardedServer } from './gate.ts'
 import { type Account, openAccount } from './gmail/account.ts'
-import { addApi, type World } from './gmail/api.ts'
+import { addApi, type GmailState } from './gmail/api.ts'
 import { addBatch, partsIn } from './gmail/batch.ts'
 import { type CallCounts, countCalls, kindOfCall } from './gmail/calls.ts'
 import { addControl } from './gmail/control.ts'
@@ -26,65 +26,78 @@ import { createSigner } from './signing.ts'
 
 /** A running Gmail simulator. */
 export interface GmailSimulator {
-  /** Such as `http://127.0.0.1:8025`; OAuth tokens come from `/token`, the API is under `/gmail/v1`. */
+  /** Such as `http://127.0.0.1:8025`; OAuth tokens come from `/token`, and the API is under `/gmail/v1`. */
   url: string
   mailboxes(): MailboxSize[]
-  /** What can be done to a mailbox from outside; throws where there is no such mailbox. */
+  /** Returns the handle that changes a mailbox from outside; throws if there is no such mailbox. */
   mailbox(address: string): MailboxHandle
-  /** Delivers a mail, received now and to the inbox, unread, where nothing else is said; throws where there is no such mailbox. */
+  /**
+   * Delivers a mail, by default received now, unread and in the inbox; throws if there is no such mailbox.
+   */
   deliver(
     address: string,
     raw: Buffer | string,
     options?: Delivery,
   ): { id: string; threadId: string; historyId: string }
-  /** Makes every history id given out so far too old: listing from one answers 404. */
+  /** Makes all existing history ids too old: listing from one answers 404. */
   expireHistory(address: string): void
   calls(): CallCounts
   resetCalls(): void
-  /** What goes wrong: nothing, until it is set here or with `PUT /control/faults`. */
+  /** Faults; none until set here or with `PUT /control/faults`. */
   faults: Faults
-  /** What is odd about it, and allowed to be: nothing, until it is set here or with `PUT /control/quirks`. */
+  /** Unusual but valid behaviour; none until set here or with `PUT /control/quirks`. */
   quirks: Quirks
-  /** What was spent, and what is refused: nothing, until it is set here, in the options or with `PUT /control/quota`. */
+  /** Quota counts and limits; no limits until set here, in the options or with `PUT /control/quota`. */
   quota: Quota
-  /** Where notifications of watches go, and how they get lost; set here, in the options or with `PUT /control/pushes`. */
+  /**
+   * The target of watch notifications, and their losses; set here, in the options or with `PUT
+   * /control/pushes`.
+   */
   pushes: Pushes
   watches: Watches
-  /** Lets tokens expire and takes grants back. */
+  /** Expires tokens and revokes grants. */
   tokens: Tokens
-  /** Whether the authorization page waits for somebody. */
+  /** Whether the authorization page waits for a person. */
   consent: Consent
-  /** A token signed by the simulator's key as those of pushes are, with these claims instead of theirs; `undefined` leaves one out. */
+  /**
+   * Returns a token signed by the simulator's key like those of pushes, with these claims replaced;
+   * `undefined` omits one.
+   */
   idToken(claims?: Readonly<Record<string, unknown>>): Promise<string>
-  /** Stops listening and cuts what is under way; nothing of the simulator keeps the process alive after. */
+  /**
+   * Stops listening and cuts requests in flight; nothing of the simulator keeps the process alive afterwards.
+   */
   close(): Promise<void>
 }
 
-/** What a simulator is started with. */
+/** Options of a simulator. */
 export interface GmailOptions extends GateOptions {
-  /** A free one where it is absent. */
+  /** A free port by default. */
   port?: number
   profile: Profile
-  /** The latency of every call in ms; that of the profile where it is absent. */
+  /** The latency of every call in ms; the profile's by default. */
   latencyMs?: number
   mailboxes: readonly SimMailbox[]
   now?: () => number
-  /** How many times faster the quota's minutes pass and calls are answered; dates and tokens keep to `now`. 1 where it is absent. */
+  /** The speed-up of quota minutes and latencies; dates and tokens follow `now`. 1 by default. */
   speed?: number
-  /** Without it nothing is refused, and units are counted by the costs of 2026. */
+  /** Without it nothing is refused, and units follow the costs of 2026. */
   quota?: QuotaSettings
-  /** Where notifications of watches are pushed; they go nowhere where it is absent. */
+  /** The target of watch notifications; none by default. */
   pushTo?: PushTarget
-  /** What goes wrong from the start; nothing where it is absent. */
+  /** The initial faults; none by default. */
   faults?: FaultSettings
-  /** What answers some of the requests to its port in its place. */
+  /** A handler that answers some requests on its port. */
   beside?: Beside
 }
 
 const BODY_LIMIT_BYTES = 64 << 20
 const SERVER = { bodyLimit: BODY_LIMIT_BYTES, exposeHeadRoutes: false, routerOptions: { maxParamLength: 400 } }
 
-/** Starts a Gmail, on 127.0.0.1 where nothing else is said, that holds these mailboxes; throws where two have the same address or the port is taken. */
+/**
+ * Starts a Gmail with these mailboxes, on 127.0.0.1 by default; throws if two have the same address or the
+ * port is taken.
+ */
 export async function startGmail(options: GmailOptions): Promise<GmailSimulator> {
   const { port = 0, host = '127.0.0.1', profile, mailboxes, now = Date.now, speed = 1, beside } = options
   const accounts = openAccounts(mailboxes, mailbox => openAccount(mailbox, now))
@@ -93,7 +106,7 @@ export async function startGmail(options: GmailOptions): Promise<GmailSimulator>
   const faults = createFaults(now)
   faults.set(options.faults ?? {})
   const closing = new AbortController()
-  // Every request that is being delayed listens to it.
+  // Every delayed request listens to it.
   setMaxListeners(0, closing.signal)
   const startedMs = now()
   const elapsedMs = () => (now() - startedMs) * speed
@@ -104,11 +117,11 @@ export async function startGmail(options: GmailOptions): Promise<GmailSimulator>
   pushes.set({ to: options.pushTo })
   const watches = createWatches(accounts, { pushes, now, elapsedMs })
   const consent: Consent = { auto: false }
-  const world: World = { accounts, tokens, watches, now, quirks: { ...NO_QUIRKS } }
+  const state: GmailState = { accounts, tokens, watches, now, quirks: { ...NO_QUIRKS } }
 
-  // The parts of a batch are answered by a server of their own, which is not counted, not delayed, and never listens.
+  // A separate server answers the parts of a batch. It is neither counted nor delayed, and never listens.
   const parts = fastify(SERVER)
-  addApi(parts, world)
+  addApi(parts, state)
 
   const app = fastify({
     ...SERVER,
@@ -120,7 +133,7 @@ export async function startGmail(options: GmailOptions): Promise<GmailSimulator>
     const kind = kindOfCall(request.method, request.url)
     if (kind) calls.note(kind)
   })
-  const { refusals } = addQuota(app, { world, quota })
+  const { refusals } = addQuota(app, { state, quota })
   app.addHook('preHandler', async request => {
     const kind = kindOfCall(request.method, request.url)
     const { length } = partsIn(request)
@@ -130,23 +143,23 @@ export async function startGmail(options: GmailOptions): Promise<GmailSimulator>
   })
   addOAuth(app, { tokens, addresses: () => [...accounts.keys()], signer, consent, now })
   addFaults(app, { parts, faults, addressOf: tokens.addressIn, closing: closing.signal })
-  addApi(app, world)
+  addApi(app, state)
   addBatch(app, { parts, refusals })
-  addMailboxControl(app, world)
-  addControl(app, { world, readCalls: calls.read, faults, quota, pushes, consent })
+  addMailboxControl(app, state)
+  addControl(app, { state, readCalls: calls.read, faults, quota, pushes, consent })
   await app.listen({ host, port })
 
   return {
     url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
-    mailboxes: () => sizes(world),
-    mailbox: address => openHandle(accountOf(world, address)),
+    mailboxes: () => sizes(state),
+    mailbox: address => openHandle(accountOf(state, address)),
     deliver: (address, raw, { labels, receivedAt, threadId } = {}) =>
-      deliverTo(accountOf(world, address), { raw, labels, receivedAtMs: receivedAt, threadId }, now()),
-    expireHistory: address => accountOf(world, address).history.expire(),
+      deliverTo(accountOf(state, address), { raw, labels, receivedAtMs: receivedAt, threadId }, now()),
+    expireHistory: address => accountOf(state, address).history.expire(),
     calls: calls.read,
     resetCalls: calls.reset,
     faults,
-    quirks: world.quirks,
+    quirks: state.quirks,
     quota,
     pushes,
     watches,
@@ -161,10 +174,10 @@ export async function startGmail(options: GmailOptions): Promise<GmailSimulator>
   }
 }
 
-function accountOf(world: World, address: string): Account {
-  const account = world.accounts.get(address.toLowerCase())
+function accountOf(state: GmailState, address: string): Account {
+  const account = state.accounts.get(address.toLowerCase())
   if (account) return account
   throw new Error(
-    `the simulator has no mailbox ${address}, only ${[...world.accounts.keys()].join(', ') || 'none at all'}`,
+    `the simulator has no mailbox ${address}, only ${[...state.accounts.keys()].join(', ') || 'none at all'}`,
   )
 }

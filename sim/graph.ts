@@ -4,7 +4,7 @@ import { fastify } from 'fastify'
 import type { Beside } from './beside.ts'
 import { type GateOptions, guardControl, guardedServer } from './gate.ts'
 import { openAccount } from './graph/account.ts'
-import type { World } from './graph/answer.ts'
+import type { GraphState } from './graph/answer.ts'
 import type { GraphConsent } from './graph/authorize.ts'
 import { type CallCounts, countCalls } from './graph/calls.ts'
 import { addControl } from './graph/control.ts'
@@ -27,54 +27,65 @@ import { createSigner } from './signing.ts'
 
 /** A running Graph simulator. */
 export interface GraphSimulator {
-  /** Such as `http://127.0.0.1:8026`; Graph is under `/v1.0`, its tokens come from `/common/oauth2/v2.0/token`. */
+  /**
+   * Such as `http://127.0.0.1:8026`; Graph is under `/v1.0`, and its tokens come from
+   * `/common/oauth2/v2.0/token`.
+   */
   url: string
   mailboxes(): { address: string; messages: number }[]
-  /** What can be done to a mailbox from outside; throws where there is no such mailbox. */
+  /** Returns the handle that changes a mailbox from outside; throws if there is no such mailbox. */
   mailbox(address: string): GraphHandle
-  /** Delivers a mail, received now and to the inbox, unread, where nothing else is said; throws where there is no such mailbox or folder. */
+  /**
+   * Delivers a mail, by default received now, unread and in the inbox; throws if there is no such mailbox or
+   * folder.
+   */
   deliver(address: string, raw: Buffer | string, options?: GraphDelivery): { id: string; conversationId: string }
   calls(): CallCounts
   resetCalls(): void
-  /** What is odd about it, and allowed to be. */
+  /** Unusual but valid behaviour. */
   quirks: Quirks
-  /** Lets tokens expire and takes grants back. */
+  /** Expires tokens and revokes grants. */
   tokens: Tokens
-  /** Whether the authorization page waits for somebody, and which secret programs have to show. */
+  /** Whether the authorization page waits for a person, and the secret that programs must send. */
   consent: GraphConsent
-  /** What goes wrong: nothing, until it is set here or with `PUT /control/graph/faults`. */
+  /** Faults; none until set here or with `PUT /control/graph/faults`. */
   faults: GraphFaults
-  /** What was asked for, and what is refused: nothing, until it is set here, in the options or with `PUT /control/graph/throttling`. */
+  /**
+   * Request counts and limits; no limits until set here, in the options or with `PUT
+   * /control/graph/throttling`.
+   */
   throttling: Throttling
   subscriptions: Subscriptions
-  /** Where notifications go, and how they get lost. */
+  /** The targets of notifications, and their losses. */
   notifications: Notifications
-  /** Stops listening and cuts what is under way; nothing of the simulator keeps the process alive after. */
+  /**
+   * Stops listening and cuts requests in flight; nothing of the simulator keeps the process alive afterwards.
+   */
   close(): Promise<void>
 }
 
-/** What a simulator is started with. */
+/** Options of a simulator. */
 export interface GraphOptions extends GateOptions {
-  /** A free one where it is absent. */
+  /** A free port by default. */
   port?: number
   profile: Profile
-  /** The latency of every call in ms; that of the profile where it is absent. */
+  /** The latency of every call in ms; the profile's by default. */
   latencyMs?: number
   mailboxes: readonly SimMailbox[]
   now?: () => number
-  /** How many times faster calls are answered and quota minutes pass; 1 where it is absent. */
+  /** The speed-up of latencies and quota minutes; 1 by default. */
   speed?: number
-  /** Such as `http://127.0.0.1:8080`: stands in for the host of every address that is notified. */
+  /** Such as `http://127.0.0.1:8080`: replaces the host of every notification address. */
   pushTo?: string
-  /** What goes wrong from the start; nothing where it is absent. */
+  /** The initial faults; none by default. */
   faults?: GraphFaultSettings
-  /** Without it nothing is refused, and requests are counted only. */
+  /** Without it nothing is refused, and requests are only counted. */
   throttling?: ThrottlingSettings
 }
 
-/** A Graph that is not listening: another server hands it the requests that it claims. */
+/** A Graph that does not listen: another server passes it the requests that it claims. */
 export interface GraphParts extends Beside {
-  /** The simulator, once it is known where it can be reached. */
+  /** Returns the simulator, once its address is known. */
   at(url: string): GraphSimulator
 }
 
@@ -83,21 +94,24 @@ const SERVER = {
   bodyLimit: BODY_LIMIT_BYTES,
   exposeHeadRoutes: false,
   forceCloseConnections: true,
-  // Links are for the host that a client believes it asks.
+  // Links use the host that the client requested.
   trustProxy: true,
   routerOptions: { maxParamLength: 400 },
 }
 const CLAIMED =
   /^\/(v1\.0|beta|control\/graph|common\/discovery|[^/]+\/(oauth2\/v2\.0|v2\.0\/\.well-known|discovery\/v2\.0))(\/|\?|$)/i
 
-/** Starts a Graph, on 127.0.0.1 where nothing else is said, that holds these mailboxes; throws where two have the same address or the port is taken. */
+/**
+ * Starts a Graph with these mailboxes, on 127.0.0.1 by default; throws if two have the same address or the
+ * port is taken.
+ */
 export async function startGraph(options: GraphOptions): Promise<GraphSimulator> {
   const { app, simulator } = build(options)
   await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 })
   return simulator(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`)
 }
 
-/** Makes a Graph that another server hands requests to; throws where two mailboxes have the same address. */
+/** Creates a Graph that another server passes requests to; throws if two mailboxes have the same address. */
 export async function openGraph(options: GraphOptions): Promise<GraphParts> {
   const { app, simulator } = build(options)
   await app.ready()
@@ -115,7 +129,7 @@ function build(options: GraphOptions) {
   const calls = countCalls()
   const consent: GraphConsent = { auto: false, clientSecret: undefined }
   const closing = new AbortController()
-  // Every request that is being delayed listens to it.
+  // Every delayed request listens to it.
   setMaxListeners(0, closing.signal)
   const random = randomFrom(1)
   const faults = createGraphFaults(now)
@@ -127,23 +141,23 @@ function build(options: GraphOptions) {
   notifications.set({ to: pushTo })
   const subscriptions = createSubscriptions(accounts, { notifications, now })
   tokens.listen((event, address) =>
-    subscriptions.tell(event === 'revoked' ? 'subscriptionRemoved' : 'reauthorizationRequired', address),
+    subscriptions.notify(event === 'revoked' ? 'subscriptionRemoved' : 'reauthorizationRequired', address),
   )
-  const world: World = { accounts, tokens, subscriptions, now, quirks: { ...USUAL_QUIRKS }, random }
+  const state: GraphState = { accounts, tokens, subscriptions, now, quirks: { ...USUAL_QUIRKS }, random }
   const app = fastify({ ...SERVER, serverFactory: handler => guardedServer(handler, options) })
   guardControl(app, options)
   const striking = createStriking({ faults, now, closing: closing.signal })
   const latency = (call: { kind: string; parts: number }) => latencyMs(profile, call, options.latencyMs) / speed
-  addServing(app, { world, calls, throttling, striking, latency, closing: closing.signal })
+  addServing(app, { state, calls, throttling, striking, latency, closing: closing.signal })
   addOAuth(app, { tokens, addresses: () => [...accounts.keys()], signer: createSigner(now), consent, calls, now })
 
-  addMailboxControl(app, world)
-  addControl(app, { world, readCalls: calls.read, faults, throttling, notifications, consent })
+  addMailboxControl(app, state)
+  addControl(app, { state, readCalls: calls.read, faults, throttling, notifications, consent })
 
   const accountOf = (address: string) => {
     const account = accounts.get(address.toLowerCase())
     if (account) return account
-    throw new Error(`the simulator has no mailbox ${address}, only ${[...accounts.keys()].join(', ') || 'none at all'}`)
+    throw new Error(`the simulator has no mailbox ${address}; it has ${[...accounts.keys()].join(', ') || 'none'}`)
   }
   const simulator = (url: string): GraphSimulator => ({
     url,
@@ -153,7 +167,7 @@ function build(options: GraphOptions) {
     deliver: (address, raw, options) => openHandle(accountOf(address), now).deliver(raw, options),
     calls: calls.read,
     resetCalls: calls.reset,
-    quirks: world.quirks,
+    quirks: state.quirks,
     tokens,
     consent,
     faults,

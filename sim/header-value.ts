@@ -1,13 +1,16 @@
-/** A header such as `text/plain; charset=utf-8`: the value in lower case, and the parameters by lower-case name. */
+/**
+ * A header such as `text/plain; charset=utf-8`: the value in lower case, and the parameters by lower-case
+ * name.
+ */
 export interface HeaderValue {
   value: string
   params: ReadonlyMap<string, string>
 }
 
-// Some programs leave the semicolon out.
+// Some programs omit the semicolon.
 const PARAMETER = /(?:;|(?<![;\s])\s)\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)/g
 
-/** Reads a value with parameters, RFC 2231 continuations and character sets included; never throws. */
+/** Parses a value with parameters, including RFC 2231 continuations and charsets; never throws. */
 export function parseHeaderValue(text: string): HeaderValue {
   const value = (text.trim().split(/[;\s]/, 1)[0] ?? '').toLowerCase()
   const params = new Map<string, string>()

@@ -8,7 +8,7 @@ export interface Header {
   value: string
 }
 
-/** The headers of a mail or a part in their order, and where its body begins. */
+/** The headers of a mail or a part in order, and the start of its body. */
 export interface Head {
   headers: Header[]
   bodyAt: number
@@ -16,18 +16,19 @@ export interface Head {
 
 const HEADER_LINE = /^([!-9;-~]+)[ \t]*:/
 const ADDRESSES = /^(?:resent-)?(?:from|to|cc|bcc|sender|reply-to)$/i
-// Of a mail, or of its first part where it has several.
+// The charset of a mail, or of its first part.
 const CHARSET = /charset\s*=\s*"?([\w.:-]{1,60})/i
 const CHARSET_WITHIN = 20_000
 
 /**
- * Reads the headers of a mail given as one character a byte (latin1). Never throws: lines that are no headers are passed over, a
- * mail without headers is all body, and one without a blank line has its body after its last header.
+ * Reads the headers of a mail given as one character a byte (latin1). Never throws. Lines that are not
+ * headers are skipped. A mail without headers is all body; without a blank line, the body starts after the
+ * last header.
  */
 export function readHead(text: string): Head {
   const newline = text.includes('\n') ? '\n' : '\r'
   const fields: string[] = []
-  // Where the lines after the last header begin: the body, should no blank line follow.
+  // The start of the lines after the last header: the body, if no blank line follows.
   let strayAt: number | undefined
   let at = 0
   while (at < text.length) {
@@ -60,7 +61,7 @@ function decode(field: string, charset: string | undefined): Header {
   return { name, value: (ADDRESSES.test(name) ? decodeAddresses(value) : decodeWords(value)).trim() }
 }
 
-// Headers may hold any bytes only in UTF-8 (RFC 6532); those that hold others are in the charset of the mail, if any.
+// Raw header bytes are UTF-8 (RFC 6532), else in the charset of the mail, if it has one.
 function rawText(bytes: Buffer, charset: string | undefined): string {
   if (bytes.includes('\x1b$')) return textOf(bytes, 'iso-2022-jp')
   return isUtf8(bytes) ? bytes.toString('utf8') : textOf(bytes, charset)

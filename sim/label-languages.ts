@@ -1,22 +1,28 @@
 import { LABEL_NAMES, NAMED } from './label-names.ts'
 import { splitLabels, systemLabel } from './labels.ts'
 
-/** Turns label names as an export writes them into Gmail's ids; states that are no labels are dropped, labels of one's own keep their name. */
+/**
+ * Translates label names of an export into Gmail's ids. Drops states that are not labels, and keeps user
+ * labels.
+ */
 export type Translate = (names: readonly string[]) => readonly string[]
 
-/** The names of system labels by id, as the person who has the export gives them; `|` between several for one. */
+/** System label names by id, as given by the export's owner; `|` separates several names. */
 export type GivenLabels = Readonly<Record<string, string>>
 
-/** What is left out by default; an export in an unknown language is refused unless all three are named. */
-const MUST_BE_TOLD = ['SPAM', 'TRASH', 'DRAFT']
+/**
+ * Labels that are left out by default. An export in an unknown language is refused unless all three are
+ * named.
+ */
+const MUST_BE_NAMED = ['SPAM', 'TRASH', 'DRAFT']
 const NO_LABELS = new Set<string>(['OPENED', 'ARCHIVED'])
-// Nearly every mail of an export carries one of these, so they show its language.
-const TELLING = new Set<string>(['INBOX', 'SENT', 'UNREAD', 'OPENED', 'ARCHIVED'])
+// Nearly every mail of an export carries one of these, so they reveal its language.
+const REVEALING = new Set<string>(['INBOX', 'SENT', 'UNREAD', 'OPENED', 'ARCHIVED'])
 const SHOWN_NAMES = 8
 
 interface Language {
   ids: ReadonlyMap<string, string>
-  telling: ReadonlySet<string>
+  revealing: ReadonlySet<string>
 }
 
 const LANGUAGES: ReadonlyMap<string, Language> = new Map(
@@ -24,22 +30,25 @@ const LANGUAGES: ReadonlyMap<string, Language> = new Map(
     const ids = new Map<string, string>()
     for (const [index, names] of row.entries())
       for (const name of names.split('|')) ids.set(plain(name), NAMED[index] ?? '')
-    return [language, { ids, telling: new Set([...ids].flatMap(([name, id]) => (TELLING.has(id) ? [name] : []))) }]
+    return [language, { ids, revealing: new Set([...ids].flatMap(([name, id]) => (REVEALING.has(id) ? [name] : []))) }]
   }),
 )
 const ENGLISH = LANGUAGES.get('English')?.ids ?? new Map<string, string>()
 
-/** The labels of one export: each mail's are read first, and told when all are read, for only together they show their language. */
+/**
+ * The labels of one export. All mails are read before translation, because only together they reveal the
+ * language.
+ */
 export interface ExportLabels {
-  /** The names in one mail's `X-Gmail-Labels`, the same list for the same value. */
+  /** Returns the names in one mail's `X-Gmail-Labels`, the same list for the same value. */
   read(value: string): readonly string[]
-  /** Throws an Error that names labels and remedy where mail carries labels in no language that is known. */
-  tell(path: string, given: GivenLabels): Translate
+  /** Throws an Error with labels and remedy if mail carries labels in an unknown language. */
+  translator(path: string, given: GivenLabels): Translate
 }
 
-/** No labels read yet. */
+/** Creates an empty set of export labels. */
 export function openExportLabels(): ExportLabels {
-  // Copies: a slice of a header would keep the whole header block in memory.
+  // Copies the text: a slice of a header would keep the whole header block in memory.
   const copy = (text: string) => Buffer.from(text).toString()
   const lists = new Map<string, readonly string[]>()
   const mails: (readonly string[])[] = []
@@ -50,8 +59,8 @@ export function openExportLabels(): ExportLabels {
       mails.push(names)
       return names
     },
-    tell(path, given) {
-      const translate = tellLabels(mails, { path, given })
+    translator(path, given) {
+      const translate = findLanguages(mails, { path, given })
       const reported = new Map<readonly string[], readonly string[]>()
       return names => {
         const known = reported.get(names) ?? translate(names)
@@ -62,15 +71,16 @@ export function openExportLabels(): ExportLabels {
   }
 }
 
-/** Reads the `X-Gmail-Labels` of mail that came by itself: Gmail's ids and English names. */
+/** Reads the `X-Gmail-Labels` of a single mail: Gmail's ids and English names. */
 export const readEnglish = (value: string): readonly string[] => translateBy([ENGLISH])(splitLabels(value))
 
 /**
- * Finds the languages that the labels of an export are in, and how to translate them. The names are those of each mail that has such a
- * header. A name counts as a system label only where the export shows the language it is from: "Papierkorb" among English labels is one
- * of one's own. Throws an Error that names labels and remedy where mail carries labels and no language is shown.
+ * Finds the languages of an export's labels and how to translate them. The names are those of each mail with
+ * the header. A name is a system label only if the export contains its language: "Papierkorb" among English
+ * labels is a user label. Throws an Error with labels and remedy if mail carries labels and no language is
+ * found.
  */
-function tellLabels(
+function findLanguages(
   mails: readonly (readonly string[])[],
   { path, given }: { path: string; given: GivenLabels },
 ): Translate {
@@ -79,16 +89,17 @@ function tellLabels(
   const named = new Map(Object.entries(given).flatMap(([id, names]) => names.split('|').map(name => [plain(name), id])))
   const shown = shownIn(counts)
   const translate = translateBy([named, ENGLISH, ...shown.map(({ ids }) => ids)])
-  const enough = shown.length > 0 || shows(ENGLISH, counts) || MUST_BE_TOLD.every(id => id in given)
+  const enough = shown.length > 0 || shows(ENGLISH, counts) || MUST_BE_NAMED.every(id => id in given)
   if (!enough) {
     const isOwn = (name: string) => translate([name])[0] === name && systemLabel(name) === undefined
-    const untold = mails.filter(names => names.length > 0 && names.every(isOwn))
-    if (untold.length > 0) throw new Error(`"${path}" cannot be read: ${asking(untold)}`)
+    const unnamed = mails.filter(names => names.length > 0 && names.every(isOwn))
+    if (unnamed.length > 0) throw new Error(`"${path}" cannot be read: ${asking(unnamed)}`)
   }
   return translate
 }
 
-// The language that explains most first; then any that explains what is left, for files may be joined.
+// The language that explains most comes first, then any that explains the rest, because files may be
+// concatenated.
 function shownIn(counts: ReadonlyMap<string, number>): Language[] {
   const shown: Language[] = []
   const known = new Set(ENGLISH.keys())
@@ -97,9 +108,9 @@ function shownIn(counts: ReadonlyMap<string, number>): Language[] {
     const scored = [...LANGUAGES.values()].map(language => {
       const left = (names: Iterable<string>) =>
         sum([...names].map(name => (known.has(name) ? 0 : (counts.get(name) ?? 0))))
-      const telling = left(language.telling)
+      const revealing = left(language.revealing)
       const all = left(language.ids.keys())
-      return { language, score: telling > 0 || (anyName && shown.length === 0) ? all : 0 }
+      return { language, score: revealing > 0 || (anyName && shown.length === 0) ? all : 0 }
     })
     const best = scored.reduce((a, b) => (b.score > a.score ? b : a))
     if (best.score === 0) return shown
@@ -109,7 +120,7 @@ function shownIn(counts: ReadonlyMap<string, number>): Language[] {
 }
 
 function shows(ids: ReadonlyMap<string, string>, counts: ReadonlyMap<string, number>): boolean {
-  return [...ids].some(([name, id]) => TELLING.has(id) && counts.has(name))
+  return [...ids].some(([name, id]) => REVEALING.has(id) && counts.has(name))
 }
 
 function translateBy(tables: readonly ReadonlyMap<string, string>[]): Translate {
@@ -120,7 +131,7 @@ function translateBy(tables: readonly ReadonlyMap<string, string>[]): Translate 
   return names => [...new Set(names.map(name => idOf(name) ?? name))].filter(label => !NO_LABELS.has(label))
 }
 
-// Spaces, marks without width and ways to write one letter differ from export to export.
+// Spaces, zero-width marks and Unicode forms differ from export to export.
 function plain(name: string): string {
   const lower = name.normalize('NFKC').toLowerCase().normalize('NFKC')
   return lower

@@ -1,4 +1,7 @@
-/** A label that every Gmail mailbox has, or a state that only exports write: `OPENED` and `ARCHIVED` are no labels in Gmail. */
+/**
+ * A label of every Gmail mailbox, or a state that only exports contain: `OPENED` and `ARCHIVED` are not
+ * labels in Gmail.
+ */
 type Named =
   | 'INBOX'
   | 'SENT'
@@ -12,10 +15,10 @@ type Named =
   | 'OPENED'
   | 'ARCHIVED'
 
-/** A language's names of these labels, in the order of `NAMED`; spellings of one label are separated by `|`. */
+/** One language's names of these labels, in the order of `NAMED`; `|` separates spellings of one label. */
 type Row = readonly string[]
 
-/** The labels that a row of the table names, in its order. */
+/** The labels of a table row, in order. */
 export const NAMED: readonly Named[] = [
   'INBOX',
   'SENT',
@@ -33,9 +36,10 @@ export const NAMED: readonly Named[] = [
 const row = (text: string): Row => text.split(';')
 
 /**
- * The names of Gmail's system labels by language, as a Google Takeout export writes them. Read off exports: en, de, fr, cs and ko. The names
- * of folders were read off Gmail over IMAP in most other languages. `OPENED` and `ARCHIVED` are translations elsewhere, with the forms that
- * are likely. A language whose spam, trash and drafts are not known for certain is left out, so that an export in it is asked about.
+ * The names of Gmail's system labels by language, as in a Google Takeout export. The names for en, de, fr, cs
+ * and ko come from exports. Folder names in most other languages come from Gmail over IMAP. Elsewhere,
+ * `OPENED` and `ARCHIVED` are translations with likely variants. A language without certain names for spam,
+ * trash and drafts is omitted, so that its exports require them.
  */
 export const LABEL_NAMES: Readonly<Record<string, Row>> = {
   English: row('Inbox;Sent|Sent Mail;Drafts|Draft;Spam;Trash|Bin;Unread;Starred;Important;Chat|Chats;Opened;Archived'),
@@ -55,7 +59,7 @@ export const LABEL_NAMES: Readonly<Record<string, Row>> = {
     'Caixa de entrada;Enviado|Enviados|Enviada|Enviadas|E-mails enviados;Rascunhos|Rascunho;Spam|Lixo eletrônico;Lixeira;Não lido|Não lidos|Não lida|Não lidas;Com estrela;Importante|Importantes;Chat|Chats|Bate-papo|Bate-papos;Aberto|Abertos|Aberta|Abertas;Arquivado|Arquivados|Arquivada|Arquivadas',
   ),
   'Portuguese (Portugal)': row(
-    'Caixa de entrada|A receber|Recebido|Recebidos;Enviado|Enviados|Correio enviado;Rascunhos|Rascunho;Spam|Correio não solicitado;Lixo|Reciclagem;Não lido|Não lidos;Com estrela;Importante|Importantes;Chat|Chats;Aberto|Abertos;Arquivado|Arquivados',
+    'Caixa de entrada|A receber|Recebido|Recebidos;Enviado|Enviados|Enviada|Enviadas|Correio enviado;Rascunhos|Rascunho;Spam|Correio não solicitado;Lixo|Reciclagem;Não lido|Não lidos|Não lida|Não lidas;Com estrela;Importante|Importantes;Chat|Chats;Aberto|Abertos|Aberta|Abertas;Arquivado|Arquivados|Arquivada|Arquivadas',
   ),
   Dutch: row(
     'Postvak IN|Inbox;Verzonden|Verzonden berichten;Concepten|Concept;Spam;Prullenbak;Ongelezen;Met ster;Belangrijk;Chat|Chats;Geopend;Gearchiveerd',

@@ -1,4 +1,4 @@
-/** The ids of the labels every Gmail mailbox has. */
+/** The ids of the labels in every Gmail mailbox. */
 export const SYSTEM_LABELS = [
   'INBOX',
   'SENT',
@@ -16,7 +16,7 @@ export const SYSTEM_LABELS = [
   'CATEGORY_FORUMS',
 ] as const
 
-// Google Takeout writes the names people see; these say what Gmail's ids do not.
+// Display names in Google Takeout that differ from Gmail's ids.
 const OTHER_NAMES = new Map([
   ['DRAFTS', 'DRAFT'],
   ['SENT MAIL', 'SENT'],
@@ -24,7 +24,10 @@ const OTHER_NAMES = new Map([
   ['BIN', 'TRASH'],
 ])
 
-/** The id of the system label with this name in any spelling (`inbox`, `Category Updates`, `drafts`), `undefined` for any other. */
+/**
+ * Returns the id of the system label with this name in any spelling (`inbox`, `Category Updates`, `drafts`);
+ * `undefined` for any other.
+ */
 export function systemLabel(name: string): string | undefined {
   const upper = name.toUpperCase()
   const id = OTHER_NAMES.get(upper) ?? upper.replace(/ /g, '_')
@@ -32,8 +35,8 @@ export function systemLabel(name: string): string | undefined {
 }
 
 /**
- * Splits a decoded `X-Gmail-Labels` value, which is comma-separated values: a name that begins with a quote ends with one, a doubled quote
- * inside is one. A quote elsewhere is part of the name, and so is one that is never closed.
+ * Splits a decoded `X-Gmail-Labels` value of comma-separated values. A name that begins with a quote ends
+ * with one; a doubled quote inside is one. A quote elsewhere, or one that never closes, is part of the name.
  */
 export function splitLabels(value: string): string[] {
   const names: string[] = []

@@ -2,14 +2,17 @@ import type { FileHandle } from 'node:fs/promises'
 import { readHead } from './header.ts'
 import type { Separator } from './mbox-scan.ts'
 
-/** Where a mail lies in an mbox; `exact` where its length was written, so that neither a blank line nor quoting belongs to the mbox. */
+/**
+ * The position of a mail in an mbox. `exact` means that its length was written, so that it includes no blank
+ * line or quoting of the mbox.
+ */
 export interface MailSpan {
   contentAt: number
   endAt: number
   exact: boolean
 }
 
-/** A mail of an mbox, its separator, and its headers at least, as far as they are in the first mebibyte. */
+/** A mail of an mbox, its separator, and its headers within the first mebibyte. */
 export interface MboxMail extends MailSpan {
   envelope: string
   head: Buffer
@@ -18,12 +21,13 @@ export interface MboxMail extends MailSpan {
 const HEAD_BYTES = 1 << 14
 const MAX_HEAD_BYTES = 1 << 20
 const LF = 10
-// A blank line may stand between a mail's last byte and the next separator.
+// A blank line may separate a mail's last byte from the next separator.
 const LINE_END_BYTES = 2
 
 /**
- * The mails of an mbox in file order. Where the first has a Content-Length that ends at a separator or with the file, each such length
- * counts (mboxcl, mboxcl2), and separators inside are text; a length that ends elsewhere is the sender's, and means nothing.
+ * Yields the mails of an mbox in file order. If the first Content-Length ends at a separator or at the end of
+ * the file, each such length counts (mboxcl, mboxcl2), and separators inside are text. A length that ends
+ * elsewhere is the sender's and is ignored.
  */
 export async function* mailsIn(file: FileHandle, separators: readonly Separator[]): AsyncGenerator<MboxMail> {
   const fileEnd = (await file.stat()).size
@@ -60,7 +64,7 @@ function writtenEnd(head: Buffer, contentAt: number): number | undefined {
   return /^\d{1,12}$/.test(length) ? contentAt + bodyAt + Number(length) : undefined
 }
 
-// The separator that a written length leads to; their number where it leads to the end of the file.
+// The separator at the end of a written length, or the number of separators at the end of the file.
 function separatorAt(
   separators: readonly Separator[],
   { from, written, fileEnd }: { from: number; written: number; fileEnd: number },
@@ -85,13 +89,13 @@ async function readHeadBytes(file: FileHandle, startAt: number, endAt: number): 
   }
 }
 
-/** Reads so many bytes; throws an Error where the file has become shorter. */
+/** Reads this many bytes; throws an Error if the file has become shorter. */
 export async function readSpan(file: FileHandle, startAt: number, lengthBytes: number): Promise<Buffer> {
   const bytes = Buffer.alloc(lengthBytes)
   let readBytes = 0
   while (readBytes < lengthBytes) {
     const { bytesRead } = await file.read(bytes, readBytes, lengthBytes - readBytes, startAt + readBytes)
-    if (bytesRead === 0) throw new Error('the file became shorter while it was in use: load it again')
+    if (bytesRead === 0) throw new Error('the file became shorter while it was in use; load it again')
     readBytes += bytesRead
   }
   return bytes

@@ -1,7 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { type Candidate, FOLLOWING_BYTES, FROM, judgeBy, LINE_BYTES } from './separator.ts'
 
-/** A line that begins a mail (`sure`), or does where a Content-Length says so; positions are in bytes from the start of the file. */
+/**
+ * A line that starts a mail: always if `sure`, else only where a Content-Length ends. Positions are in bytes
+ * from the start of the file.
+ */
 export interface Separator {
   at: number
   sure: boolean
@@ -9,7 +12,7 @@ export interface Separator {
 
 const CHUNK_BYTES = 1 << 20
 const AHEAD_BYTES = LINE_BYTES + FOLLOWING_BYTES
-// A line end of two characters before the one that ends the line before.
+// A two-character line ending before the one that ends the previous line.
 const BEHIND_BYTES = 4
 const LF = 10
 const CR = 13
@@ -17,16 +20,16 @@ const BLANK = new Set([LF, CR, 32, 9, 0xef, 0xbb, 0xbf])
 const NEEDLE = `\n${FROM}`
 
 /**
- * Reads a file from end to end, a mebibyte at a time, and finds where its mails begin; `undefined` where it is no mbox, for its first line
- * that is not blank does not begin a mail.
+ * Reads a file completely, a mebibyte at a time, and finds the starts of its mails. Returns `undefined` if it
+ * is not an mbox, because its first non-blank line starts no mail.
  */
 export async function scanMbox(path: string): Promise<readonly Separator[] | undefined> {
   const separators: Separator[] = []
   let judge: ReturnType<typeof judgeBy>
   let begun = false
-  // What is kept of the chunks before: a line feed before the file lets its first line be found like any other.
-  let kept = Buffer.from('\n\n')
-  let keptAt = -kept.length
+  // The rest of earlier chunks. A line feed before the file makes its first line like any other.
+  let pending = Buffer.from('\n\n')
+  let keptAt = -pending.length
   let lookedTo = keptAt
 
   const look = (block: Buffer, blockAt: number, upTo: number): boolean => {
@@ -51,18 +54,18 @@ export async function scanMbox(path: string): Promise<readonly Separator[] | und
   }
 
   for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) {
-    const block = Buffer.concat([kept, chunk])
-    // The last lines are looked at when what follows them is here.
+    const block = Buffer.concat([pending, chunk])
+    // The last lines are examined after the following bytes arrive.
     const upTo = block.length - AHEAD_BYTES
     if (upTo <= BEHIND_BYTES) {
-      kept = block
+      pending = block
       continue
     }
     if (!look(block, keptAt, upTo)) return undefined
-    kept = block.subarray(upTo - BEHIND_BYTES)
+    pending = block.subarray(upTo - BEHIND_BYTES)
     keptAt += upTo - BEHIND_BYTES
   }
-  return look(kept, keptAt, kept.length) && begun ? separators : undefined
+  return look(pending, keptAt, pending.length) && begun ? separators : undefined
 }
 
 function candidateAt(block: Buffer, at: number): Candidate {
@@ -75,7 +78,7 @@ function candidateAt(block: Buffer, at: number): Candidate {
   }
 }
 
-// No further than the blank line: each byte of a file is read once, whatever it holds.
+// Stops at the blank line, so that each byte of a file is read once.
 function linesAt(block: Buffer, from: number): string[] {
   const lines: string[] = []
   const end = Math.min(from + FOLLOWING_BYTES, block.length)

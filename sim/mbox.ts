@@ -7,27 +7,27 @@ import { mailAt, type SimMail, type SimMailbox } from './mailbox.ts'
 import { type MailSpan, mailsIn, readSpan } from './mbox-mails.ts'
 import { scanMbox } from './mbox-scan.ts'
 
-/** What its owner says of an export: the names of its system labels, where they cannot be told from the export. */
+/** The owner's names of system labels, for an export that does not reveal them. */
 export interface LoadOptions {
   labels?: GivenLabels
 }
 
-/** A mail as it lies in a file, before the labels of all of them are told. */
+/** A mail in a file, before the labels of all mails are translated. */
 interface FoundMail extends MailFacts {
   read(): Promise<Buffer>
 }
 
 /**
- * Loads an mbox file (mboxrd, mboxo, mboxcl or mboxcl2; a Google Takeout export, say), one .eml file or a folder of .eml files (by name), in
- * file order. Only a few facts of each mail stay in memory; bytes are read when asked for. Throws an Error of one line that says how to
- * mend it, also where the labels of an export are in a language that is not known.
+ * Loads an mbox file (mboxrd, mboxo, mboxcl or mboxcl2, such as a Google Takeout export), one .eml file or a
+ * folder of .eml files (by name), in file order. Memory holds only a few facts of each mail; bytes are read
+ * on demand. Throws a one-line Error with a remedy, also for labels in an unknown language.
  */
 export async function loadMail(path: string, { labels: given = {} }: LoadOptions = {}): Promise<SimMailbox> {
   try {
     const labels = openExportLabels()
     const factsOf = factsReader(labels.read)
     const found = (await stat(path)).isDirectory() ? await loadFolder(path, factsOf) : await loadFile(path, factsOf)
-    const translate = labels.tell(path, given)
+    const translate = labels.translator(path, given)
     const mails: SimMail[] = found.map(mail => ({ ...mail, labels: translate(mail.labels) }))
     return { address: addressFor(path), size: mails.length, message: index => mailAt(mails, index) }
   } catch (error) {
@@ -85,14 +85,14 @@ async function readMail(path: string, { contentAt, endAt, exact }: MailSpan): Pr
   try {
     const bytes = await readSpan(file, contentAt, endAt - contentAt)
     if (!exact) return unquote(withoutBlankLine(bytes))
-    // Only mboxcl2 leaves such lines as they are, and it quotes none.
+    // Only mboxcl2 leaves such lines unquoted, and it quotes none.
     return bytes.includes('\nFrom ') ? bytes : unquote(bytes)
   } finally {
     await file.close()
   }
 }
 
-// The blank line that ends each mail in an mbox is not the mail's own.
+// The blank line after each mail in an mbox does not belong to the mail.
 function withoutBlankLine(bytes: Buffer): Buffer {
   for (const blank of ['\r\n\r\n', '\n\n']) {
     if (bytes.subarray(-blank.length).equals(Buffer.from(blank))) return bytes.subarray(0, -blank.length / 2)

@@ -2,29 +2,32 @@ import { textOf } from './charset.ts'
 import { type Header, readHead } from './header.ts'
 import { type HeaderValue, parseHeaderValue } from './header-value.ts'
 
-/** A part of a mail, or the mail itself; a part that holds parts has no content of its own. */
+/** A part of a mail, or the mail itself. A part with subparts has no content of its own. */
 export interface Part {
-  /** Lower case. */
+  /** In lower case. */
   mimeType: string
-  /** Empty where the part names none. */
+  /** Empty if the part names none. */
   filename: string
   headers: Header[]
   parts: Part[]
-  /** The content with its transfer encoding undone; text is in UTF-8. */
+  /** Returns the content with its transfer encoding removed; text is in UTF-8. */
   content(): Buffer
 }
 
 const MAX_DEPTH = 30
 const META_CHARSET = /<meta[^>]{1,200}charset\s*=\s*["']?([\w.:-]{1,60})/i
-// A line that opens a part, and a header of that part: what a multipart without a boundary of its own is split at.
+// A line that opens a part, and a header of that part. It splits a multipart without its own boundary.
 const PART_LINE = /^--([^\r\n]{1,200}?)[ \t]{0,9}\r?\n(?:content-[a-z-]{1,40})[ \t]*:/im
-// The same, with a boundary that was folded as if it were a header.
+// The same, with a boundary that was folded like a header.
 const PART_WITHIN = /^--[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,2}content-[a-z-]{1,40}[ \t]*:/im
 const BASE64_LINE = /^[A-Za-z0-9+/]+={0,2}$/
 const UNKNOWN = 'application/octet-stream'
 const TRANSFERS = new Set(['', '7bit', '8bit', 'binary', 'base64', 'quoted-printable'])
 
-/** Reads the tree of a mail given as one character a byte (latin1). Never throws: what is no valid multipart is taken as text. */
+/**
+ * Parses the tree of a mail given as one character a byte (latin1). Never throws: an invalid multipart is
+ * treated as text.
+ */
 export function parseMime(text: string): Part {
   return parsePart(text, 'text/plain', 0)
 }
@@ -50,7 +53,8 @@ function parsePart(text: string, presetType: string, depth: number): Part {
   }
 }
 
-// RFC 2045 section 6.4: what is encoded in a way nobody knows is no text. A multipart that cannot be split is, unless parts show in it.
+// RFC 2045 section 6.4: content in an unknown encoding is not text. An unsplittable multipart is text, unless
+// it visibly contains parts.
 function typeShown(
   mimeType: string,
   { parts, encoding, body }: { parts: Part[]; encoding: string; body: string },
@@ -78,7 +82,7 @@ function partsOf(body: string, part: Container): Part[] {
   if (!part.mimeType.startsWith('multipart/')) return []
   const presetType = part.mimeType === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
   const named = part.boundary ? splitAt(body, `--${part.boundary}`) : []
-  // A boundary that is missing or wrong shows in the body.
+  // The body reveals a missing or wrong boundary.
   const shown = named.length > 0 ? undefined : PART_LINE.exec(body)?.[1]
   const texts = shown === undefined ? named : splitAt(body, `--${shown}`)
   return texts.map(text => parsePart(text, presetType, part.depth + 1))
@@ -90,7 +94,7 @@ function splitAt(body: string, delimiter: string): string[] {
   for (let at = body.indexOf(delimiter); at >= 0; at = body.indexOf(delimiter, at + delimiter.length)) {
     if (at > 0 && !/[\r\n]/.test(body.charAt(at - 1))) continue
     const ending = /^(--)?[ \t]*(\r\n|\n|\r|$)/.exec(body.slice(at + delimiter.length, at + delimiter.length + 80))
-    // A longer boundary that begins like this one: a part inside a part.
+    // A longer boundary with the same beginning: a part inside a part.
     if (!ending) continue
     if (startAt !== undefined) parts.push(body.slice(startAt, at).replace(/\r?\n$|\r$/, ''))
     startAt = at + delimiter.length + ending[0].length
@@ -110,7 +114,7 @@ function decodeTransfer(body: string, encoding: string): Buffer {
   return Buffer.from(decoded, 'latin1')
 }
 
-// Lists add a footer in plain text, and some programs call base64 what is not: nothing but base64 is decoded.
+// Lists add a footer in plain text, and some programs mislabel content as base64: only base64 is decoded.
 function fromBase64(body: string): Buffer {
   const lines = body.split(/\r\n|\n|\r/).map(line => line.trim())
   const other = lines.findIndex(line => line !== '' && !BASE64_LINE.test(line))

@@ -1,6 +1,6 @@
 import type { SimMailbox } from './mailbox.ts'
 
-/** Each mailbox as `open` makes it, by its address in lower case; throws where two have the same. */
+/** Opens each mailbox with `open`, by its address in lower case; throws if two have the same address. */
 export function openAccounts<Account>(
   mailboxes: readonly SimMailbox[],
   open: (mailbox: SimMailbox) => Account,
@@ -9,7 +9,7 @@ export function openAccounts<Account>(
   for (const mailbox of mailboxes) {
     const address = mailbox.address.toLowerCase()
     if (accounts.has(address))
-      throw new Error(`two mailboxes are called ${address}: rename one of the files they come from`)
+      throw new Error(`two mailboxes are called ${address}; rename one of the files they come from`)
     accounts.set(address, open(mailbox))
   }
   return accounts

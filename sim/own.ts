@@ -1,6 +1,6 @@
 /**
- * What a table has under a name that came from outside; `undefined` where it has nothing there itself. Every object answers to `constructor`
- * and `__proto__`, which providers and people can write as well as anybody.
+ * Returns a table's own value under a name from outside; `undefined` if it has none. Every object answers to
+ * `constructor` and `__proto__`, which providers and people can send too.
  */
 export function ownOf<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined

@@ -1,6 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** How fast a simulator answers: `live` like the provider's servers, `seed` like the slow prototype all this began with, `instant` at once. */
+/**
+ * The speed of a simulator: `live` like the provider's servers, `seed` like the slow prototype before this
+ * project, `instant` without delay.
+ */
 export const PROFILES = ['live', 'seed', 'instant'] as const
 export type Profile = (typeof PROFILES)[number]
 
@@ -18,8 +21,8 @@ const LATENCIES: Record<Profile, Latency> = {
 }
 
 /**
- * The latency of a call in ms: `single` gets one message, and `parts` counts the requests of a batch. `everyCallMs` replaces the
- * profile's latencies.
+ * Returns the latency of a call in ms: `single` gets one message, and `parts` counts the requests of a batch.
+ * `everyCallMs` replaces the profile's latencies.
  */
 export function latencyMs(profile: Profile, call: { kind: string; parts: number }, everyCallMs?: number): number {
   if (everyCallMs !== undefined) return everyCallMs

@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** How deliveries are repeated until they are taken, and where it is counted what became of them. */
+/** How deliveries are retried until they are accepted, and the counters of their results. */
 export interface Repeating {
   mostAttempts: number
-  /** How many times faster the waits pass. */
+  /** The speed-up of the waits. */
   speed: number
   closing: AbortSignal
   /** `refused` counts attempts; the others count deliveries. */
@@ -13,7 +13,10 @@ export interface Repeating {
 const FIRST_BACKOFF_MS = 100
 const LONGEST_BACKOFF_MS = 60_000
 
-/** Delivers until it is taken, waiting longer each time, and counts it; false where it was given up. Rejects with AbortError once `closing` aborts. */
+/**
+ * Delivers with growing waits until accepted, and counts the result; returns false if it expired. Rejects
+ * with AbortError once `closing` aborts.
+ */
 export async function deliverRepeatedly(
   post: () => Promise<boolean>,
   { mostAttempts, speed, closing, counts }: Repeating,

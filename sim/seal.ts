@@ -1,9 +1,9 @@
-/** A token that says what it stands for, to whoever opens it: after a prefix, JSON in base64url. */
+/** Encodes a readable token: a prefix, then JSON in base64url. */
 export function seal(prefix: string, sealed: object): string {
   return prefix + Buffer.from(JSON.stringify(sealed)).toString('base64url')
 }
 
-/** What a token stands for; `undefined` for one with another prefix, or none at all. */
+/** Decodes a token; `undefined` for another prefix or an invalid token. */
 export function open<Sealed>(token: string, prefix: string): Sealed | undefined {
   if (!token.startsWith(prefix)) return undefined
   try {
@@ -13,7 +13,7 @@ export function open<Sealed>(token: string, prefix: string): Sealed | undefined 
   }
 }
 
-/** Counts for each address, and for all: how often what was given out for it was made invalid. */
+/** Counts, for each address and for all, how often earlier tokens were invalidated. */
 export function createCounts() {
   const own = new Map<string, number>()
   let all = 0

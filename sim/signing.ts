@@ -2,13 +2,13 @@ import { createHash, generateKeyPair, sign } from 'node:crypto'
 import { promisify } from 'node:util'
 import { selfSigned } from './certificate.ts'
 
-/** Signs tokens as Google's accounts server does, with an RSA key of its own that is made when it is first needed. */
+/** Signs tokens like Google's accounts server, with its own RSA key, created on first use. */
 export interface Signer {
-  /** A JSON Web Token with these claims, signed with RS256. */
+  /** Returns a JSON Web Token with these claims, signed with RS256. */
   sign(claims: object): Promise<string>
-  /** Certificates by key id: the answer of `/oauth2/v1/certs`. */
+  /** Returns certificates by key id: the answer of `/oauth2/v1/certs`. */
   certificates(): Promise<Readonly<Record<string, string>>>
-  /** Keys in JWKS: the answer of `/oauth2/v3/certs`. */
+  /** Returns keys in JWKS: the answer of `/oauth2/v3/certs`. */
   keys(): Promise<{ keys: readonly object[] }>
 }
 
@@ -17,7 +17,7 @@ const NAME = 'federated-signon.system.gserviceaccount.com'
 const DAY_MS = 86_400_000
 const VALID_DAYS = 16
 
-/** A signer without a key yet; `now` dates its certificate. */
+/** Creates a signer without a key; `now` dates its certificate. */
 export function createSigner(now: () => number): Signer {
   let made: ReturnType<typeof makeKey> | undefined
   const key = () => {

@@ -2,15 +2,18 @@ import { decode, encode } from 'html-entities'
 import type { Part } from './mime.ts'
 
 const SNIPPET_CHARACTERS = 200
-// A snippet needs the beginning only; the rest may be megabytes.
+// A snippet needs only the beginning; the rest may be megabytes.
 const READ_CHARACTERS = 50_000
 
-/** The first 200 characters or so of what a mail says, on one line and HTML-escaped, as Gmail gives it; empty where there is no text. */
+/**
+ * Returns about the first 200 characters of a mail's text, on one line and HTML-escaped, as Gmail does; empty
+ * without text.
+ */
 export function snippetOf(root: Part): string {
   return encode(lineOf(root, SNIPPET_CHARACTERS)).replaceAll('&apos;', '&#39;')
 }
 
-/** The first so many characters of what a mail says, on one line; empty where there is no text. */
+/** Returns this many first characters of a mail's text, on one line; empty without text. */
 export function lineOf(root: Part, characters: number): string {
   const texts = leavesOf(root).filter(part => part.filename === '')
   for (const mimeType of ['text/plain', 'text/html']) {
@@ -24,17 +27,17 @@ export function lineOf(root: Part, characters: number): string {
   return ''
 }
 
-/** The parts of a mail that hold no others. */
+/** Returns the parts of a mail without subparts. */
 export function leavesOf(part: Part): Part[] {
   return part.parts.length > 0 ? part.parts.flatMap(leavesOf) : [part]
 }
 
-/** The words of an HTML page. */
+/** Returns the visible text of an HTML page. */
 export function plainText(html: string): string {
   return decode(withoutHidden(html).replace(/<[^<>]*>/g, ' '))
 }
 
-// What begins so and does not end is shown. Each kind's end is looked for once where there is none.
+// A hidden block without an end is shown. The end of each kind is searched only once if it is missing.
 function withoutHidden(html: string): string {
   const endless = new Set<string>()
   let visible = ''

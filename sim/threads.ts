@@ -3,15 +3,19 @@ import type { MailFacts } from './facts.ts'
 /** Groups mails into threads as they are added, in delivery order. */
 export interface Threads {
   /**
-   * Adds the next mail. With `merging`, a mail that refers to several threads makes them one; without, it joins the one it
-   * answers most directly, so that no known mail changes its thread. `joined` is the position of a mail whose thread it joins whatever it says.
+   * Adds the next mail. With `merging`, a mail that refers to several threads merges them. Without it, the
+   * mail joins the thread it answers most directly, so that no known mail changes its thread. `joined` is the
+   * position of a mail whose thread it joins in any case.
    */
   add(mail: MailFacts, options: { merging: boolean; joined?: number | undefined }): void
-  /** The position of the first mail of this mail's thread. */
+  /** Returns the position of the first mail in this mail's thread. */
   firstOf(index: number): number
 }
 
-/** Starts grouping: by the explicit thread where a mail names one, else by shared message ids (its own, and those it refers to). */
+/**
+ * Starts grouping by the explicit thread if a mail names one, else by shared message ids (its own, and those
+ * it refers to).
+ */
 export function groupThreads(): Threads {
   // Union-find: each mail points to an earlier one of its thread, the first to itself.
   const earlier: number[] = []
@@ -43,7 +47,7 @@ export function groupThreads(): Threads {
           earlier[Math.max(a, b)] = Math.min(a, b)
         }
       }
-      // For replies that name no thread.
+      // For replies without an explicit thread.
       for (const key of own) if (!mailWith.has(key)) mailWith.set(key, index)
     },
   }

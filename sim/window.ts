@@ -1,6 +1,6 @@
-/** Units spent within the last so many milliseconds, whichever those are. */
+/** Counts the units spent within a sliding window of this many milliseconds. */
 export function slidingWindow(lengthMs: number) {
-  // What was spent in one millisecond is one item: there are never more than `lengthMs`.
+  // Units of the same millisecond form one item, so there are at most `lengthMs`.
   const spent: { atMs: number; units: number }[] = []
   let from = 0
   let total = 0
@@ -27,7 +27,7 @@ export function slidingWindow(lengthMs: number) {
       if (last?.atMs === nowMs && spent.length > from) last.units += units
       else spent.push({ atMs: nowMs, units })
     },
-    /** How long until so many units are within the limit, in ms; 0 where they are now. */
+    /** Returns the time in ms until this many units fit the limit; 0 if they fit now. */
     freeInMs(nowMs: number, units: number, limit: number): number {
       forget(nowMs)
       let over = total + units - limit

@@ -7,17 +7,17 @@ const CLOSING = new Map([
   ['(', ')'],
   ['<', '>'],
 ])
-// Each word in one of these begins anew.
+// In these charsets each encoded word starts in the initial state.
 const SHIFTING = /^(?:iso-2022|csiso2022|utf-?7|hz)/i
 const SPECIAL = /[()<>[\]:;@\\,."]/
 
-/** A stretch of a header: as it stands, or encoded words that only white space separates, decoded. */
+/** A stretch of a header: raw text, or decoded adjacent encoded words. */
 interface Stretch {
   text: string
   wasEncoded: boolean
 }
 
-/** A header with its encoded words decoded, as Gmail gives it. */
+/** Decodes the encoded words of a header, as Gmail does. */
 export function decodeWords(value: string): string {
   return stretches(value)
     .map(({ text }) => text)
@@ -25,13 +25,13 @@ export function decodeWords(value: string): string {
 }
 
 /**
- * The same for a header that holds addresses: what was encoded is quoted where it would not be part of a name otherwise, so that the value
- * still says who is meant. A quote or bracket that never closes is left out.
+ * Decodes an address header. Quotes encoded text that would break a name, so that the addresses stay intact.
+ * Drops a quote or bracket that never closes.
  */
 export function decodeAddresses(value: string): string {
   const found = stretches(value.trim())
   const [only] = found
-  // A whole mailbox in one word, as some programs write it.
+  // Some programs encode a whole mailbox as one word.
   if (found.length === 1 && only?.wasEncoded && /^[^"<>]*<[^\s<>@]+@[^\s<>@]+>$/.test(only.text)) return only.text
   let text = ''
   let open = ''
@@ -77,12 +77,14 @@ function stretches(value: string): Stretch[] {
     const rest = value.slice(startAt + opening.length, starts[index + 1]?.index ?? value.length)
     const end = rest.indexOf(WORD_END)
     const content = rest.slice(0, end < 0 ? rest.search(/[\s<>,;"]|$/) : end)
+    const bytes = encoding.toLowerCase() === 'b' ? fromBase64(content) : fromQ(content)
+    // What holds nothing that can be decoded stays as it is.
+    if (bytes.length === 0 && /[^\s=]/.test(content)) continue
     const between = value.slice(at, startAt)
     if (run.length === 0 || between.trim() !== '') {
       flush()
       add(between, false)
     }
-    const bytes = encoding.toLowerCase() === 'b' ? fromBase64(content) : fromQ(content)
     const last = run.at(-1)
     if (last?.charset.toLowerCase() === charset.toLowerCase() && !SHIFTING.test(charset)) last.bytes.push(bytes)
     else run.push({ charset, bytes: [bytes] })

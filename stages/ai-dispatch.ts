@@ -7,7 +7,7 @@ import { askContext } from '../shared/windows/refetch.ts'
 
 type Item = Envelope<ThreadChange>
 
-/** Turns each thread version into one self-contained analysis task; a version that was dispatched before is not dispatched again. */
+/** Turns each thread version into one self-contained analysis task, and skips versions that were dispatched before. */
 export const aiDispatch: Stage<ThreadChange> = {
   name: 'ai-dispatch',
   reads: [threads],
@@ -16,9 +16,9 @@ export const aiDispatch: Stage<ThreadChange> = {
 
   async handle(batch, ctx) {
     const done = await ctx.ledger.dispatched(batch.items.map(item => item.body.thread))
-    const held = await ctx.cache.get(batch.items.flatMap(item => item.body.ids))
+    const cached = await ctx.cache.get(batch.items.flatMap(item => item.body.ids))
     const outcomes = batch.items.map(item =>
-      done.get(item.body.thread) === item.body.version ? settle(item) : dispatch(item, held, ctx),
+      done.get(item.body.thread) === item.body.version ? settle(item) : dispatch(item, cached, ctx),
     )
     return joined(outcomes)
   },
@@ -26,17 +26,17 @@ export const aiDispatch: Stage<ThreadChange> = {
   deadLetter: item => ({ facts: [{ fact: 'thread-settled', from: item, ...versionOf(item), givenUp: true }] }),
 }
 
-function dispatch(item: Item, held: ReadonlyMap<string, Message>, ctx: StageContext): Outcome<ThreadChange> {
+function dispatch(item: Item, cached: ReadonlyMap<string, Message>, ctx: StageContext): Outcome<ThreadChange> {
   const { thread, version, reason, ids, omitted, older } = item.body
-  const lost = ids.filter(id => !held.has(id))
-  // The cache let go of mail while the thread waited here: thread-group lets the thread out again once it is back.
+  const lost = ids.filter(id => !cached.has(id))
+  // The cache evicted messages while the thread waited here: thread-group emits the thread again once they are refetched.
   if (lost.length > 0)
     return askContext(
       item,
       lost.map(id => ({ id, thread })),
       ctx.now(),
     )
-  const messages = ids.flatMap(id => held.get(id) ?? [])
+  const messages = ids.flatMap(id => cached.get(id) ?? [])
   const task = buildTask({ mailbox: item.mailbox, thread, version, reason, omitted, older }, messages, ctx.task)
   return settle(item, follow(item, analysisTasks, `${item.id}/task`, task, ctx.now()))
 }

@@ -7,11 +7,11 @@ import { follow, type Stage } from '../shared/stage.ts'
 import { type Fate, fetchedMessages, type ListedId, missingIds } from '../shared/streams.ts'
 import { isDeferred } from '../shared/windows/deferred.ts'
 
-// A message that could not be had with its thread so often is asked for by itself.
+// After this many failed attempts with its thread, a message is fetched alone.
 const ATTEMPTS_WITH_THREAD = 2
 const nothing: ReadonlyMap<MessageId, Fetched> = new Map()
 
-/** Fetches missing messages, a batch with one provider call, and keeps in the cache what comes, be it wanted or not. */
+/** Fetches missing messages, one provider call per batch, and caches every message in the answer, requested or not. */
 export const batchFetch: Stage<ListedId> = {
   name: 'batch-fetch',
   reads: [missingIds],
@@ -19,33 +19,33 @@ export const batchFetch: Stage<ListedId> = {
   pace: { size: 20, ids: 20, calls: true, waitMs: 50, concurrency: 3 },
 
   async handle(batch, ctx) {
-    // Since it was found missing it may have come along with another batch's thread.
-    const held = await ctx.cache.touch(batch.items.map(item => item.body.id))
-    const isHere = ({ body: { id, verify } }: Envelope<ListedId>) => held.has(id) && !verify
-    const wanted = batch.items.filter(item => !isHere(item))
-    const answers = wanted.length > 0 ? await ctx.mailbox.fetch(wanted.map(asWanted), ctx.call) : nothing
+    // Another batch's thread may have brought the message since it was found missing.
+    const cached = await ctx.cache.touch(batch.items.map(item => item.body.id))
+    const isCached = ({ body: { id, verify } }: Envelope<ListedId>) => cached.has(id) && !verify
+    const missing = batch.items.filter(item => !isCached(item))
+    const answers = missing.length > 0 ? await ctx.mailbox.fetch(missing.map(asWanted), ctx.call) : nothing
     await ctx.cache.put([...answers.values()].flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : [])))
     const results = batch.items.map(item => ({
       item,
-      ...(isHere(item) ? { fate: 'fetched' as const } : fateOf(answers.get(item.body.id), item.body.thread)),
+      ...(isCached(item) ? { fate: 'fetched' as const } : fateOf(answers.get(item.body.id), item.body.thread)),
     }))
     return {
       deliveries: results.flatMap(({ item, fate, reason, inThread }) =>
         fate ? [settle(item, fate, ctx.now(), reason, inThread)] : [],
       ),
-      facts: results.flatMap(({ item, inThread }) => (inThread === undefined ? [] : leavesWrongThread(item))),
+      facts: results.flatMap(({ item, inThread }) => (inThread === undefined ? [] : endDeferral(item))),
       failed: results.flatMap(({ item, error }) => (error ? [{ item, error }] : [])),
     }
   },
 
   deadLetter: (item, error) => ({ deliveries: [settle(item, 'dead', item.at, error.message)] }),
-  // Its thread may be at fault: first it is asked for by itself.
+  // The thread may be the cause, so the message is fetched alone before it is deferred.
   defer: (item, error) =>
     isWithThread(item) ? undefined : { deliveries: [settle(item, 'deferred', item.at, error.message)] },
 }
 
 function asWanted({ attempt, body: { id, thread, ofThread, verify } }: Envelope<ListedId>): Wanted {
-  // What may be gone is asked for by itself: its thread would not tell more.
+  // A message that may be gone is fetched alone: its thread would not reveal more.
   return { id, thread, ofThread, alone: verify === true || attempt >= ATTEMPTS_WITH_THREAD }
 }
 
@@ -53,8 +53,8 @@ function isWithThread(item: Envelope<ListedId>): boolean {
   return (item.body.ofThread ?? 1) > 1 && !asWanted(item).alone
 }
 
-// While it was set aside it was missed in the thread it was listed with.
-function leavesWrongThread(from: Envelope<ListedId>): Fact[] {
+// While deferred, the message was counted as omitted in the thread it was listed with.
+function endDeferral(from: Envelope<ListedId>): Fact[] {
   const { id, thread } = from.body
   return isDeferred(from) ? [{ fact: 'deferral-ended', from, thread, id }] : []
 }

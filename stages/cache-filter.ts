@@ -3,7 +3,7 @@ import type { MailError } from '../shared/error.ts'
 import { follow, type Outcome, type Stage } from '../shared/stage.ts'
 import { cachedMessages, type Fate, type ListedId, messageIds, missingIds } from '../shared/streams.ts'
 
-/** Sends ids that are left out or whose message is at hand straight to merge, and only the others to be fetched. */
+/** Sends ids of filtered or cached messages straight to merge, and only the others to batch-fetch. */
 export const cacheFilter: Stage<ListedId> = {
   name: 'cache-filter',
   reads: [messageIds],
@@ -11,14 +11,14 @@ export const cacheFilter: Stage<ListedId> = {
   pace: { size: 20, waitMs: 0, concurrency: 3 },
 
   async handle(batch, ctx) {
-    const held = await ctx.cache.touch(batch.items.map(item => item.body.id))
+    const cached = await ctx.cache.touch(batch.items.map(item => item.body.id))
     return {
       deliveries: batch.items.map(item => {
         const { id, window, index, of, filtered, verify } = item.body
         const place = { id, window, index, of }
         if (filtered !== undefined)
           return follow(item, cachedMessages, item.id, { ...place, fate: 'filtered', reason: filtered }, ctx.now())
-        return held.has(id) && !verify
+        return cached.has(id) && !verify
           ? follow(item, cachedMessages, item.id, { ...place, fate: 'cached' }, ctx.now())
           : follow(item, missingIds, item.id, item.body, ctx.now())
       }),

@@ -1,7 +1,7 @@
 import type { Stage } from '../shared/stage.ts'
 import { cachedMessages, fetchedMessages, merged, type SettledId, watchEvents } from '../shared/streams.ts'
 
-/** Joins fates into windows: the last fate of a window writes it to `merged` and asks for the run's next page, once. */
+/** Joins fates into windows: the last fate of a window writes it to `merged` and requests the next page of the run, once. */
 export const merge: Stage<SettledId> = {
   name: 'merge',
   reads: [cachedMessages, fetchedMessages],

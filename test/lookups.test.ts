@@ -12,13 +12,13 @@ import { nodesOf, placeOf, sourcesIn } from './support/sources.ts'
 
 const NAMES = ['constructor', '__proto__', 'toString', 'valueOf', 'hasOwnProperty', 'CONSTRUCTOR', 'ToString']
 
-t.test('a table is asked for a name from outside by a Map, or by ownOf', async t => {
+t.test('outside names are looked up through a Map or ownOf', async t => {
   const sources = [...sourcesIn(['shared', 'stages', 'pipeline', 'sim']).values()]
   const found = sources.filter(({ fileName }) => !fileName.endsWith('/own.ts')).flatMap(looseLookupsIn)
   t.same(found, [])
 })
 
-t.test('it is seen where a table is indexed or searched with a name', async t => {
+t.test('a table indexed with an outside name is found', async t => {
   const planted = [
     'const A: Record<string, number> = {}; A[name]',
     'const A: Readonly<Record<string, number>> = {}; A[name.toLowerCase()] = 1',
@@ -39,7 +39,7 @@ t.test('it is seen where a table is indexed or searched with a name', async t =>
     t.same(looseLookupsIn(ts.createSourceFile('a.ts', text, ts.ScriptTarget.Latest, true)), [], text)
 })
 
-t.test('codes that every object answers to are codes as unknown as any', async t => {
+t.test('codes such as constructor are unknown codes', async t => {
   const kinds = (judge: (name: string) => { kind: string; message: string }) => {
     for (const name of NAMES) {
       const [judged, usual] = [judge(name), judge(name.startsWith('_') ? '__neverheardof__' : 'neverHeardOf')]
@@ -58,7 +58,7 @@ t.test('codes that every object answers to are codes as unknown as any', async t
   for (const name of NAMES) t.equal(isNotFound({ status: 404, body: { error: { code: name } } }), false, name)
 })
 
-t.test('labels, folders, zones and settings may be called so', async t => {
+t.test('labels, folders, zones and settings may have such names', async t => {
   for (const name of NAMES) {
     t.equal(systemLabel(name), undefined, name)
     t.equal(mailDateMs(`Thu, 01 Oct 2026 00:00:00 ${name}`), mailDateMs('Thu, 01 Oct 2026 00:00:00 XYZ'), name)
@@ -78,7 +78,7 @@ t.test('labels, folders, zones and settings may be called so', async t => {
   }
 })
 
-// Tables whose type lets any name in, or that are indexed with a name that is only said to be one of theirs.
+// Tables whose type accepts any name, or that are indexed with a cast name.
 function looseLookupsIn(source: ts.SourceFile): string[] {
   const nodes = nodesOf(source)
   const tables = new Set<string>()

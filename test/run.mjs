@@ -1,4 +1,4 @@
-// `npm test`: makes ready what is missing, then runs every check to its end, so that one run shows every problem.
+// `npm test`: prepares the environment, then runs every check to its end, so that one run shows every problem.
 // `npm test -- NAME…` runs only the test files whose path holds one of the names, and no other check.
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
@@ -17,7 +17,7 @@ try {
 } catch (error) {
   await give([error.message])
 }
-// Only now: they need what was installed.
+// Imported late, because they need the installed packages.
 const { ensureRedisServer } = await import('./runner/redis.mjs')
 const { killAll, runFiles } = await import('./runner/files.mjs')
 
@@ -47,7 +47,7 @@ async function tests() {
   const files = testFiles()
   const jobs = Math.min(availableParallelism() + 1, MOST_JOBS)
   print(`\n── tests: ${files.length} files, ${jobs} at a time, redis-server ${redis}`)
-  const counts = await runFiles(files, { root: ROOT, jobs, tell: print })
+  const counts = await runFiles(files, { root: ROOT, jobs, report: print })
   for (const count of Object.keys(sums)) sums[count] += counts[count]
   if (files.length === 0) {
     print('✗ no test file')
@@ -68,7 +68,7 @@ function testFiles() {
       .filter(entry => entry.isFile() && entry.name.endsWith('.test.js'))
       .map(entry => join(entry.parentPath ?? entry.path, entry.name))
       .filter(file => names.length === 0 || names.some(name => file.includes(name.replace(/\.ts$/, ''))))
-      // Tests of the whole program take longest: they go first, so that none is left over at the end.
+      // Tests of the whole program take longest and go first, so that none remains alone at the end.
       .sort((a, b) => rankOf(a) - rankOf(b) || a.localeCompare(b))
   )
 }
@@ -113,7 +113,7 @@ async function give(problems) {
   for (const problem of problems) print(`✗ ${problem}`)
   const { passed, failed, skipped } = { ...sums, failed: sums.failed + problems.length }
   print(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
-  // A pipe may still hold what was printed.
+  // A pipe may still hold output.
   await new Promise(resolve => process.stdout.write('', resolve))
   process.exit(failed > 0 ? 1 : 0)
 }

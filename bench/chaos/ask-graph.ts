@@ -1,8 +1,8 @@
-/** Asks a simulated Graph, as the owner of a mailbox; throws where it does not answer with 200. */
+/** A client of the simulated Graph for the owner of a mailbox; throws on any status other than 2xx. */
 export interface AskGraph {
-  /** One answer, to a path below the root or a link. */
+  /** Requests one answer, by a path below the root or by a link. */
   one<Answer>(url: string): Promise<Answer>
-  /** The items of a list, of all its pages. */
+  /** Requests the items of a list, across all pages. */
   all<Item>(url: string): Promise<Item[]>
 }
 
@@ -11,7 +11,7 @@ interface Page<Item> {
   '@odata.nextLink'?: string
 }
 
-/** As the owner of this mailbox. */
+/** Creates a client with an access token of this mailbox. */
 export async function askGraph(simUrl: string, address: string): Promise<AskGraph> {
   const form = { grant_type: 'refresh_token', client_id: 'chaos', refresh_token: `simulated:${address}` }
   const body = new URLSearchParams(form)

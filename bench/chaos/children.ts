@@ -2,28 +2,28 @@ import { spawn } from 'node:child_process'
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** A process that was started here; what it prints is in `log`. */
+/** A child process; its output goes to the file `log`. */
 export interface Child {
   pid: number
   log: string
   send(signal: NodeJS.Signals): void
-  /** Resolves when it is gone, however it went. */
+  /** Resolves when the process has ended, for any reason. */
   ended: Promise<void>
 }
 
-/** The processes of one chaos. None of them outlives this one, unless this one is killed outright. */
+/** The child processes of one run. They end with this process, unless it is killed with SIGKILL. */
 export interface Children {
-  /** Starts a program; what it prints is added to `<folder>/<name>.log`. */
+  /** Starts a program; appends its output to `<folder>/<name>.log`. */
   start(name: string, words: readonly [program: string, ...rest: string[]], env: NodeJS.ProcessEnv): Promise<Child>
-  /** Kills all that still run, each by its id, and starts none any more. */
+  /** Kills all running children, each by its id, and prevents new ones. */
   endAll(): Promise<void>
 }
 
-/** No processes yet; `folder` takes their logs. */
+/** Creates an empty set of processes; `folder` holds their logs. */
 export function openChildren(folder: string): Children {
   const running = new Map<number, Child>()
   let closed = false
-  // A stopped process takes SIGKILL too.
+  // SIGKILL also ends a process that SIGSTOP has paused.
   const killAll = () => {
     for (const child of running.values()) child.send('SIGKILL')
   }
@@ -34,7 +34,7 @@ export function openChildren(folder: string): Children {
       const log = join(folder, `${name}.log`)
       const file = await open(log, 'a')
       try {
-        if (closed) throw new Error('the chaos is over')
+        if (closed) throw new Error('cannot start a process: the run has ended')
         const started = spawn(program, words, { env, stdio: ['ignore', file.fd, file.fd] })
         const ended = new Promise<void>(resolve => {
           started.once('exit', () => resolve())
@@ -61,7 +61,7 @@ export function openChildren(folder: string): Children {
   }
 }
 
-/** Whether a log holds a text. */
+/** Returns whether a log contains a text. */
 export async function logHolds(log: string, text: string): Promise<boolean> {
   return (await readFile(log, 'utf8')).includes(text)
 }

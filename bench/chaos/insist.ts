@@ -1,9 +1,9 @@
 import { isConnectionError } from '../../shared/redis/connect.ts'
 
-const AGAIN_MS = 50
+const RETRY_MS = 50
 const TAMPERED = /\b(NOPERM|WRONGTYPE)\b/
 
-/** Does the work, again whenever Redis is not there or is tampered with, until it is done; given up without a word when aborted. */
+/** Repeats work until it succeeds while Redis is unavailable or tampered with; returns silently when aborted. */
 export async function insist(
   work: () => Promise<unknown>,
   signal: AbortSignal,
@@ -15,7 +15,7 @@ export async function insist(
       return
     } catch (error) {
       if (!isConnectionError(error) && !TAMPERED.test(String(error))) throw error
-      await pause(AGAIN_MS)
+      await pause(RETRY_MS)
     }
   }
 }

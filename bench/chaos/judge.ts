@@ -7,39 +7,39 @@ import { wrongPlaces } from './places.ts'
 import { readTruth } from './truth.ts'
 import { readDead, readTasks, type WrittenTask } from './written.ts'
 
-/** What may be wrong; all of it is to be 0. */
+/** Counts of defects; all of them have to be 0. */
 const WRONGS = ['lost', 'incomplete', 'outdated', 'doubled', 'unbalanced', 'unlike', 'misplaced'] as const
 
-/** What was counted. */
+/** The figures of one provider, or of both. */
 export interface Tally extends Record<Fate, number> {
   mailboxes: number
   listed: number
   mails: number
-  /** Mails that are in no task and in no dead letter. */
+  /** Messages in no task and in no dead letter. */
   lost: number
-  /** Threads whose newest task lacks mail, though no dead letter says why. */
+  /** Threads whose newest task lacks messages without a dead letter that explains it. */
   incomplete: number
-  /** Threads whose newest task holds mail that is not there any more. */
+  /** Threads whose newest task contains deleted messages. */
   outdated: number
-  /** Tasks that were written again under the same idempotency key, with no other version between them, or in the same envelope. */
+  /** Tasks written again under the same idempotency key without another version in between, or in the same envelope. */
   doubled: number
   tasks: number
-  /** One a thread, with the final set of its mails; threads that changed on the way may have had more. */
+  /** One per thread, with its final messages; threads that changed in between may have more tasks. */
   tasksExpected: number
   runs: number
-  /** Runs whose listed ids and fates differ in number. */
+  /** Runs whose numbers of listed ids and fates differ. */
   unbalanced: number
-  /** Mails that are known and not there, or there and not known. */
+  /** Messages that are known but deleted, or present but unknown. */
   unlike: number
-  /** Folders of which a cursor does not say how far they were listed, or wrongly. */
+  /** Folders whose position in the cursor is missing or wrong. */
   misplaced: number
 }
 
-/** What came of it all, seen from outside the pipeline: the simulators' mail beside the tasks and dead letters in Redis. */
+/** The outcome from outside the pipeline: the simulators' mail compared with the tasks and dead letters in Redis. */
 export interface Verdict extends Tally, Record<Provider, Tally> {
-  /** How much is wrong, in all. */
+  /** The total number of defects. */
   wrong: number
-  /** The first few of what is wrong, in words. */
+  /** The first few defects, in words. */
   problems: string[]
 }
 
@@ -49,9 +49,9 @@ interface Evidence {
 }
 
 const ALL_RUNS = 10_000
-const MOST_PROBLEMS = 10
+const MAX_PROBLEMS = 10
 
-/** Compares what the simulators hold with what the pipeline wrote and knows. */
+/** Compares the mail of the simulators with the tasks and the state of the pipeline. */
 export async function judge(app: AppContext, simUrl: string, mailboxes: readonly MailboxId[]): Promise<Verdict> {
   const [tasks, dead] = await Promise.all([readTasks(app), readDead(app)])
   const problems: string[] = []
@@ -75,10 +75,10 @@ export async function judge(app: AppContext, simUrl: string, mailboxes: readonly
   const total = PROVIDERS.reduce((sum, provider) => added(sum, tallies[provider]), noTally())
   total.doubled += doubledEnvelopes.length
   const wrong = WRONGS.reduce((sum, name) => sum + total[name], 0)
-  return { ...total, ...tallies, wrong, problems: problems.slice(0, MOST_PROBLEMS) }
+  return { ...total, ...tallies, wrong, problems: problems.slice(0, MAX_PROBLEMS) }
 }
 
-// Adds to the tally; in words what is wrong.
+// Adds to the tally, and returns the problems in words.
 async function judgeMailbox(
   app: AppContext,
   simUrl: string,
@@ -94,22 +94,24 @@ async function judgeMailbox(
     const wanted = ids.filter(id => !dead.has(id))
     const last = newest.get(thread)
     const lost = wanted.filter(id => !reported.has(id))
-    const lacking = wanted.filter(id => !last?.messages.some(message => message.id === id))
+    const missing = wanted.filter(id => !last?.messages.some(message => message.id === id))
     const gone = last?.messages.filter(({ id }) => !ids.includes(id) && !dead.has(id)) ?? []
     tally.mails += ids.length
     tally.lost += lost.length
     tally.tasksExpected += wanted.length > 0 ? 1 : 0
-    tally.incomplete += lacking.length > 0 ? 1 : 0
+    tally.incomplete += missing.length > 0 ? 1 : 0
     tally.outdated += gone.length > 0 ? 1 : 0
     if (lost.length > 0) problems.push(`${mailbox}: ${lost.join(', ')} of thread ${thread} in no task`)
-    else if (lacking.length > 0) problems.push(`${last?.task} lacks ${lacking.join(', ')}, which an older task has`)
-    if (gone.length > 0) problems.push(`${last?.task} holds ${gone.map(({ id }) => id).join(', ')}, not there any more`)
+    else if (missing.length > 0)
+      problems.push(`${last?.task} lacks ${missing.join(', ')}, which an older task contains`)
+    if (gone.length > 0)
+      problems.push(`${last?.task} contains ${gone.map(({ id }) => id).join(', ')}, which no longer exist`)
   }
 
-  const there = new Set([...threads.values()].flat())
+  const present = new Set([...threads.values()].flat())
   const known = new Set<string>()
   for await (const { id } of knownMessages(app.redis, app.keys, mailbox)) known.add(id)
-  const unlike = [...new Set([...there, ...known])].filter(id => there.has(id) !== known.has(id) && !dead.has(id))
+  const unlike = [...new Set([...present, ...known])].filter(id => present.has(id) !== known.has(id) && !dead.has(id))
   const misplaced = await wrongPlaces(app, simUrl, mailbox, folders)
   const doubled = doubledTasks(tasks, mailbox)
   tally.mailboxes += 1
@@ -120,12 +122,12 @@ async function judgeMailbox(
   return [
     ...problems,
     ...doubled.map(task => `${task} was written more than once`),
-    ...unlike.map(id => `${mailbox}: ${id} is ${known.has(id) ? 'known, but not there' : 'there, but not known'}`),
+    ...unlike.map(id => `${mailbox}: ${id} is ${known.has(id) ? 'known, but deleted' : 'present, but not known'}`),
     ...misplaced,
   ]
 }
 
-// Nothing ever leaves a thread at Gmail here; at Outlook a thread may become what it was before.
+// In this run no message leaves a Gmail thread; an Outlook thread may return to an earlier state.
 function doubledTasks(tasks: readonly WrittenTask[], mailbox: MailboxId): string[] {
   if (providerOf(mailbox) === 'gmail') return repeated(tasks.map(({ task }) => task.task))
   const last = new Map<string, string>()

@@ -7,8 +7,8 @@ import { readMailbox } from '../../shared/redis/mailboxes.ts'
 import { askGraph } from './ask-graph.ts'
 
 /**
- * What is wrong with the cursor of a mailbox at Outlook: it has to name one link for each of these folders, all of them kept, and Graph
- * has to know each, with nothing new behind it. Nothing is wrong at Gmail, where a cursor is a number.
+ * Returns the problems of an Outlook cursor: it has to name one stored link per folder, and Graph has to accept each link and return
+ * no new changes. Returns none for Gmail, where a cursor is a number.
  */
 export async function wrongPlaces(
   { redis, keys }: AppContext,
@@ -19,15 +19,14 @@ export async function wrongPlaces(
   if (providerOf(mailbox) === 'gmail') return []
   const { cursor = '' } = (await readMailbox(redis, keys, mailbox)) ?? {}
   const place = readCursor(cursor)
-  if (place.at !== 'folders') return [`${mailbox} was never listed to its end: its cursor is ${cursor}`]
+  if (place.at !== 'folders') return [`${mailbox} was never listed completely: its cursor is ${cursor}`]
   const marks = await readMarks(createLinks(redis, keys, mailbox), place.marks)
   const named = marks.map(({ mark }) => mark.folder)
   const ask = await askGraph(simUrl, addressOf(mailbox))
-  const asked = marks.map(async ({ mark: { folder, link } }) => {
+  const checks = marks.map(async ({ mark: { folder, link } }) => {
     if (link === undefined) return [`${mailbox} has no link for the folder ${folder}`]
     return ask.all(link).then(
-      items =>
-        items.length > 0 ? [`${mailbox} has not heard of ${items.length} changes in the folder ${folder}`] : [],
+      items => (items.length > 0 ? [`${mailbox} missed ${items.length} changes in the folder ${folder}`] : []),
       (error: Error) => [error.message],
     )
   })
@@ -35,6 +34,6 @@ export async function wrongPlaces(
     ...(marks.length < place.marks.length ? [`${mailbox}: ${place.marks.length - marks.length} links are lost`] : []),
     ...folders.filter(id => !named.includes(id)).map(id => `the cursor of ${mailbox} does not name the folder ${id}`),
     ...named.filter(id => !folders.includes(id)).map(id => `the cursor of ${mailbox} names ${id}, which is not read`),
-    ...(await Promise.all(asked)).flat(),
+    ...(await Promise.all(checks)).flat(),
   ]
 }

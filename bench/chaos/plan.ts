@@ -2,10 +2,10 @@ import type { FaultKind } from '../../sim/gmail/faults.ts'
 import type { GraphFaultKind } from '../../sim/graph/faults.ts'
 
 /**
- * What a chaos does: kill -9, SIGSTOP and SIGTERM of a stage process; kill -9 of Redis; cutting every Redis connection; rate limits, errors and
+ * The kinds of faults: kill -9, SIGSTOP and SIGTERM of a stage process; kill -9 of Redis; cutting every Redis connection; rate limits, errors and
  * spoiled batches at both providers; access tokens that both refuse; forgetting Redis's scripts; expiring Gmail's history or Graph's delta
- * links; evicting half of the cached messages; one message or folder that a provider refuses; withdrawing a command from Redis's users; a key of
- * another type in the place of one; putting Redis back to a state of some seconds ago.
+ * links; evicting half of the cached messages; one message or folder that a provider refuses; withdrawing a command from Redis's users; replacing a key
+ * by one of another type; restoring Redis to a state of some seconds ago.
  */
 export const CHAOS_KINDS = [
   'kill',
@@ -25,27 +25,28 @@ export const CHAOS_KINDS = [
   'mistype',
   'restore',
 ] as const
+/** A kind of fault. */
 export type ChaosKind = (typeof CHAOS_KINDS)[number]
 
-interface Struck<Kind> {
+interface ProviderFault<Kind> {
   kind: Kind
   rate: number
 }
 
-/** One fault to come: when (ms from the beginning), for how long or after which pause (ms), and whom it hits, from 0 up to 1. */
+/** A planned fault: its time (ms from the beginning), its duration or pause (ms), and its victim as a number from 0 up to 1. */
 export interface PlannedFault {
   atMs: number
   kind: ChaosKind
   forMs: number
   victim: number
-  /** What goes wrong at the providers and how often, from 0 to 1; meant for `throttle`, `error`, `parts` and `refuse`. */
-  provider: { gmail: Struck<FaultKind>; graph: Struck<GraphFaultKind> }
+  /** The provider faults and their rates, from 0 to 1; used by `throttle`, `error`, `parts` and `refuse`. */
+  provider: { gmail: ProviderFault<FaultKind>; graph: ProviderFault<GraphFaultKind> }
 }
 
 const FIRST_MS = 500
 const GAP_MS = { least: 200, most: 900 }
 const RATE = { least: 0.3, most: 0.9 }
-// Where one request asks for all folders, or four go together, one that fails is enough.
+// Graph requests cover all folders, or go in fours, so a single failure affects much: the rates are lower.
 const AT_GRAPH_RATE = { least: 0.1, most: 0.5 }
 const AT_GMAIL: Partial<Record<ChaosKind, readonly FaultKind[]>> = {
   throttle: ['throttled-until', 'throttled', 'rate-limit', 'user-rate-limit'],
@@ -60,7 +61,7 @@ const AT_GRAPH: Partial<Record<ChaosKind, readonly GraphFaultKind[]>> = {
   refuse: ['token-expired', 'part-token-expired'],
 }
 
-/** The faults of so many seconds: the same numbers give the same plan. Each kind comes once before any comes again. */
+/** Plans the faults of a run; the same random numbers give the same plan. Each kind occurs once before any repeats. */
 export function planFaults(
   random: () => number,
   options: { seconds: number; leaseMs: number; without: readonly ChaosKind[] },

@@ -7,12 +7,12 @@ import type { Child, Children } from './children.ts'
 /** A real Redis on loopback. */
 export interface ChaosRedis {
   url: string
-  /** Kills it in the middle of whatever it does, and starts it again on the same port and folder; resolves once it answers. */
+  /** Kills the server at once and restarts it on the same port and folder; resolves once it answers. */
   kill(restartAfterMs: number, pause: (ms: number) => Promise<void>): Promise<void>
 }
 
 /**
- * Starts one that keeps its data in a folder. With `always` everything is on disk before it is acknowledged. Throws where no
+ * Starts a server that stores its data in a folder. With `always` every write is on disk before it is acknowledged. Throws when no
  * redis-server or valkey-server is installed.
  */
 export async function startRedis(
@@ -21,7 +21,7 @@ export async function startRedis(
   { signal, appendfsync }: { signal: AbortSignal; appendfsync: 'always' | 'everysec' },
 ): Promise<ChaosRedis> {
   const { program } = await findProgram(['redis-server', 'valkey-server'])
-  if (!program) throw new Error('a redis-server or valkey-server is needed on PATH: install one')
+  if (!program) throw new Error('no redis-server or valkey-server on PATH: install one')
   const data = join(folder, 'redis')
   await mkdir(data)
   const port = await freePort()

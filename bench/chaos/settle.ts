@@ -7,22 +7,22 @@ import { readDeferred } from '../../shared/redis/deferred.ts'
 import { listMailboxes } from '../../shared/redis/mailboxes.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
 
-const LOOK_EVERY_MS = 100
-const QUIET_LOOKS = 3
+const POLL_MS = 100
+const IDLE_POLLS = 3
 const ALL_RUNS = 10_000
 
-/** Waits until nothing is under way in any mailbox, stage or run; what still is when the deadline has passed, in words. */
+/** Waits until no mailbox, stage or run has work in flight; returns the rest in words when the deadline has passed. */
 export async function untilSettled(
   app: AppContext,
   options: { deadlineMs: number; signal: AbortSignal; pause: (ms: number) => Promise<void> },
 ): Promise<string[]> {
   const deadline = app.now() + options.deadlineMs
   let open: string[] = []
-  // Looked at more than once: the questions are asked one after the other, and work moves between them.
-  for (let quiet = 0; quiet < QUIET_LOOKS; quiet = open.length === 0 ? quiet + 1 : 0) {
+  // Several idle polls are required: the queries of one poll run in sequence, and work moves between them.
+  for (let idle = 0; idle < IDLE_POLLS; idle = open.length === 0 ? idle + 1 : 0) {
     if (options.signal.aborted || app.now() > deadline) return open
-    await options.pause(LOOK_EVERY_MS)
-    open = await underWay(app).catch(error => {
+    await options.pause(POLL_MS)
+    open = await inFlight(app).catch(error => {
       if (isConnectionError(error)) return ['Redis does not answer']
       throw error
     })
@@ -30,11 +30,11 @@ export async function untilSettled(
   return []
 }
 
-async function underWay({ redis, keys }: AppContext): Promise<string[]> {
+async function inFlight({ redis, keys }: AppContext): Promise<string[]> {
   const mailboxes = await listMailboxes(redis, keys)
   const backlog = await readBacklog(redis, keys, STAGES)
   const runs = await listRuns(redis, keys, ALL_RUNS)
-  const aside = await Promise.all(
+  const deferrals = await Promise.all(
     mailboxes.map(async ({ mailbox }) => ({
       mailbox,
       deferred: (await readDeferred(redis, keys, mailbox)).length,
@@ -42,9 +42,9 @@ async function underWay({ redis, keys }: AppContext): Promise<string[]> {
     })),
   )
   return [
-    ...aside
+    ...deferrals
       .filter(({ deferred, folders }) => deferred + folders > 0)
-      .map(one => `${one.mailbox} has ${one.deferred} messages and ${one.folders} folders set aside`),
+      .map(one => `${one.mailbox} has ${one.deferred} deferred messages and ${one.folders} faulty folders`),
     ...mailboxes.flatMap(({ mailbox, activeRun, dirty, needsReauth }) => [
       ...(activeRun === undefined ? [] : [`${mailbox} has the active run ${activeRun}`]),
       ...(dirty ? [`${mailbox} waits for another run`] : []),

@@ -1,4 +1,4 @@
-// Loaded before a program whose clock is to be wrong: `node --import file:///…/skew.js?ms=3600000 program.js`.
+// Preload this module to skew the clock of a program: `node --import file:///…/skew.js?ms=3600000 program.js`.
 const skewMs = Number(new URL(import.meta.url).searchParams.get('ms') ?? 0)
 
 globalThis.Date = new Proxy(Date, {

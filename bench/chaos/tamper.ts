@@ -1,16 +1,16 @@
 import type { Redis } from 'ioredis'
 
-/** How Redis's state is tampered with: everything of a prefix, by a client that has all rights. */
+/** Ways to tamper with the keys of a prefix in Redis, with a client that has all rights. */
 export interface Tampering {
   /** Withdraws a command from every user for a while. */
   withdraw(command: string, during: () => Promise<void>): Promise<void>
-  /** Puts a key of another type in the place of one for a while. Resolves to the key; `undefined` where there is none. */
+  /** Replaces a key by one of another type for a while. Resolves to the key, or `undefined` when there is none. */
   mistype(random: number, during: () => Promise<void>): Promise<string | undefined>
-  /** Takes a snapshot of all keys, and puts all of it back after a while, as a server does that is restored from a backup. */
+  /** Takes a snapshot of all keys and restores it after a while, like a server restored from a backup. */
   restore(during: () => Promise<void>): Promise<void>
 }
 
-/** The commands that a chaos withdraws: what the pipeline writes with. */
+/** The write commands of the pipeline, which a chaos run withdraws. */
 export const WITHDRAWN = [
   'xadd',
   'hset',
@@ -29,7 +29,7 @@ export const WITHDRAWN = [
 ] as const
 
 const ASIDE = 'aside'
-// All keys of one moment.
+// One script reads all keys atomically.
 const SNAPSHOT = `
 local taken = {}
 for place, key in ipairs(redis.call('KEYS', ARGV[1])) do
@@ -37,7 +37,7 @@ for place, key in ipairs(redis.call('KEYS', ARGV[1])) do
 end
 return taken`
 
-/** Asks with this client; `insist` repeats what a connection that broke has swallowed. */
+/** Creates the ways to tamper through this client; `insist` repeats commands that a broken connection lost. */
 export function createTampering(
   redis: Redis,
   prefix: string,
@@ -53,7 +53,7 @@ export function createTampering(
     async mistype(random, during) {
       let key: string | undefined
       await insist(async () => {
-        // A message that is not there is fetched again; eviction is another fault.
+        // Messages are excluded: a missing one is refetched, and eviction is another fault.
         const keys = (await redis.keys(`${prefix}:*`)).filter(one => !/:(msg|secret):/.test(one)).sort()
         key = keys[Math.floor(random * keys.length)]
       })
@@ -81,9 +81,9 @@ export function createTampering(
       })
       await during()
       await insist(async () => {
-        const back = redis.multi()
-        for (const key of await redis.keys(`${prefix}:*`)) back.del(key)
-        for (const [key, value, ttl] of taken) back.restore(key, ttl, value, 'REPLACE')
+        // All at once: a key that was made while the old ones were being counted would stay, and belong to neither state.
+        const back = redis.multi().flushdb()
+        for (const [key, value, ttl] of taken) back.restore(key, ttl, value)
         await back.exec()
       })
     },

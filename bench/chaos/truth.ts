@@ -3,11 +3,11 @@ import { askGraph } from './ask-graph.ts'
 
 const PAGE = 500
 
-/** What a simulated mailbox holds. */
+/** The contents of a simulated mailbox. */
 export interface Truth {
-  /** The ids of every mail that is to be read, by thread. */
+  /** The ids of all mails that the pipeline has to read, by thread. */
   threads: ReadonlyMap<string, readonly string[]>
-  /** The ids of the folders that it is read from; none at Gmail, which has no folders. */
+  /** The ids of the folders that the pipeline reads; none at Gmail, which has no folders. */
   folders: readonly string[]
 }
 
@@ -16,10 +16,10 @@ interface GmailListing {
   nextPageToken?: string
 }
 
-// Folders that are not read, and all that is in them.
+// Folders that the pipeline skips, with their subfolders.
 const LEFT_OUT = ['deleteditems', 'junkemail', 'drafts', 'outbox', 'conversationhistory', 'syncissues']
 
-/** Asks a simulator what a mailbox holds, as anybody could. */
+/** Reads the contents of a mailbox from a simulator, through the public API. */
 export function readTruth(simUrl: string, mailbox: MailboxId): Promise<Truth> {
   const read = providerOf(mailbox) === 'gmail' ? readGmail : readGraph
   return read(simUrl, addressOf(mailbox))
@@ -33,7 +33,7 @@ async function readGmail(simUrl: string, address: string): Promise<Truth> {
   for (let page: string | undefined = ''; page !== undefined; ) {
     const url = `${simUrl}/gmail/v1/users/me/messages?maxResults=${PAGE}&includeSpamTrash=true&pageToken=${page}`
     const answer = await fetch(url, { headers: { authorization: `Bearer ${token}` } })
-    if (!answer.ok) throw new Error(`the simulator answered ${answer.status} when asked what ${address} holds`)
+    if (!answer.ok) throw new Error(`the simulator answered ${answer.status} when asked for the messages of ${address}`)
     const { messages = [], nextPageToken } = (await answer.json()) as GmailListing
     for (const { id, threadId } of messages) threads.set(threadId, [...(threads.get(threadId) ?? []), id])
     page = nextPageToken

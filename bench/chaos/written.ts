@@ -4,13 +4,13 @@ import { STAGE_NAMES } from '../../shared/stage.ts'
 import { analysisTasks } from '../../shared/streams.ts'
 import type { Task } from '../../shared/task/task.ts'
 
-/** A task as it was written, and in which envelope. */
+/** A written task, and the id of its envelope. */
 export interface WrittenTask {
   envelope: string
   task: Task
 }
 
-/** All tasks, each partition's in the order in which they were written, whatever the lane. */
+/** Reads all tasks of all lanes, in the order of writing within each partition. */
 export async function readTasks({ redis, keys }: AppContext): Promise<WrittenTask[]> {
   const streams = keys.partitions.flatMap(partition =>
     LANES.map(lane => keys.stream(partition, analysisTasks.name, lane)),
@@ -18,14 +18,14 @@ export async function readTasks({ redis, keys }: AppContext): Promise<WrittenTas
   const entries = await Promise.all(streams.map(stream => redis.xrange(stream, '-', '+')))
   const written = entries.flat().map(([entryId, fields]) => {
     const { id, body } = parseEnvelope(fields[fields.indexOf('envelope') + 1] ?? '', analysisTasks.body)
-    // Redis's own time and count of the entry.
+    // An entry id is the time and the sequence number of Redis.
     const [ms = 0, count = 0] = entryId.split('-').map(Number)
     return { envelope: id, task: body, ms, count }
   })
   return written.sort((a, b) => a.ms - b.ms || a.count - b.count)
 }
 
-/** The ids of all messages that a dead letter speaks of. */
+/** Returns the ids of all messages in dead letters. */
 export async function readDead({ redis, keys }: AppContext): Promise<Set<string>> {
   const streams = keys.partitions.flatMap(partition => STAGE_NAMES.map(stage => keys.dead(partition, stage)))
   const entries = await Promise.all(streams.map(stream => redis.xrange(stream, '-', '+')))
@@ -37,7 +37,7 @@ interface Named {
   id: string
 }
 
-// A slice holds its ids with their places.
+// A slice holds its ids with their positions.
 function idsIn(body: { id?: string; ids?: (string | Named)[]; items?: Named[] } | undefined): string[] {
   const { id, ids = [], items = [] } = body ?? {}
   const listed = [...ids, ...items].map(one => (typeof one === 'string' ? one : one.id))

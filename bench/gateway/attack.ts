@@ -3,15 +3,15 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { sleep } from '../../pipeline/base/wait.ts'
 
-/** What hostile clients send to, for how long. */
+/** The target of hostile clients, and a signal that ends them. */
 export interface Attack {
   url: string
-  /** How many connections attack at any time, each in one of the ways in turn. */
+  /** The number of concurrent connections; the ways of attack take turns. */
   connections: number
   signal: AbortSignal
 }
 
-/** How often each way of attack was answered with each status, or cut off (`closed`). */
+/** The number of answers by way of attack and status; `closed` counts cut connections. */
 export type Answers = Record<string, Record<string, number>>
 
 type Status = number | 'closed'
@@ -43,7 +43,7 @@ const WAYS: Readonly<Record<string, Way>> = {
 /** Attacks a gateway in ten ways at once until the signal is aborted. */
 export async function attack({ url, connections, signal }: Attack): Promise<Answers> {
   const target = new URL(url)
-  // Each connection listens to it.
+  // Each connection listens to the signal.
   setMaxListeners(0, signal)
   const answers: Answers = Object.fromEntries(Object.keys(WAYS).map(name => [name, {}]))
   const ways = Object.entries(WAYS)
@@ -67,15 +67,15 @@ function posted(path: string, body: string, authorization?: string): Way {
         'content-length': Buffer.byteLength(body),
         ...(authorization ? { authorization } : {}),
       }
-      const asked = request({ host: hostname, port, path, method: 'POST', headers, agent: false, signal })
-      asked.setTimeout(GIVE_UP_MS, () => asked.destroy())
-      asked.on('response', answer => {
+      const sending = request({ host: hostname, port, path, method: 'POST', headers, agent: false, signal })
+      sending.setTimeout(GIVE_UP_MS, () => sending.destroy())
+      sending.on('response', answer => {
         answer.resume()
-        asked.destroy()
+        sending.destroy()
         resolve(answer.statusCode ?? 'closed')
       })
-      asked.on('error', () => resolve('closed')).on('close', () => resolve('closed'))
-      asked.end(body)
+      sending.on('error', () => resolve('closed')).on('close', () => resolve('closed'))
+      sending.end(body)
     })
 }
 
@@ -101,7 +101,7 @@ function trickled(head: string): Way {
     })
 }
 
-// As long as a real one, of a key that nobody has.
+// The token has the length of a real one and an unknown key.
 function token(): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const now = Math.floor(Date.now() / 1000)

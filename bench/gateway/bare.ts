@@ -1,4 +1,4 @@
-// A server of Node's own that reads a body, parses it and answers, and does nothing else: `node bare.js PORT`.
+// A plain Node server that only reads a body, parses it and answers: `node bare.js PORT`.
 
 import { createServer } from 'node:http'
 import { out } from '../../pipeline/base/terminal.ts'
@@ -23,4 +23,4 @@ const server = createServer((request, response) => {
     response.writeHead(status).end()
   })
 })
-server.listen(Number(process.argv[2]), '127.0.0.1', () => out('the bare server listens'))
+server.listen(Number(process.argv[2]), '127.0.0.1', () => out('the bare server is listening'))

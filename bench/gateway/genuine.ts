@@ -3,17 +3,17 @@ import { addressOf, type MailboxId } from '../../shared/mailbox.ts'
 import { percentile } from '../many/percentile.ts'
 import type { Google } from './google.ts'
 
-/** How genuine pushes were met. */
-export interface Met {
+/** The latencies of genuine pushes, in ms. */
+export interface PushFigures {
   pushes: number
-  /** Those that were not answered with 204 or 202. */
+  /** Pushes that were not answered with 204 or 202. */
   refused: number
   p50: number
   p99: number
   slowest: number
 }
 
-/** What genuine pushes are made of. */
+/** The parameters of genuine pushes. */
 export interface Genuine {
   url: string
   google: Google
@@ -26,8 +26,12 @@ const EVERY_MS = 50
 
 let count = 0
 
-/** Sends a push of Gmail's and a notification of Graph's in turn, twenty a second, for so long; each over a connection that is kept. */
-export async function sendGenuine(genuine: Genuine, forMs: number, pause: (ms: number) => Promise<void>): Promise<Met> {
+/** Sends Gmail pushes and Graph notifications in turn, twenty per second, for `forMs`, over keep-alive connections. */
+export async function sendGenuine(
+  genuine: Genuine,
+  forMs: number,
+  pause: (ms: number) => Promise<void>,
+): Promise<PushFigures> {
   const agent = new Agent({ keepAlive: true, maxSockets: 10 })
   const tookMs: number[] = []
   let refused = 0
@@ -62,16 +66,16 @@ function send(url: string, { path, body, headers }: Post, agent: Agent): Promise
   return new Promise(resolve => {
     const done = (status = 0) =>
       resolve({ isAccepted: status === 204 || status === 202, ms: performance.now() - since })
-    const asked = request({ host: hostname, port, path, method: 'POST', headers, agent })
-    asked.on('response', answer => answer.resume().on('end', () => done(answer.statusCode)))
-    asked.on('error', () => done())
-    asked.end(body)
+    const sending = request({ host: hostname, port, path, method: 'POST', headers, agent })
+    sending.on('response', answer => answer.resume().on('end', () => done(answer.statusCode)))
+    sending.on('error', () => done())
+    sending.end(body)
   })
 }
 
 function pushOf({ google, mailbox }: Genuine, n: number): Post {
-  const said = JSON.stringify({ emailAddress: addressOf(mailbox), historyId: 1000 + n })
-  const message = { data: Buffer.from(said).toString('base64'), messageId: `bench-${n}` }
+  const notification = JSON.stringify({ emailAddress: addressOf(mailbox), historyId: 1000 + n })
+  const message = { data: Buffer.from(notification).toString('base64'), messageId: `bench-${n}` }
   return post('/gmail/push', { message }, { authorization: google.bearer })
 }
 

@@ -3,12 +3,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 
-/** A signer of pushes, with its public key on loopback. */
+/** A signer of pushes that serves its public key on loopback. */
 export interface Google {
   audience: string
   serviceAccount: string
   certsUrl: string
-  /** An Authorization header as Pub/Sub sends it. */
+  /** The Authorization header of a push. */
   bearer: string
   close(): void
 }
@@ -16,7 +16,7 @@ export interface Google {
 const KID = 'bench'
 const SECONDS = 3600
 
-/** Starts one; its token lasts for an hour, as Google's do. */
+/** Starts a signer; its token lasts for an hour, like Google's. */
 export async function startGoogle(): Promise<Google> {
   const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
   const keys = [{ ...(await exportJWK(publicKey)), kid: KID, alg: 'RS256', use: 'sig' }]

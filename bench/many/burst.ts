@@ -17,41 +17,42 @@ export interface BurstOptions {
   mailboxes: number
   /** New mails in each. */
   messages: number
-  /** Processes that list and fetch: one `up` that does all, and others that do these two. */
+  /** The number of processes that list and fetch: one `up`, and others that run only these two stages. */
   fetchers: number
   profile: Profile
-  /** Whether all mailboxes are to lie in one partition. */
+  /** Whether all mailboxes share one partition. */
   onePartition: boolean
-  /** Whether one of the fetchers is killed when a third is read. */
+  /** Whether one of the fetchers is killed after a third of the messages. */
   kill: boolean
   signal: AbortSignal
 }
 
+/** The cost and duration of a burst. */
 export interface BurstFigures {
-  /** Provider calls but those for tokens, counted at the simulator. */
+  /** Provider calls without those for tokens, counted at the simulator. */
   callsPerMailbox: number
-  /** One listing, and as many batches as the ids fill; a batch of whole threads might bring more. */
+  /** One listing, and as many batches as the ids fill; batches of whole threads may need fewer. */
   idealCalls: number
-  /** From the first word of a change to the last task. */
+  /** The time from the first sync request to the last task. */
   seconds: number
-  /** What the provider alone takes for the ideal calls, as many at a time as the stages make. */
+  /** The provider's time for the ideal calls, at the concurrency of the stages. */
   criticalPathSeconds: number
   ratio: number
-  /** Quota units spent, divided by the least there can be. */
+  /** Quota units spent, divided by the minimum. */
   unitsRatio: number
-  /** CPU time of all processes, the simulator and Redis among them, as a share of what the machine has: near 1 the machine is the limit. */
+  /** CPU time of all processes, simulator and Redis included, as a share of the machine: near 1 the machine is the limit. */
   cpuShare: number | undefined
   /** The resident memory of the largest process of the pipeline at the end, in MB. */
   rssMb: number | undefined
 }
 
 const KILLED_AT = 1 / 3
-// What each mailbox holds before: enough that no process meets its code for the first time when it is measured.
+// The initial size of each mailbox: enough to warm up the code of every process.
 const WARM_UP_MESSAGES = 100
 const DEADLINE_MS = 900_000
 const DELIVERED_AT_ONCE = 8
 
-/** Delivers mail to many mailboxes that are in sync, tells of all changes at once, and measures until the last task is written. */
+/** Delivers mail to many synced mailboxes, requests all syncs at once, and measures until the last task is written. */
 export async function measureBurst(options: BurstOptions): Promise<BurstFigures> {
   const { mailboxes: count, profile, signal } = options
   const addresses = options.onePartition ? inOnePartition(count) : Array.from({ length: count }, (_, n) => addressOf(n))
@@ -78,15 +79,16 @@ async function measure(rig: Rig, addresses: readonly string[], options: BurstOpt
     rig.processes.cpuSeconds(),
   ])
   const since = app.now()
-  // No pushes: after each of those the mailbox would be looked at once more.
+  // No pushes: each would cause another check of its mailbox.
   await Promise.all(mailboxes.map(mailbox => requestSync(app, mailbox)))
-  const onLook = options.kill ? killOne(rig, pipeline, mailboxes.length * messages) : undefined
-  const runs = await untilSettled(rig, mailboxes, { since, ...(onLook ? { onLook } : {}) })
-  const lookedMs = app.now() - since
+  const onPoll = options.kill ? killOne(rig, pipeline, mailboxes.length * messages) : undefined
+  const runs = await untilSettled(rig, mailboxes, { since, ...(onPoll ? { onPoll } : {}) })
+  const elapsedMs = app.now() - since
   const cpuAfter = await rig.processes.cpuSeconds()
   const [calls, spent, rssMb] = await Promise.all([sim.calls(), sim.spent(), pipeline.rssMb()])
 
-  if (onLook && !onLook.killed()) throw new Error('all was read before a fetcher was killed: ask for more mail')
+  if (onPoll && !onPoll.killed())
+    throw new Error('all messages were read before a fetcher was killed: use more messages')
   assertRead(runs, mailboxes.length * messages)
   const seconds = (Math.max(...runs.map(({ settledAt }) => settledAt ?? since)) - since) / 1000
   const ideal = idealOf(messages, app.config)
@@ -97,7 +99,7 @@ async function measure(rig: Rig, addresses: readonly string[], options: BurstOpt
     seconds,
     criticalPathSeconds,
     ratio: seconds / criticalPathSeconds,
-    cpuShare: shareOf(cpuBefore, cpuAfter, lookedMs),
+    cpuShare: shareOf(cpuBefore, cpuAfter, elapsedMs),
     unitsRatio: (spent.total.units - spentBefore.total.units) / mailboxes.length / ideal.units,
     rssMb,
   }
@@ -123,13 +125,13 @@ function shareOf(before: number | undefined, after: number | undefined, ms: numb
 
 function killOne({ processes }: Rig, { fetchers }: Pipeline, messages: number) {
   let killed = false
-  const onLook = (runs: readonly RunRecord[]) => {
+  const onPoll = (runs: readonly RunRecord[]) => {
     const [victim] = fetchers
     if (killed || !victim || readIn(runs) < messages * KILLED_AT || readIn(runs) === messages) return
     killed = true
     processes.kill(victim)
   }
-  return Object.assign(onLook, { killed: () => killed })
+  return Object.assign(onPoll, { killed: () => killed })
 }
 
 function assertRead(runs: readonly RunRecord[], messages: number): void {
@@ -157,7 +159,7 @@ function idealOf(messages: number, { GMAIL_BATCH_SIZE }: Config): Ideal {
   return { batches, parts: requests / batches, calls: 1 + batches, units }
 }
 
-/** The slower of the stages that ask the provider, and one call of each for the first to arrive and the last to leave. */
+/** Returns the time of the slower provider-bound stage, plus one call of each for the first and the last batch. */
 function criticalPath(ideal: Ideal, config: Config, { mailboxes, fetchers, profile }: BurstOptions): number {
   const listMs = latencyMs(profile, { kind: 'history', parts: 0 })
   const batchMs = latencyMs(profile, { kind: 'batch', parts: ideal.parts })

@@ -3,24 +3,24 @@ import type { FaultSettings } from '../../sim/gmail/faults.ts'
 import type { QuotaCounts } from '../../sim/gmail/quota.ts'
 import type { GraphFaultSettings } from '../../sim/graph/faults.ts'
 
-/** Simulators in another process, by their control port; Gmail's, where nothing else is said. Every call throws where it does not answer or refuses. */
+/** A client of the control port of simulators in another process, Gmail's by default. Every call throws when it fails or is refused. */
 export interface SimulatorControl {
   url: string
   calls(): Promise<CallCounts>
-  /** What was spent, in all and by mailbox. */
+  /** Returns the quota spent, in total and by mailbox. */
   spent(): Promise<{ total: QuotaCounts; mailboxes: Record<string, QuotaCounts> }>
   /** Delivers a mail to the inbox. */
   deliver(address: string, raw: string): Promise<{ id: string; historyId: string }>
   setFaults(settings: FaultSettings): Promise<void>
   graph: {
-    /** Delivers a mail, to the inbox or to a folder that is named by its path. */
+    /** Delivers a mail to the inbox, or to the folder at a path. */
     deliver(address: string, raw: string, folder?: string): Promise<{ id: string }>
     createFolder(address: string, path: string): Promise<{ id: string }>
     setFaults(settings: GraphFaultSettings): Promise<void>
   }
 }
 
-/** The control port at this address, which wants this token. */
+/** Creates a client of the control port at a URL with its token. */
 export function controlOf(url: string, token: string): SimulatorControl {
   const ask = async <Answer>(
     path: string,

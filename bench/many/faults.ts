@@ -11,23 +11,23 @@ import { round } from './round.ts'
 import { untilSettled } from './settled.ts'
 import { type Tasks, watchTasks } from './tasks.ts'
 
-/** Healthy mailboxes beside one in which one thing fails for ever. */
+/** The options for measuring healthy mailboxes beside one with a permanent fault. */
 export interface FaultsOptions {
   /** New mails for the healthy mailboxes in each round. */
   mails: number
-  /** How often each fault is measured; each time beside a mailbox that gets the same mail and is well. */
+  /** The number of measurements per fault, each paired with a healthy mailbox that gets the same mail. */
   pairs: number
-  /** Hears of each fault as soon as it is measured. */
-  tell: (figures: FaultFigures) => void
+  /** Called after the measurement of each fault. */
+  onFigures: (figures: FaultFigures) => void
   signal: AbortSignal
 }
 
-/** What one fault does: delivery to task of healthy mailboxes, p95 in ms, medians of the rounds. */
+/** The effect of one fault: delivery to task of healthy mailboxes, p95 in ms, medians of the rounds. */
 export interface FaultFigures {
   fault: FaultName
   withoutP95: number
   besideP95: number
-  /** Until the last healthy message of the sick mailbox was a task, in seconds, in the slowest round; absent where none is healthy. */
+  /** Seconds until the last healthy message of the failing mailbox became a task, in the slowest round; absent when none is healthy. */
   restSeconds?: number
 }
 
@@ -45,7 +45,7 @@ interface Fault {
   refusal: Omit<Denial, 'path' | 'addresses'>
 }
 
-/** One message, folder or mailbox that is refused for ever. */
+/** Permanent faults of one message, folder or mailbox. */
 export const FAULTS = {
   'gmail-message-500': { provider: 'gmail', what: 'message', refusal: { status: 500, reason: 'backendError' } },
   'gmail-account-403': {
@@ -76,37 +76,38 @@ export const FAULTS = {
     refusal: { status: 401, reason: 'InvalidAuthenticationToken' },
   },
 } as const satisfies Record<string, Fault>
+/** The name of a fault. */
 export type FaultName = keyof typeof FAULTS
 
-/** Measures each fault in turn, at providers that answer every call in 100 ms. */
+/** Measures each fault in turn, with providers that answer every call in 100 ms. */
 export async function measureFaults(options: FaultsOptions): Promise<FaultFigures[]> {
   const names = Object.keys(FAULTS) as FaultName[]
   const of = (provider: Provider) => {
     const own = names.filter(name => FAULTS[name].provider === provider)
-    const patients = own.flatMap(name => patientsOf(name, options.pairs)).flatMap(pair => [pair.sick, pair.well])
-    return [...healthyOf(provider), ...patients].map(mailbox => ({ address: addressOf(mailbox), messages: 1 }))
+    const paired = own.flatMap(name => pairsOf(name, options.pairs)).flatMap(pair => [pair.sick, pair.well])
+    return [...healthyOf(provider), ...paired].map(mailbox => ({ address: addressOf(mailbox), messages: 1 }))
   }
   const plan = { profile: 'instant', latencyMs: CALL_MS, mailboxes: of('gmail'), outlook: of('outlook') } as const
   const figures: FaultFigures[] = []
   await withRig({ name: 'faults', ...plan, deadlineMs: DEADLINE_MS, signal: options.signal }, async rig => {
     const { redis, keys, now } = rig.app
-    const patients = names.flatMap(name => patientsOf(name, options.pairs)).flatMap(({ sick, well }) => [sick, well])
-    await connectAll(rig, [...healthyOf('gmail'), ...healthyOf('outlook'), ...patients])
+    const paired = names.flatMap(name => pairsOf(name, options.pairs)).flatMap(({ sick, well }) => [sick, well])
+    await connectAll(rig, [...healthyOf('gmail'), ...healthyOf('outlook'), ...paired])
     const begunAt = now()
     await startPipeline(rig, 1)
-    const all = [...healthyOf('gmail'), ...healthyOf('outlook'), ...patients]
+    const all = [...healthyOf('gmail'), ...healthyOf('outlook'), ...paired]
     await Promise.all(all.map(mailbox => requestSync(rig.app, mailbox)))
     await untilSettled(rig, all, { since: begunAt })
-    await Promise.all(patients.map(mailbox => pauseMailbox(redis, keys, mailbox, now())))
+    await Promise.all(paired.map(mailbox => pauseMailbox(redis, keys, mailbox, now())))
     const tasks = watchTasks(rig)
     try {
       for (const provider of ['gmail', 'outlook'] as const) {
         const mailer = await openMailer(rig, healthyOf(provider), tasks)
         await round(rig, mailer, options.mails)
         for (const name of names.filter(name => FAULTS[name].provider === provider)) {
-          const measured = await measureFault({ rig, tasks, mailer }, name, options)
-          figures.push(measured)
-          options.tell(measured)
+          const result = await measureFault({ rig, tasks, mailer }, name, options)
+          figures.push(result)
+          options.onFigures(result)
         }
       }
     } finally {
@@ -126,10 +127,10 @@ async function measureFault(bench: Bench, fault: FaultName, { pairs, mails }: Fa
   const without: number[] = []
   const beside: number[] = []
   const rests: number[] = []
-  for (const [index, { sick, well }] of patientsOf(fault, pairs).entries()) {
-    const measureWell = async () => void without.push((await measurePatient(bench, well, fault, mails, false)).p95)
+  for (const [index, { sick, well }] of pairsOf(fault, pairs).entries()) {
+    const measureWell = async () => void without.push((await measureBeside(bench, well, fault, mails, false)).p95)
     if (index % 2 === 0) await measureWell()
-    const { p95, restSeconds } = await measurePatient(bench, sick, fault, mails, true)
+    const { p95, restSeconds } = await measureBeside(bench, sick, fault, mails, true)
     beside.push(p95)
     if (restSeconds !== undefined) rests.push(restSeconds)
     if (index % 2 === 1) await measureWell()
@@ -138,8 +139,8 @@ async function measureFault(bench: Bench, fault: FaultName, { pairs, mails }: Fa
   return { fault, withoutP95, besideP95, ...(rests.length > 0 ? { restSeconds: Math.max(...rests) } : {}) }
 }
 
-/** Gives one mailbox mail, strikes it if it is to be sick, and measures the healthy ones meanwhile. */
-async function measurePatient(
+/** Delivers mail to one mailbox, injects the fault if it has to fail, and measures the healthy mailboxes meanwhile. */
+async function measureBeside(
   { rig, tasks, mailer }: Bench,
   mailbox: MailboxId,
   fault: FaultName,
@@ -159,7 +160,7 @@ async function measurePatient(
   const p95 = await round(rig, mailer, mails)
   const written = what === 'account' ? [] : await Promise.all(healthy.map(id => tasks.writtenAt(id, REST_WITHIN_MS)))
   const lost = written.filter(at => at === undefined).length
-  if (lost > 0) throw new Error(`${fault}: ${lost} healthy messages were no tasks within a minute`)
+  if (lost > 0) throw new Error(`${fault}: ${lost} healthy messages became no task within a minute`)
   await pauseMailbox(redis, keys, mailbox, now())
   await (provider === 'gmail' ? sim : sim.graph).setFaults({})
   await pause(REST_MS)
@@ -167,7 +168,7 @@ async function measurePatient(
   return { p95, restSeconds: (Math.max(...written.map(at => at ?? 0)) - begunAt) / 1000 }
 }
 
-/** Delivers mail of which part is to fail: the ids of the rest, and the part of a path that tells what fails. */
+/** Delivers mail, part of which fails; returns the ids of the rest, and the part of a path that selects the failing requests. */
 async function deliverAll({ sim, signal }: Rig, mailbox: MailboxId, what: Fault['what']) {
   const address = addressOf(mailbox)
   const healthy: string[] = []
@@ -179,14 +180,14 @@ async function deliverAll({ sim, signal }: Rig, mailbox: MailboxId, what: Fault[
     const { id } = await (mailbox.startsWith('gmail:')
       ? sim.deliver(address, raw)
       : sim.graph.deliver(address, raw, isInSickFolder ? SICK_FOLDER : undefined))
-    // The second stands alone, in a thread of its own.
+    // The second message has a thread of its own.
     if (what === 'message' && index === 1) sick = id
     else if (!isInSickFolder) healthy.push(id)
   }
   return { healthy, sick }
 }
 
-function patientsOf(fault: FaultName, pairs: number): { sick: MailboxId; well: MailboxId }[] {
+function pairsOf(fault: FaultName, pairs: number): { sick: MailboxId; well: MailboxId }[] {
   const { provider } = FAULTS[fault]
   return Array.from({ length: pairs }, (_, n) => ({
     sick: `${provider}:sick-${n}-${fault}@example.com`,

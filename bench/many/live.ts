@@ -8,30 +8,30 @@ import { connectAll, startPipeline } from './pipeline.ts'
 import { type Rig, withRig } from './rig.ts'
 import { watchTasks } from './tasks.ts'
 
-/** New mail, alone and beside the first sync of many mailboxes. */
+/** The options for measuring new mail, alone and during the first sync of many mailboxes. */
 export interface LiveOptions {
-  /** Mailboxes that are read for the first time meanwhile. */
+  /** The number of mailboxes with a first sync meanwhile. */
   backfills: number
-  /** Mails in each of them; the backfill should last until the last of the new mails is through. */
+  /** Mails in each of them; the backfill should outlast the new mails. */
   mailsEach: number
-  /** New mails, one after the other. */
+  /** The number of new mails, sent one after the other. */
   mails: number
-  /** For how long the backfill's rate is measured before and after them. */
+  /** The time for measuring the rate of the backfill before and after the new mails. */
   windowMs: number
-  /** How long the backfill runs before that. */
+  /** The time that the backfill runs before the first measurement. */
   rampMs: number
   signal: AbortSignal
 }
 
-/** From a mail's delivery at the provider to its task, in ms; a mail that waits for longer than 30 s counts as 30,000. */
+/** The time from the delivery of a mail at the provider to its task, in ms; a mail that waits longer than 30 s counts as 30,000. */
 export interface LiveFigures {
   liveAloneP50: number
   liveAloneP95: number
   liveUnderBackfillP50: number
   liveUnderBackfillP95: number
-  /** Messages a second of the backfill while new mail comes, divided by those while none does. */
+  /** Messages per second of the backfill while new mail arrives, divided by those without new mail. */
   bulkShare: number
-  /** Messages a second of the backfill while no new mail comes. */
+  /** Messages per second of the backfill without new mail. */
   bulkPerSecond: number
 }
 
@@ -40,10 +40,10 @@ const LIVE_MAILBOXES = 10
 const MAILS_BEFORE = 3
 const GAP_MS = { least: 100, most: 200 }
 const DEADLINE_MS = 420_000
-// Where the pipeline is slow, fewer mails are sent.
+// A slow pipeline gets fewer mails.
 const PHASE_MS = 60_000
 
-/** Measures new mail in ten mailboxes, alone and then beside backfills, at a provider that answers every call in 100 ms. */
+/** Measures new mail in ten mailboxes, alone and then during backfills, with a provider that answers every call in 100 ms. */
 export async function measureLive(options: LiveOptions): Promise<LiveFigures> {
   const live = addresses('live', LIVE_MAILBOXES)
   const backfilled = addresses('backfill', options.backfills)
@@ -65,7 +65,7 @@ async function measure(
 ): Promise<LiveFigures> {
   const { redis, keys, now } = rig.app
   await connectAll(rig, [...live, ...backfilled])
-  // `up` syncs all mailboxes of a simulator when it starts, but those that are paused.
+  // `up` syncs all mailboxes of a simulator at startup, except paused ones.
   await Promise.all(backfilled.map(mailbox => pauseMailbox(redis, keys, mailbox, now())))
   await startPipeline(rig, 1)
   const tasks = watchTasks(rig)
@@ -90,7 +90,7 @@ async function measure(
     const during = await meter.lap()
     await rig.pause(windowMs)
     const after = await meter.lap()
-    // A backfill that ended in the last window says nothing of its rate.
+    // A backfill that ended within the last window gives no valid rate.
     const without = (await isOver()) ? before : (before + after) / 2
     return {
       liveAloneP50: percentile(alone, 0.5),
@@ -105,7 +105,7 @@ async function measure(
   }
 }
 
-/** Sends mails one after the other, as many as time allows, until what is beside them is over; their latencies in ms. */
+/** Sends mails one after the other, as many as time permits, until the backfill is over; returns their latencies in ms. */
 async function sendAll(
   { app, pause }: Rig,
   mailer: Mailer,
@@ -118,11 +118,11 @@ async function sendAll(
     await pause(GAP_MS.least + Math.random() * (GAP_MS.most - GAP_MS.least))
     latencies.push(await mailer.send())
   }
-  if (latencies.length === 0) throw new Error('the backfill was over before a mail could be measured beside it')
+  if (latencies.length === 0) throw new Error('the backfill ended before the first mail was measured')
   return latencies
 }
 
-/** Measures how many messages a second are read, from one call to the next. */
+/** Measures the messages read per second between two calls. */
 async function openMeter(rig: Rig, mailboxes: readonly MailboxId[], since: number) {
   const take = async () => ({ atMs: performance.now(), read: (await backfillOf(rig, mailboxes, since)).read })
   let last = await take()

@@ -7,7 +7,7 @@ const MINUTE_MS = 60_000
 const TEXT = 'The deck joints need another look before Friday; the drawings are where they were. '
 const TEXT_REPEATS = 4
 
-/** Mails for one mailbox in delivery order: every other one belongs to a thread of five, until half of them do; the others stand alone. */
+/** Returns mails for one mailbox in delivery order: every other one belongs to a thread of five, until half of them do; the rest are single. */
 export function mailsFor(address: string, name: string, count: number, fromMs = Date.now()): string[] {
   return planMails(count).map(({ answers }, index) =>
     composeMail({
@@ -22,7 +22,7 @@ export function mailsFor(address: string, name: string, count: number, fromMs = 
   )
 }
 
-/** A simulated mailbox that holds so many such mails, one a minute until now. */
+/** Creates a simulated mailbox with `count` such mails, one per minute until now. */
 export function filledMailbox(address: string, count: number): SimMailbox {
   const fromMs = Date.now() - count * MINUTE_MS
   const mails = mailsFor(address, 'old', count, fromMs)
@@ -32,7 +32,7 @@ export function filledMailbox(address: string, count: number): SimMailbox {
   )
 }
 
-/** What reading so many new mails costs at least: how many requests after the listing, and the quota units of all. */
+/** Returns the minimum cost of reading `count` new mails: the requests after the listing, and the quota units in total. */
 export function leastCost(count: number): { requests: number; units: number } {
   const sizes = new Map<number, number>()
   for (const { thread } of planMails(count)) sizes.set(thread, (sizes.get(thread) ?? 0) + 1)
@@ -40,7 +40,7 @@ export function leastCost(count: number): { requests: number; units: number } {
   return { requests: gets.length, units: gets.reduce((sum, units) => sum + units, unitsOf('history.list')) }
 }
 
-/** The thread of each mail, by the position of its first mail, and the positions of the mails it answers, oldest first. */
+/** Plans the thread of each mail, by the position of its first mail, and the positions of the mails it answers, oldest first. */
 function planMails(count: number): { thread: number; answers: readonly number[] }[] {
   const threaded = Math.floor(count / 2)
   const threads = Math.ceil(threaded / MAILS_A_THREAD)

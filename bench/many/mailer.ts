@@ -6,16 +6,16 @@ import type { Rig } from './rig.ts'
 import { untilSettled } from './settled.ts'
 import type { Tasks } from './tasks.ts'
 
-/** Mail that comes to some mailboxes in turn, each pushed to the gateway. */
+/** A sender of mail to some mailboxes in turn, with a push for each. */
 export interface Mailer {
-  /** Delivers a mail to the next mailbox; from its delivery to its task in ms, 30,000 at most. Calls may overlap. */
+  /** Delivers a mail to the next mailbox; resolves to the time from delivery to task in ms, at most 30,000. Calls may overlap. */
   send(): Promise<number>
 }
 
 const PUSH_MS = 100
-const LONGEST_MS = 30_000
+const MAX_MS = 30_000
 
-/** Mailboxes in sync. The simulated Gmail pushes one change a second and mailbox, so mail comes to each in turn; at Outlook the push is made here. */
+/** Syncs the mailboxes and opens a mailer. The simulated Gmail pushes one change per second and mailbox, so mail goes to each in turn; for Outlook the mailer writes the push itself. */
 export async function openMailer(rig: Rig, mailboxes: readonly MailboxId[], tasks: Tasks): Promise<Mailer> {
   const { app, sim, signal } = rig
   const begunAt = app.now()
@@ -24,7 +24,7 @@ export async function openMailer(rig: Rig, mailboxes: readonly MailboxId[], task
   const call = { signal, meter: () => undefined }
   const isPushed = (mailbox: MailboxId) => providerOf(mailbox) === 'gmail'
   await Promise.all(mailboxes.filter(isPushed).map(mailbox => rig.mailboxes(mailbox).watch(call)))
-  // A watch begins with a push, which asks for a run.
+  // A new watch sends a push, which requests a run.
   await rig.pause(PUSH_MS)
   await untilSettled(rig, mailboxes, { since: begunAt })
 
@@ -38,8 +38,8 @@ export async function openMailer(rig: Rig, mailboxes: readonly MailboxId[], task
       const [raw = ''] = mailsFor(address, `sent-${sent}`, 1)
       const deliveredAt = app.now()
       const { id } = await (isPushed(mailbox) ? sim.deliver(address, raw) : deliverAndPush(rig, mailbox, raw))
-      const writtenAt = await tasks.writtenAt(id, LONGEST_MS)
-      return writtenAt === undefined ? LONGEST_MS : writtenAt - deliveredAt
+      const writtenAt = await tasks.writtenAt(id, MAX_MS)
+      return writtenAt === undefined ? MAX_MS : writtenAt - deliveredAt
     },
   }
 }

@@ -6,11 +6,11 @@ import type { StageName } from '../../shared/stage.ts'
 import { type Child, logHolds } from '../chaos/children.ts'
 import type { Rig } from './rig.ts'
 
-/** The pipeline that is measured. */
+/** The pipeline under measurement. */
 export interface Pipeline {
-  /** The processes that do nothing but fetch. */
+  /** The processes that only fetch. */
   fetchers: readonly Child[]
-  /** The resident memory of its largest process, in MB; `undefined` where the system does not tell. */
+  /** Returns the resident memory of the largest process, in MB; `undefined` where the system does not report it. */
   rssMb(): Promise<number | undefined>
 }
 
@@ -19,7 +19,7 @@ const SCALED: readonly StageName[] = ['list-ids', 'batch-fetch']
 const CONNECTED_AT_ONCE = 20
 const KB_A_MB = 1024
 
-/** Makes mailboxes known, so that `up` asks the provider nothing when it starts. */
+/** Connects mailboxes in advance, so that `up` needs no provider call at startup. */
 export async function connectAll({ app, mailboxes, signal }: Rig, all: readonly MailboxId[]): Promise<void> {
   for (let from = 0; from < all.length; from += CONNECTED_AT_ONCE) {
     const some = all.slice(from, from + CONNECTED_AT_ONCE)
@@ -27,9 +27,9 @@ export async function connectAll({ app, mailboxes, signal }: Rig, all: readonly 
   }
 }
 
-/** Starts an `up`, and beside it so many more processes of each stage that asks the provider that there are `fetchers`. */
+/** Starts an `up`, and additional processes of each provider-bound stage, so that each of these stages runs in `fetchers` processes. */
 export async function startPipeline(rig: Rig, fetchers: number): Promise<Pipeline> {
-  // The others first: `up` begins with a sync, which warms all of them up.
+  // The other processes start first: the initial sync of `up` warms all of them up.
   const beside = await startStages(rig, fetchers - 1)
   const children = [...beside, await startUp(rig)]
   return {
@@ -66,7 +66,7 @@ async function startStages({ processes, environment, until }: Rig, count: number
   )
 }
 
-// Linux alone says it in a file.
+// Only Linux reports it in a file.
 async function rssMbOf({ pid }: Child): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]

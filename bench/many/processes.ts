@@ -1,21 +1,21 @@
 import { readFile } from 'node:fs/promises'
 import { type Child, openChildren } from '../chaos/children.ts'
 
-/** The processes of one measurement. */
+/** The child processes of one measurement. */
 export interface Processes {
   start(name: string, words: readonly [program: string, ...rest: string[]], env: NodeJS.ProcessEnv): Promise<Child>
-  /** Kills one on purpose. */
+  /** Kills a process deliberately. */
   kill(child: Child): void
-  /** CPU time that all of them have used so far, in seconds; `undefined` where the system does not tell. */
+  /** Returns the CPU time of all processes so far, in seconds; `undefined` where the system does not report it. */
   cpuSeconds(): Promise<number | undefined>
-  /** Aborts, with an error that quotes its log, when a process ends by itself. */
+  /** Aborts when a process ends unexpectedly, with an error that quotes its log. */
   failed: AbortSignal
   endAll(): Promise<void>
 }
 
 const QUOTED_LINES = 5
 
-/** No processes yet; `folder` takes their logs. */
+/** Creates an empty set of processes; `folder` holds their logs. */
 export function openProcesses(folder: string): Processes {
   const children = openChildren(folder)
   const failed = new AbortController()
@@ -27,7 +27,7 @@ export function openProcesses(folder: string): Processes {
     await child.ended
     if (isOver || killed.has(child)) return
     const lines = (await readFile(child.log, 'utf8').catch(() => '')).trimEnd().split('\n')
-    failed.abort(new Error(`${name} ended by itself: ${lines.slice(-QUOTED_LINES).join('\n')}`))
+    failed.abort(new Error(`${name} ended unexpectedly: ${lines.slice(-QUOTED_LINES).join('\n')}`))
   }
 
   return {
@@ -53,7 +53,7 @@ export function openProcesses(folder: string): Processes {
   }
 }
 
-// Linux alone says it in a file, in hundredths of a second.
+// Only Linux reports it in a file, in hundredths of a second.
 async function cpuSecondsOf({ pid }: Child): Promise<number | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
   const [user, system] = text

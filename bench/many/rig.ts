@@ -14,37 +14,38 @@ import { controlOf, type SimulatorControl } from './control.ts'
 import { openProcesses, type Processes } from './processes.ts'
 import type { SimulatorPlan } from './simulator.ts'
 
-/** What every part measures with: a Redis and a simulator in processes of their own, and a connection beside the pipeline's. */
+/** The setup of every part: a Redis and a simulator in their own processes, and a connection separate from the pipeline's. */
 export interface Rig {
   app: AppContext
   sim: SimulatorControl
   mailboxes: Mailboxes
   processes: Processes
-  /** For the processes of the pipeline. */
+  /** The environment for the processes of the pipeline. */
   environment: NodeJS.ProcessEnv
-  /** Where the gateway is to listen: the simulator pushes there. */
+  /** The port for the gateway; the simulator pushes to it. */
   gatewayPort: number
   signal: AbortSignal
-  /** Waits; throws when the measurement is stopped or its time is up. */
+  /** Waits; throws when the measurement is stopped or exceeds its deadline. */
   pause(ms: number): Promise<void>
-  /** Waits for a condition, and answers what it came to; throws as `pause` does. */
+  /** Waits for a condition and returns its result; throws like `pause`. */
   until<T>(condition: () => Promise<T | undefined>, everyMs?: number): Promise<T>
 }
 
 const SIMULATOR = fileURLToPath(new URL('./simulator.js', import.meta.url))
 const PUSH = { audience: 'mailsluice-bench', serviceAccount: 'gmail-push@simulated.iam.gserviceaccount.com' }
 const TOPIC = 'projects/simulated/topics/gmail'
-const LOOK_EVERY_MS = 20
+const POLL_MS = 20
 const TOKEN_BYTES = 24
 
+/** The options of a rig. */
 export interface RigOptions extends Pick<SimulatorPlan, 'profile' | 'latencyMs' | 'mailboxes' | 'outlook'> {
-  /** What is measured, for messages. */
+  /** The name of the measurement, for error messages. */
   name: string
   deadlineMs: number
   signal: AbortSignal
 }
 
-/** Does the work with a rig, and leaves no process and no file of it behind. */
+/** Runs work with a rig, and removes all its processes and files afterwards. */
 export async function withRig<T>(options: RigOptions, work: (rig: Rig) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'mailsluice-many-'))
   const processes = openProcesses(folder)
@@ -54,7 +55,7 @@ export async function withRig<T>(options: RigOptions, work: (rig: Rig) => Promis
     options.deadlineMs,
   )
   const signal = AbortSignal.any([options.signal, processes.failed, over.signal])
-  // Whatever waits listens to it.
+  // Every wait listens to the signal.
   setMaxListeners(0, signal)
   let app: AppContext | undefined
   try {
@@ -63,7 +64,7 @@ export async function withRig<T>(options: RigOptions, work: (rig: Rig) => Promis
     app = rig.app
     return await work(rig)
   } catch (error) {
-    // Whatever failed in consequence, the first cause is told.
+    // The first cause is reported, not the errors it led to.
     throw signal.aborted ? reasonOf(signal, options.signal) : error
   } finally {
     clearTimeout(late)
@@ -92,7 +93,7 @@ async function openRig(
     GMAIL_REFRESH_TOKEN: '',
     DATA_DIR: folder,
     INITIAL_SYNC: 'all',
-    // The bench that measures quotas is another.
+    // Quotas must not limit this bench; another bench measures them.
     GMAIL_USER_UNITS: '10000000',
     GMAIL_PROJECT_UNITS: '1000000000',
     GMAIL_PUSH_AUDIENCE: PUSH.audience,
@@ -106,7 +107,7 @@ async function openRig(
     await sleep(ms, signal)
     signal.throwIfAborted()
   }
-  const until: Rig['until'] = async (condition, everyMs = LOOK_EVERY_MS) => {
+  const until: Rig['until'] = async (condition, everyMs = POLL_MS) => {
     for (;;) {
       signal.throwIfAborted()
       const result = await condition()
@@ -131,5 +132,5 @@ async function openRig(
 }
 
 function reasonOf(signal: AbortSignal, stopped: AbortSignal): unknown {
-  return stopped.aborted ? new Error('stopped before it was over') : signal.reason
+  return stopped.aborted ? new Error('stopped before the end') : signal.reason
 }

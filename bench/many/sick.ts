@@ -8,19 +8,20 @@ import { type Rig, withRig } from './rig.ts'
 import { round } from './round.ts'
 import { watchTasks } from './tasks.ts'
 
-/** Healthy mailboxes beside one that the provider refuses. */
+/** The options for measuring healthy mailboxes beside one that the provider refuses. */
 export interface SickOptions {
-  /** New mails for the twenty healthy ones in each round. */
+  /** New mails for the twenty healthy mailboxes in each round. */
   mails: number
-  /** How often it is measured both with a sick mailbox and without. */
+  /** The number of pairs of rounds, one with a failing mailbox and one without. */
   pairs: number
   signal: AbortSignal
 }
 
+/** The effect of a failing mailbox on healthy ones. */
 export interface SickFigures {
-  /** The 95th percentile of delivery to task with a sick mailbox beside, divided by the one without; medians of the rounds. */
+  /** The 95th percentile of delivery to task beside a failing mailbox, divided by the one without; medians of the rounds. */
   sickBesideHealthyP95Ratio: number
-  /** Those medians, in ms. */
+  /** The medians without and beside a failing mailbox, in ms. */
   healthyP95: number
   besideSickP95: number
 }
@@ -28,19 +29,19 @@ export interface SickFigures {
 const CALL_MS = 100
 const HEALTHY = 20
 const MAILS_BEFORE = 1
-// Two listing pages of a first sync: all that a run has under way at a time.
+// Two listing pages of a first sync: the most that a run has in flight.
 const SICK_MAILS = 1000
 const PAGES = 2
 const REFUSED = {
-  // Each kind is drawn after the one before it has not struck.
+  // Each kind is drawn only when the one before it did not occur.
   rates: { 'throttled-until': 0.5, 'user-rate-limit': 1 },
   retryAfterSeconds: 1,
 } as const
 const DEADLINE_MS = 600_000
-// What a paused mailbox has under way comes to rest.
+// Time for the in-flight work of a paused mailbox to finish.
 const REST_MS = 2000
 
-/** Measures rounds with and without a sick mailbox by turns, each sick one fresh, at a provider that answers every call in 100 ms. */
+/** Measures rounds with and without a failing mailbox in turn, with a new failing one each time, and a provider that answers every call in 100 ms. */
 export async function measureSick(options: SickOptions): Promise<SickFigures> {
   const healthy = Array.from({ length: HEALTHY }, (_, n) => `healthy${n}@example.com`)
   const sick = Array.from({ length: options.pairs }, (_, n) => `sick${n}@example.com`)
@@ -67,7 +68,7 @@ async function measure(
   const tasks = watchTasks(rig)
   try {
     const mailer = await openMailer(rig, healthy, tasks)
-    // The first round is warmer than none and colder than the others.
+    // The first round is a warm-up: it is slower than the others.
     await round(rig, mailer, mails)
     const without: number[] = []
     const beside: number[] = []
@@ -88,7 +89,7 @@ async function measure(
   }
 }
 
-/** Has a mailbox list its mail, and refuses every call from then on: nearly all of the mail is still to be fetched. */
+/** Lets a mailbox list its mail, and then refuses every call: nearly all of the mail remains to be fetched. */
 async function fallSick({ app, sim, until, pause }: Rig, mailbox: MailboxId): Promise<void> {
   const address = addressOf(mailbox)
   await resumeMailbox(app.redis, app.keys, mailbox, { unpause: true })
@@ -97,7 +98,7 @@ async function fallSick({ app, sim, until, pause }: Rig, mailbox: MailboxId): Pr
     const { mailboxes } = await sim.spent()
     return (mailboxes[address]?.methods['messages.list'] ?? 0) >= PAGES || undefined
   })
-  // A call is counted when it comes in, and refused when it is answered.
+  // A call is counted on arrival, and refused when it is answered.
   await pause(CALL_MS)
   await sim.setFaults({ ...REFUSED, addresses: [address] })
 }

@@ -4,15 +4,15 @@ import type { PushTarget } from '../../sim/gmail/pubsub.ts'
 import type { Profile } from '../../sim/profile.ts'
 import { filledMailbox } from './mail.ts'
 
-/** Simulators of both providers to start as a process of their own: `node simulator.js FILE`, where the file holds this as JSON. */
+/** The plan of a process with simulators of both providers: `node simulator.js FILE`, where the file holds this plan as JSON. */
 export interface SimulatorPlan {
   port: number
   controlToken: string
   profile: Profile
-  /** The latency of every call in ms; that of the profile where it is absent. */
+  /** The latency of every call in ms; defaults to that of the profile. */
   latencyMs?: number
   mailboxes: readonly { address: string; messages: number }[]
-  /** Mailboxes at Outlook; none where it is absent. */
+  /** Mailboxes at Outlook; none by default. */
   outlook?: readonly { address: string; messages: number }[]
   pushTo: PushTarget
 }

@@ -2,20 +2,20 @@ import { parseEnvelope } from '../../shared/envelope.ts'
 import { analysisTasks } from '../../shared/streams.ts'
 import type { Rig } from './rig.ts'
 
-/** The tasks of the live lane, as they are written. */
+/** A watcher of the tasks of the live lane. */
 export interface Tasks {
-  /** When the first task that holds a message was written, in ms since 1970; `undefined` if that takes longer than `withinMs`. */
+  /** Resolves to the time of the first task with a message, in ms since 1970; `undefined` if that takes longer than `withinMs`. */
   writtenAt(messageId: string, withinMs: number): Promise<number | undefined>
   stop(): void
 }
 
 const BLOCK_MS = 500
-const MOST_AT_ONCE = 100
+const MAX_ENTRIES = 100
 
-/** Begins to watch all tasks of the live lane, those that are there included. */
+/** Starts to watch all tasks of the live lane, existing ones included. */
 export function watchTasks({ app, signal, until }: Rig): Tasks {
   const { keys } = app
-  // Its reads block.
+  // Blocking reads need their own connection.
   const redis = app.openConnection()
   const last = new Map(keys.partitions.map(one => [keys.stream(one, analysisTasks.name, 'live'), '0-0']))
   const writtenAt = new Map<string, number>()
@@ -25,7 +25,7 @@ export function watchTasks({ app, signal, until }: Rig): Tasks {
   const read = async () => {
     const answer = await redis.xread(
       'COUNT',
-      MOST_AT_ONCE,
+      MAX_ENTRIES,
       'BLOCK',
       BLOCK_MS,
       'STREAMS',
@@ -35,7 +35,7 @@ export function watchTasks({ app, signal, until }: Rig): Tasks {
     for (const [stream, entries] of answer ?? []) {
       for (const [entry, [, text = '']] of entries) {
         last.set(stream, entry)
-        // Redis names an entry by its own clock, which is this machine's.
+        // Entry ids contain the clock of Redis, which runs on this machine.
         const atMs = Number(entry.split('-')[0])
         for (const { id } of parseEnvelope(text, analysisTasks.body).body.messages) {
           if (!writtenAt.has(id)) writtenAt.set(id, atMs)

@@ -4,16 +4,16 @@ import { type Arrival, takeIn } from '../../shared/redis/arrivals.ts'
 import type { AppContext } from './app.ts'
 import { namedRunId } from './identity.ts'
 
-/** Why a mailbox is to be looked at: `id` is the same for the same reason, and `at` (ms since 1970) where that is known. */
+/** Why a mailbox needs a sync. The same reason has the same `id`; `at` is when it arose, in ms since 1970. */
 interface Reason {
   id: string
   at: number
   cause: 'push' | 'poll'
-  /** Messages that were named as new. */
+  /** Messages that the provider named as new. */
   created?: readonly MessageId[]
 }
 
-/** Has a mailbox looked at, of which no more is known than that it may have changed; once however often it is asked for this reason. */
+/** Requests a sync of a mailbox that may have changed; repeated calls for the same reason request it once. */
 export function announceChange(
   { redis, keys, now }: Pick<AppContext, 'redis' | 'keys' | 'now'>,
   mailbox: MailboxId,

@@ -7,15 +7,15 @@ import { checkLayout } from '../../shared/redis/mailboxes.ts'
 import { newRunId } from './identity.ts'
 import { redisTls } from './redis-tls.ts'
 
-/** A connection to Redis with what belongs to it: all that a command needs. */
+/** A Redis connection with the settings, keys and clock that a command needs. */
 export interface AppContext {
   config: Config
   redis: Redis
   keys: Keys
   url: string
-  /** Opens another connection to the same Redis; whoever opens it closes it. */
+  /** Opens another connection to the same Redis; the caller closes it. */
   openConnection(): Redis
-  /** The server's time (ms since 1970), which all processes share. */
+  /** The Redis server's time (ms since 1970), which all processes share. */
   now: () => number
   newRunId: () => string
   close(): void

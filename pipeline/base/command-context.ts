@@ -1,6 +1,6 @@
 import type { Config } from '../../shared/config.ts'
 
-/** What every command is given: the settings, where to print, when to stop. */
+/** The settings, output and abort signal that every command receives. */
 export interface CommandContext {
   config: Config
   json: boolean
@@ -8,8 +8,8 @@ export interface CommandContext {
   print: (text: string) => void
 }
 
-/** Makes the context of one command; one that `stays` ends with whoever reads its output. */
+/** Creates the context of a command. A command that `stays` stops when its output has no reader any more. */
 export type ContextOf = (options: { json?: boolean; stays?: boolean }) => CommandContext
 
-/** The exit code of a command that ran, and whose work did not come out well. */
+/** The exit code of a command that ran, but whose work failed. */
 export const FAILED = 1

@@ -1,35 +1,34 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { hasEnded, pidWorld, startOf } from './process-state.ts'
+import { hasEnded, pidScope, startOf } from './process-state.ts'
 
 const UNKNOWN = '-'
 
 /**
- * This process as a consumer: its host, its process id, what that id means (`pidWorld`, and when the process began), and a random part, so
- * that no two processes ever share a name.
+ * Returns a consumer name for this process: host, process id, `pidScope`, start time and a random part. No two processes share a name.
  */
 export function consumerName(replica: string | undefined): string {
-  const world = pidWorld ?? UNKNOWN
+  const scope = pidScope ?? UNKNOWN
   const start = startOf('self') ?? UNKNOWN
-  return [replica ?? hostname(), process.pid, world, start, randomBytes(3).toString('hex')].join(':')
+  return [replica ?? hostname(), process.pid, scope, start, randomBytes(3).toString('hex')].join(':')
 }
 
 /**
- * Whether a consumer is known to be gone: a process of this boot and PID namespace that has ended. Of any other only its lease can tell. A
- * wrong guess costs double work, never a double effect.
+ * Returns whether a consumer is known to be dead: its process ran in this boot and PID namespace, and has ended. Only the lease shows the
+ * liveness of any other consumer. A wrong answer costs double work, never a double effect.
  */
 export function isKnownDead(consumer: string): boolean {
-  // A host's name may hold colons.
-  const [, pid, world, start = ''] = /:(\d+):([\da-f]{12}):(\d+):[\da-f]+$/.exec(consumer) ?? []
-  return pid !== undefined && world === pidWorld && hasEnded(Number(pid), start)
+  // A host name may contain colons.
+  const [, pid, scope, start = ''] = /:(\d+):([\da-f]{12}):(\d+):[\da-f]+$/.exec(consumer) ?? []
+  return pid !== undefined && scope === pidScope && hasEnded(Number(pid), start)
 }
 
-/** A run's id: sortable by time, unique by its random part. */
+/** Returns a new run id: sortable by time, unique by its random part. */
 export function newRunId(now: number): string {
   return `${now.toString(36)}-${randomBytes(4).toString('hex')}`
 }
 
-/** The id of the run that something asked for at a moment (ms since 1970): the same whenever it asks again. */
+/** Returns the run id for a named request at a time (ms since 1970); a repeated request gets the same id. */
 export function namedRunId(at: number, name: string): string {
   return `${at.toString(36)}-${createHash('sha1').update(name).digest('hex').slice(0, 8)}`
 }

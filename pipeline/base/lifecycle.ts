@@ -1,25 +1,25 @@
 import type { Log } from './log.ts'
 
-/** A signal that the first SIGINT or SIGTERM aborts; a second one ends the process at once. */
-export function untilSignalled(say: (text: string) => void): AbortSignal {
+/** Returns a signal that the first SIGINT or SIGTERM aborts; a second one ends the process at once. */
+export function abortOnSignals(say: (text: string) => void): AbortSignal {
   const stopping = new AbortController()
   const codes = { SIGINT: 130, SIGTERM: 143 } as const
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
       if (stopping.signal.aborted) process.exit(codes[name])
-      say('Stopping: what is under way is finished first. Once more to stop now.')
+      say('Finishing in-flight work; press Ctrl-C again to quit now.')
       stopping.abort()
     })
   }
   return stopping.signal
 }
 
-/** Logs what nobody caught and ends the process; its work is taken over by others, or by itself when it is back. */
-export function diesLoudly(log: Log): void {
-  const die = (error: unknown) => {
-    log.error({ error: error instanceof Error ? error.stack : String(error) }, 'unexpected error; this process ends')
+/** Logs an uncaught error and ends the process; another process, or this one after a restart, takes over its work. */
+export function exitOnUncaught(log: Log): void {
+  const exit = (error: unknown) => {
+    log.error({ error: error instanceof Error ? error.stack : String(error) }, 'unexpected error; exiting')
     process.exit(1)
   }
-  process.on('uncaughtException', die)
-  process.on('unhandledRejection', die)
+  process.on('uncaughtException', exit)
+  process.on('unhandledRejection', exit)
 }

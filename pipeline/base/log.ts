@@ -3,7 +3,7 @@ import { prettyFactory } from 'pino-pretty'
 import type { Config } from '../../shared/config.ts'
 import { err, errAboveBar, printable, printableLine, screen } from './terminal.ts'
 
-// No message holds a secret; should one ever come as a field, it is not written down.
+// No message contains a secret; a secret that arrives as a field is still not written.
 const SECRET_FIELDS = [
   'token',
   'secret',
@@ -19,7 +19,7 @@ const REDACT = { paths: SECRET_FIELDS.flatMap(name => [name, `*.${name}`, `*.*.$
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
-/** Logs to stderr: JSON lines, or one readable line each where a person looks on. No control character of a stranger gets through. */
+/** Creates a log on stderr: JSON lines, or readable lines on a terminal. Control characters from outside are escaped. */
 export function createLog(config: Pick<Config, 'LOG_LEVEL'>, name: string): Logger {
   const pretty = screen.isTTY ? prettyLines() : undefined
   // pino ends each line itself.
@@ -27,12 +27,12 @@ export function createLog(config: Pick<Config, 'LOG_LEVEL'>, name: string): Logg
   return pino({ name, level: config.LOG_LEVEL, base: { name }, redact: REDACT }, { write })
 }
 
-/** Makes pino's JSON lines readable, with their colours where the terminal has some; what they quote is escaped before. */
+/** Returns a formatter that makes pino's JSON lines readable, in colour where the terminal has it; quoted text is escaped first. */
 export function prettyLines(): (line: string) => string {
   const pretty = prettyFactory({ ignore: 'pid,hostname,name', translateTime: 'HH:MM:ss', singleLine: true })
   return line => {
     const { msg, ...fields } = JSON.parse(line) as Record<string, unknown>
-    // A message is one line: a second one could pass for another entry.
+    // A second line could pass for another log entry.
     return pretty({ ...(safe(fields) as object), ...(typeof msg === 'string' ? { msg: printableLine(msg) } : {}) })
   }
 }

@@ -1,22 +1,23 @@
 import type { MailboxRecord } from '../../shared/redis/mailboxes.ts'
+import { utcTime } from './times.ts'
 
-/** What a mailbox is doing, for people. */
+/** Describes the state of a mailbox for people. */
 export function stateOf({ activeRun, synced, needsReauth, probedAt, pausedAt }: MailboxRecord): string {
   if (needsReauth !== undefined) {
-    const asked = probedAt === undefined ? '' : ` (still so at ${new Date(probedAt).toISOString().slice(0, 16)}Z)`
-    return `waits for its account: ${needsReauth}${asked}`
+    const probed = probedAt === undefined ? '' : ` (still so at ${utcTime(probedAt, 'minute')} UTC)`
+    return `parked: ${needsReauth}${probed}`
   }
   if (pausedAt !== undefined) return 'paused'
-  if (activeRun !== undefined) return `run ${activeRun} under way`
+  if (activeRun !== undefined) return `run ${activeRun} in progress`
   return synced ? 'in sync' : 'never synced'
 }
 
-/** How long ago its last change was read, for people. */
+/** Describes for people how long ago the last change was read. */
 export function sinceRead({ cursorAt }: MailboxRecord, now: number): string {
   return cursorAt === undefined ? 'never' : `${Math.round((now - cursorAt) / 1000)} s ago`
 }
 
-/** Whether it makes sense to ask its provider: it is neither paused nor waiting for its account. */
+/** Returns whether the provider may be called for this mailbox: it is neither paused nor parked. */
 export function isReachable({ needsReauth, pausedAt }: MailboxRecord): boolean {
   return needsReauth === undefined && pausedAt === undefined
 }

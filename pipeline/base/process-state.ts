@@ -2,17 +2,17 @@ import { createHash } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 
 /**
- * The world that this process's id is one of: the boot of its machine and its PID namespace, as twelve hexadecimal digits. The same id
- * elsewhere is another process. `undefined` where it cannot be told: then no other process's id means anything.
+ * The scope in which this process's id is valid: the boot of its machine and its PID namespace, as twelve hexadecimal digits. The same id in
+ * another scope is another process. `undefined` where the scope is unknown; then no other process id can be compared.
  */
-export const pidWorld: string | undefined = worldOf('self')
+export const pidScope: string | undefined = scopeOf('self')
 
-/** When a process began, in the kernel's clock ticks since its boot; `undefined` where there is none or it cannot be told. */
+/** Returns when a process began, in kernel clock ticks since boot; `undefined` where no such process exists or the time is unknown. */
 export function startOf(pid: number | 'self'): string | undefined {
   return statOf(pid)?.start
 }
 
-/** Whether a process with this id runs in this PID namespace, whoever started it. One that has ended and was not waited for does not. */
+/** Returns whether a process with this id runs in this PID namespace, whoever started it. A zombie does not run. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -22,12 +22,12 @@ export function isRunning(pid: number): boolean {
   return !['Z', 'X'].includes(statOf(pid)?.state ?? '')
 }
 
-/** Whether the process that began then is gone; a process that has its id since then is another. */
+/** Returns whether the process that began at `start` has ended; a later process with the same id is another. */
 export function hasEnded(pid: number, start: string): boolean {
   return !isRunning(pid) || (startOf(pid) ?? start) !== start
 }
 
-function worldOf(pid: 'self'): string | undefined {
+function scopeOf(pid: 'self'): string | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     const namespace = readlinkSync(`/proc/${pid}/ns/pid`)
@@ -37,7 +37,7 @@ function worldOf(pid: 'self'): string | undefined {
   }
 }
 
-// The name, in brackets, may hold anything; what follows it does not.
+// The process name, in brackets, may contain spaces and brackets; the fields after it do not.
 function statOf(pid: number | 'self'): { state: string; start: string } | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')

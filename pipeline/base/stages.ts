@@ -10,7 +10,7 @@ import { threadGroup } from '../../stages/thread-group/thread-group.ts'
 /** The six stages in flow order. */
 export const STAGES: readonly Stage[] = [listIds, cacheFilter, batchFetch, merge, threadGroup, aiDispatch]
 
-/** A stage's pace, with what is configured about it. */
+/** Returns a stage's pace with the configured sizes applied. */
 export function paceOf(stage: Stage, config: Pick<Config, 'GMAIL_BATCH_SIZE' | 'GMAIL_MAX_CONCURRENT_BATCHES'>): Pace {
   if (stage.name !== 'batch-fetch') return stage.pace
   const { GMAIL_BATCH_SIZE: ids, GMAIL_MAX_CONCURRENT_BATCHES: concurrency } = config

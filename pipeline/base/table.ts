@@ -1,16 +1,16 @@
 import Table from 'cli-table3'
 import { printableLine } from './terminal.ts'
 
-/** A row of a table: texts and numbers, as many as it has columns. */
+/** A table row with one text or number a column. */
 export type Cells = readonly (string | number)[]
 
-/** A table for people. Cells are printable and stay on their line, so that its columns are as wide as they look. */
+/** A table for people. Cells are printable and stay on one line, so columns align. */
 export interface TextTable {
   push(cells: Cells): void
   toString(): string
 }
 
-/** A plain table: so many columns of text, then numbers; texts again where `lastIsText`. */
+/** Creates a table: `textColumns` columns of text, then numbers; the last column is text where `lastIsText`. */
 export function table(
   head: string[],
   textColumns: number,

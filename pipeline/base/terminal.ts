@@ -1,61 +1,61 @@
 const READER_GONE = new Set(['EPIPE', 'ECONNRESET', 'EIO', 'EOF', 'ERR_STREAM_DESTROYED'])
-// Joiners stay: emoji and several scripts are written with them, and no terminal obeys them.
-const OBEYED = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
-const OBEYED_OR_BREAK = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+// Joiners stay: emoji and several scripts need them, and terminals do not interpret them.
+const CONTROL = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+const CONTROL_OR_BREAK = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
 const gone = new AbortController()
 let failure: NodeJS.ErrnoException | undefined
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (READER_GONE.has(error.code ?? '')) return gone.abort()
-  if (!failure) err(`mailsluice: the output cannot be written: ${error.message}`)
+  if (!failure) err(`mailsluice: cannot write the output: ${error.message}`)
   failure ??= error
 })
-// There is nowhere left to tell of it, and it is no reason to break off what is under way.
+// No output is left to report this on, and in-flight work should still finish.
 process.stderr.on('error', () => undefined)
 
-/** Aborted once nobody reads stdout any more, as after `| head -1`. Writing goes on in silence. */
+/** Aborts when stdout has no reader any more, as after `| head -1`. Later writes are dropped silently. */
 export const readerGone: AbortSignal = gone.signal
 
-/** For what draws itself on stderr, such as a progress bar. No text of others goes there. */
+/** The stderr stream for widgets such as a progress bar. Text from outside must not go there. */
 export const screen: NodeJS.WriteStream = process.stderr
 
-/** Whether output was lost, the last line too, and not because its reader left: a full disk, for instance. */
+/** Returns whether output was lost for another reason than a missing reader, such as a full disk; covers the last line. */
 export async function isOutputLost(): Promise<boolean> {
-  // A write that failed says so only after it.
+  // A failed write reports its error in a later turn.
   await new Promise(resolve => setImmediate(resolve))
   return failure !== undefined
 }
 
 /**
- * The text with each character that a terminal obeys or that reorders a line as `\uXXXX`: control characters (C0 but tab and line feed,
- * DEL, C1), bidirectional and other invisible formats, and lone surrogates. JSON stays JSON of the same value.
+ * Escapes characters that a terminal interprets or that reorder a line as `\uXXXX`: control characters (C0 except tab and line feed, DEL,
+ * C1), bidirectional and other invisible formats, and lone surrogates. JSON stays JSON with the same value.
  */
 export function printable(text: string): string {
-  return text.replace(OBEYED, escaped)
+  return text.replace(CONTROL, escaped)
 }
 
-/** As `printable`, for a text that has to stay on its line: tabs and line feeds are escaped, too. */
+/** Escapes like `printable`, and also tabs and line feeds, so that the text stays on one line. */
 export function printableLine(text: string): string {
-  return text.replace(OBEYED_OR_BREAK, escaped)
+  return text.replace(CONTROL_OR_BREAK, escaped)
 }
 
-/** Lines for people, each printable and one line only. */
+/** Joins lines for people; each stays printable and on one line. */
 export function printableLines(lines: readonly string[]): string {
   return lines.map(printableLine).join('\n')
 }
 
-/** Writes a line to stdout, printable; to nobody where its reader has left. */
+/** Writes a printable line to stdout; drops it where stdout has no reader any more. */
 export function out(text: string): void {
   if (!gone.signal.aborted) process.stdout.write(`${printable(text)}\n`)
 }
 
-/** Writes a line to stderr, printable. */
+/** Writes a printable line to stderr. */
 export function err(text: string): void {
   process.stderr.write(`${printable(text)}\n`)
 }
 
-/** Writes a line to stderr that stands above a progress bar, colours and all: what it quotes has to be printable already. */
+/** Writes a line with its colours to stderr above a progress bar; the caller escapes quoted text. */
 export function errAboveBar(text: string): void {
   process.stderr.write(`\r\u001b[K${text}`)
 }

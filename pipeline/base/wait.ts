@@ -1,11 +1,16 @@
 import { setTimeout as timeout } from 'node:timers/promises'
 
-/** Waits, or returns at once when the signal is aborted. */
+/** Waits for `ms`; returns early when the signal aborts. */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   await timeout(ms, undefined, signal ? { signal } : {}).catch(() => undefined)
 }
 
-/** What the work comes to, or `undefined` when it takes longer than this; it is not stopped then. */
+/** Waits like `sleep`, but does not keep the process alive. */
+export async function sleepUnref(ms: number, signal?: AbortSignal): Promise<void> {
+  await timeout(ms, undefined, { ref: false, ...(signal ? { signal } : {}) }).catch(() => undefined)
+}
+
+/** Returns the result of the work, or `undefined` after `ms`; the work itself is not stopped. */
 export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   const done = new AbortController()
   try {
@@ -15,7 +20,7 @@ export async function within<T>(work: Promise<T>, ms: number): Promise<T | undef
   }
 }
 
-/** Resolves when the signal aborts, at once where it has. Waiting alone does not keep a process up. */
+/** Resolves when the signal aborts, at once if it already has. The wait alone does not keep the process alive. */
 export async function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))

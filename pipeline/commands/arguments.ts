@@ -3,14 +3,14 @@ import { MailError } from '../../shared/error.ts'
 import { markIn, trimmed } from '../../shared/settings/text.ts'
 import { STAGE_NAMES, type StageName } from '../../shared/stage.ts'
 
-/** Adds one more value of an option that may be repeated. */
-export function gather(value: string, before: string[]): string[] {
+/** Appends a value of a repeatable option. */
+export function collect(value: string, before: string[]): string[] {
   return [...before, value]
 }
 
 /**
- * A parser of a command's argument, by the rule of settings: without white space around it, and refused where quotes, a comment or a variable
- * was left in it. Its errors are told as wrong use.
+ * Wraps the parser of a command argument in the rules of settings: trims white space and rejects leftover quotes, comments and variables.
+ * Reports its errors as wrong use.
  */
 export function checked<T>(parse: (text: string) => T): (text: string) => T {
   return given => {
@@ -46,12 +46,11 @@ export function webAddress(text: string): string {
   return text
 }
 
-/** Reads `list-ids,merge`; throws `misconfigured` with the names there are. */
+/** Reads `list-ids,merge`; throws `misconfigured` with the valid names. */
 export function parseStages(text: string): StageName[] {
   return text.split(',').map(word => {
     const name = STAGE_NAMES.find(one => one === word.trim())
-    if (!name)
-      throw new MailError('misconfigured', `"${word}" is not a stage: the stages are ${STAGE_NAMES.join(', ')}`)
+    if (!name) throw new MailError('misconfigured', `"${word}" is not a stage; use one of ${STAGE_NAMES.join(', ')}`)
     return name
   })
 }
@@ -59,12 +58,12 @@ export function parseStages(text: string): StageName[] {
 /** Reads the name of one stage. */
 export function oneStage(text: string): StageName {
   const [name, ...others] = parseStages(text)
-  if (!name || others.length > 0) throw new InvalidArgumentError('name one stage.')
+  if (!name || others.length > 0) throw new InvalidArgumentError('name exactly one stage.')
   return name
 }
 
-/** Reads a history id as Gmail sends it. */
+/** Reads a Gmail history id of up to 20 digits. */
 export function historyId(text: string): string {
-  if (!/^\d{1,20}$/.test(text)) throw new InvalidArgumentError('use a number, as Gmail sends it.')
+  if (!/^\d{1,20}$/.test(text)) throw new InvalidArgumentError('use a history id of up to 20 digits.')
   return text
 }

@@ -14,6 +14,7 @@ import type { AppContext } from '../base/app.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { table } from '../base/table.ts'
 import { printableLines } from '../base/terminal.ts'
+import { utcTime } from '../base/times.ts'
 import { checked, wholeNumber } from './arguments.ts'
 import { withApp, withReadableApp } from './with-app.ts'
 
@@ -21,40 +22,42 @@ import { withApp, withReadableApp } from './with-app.ts'
 export function define(dead: Command, contextOf: ContextOf): void {
   dead.helpCommand(false)
   const stage = () =>
-    new Option('--stage <name>', 'only of this stage, or of the gateway').argParser(checked(parseSource))
+    new Option('--stage <name>', 'only dead letters of this stage or of the gateway').argParser(checked(parseSource))
   dead
     .command('list')
+    .description('list dead letters, oldest first')
     .addOption(stage())
-    .option('--limit <count>', 'how many', checked(wholeNumber(1, 10_000)), 100)
+    .option('--limit <count>', 'show at most this many', checked(wholeNumber(1, 10_000)), 100)
     .option('--json', 'print one JSON object', false)
     .action(options => deadList(contextOf(options), options))
   dead
     .command('show')
-    .argument('<name>', 'as `dead list` shows it')
+    .description('show one dead letter in full')
+    .argument('<name>', 'a name from `dead list`')
     .option('--json', 'print one JSON object', false)
     .action((name, options) => deadShow(contextOf(options), name))
   for (const [name, act] of Object.entries({ redrive: deadRedrive, drop: deadDrop })) {
     dead
       .command(name)
-      .description(name === 'redrive' ? 'put dead letters back to work' : 'forget dead letters for good')
-      .argument('[name]', 'as `dead list` shows it')
-      .option('--all', 'all of them', false)
+      .description(name === 'redrive' ? 'retry dead letters' : 'delete dead letters permanently')
+      .argument('[name]', 'a name from `dead list`')
+      .option('--all', 'select all dead letters', false)
       .addOption(stage())
       .option('--json', 'print one JSON object', false)
       .action((letter, options) => act(contextOf(options), { name: letter, all: options.all, stage: options.stage }))
   }
 }
 
-/** Which dead letters: one by name, or all of a stage or of every stage. */
+/** A selection of dead letters: one by name, or all of one stage or of every stage. */
 export interface DeadSelection {
   name: string | undefined
   all: boolean
   stage: DeadLetterSource | undefined
 }
 
-const MOST_AT_ONCE = 10_000
+const MAX_AT_ONCE = 10_000
 
-/** Lists dead letters, oldest first, without any mail content. */
+/** Prints dead letters, oldest first, without any mail content. */
 export async function deadList(
   context: CommandContext,
   options: { stage: DeadLetterSource | undefined; limit: number },
@@ -69,7 +72,7 @@ export async function deadList(
       context.print(JSON.stringify({ dead: letters.map(({ text: _, ...rest }) => rest), total }))
       return
     }
-    const rows = table(['name', 'mailbox', 'kind', 'message', 'attempts', 'given up'], 4)
+    const rows = table(['name', 'mailbox', 'kind', 'message', 'attempts', 'dead-lettered'], 4)
     for (const letter of letters) {
       rows.push([
         letter.name,
@@ -81,12 +84,12 @@ export async function deadList(
       ])
     }
     if (letters.length === 0) return context.print('No dead letters.')
-    const more = `The oldest ${letters.length} of ${total}: \`--limit ${Math.min(total, MOST_AT_ONCE)}\` shows more.`
+    const more = `The oldest ${letters.length} of ${total}: \`--limit ${Math.min(total, MAX_AT_ONCE)}\` shows more.`
     context.print(letters.length < total ? `${rows.toString()}\n${more}` : rows.toString())
   })
 }
 
-/** Shows one dead letter whole. */
+/** Prints one dead letter in full. */
 export async function deadShow(context: CommandContext, name: string): Promise<void> {
   await withReadableApp(context, async ({ redis, keys }) => {
     const letter = await readDead(redis, keys, name)
@@ -98,7 +101,7 @@ export async function deadShow(context: CommandContext, name: string): Promise<v
     const facts = {
       ...rest,
       'first written': firstAt === undefined ? 'unknown' : timeOf(firstAt),
-      'given up': timeOf(lastAt),
+      'dead-lettered': timeOf(lastAt),
     }
     const width = Math.max(...Object.keys(facts).map(key => key.length))
     const lines = Object.entries(facts).map(([key, value]) => `${key.padEnd(width)}  ${value ?? ''}`)
@@ -106,7 +109,7 @@ export async function deadShow(context: CommandContext, name: string): Promise<v
   })
 }
 
-/** Puts dead letters back to work; each is put back by one caller only, however many try. */
+/** Redrives dead letters; concurrent callers redrive each of them once. */
 export async function deadRedrive(context: CommandContext, selection: DeadSelection): Promise<void> {
   await withApp(context, async app => {
     const { redis, keys, now, newRunId } = app
@@ -117,7 +120,7 @@ export async function deadRedrive(context: CommandContext, selection: DeadSelect
   })
 }
 
-/** Drops dead letters for good. */
+/** Deletes dead letters permanently. */
 export async function deadDrop(context: CommandContext, selection: DeadSelection): Promise<void> {
   await withApp(context, async app => {
     const done = await each(app, selection, letter => dropDead(app.redis, app.keys, letter))
@@ -130,10 +133,10 @@ async function each(
   { name, all, stage }: DeadSelection,
   act: (letter: DeadLetter) => Promise<boolean>,
 ): Promise<number> {
-  if ((name === undefined) === !all) throw new MailError('misconfigured', 'name one dead letter, or say --all')
+  if ((name === undefined) === !all) throw new MailError('misconfigured', 'name one dead letter, or pass --all')
   const letters =
     name === undefined
-      ? await listDead(redis, keys, { limit: MOST_AT_ONCE, ...(stage ? { stage } : {}) })
+      ? await listDead(redis, keys, { limit: MAX_AT_ONCE, ...(stage ? { stage } : {}) })
       : [await readDead(redis, keys, name)]
   let done = 0
   for (const letter of letters) if (await act(letter)) done += 1
@@ -141,16 +144,13 @@ async function each(
 }
 
 function timeOf(ms: number): string {
-  return new Date(ms).toISOString().replace('T', ' ').slice(0, 19)
+  return utcTime(ms, 'second')
 }
 
-/** Reads whose dead letters are meant; throws `misconfigured` with the names there are. */
+/** Reads the name of a source of dead letters; throws `misconfigured` with the valid names. */
 export function parseSource(text: string): DeadLetterSource {
   const name = DEAD_LETTER_SOURCES.find(one => one === text.trim())
   if (!name)
-    throw new MailError(
-      'misconfigured',
-      `"${text}" is not a stage: those with dead letters are ${DEAD_LETTER_SOURCES.join(', ')}`,
-    )
+    throw new MailError('misconfigured', `"${text}" has no dead letters; use one of ${DEAD_LETTER_SOURCES.join(', ')}`)
   return name
 }

@@ -13,7 +13,7 @@ import { withReadableApp } from './with-app.ts'
 /** Adds the arguments and the action of `explain`. */
 export function define(command: Command, contextOf: ContextOf): void {
   command
-    .argument('<message>', "the message's id at its provider, or an envelope's id such as run/window/index")
+    .argument('<message>', 'the message id of the provider, or an envelope id such as run/window/index')
     .option('--mailbox <mailbox>', 'only in this mailbox', checked(parseMailboxId))
     .option('--json', 'print one JSON object', false)
     .action(async (message, options) => {
@@ -21,7 +21,7 @@ export function define(command: Command, contextOf: ContextOf): void {
     })
 }
 
-/** Shows a message's way hop by hop, in each run that met it; whether there was one. The id may be the provider's or an envelope's. */
+/** Prints each hop of a message in every run that handled it, and returns whether any was found. Accepts the provider's id or an envelope's. */
 export async function explain(
   context: CommandContext,
   text: string,
@@ -33,27 +33,28 @@ export async function explain(
     const journeys = await findJourneys(app, query)
     const ids = new Set(journeys.flatMap(({ hops }) => hops.map(({ envelope }) => envelope.id)))
     const elsewhere = await locateMessage(app, query, ids)
-    // What is not in any stream any more may wait somewhere still.
+    // A message that was trimmed from every stream may still be delayed, parked or dead-lettered.
     const unseen = new Map(elsewhere.map(({ run, mailbox: of }) => [run, of]))
     for (const { run } of journeys) unseen.delete(run)
     const others = [...unseen].map(([run, of]) => ({ mailbox: of, run, message: query.message, hops: [] }))
     const all = [...journeys, ...others]
-    const stories = await Promise.all(all.map(journey => explanationOf(app, journey, elsewhere)))
+    const explanations = await Promise.all(all.map(journey => explanationOf(app, journey, elsewhere)))
     const connected = (await listMailboxes(app.redis, app.keys)).map(record => record.mailbox)
-    if (context.json) context.print(JSON.stringify({ message: query.message, seen: stories.length > 0, stories }))
-    else if (stories.length > 0) context.print(printableLines(explanationLines(stories, app.now())))
-    else context.print(neverSeen(query.message, mailbox, { connected, skipped: context.config.SKIP_LABELS }))
-    return stories.length > 0
+    if (context.json)
+      context.print(JSON.stringify({ message: query.message, seen: explanations.length > 0, stories: explanations }))
+    else if (explanations.length > 0) context.print(printableLines(explanationLines(explanations, app.now())))
+    else context.print(notFound(query.message, mailbox, { connected, skipped: context.config.SKIP_LABELS }))
+    return explanations.length > 0
   })
 }
 
 const IDS: Readonly<Record<Provider, string>> = {
   gmail: 'for Gmail 16 hexadecimal digits',
   outlook:
-    'for Outlook the immutable one, which Graph tells with `Prefer: IdType="ImmutableId"`; the usual one changes with every move',
+    'for Outlook the immutable id, which Graph returns with `Prefer: IdType="ImmutableId"`; the default id changes with every move',
 }
 
-function neverSeen(
+function notFound(
   message: string,
   mailbox: MailboxId | undefined,
   { connected, skipped }: { connected: readonly MailboxId[]; skipped: readonly string[] },
@@ -62,20 +63,18 @@ function neverSeen(
   const isConnected = mailbox === undefined ? connected.length > 0 : connected.includes(mailbox)
   const providers = PROVIDERS.filter(provider => (mailbox ? [mailbox] : connected).map(providerOf).includes(provider))
   const ids = (providers.length > 0 ? providers : PROVIDERS).map(provider => IDS[provider]).join('; ')
-  const folders = providers.includes('outlook')
-    ? ' (at Outlook the folders of that kind, with all that is in them)'
-    : ''
+  const folders = providers.includes('outlook') ? ' (at Outlook the folders of that kind, with their subfolders)' : ''
   const checks = [
     ...(isConnected ? [] : [`${mailbox ?? 'no mailbox'} is connected: \`mailsluice sync ${first}\` connects it`]),
     `the id is the provider’s, not the Message-ID of the mail’s header: ${ids}`,
-    'the mail is newer than the first sync, or among what INITIAL_SYNC lets that one read',
-    ...(skipped.length > 0 ? [`it is not left out: SKIP_LABELS is ${skipped.join(',')}${folders}`] : []),
-    'its mailbox was synced since it came: `mailsluice status` tells when, `mailsluice sync MAILBOX` asks for it',
-    'REDIS_PREFIX and REDIS_URL are those the stages run with',
-    'it was not so long ago that its entries have been trimmed from the streams',
+    'the message is newer than the first sync, or INITIAL_SYNC includes it',
+    ...(skipped.length > 0 ? [`it is not filtered: SKIP_LABELS is ${skipped.join(',')}${folders}`] : []),
+    'its mailbox was synced since it arrived: `mailsluice status` shows when, `mailsluice sync MAILBOX` starts a sync',
+    'REDIS_PREFIX and REDIS_URL match those of the stages',
+    'its entries have not been trimmed from the streams yet',
   ]
   const where = mailbox ? ` in ${mailbox}` : ''
-  return [`${message} was never seen${where}: no stream, delay or dead letter tells of it. Check that`]
+  return [`${message} was not found${where}: no stream, delay or dead letter mentions it. Check that`]
     .concat(checks.map(check => `  - ${check}`))
     .join('\n')
 }

@@ -10,47 +10,48 @@ import { STAGES } from '../base/stages.ts'
 import { err, screen } from '../base/terminal.ts'
 import { sleep } from '../base/wait.ts'
 
-const LOOK_EVERY_MS = 50
-// A look asks for each mailbox: for many it is made less often, so that it costs little beside the work that is looked at.
-const PAUSE_A_MAILBOX_MS = 4
-const LONGEST_PAUSE_MS = 2000
-const PATIENCE_MS = 10_000
-const STOPPED = 'stopped before everything was synced; what is left goes on at the next start'
+const POLL_MS = 50
+// Each poll reads every mailbox, so many mailboxes are polled less often: polling must cost little beside the work itself.
+const POLL_PER_MAILBOX_MS = 4
+const MAX_POLL_MS = 2000
+const STALLED_AFTER_MS = 10_000
+const STOPPED = 'stopped before the sync finished; the rest resumes at the next start'
 
+/** The runs to follow, and how to report their progress. */
 export interface FollowOptions {
-  /** Runs that were under way since then (ms since 1970) count. */
+  /** Runs count when they were in flight since then (ms since 1970). */
   since: number
-  /** The mailboxes that have to come to rest. */
+  /** The mailboxes that have to become idle. */
   mailboxes: readonly MailboxId[]
   signal: AbortSignal
   bar: boolean
-  /** Told once when nothing has moved for ten seconds. */
-  onStandstill?: () => void
+  /** Called once when there is no progress for ten seconds. */
+  onStall?: () => void
 }
 
-/** Waits until nothing is under way in these mailboxes any more; answers the runs that were. Shows a progress bar if asked to. Throws when aborted. */
+/** Waits until these mailboxes have no work in flight, and returns the runs that had. Shows a progress bar if asked to. Throws when aborted. */
 export async function untilQuiet(app: AppContext, options: FollowOptions): Promise<RunRecord[]> {
   const bar = options.bar ? progressBar() : undefined
   const { redis, keys } = app
-  // Runs that had begun before and were met under way.
-  const underWay = new Map<string, MailboxId>()
-  const pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(LOOK_EVERY_MS, options.mailboxes.length * PAUSE_A_MAILBOX_MS))
+  // Runs that began earlier and are still in flight.
+  const inFlight = new Map<string, MailboxId>()
+  const pauseMs = Math.min(MAX_POLL_MS, Math.max(POLL_MS, options.mailboxes.length * POLL_PER_MAILBOX_MS))
   let movedAt = app.now()
   let before = ''
   try {
     for (;;) {
-      // Asked against the flow: what is taken up between two questions is seen by the later one.
-      const fresh = await areEventsTaken(app)
+      // Queries run against the flow, so a later query sees work that moved on between two of them.
+      const allTaken = await areEventsTaken(app)
       const records = await Promise.all(options.mailboxes.map(mailbox => readMailbox(redis, keys, mailbox)))
-      const runs = await runsOf(app, options, records, underWay)
+      const runs = await runsOf(app, options, records, inFlight)
       bar?.show(runs)
-      if (fresh && records.every(isAtRest) && runs.every(run => run.settled || isParked(run, records))) return runs
+      if (allTaken && records.every(isIdle) && runs.every(run => run.settled || isParked(run, records))) return runs
       const state = JSON.stringify(runs)
       if (options.signal.aborted) throw new MailError('unavailable', STOPPED)
       if (state !== before) movedAt = app.now()
       before = state
-      if (app.now() - movedAt > PATIENCE_MS) {
-        options.onStandstill?.()
+      if (app.now() - movedAt > STALLED_AFTER_MS) {
+        options.onStall?.()
         movedAt = Number.POSITIVE_INFINITY
       }
       await sleep(pauseMs, options.signal)
@@ -60,14 +61,14 @@ export async function untilQuiet(app: AppContext, options: FollowOptions): Promi
   }
 }
 
-// An event that waits to be tried again has begun its run, or will never; only fresh ones are looked for.
+// A delayed event has begun its run already, or never will; only new events count.
 async function areEventsTaken({ redis, keys }: AppContext): Promise<boolean> {
   const backlog = await readBacklog(redis, keys, STAGES.slice(0, 1))
   return backlog.every(({ waiting, inWork }) => waiting === 0 && inWork === 0)
 }
 
-// A mailbox that waits for a person moves no more by itself.
-function isAtRest(record: MailboxRecord | undefined): boolean {
+// A mailbox that waits for a person makes no progress automatically.
+function isIdle(record: MailboxRecord | undefined): boolean {
   return waitsForPerson(record) || (record?.activeRun === undefined && !record?.dirty)
 }
 
@@ -83,18 +84,18 @@ async function runsOf(
   { redis, keys }: AppContext,
   { since, mailboxes }: FollowOptions,
   records: readonly (MailboxRecord | undefined)[],
-  underWay: Map<string, MailboxId>,
+  inFlight: Map<string, MailboxId>,
 ): Promise<RunRecord[]> {
   const started = (await listRunsSince(redis, keys, since)).filter(run => mailboxes.some(one => one === run.mailbox))
-  for (const record of records) if (record?.activeRun !== undefined) underWay.set(record.activeRun, record.mailbox)
-  const earlier = [...underWay].filter(([run]) => !started.some(one => one.run === run))
+  for (const record of records) if (record?.activeRun !== undefined) inFlight.set(record.activeRun, record.mailbox)
+  const earlier = [...inFlight].filter(([run]) => !started.some(one => one.run === run))
   const found = await Promise.all(earlier.map(([run, mailbox]) => readRun(redis, keys, keys.partitionOf(mailbox), run)))
   return [...found.filter(run => run !== undefined), ...started]
 }
 
-/** Tells a person that nothing moves, and where to look. */
-export function warnOfStandstill(): void {
-  err('Nothing has moved for ten seconds: is every stage running? `mailsluice status` shows what waits where.')
+/** Warns a person about a stall, and names the command that shows the backlog. */
+export function warnAboutStall(): void {
+  err('No progress for ten seconds. Is every stage running? `mailsluice status` shows the backlog.')
 }
 
 function progressBar() {

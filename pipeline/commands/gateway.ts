@@ -15,13 +15,13 @@ export function define(command: Command, contextOf: ContextOf): void {
 
 const DEFAULT_PORT = 8080
 
-/** Takes pushes and the intake in until it is told to stop. */
+/** Accepts pushes and intake entries until it is stopped. */
 export async function runGateway(context: CommandContext, port: number | undefined): Promise<void> {
   const { config, signal } = context
   const log = createLog(config, 'gateway')
   await staying({ ...context, log }, async app => {
     const gateway = await startGateway(app, { port: port ?? config.PORT ?? DEFAULT_PORT, log })
-    log.info({ port: gateway.port }, `the gateway listens at ${gateway.label}`)
+    log.info({ port: gateway.port }, `gateway listening at ${gateway.label}`)
     await untilAborted(signal)
     await gateway.stop(config.DRAIN_MS)
   })

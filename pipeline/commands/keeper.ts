@@ -14,19 +14,19 @@ export function define(command: Command, contextOf: ContextOf): void {
   command.action(() => runKeeper(contextOf({})))
 }
 
-/** Runs the keeper alone until it is told to stop; any number may run, one works. */
+/** Runs only the keeper until it is stopped. Any number may run; one is active. */
 export async function runKeeper(context: CommandContext): Promise<void> {
   const log = createLog(context.config, 'keeper')
   const { config } = context
   const simUrl = await findSimulator(config)
-  const canAsk = simUrl !== undefined || providersSet(config).length > 0
-  const mustAsk = notifyingProviders(config).length > 0 || config.WARM_SHARE > 0
-  const mailboxesIn = canAsk || mustAsk ? reachMailboxes(config, simUrl) : undefined
-  const keep = async (app: AppContext) => {
+  const canReach = simUrl !== undefined || providersSet(config).length > 0
+  const needsProvider = notifyingProviders(config).length > 0 || config.WARM_SHARE > 0
+  const mailboxesIn = canReach || needsProvider ? reachMailboxes(config, simUrl) : undefined
+  const work = async (app: AppContext) => {
     const keeper = keeperOf(app, log, mailboxesIn?.(app))
     await untilAborted(context.signal)
     await keeper.stop()
   }
-  // A full Redis is one that it has to trim.
-  await staying({ ...context, log }, keep, { reads: true })
+  // The keeper has to work on a full Redis: trimming frees its memory.
+  await staying({ ...context, log }, work, { reads: true })
 }

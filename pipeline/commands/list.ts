@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ContextOf } from '../base/command-context.ts'
 
-/** A command by name. Its file is loaded only when it is asked for: a command starts with what it needs itself. */
+/** A command by name. Its file is loaded on demand, so that a command loads only its own dependencies. */
 interface ListedCommand {
   name: string
   summary: string
@@ -11,64 +11,72 @@ interface ListedCommand {
 const mailbox = () => import('./pause.ts')
 const watching = () => import('./watch.ts')
 
-/** Every command, in the order of the help. */
+/** All commands, in the order of the help. */
 export const COMMANDS: readonly ListedCommand[] = [
   {
     name: 'up',
-    summary: 'run every stage in this process, on simulated mail and an embedded Redis where nothing else is set',
+    summary: 'run every stage in this process, on simulated mail and an embedded Redis by default',
     load: () => import('./up.ts'),
   },
-  { name: 'stage', summary: 'run one stage as a process of its own', load: () => import('./stage.ts') },
+  { name: 'stage', summary: 'run one stage as its own process', load: () => import('./stage.ts') },
   {
     name: 'gateway',
-    summary: 'take in what says that mailboxes changed: pushes by HTTP, and the intake stream',
+    summary: 'receive change notifications: pushes over HTTP and entries of the intake stream',
     load: () => import('./gateway.ts'),
   },
   {
     name: 'keeper',
     summary:
-      'trim streams, remove dead consumers, heal runs that stand still, renew watches, poll what no push came of',
+      'trim streams, remove dead consumers, heal stalled runs, renew watches, poll mailboxes that received no push',
     load: () => import('./keeper.ts'),
   },
-  { name: 'push', summary: 'say that a mailbox changed', load: () => import('./push.ts') },
+  { name: 'push', summary: 'request a sync of a mailbox', load: () => import('./push.ts') },
   {
     name: 'sync',
-    summary: 'say that a mailbox changed and follow its run to the end',
+    summary: 'request a sync of a mailbox and follow its run to the end',
     load: () => import('./sync.ts'),
   },
-  { name: 'status', summary: 'show what waits where', load: () => import('./status.ts') },
+  {
+    name: 'status',
+    summary: 'show the backlog of each stage and the state of each mailbox',
+    load: () => import('./status.ts'),
+  },
   { name: 'runs', summary: 'show the newest runs', load: () => import('./runs.ts') },
   {
     name: 'connect',
-    summary: 'connect a mailbox: its owner allows it in the browser',
+    summary: 'connect a mailbox: its owner grants access in the browser',
     load: () => import('./connect.ts'),
   },
   { name: 'mailboxes', summary: 'show the connected mailboxes', load: () => import('./mailboxes.ts') },
-  { name: 'pause', summary: "let a mailbox's work wait", load: mailbox },
-  { name: 'resume', summary: 'let a mailbox go on that is paused or waits for its account', load: mailbox },
+  { name: 'pause', summary: 'pause a mailbox; its work waits', load: mailbox },
+  { name: 'resume', summary: 'resume a paused or parked mailbox', load: mailbox },
   {
     name: 'remove',
-    summary: 'take access back and delete all that is kept of a mailbox',
+    summary: 'revoke access and delete all data of a mailbox',
     load: () => import('./remove.ts'),
   },
-  { name: 'rekey', summary: 'seal all accounts with the first key of MAILBOXES_KEY', load: () => import('./rekey.ts') },
-  { name: 'watch', summary: 'have the provider notify of changes; the keeper renews it', load: watching },
-  { name: 'unwatch', summary: 'have it notify no more', load: watching },
-  { name: 'dead', summary: 'dead letters: inputs that were given up', load: () => import('./dead.ts') },
+  {
+    name: 'rekey',
+    summary: 're-seal all accounts with the first key of MAILBOXES_KEY',
+    load: () => import('./rekey.ts'),
+  },
+  { name: 'watch', summary: 'subscribe to change notifications; the keeper renews the watch', load: watching },
+  { name: 'unwatch', summary: 'end the change notifications of a mailbox', load: watching },
+  { name: 'dead', summary: 'list, show, retry or delete dead letters', load: () => import('./dead.ts') },
   {
     name: 'explain',
-    summary: "show a message's way through the stages, hop by hop",
+    summary: 'trace a message through the stages, hop by hop',
     load: () => import('./explain.ts'),
   },
   {
     name: 'tail',
-    summary: 'print what is written to a stream, as it is written, until Ctrl-C',
+    summary: 'print new entries of a stream until Ctrl-C',
     load: () => import('./tail.ts'),
   },
   {
     name: 'replay',
-    summary: 'do again what a stage did with recorded inputs, with nothing changed, and show what comes out otherwise',
+    summary: 're-run a stage on recorded inputs without side effects, and diff the output',
     load: () => import('./replay.ts'),
   },
-  { name: 'sim', summary: 'run the simulators of Gmail and Microsoft Graph alone', load: () => import('./sim.ts') },
+  { name: 'sim', summary: 'run only the simulators of Gmail and Microsoft Graph', load: () => import('./sim.ts') },
 ]

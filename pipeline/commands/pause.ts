@@ -4,7 +4,7 @@ import { pauseMailbox, resumeMailbox } from '../../shared/redis/mailboxes.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { withApp } from './with-app.ts'
 
-/** Adds the argument and the action of `pause` or `resume`, whichever the command is. */
+/** Adds the argument and the action of `pause` or `resume`, depending on the command. */
 export function define(command: Command, contextOf: ContextOf): void {
   const act = command.name() === 'pause' ? pause : resume
   command
@@ -13,7 +13,7 @@ export function define(command: Command, contextOf: ContextOf): void {
     .action((mailbox, options) => act(contextOf(options), mailbox))
 }
 
-/** Pauses a mailbox. */
+/** Pauses a mailbox: its work waits until it is resumed. */
 export async function pause(context: CommandContext, name: string): Promise<void> {
   await withApp(context, async ({ redis, keys, now }) => {
     const mailbox = parseMailboxId(name)
@@ -21,16 +21,18 @@ export async function pause(context: CommandContext, name: string): Promise<void
     context.print(
       context.json
         ? JSON.stringify({ mailbox, paused: true })
-        : `${mailbox} is paused: its work waits until \`mailsluice resume ${mailbox}\``,
+        : `${mailbox} is paused; \`mailsluice resume ${mailbox}\` resumes it`,
     )
   })
 }
 
-/** Lets a mailbox go on that is paused or waits for its account. */
+/** Resumes a paused or parked mailbox. */
 export async function resume(context: CommandContext, name: string): Promise<void> {
   await withApp(context, async ({ redis, keys, now }) => {
     const mailbox = parseMailboxId(name)
     const entries = await resumeMailbox(redis, keys, mailbox, { unpause: true, now: now() })
-    context.print(context.json ? JSON.stringify({ mailbox, entries }) : `${mailbox}: ${entries} waiting entries go on`)
+    context.print(
+      context.json ? JSON.stringify({ mailbox, entries }) : `${mailbox}: resumed; ${entries} parked entries released`,
+    )
   })
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { parseMailboxId } from '../../shared/mailbox.ts'
 import { requestSync } from '../accounts/request-sync.ts'
-import { brief, insist } from '../base/await-redis.ts'
+import { retryUntilServing, waitBriefly } from '../base/await-redis.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { checked, historyId } from './arguments.ts'
 import { connected, withApp } from './with-app.ts'
@@ -10,20 +10,20 @@ import { connected, withApp } from './with-app.ts'
 export function define(command: Command, contextOf: ContextOf): void {
   command
     .argument('<mailbox>', 'such as gmail:ana@example.com')
-    .option('--history-id <id>', 'the history id a push notification would carry', checked(historyId))
+    .option('--history-id <id>', 'the history id of the simulated push notification', checked(historyId))
     .option('--json', 'print one JSON object', false)
     .action((mailbox, options) => push(contextOf(options), mailbox, options.historyId))
 }
 
-/** Puts a watch event in. */
+/** Requests a sync of a mailbox, and connects the mailbox first if it is new. */
 export async function push(context: CommandContext, name: string, historyId: string | undefined): Promise<void> {
   parseMailboxId(name)
   await withApp(context, async app => {
     const mailbox = await connected(app, context, name)
     const run = app.newRunId()
-    // Asked for twice under one name it is one run.
-    const ask = () => requestSync(app, mailbox, { historyId, run })
-    await insist(app.url, ask, brief(context.config, context.signal))
-    context.print(context.json ? JSON.stringify({ mailbox, run }) : `${mailbox}: run ${run} asked for`)
+    // A retry under the same run id requests the same run.
+    const request = () => requestSync(app, mailbox, { historyId, run })
+    await retryUntilServing(app.url, request, waitBriefly(context.config, context.signal))
+    context.print(context.json ? JSON.stringify({ mailbox, run }) : `${mailbox}: run ${run} requested`)
   })
 }

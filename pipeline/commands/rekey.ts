@@ -15,17 +15,17 @@ export function define(command: Command, contextOf: ContextOf): void {
   })
 }
 
-/** Seals all accounts with the first key of MAILBOXES_KEY; whether it could open them all. Safe to do at any time, and twice at once. */
+/** Seals all accounts with the first key of MAILBOXES_KEY, and returns whether it could open them all. Safe at any time, and concurrently. */
 export async function rekey(context: CommandContext): Promise<boolean> {
-  const keysHeld = context.config.MAILBOXES_KEY
-  const [first] = keysHeld
+  const sealingKeys = context.config.MAILBOXES_KEY
+  const [first] = sealingKeys
   if (!first)
     throw new MailError(
       'misconfigured',
-      'MAILBOXES_KEY is not set: set it to the new key and the old, as v2:NEW,v1:OLD',
+      'MAILBOXES_KEY is not set: set it to the new key and the old one, as v2:NEW,v1:OLD',
     )
   return withApp(context, async ({ redis, keys }) => {
-    const vault = createVault(redis, keys, createSeal(keysHeld))
+    const vault = createVault(redis, keys, createSeal(sealingKeys))
     const failed: { mailbox: MailboxId; error: string }[] = []
     let accounts = 0
     let resealed = 0
@@ -45,8 +45,8 @@ export async function rekey(context: CommandContext): Promise<boolean> {
     if (context.json) context.print(JSON.stringify({ key: first.version, accounts, resealed, failed }))
     else {
       for (const { error } of failed) context.print(printableLine(error))
-      const rest = failed.length > 0 ? `; ${failed.length} could not be opened` : '; no other key is needed any more'
-      context.print(`${accounts} accounts, ${resealed} of them sealed anew with key ${first.version}${rest}`)
+      const rest = failed.length > 0 ? `; ${failed.length} could not be opened` : '; older keys are no longer needed'
+      context.print(`${accounts} accounts, ${resealed} re-sealed with key ${first.version}${rest}`)
     }
     return failed.length === 0
   })

@@ -22,12 +22,12 @@ import { withApp } from './with-app.ts'
 export function define(command: Command, contextOf: ContextOf): void {
   command
     .argument('<mailbox>', 'such as gmail:ana@example.com')
-    .option('--yes', 'do not ask first', false)
+    .option('--yes', 'skip the confirmation', false)
     .option('--json', 'print one JSON object', false)
     .action((mailbox, options) => remove(contextOf(options), mailbox, options))
 }
 
-/** What became of the access that the owner had granted. */
+/** The state of the owner's grant after the removal. */
 type Access = 'taken back' | 'not taken back' | 'none'
 
 const STOP_WITHIN_MS = 5000
@@ -37,8 +37,8 @@ const PERMISSIONS: Readonly<Record<Provider, string>> = {
 }
 
 /**
- * Removes a mailbox: takes access back, as far as the provider lets us, and deletes everything that is kept of it. Asks first, unless
- * `yes` is set; without a terminal to ask at it throws `misconfigured`.
+ * Removes a mailbox: revokes access, as far as the provider permits, and deletes all its data. Asks for confirmation unless `yes` is
+ * set; throws `misconfigured` when there is no terminal to ask on.
  */
 export async function remove(context: CommandContext, name: string, options: { yes: boolean }): Promise<void> {
   const mailbox = parseMailboxId(name)
@@ -48,7 +48,7 @@ export async function remove(context: CommandContext, name: string, options: { y
   }
   await withApp(context, async app => {
     const wasConnected = (await readMailbox(app.redis, app.keys, mailbox)) !== undefined
-    const { access, why } = await takeBack(context, app, mailbox)
+    const { access, why } = await revokeAccess(context, app, mailbox)
     const removed = await removeMailbox(app.redis, app.keys, mailbox)
     if (context.json) {
       context.print(JSON.stringify({ mailbox, connected: wasConnected, access, ...removed }))
@@ -56,27 +56,25 @@ export async function remove(context: CommandContext, name: string, options: { y
     }
     context.print(
       [
-        `${mailbox} ${wasConnected ? 'is removed' : 'was not connected'}: ${removed.keys} keys and ${removed.entries} stream entries were deleted.`,
-        ...(removed.waiting > 0
-          ? [`${removed.waiting} entries still wait; the stages drop them when they come to them.`]
-          : []),
-        ...(access === 'taken back' ? ['Access was taken back at Google.'] : []),
+        `${mailbox} ${wasConnected ? 'removed' : 'was not connected'}: ${removed.keys} keys and ${removed.entries} stream entries deleted.`,
+        ...(removed.waiting > 0 ? [`${removed.waiting} entries are still queued; the stages drop them.`] : []),
+        ...(access === 'taken back' ? ['Access was revoked at Google.'] : []),
         ...(access === 'not taken back'
-          ? [`Access was not taken back (${why}): the owner can do it at ${PERMISSIONS[providerOf(mailbox)]}`]
+          ? [`Access was not revoked (${why}); the owner can revoke it at ${PERMISSIONS[providerOf(mailbox)]}`]
           : []),
         ...(isReadByApplication(context.config, mailbox)
-          ? ['It is one of OUTLOOK_MAILBOXES: take it off there, or the next `up` connects it again.']
+          ? ['OUTLOOK_MAILBOXES names this mailbox: remove it there, or the next `up` connects it again.']
           : []),
         ...(access === 'none' && providerOf(mailbox) === 'gmail' && hasGmailAccount(context.config)
-          ? ['If it is the mailbox of GMAIL_REFRESH_TOKEN, unset that: the next `up` would connect it again.']
+          ? ['If GMAIL_REFRESH_TOKEN belongs to this mailbox, unset it, or the next `up` connects the mailbox again.']
           : []),
       ].join('\n'),
     )
   })
 }
 
-// The provider's word is wished for, not waited for: the mailbox goes in any case.
-async function takeBack(
+// A failure at the provider must not stop the removal.
+async function revokeAccess(
   { config }: CommandContext,
   app: AppContext,
   mailbox: MailboxId,
@@ -84,13 +82,14 @@ async function takeBack(
   const { redis, keys } = app
   try {
     const simUrl = await findSimulator(config)
-    // Pushes of a mailbox that is not there are dropped: it may be left watched.
+    // A watch that stays is harmless: the gateway drops pushes of unknown mailboxes.
     await stopWatch(config, { simUrl, app, mailbox }).catch(() => undefined)
     const grant = await createVault(redis, keys, createSeal(config.MAILBOXES_KEY), undefined, provider =>
       issuerOf(provider, simUrl),
     ).read(mailbox)
     if (!grant) return { access: 'none' }
-    if (providerOf(mailbox) === 'outlook') return { access: 'not taken back', why: 'Microsoft lets no app do that' }
+    if (providerOf(mailbox) === 'outlook')
+      return { access: 'not taken back', why: 'Microsoft does not let apps revoke grants' }
     await revokeGrant(googleApp(config, simUrl), grant.secret)
     return { access: 'taken back' }
   } catch (error) {
@@ -99,7 +98,7 @@ async function takeBack(
   }
 }
 
-// Some are read without a grant of their own: by the settings' account, or by the app itself.
+// Some mailboxes have no grant of their own: the account of the settings or the app itself reads them.
 async function stopWatch(
   config: Config,
   { simUrl, app, mailbox }: { simUrl: string | undefined; app: AppContext; mailbox: MailboxId },
@@ -111,14 +110,11 @@ async function stopWatch(
 
 async function isConfirmed(mailbox: MailboxId, signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    throw new MailError(
-      'misconfigured',
-      `removing ${mailbox} deletes all that is kept of it: add --yes to say that you mean it`,
-    )
+    throw new MailError('misconfigured', `removing ${mailbox} deletes all its data: pass --yes to confirm`)
   }
   const terminal = createInterface({ input: process.stdin, output: screen })
   try {
-    const answer = await terminal.question(`Remove ${printableLine(mailbox)} and all that is kept of it? (yes/no) `, {
+    const answer = await terminal.question(`Remove ${printableLine(mailbox)} and all its data? (yes/no) `, {
       signal,
     })
     return /^y(es)?$/i.test(answer.trim())

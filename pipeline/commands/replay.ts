@@ -22,20 +22,23 @@ export function define(command: Command, contextOf: ContextOf): void {
     .argument('<stage>', STAGE_NAMES.join(', '), checked(oneStage))
     .option('--run <id>', 'only inputs of this run', checked(word))
     .option('--mailbox <mailbox>', 'only inputs of this mailbox', checked(parseMailboxId))
-    .option('--since <time>', 'only inputs from then on, such as 2026-11-23T09:30:00Z', checked(parseTime))
-    .option('--until <time>', 'only inputs up to then', checked(parseTime))
-    .option('--message <id>', 'only inputs that speak of this message', checked(word))
+    .option('--since <time>', 'only inputs from this time on, such as 2026-11-23T09:30:00Z', checked(parseTime))
+    .option('--until <time>', 'only inputs up to this time', checked(parseTime))
+    .option('--message <id>', 'only inputs that mention this message', checked(word))
     .addOption(
-      new Option('--into <name>', 'run them through all that follows, in a sandbox that expires').conflicts('requeue'),
+      new Option(
+        '--into <name>',
+        'run the inputs through this stage and all later ones, in a sandbox that expires',
+      ).conflicts('requeue'),
     )
-    .option('--requeue', 'put them back into their streams, for real')
+    .option('--requeue', 'write the inputs back to their streams; the stages process them again')
     .option('--json', 'print one JSON object', false)
     .action(async (stage, options) => {
       if (!(await replay(contextOf(options), stage, options))) process.exitCode = FAILED
     })
 }
 
-/** Which inputs are replayed, and how: rehearsed, unless they go into a sandbox or back into their streams. */
+/** The inputs to replay and the mode: a dry run, unless they go into a sandbox or back into their streams. */
 export interface ReplayOptions {
   run?: string | undefined
   mailbox?: MailboxId | undefined
@@ -49,33 +52,33 @@ export interface ReplayOptions {
 }
 
 /**
- * Replays what a stage was given. A rehearsal and a sandbox answer whether everything came out as it did then, and change nothing of
- * what is real; putting back is for real. Throws `misconfigured` when nothing that is recorded fits, or too much is asked for.
+ * Replays recorded inputs of a stage. A dry run and a sandbox leave the real namespace unchanged, and return whether the output equals the
+ * recorded one; requeueing processes the inputs again for real. Throws `misconfigured` when no input matches, or options conflict.
  */
 export async function replay(context: CommandContext, name: StageName, options: ReplayOptions): Promise<boolean> {
-  const { into, requeue: putBack, run, mailbox, since, until, message } = options
+  const { into, requeue: isRequeue, run, mailbox, since, until, message } = options
   const selection: Selection = { run, mailbox, since, until, message }
-  if (into !== undefined && putBack) throw new MailError('misconfigured', 'use one of --into and --requeue')
+  if (into !== undefined && isRequeue) throw new MailError('misconfigured', 'use one of --into and --requeue')
   if (into !== undefined) sandboxPrefix(context.config.REDIS_PREFIX, into)
-  if (putBack && Object.values(selection).every(value => value === undefined)) {
+  if (isRequeue && Object.values(selection).every(value => value === undefined)) {
     throw new MailError(
       'misconfigured',
-      'say which inputs to put back: --run, --mailbox, --since, --until or --message',
+      'name the inputs to requeue with --run, --mailbox, --since, --until or --message',
     )
   }
   return withApp(context, async app => {
     const { signal } = context
     const stage = STAGES.find(one => one.name === name)
     if (!stage) throw new MailError('misconfigured', `"${name}" is not a stage`)
-    if (into === undefined && !putBack) {
-      const rehearsal = await dryRun(stage, app, selection, signal)
-      if (rehearsal.inputs === 0) throw nothingFits(name, selection)
-      return tellRehearsal(context, rehearsal)
+    if (into === undefined && !isRequeue) {
+      const dry = await dryRun(stage, app, selection, signal)
+      if (dry.inputs === 0) throw noMatch(name, selection)
+      return printDryRun(context, dry)
     }
     const inputs = await selectInputs(app, stage, selection, signal)
-    if (inputs.length === 0) throw nothingFits(name, selection)
-    if (into === undefined) return tellRequeued(context, name, await requeue(app, stage, inputs, signal))
-    return tellReplayed(context, await inSandbox(context, app, { name, into, inputs }))
+    if (inputs.length === 0) throw noMatch(name, selection)
+    if (into === undefined) return printRequeued(context, name, await requeue(app, stage, inputs, signal))
+    return printReplayed(context, await inSandbox(context, app, { name, into, inputs }))
   })
 }
 
@@ -102,33 +105,33 @@ async function inSandbox(
   return replayInto(app, sandbox, { stage, inputs, log, signal })
 }
 
-function tellRehearsal({ json, print }: CommandContext, rehearsal: DryRun): boolean {
-  const { stage, inputs, same, differences, notAtHand, failed } = rehearsal
+function printDryRun({ json, print }: CommandContext, dry: DryRun): boolean {
+  const { stage, inputs, same, differences, notAtHand, failed } = dry
   const ok = differences.length === 0 && failed.length === 0
   if (json) {
-    print(JSON.stringify({ ok, ...rehearsal }))
+    print(JSON.stringify({ ok, ...dry }))
     return ok
   }
   const lines = [
-    `${stage}: ${counted(inputs, 'recorded input')} rehearsed. ${verdict(same, differences)}`,
+    `${stage}: ${counted(inputs, 'recorded input')} re-run. ${verdict(same, differences)}`,
     ...differenceLines(differences),
     ...failed.map(({ id, error }) => `! ${id}  failed: ${error}`),
-    ...notAtHandLines(notAtHand, 'not compared: what is needed for them is not kept any more'),
+    ...notAtHandLines(notAtHand, 'not compared: records or cached messages they need have expired'),
   ]
   print(printableLines(lines))
   return ok
 }
 
-function tellReplayed({ json, print }: CommandContext, replayed: Replayed): boolean {
+function printReplayed({ json, print }: CommandContext, replayed: Replayed): boolean {
   const { sandbox, inputs, leftOut, runs, same, differences, changedSince, notAtHand } = replayed
   const ok = differences.length === 0
   if (json) {
     print(JSON.stringify({ ok, ...replayed }))
     return ok
   }
-  const others = leftOut > 0 ? ` (${leftOut} more follow from these, or lack their records)` : ''
+  const others = leftOut > 0 ? ` (${leftOut} others follow from these, or lack their records)` : ''
   const lines = [
-    `${sandbox}: ${counted(inputs, 'input')} put in${others}.`,
+    `${sandbox}: ${counted(inputs, 'input')} written${others}.`,
     ...runs.map(run => {
       const { cached, fetched, gone, dead } = run.fates
       const state = run.failure ?? (run.settled ? 'settled' : 'unfinished')
@@ -136,22 +139,22 @@ function tellReplayed({ json, print }: CommandContext, replayed: Replayed): bool
     }),
     `Tasks: ${verdict(same, differences)}`,
     ...differenceLines(differences),
-    ...notAtHandLines(changedSince, 'not compared: their mail has left the cache, or its labels have changed since'),
-    ...notAtHandLines(notAtHand, 'counted as gone: they have left the cache, and no provider is asked'),
-    `Look around with REDIS_PREFIX=${sandbox}; it expires by itself.`,
+    ...notAtHandLines(changedSince, 'not compared: their messages are no longer cached, or labels have changed since'),
+    ...notAtHandLines(notAtHand, 'counted as gone: they are no longer cached, and a replay calls no provider'),
+    `Inspect the sandbox with REDIS_PREFIX=${sandbox}; it expires automatically.`,
   ]
   print(printableLines(lines))
   return ok
 }
 
-function tellRequeued({ json, print }: CommandContext, name: StageName, { requeued, leftOut }: Requeued): boolean {
+function printRequeued({ json, print }: CommandContext, name: StageName, { requeued, leftOut }: Requeued): boolean {
   const ok = requeued.length > 0
   if (json) {
     print(JSON.stringify({ ok, stage: name, requeued, leftOut }))
     return ok
   }
   const lines = [
-    `${counted(requeued.length, 'input')} put back for ${name}.`,
+    `${counted(requeued.length, 'input')} requeued for ${name}.`,
     ...requeued.map(({ id, replay }) => `  ${id} → ${replay}`),
     ...leftOut.map(({ id, why }) => `  ${id} left out: ${why}`),
   ]
@@ -159,10 +162,10 @@ function tellRequeued({ json, print }: CommandContext, name: StageName, { requeu
   return ok
 }
 
-function nothingFits(stage: StageName, selection: Selection): MailError {
+function noMatch(stage: StageName, selection: Selection): MailError {
   const given = Object.entries(selection).filter(([, value]) => value !== undefined)
-  const words = given.map(([name, value]) => `${name} ${value}`).join(', ') || 'anything at all'
-  return new MailError('misconfigured', `the streams hold no input of ${stage} that fits ${words}`)
+  const words = given.map(([name, value]) => `${name} ${value}`).join(', ') || 'no filter at all'
+  return new MailError('misconfigured', `the streams hold no input of ${stage} that matches ${words}`)
 }
 
 function verdict(same: number, differences: readonly Difference[]): string {

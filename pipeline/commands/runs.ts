@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { listRuns, type RunRecord } from '../../shared/redis/runs.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { table } from '../base/table.ts'
+import { utcTime } from '../base/times.ts'
 import { checked, wholeNumber } from './arguments.ts'
 import { marksOf } from './marks.ts'
 import { callsByKind } from './summary.ts'
@@ -10,12 +11,12 @@ import { withReadableApp } from './with-app.ts'
 /** Adds the options and the action of `runs`. */
 export function define(command: Command, contextOf: ContextOf): void {
   command
-    .option('--limit <count>', 'how many', checked(wholeNumber(1, 1000)), 20)
+    .option('--limit <count>', 'show at most this many', checked(wholeNumber(1, 1000)), 20)
     .option('--json', 'print one JSON object', false)
     .action(options => runs(contextOf(options), options.limit))
 }
 
-/** Shows the newest runs. */
+/** Prints the newest runs. */
 export async function runs(context: CommandContext, limit: number): Promise<void> {
   await withReadableApp(context, async ({ redis, keys }) => {
     const found = await listRuns(redis, keys, limit)
@@ -28,10 +29,10 @@ export async function runs(context: CommandContext, limit: number): Promise<void
       4,
     )
     for (const run of found) {
-      const ended = run.addsUp ? endOf(run) : 'does not add up'
+      const ended = run.addsUp ? endOf(run) : 'counts do not add up'
       const healed = run.healedBy && `healed by ${run.healedBy}`
-      const state = healed ?? run.failure ?? (run.endedAt === undefined ? 'under way' : ended)
-      const started = new Date(run.startedAt).toISOString().replace('T', ' ').slice(0, 19)
+      const state = healed ?? run.failure ?? (run.endedAt === undefined ? 'in flight' : ended)
+      const started = utcTime(run.startedAt, 'second')
       rows.push([
         run.run,
         started,
@@ -45,12 +46,12 @@ export async function runs(context: CommandContext, limit: number): Promise<void
         marksOf(run),
       ])
     }
-    context.print(found.length > 0 ? rows.toString() : 'No runs yet: `mailsluice push MAILBOX` asks for one.')
+    context.print(found.length > 0 ? rows.toString() : 'No runs yet: `mailsluice push MAILBOX` requests one.')
   })
 }
 
 function endOf({ fates: { deferred }, givenUp, threads, tasks, unchanged, settled }: RunRecord): string {
-  if (givenUp > 0) return `${givenUp} of ${threads} threads given up: see the dead letters`
+  if (givenUp > 0) return `${givenUp} of ${threads} threads dead-lettered: see \`mailsluice dead list\``
   if (!settled) return `${threads - tasks - unchanged} of ${threads} threads not dispatched yet`
-  return deferred > 0 ? `ok, ${deferred} set aside` : 'ok'
+  return deferred > 0 ? `ok, ${deferred} deferred` : 'ok'
 }

@@ -8,45 +8,51 @@ import { startSimulator } from '../accounts/start-simulator.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { untilAborted } from '../base/wait.ts'
 import { forgetRunning } from '../embedded-redis/data-dir.ts'
-import { checked, gather, webAddress, wholeNumber, word } from './arguments.ts'
+import { checked, collect, webAddress, wholeNumber, word } from './arguments.ts'
 
 /** Adds the options and the action of `sim`. */
 export function define(command: Command, contextOf: ContextOf): void {
   command
     .option(
       '--mbox <file>',
-      'an mbox file or a folder of .eml files, for one side alone with gmail: or outlook: before it (may be repeated)',
-      gather,
+      'an mbox file or a folder of .eml files; prefix it with gmail: or outlook: for one provider only (may be repeated)',
+      collect,
       [],
     )
     .option('--gmail <port>', 'the port to listen on', checked(wholeNumber(0, 65_535)), 8025)
-    .option('--graph <port>', 'a port of its own for Microsoft Graph', checked(wholeNumber(0, 65_535)))
+    .option('--graph <port>', 'a separate port for Microsoft Graph', checked(wholeNumber(0, 65_535)))
     .option('--host <address>', 'the address to listen on', checked(word), '127.0.0.1')
-    .option('--allow-host <name>', 'another name that it is asked by (may be repeated)', gather, [])
+    .option('--allow-host <name>', 'accept this host name in requests too (may be repeated)', collect, [])
     .addOption(
-      new Option('--profile <name>', 'how slow it answers').choices(['live', 'seed', 'instant']).default('live'),
+      new Option('--profile <name>', 'the latency profile of answers')
+        .choices(['live', 'seed', 'instant'])
+        .default('live'),
     )
     .addOption(
-      new Option('--quota <table>', 'refuse what is over the limits of these costs').choices(['2026', 'legacy']),
+      new Option('--quota <table>', 'enforce quotas with the unit costs of this table').choices(['2026', 'legacy']),
     )
     .option(
       '--faults <list>',
-      'what goes wrong and how often, such as throttled=0.1,truncated=0.05',
+      'Gmail faults and their rates, such as throttled=0.1,truncated=0.05',
       checked(parseFaults),
     )
-    .option('--graph-faults <list>', 'the same for Microsoft Graph, such as gone-410=0.05', checked(parseGraphFaults))
-    .option('--throttling', 'refuse what is over the limits of Microsoft Graph')
-    .option('--push-to <url>', 'where notifications of watches are pushed', checked(webAddress))
+    .option(
+      '--graph-faults <list>',
+      'Microsoft Graph faults and their rates, such as gone-410=0.05',
+      checked(parseGraphFaults),
+    )
+    .option('--throttling', 'enforce the throttling limits of Microsoft Graph')
+    .option('--push-to <url>', 'push notifications of watches to this URL', checked(webAddress))
     .option(
       '--speed <n>',
-      'how many times faster minutes pass and calls are answered',
+      'make minutes pass and calls answer this many times faster',
       checked(wholeNumber(1, 10_000)),
       1,
     )
     .action(options => runSimulator(contextOf({ stays: true }), options))
 }
 
-/** What `mailsluice sim` can be told. */
+/** The options of `mailsluice sim`. */
 interface SimulatorFlags {
   mbox: readonly string[]
   gmail: number
@@ -62,7 +68,7 @@ interface SimulatorFlags {
   pushTo?: string
 }
 
-/** Runs the simulators alone until they are told to stop. */
+/** Runs only the simulators until they are stopped. */
 export async function runSimulator(
   { config, signal, print }: CommandContext,
   {
@@ -98,7 +104,7 @@ export async function runSimulator(
   for (const { address, messages } of gmail.mailboxes()) print(`  gmail:${address}  ${messages} messages`)
   for (const { address, messages } of graph.mailboxes()) print(`  outlook:${address}  ${messages} messages`)
   print(
-    `Its control port wants "Authorization: Bearer ${sims.controlToken}"; SIM_TOKEN=${sims.controlToken} for \`up\`.`,
+    `The control port requires "Authorization: Bearer ${sims.controlToken}"; set SIM_TOKEN=${sims.controlToken} for \`up\`.`,
   )
   print(`Use it with SIM_URL=${sims.url}. Ctrl-C stops.`)
   await untilAborted(signal)

@@ -17,7 +17,7 @@ export function define(command: Command, contextOf: ContextOf): void {
     .action(name => runOneStage(contextOf({}), name))
 }
 
-/** Runs one stage in this process until it is told to stop. */
+/** Runs one stage in this process until it is stopped. */
 export async function runOneStage(context: CommandContext, name: StageName): Promise<void> {
   const { config, signal } = context
   const log = createLog(config, name)
@@ -31,6 +31,6 @@ export async function runOneStage(context: CommandContext, name: StageName): Pro
     log.info({ pid: process.pid }, `${name} is running`)
     await untilAborted(signal)
     await stages.stop(config.DRAIN_MS)
-    log.info(`${name} has stopped`)
+    log.info(`${name} stopped`)
   })
 }

@@ -17,7 +17,8 @@ import { sinceRead, stateOf } from '../base/mailbox-state.ts'
 import { STAGES } from '../base/stages.ts'
 import { table } from '../base/table.ts'
 import { printableLines } from '../base/terminal.ts'
-import { idleFilters } from '../runtime/findings.ts'
+import { utcTime } from '../base/times.ts'
+import { unmatchedFilters } from '../runtime/findings.ts'
 import { taskLimits, unreadLine } from '../runtime/task-room.ts'
 import { faultLine, faultyFolders } from './folder-state.ts'
 import { alertLines, recentAlerts } from './marks.ts'
@@ -28,10 +29,10 @@ export function define(command: Command, contextOf: ContextOf): void {
   command.option('--json', 'print one JSON object', false).action(options => status(contextOf(options)))
 }
 
-const NEWEST_RUNS = 100
-const MOST_DEFERRED = 20
+const MAX_RUNS = 100
+const MAX_DEFERRED = 20
 
-/** Shows what waits where, and how the mailboxes are. */
+/** Prints the backlog of each stage and the state of each mailbox. */
 export async function status(context: CommandContext): Promise<void> {
   await withReadableApp(context, async app => {
     const { redis, keys, config, now } = app
@@ -40,7 +41,7 @@ export async function status(context: CommandContext): Promise<void> {
       readBacklog(redis, keys, STAGES),
       readIntake(redis, keys),
       countArrivals(redis, keys),
-      listRuns(redis, keys, NEWEST_RUNS),
+      listRuns(redis, keys, MAX_RUNS),
       redisLabel(redis),
       readUnread(redis, keys, taskLimits(app)),
     ])
@@ -49,7 +50,7 @@ export async function status(context: CommandContext): Promise<void> {
         const watch = await readWatch(redis, keys, record.mailbox)
         const folders = await faultyFolders(app, record.mailbox)
         const deferred = await readDeferred(redis, keys, record.mailbox)
-        const idle = await idleFilters(app, record.mailbox)
+        const idle = await unmatchedFilters(app, record.mailbox)
         return {
           ...record,
           idleFilters: idle,
@@ -66,7 +67,7 @@ export async function status(context: CommandContext): Promise<void> {
     ).filter(narrowing => narrowing !== undefined)
     const waiting = rowsOf(backlog)
     if (context.json) {
-      const knownMail = atHand(newest)
+      const knownMail = cacheHits(newest)
       const alerts = recentAlerts(newest, now())
       const { streams: _, ...unreadFacts } = unread
       context.print(
@@ -96,17 +97,22 @@ export async function status(context: CommandContext): Promise<void> {
     for (const record of mailboxes)
       boxes.push([record.mailbox, sinceRead(record, now()), record.watch.state, stateOf(record)])
     const { posted, duplicate, stale, unknown } = arrivals
-    const came = `Notifications: ${posted} taken in, ${duplicate} repeated, ${stale} told nothing new, ${unknown} of unknown mailboxes`
+    const notifications = `Notifications: ${posted} accepted, ${duplicate} duplicate, ${stale} stale, ${unknown} of unknown mailboxes`
     const faulty = mailboxes.flatMap(one => one.faultyFolders.map(fault => faultLine(one.mailbox, fault)))
     const idle = mailboxes.flatMap(record => record.idleFilters)
-    const aside = mailboxes.flatMap(({ deferred }) => deferredLines(deferred, now()))
-    const lines = [came, knownMail(atHand(newest)), unreadLine(unread, now()), ...alertLines(newest, now())]
-    const notes = printableLines([...lines, ...narrowed.map(narrowedLine), ...faulty, ...idle, ...aside])
+    const deferredNotes = mailboxes.flatMap(({ deferred }) => deferredLines(deferred, now()))
+    const lines = [
+      notifications,
+      knownMailLine(cacheHits(newest)),
+      unreadLine(unread, now()),
+      ...alertLines(newest, now()),
+    ]
+    const notes = printableLines([...lines, ...narrowed.map(narrowedLine), ...faulty, ...idle, ...deferredNotes])
     context.print([server, stages.toString(), boxes.toString(), notes].join('\n'))
   })
 }
 
-// Delayed work and dead letters are kept a stage, whatever lane they came in.
+// Delayed work and dead letters are counted per stage: they keep no lane.
 function rowsOf(backlog: readonly Backlog[]): (Omit<Backlog, 'lane'> & { lane: Lane | 'both' })[] {
   return STAGES.flatMap(({ name: stage }) => {
     const rows = backlog.filter(row => row.stage === stage)
@@ -120,42 +126,42 @@ function rowsOf(backlog: readonly Backlog[]): (Omit<Backlog, 'lane'> & { lane: L
   })
 }
 
-interface AtHand {
+interface CacheHits {
   reread: number
   lost: number
-  /** Of what was read again, how much the cache still had; `null` where nothing was. */
+  /** The share of re-read messages that were still cached; `null` where none was re-read. */
   share: number | null
 }
 
-function atHand(runs: readonly RunRecord[]): AtHand {
+function cacheHits(runs: readonly RunRecord[]): CacheHits {
   const reread = runs.reduce((sum, run) => sum + run.reread, 0)
   const lost = runs.reduce((sum, run) => sum + run.lost, 0)
   return { reread, lost, share: reread > 0 ? (reread - lost) / reread : null }
 }
 
-function knownMail({ reread, lost, share }: AtHand): string {
+function knownMailLine({ reread, lost, share }: CacheHits): string {
   const known = share === null ? 'unknown' : `${Math.floor(share * 100)} %`
-  return `Known mail at hand when a thread needed it again: ${known} (${reread - lost} of ${reread} messages, newest ${NEWEST_RUNS} runs)`
+  return `Known messages still cached when a thread needed them: ${known} (${reread - lost} of ${reread} messages, newest ${MAX_RUNS} runs)`
 }
 
 function narrowedLine({ mailbox, requests, set, since }: Narrowing & { since: number }): string {
-  const limit = `${requests} requests at a time instead of ${set}`
-  const at = new Date(since).toISOString().replace('T', ' ').slice(0, 16)
-  return `${mailbox}: ${limit}, since its provider refused more at ${at} UTC; ${set} again after a day without such a refusal`
+  const limit = `${requests} concurrent requests instead of ${set}`
+  const at = utcTime(since, 'minute')
+  return `${mailbox}: ${limit}, because the provider refused more at ${at} UTC; back to ${set} after a day without such a refusal`
 }
 
 function deferredLines(items: readonly DeferredItem[], now: number): string[] {
-  const lines = items.slice(0, MOST_DEFERRED).map(({ mailbox, id, stage, since, attempts, reason }) => {
+  const lines = items.slice(0, MAX_DEFERRED).map(({ mailbox, id, stage, since, attempts, reason }) => {
     const times = `failed ${attempts} times in ${stage} in ${Math.round((now - since) / 1000)} s`
-    return `${mailbox}: ${id} is set aside and tried again; ${times}, last with: ${reason}`
+    return `${mailbox}: ${id} is deferred and will be retried; ${times}, last error: ${reason}`
   })
   const more = items.length - lines.length
-  return more > 0 ? [...lines, `${items[0]?.mailbox}: ${more} more are set aside`] : lines
+  return more > 0 ? [...lines, `${items[0]?.mailbox}: ${more} more are deferred`] : lines
 }
 
 function stateOfWatch({ expiresAt, failure, off }: WatchRecord, now: number): string {
   if (off) return 'off'
   const lasts = expiresAt !== undefined && expiresAt > now
-  const until = lasts ? `until ${new Date(expiresAt).toISOString().slice(0, 10)}` : expiresAt ? 'lapsed' : 'none'
-  return failure === undefined ? until : `${until}; cannot be renewed: ${failure}`
+  const until = lasts ? `until ${new Date(expiresAt).toISOString().slice(0, 10)}` : expiresAt ? 'expired' : 'none'
+  return failure === undefined ? until : `${until}; renewal failed: ${failure}`
 }

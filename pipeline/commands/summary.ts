@@ -3,9 +3,9 @@ import type { RunRecord } from '../../shared/redis/runs.ts'
 import { FATES, type Fate } from '../../shared/streams.ts'
 import { table } from '../base/table.ts'
 
-/** What `up --once` did, as it prints it with `--json`. */
+/** The outcome of `up --once`, as `--json` prints it. */
 export interface Summary {
-  /** Every run ended, none failed, and every listed id has its fate; none is dead, or set aside, and no thread given up. */
+  /** Every run ended without failure and every listed id has its fate; no message is dead or deferred, no thread dead-lettered. */
   ok: boolean
   mailboxes: number
   runs: number
@@ -13,17 +13,17 @@ export interface Summary {
   threads: number
   tasks: number
   fates: Record<Fate, number>
-  /** Every provider call of its runs, by kind. */
+  /** All provider calls of the runs, by kind. */
   calls: Record<CallKind, number>
-  /** What the provider counted against its quota, listing included. */
+  /** Quota units that the provider counted, listing included. */
   units: number
-  /** How much more it would have been message by message. */
+  /** The additional units that fetching message by message would have cost. */
   saved: number
   seconds: number
   redis: string
 }
 
-/** Sums up runs. */
+/** Adds up the figures of runs. */
 export function summarise(
   runs: readonly RunRecord[],
   rest: { mailboxes: number; seconds: number; redis: string; saved: (run: RunRecord) => number },
@@ -53,7 +53,7 @@ const HEAD = [
   'gone',
   'filtered',
   'dead',
-  'set aside',
+  'deferred',
   'threads',
   'tasks',
   'calls',
@@ -62,13 +62,13 @@ const HEAD = [
   '',
 ]
 
-/** The same for people: a row a run, and what it cost beside fetching each message by itself. The rows add up to what the last line says. */
+/** Renders a summary for people: one row per run, then the totals compared with fetching message by message. The rows add up to the last line. */
 export function summaryTable(runs: readonly RunRecord[], summary: Summary): string {
   const rows = table(HEAD, 1, { lastIsText: true })
-  for (const { run, calls, units } of worthTelling(runs)) {
+  for (const { run, calls, units } of rowsOf(runs)) {
     const { fates } = run
     const seconds = (((run.endedAt ?? run.startedAt) - run.startedAt) / 1000).toFixed(2)
-    const state = isWell(run) ? 'ok' : (run.failure ?? (run.addsUp ? unfinished(run) : 'does not add up'))
+    const state = isWell(run) ? 'ok' : (run.failure ?? (run.addsUp ? unfinished(run) : 'counts do not add up'))
     rows.push([
       run.mailbox,
       run.listed,
@@ -89,27 +89,27 @@ export function summaryTable(runs: readonly RunRecord[], summary: Summary): stri
   return `${rows.toString()}\n${verdict(runs, summary)}`
 }
 
-/** A run with a row of its own, and what it cost with the looks beside it that have none. */
+/** A run with its own row; the cost includes the runs of the mailbox that found nothing and have no row. */
 interface Row {
   run: RunRecord
   calls: number
   units: number
 }
 
-// What looked in vain is told of only where nothing else is; its cost is told in any case.
-function worthTelling(runs: readonly RunRecord[]): readonly Row[] {
-  const rows = runs.filter(isTold).map(rowOf)
+// A run that found nothing has a row only where its mailbox has no other; its cost counts in any case.
+function rowsOf(runs: readonly RunRecord[]): readonly Row[] {
+  const rows = runs.filter(hasRow).map(rowOf)
   const first = new Map<string, Row>()
   for (const row of rows) if (!first.has(row.run.mailbox)) first.set(row.run.mailbox, row)
   for (const run of runs) {
-    if (isTold(run)) continue
+    if (hasRow(run)) continue
     const row = first.get(run.mailbox)
     if (row) Object.assign(row, { calls: row.calls + callsOf(run), units: row.units + run.units })
     else rows.push(rowOf(run))
   }
   return rows
 
-  function isTold(run: RunRecord): boolean {
+  function hasRow(run: RunRecord): boolean {
     return run.listed > 0 || run.tasks > 0 || !isWell(run)
   }
 
@@ -122,33 +122,33 @@ function callsOf({ calls }: Pick<RunRecord, 'calls'>): number {
   return CALL_KINDS.reduce((sum, kind) => sum + calls[kind], 0)
 }
 
-// Where listings bring the messages, others ask for each all the same.
+// A message-by-message client fetches each message, even where a listing includes it.
 function oneByOne({ mailbox, calls, fates }: RunRecord): number {
   const brought = providerOf(mailbox as MailboxId) === 'outlook' ? fates.cached : 0
   const besides = calls.list + calls.history + calls.delta + calls.profile + calls.watch
   return besides + fates.fetched + fates.gone + brought
 }
 
-/** The provider calls of a run by their kinds, such as `30 delta, 1 list`. */
+/** Lists the provider calls of a run by kind, such as `30 delta, 1 list`. */
 export function callsByKind({ calls }: RunRecord): string {
   const made = CALL_KINDS.flatMap(kind => (calls[kind] > 0 ? [`${calls[kind]} ${kind}`] : []))
   return made.length > 0 ? made.join(', ') : '0'
 }
 
 function verdict(runs: readonly RunRecord[], { messages, calls, tasks, units, saved }: Summary): string {
-  const made = callsOf({ calls })
-  if (messages === 0) return `Nothing new, for ${count(made, 'provider call')}.`
+  const total = callsOf({ calls })
+  if (messages === 0) return `No new messages; ${count(total, 'provider call')}.`
   const others = runs.reduce((sum, run) => sum + oneByOne(run), 0)
-  const instead = others > made ? ` instead of ${others}` : ''
+  const instead = others > total ? ` instead of ${others}` : ''
   const cheaper =
     saved > 0 ? ` and ${count(units, 'unit')} of quota instead of ${(units + saved).toLocaleString('en')}` : ''
-  return `${count(messages, 'message')} became ${count(tasks, 'analysis task')}, with ${count(made, 'provider call')}${instead}${cheaper}.`
+  return `${count(messages, 'message')} became ${count(tasks, 'analysis task')}, with ${count(total, 'provider call')}${instead}${cheaper}.`
 }
 
 function unfinished({ fates, givenUp }: RunRecord): string {
-  if (givenUp > 0) return `${count(givenUp, 'thread')} given up`
-  if (fates.dead > 0) return `${fates.dead} given up`
-  return fates.deferred > 0 ? `${fates.deferred} set aside, to be tried again` : 'unfinished'
+  if (givenUp > 0) return `${count(givenUp, 'thread')} dead-lettered`
+  if (fates.dead > 0) return `${fates.dead} dead-lettered`
+  return fates.deferred > 0 ? `${fates.deferred} deferred, to be retried` : 'unfinished'
 }
 
 function count(number: number, word: string): string {
@@ -157,6 +157,6 @@ function count(number: number, word: string): string {
 
 function isWell(run: RunRecord): boolean {
   const { fates, givenUp } = run
-  const isLess = fates.dead + fates.deferred + givenUp > 0
-  return run.endedAt !== undefined && run.failure === undefined && run.addsUp && !isLess
+  const isIncomplete = fates.dead + fates.deferred + givenUp > 0
+  return run.endedAt !== undefined && run.failure === undefined && run.addsUp && !isIncomplete
 }

@@ -5,10 +5,10 @@ import { redisLabel } from '../../shared/redis/connect.ts'
 import { readMailbox } from '../../shared/redis/mailboxes.ts'
 import { unitsSaved } from '../accounts/quotas.ts'
 import { requestSync } from '../accounts/request-sync.ts'
-import { brief, insist } from '../base/await-redis.ts'
+import { retryUntilServing, waitBriefly } from '../base/await-redis.ts'
 import { type CommandContext, type ContextOf, FAILED } from '../base/command-context.ts'
 import { screen } from '../base/terminal.ts'
-import { untilQuiet, warnOfStandstill } from './follow.ts'
+import { untilQuiet, warnAboutStall } from './follow.ts'
 import { summarise, summaryTable } from './summary.ts'
 import { connected, withApp } from './with-app.ts'
 
@@ -22,27 +22,27 @@ export function define(command: Command, contextOf: ContextOf): void {
     })
 }
 
-/** Puts a watch event in and follows the run to its end; whether it went well. */
+/** Requests a sync and follows its run to the end; returns whether it succeeded. */
 export async function sync(context: CommandContext, name: string): Promise<boolean> {
   parseMailboxId(name)
   return withApp(context, async app => {
     const mailbox = await connected(app, context, name)
     const record = await readMailbox(app.redis, app.keys, mailbox)
     if (record?.pausedAt !== undefined)
-      throw new MailError('misconfigured', `${mailbox} is paused: \`mailsluice resume ${mailbox}\` lets it go on`)
+      throw new MailError('misconfigured', `${mailbox} is paused; \`mailsluice resume ${mailbox}\` resumes it`)
     const since = app.now()
     const run = app.newRunId()
-    const patience = brief(context.config, context.signal)
-    await insist(app.url, () => requestSync(app, mailbox, { run }), patience)
+    const patience = waitBriefly(context.config, context.signal)
+    await retryUntilServing(app.url, () => requestSync(app, mailbox, { run }), patience)
     const follow = () =>
       untilQuiet(app, {
         since,
         mailboxes: [mailbox],
         signal: context.signal,
         bar: !context.json && screen.isTTY === true,
-        onStandstill: warnOfStandstill,
+        onStall: warnAboutStall,
       })
-    const runs = await insist(app.url, follow, patience)
+    const runs = await retryUntilServing(app.url, follow, patience)
     const summary = summarise(runs, {
       saved: run => unitsSaved(run, app.config),
       mailboxes: 1,

@@ -5,7 +5,7 @@ import { STREAMS } from '../../shared/streams.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { printableLine } from '../base/terminal.ts'
 import { sleep } from '../base/wait.ts'
-import { briefly, withoutContent } from '../records/diff.ts'
+import { shortenIds, withoutContent } from '../records/diff.ts'
 import { byEntry, keysOf, type Recorded, readEntry, streamNamed } from '../records/recorded.ts'
 import { withReadableApp } from './with-app.ts'
 
@@ -13,29 +13,29 @@ import { withReadableApp } from './with-app.ts'
 export function define(command: Command, contextOf: ContextOf): void {
   command
     .argument('<stream>', STREAMS.map(({ name }) => name).join(', '))
-    .option('--from-start', 'begin with what it holds already', false)
-    .option('--json', 'print each entry in full, a JSON object a line', false)
+    .option('--from-start', 'begin with the entries that exist already', false)
+    .option('--json', 'print each entry in full, one JSON object per line', false)
     .action((stream, options) => tail(contextOf({ ...options, stays: true }), stream, options))
 }
 
-const AT_ONCE = 200
+const MAX_ENTRIES = 200
 const BLOCK_MS = 30_000
 const WATCHDOG_SLACK_MS = 2000
-const AFTER_ERROR_MS = 200
-const MOST_CHARACTERS = 160
+const RETRY_MS = 200
+const MAX_CHARACTERS = 160
 
 type Answer = [key: string, entries: [entryId: string, fields: string[]][]][] | null
 
 /**
- * Prints each entry that is written to a stream, in whatever lane and partition, as a line, until the signal is aborted; with
- * `fromStart` also what it holds already. Reads beside the stages and takes nothing from them. Throws `misconfigured` for an unknown name.
+ * Prints each new entry of a stream as one line, from all lanes and partitions, until the signal is aborted; with `fromStart` the
+ * existing entries first. Reads outside the consumer groups, so the stages miss nothing. Throws `misconfigured` for an unknown name.
  */
 export async function tail(context: CommandContext, name: string, options: { fromStart: boolean }): Promise<void> {
   const stream = streamNamed(name)
   const { json, print, signal } = context
   await withReadableApp(context, async ({ redis, keys, openConnection }) => {
     const places = keysOf(keys, stream)
-    // `$` would be looked up anew for each read, and what comes between two reads be missed.
+    // `$` is resolved at each read, so entries written between two reads would be missed.
     const last = new Map(
       await Promise.all(
         places.map(async ({ key }): Promise<[string, string]> => {
@@ -51,7 +51,7 @@ export async function tail(context: CommandContext, name: string, options: { fro
     try {
       while (!signal.aborted) {
         const found: Recorded[] = []
-        // What is asked of a Redis that is gone may never be answered, not even when the connection is closed.
+        // A command sent to a Redis that is gone may never get an answer, not even when the connection closes.
         for (const [key, entries] of (await Promise.race([read(), stopped])) ?? []) {
           const lane = places.find(place => place.key === key)?.lane ?? LANES[0]
           for (const [entryId, fields] of entries) {
@@ -72,11 +72,11 @@ export async function tail(context: CommandContext, name: string, options: { fro
       const watchdog = setTimeout(() => connection.disconnect(true), BLOCK_MS + WATCHDOG_SLACK_MS)
       try {
         if (connection.status === 'wait' || connection.status === 'end') await connection.connect()
-        const words = ['COUNT', AT_ONCE, 'BLOCK', BLOCK_MS, 'STREAMS', ...last.keys(), ...last.values()]
+        const words = ['COUNT', MAX_ENTRIES, 'BLOCK', BLOCK_MS, 'STREAMS', ...last.keys(), ...last.values()]
         return (await connection.call('XREAD', ...words)) as Answer
       } catch (error) {
         if (!signal.aborted && !isConnectionError(error)) throw error
-        await sleep(AFTER_ERROR_MS, signal)
+        await sleep(RETRY_MS, signal)
         return null
       } finally {
         clearTimeout(watchdog)
@@ -91,7 +91,7 @@ function entryJson({ stream, lane, entryId, envelope }: Recorded): unknown {
 
 function line({ writtenAt, lane, envelope }: Recorded): string {
   const time = new Date(writtenAt).toISOString().slice(11, 23)
-  const body = JSON.stringify(briefly(withoutContent(envelope.body)))
-  const short = body.length > MOST_CHARACTERS ? `${body.slice(0, MOST_CHARACTERS)}…` : body
+  const body = JSON.stringify(shortenIds(withoutContent(envelope.body)))
+  const short = body.length > MAX_CHARACTERS ? `${body.slice(0, MAX_CHARACTERS)}…` : body
   return printableLine(`${time}  ${lane}  ${envelope.mailbox}  ${envelope.id}  ${short}`)
 }

@@ -10,7 +10,14 @@ import type { Mailboxes } from '../accounts/providers.ts'
 import { unitsSaved } from '../accounts/quotas.ts'
 import { connectIfNew, requestSync } from '../accounts/request-sync.ts'
 import type { AppContext } from '../base/app.ts'
-import { awaitApp, brief, endless, insist, isStopped, type Patience } from '../base/await-redis.ts'
+import {
+  awaitApp,
+  isStopped,
+  type RedisWait,
+  retryUntilServing,
+  waitBriefly,
+  waitForever,
+} from '../base/await-redis.ts'
 import { type ContextOf, FAILED } from '../base/command-context.ts'
 import { createLog, type Log } from '../base/log.ts'
 import { STAGES } from '../base/stages.ts'
@@ -22,8 +29,8 @@ import type { Gateway } from '../gateway/gateway.ts'
 import { keeperOf } from '../keeper/duties.ts'
 import type { Keeper } from '../keeper/keeper.ts'
 import { startStages } from '../runtime/start-stages.ts'
-import { checked, gather, parseStages, wholeNumber } from './arguments.ts'
-import { untilQuiet, warnOfStandstill } from './follow.ts'
+import { checked, collect, parseStages, wholeNumber } from './arguments.ts'
+import { untilQuiet, warnAboutStall } from './follow.ts'
 import { type Summary, summarise, summaryTable } from './summary.ts'
 
 /** Adds the options and the action of `up`. */
@@ -34,11 +41,11 @@ export function define(command: Command, contextOf: ContextOf): void {
     .option('--json', 'print the summary as one JSON object', false)
     .option(
       '--mbox <file>',
-      'simulate a Gmail mailbox, or one of Outlook with outlook: before it, from an mbox file or a folder of .eml files (may be repeated)',
-      gather,
+      'simulate a Gmail mailbox from an mbox file or a folder of .eml files; prefix it with outlook: for Outlook (may be repeated)',
+      collect,
       [],
     )
-    .option('--port <port>', 'take pushes in on this port', checked(wholeNumber(0, 65_535)))
+    .option('--port <port>', 'receive pushes on this port', checked(wholeNumber(0, 65_535)))
     .action(async options => {
       const context = contextOf({ ...options, stays: !options.once })
       if (!(await up(context.config, { ...options, signal: context.signal, print: context.print })))
@@ -46,22 +53,23 @@ export function define(command: Command, contextOf: ContextOf): void {
     })
 }
 
+/** The options of `mailsluice up`. */
 export interface UpOptions {
   only?: readonly StageName[]
   once: boolean
   json: boolean
   mbox: readonly string[]
-  /** Where pushes are to be taken in. */
+  /** The port of the gateway. */
   port?: number
   /** Aborted by the first SIGINT or SIGTERM. */
   signal: AbortSignal
   print: (text: string) => void
 }
 
-/** Runs every stage in this process: syncs all mailboxes, then stays up for what comes, or ends after the first sync with `once`. */
+/** Runs every stage in this process: syncs all mailboxes, then stays up for changes, or ends after the first sync with `once`. Returns whether it succeeded. */
 export async function up(config: Config, options: UpOptions): Promise<boolean> {
   const log = createLog(config, 'mailsluice')
-  const patience = options.once ? brief(config, options.signal) : endless(options.signal, log)
+  const patience = options.once ? waitBriefly(config, options.signal) : waitForever(options.signal, log)
   const source = await openMailSource(config, options.mbox)
   let server: RedisServer | undefined
   let app: AppContext | undefined
@@ -88,7 +96,7 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
       await Promise.all([gateway?.stop(config.DRAIN_MS), stages.stop(config.DRAIN_MS), keeper?.stop()])
     }
   } catch (error) {
-    // Waiting for Redis is no failure of whoever ends it.
+    // Ctrl-C while waiting for Redis is no failure.
     if (options.once || !isStopped(error, options.signal)) throw error
     return true
   } finally {
@@ -98,7 +106,7 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
   }
 }
 
-// Without its Redis a process would be alive and do nothing.
+// A process that lost its embedded Redis would stay alive and do nothing.
 async function lossOf(server: RedisServer): Promise<never> {
   throw (await server.lost) ?? (await new Promise<never>(() => undefined))
 }
@@ -111,41 +119,42 @@ async function syncAndStay(
     server: RedisServer
     gateway: Gateway | undefined
     options: UpOptions
-    patience: Patience
+    patience: RedisWait
   },
 ): Promise<boolean> {
   const { source, server, gateway, options, patience } = facts
-  const steadily = <T>(work: () => Promise<T>) => insist(app.url, work, patience)
-  const talk = options.json ? () => undefined : options.print
+  const withRetries = <T>(work: () => Promise<T>) => retryUntilServing(app.url, work, patience)
+  const print = options.json ? () => undefined : options.print
   const since = app.now()
-  talk(`Redis      ${server.label}\nMail       ${source.label}`)
-  if (gateway?.label) talk(`Gateway    ${gateway.label}`)
-  if (offered === 0) talk('No mailbox is connected yet: `mailsluice connect gmail` or `connect outlook` connects one.')
+  print(`Redis      ${server.label}\nMail       ${source.label}`)
+  if (gateway?.label) print(`Gateway    ${gateway.label}`)
+  if (offered === 0)
+    print('No mailbox is connected yet. Connect one with `mailsluice connect gmail` or `mailsluice connect outlook`.')
   for (const mailbox of mailboxes) {
     const run = app.newRunId()
-    await steadily(() => requestSync(app, mailbox, { run }))
+    await withRetries(() => requestSync(app, mailbox, { run }))
   }
   const whole = options.only === undefined
   const runs = whole
-    ? await steadily(() =>
+    ? await withRetries(() =>
         untilQuiet(app, {
           since,
           mailboxes,
           signal: options.signal,
           bar: !options.json && screen.isTTY === true,
-          onStandstill: warnOfStandstill,
+          onStall: warnAboutStall,
         }),
       ).catch(tolerateStop(options))
     : []
   if (!runs) return !options.once
   const summary = report(app, runs, { mailboxes: mailboxes.length, since, server, options, lacking })
   if (options.once) return summary.ok
-  talk(whole ? stayUp(mailboxes) : `Running ${options.only?.join(', ')}. Ctrl-C stops.`)
+  print(whole ? stayUp(mailboxes) : `Running ${options.only?.join(', ')}. Ctrl-C stops.`)
   await untilAborted(options.signal)
   return true
 }
 
-// With `once`, stopping early is a failure; otherwise it is what Ctrl-C is for.
+// With `once`, stopping early is a failure; otherwise Ctrl-C is the normal way to stop.
 function tolerateStop({ once, signal }: UpOptions): (error: unknown) => undefined {
   return error => {
     if (once || !signal.aborted) throw error
@@ -167,34 +176,37 @@ function report(
   return summary
 }
 
-/** The mailboxes that can be synced, how many others wait for their account, and how many there are in all. */
+/** The mailboxes that can be synced, the number of others that wait for their account (`lacking`), and the number of all. */
 interface Ready {
   mailboxes: MailboxId[]
   lacking: number
   offered: number
 }
 
-// One whose account fails must not keep the others from theirs.
+// A mailbox whose account fails must not block the others.
 async function connectAll(
   app: AppContext,
-  { source, mailboxes, log, patience }: { source: MailSource; mailboxes: Mailboxes; log: Log; patience: Patience },
+  { source, mailboxes, log, patience }: { source: MailSource; mailboxes: Mailboxes; log: Log; patience: RedisWait },
 ): Promise<Ready> {
   const { signal } = patience
-  const steadily = <T>(work: () => Promise<T>) => insist(app.url, work, patience)
-  const offered = await steadily(() => source.list(signal, app))
+  const withRetries = <T>(work: () => Promise<T>) => retryUntilServing(app.url, work, patience)
+  const offered = await withRetries(() => source.list(signal, app))
   const ready: Ready = { mailboxes: [], lacking: 0, offered: offered.length }
   for (const mailbox of offered) {
-    const known = await steadily(() => readMailbox(app.redis, app.keys, mailbox))
+    const known = await withRetries(() => readMailbox(app.redis, app.keys, mailbox))
     if (known?.pausedAt !== undefined) {
-      log.info({ mailbox }, 'the mailbox is paused')
+      log.info({ mailbox }, 'mailbox paused; run `resume` to sync it')
       continue
     }
     try {
-      await steadily(() => connectIfNew(app, () => mailboxes, mailbox, signal))
+      await withRetries(() => connectIfNew(app, () => mailboxes, mailbox, signal))
       ready.mailboxes.push(mailbox)
     } catch (error) {
       if (!(error instanceof MailError) || (!known && offered.length === 1)) throw error
-      log.warn({ mailbox, error: error.message }, known ? 'the mailbox waits for its account' : 'it cannot be reached')
+      log.warn(
+        { mailbox, error: error.message },
+        known ? 'mailbox waits for its account; fix the error' : 'mailbox cannot be reached; fix the error',
+      )
       ready.lacking += 1
     }
   }
@@ -207,12 +219,12 @@ function chosen(only: readonly StageName[] | undefined) {
 
 function stayUp([mailbox = 'gmail:ana@example.com']: readonly MailboxId[]): string {
   const commands = [
-    [`push ${mailbox}`, 'says that the mailbox changed'],
-    [`sync ${mailbox}`, 'the same, and shows how it goes'],
-    ['status', 'what waits where'],
-    ['runs', 'what was synced'],
+    [`push ${mailbox}`, 'requests a sync'],
+    [`sync ${mailbox}`, 'requests a sync and shows its progress'],
+    ['status', 'shows the backlog and the mailboxes'],
+    ['runs', 'shows the newest runs'],
   ] as const
   const width = Math.max(...commands.map(([command]) => command.length))
   const lines = commands.map(([command, does]) => `  npx mailsluice ${command.padEnd(width)}  ${does}`)
-  return ['', 'Up, and waiting for changes. From another terminal:', ...lines, 'Ctrl-C stops.'].join('\n')
+  return ['', 'Up and waiting for changes. From another terminal:', ...lines, 'Ctrl-C stops.'].join('\n')
 }

@@ -6,7 +6,7 @@ import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { noteWatch } from '../keeper/watched.ts'
 import { connected, withApp } from './with-app.ts'
 
-/** Adds the argument and the action of `watch` or `unwatch`, whichever the command is. */
+/** Adds the argument and the action of `watch` or `unwatch`, depending on the command. */
 export function define(command: Command, contextOf: ContextOf): void {
   const act = command.name() === 'watch' ? watch : unwatch
   command
@@ -15,7 +15,7 @@ export function define(command: Command, contextOf: ContextOf): void {
     .action((mailbox, options) => act(contextOf(options), mailbox))
 }
 
-/** Has a mailbox's provider notify of changes; the keeper renews it daily. */
+/** Subscribes to the change notifications of a mailbox; the keeper renews the watch daily. */
 export async function watch(context: CommandContext, name: string): Promise<void> {
   const { config, signal, json, print } = context
   await withApp(context, async app => {
@@ -29,7 +29,7 @@ export async function watch(context: CommandContext, name: string): Promise<void
   })
 }
 
-/** Has a mailbox's provider notify no more, and nobody renew it until it is watched again. */
+/** Ends the change notifications of a mailbox; the keeper renews the watch no more until `watch` runs again. */
 export async function unwatch(context: CommandContext, name: string): Promise<void> {
   const { config, signal, json, print } = context
   await withApp(context, async app => {
@@ -37,6 +37,6 @@ export async function unwatch(context: CommandContext, name: string): Promise<vo
     const mailboxes = reachMailboxes(config, await findSimulator(config))(app)
     await mailboxes(mailbox).stop({ signal, meter: () => undefined })
     await noteUnwatched(app.redis, app.keys, mailbox)
-    print(json ? JSON.stringify({ mailbox, watched: false }) : `${mailbox}: not watched any more`)
+    print(json ? JSON.stringify({ mailbox, watched: false }) : `${mailbox}: no longer watched`)
   })
 }

@@ -2,14 +2,14 @@ import { type MailboxId, parseMailboxId } from '../../shared/mailbox.ts'
 import { connectIfNew } from '../accounts/request-sync.ts'
 import { findSimulator } from '../accounts/simulator.ts'
 import type { AppContext } from '../base/app.ts'
-import { awaitApp, brief, endless, isStopped } from '../base/await-redis.ts'
+import { awaitApp, isStopped, waitBriefly, waitForever } from '../base/await-redis.ts'
 import type { CommandContext } from '../base/command-context.ts'
 import type { Log } from '../base/log.ts'
 import { findRedis } from '../embedded-redis/source.ts'
 
 /**
- * As `withApp`, for a process that stays: it waits for a Redis that cannot be used until it can, or until it is told to stop. With
- * `reads` a Redis that is full will do.
+ * Opens the app for a long-running process. Waits for an unavailable Redis until it is usable or the process is stopped. With `reads`
+ * a full Redis suffices.
  */
 export async function staying(
   { config, signal, log }: CommandContext & { log: Log },
@@ -17,19 +17,19 @@ export async function staying(
   { reads = false }: { reads?: boolean } = {},
 ): Promise<void> {
   const url = await findRedis(config)
-  const app = await awaitApp(config, url, { ...endless(signal, log), reads }).catch(error => {
+  const app = await awaitApp(config, url, { ...waitForever(signal, log), reads }).catch(error => {
     if (!isStopped(error, signal)) throw error
     return undefined
   })
   if (app) await closing(app, work)
 }
 
-/** Opens what a command needs for as long as it works. A Redis that cannot be used is waited for, REDIS_WAIT seconds at most. */
+/** Opens the app for the duration of a command. Waits for an unavailable Redis, REDIS_WAIT seconds at most. */
 export function withApp<T>(context: CommandContext, work: (app: AppContext) => Promise<T>): Promise<T> {
   return opened(context, work, { reads: false })
 }
 
-/** As `withApp`, for a command that only reads: it works on a Redis that is full, too. */
+/** Opens the app like `withApp` for a command that only reads, so a full Redis suffices. */
 export function withReadableApp<T>(context: CommandContext, work: (app: AppContext) => Promise<T>): Promise<T> {
   return opened(context, work, { reads: true })
 }
@@ -40,7 +40,7 @@ async function opened<T>(
   { reads }: { reads: boolean },
 ): Promise<T> {
   const url = await findRedis(config)
-  return closing(await awaitApp(config, url, { ...brief(config, signal), reads }), work)
+  return closing(await awaitApp(config, url, { ...waitBriefly(config, signal), reads }), work)
 }
 
 async function closing<T>(app: AppContext, work: (app: AppContext) => Promise<T>): Promise<T> {
@@ -51,11 +51,11 @@ async function closing<T>(app: AppContext, work: (app: AppContext) => Promise<T>
   }
 }
 
-/** The mailbox of a name, made known where it is not yet; throws where that cannot be. */
+/** Returns the mailbox of a name, and connects it first if it is new; throws when that fails. */
 export async function connected(app: AppContext, { config, signal }: CommandContext, name: string): Promise<MailboxId> {
   const mailbox = parseMailboxId(name)
   const open = async () => {
-    // Adapters take long to load, and most mailboxes are known.
+    // Adapters load slowly, and most mailboxes are known already.
     const { reachMailboxes } = await import('../accounts/mail-source.ts')
     return reachMailboxes(config, await findSimulator(config))(app)
   }

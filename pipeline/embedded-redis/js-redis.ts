@@ -3,17 +3,17 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { AddressInfo, Socket } from 'node:net'
 
-/** A Redis in JavaScript inside this process: enough for a demo, slow with long streams, and gone with the process. */
+/** A JavaScript Redis inside this process: enough for a demo, slow with long streams, and lost when the process ends. */
 export interface JsRedis {
   url: string
-  /** Its name and version. */
+  /** The library's name and version. */
   label: string
   close(): Promise<void>
 }
 
-/** Starts one that only this machine can reach, with a password. */
+/** Starts a JavaScript Redis on loopback with a password. */
 export async function startJsRedis(): Promise<JsRedis> {
-  // Loaded only here: it is not needed where a real server is.
+  // Loaded on demand, because it is unused where a real server runs.
   const { createRedisCommandExecutor, RedisServerState, Resp2Server } = await import('js-redis-server/core')
   const password = randomBytes(24).toString('hex')
   const state = new RedisServerState({ requirepass: password })
@@ -23,7 +23,7 @@ export async function startJsRedis(): Promise<JsRedis> {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  // Its own `listen` takes a port only, and opens it to the whole network.
+  // The library's own `listen` accepts only a port, and would listen on every interface.
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

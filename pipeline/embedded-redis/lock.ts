@@ -4,19 +4,19 @@ import { MailError } from '../../shared/error.ts'
 import { sleep } from '../base/wait.ts'
 import { isAlive, type Owner, thisProcess } from './data-dir.ts'
 
-const LOOK_AGAIN_MS = 25
-const PATIENCE_MS = 120_000
+const RETRY_MS = 25
+const TIMEOUT_MS = 120_000
 let drafts = 0
 
 /**
- * Does the work while no other process that locks the same name in the same folder does; a lock whose holder died is taken over.
- * Throws `unavailable` when it is not to be had within two minutes.
+ * Runs the work under a lock on the name in the folder; takes over a lock whose owner died. Throws `unavailable` when the lock is not free
+ * within two minutes.
  *
- * Each holder adds a file with the next number, and the highest number holds. So taking over from the dead is a creation, which
- * only one of many can succeed at, where removing the dead one's file could hit that of somebody faster.
+ * Each owner adds a file with the next number, and the highest number owns the lock. A takeover is therefore an exclusive creation that only
+ * one process wins. Removing the dead owner's file instead could remove the file of a faster process.
  */
 export async function withLock<T>(folder: string, name: string, work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + PATIENCE_MS
+  const deadline = Date.now() + TIMEOUT_MS
   for (;;) {
     const mine = await take(folder, name)
     if (typeof mine === 'string') {
@@ -29,18 +29,18 @@ export async function withLock<T>(folder: string, name: string, work: () => Prom
     if (Date.now() > deadline) {
       throw new MailError(
         'unavailable',
-        `${folder} is locked by process ${mine?.pid ?? '(unknown)'}, which is still starting or stopping: wait for it, or end it`,
+        `${folder} is locked by process ${mine?.pid ?? '(unknown)'}, which is still starting or stopping; wait for it, or end it`,
       )
     }
-    await sleep(LOOK_AGAIN_MS)
+    await sleep(RETRY_MS)
   }
 }
 
 async function take(folder: string, name: string): Promise<string | Owner | undefined> {
-  const held = await numbers(folder, name)
-  const last = held.at(-1) ?? 0
-  const holder = await holderOf(pathOf(folder, name, last))
-  if (holder && isAlive(holder)) return holder
+  const existing = await numbers(folder, name)
+  const last = existing.at(-1) ?? 0
+  const owner = await ownerOf(pathOf(folder, name, last))
+  if (owner && isAlive(owner)) return owner
 
   const mine = pathOf(folder, name, last + 1)
   if (!(await create(mine))) return undefined
@@ -49,11 +49,11 @@ async function take(folder: string, name: string): Promise<string | Owner | unde
     await rm(mine, { force: true })
     return undefined
   }
-  await Promise.all(held.map(number => rm(pathOf(folder, name, number), { force: true })))
+  await Promise.all(existing.map(number => rm(pathOf(folder, name, number), { force: true })))
   return mine
 }
 
-/** Creates the file with its holder in it, in one step; says whether it was this call that did. */
+/** Creates the file with its owner in one step; returns false where it already exists. */
 async function create(path: string): Promise<boolean> {
   drafts += 1
   const draft = `${path}.${process.pid}.${drafts}`
@@ -69,7 +69,7 @@ async function create(path: string): Promise<boolean> {
   }
 }
 
-async function holderOf(path: string): Promise<Owner | undefined> {
+async function ownerOf(path: string): Promise<Owner | undefined> {
   try {
     return JSON.parse(await readFile(path, 'utf8'))
   } catch {

@@ -3,7 +3,7 @@ import { isRunning } from '../base/process-state.ts'
 import { isAlive, readNote, readNoteSync, removeNote, thisProcess, writeNote } from './data-dir.ts'
 import { probe } from './program.ts'
 
-/** The name that the note and its lock have in the folder. */
+/** The name of the note and of its lock in the folder. */
 export const REDIS_NOTE = 'redis'
 
 const noteSchema = z.object({
@@ -16,20 +16,20 @@ const noteSchema = z.object({
   ),
 })
 
-/** What is noted of the embedded Redis of a folder: where it is, and which processes use it. */
+/** The address of a folder's embedded Redis, and the processes that use it. */
 export type RedisNote = z.infer<typeof noteSchema>
 
-/** Reads the note; `undefined` where there is none that can be read. */
+/** Reads the note; `undefined` where it is missing or unreadable. */
 export async function readRedisNote(dataDir: string): Promise<RedisNote | undefined> {
   return noteSchema.safeParse(await readNote(dataDir, REDIS_NOTE)).data
 }
 
-/** The same for the moment of exit, when nothing can be waited for. */
+/** Reads the note synchronously, for exit handlers. */
 export function readRedisNoteSync(dataDir: string): RedisNote | undefined {
   return noteSchema.safeParse(readNoteSync(dataDir, REDIS_NOTE)).data
 }
 
-/** Writes the note in place of any other. */
+/** Writes the note and replaces an existing one. */
 export function writeRedisNote(dataDir: string, note: RedisNote): Promise<void> {
   return writeNote(dataDir, REDIS_NOTE, note)
 }
@@ -39,7 +39,7 @@ export function removeRedisNote(dataDir: string): Promise<void> {
   return removeNote(dataDir, REDIS_NOTE)
 }
 
-/** The note of a server that answers; what a crash or a restart of the machine left behind counts as none. */
+/** Returns the note of a server that answers; ignores a stale note of a crash or a reboot. */
 export async function noteOfRunning(dataDir: string): Promise<RedisNote | undefined> {
   const note = await readRedisNote(dataDir)
   if (!note) return undefined
@@ -47,14 +47,14 @@ export async function noteOfRunning(dataDir: string): Promise<RedisNote | undefi
   return state === 'ready' || (state === 'busy' && isRunning(note.pid)) ? note : undefined
 }
 
-/** The note of a server that others which still run have lost, with those: they find one again only where it was. */
+/** Returns the note of a lost server with its live users of other processes; they reconnect only to the same address. */
 export async function noteOfLost(dataDir: string): Promise<RedisNote | undefined> {
   const note = await readRedisNote(dataDir)
   const users = note?.users.filter(user => !isMine(user) && isAlive(user)) ?? []
   return note?.durable && users.length > 0 ? { ...note, users } : undefined
 }
 
-/** The users without one entry of this process, which may hold the same server more than once. */
+/** Returns the users without one entry of this process, which may use the same server more than once. */
 export function withoutMe(users: RedisNote['users']): RedisNote['users'] {
   const mine = users.findIndex(isMine)
   return users.filter((_, index) => index !== mine)

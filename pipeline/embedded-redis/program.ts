@@ -13,7 +13,7 @@ import { ensureDataDir, makePrivate } from './data-dir.ts'
 const OLDEST_MAJOR = 7
 const ANSWER_MS = 2000
 const SILENT_MS = 30_000
-const LOOK_AGAIN_MS = 20
+const CHECK_EVERY_MS = 20
 const TRIES = 3
 const STOP_MS = 10_000
 
@@ -24,7 +24,7 @@ export interface RedisProgram {
   recent: boolean
 }
 
-/** The first of these programs that PATH has in a version new enough, and those that are too old. */
+/** Finds the first program on PATH with a supported version, and lists those that are too old. */
 export async function findProgram(
   names: readonly string[],
 ): Promise<{ program: RedisProgram | undefined; tooOld: readonly RedisProgram[] }> {
@@ -47,13 +47,13 @@ async function versionOf(name: string): Promise<RedisProgram | undefined> {
   }
 }
 
-/** Where a server listens (the password is in `url`), and its process. */
+/** The URL of a server, with its password, and its process id. */
 export interface ServerAddress {
   url: string
   pid: number
 }
 
-/** A server that was started here; `ended` resolves when its process is gone, with how it went. */
+/** A server that this process started; `ended` resolves with the exit reason when it ends. */
 export interface StartedServer extends ServerAddress {
   ended: Promise<string>
 }
@@ -61,10 +61,10 @@ export interface StartedServer extends ServerAddress {
 type OnSpawn = (address: ServerAddress) => Promise<void>
 
 /**
- * Starts the program on a free loopback port with its append-only file in `<dataDir>/redis`; resolves once it answers.
- * It outlives this process and hears no Ctrl-C meant for it, so that work in flight can still be handed back.
- * `onSpawn` is awaited before the server opens anything. With `at`, the address of a server that ended, it listens there and has the same
- * password. Throws `misconfigured`, with the server's own last words.
+ * Starts the program on a free loopback port with its append-only file in `<dataDir>/redis`; resolves once it answers. The server outlives
+ * this process and ignores its Ctrl-C, so that in-flight work can still be handed back. `onSpawn` is awaited before the server opens
+ * anything. With `at`, the URL of a server that ended, it reuses that address and password. Throws `misconfigured` with the last line of the
+ * server's log.
  */
 export async function startProgram(
   program: RedisProgram,
@@ -73,18 +73,18 @@ export async function startProgram(
   at?: string,
 ): Promise<StartedServer> {
   await ensureDataDir(join(dataDir, 'redis'))
-  // It may be an older one, or have come out of a backup.
+  // The folder may come from an older version or a backup.
   await makePrivate(join(dataDir, 'redis'))
   for (let tried = 1; ; tried += 1) {
     const server = await spawnProgram(program, dataDir, onSpawn, at)
     const failed = await endedOrReady(server)
     if (failed === undefined) return server
-    const words = await lastWords(join(dataDir, 'redis.log'))
-    // Somebody else may have taken the free port in the meantime.
-    if (/already in use/i.test(words) && tried < TRIES) continue
+    const lastLine = await lastLogLine(join(dataDir, 'redis.log'))
+    // Another process may have taken the free port since.
+    if (/already in use/i.test(lastLine) && tried < TRIES) continue
     throw new MailError(
       'misconfigured',
-      `${program.name} ${program.version} did not start (${failed}): ${words}. Mend that, or set REDIS_URL to a Redis of your own; ${join(dataDir, 'redis.log')} is its log`,
+      `${program.name} ${program.version} did not start (${failed}): ${lastLine}. Fix that, or set REDIS_URL to another Redis; the log is ${join(dataDir, 'redis.log')}`,
     )
   }
 }
@@ -117,17 +117,17 @@ async function spawnProgram(
     child.once('error', error => resolve(error.message))
   })
   child.unref()
-  // A server that ends before it has read its settings is told of by `ended`.
+  // `ended` reports a server that ends before it has read its settings.
   child.stdin?.on('error', () => undefined)
   await log.close()
   const pid = child.pid ?? 0
   if (pid) await onSpawn({ url, pid })
-  // By stdin, so that the password shows in no list of processes.
+  // Settings go through stdin, so that no process list shows the password.
   child.stdin?.end(settings({ port, password, folder: join(resolve(dataDir), 'redis') }))
   return { url, pid, ended }
 }
 
-// Redis makes its files with the mask it was started with. Nothing else runs meanwhile.
+// Redis creates files with the umask it inherits. The work is synchronous, so nothing else sees this umask.
 function privately<T>(work: () => T): T {
   const before = process.umask(0o077)
   try {
@@ -151,26 +151,26 @@ function settings({ port, password, folder }: { port: string; password: string; 
   ].join('\n')
 }
 
-async function lastWords(file: string): Promise<string> {
+async function lastLogLine(file: string): Promise<string> {
   const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
   return (lines.at(-1) ?? '').replace(/^\d+:\w .*? [#*.-] /, '')
 }
 
-/** Waits until the server answers and has read its data; throws `unavailable` when nothing is heard of it for half a minute. */
+/** Waits until the server has loaded its data and answers; throws `unavailable` after 30 seconds without an answer. */
 export async function untilReady(url: string, signal?: AbortSignal): Promise<undefined> {
-  let heard = Date.now()
+  let answeredAt = Date.now()
   while (!signal?.aborted) {
     const state = await probe(url)
     if (state === 'ready') return
-    if (state === 'busy') heard = Date.now()
-    if (Date.now() - heard > SILENT_MS) {
-      throw new MailError('unavailable', 'the embedded Redis does not answer: look into redis.log in DATA_DIR')
+    if (state === 'busy') answeredAt = Date.now()
+    if (Date.now() - answeredAt > SILENT_MS) {
+      throw new MailError('unavailable', 'the embedded Redis does not answer; see redis.log in DATA_DIR')
     }
-    await sleep(LOOK_AGAIN_MS, signal)
+    await sleep(CHECK_EVERY_MS, signal)
   }
 }
 
-/** Whether a Redis with this password answers at this address; `busy` when it is there, but still reads its data or is stuck. */
+/** Checks whether a Redis answers at this URL; `busy` when it runs, but is loading its data or does not respond. */
 export async function probe(url: string): Promise<'ready' | 'busy' | 'absent'> {
   const client = openClient(url)
   const answered = new AbortController()
@@ -185,7 +185,7 @@ export async function probe(url: string): Promise<'ready' | 'busy' | 'absent'> {
   }
 }
 
-/** Asks the server to write everything down and end; resolves when it has, and kills it when it does not within ten seconds. */
+/** Shuts the server down with its data on disk; kills it when it has not ended within ten seconds. */
 export async function shutDown(url: string, pid: number): Promise<void> {
   const client = openClient(url)
   // The server ends the connection instead of answering.
@@ -193,7 +193,7 @@ export async function shutDown(url: string, pid: number): Promise<void> {
   const deadline = Date.now() + STOP_MS
   while ((await probe(url)) !== 'absent') {
     if (Date.now() > deadline) process.kill(pid, 'SIGKILL')
-    await sleep(LOOK_AGAIN_MS)
+    await sleep(CHECK_EVERY_MS)
   }
   close(client)
   await asked
@@ -201,17 +201,17 @@ export async function shutDown(url: string, pid: number): Promise<void> {
 
 function openClient(url: string): Redis {
   const client = new Redis(url, { enableReadyCheck: false, maxRetriesPerRequest: 0, retryStrategy: () => null })
-  // Whatever goes wrong also rejects what was asked.
+  // Errors also reject the pending command.
   client.on('error', () => undefined)
   return client
 }
 
 function close(client: Redis): void {
-  // Disconnecting what is closed already would keep this process up for two seconds more.
+  // Disconnecting a closed client would keep this process alive for two more seconds.
   if (client.status !== 'end') client.disconnect()
 }
 
-/** A port on 127.0.0.1 that nobody listens on. */
+/** Finds a free port on 127.0.0.1. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

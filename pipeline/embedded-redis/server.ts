@@ -32,16 +32,16 @@ type Log = Pick<FullLog, 'warn' | 'error'>
 
 const PROGRAMS = ['redis-server', 'valkey-server']
 
-/** A Redis that mailsluice looks after itself, on loopback and with a password (in `url`: never print it). */
+/** A Redis that mailsluice manages, on loopback and with a password (in `url`: never print it). */
 export interface EmbeddedRedis {
   url: string
-  /** For people: what it is, and whether it keeps what it holds. */
+  /** The server and whether it is durable, for people. */
   label: string
-  /** It keeps what it holds when it is stopped. */
+  /** Whether its data survives a stop. */
   durable: boolean
-  /** Resolves, with what is wrong, when it has ended and cannot be started again. Never after `stop`. */
+  /** Resolves with the reason when it has ended and cannot be restarted. Never resolves after `stop`. */
   lost: Promise<MailError>
-  /** Gives it back; the last process that uses a real server shuts it down, with everything on disk. */
+  /** Releases it; the last user of a real server shuts it down with all data on disk. */
   stop(): Promise<void>
 }
 
@@ -53,9 +53,9 @@ interface EmbeddedRedisOptions {
 }
 
 /**
- * A Redis for this process: the one that already serves this folder, be it another process's or one that a killed process left
- * behind; else a real server with its append-only file in `<dataDir>/redis`; else one in JavaScript that keeps nothing. A real server
- * that ends is started again where it was. Never are there two on one folder. Throws `misconfigured` when the folder cannot be used or
+ * Provides a Redis for this process. Shares the server that already runs for this folder, even one that a killed process left behind.
+ * Otherwise starts a real server with its append-only file in `<dataDir>/redis`, or else a JavaScript Redis that is not durable. A real
+ * server that ends is restarted at the same address. No folder ever has two servers. Throws `misconfigured` when the folder is unusable or
  * the server does not start.
  */
 export async function embeddedRedis({
@@ -68,7 +68,7 @@ export async function embeddedRedis({
   return withLock(dataDir, REDIS_NOTE, async () => (await share(options)) ?? (await start(options)))
 }
 
-/** The embedded Redis that serves this folder now, or is about to again: for commands beside the process that started it. */
+/** Finds the embedded Redis that serves this folder or is being restarted; for commands beside the process that started it. */
 export async function findEmbeddedRedis(
   dataDir: string,
 ): Promise<Pick<EmbeddedRedis, 'url' | 'label' | 'durable'> | undefined> {
@@ -84,7 +84,7 @@ async function share(options: Options): Promise<EmbeddedRedis | undefined> {
   await untilReady(note.url)
   const shared = { ...note, users: [...note.users.filter(isAlive), thisProcess()] }
   await writeRedisNote(options.dataDir, shared)
-  return held(shared, options)
+  return attach(shared, options)
 }
 
 async function start(options: Options): Promise<EmbeddedRedis> {
@@ -93,16 +93,16 @@ async function start(options: Options): Promise<EmbeddedRedis> {
   if (!program) return startInside(options, notice(dataDir, programs, tooOld))
   const lost = await noteOfLost(dataDir)
   const users = [...(lost?.users ?? []), thisProcess()]
-  return held(await startReal(dataDir, program, { users, at: lost?.url }), options)
+  return attach(await startReal(dataDir, program, { users, at: lost?.url }), options)
 }
 
-// The note is there before the server is, so that the server is found even if this process is killed while it starts.
+// The note is written before the server starts, so that the server is found even if this process is killed meanwhile.
 async function startReal(
   dataDir: string,
   program: RedisProgram,
   { users, at }: { users: Owner[]; at: string | undefined },
 ): Promise<RedisNote> {
-  const label = `${program.name} ${program.version}, kept in ${dataDir}`
+  const label = `${program.name} ${program.version}, stored in ${dataDir}`
   const noteOf = ({ url, pid }: ServerAddress): RedisNote => ({ url, label, durable: true, pid, users })
   return noteOf(await startProgram(program, dataDir, address => writeRedisNote(dataDir, noteOf(address)), at))
 }
@@ -110,22 +110,22 @@ async function startReal(
 async function startInside(options: Options, reason: string): Promise<EmbeddedRedis> {
   const server = await startJsRedis()
   options.log.warn(reason)
-  const label = `${server.label}, nothing is kept`
+  const label = `${server.label}, not durable`
   const note = { url: server.url, label, durable: false, pid: process.pid, users: [thisProcess()] }
   await writeRedisNote(options.dataDir, note)
-  return held(note, options, server.close)
+  return attach(note, options, server.close)
 }
 
-/** `closeOwn` ends a server that lives inside this process, whoever else uses it: it could not outlive the process anyway. */
-function held(
+/** Attaches this process to a server; `closeOwn` closes a server inside this process, which cannot outlive it anyway. */
+function attach(
   { url, label, durable, pid: firstPid }: RedisNote,
   { dataDir, programs, log }: Options,
   closeOwn?: () => Promise<void>,
 ): EmbeddedRedis {
   let server = { pid: firstPid, start: startOf(firstPid) ?? '' }
-  let left: Promise<void> | undefined
-  const leaving = new AbortController()
-  // An exit without `stop` would leave the server behind with nobody to end it.
+  let released: Promise<void> | undefined
+  const stopping = new AbortController()
+  // An exit without `stop` would leave an orphaned server behind.
   const atExit = () => {
     const note = readRedisNoteSync(dataDir)
     const others = note?.users.filter(user => user.pid !== process.pid && isAlive(user))
@@ -134,22 +134,22 @@ function held(
   process.once('exit', atExit)
   const lost = supervise({
     name: label.replace(/,.*/, ''),
-    // In another PID namespace its process cannot be seen.
+    // A process in another PID namespace is invisible here.
     isRunning: async () => !hasEnded(server.pid, server.start) || (await probe(url)) !== 'absent',
     ...(durable ? { restart } : {}),
     logFile: join(dataDir, 'redis.log'),
     log,
-    signal: leaving.signal,
+    signal: stopping.signal,
   })
   return { url, label, durable, lost, stop }
 
   function stop(): Promise<void> {
-    leaving.abort()
-    left ??= leave()
-    return left
+    stopping.abort()
+    released ??= release()
+    return released
   }
 
-  async function leave(): Promise<void> {
+  async function release(): Promise<void> {
     await withLock(dataDir, REDIS_NOTE, async () => {
       const note = await readRedisNote(dataDir)
       const ours = note?.url === url
@@ -162,17 +162,17 @@ function held(
     process.off('exit', atExit)
   }
 
-  // Whoever comes first starts it; the others find it running.
+  // The first process restarts it; the others find it running.
   function restart(): Promise<void> {
     return withLock(dataDir, REDIS_NOTE, async () => {
-      if (leaving.signal.aborted) return
+      if (stopping.signal.aborted) return
       const note = await readRedisNote(dataDir)
-      const isThere = note !== undefined && (await probe(note.url)) !== 'absent'
-      if (isThere && note.url !== url) throw new MailError('unavailable', 'another was started in its place')
+      const isUp = note !== undefined && (await probe(note.url)) !== 'absent'
+      if (isUp && note.url !== url) throw new MailError('unavailable', 'another server was started in its place')
       const { program } = await findProgram(programs)
-      if (!isThere && !program) throw new MailError('unavailable', `no ${programs.join(' or ')} on PATH`)
+      if (!isUp && !program) throw new MailError('unavailable', `no ${programs.join(' or ')} on PATH`)
       const users = note?.url === url ? note.users.filter(isAlive) : [thisProcess()]
-      const now = isThere || !program ? note : await startReal(dataDir, program, { users, at: url })
+      const now = isUp || !program ? note : await startReal(dataDir, program, { users, at: url })
       if (now) server = { pid: now.pid, start: startOf(now.pid) ?? '' }
     })
   }
@@ -183,6 +183,6 @@ function notice(dataDir: string, programs: readonly string[], tooOld: readonly R
   const why = [...found, ...(found.length > 0 ? [] : [`no ${programs.join(' or ') || 'Redis server'} on PATH`])].join(
     ', ',
   )
-  const unread = existsSync(join(dataDir, 'redis')) ? ` What ${join(dataDir, 'redis')} holds stays there, unread.` : ''
-  return `${why}: using a Redis in JavaScript, slow with much mail, and nothing is kept when it stops.${unread} Install Redis 7.0 or newer, or set REDIS_URL`
+  const unused = existsSync(join(dataDir, 'redis')) ? ` Data in ${join(dataDir, 'redis')} stays there, unused.` : ''
+  return `${why}; using a JavaScript Redis, which is slow with much mail and loses its data when it stops.${unused} Install Redis 7.0 or newer, or set REDIS_URL`
 }

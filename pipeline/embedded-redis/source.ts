@@ -3,7 +3,7 @@ import { MailError } from '../../shared/error.ts'
 import { connectRedis, redisLabel } from '../../shared/redis/connect.ts'
 import type { RedisTls } from '../../shared/redis/tls.ts'
 import { probeServer } from '../../shared/redis/trouble.ts'
-import { insist, type Patience } from '../base/await-redis.ts'
+import { type RedisWait, retryUntilServing } from '../base/await-redis.ts'
 import type { Log } from '../base/log.ts'
 import { redisTls } from '../base/redis-tls.ts'
 import { embeddedRedis, findEmbeddedRedis } from './server.ts'
@@ -11,31 +11,31 @@ import { embeddedRedis, findEmbeddedRedis } from './server.ts'
 /** A Redis to use. */
 export interface RedisServer {
   url: string
-  /** For people: what it is and whether it keeps anything. */
+  /** The server and whether it is durable, for people. */
   label: string
-  /** It keeps what it holds when mailsluice ends, as far as we know. */
+  /** Whether its data survives the end of mailsluice, as far as known. */
   durable: boolean
-  /** Resolves, with what is wrong, when it is gone and cannot be started again. */
+  /** Resolves with the reason when it has ended and cannot be restarted. */
   lost?: Promise<MailError>
   stop(): Promise<void>
 }
 
-/** The Redis that REDIS_URL names, waited for with patience, else an embedded one that is started here, or is running already. */
-export async function openRedisServer(config: Config, log: Log, patience?: Patience): Promise<RedisServer> {
+/** Opens the Redis of REDIS_URL, waiting for it where `wait` is given; otherwise shares or starts an embedded one. */
+export async function openRedisServer(config: Config, log: Log, wait?: RedisWait): Promise<RedisServer> {
   const { REDIS_URL: url } = config
   if (!url) return embeddedRedis({ dataDir: config.DATA_DIR, log })
   const read = () => labelOf(url, redisTls(config))
-  const label = patience ? await insist(url, read, patience) : await read()
+  const label = wait ? await retryUntilServing(url, read, wait) : await read()
   return { url, label, durable: true, stop: async () => undefined }
 }
 
-/** The Redis that a running mailsluice uses; throws `misconfigured` when there is none to be found. */
+/** Finds the Redis that a running mailsluice uses; throws `misconfigured` when there is none. */
 export async function findRedis(config: Config): Promise<string> {
   const url = config.REDIS_URL ?? (await findEmbeddedRedis(config.DATA_DIR))?.url
   if (url) return url
   throw new MailError(
     'misconfigured',
-    `no mailsluice is running with its data in ${config.DATA_DIR}: start one with \`npm start\`, or set REDIS_URL`,
+    `no mailsluice is running with its data in ${config.DATA_DIR}; start one with \`npm start\`, or set REDIS_URL`,
   )
 }
 

@@ -1,50 +1,50 @@
 import { MailError } from '../../shared/error.ts'
 import type { Log } from '../base/log.ts'
+import { MINUTE_MS } from '../base/times.ts'
 import { sleep } from '../base/wait.ts'
 
-const LOOK_EVERY_MS = 500
+const CHECK_EVERY_MS = 500
 const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 8000
 const TRIES = 5
-// A server that ends so often in so short a time will end again.
-const MOST_ENDS = 5
-const WITHIN_MS = 60_000
+// A server that ends this often will end again.
+const MOST_ENDS_A_MINUTE = 5
 
 interface Supervised {
-  /** For people: which server it is. */
+  /** The server's name, for people. */
   name: string
   isRunning: () => Promise<boolean>
-  /** Starts it again where it was; throws when that cannot be. Without it nothing can. */
+  /** Restarts it at the same address, or throws; absent where a restart is impossible. */
   restart?: () => Promise<void>
-  /** Where the server may have said why it ended. */
+  /** The server's log, which may contain the reason. */
   logFile: string
   log: Pick<Log, 'error'>
-  /** Aborted when the server is not needed any more. */
+  /** Aborts when the server is not needed any more. */
   signal: AbortSignal
 }
 
 /**
- * Watches over a server and starts it again when it has ended, after growing pauses; each end is said. Resolves with what is wrong when it cannot be
- * started again, or ends five times within a minute. Never resolves once the signal has aborted.
+ * Restarts a server whenever it ends, after growing pauses, and logs each end. Resolves with the reason when the server cannot be restarted,
+ * or ends more than five times within a minute. Never resolves once the signal has aborted.
  */
 export async function supervise(server: Supervised): Promise<MailError> {
   const { name, restart, log, logFile, signal } = server
   const ends: number[] = []
   for (;;) {
-    while (!signal.aborted && (await server.isRunning())) await sleep(LOOK_EVERY_MS, signal)
+    while (!signal.aborted && (await server.isRunning())) await sleep(CHECK_EVERY_MS, signal)
     if (signal.aborted) return new Promise<never>(() => undefined)
     const now = performance.now()
     ends.push(now)
-    const isRestless = ends.filter(at => now - at < WITHIN_MS).length > MOST_ENDS
-    if (!restart || isRestless) return gone(`${name} ended${isRestless ? ' again and again' : ''}`, logFile)
-    log.error(`${name} ended by itself: starting it again; ${logFile} may say why`)
-    const failure = await again(restart, signal)
-    if (failure) return gone(`${name} ended and cannot be started again (${failure.message})`, logFile)
+    const isCrashing = ends.filter(at => now - at < MINUTE_MS).length > MOST_ENDS_A_MINUTE
+    if (!restart || isCrashing) return gone(`${name} ended${isCrashing ? ' repeatedly' : ''}`, logFile)
+    log.error(`${name} ended unexpectedly; restarting it. See ${logFile}`)
+    const failure = await restartWithRetries(restart, signal)
+    if (failure) return gone(`${name} ended and cannot be restarted (${failure.message})`, logFile)
     if (!signal.aborted) log.error(`${name} is running again`)
   }
 }
 
-async function again(restart: () => Promise<void>, signal: AbortSignal): Promise<Error | undefined> {
+async function restartWithRetries(restart: () => Promise<void>, signal: AbortSignal): Promise<Error | undefined> {
   let pauseMs = FIRST_PAUSE_MS
   let failure: Error | undefined
   for (let tried = 0; tried < TRIES && !signal.aborted; tried += 1) {
@@ -62,5 +62,5 @@ async function again(restart: () => Promise<void>, signal: AbortSignal): Promise
 }
 
 function gone(what: string, logFile: string): MailError {
-  return new MailError('unavailable', `${what}: mend what ${logFile} tells, then start mailsluice again`)
+  return new MailError('unavailable', `${what}; fix the error in ${logFile}, then restart mailsluice`)
 }

@@ -6,30 +6,30 @@ import type { AppContext } from '../base/app.ts'
 import type { Journey } from './journey.ts'
 import type { Location } from './locate-message.ts'
 
-/** What is known of one message in one run, and what has become of it there. */
+/** The state of one message in one run, with its fate, windows, thread and tasks. */
 export interface Explanation extends Journey {
   state: RunRecord | undefined
   elsewhere: readonly Location[]
   fate: { fate: string; reason: string | undefined } | undefined
-  /** Each window it was in, and how many fates that waits for; `undefined` where it is forgotten. */
+  /** Its windows, and how many fates each still waits for; `undefined` for an expired window. */
   windows: readonly { window: string; merged: boolean; missing: number | undefined }[]
   thread: ThreadState | undefined
   tasks: readonly { task: string; version: string; at: number }[]
-  /** How long the message is kept in the cache yet; `undefined` when it is not there. */
+  /** The remaining seconds in the cache; `undefined` when the message is not cached. */
   cachedForSeconds: number | undefined
 }
 
 interface ThreadState {
   thread: string
   known: number
-  /** This message is among those. */
+  /** Whether this message is one of the known ones. */
   holds: boolean
   dispatched: string | undefined
-  /** It waits in the run until every window is grouped. */
+  /** Whether the thread waits in the run until every window is grouped. */
   waits: boolean
 }
 
-/** Gathers it: all that waits elsewhere is given, and what is this run's is taken from it. */
+/** Builds the explanation of a journey; `elsewhere` holds the locations of all runs, and those of this run are kept. */
 export async function explanationOf(
   app: AppContext,
   journey: Journey,
@@ -39,12 +39,12 @@ export async function explanationOf(
   const { mailbox, run, message, hops } = journey
   const partition = keys.partitionOf(mailbox)
   const bodies = hops.map(({ envelope }) => envelope.body as Partial<SettledId> & { thread?: string })
-  const names = [
+  const windowIds = [
     ...new Set(bodies.flatMap(({ window, id }) => (window !== undefined && id === message ? [window] : []))),
   ]
   const thread = bodies.findLast(body => body.thread !== undefined)?.thread
   const settled = bodies.findLast(({ fate }) => fate !== undefined)
-  const left = await redis.ttl(keys.message(mailbox, message))
+  const ttlSeconds = await redis.ttl(keys.message(mailbox, message))
   return {
     mailbox,
     run,
@@ -53,7 +53,7 @@ export async function explanationOf(
     state: await readRun(redis, keys, partition, run),
     elsewhere: elsewhere.filter(one => one.run === run),
     fate: settled?.fate && { fate: settled.fate, reason: settled.reason },
-    windows: await Promise.all(names.map(window => windowState(app, journey, window))),
+    windows: await Promise.all(windowIds.map(window => windowState(app, journey, window))),
     thread: thread === undefined ? undefined : await threadState(app, journey, thread),
     tasks: hops
       .filter(({ stream }) => stream === analysisTasks.name)
@@ -61,7 +61,7 @@ export async function explanationOf(
         const { task, version } = envelope.body as Task
         return { task, version, at: writtenAt }
       }),
-    cachedForSeconds: left === -2 ? undefined : left,
+    cachedForSeconds: ttlSeconds === -2 ? undefined : ttlSeconds,
   }
 }
 
@@ -78,7 +78,13 @@ async function threadState({ redis, keys }: AppContext, { mailbox, run, message,
     redis.zscore(keys.runThreads(keys.partitionOf(mailbox), run), thread),
   ])
   const known = messageIdsIn(fields)
-  const out = hops.some(({ stream }) => stream === threads.name)
+  const isEmitted = hops.some(({ stream }) => stream === threads.name)
   const holds = known.includes(message)
-  return { thread, known: known.length, holds, dispatched: dispatched ?? undefined, waits: waits !== null && !out }
+  return {
+    thread,
+    known: known.length,
+    holds,
+    dispatched: dispatched ?? undefined,
+    waits: waits !== null && !isEmitted,
+  }
 }

@@ -20,15 +20,15 @@ import { STAGES } from '../base/stages.ts'
 import { windowOf } from '../records/lineage.ts'
 import { byEntry, grouped, mentions, type Recorded, recordedIn } from '../records/recorded.ts'
 
-/** What a stage has done about an entry it reads. */
+/** The progress of a stage on an entry it reads. */
 export type Progress =
   | { stage: StageName; state: 'done' }
   | { stage: StageName; state: 'not read yet' }
   | { stage: StageName; state: 'in work'; consumer: string; forMs: number; deliveries: number }
 
-/** One entry on a message's way, and how far those who read it are. */
+/** One entry on the way of a message, and the progress of the stages that read it. */
 export interface Hop extends Recorded {
-  /** Since the entry before it in the same run. */
+  /** Milliseconds since the previous entry of the same run. */
   sinceMs: number | undefined
   progress: readonly Progress[]
 }
@@ -41,7 +41,7 @@ export interface Journey {
   hops: readonly Hop[]
 }
 
-/** Which message is looked for: in one mailbox or all, in one run or all. */
+/** A query for a message, in one mailbox or all, in one run or all. */
 export interface MessageQuery {
   message: MessageId
   mailbox?: MailboxId | undefined
@@ -49,7 +49,7 @@ export interface MessageQuery {
   signal: AbortSignal
 }
 
-/** What a person meant: the id of a message, or of an envelope such as `run/window/index`, which stands for its message in that run. */
+/** Parses a message id, or an envelope id such as `run/window/index`, which selects its message in that run. */
 export async function messageQuery(
   app: AppContext,
   text: string,
@@ -63,7 +63,7 @@ export async function messageQuery(
   return { ...options, message: text }
 }
 
-/** Every journey of a message that the streams still tell of, the oldest first; streams are read a few hundred entries at a time. */
+/** Returns every journey of a message that the streams still hold, oldest first. Reads a few hundred entries at a time. */
 export async function findJourneys(app: AppContext, query: MessageQuery): Promise<Journey[]> {
   const { message } = query
   const named: Recorded[] = []
@@ -74,7 +74,7 @@ export async function findJourneys(app: AppContext, query: MessageQuery): Promis
   const releases = new Set(named.map(({ envelope }) => (envelope.body as Partial<ThreadChange>).part?.group))
   const windows = new Set(named.map(({ envelope: { run, body } }) => `${run} ${(body as { window?: string }).window}`))
   const runs = new Set(named.map(({ envelope }) => envelope.run))
-  // The budget may have left the message out of its task.
+  // A task that omits the message for its token budget still belongs to the journey.
   const tasks = await matching(
     app,
     analysisTasks,
@@ -112,11 +112,11 @@ async function matching<Body>(
   app: AppContext,
   stream: Stream<Body>,
   { mailbox, run, signal }: MessageQuery,
-  wanted: (entry: Recorded<Body>) => boolean,
+  matches: (entry: Recorded<Body>) => boolean,
 ): Promise<Recorded[]> {
   const found: Recorded[] = []
   for await (const entry of recordedIn(app, stream, { mailbox, newestFirst: true, signal })) {
-    if ((run === undefined || entry.envelope.run === run) && wanted(entry)) found.push(entry)
+    if ((run === undefined || entry.envelope.run === run) && matches(entry)) found.push(entry)
   }
   return found
 }
@@ -143,7 +143,7 @@ async function lastDelivered(redis: Redis, key: string, group: string): Promise<
   return fields && String(fields[fields.indexOf('last-delivered-id') + 1])
 }
 
-// Entries of one millisecond in different streams are in the order of the flow; their ids cannot tell.
+// Entry ids of different streams do not order entries of the same millisecond; the flow does.
 function byFlow(a: Recorded, b: Recorded): number {
   const place = ({ stream }: Recorded) => STREAMS.findIndex(({ name }) => name === stream)
   return a.writtenAt - b.writtenAt || place(a) - place(b) || byEntry(a, b)

@@ -10,16 +10,16 @@ import { STAGES } from '../base/stages.ts'
 import { entriesAt, keysOf, mentions, throwIfStopped } from '../records/recorded.ts'
 import type { MessageQuery } from './journey.ts'
 
-/** Work about a message that is in no stream now. */
+/** Work on a message that is in no stream at the moment. */
 export type Location = { run: string; mailbox: MailboxId; id: string } & (
   | { state: 'delayed'; stage: StageName; dueAt: number; attempt: number }
   | { state: 'parked' }
   | { state: 'dead'; stage: StageName; name: string; kind: string; reason: string; at: number }
 )
 
-const AT_ONCE = 500
+const PAGE_SIZE = 500
 
-/** Where else a message waits or has ended: in delays, parked with its mailbox, or among the dead letters. */
+/** Finds a message outside the streams: delayed, parked with its mailbox, or dead-lettered. */
 export async function locateMessage(
   app: AppContext,
   query: MessageQuery,
@@ -70,15 +70,15 @@ function headOf({ run, mailbox, id }: Envelope) {
 }
 
 async function* delayed({ redis }: AppContext, key: string, signal: AbortSignal) {
-  for (let from = 0; ; from += AT_ONCE) {
+  for (let from = 0; ; from += PAGE_SIZE) {
     throwIfStopped(signal)
-    const answer = await redis.zrange(key, `${from}`, `${from + AT_ONCE - 1}`, 'WITHSCORES')
+    const answer = await redis.zrange(key, `${from}`, `${from + PAGE_SIZE - 1}`, 'WITHSCORES')
     for (let at = 0; at < answer.length; at += 2) yield { text: answer[at] ?? '', dueAt: Number(answer[at + 1]) }
-    if (answer.length < 2 * AT_ONCE) return
+    if (answer.length < 2 * PAGE_SIZE) return
   }
 }
 
-// A stream's key, a line feed, and the entry.
+// A member is the stream key, a line feed, and the entry.
 function membersOf({ keys }: AppContext, member: string): Envelope[] {
   const cut = member.indexOf('\n')
   const key = member.slice(0, cut)

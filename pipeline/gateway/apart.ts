@@ -7,20 +7,20 @@ import type { Log } from '../base/log.ts'
 import { within } from '../base/wait.ts'
 import { type Gateway, labelOf, startGateway } from './gateway.ts'
 
-/** What the thread is given. */
+/** The worker data of the gateway thread. */
 export interface ThreadTask {
   config: Config
   url: string
   port: number
 }
 
-/** What the thread says: where it listens, why it does not, and what is to be logged. */
-export type ThreadWord =
-  | { said: 'listens'; port: number }
-  | { said: 'failed'; kind: ErrorKind; message: string }
-  | { said: 'log'; level: keyof Log; facts: object; text: string }
+/** A message from the thread: the port it listens on, its failure, or a log line. */
+export type ThreadMessage =
+  | { type: 'listening'; port: number }
+  | { type: 'failed'; kind: ErrorKind; message: string }
+  | { type: 'log'; level: keyof Log; facts: object; text: string }
 
-/** What the thread is told: to stop, and how long it may take to finish what is under way. */
+/** The command to stop, with the time to finish in-flight requests (ms). */
 export interface ThreadStop {
   drainMs: number
 }
@@ -29,8 +29,8 @@ const THREAD = new URL('./thread.js', import.meta.url)
 const GRACE_MS = 1000
 
 /**
- * Starts a gateway beside stages. One that listens has a thread and an event loop of its own, so that whatever strangers send to it never
- * keeps the stages waiting; without a port there are no strangers. Throws as `startGateway` does.
+ * Starts a gateway in the process of the stages. A listening gateway gets its own thread and event loop, so that hostile requests never
+ * delay the stages; without a port it runs in this thread. Throws as `startGateway` does.
  */
 export async function startGatewayApart(
   app: AppContext,
@@ -51,7 +51,7 @@ export async function startGatewayApart(
     })
     .finally(() => signal.removeEventListener('abort', stopNow))
   const config = { ...app.config, ...settingsAt(bound) }
-  // As it would in this thread, what nobody expected ends the process.
+  // An unexpected error ends the process, as it would in this thread.
   worker.on('error', error => {
     throw error
   })
@@ -70,13 +70,13 @@ export async function startGatewayApart(
 async function listening(worker: Worker, log: Log): Promise<number> {
   return new Promise((resolve, reject) => {
     worker.once('error', reject)
-    worker.once('exit', () => reject(new MailError('unavailable', 'the gateway has ended before it listened')))
-    worker.on('message', (word: ThreadWord) => {
-      if (word.said === 'log') log[word.level](word.facts, word.text)
-      else if (word.said === 'failed') reject(new MailError(word.kind, word.message))
+    worker.once('exit', () => reject(new MailError('unavailable', 'the gateway ended before it listened on its port')))
+    worker.on('message', (message: ThreadMessage) => {
+      if (message.type === 'log') log[message.level](message.facts, message.text)
+      else if (message.type === 'failed') reject(new MailError(message.kind, message.message))
       else {
         worker.off('error', reject)
-        resolve(word.port)
+        resolve(message.port)
       }
     })
   })

@@ -3,23 +3,23 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MailError } from '../../shared/error.ts'
 import { oneAtATime } from '../runtime/one-at-a-time.ts'
 
-/** Reads a body of a request, or throws: an error with the status 413 where it is too long, and whatever `take` throws. */
+/** Reads a request body. Throws an error with the status 413 when the body is too long, and any error of `take`. */
 export type ReadBody = (
   payload: Readable,
   body: { limit: number; length: number; take: (piece: Buffer) => void },
 ) => Promise<void>
 
-// Up to this many bytes a body is read at once, and however many others there are.
+// A body of up to this many bytes is read at once, regardless of the number of others.
 const SMALL_BYTES = 16 * 1024
 
 /**
- * A reader for the bodies of anybody's requests. It hands a body on as it comes, in pieces of 16 KiB at most, and nothing after a piece
- * that `take` throws over. Of all bodies that are longer than one piece, one piece is taken in a turn of the event loop. It never holds
- * more than `mostBytes` of them together: throws `unavailable` where they would be more, so that the sender tries again.
+ * Creates a reader for untrusted request bodies. It passes a body on as it arrives, in pieces of at most 16 KiB, and stops when `take`
+ * throws. Bodies longer than one piece share the event loop: one piece per turn. It buffers at most `mostBytes` of them in total, and
+ * throws `unavailable` beyond that, so that the sender retries.
  */
 export function createBodyReader(mostBytes: number): ReadBody {
   const inTurn = oneAtATime()
-  let held = 0
+  let buffered = 0
 
   return async (payload, { limit, length, take }) => {
     if (length > limit) throw tooLong()
@@ -29,26 +29,27 @@ export function createBodyReader(mostBytes: number): ReadBody {
         for (let at = 0; at < chunk.length; at += SMALL_BYTES) {
           const piece = chunk.subarray(at, at + SMALL_BYTES)
           read += piece.length
-          held += piece.length
+          buffered += piece.length
           if (read > limit) throw tooLong()
           if (read <= SMALL_BYTES) take(piece)
-          else if (held > mostBytes) throw new MailError('unavailable', 'too much is being posted at once; try again')
+          else if (buffered > mostBytes)
+            throw new MailError('unavailable', 'too many large requests at once; try again')
           else await inTurn(() => nextTurn().then(() => take(piece)))
         }
       }
     } finally {
-      held -= read
+      buffered -= read
     }
   }
 }
 
 async function* chunksOf(payload: Readable): AsyncGenerator<Buffer> {
-  // Left to itself, it would close the connection before anything is answered.
+  // By default the iterator destroys the stream, which closes the connection before the answer is sent.
   const chunks = payload.iterator({ destroyOnReturn: false })
   try {
     for (;;) {
       const next = await chunks.next().catch(() => {
-        throw Object.assign(new Error('the body was not sent to its end'), { statusCode: 400 })
+        throw Object.assign(new Error('the body is incomplete'), { statusCode: 400 })
       })
       if (next.done) return
       yield next.value as Buffer

@@ -3,15 +3,15 @@ import { BlockList, isIP } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
 import type { TrustedProxies } from '../../shared/settings/trusted-proxies.ts'
 
-/** The address that a request comes from, as far as it can be believed. */
+/** Returns the trustworthy client address of a request. */
 export type ClientAddress = (request: IncomingMessage) => string
 
 const UNKNOWN = 'unknown'
 
 /**
- * Follows `X-Forwarded-For` from its end, where the proxy next to us wrote, for as long as trusted proxies wrote it: over as many hops as
- * are set, or from address to address in the ranges. What a client put there itself lies before that, and is never looked at. An
- * entry that is no address ends the way; the answer is always an address, or `unknown` of a connection that is gone.
+ * Creates a function that follows `X-Forwarded-For` from its end, through entries of trusted proxies only: for the configured number of
+ * hops, or while addresses are in the trusted ranges. Entries that a client wrote itself come before those and are never read. An entry
+ * that is no address ends the walk. The result is always an address, or `unknown` for a closed connection.
  */
 export function createClientAddress(trusted: TrustedProxies): ClientAddress {
   const isTrusted = 'hops' in trusted ? (_: string, hop: number) => hop < trusted.hops : inRanges(trusted.ranges)
@@ -29,7 +29,7 @@ export function createClientAddress(trusted: TrustedProxies): ClientAddress {
   }
 }
 
-/** Whose requests and connections are counted together: an IPv4 address, or a network of IPv6, of which one client has any number of addresses. */
+/** Returns the key under which requests and connections are counted: an IPv4 address, or an IPv6 network, because one client has many IPv6 addresses. */
 export function peerKey(address: string): string {
   return isIP(address) === 0 ? UNKNOWN : normalizeIP(address)
 }
@@ -50,7 +50,7 @@ function inRanges(ranges: readonly string[]): (address: string) => boolean {
   return address => isIP(address) !== 0 && list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }
 
-// Some proxies write the port as well.
+// Some proxies add the port.
 function addressIn(text: string): string | undefined {
   const bare = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(text)?.[1] ?? /^([\d.]+):\d{1,5}$/.exec(text)?.[1] ?? text
   const unzoned = bare.split('%', 1)[0] ?? ''

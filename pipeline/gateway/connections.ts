@@ -2,71 +2,80 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { peerKey } from './client-address.ts'
 
-/** The connections of a server, of which there are never more than a number. */
+/** The bounded set of connections of a server. */
 export interface Connections {
-  /** Notes that what came over this connection was believed: others are closed before it. */
+  /** Marks a connection as proven after a verified request: unproven connections are closed first. */
   prove(socket: Socket): void
+  /** Marks a connection whose request is refused: until the answer is sent it is closed first. */
+  refuse(socket: Socket): void
   count(): number
 }
 
-interface Held {
+interface Connection {
   peer: string
   isProven: boolean
+  isRefused?: boolean
   request?: IncomingMessage | undefined
 }
 
 /**
- * Keeps a server at `most` connections. Where there are as many, a new one takes the place of one that only waits: for a request, or for
- * the rest of one. Those over which nothing was ever believed go first, of them those of the address that holds the most, of them the
- * oldest. So idle and slow connections cannot keep anybody out; a new one is closed only where all others are being answered.
+ * Limits a server to `most` connections. At the limit a new connection replaces one that waits for a request or for the rest of one.
+ * Unproven connections are closed first, then those of the address with the most connections, then the oldest. So idle and slow
+ * connections cannot lock others out; a new connection is closed only when all others are being answered.
  */
 export function boundConnections(server: Server, most: number): Connections {
-  // The oldest is first.
-  const held = new Map<Socket, Held>()
-  // What was closed in this turn of the event loop still counts with Node.
+  // Insertion order: the oldest is first.
+  const open = new Map<Socket, Connection>()
+  // Node still counts connections that were closed in this turn of the event loop.
   server.maxConnections = 2 * most
 
   server.on('connection', (socket: Socket) => {
-    if (held.size >= most) {
-      const weakest = weakestOf(held)
+    if (open.size >= most) {
+      const weakest = weakestOf(open)
       drop(weakest ?? socket)
       if (!weakest) return
     }
-    held.set(socket, { peer: peerKey(socket.remoteAddress ?? ''), isProven: false })
-    socket.once('close', () => held.delete(socket))
+    open.set(socket, { peer: peerKey(socket.remoteAddress ?? ''), isProven: false })
+    socket.once('close', () => open.delete(socket))
   })
   server.on('request', (request, response) => {
-    const holding = held.get(request.socket)
-    if (!holding) return
-    holding.request = request
+    const connection = open.get(request.socket)
+    if (!connection) return
+    connection.request = request
+    connection.isRefused = false
     response.once('close', () => {
-      if (holding.request !== request) return
-      holding.request = undefined
-      // It has just been of use.
-      if (held.delete(request.socket)) held.set(request.socket, holding)
+      if (connection.request !== request) return
+      connection.request = undefined
+      // A used connection becomes the newest.
+      if (open.delete(request.socket)) open.set(request.socket, connection)
     })
   })
 
   return {
     prove(socket) {
-      const holding = held.get(socket)
-      if (holding) holding.isProven = true
+      const connection = open.get(socket)
+      if (connection) connection.isProven = true
     },
-    count: () => held.size,
+    refuse(socket) {
+      const connection = open.get(socket)
+      if (connection) connection.isRefused = true
+    },
+    count: () => open.size,
   }
 
   function drop(socket: Socket): void {
-    held.delete(socket)
+    open.delete(socket)
     socket.destroy()
   }
 }
 
-function weakestOf(held: ReadonlyMap<Socket, Held>): Socket | undefined {
+function weakestOf(open: ReadonlyMap<Socket, Connection>): Socket | undefined {
   const counts = new Map<string, number>()
-  for (const { peer } of held.values()) counts.set(peer, (counts.get(peer) ?? 0) + 1)
+  for (const { peer } of open.values()) counts.set(peer, (counts.get(peer) ?? 0) + 1)
   let weakest: { socket: Socket; isProven: boolean; count: number } | undefined
-  for (const [socket, { peer, isProven, request }] of held) {
-    // Its request is whole: it is being answered.
+  for (const [socket, { peer, isProven, isRefused, request }] of open) {
+    if (isRefused) return socket
+    // A complete request is being answered.
     if (request?.complete) continue
     const count = counts.get(peer) ?? 0
     const isWeaker = !weakest || (isProven === weakest.isProven ? count > weakest.count : weakest.isProven)

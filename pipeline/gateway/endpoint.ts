@@ -4,11 +4,11 @@ import type { LimitedLog } from './limited-log.ts'
 import type { Receiver } from './receiver.ts'
 import type { Refusals } from './refused.ts'
 
-/** What every way in is given: where notifications go, and what keeps strangers from hurting anybody. */
+/** The dependencies of every HTTP endpoint: the receiver, and the guards against hostile clients. */
 export interface EndpointContext {
-  reception: Receiver
+  receiver: Receiver
   refusals: Refusals
-  telling: LimitedLog
+  limitedLog: LimitedLog
   connections: Connections
   clientOf: ClientAddress
   now: () => number

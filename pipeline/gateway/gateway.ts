@@ -7,32 +7,38 @@ import type { Log } from '../base/log.ts'
 import { within } from '../base/wait.ts'
 import { startIntake } from './intake.ts'
 import { createLimitedLog } from './limited-log.ts'
+import { createPace, type Pace } from './pace.ts'
 import { createReceiver } from './receiver.ts'
 import { listen } from './server.ts'
 import { createVerify, type Verify } from './verify.ts'
 
-/** The way in: notifications by HTTP, where a port is given, and by the intake stream. */
+/** The entry of notifications: over HTTP when a port is given, and from the intake stream. */
 export interface Gateway {
-  /** For people: where it listens, and whether pushes are accepted; `undefined` where it does not listen. */
+  /** For people: the address, and whether pushes are accepted; `undefined` when it does not listen. */
   label: string | undefined
   port: number | undefined
-  /** The settings, with those that follow from where it listens. */
+  /** The settings, with those that depend on the port. */
   config: Config
-  /** Accepts nothing new, finishes what is under way within `drainMs`, leaves the rest to others. */
+  /** Accepts nothing new, finishes in-flight requests within `drainMs`, and leaves the rest to other gateways. */
   stop(drainMs: number): Promise<void>
 }
 
 const GOOGLE_CERTS = 'https://www.googleapis.com/oauth2/v3/certs'
 
-/** Starts to listen on a port, or to the intake alone; `settingsAt` is asked once what follows from the port it got. Throws `misconfigured` when the port is taken or the settings contradict. */
+/** Starts to listen on a port, or to the intake only; `settingsAt` is called once with the bound port; `pace` delays the answers of refusals. Throws `misconfigured` when the port is in use or settings contradict each other. */
 export async function startGateway(
   app: AppContext,
-  { port, log, settingsAt }: { port: number | undefined; log: Log; settingsAt?: (port: number) => Partial<Config> },
+  {
+    port,
+    log,
+    settingsAt,
+    pace = createPace(),
+  }: { port: number | undefined; log: Log; settingsAt?: (port: number) => Partial<Config>; pace?: Pace },
 ): Promise<Gateway> {
   const limitedLog = createLimitedLog(log)
   const receiver = createReceiver(app, log, limitedLog)
-  const way = { reception: receiver, telling: limitedLog, log }
-  const http = port === undefined ? undefined : await listen(app, { ...way, port, verify: trustIn(app.config) })
+  const deps = { receiver, limitedLog, log, pace }
+  const http = port === undefined ? undefined : await listen(app, { ...deps, port, verify: pushVerifier(app.config) })
   const intake = startIntake(app, receiver, log)
   const bound = http && (http.server.address() as AddressInfo).port
   const config = bound === undefined ? app.config : { ...app.config, ...settingsAt?.(bound) }
@@ -47,22 +53,22 @@ export async function startGateway(
   }
 }
 
-/** Whose pushes are believed; `undefined` where nothing is set. Throws `misconfigured` when only a part of it is. */
-function trustIn(config: Config): Verify | undefined {
+/** Creates the verifier of pushes; `undefined` when no setting names a sender. Throws `misconfigured` when the settings are incomplete. */
+function pushVerifier(config: Config): Verify | undefined {
   const { GMAIL_PUSH_AUDIENCE: audience, GMAIL_PUSH_SERVICE_ACCOUNT: serviceAccount } = config
   if (!audience && !serviceAccount) return undefined
   if (!audience || !serviceAccount) {
     const [is, not] = audience ? ['AUDIENCE', 'SERVICE_ACCOUNT'] : ['SERVICE_ACCOUNT', 'AUDIENCE']
-    throw new MailError('misconfigured', `GMAIL_PUSH_${is} is set and GMAIL_PUSH_${not} is not: set both, or none`)
+    throw new MailError('misconfigured', `GMAIL_PUSH_${is} is set but GMAIL_PUSH_${not} is not: set both, or neither`)
   }
   const certsUrl = config.GMAIL_PUSH_CERTS_URL ?? GOOGLE_CERTS
-  // Keys that came by http could be anybody's.
+  // Keys fetched over plain http could be forged.
   if (config.NODE_ENV === 'production' && !config.SIM_URL && !certsUrl.startsWith('https:'))
     throw new MailError('misconfigured', 'GMAIL_PUSH_CERTS_URL must begin with https:// where NODE_ENV is production')
   return createVerify({ audience, serviceAccount, certsUrl })
 }
 
-/** Says where a gateway listens, and which pushes it accepts there. */
+/** Describes the address of a gateway, and the pushes it accepts there. */
 export function labelOf(
   { GATEWAY_HOST: host, GMAIL_PUSH_AUDIENCE, OUTLOOK_NOTIFICATION_URL }: Config,
   port: number,

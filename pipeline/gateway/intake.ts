@@ -13,13 +13,13 @@ import type { RunningStage } from '../runtime/run-stage.ts'
 import type { Receiver } from './receiver.ts'
 
 const PACE = { size: 1, concurrency: 20 }
-const LONGEST_ID = 200
-const AGAIN_MS = 250
+const MAX_ID_LENGTH = 200
+const RETRY_MS = 250
 const GRACE_MS = 500
 
 /**
- * Moves what any program writes to the intake to the mailboxes it is about, each entry once though a process die at any moment: the
- * intake and a mailbox can be on different servers, so the mailbox's side remembers the entry before the intake forgets it.
+ * Moves notifications from the intake stream to their mailboxes, each entry exactly once, even when a process dies at any moment. The
+ * intake and a mailbox may be on different servers, so the mailbox records the entry before the intake acknowledges it.
  */
 export function startIntake(app: AppContext, receiver: Receiver, log: Log): RunningStage {
   const { config, redis, keys, now } = app
@@ -45,7 +45,14 @@ export function startIntake(app: AppContext, receiver: Receiver, log: Log): Runn
       await within(finished, drainMs)
       aborted.abort()
       await within(finished, GRACE_MS)
-      await queue.leave().catch(error => log.warn({ error: String(error) }, 'could not hand the intake back'))
+      await queue
+        .shutdown()
+        .catch(error =>
+          log.warn(
+            { error: String(error) },
+            'could not release intake entries; another gateway claims them after the lease',
+          ),
+        )
     },
   }
 
@@ -53,28 +60,28 @@ export function startIntake(app: AppContext, receiver: Receiver, log: Log): Runn
     for (let reported = false; !aborted.signal.aborted; reported = true) {
       try {
         const entry = await readIntakeEntry(redis, keys, raw.entryId)
-        if (entry) await settle(entry)
+        if (entry) await accept(entry)
         else await finishIntake(redis, keys, [raw.entryId])
         reader.done([raw])
         return
       } catch (error) {
-        if (!reported) log.error({ error: String(error) }, 'cannot take in what is in the intake; trying again')
-        await sleep(AGAIN_MS, aborted.signal)
+        if (!reported) log.error({ error: String(error) }, 'cannot process an intake entry; retrying')
+        await sleep(RETRY_MS, aborted.signal)
       }
     }
   }
 
-  async function settle({ entryId, fields }: IntakeEntry): Promise<void> {
-    const notification = readable(fields)
+  async function accept({ entryId, fields }: IntakeEntry): Promise<void> {
+    const notification = parseFields(fields)
     if (notification instanceof MailError) return receiver.deadLetter(fields, notification, entryId)
-    // Whoever pulls from Pub/Sub can say which message it was.
-    const id = fields.messageId?.slice(0, LONGEST_ID) ?? `intake:${entryId}`
-    await receiver.take(notification, { id, at: Number.parseInt(entryId, 10) })
+    // A program that pulls from Pub/Sub can pass on the message id.
+    const id = fields.messageId?.slice(0, MAX_ID_LENGTH) ?? `intake:${entryId}`
+    await receiver.accept(notification, { id, at: Number.parseInt(entryId, 10) })
     await finishIntake(redis, keys, [entryId])
   }
 }
 
-function readable(fields: IntakeEntry['fields']) {
+function parseFields(fields: IntakeEntry['fields']) {
   try {
     return readNotification(fields)
   } catch (error) {

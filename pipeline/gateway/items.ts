@@ -3,15 +3,15 @@ import { parsed } from './post.ts'
 
 /** Reads the items of a JSON body while it arrives: `{"value": [item, …]}`. */
 export interface ItemReader<T> {
-  /** Takes the next bytes; throws `unparsable` as soon as they break a bound. */
+  /** Reads the next bytes; throws `unparsable` at the first byte that exceeds a limit. */
   write(chunk: Buffer): void
-  /** What `read` made of the items of `value`, in their order. Throws `unparsable` where the body is no such JSON. */
+  /** Returns the results of `read` for the items of `value`, in order. Throws `unparsable` when the body is no such JSON. */
   end(): T[]
 }
 
-/** The bounds of a body, and how an item is read; items that are too long, or of which `read` makes nothing, are left out. */
+/** The limits of a body, and the parser of an item; items that are too long, or that `read` returns `undefined` for, are omitted. */
 interface ItemReading<T> {
-  /** What the body should be, for errors: `Graph notification`. */
+  /** The expected kind of body, for errors: `Graph notification`. */
   what: string
   mostItems: number
   mostItemBytes: number
@@ -27,13 +27,13 @@ const OBJECT_BEGINS = 0x7b
 const OBJECT_ENDS = 0x7d
 const SPACE = 0x20
 
-const MOST_DEPTH = 32
-// What surrounds the items, with a number in the place of each.
-const MOST_FRAME_BYTES = 16 * 1024
+const MAX_DEPTH = 32
+// The frame is the body with a number in the place of each item.
+const MAX_FRAME_BYTES = 16 * 1024
 
 /**
- * Opens a reader for one body. The bytes are looked at once, and an item is parsed when it is complete. So a hostile body costs what its
- * bytes cost, is refused at the first byte that breaks a bound, and never holds up the event loop for longer than one chunk takes.
+ * Opens a reader for one body. Each byte is scanned once, and an item is parsed when it is complete. So the cost of a hostile body is
+ * linear in its bytes, it is refused at the first byte that exceeds a limit, and it blocks the event loop for at most one chunk.
  */
 export function openItemReader<T>({ what, mostItems, mostItemBytes, read }: ItemReading<T>): ItemReader<T> {
   const items: (T | undefined)[] = []
@@ -79,8 +79,8 @@ export function openItemReader<T>({ what, mostItems, mostItemBytes, read }: Item
       const body = parsedJson(frame)
       if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'value')) return []
       const { value } = body as { value: unknown }
-      const places: number[] = Array.isArray(value) ? value : []
-      return places.map(place => items[place]).filter(one => one !== undefined)
+      const positions: number[] = Array.isArray(value) ? value : []
+      return positions.map(place => items[place]).filter(one => one !== undefined)
     },
   }
 
@@ -90,9 +90,9 @@ export function openItemReader<T>({ what, mostItems, mostItemBytes, read }: Item
       depth += 1
       if (depth === 1) isObject = byte === OBJECT_BEGINS
       if (depth === 2) isAmongItems = isObject && byte === ARRAY_BEGINS
-      if (depth > MOST_DEPTH) throw refused(`it is nested more than ${MOST_DEPTH} deep`)
+      if (depth > MAX_DEPTH) throw refused(`it is nested more than ${MAX_DEPTH} deep`)
     } else if (byte === ARRAY_ENDS || byte === OBJECT_ENDS) {
-      if (isInItem && depth === 2) throw refused('it is no JSON')
+      if (isInItem && depth === 2) throw refused('it is not JSON')
       depth -= 1
     }
   }
@@ -110,15 +110,15 @@ export function openItemReader<T>({ what, mostItems, mostItemBytes, read }: Item
     isInItem = false
   }
 
-  // Names that are not ASCII come out wrong and stay names; the only one that matters is.
+  // Latin-1 garbles names that are not ASCII; the only name that matters is ASCII.
   function addToFrame(chunk: Buffer, from: number, to: number): void {
     frame += chunk.toString('latin1', from, to)
-    if (frame.length > MOST_FRAME_BYTES) throw refused(`it holds more than ${MOST_FRAME_BYTES} bytes beside its items`)
+    if (frame.length > MAX_FRAME_BYTES) throw refused(`it holds more than ${MAX_FRAME_BYTES} bytes outside its items`)
   }
 
   function parsedJson(text: string): unknown {
     const value = parsed(text)
-    if (value === undefined) throw refused('it is no JSON')
+    if (value === undefined) throw refused('it is not JSON')
     return value
   }
 
@@ -127,7 +127,7 @@ export function openItemReader<T>({ what, mostItems, mostItemBytes, read }: Item
   }
 }
 
-/** The bytes of one item, which may lie in several chunks; of one that is longer than `most` nothing is kept. */
+/** Collects the bytes of one item across chunks; keeps nothing of an item longer than `most` bytes. */
 function openItem(most: number) {
   let parts: Buffer[] = []
   let length = 0
@@ -135,7 +135,7 @@ function openItem(most: number) {
     take(chunk: Buffer, from: number, to: number) {
       length += to - from
       if (length > most) parts = []
-      // A view would keep all of the chunk in memory.
+      // A view would keep the whole chunk in memory.
       else parts.push(Buffer.from(chunk.subarray(from, to)))
     },
     finish(chunk: Buffer, from: number, to: number): string | undefined {

@@ -1,71 +1,71 @@
 import type { Log } from '../base/log.ts'
 import { MINUTE_MS } from './post.ts'
 
-/** What is told of something that anybody can cause: how bad it is, what happened, and facts of the last time. */
-export interface Reported {
+/** An event that any client can cause: its level, its text, and the facts of the last occurrence. */
+export interface LimitedEvent {
   level: 'warn' | 'error'
   text: string
-  /** What tells kinds of one text apart: a reason, a mailbox. */
+  /** Distinguishes events with the same text: a reason, a mailbox. */
   kind?: string
-  /** How many of them it was at once. */
+  /** The number of occurrences in this event. */
   count?: number
   facts?: object
 }
 
-/** A log for what anybody can cause. */
+/** A rate-limited log for events that any client can cause. */
 export interface LimitedLog {
-  tell(reported: Reported): void
-  /** Tells what was not told yet. */
+  report(event: LimitedEvent): void
+  /** Logs the events counted since the last line. */
   stop(): void
 }
 
 interface Ongoing {
-  reported: Reported
+  event: LimitedEvent
   count: number
   timer: NodeJS.Timeout
 }
 
-// More kinds than these are told of by their text alone, of which there are about ten: so there are at most some thirty lines at once.
-const MOST_KINDS = 20
+// Beyond this number, events are grouped by text only. There are about ten texts, so at most thirty lines at once.
+const MAX_KINDS = 20
 
-/** Tells of the first of a kind at once, and of all that follow in one line a minute with their count, however many there are. */
+/** Creates a log that writes the first event of a kind at once, and the following ones as one line per minute with their count. */
 export function createLimitedLog(log: Log, everyMs = MINUTE_MS): LimitedLog {
   const ongoing = new Map<string, Ongoing>()
 
   return {
-    tell(reported) {
-      const { text, kind, count = 1 } = reported
+    report(event) {
+      const { text, kind, count = 1 } = event
       const name =
-        kind === undefined || (ongoing.size >= MOST_KINDS && !ongoing.has(`${text} ${kind}`)) ? text : `${text} ${kind}`
+        kind === undefined || (ongoing.size >= MAX_KINDS && !ongoing.has(`${text} ${kind}`)) ? text : `${text} ${kind}`
       const known = ongoing.get(name)
       if (known) {
-        known.reported = reported
+        known.event = event
         known.count += count
         return
       }
-      say(reported, count)
-      ongoing.set(name, { reported, count: 0, timer: setInterval(() => sum(name), everyMs).unref() })
+      write(event, count)
+      ongoing.set(name, { event, count: 0, timer: setInterval(() => writeSummary(name), everyMs).unref() })
     },
 
     stop() {
       for (const name of [...ongoing.keys()]) {
-        sum(name)
+        writeSummary(name)
         forget(name)
       }
     },
   }
 
-  function sum(name: string): void {
+  function writeSummary(name: string): void {
     const known = ongoing.get(name)
     if (!known || known.count === 0) {
       forget(name)
       return
     }
-    say(known.reported, known.count)
+    write(known.event, known.count)
     known.count = 0
   }
 
-  function say({ level, text, facts = {} }: Reported, count: number): void {
+  function write({ level, text, facts = {} }: LimitedEvent, count: number): void {
     log[level]({ ...facts, count }, text)
   }
 

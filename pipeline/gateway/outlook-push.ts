@@ -22,87 +22,91 @@ import type { EndpointContext } from './endpoint.ts'
 import { openItemReader } from './items.ts'
 import { inTime } from './post.ts'
 
-/** How Graph's notifications are met. */
+/** The options of the endpoints for Graph notifications. */
 export interface OutlookPushOptions extends EndpointContext {
   app: Pick<AppContext, 'redis' | 'keys'>
-  /** The keys of clientStates; without any, nothing is believed. */
+  /** The keys of clientStates; without any, all notifications are refused. */
   clientStateKeys: readonly Buffer[]
   log: Log
 }
 
-/** What is to be done for one mailbox of a POST. */
-interface Reported {
+/** The verified notifications of one mailbox in a POST. */
+interface Verified {
   mailbox: MailboxId
   notifications: GraphNotification[]
 }
 
-/** The notifications of a POST by what they are worth. */
+/** The notifications of a POST, sorted by verification result. */
 interface Sorted {
-  reported: Reported[]
+  verified: Verified[]
   unknown: number
   forged: MailboxId[]
 }
 
-// Graph posts up to a thousand at once when much changes, each of somewhat less than 900 bytes.
+// Graph posts up to a thousand at once when much changes, each of slightly less than 900 bytes.
 const BODY_LIMIT_BYTES = MOST_NOTIFICATIONS * 900
-const MOST_ITEM_BYTES = 8 * 1024
-const MOST_HELD_BYTES = 16 * 1024 * 1024
-// Once an address has had too much refused, no more of it is read than what Graph ordinarily sends.
-const LATE_BODY_LIMIT_BYTES = 16 * 1024
-// So many subscriptions are looked up at any time; more of them one POST at a time, for others wait for Redis as well.
+const MAX_ITEM_BYTES = 8 * 1024
+const MAX_BUFFERED_BYTES = 16 * 1024 * 1024
+// For an address over the limit of refusals, a body may only be as long as Graph's usual ones.
+const LIMITED_BODY_BYTES = 16 * 1024
+// Up to this many subscriptions are looked up at once; larger POSTs take turns, because others wait for Redis too.
 const FEW_SUBSCRIPTIONS = 50
-const LONGEST_TOKEN = 2048
-// Graph waits three seconds, and gives up endpoints that are slow (learn.microsoft.com/graph/change-notifications-delivery-webhooks).
+const MAX_TOKEN_LENGTH = 2048
+// Graph waits three seconds, and drops endpoints that are slow (learn.microsoft.com/graph/change-notifications-delivery-webhooks).
 const ANSWER_WITHIN_MS = 2500
 
-const UNSET = 'notifications cannot be verified, so none is accepted: set MAILBOXES_KEY or OUTLOOK_CLIENT_STATE'
+const UNSET = 'notifications cannot be verified, so all are refused: set MAILBOXES_KEY or OUTLOOK_CLIENT_STATE'
 
-// What is to be done to the subscription itself (learn.microsoft.com/graph/change-notifications-lifecycle-events).
-const REMEDIES: ReadonlyMap<string, Due> = new Map([
+// Lifecycle events and the action each requires (learn.microsoft.com/graph/change-notifications-lifecycle-events).
+const LIFECYCLE_ACTIONS: ReadonlyMap<string, Due> = new Map([
   ['reauthorizationRequired', 'renew'],
   ['subscriptionRemoved', 'removed'],
 ])
 
 /**
- * Adds where Graph posts notifications and what becomes of its subscriptions. A POST is answered with 202 once all that is believed of
- * it is in Redis, 400 when it is no notification, 413, and 503 when Redis is away: Graph repeats for up to four hours what is not
- * answered with 2xx. Nothing is done yet: a changed mailbox is looked at by the stages, a subscription is seen to by the keeper.
+ * Adds the endpoints for Graph's change and lifecycle notifications. Answers 202 once all verified notifications are in Redis, 400 for a
+ * body that is no notification, 413, and 503 when Redis is unavailable: Graph retries for up to four hours without a 2xx. The gateway
+ * only records them: the stages sync the mailbox, and the keeper repairs the subscription.
  *
- * What is not believed is answered with 202 as well. A 401 would have Graph repeat for hours what an old secret was put on, and would
- * tell a stranger which subscriptions exist; so a wrong clientState looks just like a subscription that nobody knows. It counts as
- * refused all the same, and when too many of its address were, it is answered with 429 instead.
+ * Unverified notifications get 202 as well. A 401 would make Graph retry for hours after a change of secret, and would reveal which
+ * subscriptions exist; so a wrong clientState looks exactly like an unknown subscription. Both count as refused, and an address
+ * with too many refusals gets 429 instead.
  */
 export function addOutlookPush(http: FastifyInstance, options: OutlookPushOptions): void {
-  const { app, reception, refusals, telling, connections, clientOf, clientStateKeys, log } = options
+  const { app, receiver, refusals, limitedLog, connections, clientOf, clientStateKeys, log } = options
   const { redis, keys } = app
-  const readBody = createBodyReader(MOST_HELD_BYTES)
+  const readBody = createBodyReader(MAX_BUFFERED_BYTES)
   const inTurn = oneAtATime()
 
   void http.register(async scope => {
-    // Items are looked at while they come, so that no body is parsed as a whole.
+    // Items are parsed as they arrive, so no body is parsed as a whole.
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', async () => undefined)
     for (const path of Object.values(OUTLOOK_PATHS)) {
       scope.post<{ Querystring: { validationToken?: unknown } }>(path, async (request, reply) => {
         const { validationToken } = request.query
-        if (validationToken !== undefined) return shakeHands(reply, validationToken)
+        if (validationToken !== undefined) return answerValidation(reply, validationToken)
         if (clientStateKeys.length === 0) throw new MailError('misconfigured', UNSET)
-        const isLate = await refusals.isOver(request)
-        const notifications = await readOrTell(request, isLate)
-        await inTime(meet(notifications, request, isLate), ANSWER_WITHIN_MS)
+        const isLimited = await refusals.isOver(request)
+        const notifications = await readAndLog(request, isLimited)
+        const hasVerified = await inTime(handle(notifications, request, isLimited), ANSWER_WITHIN_MS)
+        if (!hasVerified) {
+          connections.refuse(request.raw.socket)
+          await refusals.pace()
+        }
         return reply.code(202).send()
       })
     }
   })
 
-  async function readOrTell(request: FastifyRequest, isLate: boolean): Promise<GraphNotification[]> {
+  async function readAndLog(request: FastifyRequest, isLimited: boolean): Promise<GraphNotification[]> {
     try {
-      return await read(request, isLate ? LATE_BODY_LIMIT_BYTES : BODY_LIMIT_BYTES)
+      return await read(request, isLimited ? LIMITED_BODY_BYTES : BODY_LIMIT_BYTES)
     } catch (error) {
-      if (isLate) throw await refusals.tooMany(request)
+      if (isLimited) throw await refusals.tooMany(request)
       if (error instanceof MailError && error.kind === 'unparsable') {
         const facts = { ip: clientOf(request.raw) }
-        telling.tell({ level: 'warn', text: 'what was posted is no notification; it was refused', facts })
+        limitedLog.report({ level: 'warn', text: 'posted body is no notification; refused', facts })
       }
       throw error
     }
@@ -112,7 +116,7 @@ export function addOutlookPush(http: FastifyInstance, options: OutlookPushOption
     const reader = openItemReader({
       what: 'Graph notification',
       mostItems: MOST_NOTIFICATIONS,
-      mostItemBytes: MOST_ITEM_BYTES,
+      mostItemBytes: MAX_ITEM_BYTES,
       read: readGraphNotification,
     })
     await readBody(raw, { limit, length: Number(headers['content-length'] ?? 0), take: reader.write })
@@ -121,47 +125,48 @@ export function addOutlookPush(http: FastifyInstance, options: OutlookPushOption
     return notifications
   }
 
-  async function meet(
+  async function handle(
     notifications: readonly GraphNotification[],
     request: FastifyRequest,
-    isLate: boolean,
-  ): Promise<void> {
+    isLimited: boolean,
+  ): Promise<boolean> {
     const sorted = await lookUp(notifications)
-    const isBelieved = sorted.reported.length > 0
-    // What is Graph's is taken in whatever others send from the same address: they may share a proxy.
-    if (isLate && !isBelieved) throw await refusals.tooMany(request)
-    if (isBelieved) connections.prove(request.raw.socket)
+    const hasVerified = sorted.verified.length > 0
+    // Graph's notifications are accepted regardless of refused requests from the same address: they may share a proxy.
+    if (isLimited && !hasVerified) throw await refusals.tooMany(request)
+    if (hasVerified) connections.prove(request.raw.socket)
     else await refusals.count(request)
-    await enter(sorted, clientOf(request.raw))
+    await accept(sorted, clientOf(request.raw))
+    return hasVerified
   }
 
   async function lookUp(notifications: readonly GraphNotification[]): Promise<Sorted> {
     const ids = [...new Set(notifications.map(one => one.subscriptionId))]
     let owners: ReadonlyMap<string, MailboxId> = new Map()
-    const ask = async () => {
+    const query = async () => {
       owners = await subscribersOf(redis, keys, ids)
     }
-    await (ids.length > FEW_SUBSCRIPTIONS ? inTurn(ask) : ask())
+    await (ids.length > FEW_SUBSCRIPTIONS ? inTurn(query) : query())
     return sortOut(notifications, owners)
   }
 
-  async function enter({ reported, unknown, forged }: Sorted, ip: string): Promise<void> {
+  async function accept({ verified, unknown, forged }: Sorted, ip: string): Promise<void> {
     if (forged.length > 0) {
       const names = [...new Set(forged)]
       const facts = { ip, mailboxes: names.length, mailbox: names[0] }
-      const text = 'notifications without the right clientState were dropped'
-      telling.tell({ level: 'warn', text, count: forged.length, facts })
+      const text = 'dropped notifications with a wrong clientState'
+      limitedLog.report({ level: 'warn', text, count: forged.length, facts })
     }
     if (unknown > 0) {
-      const text = 'notifications of unknown subscriptions are accepted and dropped'
-      telling.tell({ level: 'warn', text, count: unknown, facts: { ip } })
+      const text = 'accepted and dropped notifications of unknown subscriptions'
+      limitedLog.report({ level: 'warn', text, count: unknown, facts: { ip } })
       await countUnknown(redis, keys, unknown)
     }
-    await Promise.all(reported.map(act))
+    await Promise.all(verified.map(apply))
   }
 
   function sortOut(notifications: readonly GraphNotification[], owners: ReadonlyMap<string, MailboxId>): Sorted {
-    const reported = new Map<MailboxId, Reported>()
+    const verified = new Map<MailboxId, Verified>()
     const checks = new Map<MailboxId, (given: string) => boolean>()
     const forged: MailboxId[] = []
     let unknown = 0
@@ -175,34 +180,34 @@ export function addOutlookPush(http: FastifyInstance, options: OutlookPushOption
       checks.set(mailbox, isRight)
       if (!isRight(notification.clientState)) forged.push(mailbox)
       else {
-        const known = reported.get(mailbox) ?? { mailbox, notifications: [] }
+        const known = verified.get(mailbox) ?? { mailbox, notifications: [] }
         known.notifications.push(notification)
-        reported.set(mailbox, known)
+        verified.set(mailbox, known)
       }
     }
-    return { reported: [...reported.values()], unknown, forged }
+    return { verified: [...verified.values()], unknown, forged }
   }
 
-  async function act({ mailbox, notifications }: Reported): Promise<void> {
+  async function apply({ mailbox, notifications }: Verified): Promise<void> {
     for (const { subscriptionId, lifecycle = '' } of notifications) {
-      const due = REMEDIES.get(lifecycle)
+      const due = LIFECYCLE_ACTIONS.get(lifecycle)
       if (!due) continue
       await markDue(redis, keys, subscriptionId, due)
-      log.info({ mailbox, lifecycle }, 'the subscription is to be seen to; the keeper does it in its next round')
+      log.info({ mailbox, lifecycle }, 'subscription needs attention; the keeper handles it in its next round')
     }
-    // A subscription that only has to be authorised again has lost nothing yet.
-    if (notifications.every(({ lifecycle = '' }) => REMEDIES.get(lifecycle) === 'renew')) return
-    // Where others could be the same word for word, a look too many costs a call; a look too few would lose mail.
+    // A subscription that only needs reauthorization has lost no notification yet.
+    if (notifications.every(({ lifecycle = '' }) => LIFECYCLE_ACTIONS.get(lifecycle) === 'renew')) return
+    // Without a unique name a random one: an extra check costs one call, a missed check would lose mail.
     const name = nameOfNotifications(notifications) ?? randomUUID()
     const created = [...new Set(notifications.flatMap(one => one.created ?? []))].slice(0, MOST_CREATED)
-    await reception.look(mailbox, `outlook:${name}`, created)
+    await receiver.announce(mailbox, `outlook:${name}`, created)
   }
 }
 
-// Read by anything but Graph, it is still text (learn.microsoft.com/graph/change-notifications-delivery-webhooks#notificationurl-validation).
-function shakeHands(reply: FastifyReply, token: unknown): FastifyReply {
-  if (typeof token !== 'string' || token === '' || token.length > LONGEST_TOKEN) {
-    throw new MailError('unparsable', `validationToken must be one text of 1 to ${LONGEST_TOKEN} characters`)
+// The token must stay plain text for any other client (learn.microsoft.com/graph/change-notifications-delivery-webhooks#notificationurl-validation).
+function answerValidation(reply: FastifyReply, token: unknown): FastifyReply {
+  if (typeof token !== 'string' || token === '' || token.length > MAX_TOKEN_LENGTH) {
+    throw new MailError('unparsable', `validationToken must be one value of 1 to ${MAX_TOKEN_LENGTH} characters`)
   }
   return reply.code(200).header('x-content-type-options', 'nosniff').type('text/plain; charset=utf-8').send(token)
 }

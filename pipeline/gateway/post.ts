@@ -1,12 +1,12 @@
 import { MailError } from '../../shared/error.ts'
 import { within } from '../base/wait.ts'
 
-/** In which the refused requests of an address are counted, and what is told of them. */
+/** The window for counting refused requests of an address, and for summary log lines. */
 export const MINUTE_MS = 60_000
 
 /**
- * Waits for what is to be in Redis before it is answered; throws `unavailable` when that takes longer. What is still under way may
- * happen all the same: what comes again must do no harm.
+ * Waits for work that must be in Redis before the answer; throws `unavailable` after `withinMs`. Work in flight may still complete, so
+ * the sender's retry must be idempotent.
  */
 export async function inTime<T>(work: Promise<T>, withinMs: number): Promise<T> {
   const done = await within(
@@ -17,7 +17,7 @@ export async function inTime<T>(work: Promise<T>, withinMs: number): Promise<T> 
   throw new MailError('unavailable', 'Redis does not answer in time; try again')
 }
 
-/** A body as JSON, or `undefined` when it is none. */
+/** Parses a body as JSON; returns `undefined` when it is not JSON. */
 export function parsed(text: string): unknown {
   try {
     return JSON.parse(text)

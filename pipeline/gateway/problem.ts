@@ -11,14 +11,14 @@ const STATUS: Partial<Record<ErrorKind, number>> = {
   misconfigured: 503,
 }
 
-/** What went wrong with a request: the status, the words, and how long to wait (ms) before it is tried again. */
+/** The error of a request: the status, the detail, and the delay before a retry (ms). */
 export interface Problem {
   status: number
   detail: string
   retryAfterMs?: number | undefined
 }
 
-/** Answers that something went wrong, in one line of problem+json (RFC 9457), and closes the connection: whatever else was sent is not read. */
+/** Sends an error as one line of problem+json (RFC 9457) and closes the connection, so that the rest of the request is not read. */
 export function sendProblem(reply: FastifyReply, { status, detail, retryAfterMs }: Problem): FastifyReply {
   const title = STATUS_CODES[status] ?? 'Error'
   if (retryAfterMs !== undefined) reply.header('retry-after', Math.ceil(retryAfterMs / 1000))
@@ -30,13 +30,13 @@ export function sendProblem(reply: FastifyReply, { status, detail, retryAfterMs 
     .send(JSON.stringify({ type: 'about:blank', title, status, detail }))
 }
 
-/** The status and the words for anything thrown while a request was dealt with; words of others' errors are not passed on. */
+/** Returns the problem for a thrown value; messages of foreign errors are not passed on. */
 export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof MailError)
     return { status: STATUS[thrown.kind] ?? 500, detail: thrown.message, retryAfterMs: thrown.retryAfterMs }
   const { statusCode } = thrown as { statusCode?: number }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
-    return { status: statusCode, detail: STATUS_CODES[statusCode] ?? 'The request cannot be dealt with' }
-  if (isRedisError(thrown)) return { status: 503, detail: 'Redis does not do what is asked of it; try again' }
-  return { status: 500, detail: 'it went wrong here' }
+    return { status: statusCode, detail: STATUS_CODES[statusCode] ?? 'The request cannot be handled' }
+  if (isRedisError(thrown)) return { status: 503, detail: 'Redis is unavailable; try again' }
+  return { status: 500, detail: 'internal error' }
 }

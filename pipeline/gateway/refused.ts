@@ -1,21 +1,28 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { MailError } from '../../shared/error.ts'
+import { sleep } from '../base/wait.ts'
 import { type ClientAddress, peerKey } from './client-address.ts'
+import type { Pace } from './pace.ts'
 import { MINUTE_MS } from './post.ts'
 
-/** The refused requests of an address, counted by the minute. */
+/** The refused requests of each address, counted per minute. */
 export interface Refusals {
-  /** Counts one; what was accepted is never counted. */
+  /** Counts one refused request; accepted requests are never counted. */
   count(request: FastifyRequest): Promise<void>
-  /** Whether the address has had as many refused as it may: then only what can be believed is answered, and all else with `tooMany`. */
+  /** Returns whether the address has reached its limit: then only verified requests are accepted, and all others get `tooMany`. */
   isOver(request: FastifyRequest): Promise<boolean>
-  /** The answer to it: `throttled`, with how long it lasts. */
+  /** Returns the error for an address over its limit: `throttled`, with the remaining time. */
   tooMany(request: FastifyRequest): Promise<MailError>
+  /** Resolves when a refusal may be answered: immediately in ordinary numbers, up to half a second later in a flood. */
+  pace(): Promise<void>
 }
 
-/** Counts for an app that has @fastify/rate-limit; `most` a minute and address, the newest few thousand addresses. */
-export function countRefusals(http: FastifyInstance, options: { most: number; clientOf: ClientAddress }): Refusals {
-  const { most, clientOf } = options
+/** Counts refused requests with @fastify/rate-limit: `most` per minute and address, for the newest few thousand addresses. */
+export function countRefusals(
+  http: FastifyInstance,
+  options: { most: number; clientOf: ClientAddress; pace: Pace },
+): Refusals {
+  const { most, clientOf, pace } = options
   const limit = http.createRateLimit({
     max: most,
     timeWindow: MINUTE_MS,
@@ -30,8 +37,12 @@ export function countRefusals(http: FastifyInstance, options: { most: number; cl
     async tooMany(request) {
       const { ttlMs } = await stateOf(request)
       const seconds = Math.max(1, Math.ceil(ttlMs / 1000))
-      const message = `too many requests of this address were refused; try again in ${seconds} seconds`
+      const message = `too many refused requests from this address; try again in ${seconds} seconds`
       return new MailError('throttled', message, { retryAfterMs: seconds * 1000, isOurs: true })
+    },
+    async pace() {
+      const waitMs = pace(performance.now())
+      if (waitMs > 0) await sleep(waitMs)
     },
   }
 

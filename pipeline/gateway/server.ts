@@ -1,5 +1,5 @@
 import rateLimit from '@fastify/rate-limit'
-import { type FastifyInstance, fastify } from 'fastify'
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
 import { MailError } from '../../shared/error.ts'
 import { stateKeysOf } from '../accounts/outlook-notify.ts'
 import type { AppContext } from '../base/app.ts'
@@ -10,6 +10,7 @@ import { boundConnections } from './connections.ts'
 import type { EndpointContext } from './endpoint.ts'
 import { addGmailPush } from './gmail-push.ts'
 import { addOutlookPush } from './outlook-push.ts'
+import type { Pace } from './pace.ts'
 import { problemOf, sendProblem } from './problem.ts'
 import { countRefusals } from './refused.ts'
 import type { Verify } from './verify.ts'
@@ -18,28 +19,36 @@ const READY_WITHIN_MS = 2000
 const HEADERS_WITHIN_MS = 5000
 const REQUEST_WITHIN_MS = 10_000
 const CHECK_EVERY_MS = 1000
-// A connection on which nothing moves while a request is answered. Between requests it may rest for as long as most proxies keep theirs.
-const STILL_MS = 15_000
+// IDLE_MS closes a connection that stalls within a request. Between requests it may idle as long as most proxies keep theirs.
+const IDLE_MS = 15_000
 const KEEP_ALIVE_MS = 72_000
-// Where a route says nothing else.
+// The default of routes without their own limit.
 const BODY_LIMIT_BYTES = 1024
 
-/** What the server needs beside the app; pushes are refused where `verify` is `undefined`. */
-type Serving = Pick<EndpointContext, 'reception' | 'telling'> & { port: number; verify: Verify | undefined; log: Log }
+/** The dependencies of the server besides the app; pushes are refused when `verify` is `undefined`. */
+type ServerOptions = Pick<EndpointContext, 'receiver' | 'limitedLog'> & {
+  port: number
+  verify: Verify | undefined
+  log: Log
+  pace: Pace
+}
 
 /**
- * Listens for pushes. Whatever strangers send is bounded in size, time and number, and so is what is logged of it. Throws `misconfigured`
- * when the port is taken.
+ * Listens for pushes. Hostile requests are bounded in size, time and number, and so are the log lines about them. Throws `misconfigured`
+ * when the port is in use.
  */
-export async function listen(app: AppContext, { port, verify, log, ...way }: Serving): Promise<FastifyInstance> {
+export async function listen(
+  app: AppContext,
+  { port, verify, log, pace, ...deps }: ServerOptions,
+): Promise<FastifyInstance> {
   const { config, now } = app
   const http = createApp()
   const clientOf = createClientAddress(config.TRUSTED_PROXIES)
   await http.register(rateLimit, { global: false })
-  const refusals = countRefusals(http, { most: config.GATEWAY_RATE_LIMIT, clientOf })
+  const refusals = countRefusals(http, { most: config.GATEWAY_RATE_LIMIT, clientOf, pace })
   const connections = boundConnections(http.server, config.GATEWAY_MAX_CONNECTIONS)
-  const endpoint: EndpointContext = { ...way, refusals, connections, clientOf, now }
-  closeAfterLast(http)
+  const endpoint: EndpointContext = { ...deps, refusals, connections, clientOf, now }
+  closeWhenIdle(http)
   answerProblems(http, endpoint)
   addHealth(http, app)
   addGmailPush(http, { ...endpoint, verify })
@@ -53,26 +62,26 @@ export async function listen(app: AppContext, { port, verify, log, ...way }: Ser
 
 function createApp(): FastifyInstance {
   const http = fastify({
-    // Set later, as Fastify's own options are, Node does not look at them: bodies that trickle would be held for a minute and more.
+    // Node ignores these when Fastify sets them later, and trickling bodies would occupy a connection for a minute or more.
     http: {
       headersTimeout: HEADERS_WITHIN_MS,
       requestTimeout: REQUEST_WITHIN_MS,
       connectionsCheckingInterval: CHECK_EVERY_MS,
     },
     requestTimeout: REQUEST_WITHIN_MS,
-    connectionTimeout: STILL_MS,
+    connectionTimeout: IDLE_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     bodyLimit: BODY_LIMIT_BYTES,
     routerOptions: { ignoreTrailingSlash: true },
   })
-  // What was believed is looked into by ourselves, whatever it calls itself.
+  // Handlers parse verified bodies themselves, regardless of the content type.
   http.removeAllContentTypeParsers()
   http.addContentTypeParser('*', { parseAs: 'string' }, async (_: unknown, body: string) => body)
   return http
 }
 
-// A connection that is kept for later would keep the gateway up.
-function closeAfterLast(http: FastifyInstance): void {
+// A keep-alive connection would delay the shutdown.
+function closeWhenIdle(http: FastifyInstance): void {
   let isClosing = false
   http.addHook('preClose', async () => {
     isClosing = true
@@ -82,41 +91,49 @@ function closeAfterLast(http: FastifyInstance): void {
   })
 }
 
-function answerProblems(http: FastifyInstance, { refusals, telling, clientOf }: EndpointContext): void {
+function answerProblems(http: FastifyInstance, { refusals, limitedLog, connections, clientOf }: EndpointContext): void {
   http.setErrorHandler(async (thrown, request, reply) => {
     const problem = problemOf(thrown)
     const facts = { ip: clientOf(request.raw) }
     if (problem.status === 429) {
       const text =
-        'an address had GATEWAY_RATE_LIMIT requests refused and is held off; if it is a proxy, set TRUSTED_PROXIES'
-      telling.tell({ level: 'warn', text, facts })
+        'an address reached GATEWAY_RATE_LIMIT refused requests and is rate-limited; if it is a proxy, set TRUSTED_PROXIES'
+      limitedLog.report({ level: 'warn', text, facts })
     } else if (problem.status < 500) await refusals.count(request)
     else if (!(thrown instanceof MailError))
-      telling.tell({ level: 'error', text: 'a request failed', facts: { error: String(thrown) } })
+      limitedLog.report({ level: 'error', text: 'request failed', facts: { error: String(thrown) } })
+    if (problem.status < 500) await late(request)
     return sendProblem(reply, problem)
   })
-  // What is sent to no place is not read.
+  // The body of a request to an unknown path is not read.
   http.addHook('onRequest', async (request, reply) => {
-    if (request.is404) return sendProblem(reply, { status: 404, detail: 'there is nothing here' })
+    if (!request.is404) return
+    await late(request)
+    return sendProblem(reply, { status: 404, detail: 'no such path' })
   })
-  http.setNotFoundHandler((_, reply) => sendProblem(reply, { status: 404, detail: 'there is nothing here' }))
+  http.setNotFoundHandler((_, reply) => sendProblem(reply, { status: 404, detail: 'no such path' }))
+
+  async function late({ raw }: FastifyRequest): Promise<void> {
+    connections.refuse(raw.socket)
+    await refusals.pace()
+  }
 }
 
 function addHealth(http: FastifyInstance, { redis }: Pick<AppContext, 'redis'>): void {
   http.get('/healthz', async () => ({ ok: true }))
-  let asked: Promise<unknown> | undefined
-  // One question at a time, however many ask.
-  const ask = () => {
-    asked ??= redis
+  let pending: Promise<unknown> | undefined
+  // Concurrent probes share one ping.
+  const ping = () => {
+    pending ??= redis
       .ping()
       .catch(() => undefined)
       .finally(() => {
-        asked = undefined
+        pending = undefined
       })
-    return asked
+    return pending
   }
   http.get('/readyz', async (_, reply) => {
-    const pong = await within(ask(), READY_WITHIN_MS)
+    const pong = await within(ping(), READY_WITHIN_MS)
     return pong ? { ok: true } : sendProblem(reply, { status: 503, detail: 'Redis does not answer' })
   })
 }

@@ -1,14 +1,14 @@
-// The thread of a gateway beside stages; `apart.ts` starts it.
+// The gateway thread of a process that runs stages too; `apart.ts` starts it.
 import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 import { asMailError } from '../../shared/error.ts'
-import { awaitApp, endless } from '../base/await-redis.ts'
+import { awaitApp, waitForever } from '../base/await-redis.ts'
 import type { Log } from '../base/log.ts'
-import type { ThreadStop, ThreadTask, ThreadWord } from './apart.ts'
+import type { ThreadMessage, ThreadStop, ThreadTask } from './apart.ts'
 import { startGateway } from './gateway.ts'
 
 const { config: copied, url, port } = workerData as ThreadTask
-// On its way here a Buffer has become a plain array of bytes.
+// A Buffer arrives as a plain Uint8Array.
 const config = {
   ...copied,
   MAILBOXES_KEY: copied.MAILBOXES_KEY.map(({ key, ...more }) => ({ ...more, key: Buffer.from(key) })),
@@ -21,29 +21,31 @@ const log: Log = {
   error: logger('error'),
 }
 const stopping = new AbortController()
-const stopped = parentPort ? once(parentPort, 'message') : Promise.reject(new Error('this is a thread of `up`'))
+const stopped = parentPort
+  ? once(parentPort, 'message')
+  : Promise.reject(new Error('this file runs only as a thread of `up`'))
 void stopped.then(() => stopping.abort())
 
 try {
-  const app = await awaitApp(config, url, endless(stopping.signal, log))
+  const app = await awaitApp(config, url, waitForever(stopping.signal, log))
   const gateway = await startGateway(app, { port, log })
-  say({ said: 'listens', port: gateway.port ?? port })
+  send({ type: 'listening', port: gateway.port ?? port })
   const [{ drainMs }] = (await stopped) as [ThreadStop]
   await gateway.stop(drainMs)
   app.close()
 } catch (error) {
   const { kind, message } = asMailError(error)
-  say({ said: 'failed', kind, message })
+  send({ type: 'failed', kind, message })
 }
 parentPort?.close()
 
-function say(word: ThreadWord): void {
-  parentPort?.postMessage(word)
+function send(message: ThreadMessage): void {
+  parentPort?.postMessage(message)
 }
 
 function logger(level: keyof Log): Log['info'] {
   return (...words: unknown[]) => {
     const [facts, text] = typeof words[0] === 'string' ? [{}, words[0]] : [words[0] as object, String(words[1])]
-    say({ said: 'log', level, facts, text })
+    send({ type: 'log', level, facts, text })
   }
 }

@@ -11,46 +11,46 @@ import {
 import { MailError } from '../../shared/error.ts'
 import { exchange } from '../../shared/http/exchange.ts'
 
-/** Which pushes are Google's: signed with which keys, made out to whom, and by which service account. */
+/** The identity of genuine pushes: the signing keys, the audience, and the service account. */
 export interface PushTrust {
   audience: string
   serviceAccount: string
-  /** Where Google's public keys are, as a JSON Web Key Set. */
+  /** The URL of Google's public keys, a JSON Web Key Set. */
   certsUrl: string
 }
 
 /**
- * Checks an Authorization header. Throws `unauthorized`, saying why and never repeating the token, or `unavailable` without keys. With
- * `keysAtHand` it asks for no keys, and goes by those that it has.
+ * Checks an Authorization header. Throws `unauthorized` with the reason and without the token, or `unavailable` without keys. With
+ * `cachedKeysOnly` it requests no keys and uses the cached ones.
  */
-export type Verify = (authorization: string | undefined, options?: { keysAtHand?: boolean }) => Promise<void>
+export type Verify = (authorization: string | undefined, options?: { cachedKeysOnly?: boolean }) => Promise<void>
 
 // developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken
 const ISSUERS = ['https://accounts.google.com', 'accounts.google.com']
 const CLOCK_TOLERANCE_SECONDS = 60
-// Google's tokens live for an hour; asked for, the age has tokens of the future refused as well.
+// Google's tokens live for an hour; an age limit also makes jose refuse tokens issued in the future.
 const OLDEST_SECONDS = 2 * 3600
-// Well below what Google allows (about six hours); a key that is not known yet is looked for at once, every half minute at most.
-const KEEP_KEYS_MS = 3_600_000
-// While the keys cannot be had, they are asked for no more often than this, however many tokens come.
-const ASK_AGAIN_MS = 250
-// Google's set has some two thousand.
-const LARGEST_KEYS_BYTES = 1 << 20
-// Google's tokens have about a kilobyte.
-const LONGEST_TOKEN = 8192
+// Well below the cache time that Google allows (about six hours). An unknown key triggers a refresh at once, at most every half minute.
+const CACHE_KEYS_MS = 3_600_000
+// While the keys are unavailable, they are requested at most this often, regardless of the number of tokens.
+const RETRY_KEYS_MS = 250
+// Google's set has about two thousand bytes.
+const MAX_KEYS_BYTES = 1 << 20
+// Google's tokens have about one kilobyte.
+const MAX_TOKEN_LENGTH = 8192
 
-/** A check that holds pushes to RS256 signatures by Google's keys and to every claim that tells them from other tokens of Google's. */
+/** Creates a check that requires an RS256 signature by Google's keys and every claim that distinguishes pushes from Google's other tokens. */
 export function createVerify({ audience, serviceAccount, certsUrl }: PushTrust): Verify {
-  const remote = createRemoteJWKSet(new URL(certsUrl), { cacheMaxAge: KEEP_KEYS_MS, [customFetch]: pausing() })
-  const atHand: JWTVerifyGetKey = async (header, token) =>
+  const remote = createRemoteJWKSet(new URL(certsUrl), { cacheMaxAge: CACHE_KEYS_MS, [customFetch]: throttledFetch() })
+  const cachedKeys: JWTVerifyGetKey = async (header, token) =>
     createLocalJWKSet(remote.jwks() ?? { keys: [] })(header, token)
 
-  return async (authorization, { keysAtHand = false } = {}) => {
+  return async (authorization, { cachedKeysOnly = false } = {}) => {
     if (authorization === undefined) throw refused('it carries no token')
     const token = bearerIn(authorization)
     if (token === undefined) throw refused('its Authorization header holds no bearer token')
-    if (token.length > LONGEST_TOKEN) throw refused('its token is too long')
-    const { payload } = await jwtVerify(token, keysAtHand ? atHand : remote, {
+    if (token.length > MAX_TOKEN_LENGTH) throw refused('its token is too long')
+    const { payload } = await jwtVerify(token, cachedKeysOnly ? cachedKeys : remote, {
       algorithms: ['RS256'],
       issuer: ISSUERS,
       audience,
@@ -58,7 +58,7 @@ export function createVerify({ audience, serviceAccount, certsUrl }: PushTrust):
       maxTokenAge: OLDEST_SECONDS,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     }).catch(error => {
-      throw explained(error)
+      throw asVerifyError(error)
     })
     checkSender(payload, serviceAccount)
   }
@@ -69,13 +69,13 @@ function bearerIn(authorization: string): string | undefined {
   return scheme.toLowerCase() === 'bearer' && token !== '' && more.length === 0 ? token : undefined
 }
 
-// The library asks anew for each token as long as asking fails.
-function pausing(): FetchImplementation {
+// The library requests the keys again for each token while requests fail.
+function throttledFetch(): FetchImplementation {
   let failed: { at: number; error: unknown } | undefined
   return async (url, options) => {
-    if (failed && performance.now() - failed.at < ASK_AGAIN_MS) throw failed.error
+    if (failed && performance.now() - failed.at < RETRY_KEYS_MS) throw failed.error
     try {
-      const answer = await askForKeys(url, options)
+      const answer = await fetchKeys(url, options)
       failed = undefined
       return answer
     } catch (error) {
@@ -85,20 +85,21 @@ function pausing(): FetchImplementation {
   }
 }
 
-// A set of keys that is not given at once is none.
-async function askForKeys(url: string, { signal }: { signal: AbortSignal }): Promise<Response> {
-  const answer = await exchange(url, { signal, mostBytes: LARGEST_KEYS_BYTES })
+// Any answer but 200 counts as a failure.
+async function fetchKeys(url: string, { signal }: { signal: AbortSignal }): Promise<Response> {
+  const answer = await exchange(url, { signal, mostBytes: MAX_KEYS_BYTES })
   return new Response(answer.status === 200 ? await answer.text() : null, { status: answer.status === 200 ? 200 : 502 })
 }
 
 // Any service account of any project can have Google sign a token for our audience.
 function checkSender({ email, email_verified: isVerified }: JWTPayload, serviceAccount: string): void {
-  if (email !== serviceAccount) throw refused('its token is not of GMAIL_PUSH_SERVICE_ACCOUNT')
+  if (email !== serviceAccount) throw refused('its token is not from GMAIL_PUSH_SERVICE_ACCOUNT')
   if (isVerified !== true) throw refused('the e-mail address in its token is not verified')
 }
 
-function explained(error: unknown): MailError {
-  if (isWithoutKeys(error)) return new MailError('unavailable', `Google's public keys cannot be had (${codeOf(error)})`)
+function asVerifyError(error: unknown): MailError {
+  if (isKeyFailure(error))
+    return new MailError('unavailable', `Google's public keys are unavailable (${codeOf(error)})`)
   if (error instanceof errors.JWTExpired) return refused('its token has expired')
   if (error instanceof errors.JWTClaimValidationFailed)
     return refused(`the claim ${error.claim} of its token is ${error.reason === 'missing' ? 'missing' : 'wrong'}`)
@@ -108,13 +109,13 @@ function explained(error: unknown): MailError {
   return refused(`its token cannot be read (${codeOf(error)})`)
 }
 
-// Everything else is the token's fault.
-function isWithoutKeys(error: unknown): boolean {
+// Every other error is caused by the token.
+function isKeyFailure(error: unknown): boolean {
   if (!(error instanceof errors.JOSEError)) return true
   return error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === 'ERR_JOSE_GENERIC'
 }
 
-// Codes alone: the library's errors hold the token's claims.
+// Only codes are reported: the library's errors contain claims of the token.
 function codeOf(error: unknown): string {
   const { code, cause } = error as NodeJS.ErrnoException & { cause?: NodeJS.ErrnoException }
   return code ?? cause?.code ?? 'no answer'

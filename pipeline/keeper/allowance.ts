@@ -1,20 +1,21 @@
 import type { Permit, Quota } from '../../shared/provider/quota.ts'
+import { MINUTE_MS } from '../base/times.ts'
 
-/** Units that may be spent, and how many are left now. */
+/** A budget of quota units. */
 export interface Allowance {
   left(): number
   take(units: number): void
 }
 
-// Longer than anybody waits for a turn: it is given up at once.
-const NOT_NOW: Permit = { permit: 'wait', waitMs: 60_000 }
+// Longer than any caller waits, so the call fails at once.
+const NOT_NOW: Permit = { permit: 'wait', waitMs: MINUTE_MS }
 
-/** An allowance of `unitsAMinute` that adds up to `most` and is full at first, in this process alone. */
+/** Creates an allowance that gains `unitsAMinute` up to `most`, starts full, and is local to this process. */
 export function createAllowance(unitsAMinute: number, most: number, now: () => number): Allowance {
   let [units, at] = [most, now()]
   return {
     left() {
-      units = Math.min(most, units + (unitsAMinute * (now() - at)) / 60_000)
+      units = Math.min(most, units + (unitsAMinute * (now() - at)) / MINUTE_MS)
       at = now()
       return units
     },
@@ -24,7 +25,7 @@ export function createAllowance(unitsAMinute: number, most: number, now: () => n
   }
 }
 
-/** The same quota for work that can wait: it spends no more than the allowance, and has no turn where others make it wait. */
+/** Limits a quota for work that can wait: spends no more than the allowance, and refuses instead of waiting for other work. */
 export function withinAllowance(quota: Quota, allowance: Allowance): Quota {
   return {
     async reserve(cost) {

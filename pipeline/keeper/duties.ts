@@ -4,8 +4,9 @@ import { trimIntake } from '../../shared/redis/intake.ts'
 import type { Mailboxes } from '../accounts/providers.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
+import { MINUTE_MS } from '../base/times.ts'
 import { createGuards } from '../runtime/guards.ts'
-import { createJudging } from './alerting.ts'
+import { createRunAlerting } from './alerting.ts'
 import { type Keeper, startKeeper } from './keeper.ts'
 import { createOrphanSweep } from './orphan-sweep.ts'
 import { createProbing } from './probing.ts'
@@ -14,7 +15,7 @@ import { createTaskKeeping } from './task-keeping.ts'
 import { createWarming } from './warming.ts'
 import { createWatchKeeping } from './watch-keeping.ts'
 
-/** A keeper with the configured pace and retention; it renews the watches of mailboxes that it can reach, and keeps them warm. */
+/** Starts a keeper with the configured interval and retention; it also renews watches and warms the cache of reachable mailboxes. */
 export function keeperOf(
   app: AppContext,
   mailsluice: Log & { child(fields: object): Log },
@@ -36,18 +37,18 @@ export function keeperOf(
         ? [createWarming(app, { mailboxes, guardOf: createGuards(app, mailsluice), roundMs: intervalMs, log })]
         : []),
       createTaskKeeping(app, log),
-      createJudging(app, log),
+      createRunAlerting(app, log),
       createOrphanSweep(app, log),
       ...(providers.length > 0 && mailboxes ? [createWatchKeeping(app, { providers, mailboxes, log })] : []),
-      // It takes its time between calls, so it comes last.
+      // Probing pauses between calls, so it runs last.
       ...(mailboxes
-        ? [createProbing(app, { mailboxes, everyMs: PARKED_PROBE_MINUTES * 60_000, roundMs: intervalMs, log })]
+        ? [createProbing(app, { mailboxes, everyMs: PARKED_PROBE_MINUTES * MINUTE_MS, roundMs: intervalMs, log })]
         : []),
     ],
   })
 }
 
-/** The providers of which somebody set up where changes are to be told. */
+/** Returns the providers whose change notifications are configured. */
 export function notifyingProviders(config: Config): Provider[] {
   return PROVIDERS.filter(provider =>
     provider === 'gmail' ? config.GMAIL_PUBSUB_TOPIC !== undefined : config.OUTLOOK_NOTIFICATION_URL !== undefined,

@@ -1,50 +1,48 @@
-import { setTimeout as timeout } from 'node:timers/promises'
 import { isConnectionError } from '../../shared/redis/connect.ts'
 import { createHealing, type Healed } from '../../shared/redis/heal.ts'
 import type { Partition } from '../../shared/redis/keys.ts'
 import { createLease } from '../../shared/redis/lease.ts'
-import { lookOver } from '../../shared/redis/look.ts'
+import { inspectPartition } from '../../shared/redis/look.ts'
 import { reapPartition } from '../../shared/redis/reap.ts'
 import { createRestoring, type Restored } from '../../shared/redis/restore.ts'
 import { type HeldBack, trimPartition } from '../../shared/redis/trim.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { STAGES } from '../base/stages.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../base/times.ts'
+import { sleepUnref } from '../base/wait.ts'
 
-/** Something else a keeper does in its rounds; it asks `isOurs` before each thing that two should not do. */
+/** A job in each keeper round; calls `isOurs` before each step that two keepers must not both do. */
 export type Duty = (isOurs: () => Promise<boolean>) => Promise<void>
 
-/** A keeper at work, or ready to take over from the one that is. */
+/** A running keeper, active or on standby. */
 export interface Keeper {
-  /** Finishes the script that is under way, and lets another keeper have the work at once; waits two seconds at most. */
+  /** Finishes the current script and releases the lease, so that another keeper takes over at once; waits two seconds at most. */
   stop(): Promise<void>
 }
 
 export interface KeeperOptions {
   log: Log
-  /** Aborted, it stops by itself. */
+  /** Stops the keeper when it aborts. */
   signal?: AbortSignal
-  /** How often it makes its round. */
+  /** The interval between rounds, in ms. */
   intervalMs?: number
-  /** How long entries are kept for replay. */
+  /** How long entries are kept for replay, in ms. */
   retentionMs?: number
-  /** After how long a silence an empty consumer is removed. */
+  /** How long a consumer without pending entries may be idle before it is removed, in ms. */
   idleMs?: number
-  /** How long a run may stand still before it is healed; it is seen twice in any case. */
+  /** How long a run may be stalled before it is healed, in ms; two rounds must see it stalled in any case. */
   healAfterMs?: number
   duties?: readonly Duty[]
 }
 
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
 const INTERVALS_A_LEASE = 2
-const LOOKS_A_BOUND = 100
+const REAPS_PER_IDLE = 100
 const STOP_WITHIN_MS = 2000
 
 /**
- * Keeps Redis in order: heals runs that stand still, trims streams, and removes dead consumers. Any number may run, one works: the
- * others try again every interval, and take over within three once it is gone. No error ends it; an outage is told once.
+ * Maintains Redis: heals stalled runs, trims streams and removes dead consumers. Any number of keepers may run, and one is active. The
+ * others retry every interval, and one takes over within three intervals of its death. No error ends a keeper; an outage is logged once.
  */
 export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
   const { redis, keys, now } = app
@@ -61,8 +59,8 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
   const lease = createLease(redis, app.keys.keeper)
   const healing = createHealing({ redis, keys, stages: STAGES, afterMs: healAfterMs, now, newRunId: app.newRunId })
   const restoring = createRestoring(app)
-  const toldAt = new Map<string, number>()
-  let atWork = false
+  const warnedAt = new Map<string, number>()
+  let isActive = false
   let askAgainAt = 0
   let reapAt = 0
   let failingSince: number | undefined
@@ -71,22 +69,22 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
   return {
     async stop() {
       stopping.abort()
-      // A server that does not answer is not waited for: the lease runs out by itself.
-      await Promise.race([finished, timeout(STOP_WITHIN_MS, undefined, { ref: false })])
+      // Do not wait for a Redis that does not answer: the lease expires anyway.
+      await Promise.race([finished, sleepUnref(STOP_WITHIN_MS)])
     },
   }
 
   async function loop(): Promise<void> {
     while (!signal.aborted) {
       const errors = await round().catch(error => [error])
-      if (!signal.aborted) tellOfOutage(errors[0])
-      // It alone is no reason to keep a process up.
-      await timeout(intervalMs, undefined, { signal, ref: false }).catch(() => undefined)
+      if (!signal.aborted) logOutage(errors[0])
+      // The keeper alone does not keep the process alive.
+      await sleepUnref(intervalMs, signal)
     }
     await lease.giveBack().catch(() => undefined)
   }
 
-  // What fails in one partition must not keep the others from theirs.
+  // A failure in one partition must not block the others.
   async function round(): Promise<unknown[]> {
     const errors: unknown[] = []
     const reaps = now() >= reapAt
@@ -100,7 +98,7 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
         })
       }
     }
-    if (reaps) reapAt = now() + idleMs / LOOKS_A_BOUND
+    if (reaps) reapAt = now() + idleMs / REAPS_PER_IDLE
     for (const duty of duties) {
       await duty(async () => !signal.aborted && (await isOurs())).catch(error => {
         if (isConnectionError(error)) throw error
@@ -110,70 +108,70 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
     return errors
   }
 
-  // Asked before each script, for a round may take longer than the lease; but not more often than it matters.
+  // A round may outlast the lease, so each script checks it; the cached answer saves most of these calls.
   async function isOurs(): Promise<boolean> {
     if (now() < askAgainAt) return true
     const ours = await lease.take(intervalMs * INTERVALS_A_LEASE).catch(error => {
-      // A full Redis takes no lease. To trim twice does no harm, not to trim would.
+      // A full Redis refuses the lease. Trimming twice is harmless; not trimming would keep Redis full.
       if (!/\bOOM\b/.test(String(error))) throw error
       return true
     })
-    if (ours && !atWork) log.info('this keeper is at work')
-    if (!ours && atWork) log.warn('another keeper has taken over')
-    atWork = ours
+    if (ours && !isActive) log.info('this keeper is active')
+    if (!ours && isActive) log.warn('another keeper has taken over')
+    isActive = ours
     askAgainAt = ours ? now() + intervalMs / INTERVALS_A_LEASE : 0
     return ours
   }
 
   async function trim(partition: Partition): Promise<void> {
     const { removed, held } = await trimPartition(redis, keys, partition, { stages: STAGES, retentionMs, signal })
-    if (removed > 0) log.debug({ partition, removed }, 'trimmed what every group is done with')
-    for (const one of held) tellOfGroup(one)
+    if (removed > 0) log.debug({ partition, removed }, 'trimmed entries that every group has processed')
+    for (const one of held) warnOfGroup(one)
   }
 
-  function tellOfGroup({ stream, group, ageMs }: HeldBack): void {
+  function warnOfGroup({ stream, group, ageMs }: HeldBack): void {
     const name = `${stream} ${group}`
-    if (now() - (toldAt.get(name) ?? Number.NEGATIVE_INFINITY) < DAY_MS) return
-    toldAt.set(name, now())
+    if (now() - (warnedAt.get(name) ?? Number.NEGATIVE_INFINITY) < DAY_MS) return
+    warnedAt.set(name, now())
     log.warn(
       { stream, group, hours: Math.floor(ageMs / HOUR_MS) },
-      `a group keeps entries older than the retention from being trimmed; if nobody reads with it any more: XGROUP DESTROY ${name}`,
+      `a consumer group blocks trimming of entries older than the retention; if it is unused, run XGROUP DESTROY ${name}`,
     )
   }
 
   async function reap(partition: Partition): Promise<void> {
     const removed = await reapPartition(redis, keys, partition, { stages: STAGES, idleMs })
-    if (removed.length > 0) log.debug({ partition, removed: removed.length }, 'removed consumers that are gone')
+    if (removed.length > 0) log.debug({ partition, removed: removed.length }, 'removed dead consumers')
   }
 
   async function heal(partition: Partition): Promise<void> {
-    const sight = await lookOver(redis, keys, partition)
-    for (const restored of await restoring.restore(partition, sight, signal)) tellOfRestored(restored)
-    for (const healed of await healing.heal(partition, sight, signal)) tellOfHealed(healed)
+    const overview = await inspectPartition(redis, keys, partition)
+    for (const restored of await restoring.restore(partition, overview, signal)) logRestored(restored)
+    for (const healed of await healing.heal(partition, overview, signal)) logHealed(healed)
   }
 
-  function tellOfRestored({ what, mailbox, count }: Restored): void {
-    log.warn({ what, count, ...(mailbox === undefined ? {} : { mailbox }) }, 'was missing in Redis; it was restored')
+  function logRestored({ what, mailbox, count }: Restored): void {
+    log.warn({ what, count, ...(mailbox === undefined ? {} : { mailbox }) }, 'state was missing in Redis; restored it')
   }
 
-  function tellOfHealed({ run, mailbox, missing, by, threads }: Healed): void {
+  function logHealed({ run, mailbox, missing, by, threads }: Healed): void {
     if (run === undefined) {
-      log.warn({ mailbox, by, missing }, 'something was to be listed and nothing waited for it; a new run lists it')
+      log.warn({ mailbox, by, missing }, 'a pending sync had lost its event; started a new run')
     } else {
       log.warn(
         { run, mailbox, by, missing, threads },
-        'a run stood still with nothing of it waiting anywhere; it was abandoned, and a new run does the rest',
+        'a run was stalled and its work was lost; abandoned it and started a new run',
       )
     }
   }
 
-  function tellOfOutage(error: unknown): void {
+  function logOutage(error: unknown): void {
     if (error === undefined) {
-      if (failingSince !== undefined) log.info({ outageMs: now() - failingSince }, 'the keeper can do its work again')
+      if (failingSince !== undefined) log.info({ outageMs: now() - failingSince }, 'keeper works again')
       failingSince = undefined
     } else if (failingSince === undefined) {
       failingSince = now()
-      log.warn({ error: String(error) }, 'the keeper cannot do all of its work; it goes on trying')
+      log.warn({ error: String(error) }, 'keeper round failed; retrying every round')
     }
   }
 }

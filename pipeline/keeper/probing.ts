@@ -1,4 +1,3 @@
-import { setTimeout as timeout } from 'node:timers/promises'
 import { asMailError, type MailError } from '../../shared/error.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { listMailboxes, type MailboxRecord, noteProbe, resumeMailbox } from '../../shared/redis/mailboxes.ts'
@@ -7,50 +6,52 @@ import { announceChange } from '../base/announce-change.ts'
 import type { AppContext } from '../base/app.ts'
 import { jitter } from '../base/jitter.ts'
 import type { Log } from '../base/log.ts'
+import { MINUTE_MS } from '../base/times.ts'
+import { sleepUnref } from '../base/wait.ts'
 import type { Duty } from './keeper.ts'
 
 interface ProbingOptions {
   mailboxes: Mailboxes
-  /** How often a mailbox is asked for. */
+  /** The interval between probes of one mailbox, in ms. */
   everyMs: number
   roundMs: number
   log: Log
 }
 
 const SECOND_MS = 1000
-// A little more than the second, for timers and calls are never exact.
+// Slightly over a second, because timers and calls are not exact.
 const BETWEEN_MS = 1050
 const ANSWER_WITHIN_MS = 10 * SECOND_MS
-// So long a mailbox that was parked meanwhile may go unnoticed.
-const LOOK_AFTER_MS = 10 * 60 * SECOND_MS
-const OF_A_ROUND = 0.5
+// A mailbox that was parked since the last list is noticed within this time.
+const LIST_AGAIN_MS = 10 * MINUTE_MS
+const ROUND_SHARE = 0.5
 const SOONER_BY = 0.1
 
 /**
- * Looks at mailboxes again that wait for their account: with one call each, once every `everyMs`, one a second in all. One that is served
- * again goes on by itself; of the others the newest reason is kept. A paused mailbox is left alone.
+ * Probes parked mailboxes: one call each every `everyMs`, and one a second in all. Resumes a mailbox that the provider serves again, and
+ * stores the newest reason for the others. Skips paused mailboxes.
  */
 export function createProbing(app: AppContext, { mailboxes, everyMs, roundMs, log }: ProbingOptions): Duty {
   const { redis, keys, now } = app
   let nextAt = 0
-  let askedAt = performance.now() - BETWEEN_MS
+  let calledAt = performance.now() - BETWEEN_MS
 
   return async isOurs => {
     if (now() < nextAt || !(await isOurs())) return
     const parked = (await listMailboxes(redis, keys)).filter(one => one.needsReauth !== undefined)
-    const asked = parked.filter(({ pausedAt }) => pausedAt === undefined)
-    const due = asked.filter(one => dueAt(one) <= now()).sort((a, b) => dueAt(a) - dueAt(b))
-    // The keeper has more to do in its round.
-    const until = performance.now() + roundMs * OF_A_ROUND
+    const active = parked.filter(({ pausedAt }) => pausedAt === undefined)
+    const due = active.filter(one => dueAt(one) <= now()).sort((a, b) => dueAt(a) - dueAt(b))
+    // Leaves time for the keeper's other duties.
+    const until = performance.now() + roundMs * ROUND_SHARE
     for (const [place, { mailbox }] of due.entries()) {
       if (place > 0 && performance.now() + BETWEEN_MS > until) return
-      await timeout(Math.max(0, askedAt + BETWEEN_MS - performance.now()), undefined, { ref: false })
+      await sleepUnref(Math.max(0, calledAt + BETWEEN_MS - performance.now()))
       if (!(await isOurs())) return
-      askedAt = performance.now()
+      calledAt = performance.now()
       await probe(mailbox)
     }
-    const later = asked.filter(one => !due.includes(one)).map(dueAt)
-    nextAt = Math.min(now() + Math.min(LOOK_AFTER_MS, everyMs), ...later)
+    const later = active.filter(one => !due.includes(one)).map(dueAt)
+    nextAt = Math.min(now() + Math.min(LIST_AGAIN_MS, everyMs), ...later)
   }
 
   function dueAt({ mailbox, parkedAt = 0, probedAt = 0 }: MailboxRecord): number {
@@ -58,21 +59,21 @@ export function createProbing(app: AppContext, { mailboxes, everyMs, roundMs, lo
   }
 
   async function probe(mailbox: MailboxId): Promise<void> {
-    const error = await ask(mailbox)
+    const error = await call(mailbox)
     const at = now()
     if (error) {
       const isReason = error.kind === 'unauthorized' || error.kind === 'misconfigured'
       await noteProbe(redis, keys, mailbox, { now: at, reason: isReason ? error.message : '' })
-      log.debug({ mailbox, error: error.message }, 'the mailbox still waits for its account')
+      log.debug({ mailbox, error: error.message }, 'mailbox is still parked')
       return
     }
     const entries = await resumeMailbox(redis, keys, mailbox, { now: at })
-    // Nobody looked for what came meanwhile.
+    // Changes that arrived while the mailbox was parked were not listed.
     await announceChange(app, mailbox, { id: `probe:${mailbox}:${at}`, at, cause: 'poll' })
-    log.info({ mailbox, entries }, 'the mailbox is served again; its work goes on')
+    log.info({ mailbox, entries }, 'mailbox works again; resumed its work')
   }
 
-  async function ask(mailbox: MailboxId): Promise<MailError | undefined> {
+  async function call(mailbox: MailboxId): Promise<MailError | undefined> {
     try {
       await mailboxes(mailbox).probe({ signal: AbortSignal.timeout(ANSWER_WITHIN_MS), meter: () => undefined })
       return undefined

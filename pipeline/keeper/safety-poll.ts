@@ -6,20 +6,20 @@ import type { AppContext } from '../base/app.ts'
 import { jitter } from '../base/jitter.ts'
 import type { Log } from '../base/log.ts'
 import { isReachable } from '../base/mailbox-state.ts'
+import { MINUTE_MS } from '../base/times.ts'
 import type { Duty } from './keeper.ts'
 
 const LATER_BY = 0.2
-const MINUTE_MS = 60_000
 
-/** How often mailboxes are looked at: for what pushes lost, and in any case before the provider may forget where their cursors are. */
+/** Returns the polling interval in ms: it finds changes whose pushes were lost, and never lets a cursor expire at the provider. */
 export function pollEveryMs(config: Pick<Config, 'SAFETY_POLL_MINUTES' | 'CACHE_SYNC_TOKEN_TTL'>): number {
   const verifyMs = config.CACHE_SYNC_TOKEN_TTL * 1000
   return config.SAFETY_POLL_MINUTES > 0 ? Math.min(verifyMs, config.SAFETY_POLL_MINUTES * MINUTE_MS) : verifyMs
 }
 
 /**
- * Has mailboxes looked at that were not synced for a while: finds what pushes lost, and is the only trigger where there are none. It asks
- * Redis for mailboxes only when the next is due, so that nothing is asked in vain; what is due together is spread over time.
+ * Polls mailboxes that were not synced for `everyMs`. Finds changes whose pushes were lost, and is the only trigger where no pushes are set
+ * up. Lists mailboxes in Redis only when one is due, and spreads polls that are due together over time.
  */
 export function createSafetyPoll(
   app: AppContext,
@@ -39,7 +39,7 @@ export function createSafetyPoll(
       if (!(await isOurs())) return
       await poll(mailbox)
     }
-    // A mailbox that is connected meanwhile is due no sooner than this.
+    // A mailbox that is connected later is due no sooner than this.
     nextAt = Math.min(now() + everyMs, ...records.map(dueAt))
   }
 
@@ -49,11 +49,11 @@ export function createSafetyPoll(
   }
 
   async function poll(mailbox: MailboxId): Promise<void> {
-    // Two keepers that think it theirs ask for the same.
+    // Two keepers that both believe they are active request the same run.
     const id = `poll:${mailbox}:${Math.floor(now() / everyMs)}`
     const at = Math.floor(now() / everyMs) * everyMs
     const arrival = await announceChange(app, mailbox, { id, at, cause: 'poll' })
     polledAt.set(mailbox, now())
-    log.debug({ mailbox, arrival }, 'asked for a look at a mailbox that was not synced for a while')
+    log.debug({ mailbox, arrival }, 'requested a safety poll')
   }
 }

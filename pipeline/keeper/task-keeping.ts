@@ -1,14 +1,13 @@
 import { dropOutdated, dropOverfull, NEARLY_FULL, readUnread } from '../../shared/redis/unread.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
+import { DAY_MS } from '../base/times.ts'
 import { factsOf, taskLimits } from '../runtime/task-room.ts'
 import type { Duty } from './keeper.ts'
 
-const DAY_MS = 24 * 3_600_000
-
 /**
- * Keeps unread tasks within their size and age. It warns when they come near, once a day, and drops the oldest in a later round at the
- * earliest; what it drops is an error in the log, and an entry `tasks-dropped` in the partition's mailbox events.
+ * Keeps unread tasks within their size and age limits. Warns once a day near a limit, and drops the oldest tasks in a later round at the
+ * earliest. Dropped tasks are logged as an error and recorded as `tasks-dropped` in the partition's mailbox events.
  */
 export function createTaskKeeping(app: AppContext, log: Log): Duty {
   const { redis, keys, now } = app
@@ -23,13 +22,7 @@ export function createTaskKeeping(app: AppContext, log: Log): Duty {
     if (warned('age', oldestMs >= limits.taskRetentionMs * NEARLY_FULL, agedText(limits.taskRetentionMs - oldestMs))) {
       reported(await dropOutdated(redis, keys, limits, options), 'TASK_RETENTION')
     }
-    if (
-      warned(
-        'size',
-        unread.nearlyFull,
-        'unread tasks take up most of their room; once they fill it the oldest are dropped',
-      )
-    ) {
+    if (warned('size', unread.nearlyFull, 'unread tasks are near TASK_MAX_BYTES; above it the oldest are dropped')) {
       reported(await dropOverfull(redis, keys, limits, options), 'TASK_MAX_BYTES')
     }
 
@@ -48,12 +41,12 @@ export function createTaskKeeping(app: AppContext, log: Log): Duty {
     if (tasks === 0) return
     log.error(
       { tasks, setting },
-      'dropped the oldest unread tasks: no worker acknowledged them in time; raise the setting to keep more',
+      'dropped the oldest unread tasks, which no worker acknowledged in time; raise the setting to keep more',
     )
   }
 }
 
 function agedText(leftMs: number): string {
   const days = Math.max(0, Math.floor(leftMs / DAY_MS))
-  return `the oldest unread task is dropped in ${days} days: let workers read and acknowledge it, or raise TASK_RETENTION`
+  return `the oldest unread task is dropped in ${days} days; acknowledge it from a worker or raise TASK_RETENTION`
 }

@@ -11,6 +11,7 @@ import { openQuotas, type Quotas, unitsAMinute } from '../accounts/quotas.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { isReachable } from '../base/mailbox-state.ts'
+import { MINUTE_MS } from '../base/times.ts'
 import type { Guard } from '../runtime/breaker.ts'
 import { createMeter } from '../runtime/meter.ts'
 import { type Allowance, createAllowance, withinAllowance } from './allowance.ts'
@@ -24,23 +25,22 @@ interface WarmingOptions {
   log: Log
 }
 
-const MINUTE_MS = 60_000
-const LOOKS_A_TTL = 3
-const OF_A_ROUND = 0.5
+const CHECKS_PER_TTL = 3
+const ROUND_SHARE = 0.5
 
 /**
- * Keeps the mail of threads that keep changing in the cache, for a day after they last went out: prolongs what is held before its TTL is
- * over, which costs no provider call, and fetches what was lost while its mailbox is at rest and the units are within `WARM_SHARE` of the
- * mailbox's. What fails, or finds no turn at the provider, waits for the next round.
+ * Keeps the mail of active threads cached for a day after they were last emitted. Extends the TTL of cached messages, which costs no provider
+ * call. Refetches evicted messages while the mailbox is idle, within `WARM_SHARE` of its quota. Failed or rate-limited fetches are retried
+ * in the next round.
  */
 export function createWarming(app: AppContext, options: WarmingOptions): Duty {
   const { redis, keys, config, now } = app
   const { mailboxes, guardOf, roundMs, log } = options
   const { quotas = openQuotas(app, { log }) } = options
   const onInvalid = warnOfInvalid(log)
-  // More than a task can hold is not read when a thread goes out.
+  // A task never needs more messages than fit in it.
   const limit = mostMessages({ tokens: config.TASK_TOKENS })
-  const everyMs = (config.CACHE_MESSAGE_TTL * 1000) / LOOKS_A_TTL
+  const everyMs = (config.CACHE_MESSAGE_TTL * 1000) / CHECKS_PER_TTL
   const allowances = new Map<MailboxId, Allowance>()
   const dueAt = new Map<MailboxId, number>()
   let nextAt = 0
@@ -49,8 +49,8 @@ export function createWarming(app: AppContext, options: WarmingOptions): Duty {
     if (now() < nextAt || !(await isOurs())) return
     const records = (await listMailboxes(redis, keys)).filter(isReachable)
     const due = ({ mailbox }: MailboxRecord) => dueAt.get(mailbox) ?? 0
-    // The keeper has more to do in its round.
-    const until = now() + roundMs * OF_A_ROUND
+    // Leaves time for the keeper's other duties.
+    const until = now() + roundMs * ROUND_SHARE
     const goOn = async () => now() < until && (await isOurs())
     for (const record of records.filter(one => due(one) <= now()).sort((a, b) => due(a) - due(b))) {
       if (!(await goOn())) return
@@ -60,25 +60,24 @@ export function createWarming(app: AppContext, options: WarmingOptions): Duty {
     nextAt = Math.min(now() + everyMs, ...records.map(due))
   }
 
-  /** Whether all is warm now. */
+  /** Returns whether all wanted messages are cached. */
   async function warm({ mailbox, activeRun, cursor }: MailboxRecord, goOn: () => Promise<boolean>): Promise<boolean> {
     const wanted = await warmMessages(redis, keys, mailbox, { now: now(), limit })
     const cache = createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, onInvalid })
-    const held = await cache.touch(wanted.map(({ id }) => id))
-    const lost = wanted.filter(({ id }) => !held.has(id))
+    const cached = await cache.touch(wanted.map(({ id }) => id))
+    const lost = wanted.filter(({ id }) => !cached.has(id))
     if (lost.length === 0) return true
-    // A run has all the quota, and knows better what is gone.
+    // An active run needs the quota, and may be removing these messages.
     if (activeRun !== undefined || cursor === undefined) return false
     const meter = createMeter()
     try {
       return await fetchLost(lost, { mailbox, cursor, meter: meter.count, goOn })
     } catch (error) {
       if (!(error instanceof MailError)) throw error
-      log.debug({ mailbox, error: error.message }, 'mail of threads that keep changing is fetched another time')
+      log.debug({ mailbox, error: error.message }, 'could not refetch evicted mail; retrying next round')
       return false
     } finally {
-      if (meter.units() > 0)
-        log.debug({ mailbox, lost: lost.length, units: meter.units() }, 'fetched what was not warm')
+      if (meter.units() > 0) log.debug({ mailbox, lost: lost.length, units: meter.units() }, 'refetched evicted mail')
     }
   }
 
@@ -92,7 +91,7 @@ export function createWarming(app: AppContext, options: WarmingOptions): Duty {
     }: { mailbox: MailboxId; cursor: string; goOn: () => Promise<boolean> } & Pick<Call, 'meter'>,
   ): Promise<boolean> {
     const quota = quotas(mailbox)
-    // Of a provider that counts no units a share is nothing.
+    // A provider without quota units has no share to spend.
     if (!quota) return true
     const source = guardOf(mailbox)(mailboxes(mailbox))
     const ofThread = countThreads(lost)
@@ -114,7 +113,7 @@ export function createWarming(app: AppContext, options: WarmingOptions): Duty {
     return true
   }
 
-  // A keeper whose rounds are short saves up, for a minute at most.
+  // With short rounds, unspent units accumulate for a minute at most.
   function allowanceOf(mailbox: MailboxId): Allowance {
     const units = config.WARM_SHARE * unitsAMinute(mailbox, config)
     const most = (units * Math.max(roundMs, MINUTE_MS)) / MINUTE_MS

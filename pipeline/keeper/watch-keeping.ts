@@ -8,6 +8,7 @@ import type { AppContext } from '../base/app.ts'
 import { jitter } from '../base/jitter.ts'
 import type { Log } from '../base/log.ts'
 import { isReachable } from '../base/mailbox-state.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../base/times.ts'
 import type { Duty } from './keeper.ts'
 import { noteWatch } from './watched.ts'
 
@@ -16,20 +17,17 @@ interface Watched {
   watch: WatchRecord
 }
 
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
-// Gmail asks for a renewal a day (developers.google.com/gmail/api/guides/push#renewing_mailbox_watch).
+// Gmail recommends a daily renewal (developers.google.com/gmail/api/guides/push#renewing_mailbox_watch).
 const RENEW_AFTER_MS = DAY_MS
 const SOONER_BY = 0.2
 const TRY_AGAIN_MS = HOUR_MS
 const TRY_MARKED_AGAIN_MS = 5 * MINUTE_MS
-// So long a mailbox that was connected meanwhile may wait for its watch.
-const LOOK_AFTER_MS = 10 * MINUTE_MS
+// A mailbox that is connected later gets its watch within this time.
+const LIST_AGAIN_MS = 10 * MINUTE_MS
 const MOST_A_ROUND = 50
-const TELL_AGAIN_MS = DAY_MS
+const LOG_AGAIN_MS = DAY_MS
 
-/** Which providers are to notify, and how their mailboxes are reached. */
+/** The providers with notifications, and access to their mailboxes. */
 interface WatchKeepingOptions {
   providers: readonly Provider[]
   mailboxes: Mailboxes
@@ -37,21 +35,21 @@ interface WatchKeepingOptions {
 }
 
 /**
- * Keeps providers notifying of every connected mailbox: asks once a day, long before a watch expires, and tells as an error, once a day,
- * of a mailbox whose watch cannot be renewed or has lapsed. What Graph said of a subscription is seen to in the next round. A mailbox
- * that waits for its account, or that nobody wants watched, is left alone.
+ * Renews the watch of every connected mailbox once a day, long before it expires. Logs an error once a day for a mailbox whose watch cannot
+ * be renewed or has lapsed. Handles Graph's lifecycle notifications in the next round. Skips parked and paused mailboxes, and those whose
+ * watch is turned off.
  */
 export function createWatchKeeping(app: AppContext, { providers, mailboxes, log }: WatchKeepingOptions): Duty {
   const { redis, keys, now } = app
-  const toldAt = new Map<string, number>()
-  // Gmail says nothing of its watches.
-  const hears = providers.includes('outlook')
+  const loggedAt = new Map<string, number>()
+  // Gmail sends no lifecycle notifications.
+  const hasNotices = providers.includes('outlook')
   let nextAt = 0
 
   return async isOurs => {
     const isTime = now() >= nextAt
-    if (!(isTime || hears) || !(await isOurs())) return
-    if (hears) await seeToMarked(isOurs)
+    if (!(isTime || hasNotices) || !(await isOurs())) return
+    if (hasNotices) await renewMarked(isOurs)
     if (!isTime) return
     const watched = await all()
     for (const one of watched.filter(one => dueAt(one) <= now()).slice(0, MOST_A_ROUND)) {
@@ -59,8 +57,8 @@ export function createWatchKeeping(app: AppContext, { providers, mailboxes, log 
       await renew(one)
     }
     const after = await all()
-    for (const one of after) tellOfLapse(one)
-    nextAt = Math.min(now() + LOOK_AFTER_MS, ...after.map(dueAt))
+    for (const one of after) logLapse(one)
+    nextAt = Math.min(now() + LIST_AGAIN_MS, ...after.map(dueAt))
   }
 
   async function all(): Promise<Watched[]> {
@@ -77,7 +75,7 @@ export function createWatchKeeping(app: AppContext, { providers, mailboxes, log 
     return askedAt + (failure === undefined ? RENEW_AFTER_MS * (1 - SOONER_BY * jitter(mailbox)) : TRY_AGAIN_MS)
   }
 
-  async function seeToMarked(isOurs: () => Promise<boolean>): Promise<void> {
+  async function renewMarked(isOurs: () => Promise<boolean>): Promise<void> {
     let asked = 0
     for (const mark of await readDue(redis, keys)) {
       if (asked >= MOST_A_ROUND || !(await isOurs())) return
@@ -96,37 +94,37 @@ export function createWatchKeeping(app: AppContext, { providers, mailboxes, log 
     return failure !== undefined && now() - askedAt < TRY_MARKED_AGAIN_MS
   }
 
-  /** Whether it could be renewed. */
+  /** Returns whether the watch was renewed. */
   async function renew({ mailbox }: Pick<Watched, 'mailbox'>): Promise<boolean> {
     try {
       const made = await mailboxes(mailbox).watch({ signal: AbortSignal.timeout(MINUTE_MS), meter: () => undefined })
       await noteWatch(app, mailbox, made)
-      toldAt.delete(`${mailbox} fails`)
-      log.debug({ mailbox, expiresAt: new Date(made.expiresAt).toISOString() }, 'the mailbox is watched')
+      loggedAt.delete(`${mailbox} fails`)
+      log.debug({ mailbox, expiresAt: new Date(made.expiresAt).toISOString() }, 'renewed the watch')
       return true
     } catch (thrown) {
       const failure = asMailError(thrown).message
       await noteWatchFailure(redis, keys, mailbox, { failure, now: now() })
-      tellOnceADay(`${mailbox} fails`, () =>
-        log.error({ mailbox, error: failure }, 'the watch cannot be renewed; once it expires, no pushes come'),
+      onceADay(`${mailbox} fails`, () =>
+        log.error({ mailbox, error: failure }, 'cannot renew the watch; pushes stop when it expires'),
       )
       return false
     }
   }
 
-  function tellOfLapse({ mailbox, watch: { expiresAt } }: Watched): void {
+  function logLapse({ mailbox, watch: { expiresAt } }: Watched): void {
     if (expiresAt === undefined || expiresAt > now()) return
-    tellOnceADay(`${mailbox} lapsed`, () =>
+    onceADay(`${mailbox} lapsed`, () =>
       log.error(
         { mailbox, expiredAt: new Date(expiresAt).toISOString() },
-        'the watch has lapsed: no pushes come, and only safety polls find what is new',
+        'the watch has lapsed; only safety polls find new mail',
       ),
     )
   }
 
-  function tellOnceADay(name: string, tell: () => void): void {
-    if (now() - (toldAt.get(name) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return
-    toldAt.set(name, now())
-    tell()
+  function onceADay(name: string, write: () => void): void {
+    if (now() - (loggedAt.get(name) ?? Number.NEGATIVE_INFINITY) < LOG_AGAIN_MS) return
+    loggedAt.set(name, now())
+    write()
   }
 }

@@ -3,14 +3,14 @@ import { ownOf } from '../../shared/own.ts'
 import { STREAMS } from '../../shared/streams.ts'
 import type { Emission } from './lineage.ts'
 
-/** One field that differs, by its path in the body; a side without the field is `undefined`. */
+/** A field that differs, with its path in the body; a side without the field is `undefined`. */
 export interface Change {
   path: string
   was: unknown
   now: unknown
 }
 
-/** What became of one envelope when its step was done again. */
+/** The difference between the recorded and the replayed version of an envelope. */
 export interface Difference {
   kind: 'changed' | 'only now' | 'only then'
   stream: string
@@ -18,17 +18,17 @@ export interface Difference {
   changes: readonly Change[]
 }
 
-/** How many envelopes came out the same, and which did not. */
+/** The number of equal envelopes, and the differences. */
 export interface Comparison {
   same: number
   differences: readonly Difference[]
 }
 
-// What people write to each other is nobody's business at a glance.
+// Private mail content must not appear in a diff.
 const CONTENT = new Set(['subject', 'snippet', 'text', 'from', 'to', 'cc', 'participants', 'labels'])
 const MOST_CHARACTERS = 60
 
-/** Compares what came out then with what comes out now, envelope by envelope of the same stream and id; times do not count. */
+/** Compares recorded with replayed envelopes by stream and id; ignores times. */
 export function compare(then: readonly Emission[], now: readonly Emission[]): Comparison {
   const before = byName(then)
   const after = byName(now)
@@ -56,7 +56,7 @@ function changesIn(was: unknown, now: unknown, path = ''): Change[] {
   )
 }
 
-/** Differences for people, a line each and one for each field, without anything that was written in a mail. */
+/** Formats differences for people: a line each and a line a field, without mail content. */
 export function differenceLines(differences: readonly Difference[]): string[] {
   const signs = { changed: '~', 'only now': '+', 'only then': '-' }
   return differences.flatMap(({ kind, stream, id, changes }) => [
@@ -65,7 +65,7 @@ export function differenceLines(differences: readonly Difference[]): string[] {
   ])
 }
 
-/** A body without what was written in a mail, for a glance. */
+/** Returns a body without mail content. */
 export function withoutContent(body: unknown): unknown {
   if (Array.isArray(body)) return body.map(withoutContent)
   if (!isObject(body)) return body
@@ -77,15 +77,15 @@ const LINKS_IN_A_ROW = /(?<![\w-])[\w-]{12,}(,[\w-]{12,})+/g
 const LONG_WORD = /^[\w:=+/-]{48,}$/
 const HEAD_AND_TAIL = 14
 
-/** A body with its ids and cursors cut short, so that the rest of it can be seen at a glance. */
-export function briefly(body: unknown): unknown {
+/** Returns a body with its long ids and cursors shortened for display. */
+export function shortenIds(body: unknown): unknown {
   if (typeof body === 'string') {
     const text = body.replace(LINKS_IN_A_ROW, links => `${links.split(',').length} links`)
     return LONG_WORD.test(text) ? `${text.slice(0, HEAD_AND_TAIL)}…${text.slice(-HEAD_AND_TAIL)}` : text
   }
-  if (Array.isArray(body)) return body.map(briefly)
+  if (Array.isArray(body)) return body.map(shortenIds)
   return isObject(body)
-    ? Object.fromEntries(Object.entries(body).map(([field, value]) => [field, briefly(value)]))
+    ? Object.fromEntries(Object.entries(body).map(([field, value]) => [field, shortenIds(value)]))
     : body
 }
 
@@ -96,7 +96,7 @@ function shown(path: string, value: unknown): string {
   return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text
 }
 
-// Through the stream's schema and JSON, so that a default or an absent field is no difference.
+// The schema and JSON normalise defaults and absent fields, which are no difference.
 function plain({ stream, body, lane }: Emission): unknown {
   const read = STREAMS.find(one => one.name === stream)?.body.safeParse(body)
   return JSON.parse(JSON.stringify({ lane, body: read?.success ? read.data : body }))

@@ -14,7 +14,7 @@ import {
 } from '../../shared/streams.ts'
 import { type Recorded, type Records, recordedIn } from './recorded.ts'
 
-/** One envelope that was written, or would be: where to, and with what in it. */
+/** An envelope that a stage wrote, or would write, with its stream. */
 export interface Emission {
   stream: string
   id: string
@@ -22,44 +22,44 @@ export interface Emission {
   body: unknown
 }
 
-/** What a stage's recorded outputs say about its inputs. */
+/** The recorded outputs of a stage for a set of inputs. */
 export interface Lineage {
-  /** Whether an output follows from one of the inputs. */
+  /** Returns whether an output follows from one of the inputs. */
   follows(stream: string, id: string): boolean
   note(entry: Emission): void
   at(stream: string, id: string): Emission | undefined
-  /** Those whose ids lie below this one, in the order they were noted. */
+  /** Returns the outputs with ids below this one, in the order they were noted. */
   below(stream: string, id: string): readonly Emission[]
   all(): readonly Emission[]
 }
 
-interface Fruit {
+interface ExpectedOutput {
   stream: string
   id: string
-  /** All ids below this one, and not this one. */
+  /** Matches all ids below this one, instead of the id itself. */
   below: boolean
 }
 
-/** The number of the window a watch event lists. */
+/** Returns the number of the window that a watch event lists. */
 export function windowOf(body: unknown): number {
   return (body as WatchEvent).page?.window ?? 1
 }
 
-/** The id below which the context that an envelope asks for is found in `missing-ids`. */
+/** Returns the id prefix in `missing-ids` of the context that an envelope requests. */
 export function contextOf({ run, id }: Envelope): string {
   return `${run}/context:${id}`
 }
 
-/** The id below which what a watch event had verified is found in `missing-ids`. */
+/** Returns the id prefix in `missing-ids` of the messages that a watch event verifies. */
 export function verificationOf({ run, body }: Envelope): string {
   return `${run}/verify:${windowOf(body)}`
 }
 
-/** Gathers what followed from these inputs: ids are the same whenever the same step is done, so they alone are the lineage. */
+/** Creates an empty lineage for these inputs; ids are deterministic for a step, so they alone determine the lineage. */
 export function createLineage(stage: StageName, inputs: readonly Recorded[]): Lineage {
-  const fruits = inputs.flatMap(({ envelope }) => fruitsOf(stage, envelope))
+  const outputs = inputs.flatMap(({ envelope }) => expectedOutputs(stage, envelope))
   const keyed = (below: boolean) =>
-    new Set(fruits.filter(fruit => fruit.below === below).map(({ stream, id }) => `${stream} ${id}`))
+    new Set(outputs.filter(output => output.below === below).map(({ stream, id }) => `${stream} ${id}`))
   const exact = keyed(false)
   const parents = keyed(true)
   const known = new Map<string, Emission>()
@@ -79,7 +79,7 @@ export function createLineage(stage: StageName, inputs: readonly Recorded[]): Li
   }
 }
 
-/** What a stage's streams still hold of what followed from these inputs. */
+/** Reads the outputs of these inputs that a stage's streams still contain. */
 export async function readLineage(
   records: Records,
   stage: Stage,
@@ -95,18 +95,18 @@ export async function readLineage(
       }
     }
   }
-  if (stage.name === 'list-ids') for (const page of await heldBackPages(records, inputs)) lineage.note(page)
+  if (stage.name === 'list-ids') for (const page of await deferredPages(records, inputs)) lineage.note(page)
   return lineage
 }
 
-/** A recorded envelope as an emission. */
+/** Converts a recorded envelope to an emission. */
 export function emissionOf({ stream, envelope }: Pick<Recorded, 'stream' | 'envelope'>): Emission {
   const { id, lane, body } = envelope
   return { stream, id, lane, body }
 }
 
-// A page that waits for an earlier window to be merged is kept in its run.
-async function heldBackPages({ redis, keys }: Records, inputs: readonly Recorded[]): Promise<Emission[]> {
+// A page that waits for an earlier window to be merged is stored in its run.
+async function deferredPages({ redis, keys }: Records, inputs: readonly Recorded[]): Promise<Emission[]> {
   const runs = new Map(inputs.map(({ envelope }) => [envelope.run, keys.partitionOf(envelope.mailbox)]))
   const texts = await Promise.all([...runs].map(([run, partition]) => redis.hget(keys.run(partition, run), 'next')))
   return texts
@@ -114,10 +114,14 @@ async function heldBackPages({ redis, keys }: Records, inputs: readonly Recorded
     .map(text => emissionOf({ stream: watchEvents.name, envelope: parseEnvelope(text, watchEvents.body) }))
 }
 
-function fruitsOf(stage: StageName, envelope: Envelope): Fruit[] {
+function expectedOutputs(stage: StageName, envelope: Envelope): ExpectedOutput[] {
   const { id, run, body } = envelope
-  const exactly = (stream: { name: string }, of: string): Fruit => ({ stream: stream.name, id: of, below: false })
-  const below = (stream: { name: string }, of: string): Fruit => ({ stream: stream.name, id: of, below: true })
+  const exactly = (stream: { name: string }, of: string): ExpectedOutput => ({
+    stream: stream.name,
+    id: of,
+    below: false,
+  })
+  const below = (stream: { name: string }, of: string): ExpectedOutput => ({ stream: stream.name, id: of, below: true })
   switch (stage) {
     case 'list-ids': {
       const window = windowOf(body)
@@ -140,7 +144,7 @@ function fruitsOf(stage: StageName, envelope: Envelope): Fruit[] {
   }
 }
 
-// A thread's id may hold slashes itself.
+// A thread id may contain slashes.
 function above(id: string): string[] {
   const words = id.split('/')
   return words.slice(1).map((_, index) => words.slice(0, index + 1).join('/'))

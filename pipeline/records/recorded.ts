@@ -8,8 +8,8 @@ import type { Stage } from '../../shared/stage.ts'
 import { STREAMS, type Stream } from '../../shared/streams.ts'
 
 /**
- * An envelope that a stream still holds; `writtenAt` is when Redis took it in, in ms since 1970. The ids of a slice are told one by one, and
- * share their entry.
+ * An envelope that a stream still contains; `writtenAt` is when Redis stored it, in ms since 1970. The ids of a slice are separate records
+ * of one entry.
  */
 export interface Recorded<Body = unknown> {
   key: string
@@ -20,23 +20,23 @@ export interface Recorded<Body = unknown> {
   envelope: Envelope<Body>
 }
 
-/** Which recorded entries are meant; times are those of the envelopes, in ms since 1970, and all that is given must hold. */
+/** A filter for recorded entries; all given conditions must match. Times are those of the envelopes, in ms since 1970. */
 export interface Selection {
   run?: string | undefined
   mailbox?: MailboxId | undefined
   since?: number | undefined
   until?: number | undefined
-  /** A message's id at its provider, wherever a body names it. */
+  /** A message's id at its provider, anywhere in the body. */
   message?: string | undefined
 }
 
-/** Where records are read. */
+/** The Redis to read records from. */
 export interface Records {
   redis: Redis
   keys: Keys
 }
 
-/** Which part of a stream is read, and when to give up. */
+/** The part of a stream to read, and a signal to stop. */
 export interface Scope {
   mailbox?: MailboxId | undefined
   newestFirst?: boolean
@@ -45,21 +45,21 @@ export interface Scope {
 
 const AT_ONCE = 500
 
-/** The stream of this name; throws `misconfigured` with the names there are. */
+/** Returns the stream of this name; throws `misconfigured` with the valid names. */
 export function streamNamed(name: string): Stream {
   const stream = STREAMS.find(one => one.name === name)
   if (stream) return stream
   const names = STREAMS.map(one => one.name).join(', ')
-  throw new MailError('misconfigured', `"${name}" is not a stream: the streams are ${names}`)
+  throw new MailError('misconfigured', `"${name}" is not a stream; the streams are ${names}`)
 }
 
-/** The keys of a stream: one a lane and partition, or those of one mailbox alone. */
+/** Returns the keys of a stream, one a lane and partition; with `mailbox`, those of its partition alone. */
 export function keysOf(keys: Keys, stream: Stream, mailbox?: MailboxId): { key: string; lane: Lane }[] {
   const partitions: readonly Partition[] = mailbox ? [keys.partitionOf(mailbox)] : keys.partitions
   return partitions.flatMap(partition => LANES.map(lane => ({ key: keys.stream(partition, stream.name, lane), lane })))
 }
 
-/** Everything a stream still holds, a few hundred entries at a time; what is no envelope of ours is passed over. */
+/** Yields every envelope a stream still contains, 500 entries a read; skips entries that are not envelopes. */
 export async function* recordedIn<Body>(
   { redis, keys }: Records,
   stream: Stream<Body>,
@@ -74,7 +74,7 @@ export async function* recordedIn<Body>(
   }
 }
 
-/** The raw entries at a key, a few hundred at a time; throws when the signal is aborted. */
+/** Yields the raw entries at a key, 500 a read; throws when the signal is aborted. */
 export async function* entriesAt(
   redis: Redis,
   key: string,
@@ -93,7 +93,7 @@ export async function* entriesAt(
   }
 }
 
-/** The envelopes of one raw entry of a stream, as far as they can be read. */
+/** Returns the readable envelopes of one raw entry of a stream. */
 export function readEntry<Body>(
   stream: Stream<Body>,
   entry: { key: string; lane: Lane; entryId: string; fields: readonly string[] },
@@ -108,12 +108,12 @@ function timeOf(entryId: string): number {
   return Number(entryId.split('-')[0])
 }
 
-/** Throws when somebody asked to stop. */
+/** Throws `unavailable` when the signal is aborted. */
 export function throwIfStopped(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new MailError('unavailable', 'stopped before it was done')
+  if (signal?.aborted) throw new MailError('unavailable', 'stopped before the read was complete; run the command again')
 }
 
-/** Puts things into groups by a name, in the order they come. */
+/** Groups items by name in their given order. */
 export function grouped<T>(things: readonly T[], name: (thing: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>()
   for (const thing of things) {
@@ -124,14 +124,14 @@ export function grouped<T>(things: readonly T[], name: (thing: T) => string): Ma
   return groups
 }
 
-/** Orders entries as they were written. */
+/** Compares entries by the order in which they were written. */
 export function byEntry(a: { entryId: string }, b: { entryId: string }): number {
   const [, one = '0'] = a.entryId.split('-')
   const [, other = '0'] = b.entryId.split('-')
   return timeOf(a.entryId) - timeOf(b.entryId) || Number(one) - Number(other)
 }
 
-/** What a stage was given and its streams still hold, in the order it was written; an input that was tried again counts once. */
+/** Selects the recorded inputs of a stage in the order they were written; a retried input appears once. */
 export async function selectInputs(
   records: Records,
   stage: Stage,
@@ -147,7 +147,7 @@ export async function selectInputs(
   return [...found.values()].sort(byEntry)
 }
 
-/** Whether a body speaks of this message. */
+/** Returns whether a body mentions this message. */
 export function mentions(body: unknown, message: string): boolean {
   const { id, items, ids, messages } = body as {
     id?: string

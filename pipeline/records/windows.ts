@@ -3,20 +3,20 @@ import { type Fate, type ListedId, type MergedWindow, messageIds, missingIds } f
 import { isOfKnown } from '../../shared/windows/kinds.ts'
 import { type Records, recordedIn } from './recorded.ts'
 
-/** The place of each id of a window, as it was listed. */
+/** The ids of a window by their listing index. */
 export type Listing = ReadonlyMap<number, { id: string; thread: string }>
 
-/** Windows that were opened: what was listed in each, by `run window`. */
+/** The listings of windows, by `run window`. */
 export type Listings = ReadonlyMap<string, { of: number; places: Listing }>
 
-/** A fate as merge records it. */
+/** The fate of one index, as merge records it. */
 export interface KnownFate {
   index: number
   fate: Fate
   inThread?: string | undefined
 }
 
-/** Joins fates into their window, in listing order; `undefined` while one is missing. The first fate of a place counts. */
+/** Joins fates into their window in listing order; `undefined` while one is missing. The first fate of an index counts. */
 export function joinWindow(
   window: string,
   { of, places }: { of: number; places: Listing },
@@ -33,7 +33,7 @@ export function joinWindow(
   return { window, context: isOfKnown(window), release: false, items: whole }
 }
 
-/** What these runs listed, and what was asked for again for their threads, from the streams. */
+/** Reads from the streams the ids that these runs listed or refetched for their threads. */
 export async function readListings(
   records: Records,
   runs: ReadonlySet<string>,

@@ -26,17 +26,17 @@ import {
   throwIfStopped,
 } from '../records/recorded.ts'
 import { joinWindow, type KnownFate, readListings } from '../records/windows.ts'
-import { isAtHand, recordedContext } from './recorded-context.ts'
-import { NOT_AT_HAND } from './recorded-mailbox.ts'
-import { isOfLabels, overtakenThreads, threadEntryOf } from './relabelled.ts'
+import { isReplayable, recordedContext } from './recorded-context.ts'
+import { NOT_CACHED } from './recorded-mailbox.ts'
+import { isLabelChange, supersededThreads, threadEntryOf } from './relabelled.ts'
 
-/** What a stage makes of its recorded inputs now, beside what it made of them then. */
+/** The output of a stage on its recorded inputs, compared with the recorded output. */
 export interface DryRun extends Comparison {
   stage: StageName
   inputs: number
-  /** Ids of inputs and outputs that could not be compared: records, mail or labels they need are not kept any more. */
+  /** Ids of inputs and outputs that could not be compared: records, messages or labels they need have expired. */
   notAtHand: readonly string[]
-  /** Inputs the handler threw at. */
+  /** Inputs for which the handler threw. */
   failed: readonly { id: string; error: string }[]
 }
 
@@ -47,12 +47,12 @@ interface Emitted {
   notAtHand: Set<string>
 }
 
-// Their recorded answers are those of one input: together they could not be told apart.
-const ALONE: readonly StageName[] = ['list-ids', 'thread-group', 'ai-dispatch']
+// The records of these stages hold answers for one input; a batch could not tell them apart.
+const ONE_BY_ONE: readonly StageName[] = ['list-ids', 'thread-group', 'ai-dispatch']
 
 /**
- * Runs a stage's handler over recorded inputs with every outside effect off, and compares what it emits with what it emitted.
- * Asks no provider and changes nothing in Redis, not even how long a key is kept. Throws when aborted.
+ * Runs the handler of a stage on recorded inputs without side effects, and compares its output with the recorded output.
+ * Calls no provider and changes nothing in Redis, not even a TTL. Throws when aborted.
  */
 export async function dryRun(
   stage: Stage,
@@ -62,22 +62,25 @@ export async function dryRun(
 ): Promise<DryRun> {
   const chosen = await selectInputs(app, stage, selection, signal)
   const inputs = stage.name === 'merge' ? await wholeWindows(app, stage, { chosen, selection, signal }) : chosen
-  const then = await readLineage(app, stage, inputs, signal)
+  const lineage = await readLineage(app, stage, inputs, signal)
   const all: Emitted = { deliveries: [], facts: [], failed: [], notAtHand: new Set() }
   for (const batch of batchesOf(stage, app, inputs)) {
     throwIfStopped(signal)
-    await runBatch(stage, app, { batch, then, signal, all })
+    await runBatch(stage, app, { batch, lineage, signal, all })
   }
-  const emitted = [...all.deliveries, ...all.facts.flatMap(carried)]
+  const emitted = [...all.deliveries, ...all.facts.flatMap(deliveriesOf)]
   if (stage.name === 'merge') emitted.push(...(await mergedNow(app, all, { selection, signal })))
   const now = emitted.map(({ to, envelope }) => emissionOf({ stream: to.name, envelope }))
-  const rehearsed = inputs.filter(({ envelope }) => !all.notAtHand.has(envelope.id))
-  const ours = createLineage(stage.name, rehearsed)
-  const comparable = ({ stream, id }: Emission) => ours.follows(stream, id) && !all.notAtHand.has(id)
-  const compared = compare(then.all().filter(comparable), await withoutRepeats(app, now, { then, selection, signal }))
+  const replayable = inputs.filter(({ envelope }) => !all.notAtHand.has(envelope.id))
+  const selected = createLineage(stage.name, replayable)
+  const comparable = ({ stream, id }: Emission) => selected.follows(stream, id) && !all.notAtHand.has(id)
+  const compared = compare(
+    lineage.all().filter(comparable),
+    await withoutRepeats(app, now, { lineage, selection, signal }),
+  )
   const scope = { mailbox: selection.mailbox, signal }
-  const overtaken = compared.differences.some(isOfLabels) ? await overtakenThreads(app, scope) : new Set<string>()
-  const isRelabelled = (one: Difference) => isOfLabels(one) && overtaken.has(threadEntryOf(one.id))
+  const superseded = compared.differences.some(isLabelChange) ? await supersededThreads(app, scope) : new Set<string>()
+  const isRelabelled = (one: Difference) => isLabelChange(one) && superseded.has(threadEntryOf(one.id))
   return {
     stage: stage.name,
     inputs: chosen.length,
@@ -89,8 +92,8 @@ export async function dryRun(
 }
 
 function batchesOf(stage: Stage, { config }: AppContext, inputs: readonly Recorded[]): Batch<unknown>[] {
-  const size = ALONE.includes(stage.name) ? 1 : paceOf(stage, config).size
-  const groups = grouped(inputs, ({ envelope }) => nameOfBatch(envelope))
+  const size = ONE_BY_ONE.includes(stage.name) ? 1 : paceOf(stage, config).size
+  const groups = grouped(inputs, ({ envelope }) => batchKey(envelope))
   return [...groups.values()].flatMap(group => {
     const items = group.map(({ envelope }) => envelope)
     return Array.from({ length: Math.ceil(items.length / size) }, (_, index): Batch<unknown> => {
@@ -100,58 +103,59 @@ function batchesOf(stage: Stage, { config }: AppContext, inputs: readonly Record
   })
 }
 
-// What was set aside got another answer than before.
-function nameOfBatch(envelope: Envelope): string {
+// A deferred message got another answer on its retry, so the retry is a batch of its own.
+function batchKey(envelope: Envelope): string {
   return `${envelope.mailbox} ${envelope.run} ${isDeferred(envelope)}`
 }
 
 async function runBatch(
   stage: Stage,
   app: AppContext,
-  { batch, then, signal, all }: { batch: Batch<unknown>; then: Lineage; signal: AbortSignal; all: Emitted },
+  { batch, lineage, signal, all }: { batch: Batch<unknown>; lineage: Lineage; signal: AbortSignal; all: Emitted },
 ): Promise<void> {
   const items: Envelope[] = []
   for (const item of batch.items) {
-    if (await isAtHand(app, stage.name, item, then)) items.push(item)
+    if (await isReplayable(app, stage.name, item, lineage)) items.push(item)
     else all.notAtHand.add(item.id)
   }
   if (items.length === 0) return
-  const recorded = await recordedContext(app, { ...batch, items }, then, signal)
+  const recorded = await recordedContext(app, { ...batch, items }, lineage, signal)
   let outcome: Outcome<unknown>
   try {
     outcome = await stage.handle({ ...batch, items }, recorded.run)
   } catch (thrown) {
-    // One by one, to find the input it throws at.
+    // Items run one by one to find the input that makes the handler throw.
     if (items.length === 1) all.failed.push({ id: items[0]?.id ?? '', error: asMailError(thrown).message })
-    else for (const item of items) await runBatch(stage, app, { batch: { ...batch, items: [item] }, then, signal, all })
+    else
+      for (const item of items) await runBatch(stage, app, { batch: { ...batch, items: [item] }, lineage, signal, all })
     return
   }
-  keep(outcome, all)
+  collect(outcome, all)
   for (const { item, error } of outcome.failed ?? []) {
-    if (error === NOT_AT_HAND) all.notAtHand.add(item.id)
-    else if (stage.defer && wasDeferred(then, item)) keep(stage.defer(item, error) ?? {}, all)
-    else keep(stage.deadLetter(item, error), all)
+    if (error === NOT_CACHED) all.notAtHand.add(item.id)
+    else if (stage.defer && wasDeferred(lineage, item)) collect(stage.defer(item, error) ?? {}, all)
+    else collect(stage.deadLetter(item, error), all)
   }
   for (const id of recorded.notAtHand) all.notAtHand.add(id)
 }
 
-function wasDeferred(then: Lineage, { id }: Envelope): boolean {
-  const [fate] = [cachedMessages, fetchedMessages].flatMap(({ name }) => then.at(name, id)?.body ?? [])
+function wasDeferred(lineage: Lineage, { id }: Envelope): boolean {
+  const [fate] = [cachedMessages, fetchedMessages].flatMap(({ name }) => lineage.at(name, id)?.body ?? [])
   return (fate as SettledId | undefined)?.fate === 'deferred'
 }
 
-function keep({ deliveries = [], facts = [] }: Outcome<unknown>, all: Emitted): void {
+function collect({ deliveries = [], facts = [] }: Outcome<unknown>, all: Emitted): void {
   all.deliveries.push(...deliveries)
   all.facts.push(...facts)
 }
 
-function carried(fact: Fact): Delivery[] {
+function deliveriesOf(fact: Fact): Delivery[] {
   if (fact.fact === 'page-listed') return fact.next ? [fact.next] : []
   if (fact.fact === 'thread-released' || fact.fact === 'thread-settled') return fact.delivery ? [fact.delivery] : []
   return []
 }
 
-// A window is joined from all its fates, whichever of them was asked for.
+// A window is joined from all its fates, even when the selection names only some of them.
 async function wholeWindows(
   app: AppContext,
   stage: Stage,
@@ -162,7 +166,7 @@ async function wholeWindows(
   return all.filter(({ envelope }) => windows.has(windowName(envelope)))
 }
 
-// `merged` is written by the commit once a window is complete; here by what the handler says of the fates.
+// In production the commit writes `merged` once a window is complete; a dry run derives it from the handler's facts.
 async function mergedNow(
   app: AppContext,
   all: Emitted,
@@ -187,13 +191,13 @@ async function mergedNow(
   })
 }
 
-// The commit writes no task for a version that was dispatched before or overtaken on the way, whatever the handler made of it.
+// The commit drops tasks of versions that were dispatched before or superseded in flight, so a dry run drops them too.
 async function withoutRepeats(
   app: AppContext,
   now: readonly Emission[],
-  { then, selection, signal }: { then: Lineage; selection: Selection; signal: AbortSignal },
+  { lineage, selection, signal }: { lineage: Lineage; selection: Selection; signal: AbortSignal },
 ): Promise<Emission[]> {
-  const isNew = ({ stream, id }: Emission) => stream === analysisTasks.name && then.at(stream, id) === undefined
+  const isNew = ({ stream, id }: Emission) => stream === analysisTasks.name && lineage.at(stream, id) === undefined
   if (!now.some(isNew)) return [...now]
   const scope = { mailbox: selection.mailbox, signal }
   const dispatched = new Set<string>()

@@ -20,29 +20,29 @@ import { contextOf, type Lineage } from '../records/lineage.ts'
 import { grouped } from '../records/recorded.ts'
 import { idsBelow, listedIn, nextPage, readMessages, recordedMailbox, verifiedIn } from './recorded-mailbox.ts'
 
-/** What a rehearsed handler works with: it answers as the records say it was then, asks no provider and changes nothing. */
+/** The stage context of a dry run: it answers from the records, calls no provider and changes nothing. */
 export interface RecordedContext {
   run: StageContext
-  /** Outputs that cannot be rehearsed, because mail they need has left the cache since. */
+  /** Outputs that cannot be re-run, because messages they need are no longer cached. */
   notAtHand: Set<string>
 }
 
-/** The world in which a batch was handled, as far as `then`, what followed from the batch, tells. */
+/** Rebuilds the context in which a batch was handled from its lineage, the recorded entries that followed from it. */
 export async function recordedContext(
   app: AppContext,
   batch: Batch<unknown>,
-  then: Lineage,
+  lineage: Lineage,
   signal: AbortSignal,
 ): Promise<RecordedContext> {
   const { config, now } = app
   const notAtHand = new Set<string>()
-  const hidden = new Set(batch.items.flatMap(item => contextIn(then, item).map(({ id }) => id)))
-  const verified = batch.items.slice(0, 1).flatMap(item => verifiedIn(then, item))
+  const hidden = new Set(batch.items.flatMap(item => contextIdsOf(lineage, item).map(({ id }) => id)))
+  const verified = batch.items.slice(0, 1).flatMap(item => verifiedIn(lineage, item))
   const ctx: StageContext = {
-    mailbox: await recordedMailbox(app, batch, then),
+    mailbox: await recordedMailbox(app, batch, lineage),
     call: { signal, meter: () => undefined },
     cache: {
-      touch: ids => heldThen(app, batch, then, ids),
+      touch: ids => cachedThen(app, batch, lineage, ids),
       async get(ids) {
         const wanted = ids.filter(id => !hidden.has(id))
         return readMessages(app, batch.mailbox, wanted)
@@ -50,16 +50,16 @@ export async function recordedContext(
       put: async () => undefined,
     },
     ledger: {
-      begin: event => begun(app, event, then),
-      // A look that found nothing has no run in the records, and nothing follows from it now.
+      begin: event => recordedRun(app, event, lineage),
+      // A check that found nothing has no run in the records and no output now.
       peek: async () => ({ state: 'begin' }),
-      pendingThreads: (_, limit) => pendingThen(app, batch, { then, notAtHand, limit }),
-      // The recorded pages hold what was not known, and no more.
+      pendingThreads: (_, limit) => recordedPending(app, batch, { lineage, notAtHand, limit }),
+      // The recorded pages hold only ids that were not known.
       known: async () => new Set(),
       suspectAll: async () => undefined,
       suspects: async () => verified,
       threadsOf: async () => new Map(verified.map(({ id, thread }) => [id, thread])),
-      // Whether a version was dispatched before is judged from the recorded tasks.
+      // The recorded tasks show which versions were dispatched before.
       dispatched: async () => new Map(),
     },
     task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL },
@@ -68,49 +68,60 @@ export async function recordedContext(
   return { run: ctx, notAtHand }
 }
 
-/** Whether the records still hold what is needed to handle an input as it was handled then. */
-export async function isAtHand(app: AppContext, stage: StageName, item: Envelope, then: Lineage): Promise<boolean> {
+/** Returns whether the records still hold everything needed to handle an input as before. */
+export async function isReplayable(
+  app: AppContext,
+  stage: StageName,
+  item: Envelope,
+  lineage: Lineage,
+): Promise<boolean> {
   if (stage === 'list-ids') {
-    return [listedIn(then, item), verifiedIn(then, item)].every(ids => ids.length === (ids[0]?.of ?? 0))
+    return [listedIn(lineage, item), verifiedIn(lineage, item)].every(ids => ids.length === (ids[0]?.of ?? 0))
   }
   if (stage !== 'ai-dispatch') return true
-  const lost = new Set(contextIn(then, item).map(({ id }) => id))
+  const lost = new Set(contextIdsOf(lineage, item).map(({ id }) => id))
   const needed = (item.body as ThreadChange).ids.filter(id => !lost.has(id))
   return (await readMessages(app, item.mailbox, needed)).size === needed.length
 }
 
-// The mail that an input asked to be fetched again for its threads, in the order it was asked for.
-function contextIn(then: Lineage, item: Envelope): ListedId[] {
-  return idsBelow(then, missingIds.name, contextOf(item))
+// The messages that an input requested again for its threads, in the order of the requests.
+function contextIdsOf(lineage: Lineage, item: Envelope): ListedId[] {
+  return idsBelow(lineage, missingIds.name, contextOf(item))
 }
 
-// All of a run's messages are in the cache once it is over; what counts is what was there when the ids came by.
-async function heldThen(app: AppContext, { mailbox, items }: Batch<unknown>, then: Lineage, ids: readonly MessageId[]) {
+// After a run all its messages are cached; the replay needs the state of the cache when the ids passed.
+async function cachedThen(
+  app: AppContext,
+  { mailbox, items }: Batch<unknown>,
+  lineage: Lineage,
+  ids: readonly MessageId[],
+) {
   const { redis, keys } = app
-  const held = await Promise.all(
+  const cached = await Promise.all(
     ids.map(async id => {
       const places = items.filter(({ body }) => (body as ListedId).id === id)
-      if (places.some(place => (then.at(cachedMessages.name, place.id)?.body as SettledId)?.fate === 'cached'))
+      if (places.some(place => (lineage.at(cachedMessages.name, place.id)?.body as SettledId)?.fate === 'cached'))
         return true
-      // What was fetched then is answered from the records too.
-      if (places.some(place => then.at(missingIds.name, place.id) ?? then.at(fetchedMessages.name, place.id)))
+      // A message that was fetched then counts as missing now too.
+      if (places.some(place => lineage.at(missingIds.name, place.id) ?? lineage.at(fetchedMessages.name, place.id)))
         return false
       return (await redis.exists(keys.message(mailbox, id))) === 1
     }),
   )
-  return new Set(ids.filter((_, index) => held[index]))
+  return new Set(ids.filter((_, index) => cached[index]))
 }
 
-async function begun({ redis, keys }: AppContext, event: Envelope, then: Lineage) {
+async function recordedRun({ redis, keys }: AppContext, event: Envelope, lineage: Lineage) {
   const [run, record] = await Promise.all([
     readRun(redis, keys, keys.partitionOf(event.mailbox), event.run),
     readMailbox(redis, keys, event.mailbox),
   ])
   if (!run) return undefined
-  const next = nextPage(then, event)
+  const next = nextPage(lineage, event)
   const [live] = LANES
   // A first page may list nothing.
-  const first = then.below(messageIds.name, `${event.run}/1`)[0] ?? then.at(watchEvents.name, `${event.run}/page/2`)
+  const first =
+    lineage.below(messageIds.name, `${event.run}/1`)[0] ?? lineage.at(watchEvents.name, `${event.run}/page/2`)
   return {
     cursor: (next ? next.from : record?.cursor) || undefined,
     synced: first?.lane === live,
@@ -118,35 +129,35 @@ async function begun({ redis, keys }: AppContext, event: Envelope, then: Lineage
   }
 }
 
-// The threads that a release let go or asked context for are those that were waiting for it.
-async function pendingThen(
+// The threads that a release emitted or requested context for are those that were pending.
+async function recordedPending(
   app: AppContext,
   { mailbox, items }: Batch<unknown>,
-  { then, notAtHand, limit }: { then: Lineage; notAtHand: Set<string>; limit: number },
+  { lineage, notAtHand, limit }: { lineage: Lineage; notAtHand: Set<string>; limit: number },
 ): Promise<PendingThread[]> {
   const [item] = items
   if (!item) return []
-  const out = then.below(threads.name, item.id)
+  const out = lineage.below(threads.name, item.id)
   const changes = out.map(({ body }) => body as ThreadChange)
-  const held = await readMessages(
+  const cached = await readMessages(
     app,
     mailbox,
     changes.flatMap(({ ids }) => ids),
   )
   const pending: PendingThread[] = []
-  // Nothing can come meanwhile.
+  // No message can arrive during a dry run.
   const nothing = { ids: [], fresh: [], omitted: [], seen: '', contextAsked: true, cameBack: true, known: true }
   for (const [index, { thread, ids, fresh, older, omitted, reason }] of changes.entries()) {
-    if (ids.every(id => held.has(id)))
+    if (ids.every(id => cached.has(id)))
       pending.push({ ...nothing, thread, ids: ids.toReversed(), fresh, older, omitted, known: reason !== 'new' })
     else notAtHand.add(out[index]?.id ?? '')
   }
-  const lost = grouped(contextIn(then, item), ({ thread }) => thread)
+  const lost = grouped(contextIdsOf(lineage, item), ({ thread }) => thread)
   for (const [thread, gone] of lost) {
     const ids = gone.map(({ id }) => id)
     pending.push({ ...nothing, thread, ids, contextAsked: false, cameBack: false, known: false })
   }
-  // A release counts the threads it let go of without a word too, for nothing of them was left.
+  // A release also counts threads that it dropped without output, because none of their messages was left.
   const silent = Math.max(0, (changes[0]?.part.of ?? 0) - pending.length + lost.size)
   pending.push(...Array.from({ length: silent }, (_, index) => ({ thread: `silent:${index}`, ...nothing })))
   return pending.slice(0, limit)

@@ -23,27 +23,27 @@ import {
 import type { AppContext } from '../base/app.ts'
 import { type Lineage, verificationOf, windowOf } from '../records/lineage.ts'
 
-/** Says that the provider would have to be asked for a message: the input is left out of the comparison. */
-export const NOT_AT_HAND = new MailError(
+/** The error for a message that only the provider could supply: the comparison leaves its input out. */
+export const NOT_CACHED = new MailError(
   'unavailable',
-  'the message has left the cache since, and nobody is asked for it',
+  'the message is no longer cached, and a replay calls no provider',
 )
 
-/** A mailbox in the records cannot be watched or probed. */
+/** Methods of a recorded mailbox that always throw: it cannot be watched or probed. */
 export const UNWATCHED: Pick<Mailbox, 'probe' | 'watch' | 'stop'> = { probe: refuse, watch: refuse, stop: refuse }
 
 async function refuse(): Promise<never> {
-  throw new MailError('unsupported', 'what is replayed asks no provider')
+  throw new MailError('unsupported', 'a replay calls no provider')
 }
 
-/** The provider of a batch as the records have it: one watch event's page, and what was fetched then and is cached still. */
+/** Creates a mailbox that answers from the records: the page of one watch event, and fetched messages that are still cached. */
 export async function recordedMailbox(
   app: AppContext,
   { mailbox, items }: Batch<unknown>,
-  then: Lineage,
+  lineage: Lineage,
 ): Promise<Mailbox> {
   const [item] = items
-  const next = item && nextPage(then, item)
+  const next = item && nextPage(lineage, item)
   const cursor = (await readMailbox(app.redis, app.keys, mailbox))?.cursor ?? ''
 
   return {
@@ -51,32 +51,32 @@ export async function recordedMailbox(
     open: async () => ({ address: addressOf(mailbox), cursor: next?.since ?? cursor }),
 
     async changes(since, page): Promise<Changes> {
-      const nothing = { gone: [], labels: [], left: item ? verifiedIn(then, item).map(({ id }) => id) : [] }
-      // Listing went on from another cursor than it began with: that one had expired.
+      const nothing = { gone: [], labels: [], left: item ? verifiedIn(lineage, item).map(({ id }) => id) : [] }
+      // Listing continued from another cursor because the first one had expired.
       if (next && page === undefined && since !== next.since) return { ids: [], ...nothing, reset: true }
-      const ids = item ? listedIn(then, item).map(asListed) : []
+      const ids = item ? listedIn(lineage, item).map(asListed) : []
       if (next?.verifyThen !== undefined) return { ids, ...nothing, present: [], cursor: next.verifyThen }
       return { ids, ...nothing, ...(next ? { next: next.token } : { cursor }) }
     },
 
     async fetch(wanted) {
-      const held = await readMessages(
+      const cached = await readMessages(
         app,
         mailbox,
         wanted.map(({ id }) => id),
       )
-      return new Map(wanted.map(({ id }): [MessageId, Fetched] => [id, fetchedThen(id, held.get(id))]))
+      return new Map(wanted.map(({ id }): [MessageId, Fetched] => [id, fetchedThen(id, cached.get(id))]))
     },
   }
 
   function fetchedThen(id: MessageId, message: Message | undefined): Fetched {
     const place = items.find(({ body }) => (body as ListedId).id === id)
-    const settled = place && (then.at(fetchedMessages.name, place.id)?.body as SettledId | undefined)
+    const settled = place && (lineage.at(fetchedMessages.name, place.id)?.body as SettledId | undefined)
     if (settled?.fate === 'gone') return { outcome: 'gone' }
     if (settled?.fate === 'filtered') return { outcome: 'filtered', reason: settled.reason ?? '' }
     if (settled?.fate === 'dead' || settled?.fate === 'deferred')
       return { outcome: 'failed', error: new MailError('rejected', settled.reason ?? '') }
-    return message ? { outcome: 'ok', message } : { outcome: 'failed', error: NOT_AT_HAND }
+    return message ? { outcome: 'ok', message } : { outcome: 'failed', error: NOT_CACHED }
   }
 }
 
@@ -84,31 +84,31 @@ function asListed({ id, thread, filtered, verify }: ListedId): Listed {
   return { id, thread, ...(filtered === undefined ? {} : { filtered }), ...(verify ? { verify } : {}) }
 }
 
-/** The page of ids that a watch event listed, in listing order. */
-export function listedIn(then: Lineage, item: Envelope): ListedId[] {
-  return idsBelow(then, messageIds.name, `${item.run}/${windowOf(item.body)}`)
+/** Returns the ids that a watch event listed, in listing order. */
+export function listedIn(lineage: Lineage, item: Envelope): ListedId[] {
+  return idsBelow(lineage, messageIds.name, `${item.run}/${windowOf(item.body)}`)
 }
 
-/** The messages that a watch event had verified, in the order they were asked for. */
-export function verifiedIn(then: Lineage, item: Envelope): ListedId[] {
-  return idsBelow(then, missingIds.name, verificationOf(item))
+/** Returns the messages that a watch event verified, in the order of the requests. */
+export function verifiedIn(lineage: Lineage, item: Envelope): ListedId[] {
+  return idsBelow(lineage, missingIds.name, verificationOf(item))
 }
 
-/** The ids that lie below this one in a stream of ids, by their places. */
-export function idsBelow(then: Lineage, stream: string, id: string): ListedId[] {
-  return then
+/** Returns the ids below an entry id in a stream of ids, by position. */
+export function idsBelow(lineage: Lineage, stream: string, id: string): ListedId[] {
+  return lineage
     .below(stream, id)
     .map(({ body }) => body as ListedId)
     .sort((a, b) => a.index - b.index)
 }
 
-/** The page that a watch event's listing went on with, if there was one. */
-export function nextPage(then: Lineage, item: Envelope): WatchEvent['page'] {
-  const entry = then.at(watchEvents.name, `${item.run}/page/${windowOf(item.body) + 1}`)
+/** Returns the page that follows a watch event, if there was one. */
+export function nextPage(lineage: Lineage, item: Envelope): WatchEvent['page'] {
+  const entry = lineage.at(watchEvents.name, `${item.run}/page/${windowOf(item.body) + 1}`)
   return (entry?.body as WatchEvent | undefined)?.page
 }
 
-/** Messages that the cache holds, read without keeping them any longer. */
+/** Reads cached messages without extending their TTL. */
 export async function readMessages(
   { redis, keys }: Pick<AppContext, 'redis' | 'keys'>,
   mailbox: MailboxId,

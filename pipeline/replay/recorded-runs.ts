@@ -9,30 +9,30 @@ import { type Lineage, readLineage } from '../records/lineage.ts'
 import { grouped, type Recorded, recordedIn, selectInputs } from '../records/recorded.ts'
 import { type Listings, readListings } from '../records/windows.ts'
 
-/** A thread as a run of then let it go. */
-export interface ThreadThen {
+/** A thread as a recorded run emitted it. */
+export interface RecordedThread {
   thread: ThreadId
   ids: readonly MessageId[]
   fresh: readonly MessageId[]
-  /** It had been dispatched before that run. */
+  /** Whether the thread was dispatched before that run. */
   known: boolean
-  /** The release it went out with. */
+  /** The id of the release that emitted it. */
   release: string
 }
 
-/** What the records know of some runs of a mailbox, each part by run. */
+/** The recorded entries of some runs of a mailbox, each part by run. */
 export interface RecordedRuns {
   listings: Listings
-  /** The watch events that listed a run's pages, first page first, and what followed from them. */
+  /** The watch events that listed the pages of a run, first page first; `listed` holds their outputs. */
   events: ReadonlyMap<string, readonly Envelope<WatchEvent>[]>
   listed: Lineage
-  /** What was to be fetched, and what became of it. */
+  /** The ids to fetch; `fetched` holds their fates. */
   missing: ReadonlyMap<string, readonly Envelope<ListedId>[]>
   fetched: Lineage
-  threads: ReadonlyMap<string, readonly ThreadThen[]>
+  threads: ReadonlyMap<string, readonly RecordedThread[]>
 }
 
-/** Reads it, each stream once. */
+/** Reads the records of runs, each stream once. */
 export async function readRecordedRuns(
   app: AppContext,
   mailbox: MailboxId,
@@ -42,7 +42,7 @@ export async function readRecordedRuns(
   const ofRuns = ({ envelope }: Recorded) => runs.has(envelope.run)
   const events = (await selectInputs(app, listIds, { mailbox }, signal)).filter(ofRuns)
   const missing = (await selectInputs(app, batchFetch, { mailbox }, signal)).filter(ofRuns)
-  const changes: (ThreadThen & { run: string })[] = []
+  const changes: (RecordedThread & { run: string })[] = []
   for await (const { envelope } of recordedIn(app, threads, { mailbox, signal })) {
     const { thread, ids, fresh, reason, part }: ThreadChange = envelope.body
     const known = reason !== 'new'

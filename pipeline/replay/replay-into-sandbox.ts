@@ -14,36 +14,36 @@ import type { Emission } from '../records/lineage.ts'
 import { byEntry, grouped, type Recorded, recordedIn, throwIfStopped } from '../records/recorded.ts'
 import { startStages } from '../runtime/start-stages.ts'
 import { readRecordedRuns } from './recorded-runs.ts'
-import { isOfLabels, overtakenThreads, threadEntryOf } from './relabelled.ts'
+import { isLabelChange, supersededThreads, threadEntryOf } from './relabelled.ts'
 import { createReplayMailboxes } from './replay-mailbox.ts'
 import { replayStateOf } from './replay-state.ts'
 import type { Sandbox } from './sandbox.ts'
 import { seedSandbox } from './seed-sandbox.ts'
 
-/** What came out of a sandbox, and how its tasks differ from the recorded ones of the same threads. */
+/** The result of a replay in a sandbox: its runs, and the differences between its tasks and the recorded ones of the same threads. */
 export interface Replayed extends Comparison {
   sandbox: string
-  /** Inputs that were put in; the others follow from these, or their surroundings are not recorded any more. */
+  /** The number of inputs written; the others follow from these, or their records have expired. */
   inputs: number
   leftOut: number
   runs: readonly RunRecord[]
-  /** Threads that are not compared, as `mailbox/thread`: their mail has left the cache, or its labels have changed since. */
+  /** Threads that are not compared, as `mailbox/thread`: their messages are no longer cached, or labels have changed since. */
   changedSince: readonly string[]
-  /** Messages that would have to be fetched from the provider: they count as gone here. */
+  /** Messages that only the provider could supply: they count as gone in the sandbox. */
   notAtHand: readonly string[]
 }
 
-interface Played {
+interface ReplayedRun {
   mailbox: MailboxId
   run: string
   threads: ReadonlySet<string>
 }
 
-const LOOK_EVERY_MS = 20
+const POLL_MS = 20
 
 /**
- * Replays inputs in a sandbox, run by run, with every stage at work there and no provider asked. The real namespace is only read.
- * Throws when aborted; everything in the sandbox expires then too.
+ * Replays inputs in a sandbox, run by run, with every stage running there and no provider call. Only reads the real namespace.
+ * Throws when aborted; the sandbox expires in that case too.
  */
 export async function replayInto(
   app: AppContext,
@@ -57,8 +57,8 @@ export async function replayInto(
 ): Promise<Replayed> {
   const { stage, inputs, log, signal } = options
   const mailboxes = createReplayMailboxes(app)
-  const replayed: Played[] = []
-  let put = 0
+  const replayed: ReplayedRun[] = []
+  let written = 0
   await prepareStreams(sandbox)
   const stages = startStages(STAGES, sandbox.app, { mailboxes: mailboxes.of, log })
   try {
@@ -69,14 +69,14 @@ export async function replayInto(
       const runs = grouped(ofMailbox, ({ envelope }) => envelope.run)
       const recorded = await readRecordedRuns(app, mailbox, new Set(runs.keys()), signal)
       for (const [run, ofRun] of runs) {
-        // A watch event that another run answered began none of its own.
+        // A watch event that another run handled started no run.
         if (!(await readRun(app.redis, app.keys, app.keys.partitionOf(mailbox), run))) continue
         const state = replayStateOf(stage.name, run, ofRun, recorded)
-        mailboxes.play(run, recorded)
-        await seedSandbox({ app, sandbox, setting: state, of: { run, mailbox }, recall: recorded })
-        put += state.put.length
+        mailboxes.select(run, recorded)
+        await seedSandbox({ app, sandbox, state, of: { run, mailbox }, recorded })
+        written += state.inputs.length
         replayed.push({ mailbox, run, threads: state.threads })
-        await quiet(sandbox.app, signal)
+        await untilIdle(sandbox.app, signal)
       }
     }
   } finally {
@@ -90,15 +90,15 @@ export async function replayInto(
   const notAtHand = mailboxes.notAtHand()
   return {
     sandbox: sandbox.prefix,
-    inputs: put,
-    leftOut: inputs.length - put,
+    inputs: written,
+    leftOut: inputs.length - written,
     runs: runs.filter(run => run !== undefined),
     ...(await compareTasks(app, sandbox, { replayed, notAtHand, signal })),
     notAtHand,
   }
 }
 
-// Streams keep the time they have left when they are written to: none outlives a process that is killed.
+// Writing to a stream keeps its TTL, so no stream outlives a process that is killed.
 async function prepareStreams(sandbox: Sandbox): Promise<void> {
   const { redis, keys, now } = sandbox.app
   for (const { name: stage, reads } of STAGES) {
@@ -108,52 +108,56 @@ async function prepareStreams(sandbox: Sandbox): Promise<void> {
   await sandbox.expireAll()
 }
 
-async function quiet({ redis, keys }: AppContext, signal: AbortSignal): Promise<void> {
-  for (let still = 0; still < 2; ) {
+async function untilIdle({ redis, keys }: AppContext, signal: AbortSignal): Promise<void> {
+  for (let idle = 0; idle < 2; ) {
     throwIfStopped(signal)
     const backlog = await readBacklog(redis, keys, STAGES)
     const busy = backlog.some(({ waiting, inWork, delayed }) => (waiting ?? 0) + inWork + delayed > 0)
-    still = busy ? 0 : still + 1
-    await sleep(LOOK_EVERY_MS, signal)
+    idle = busy ? 0 : idle + 1
+    await sleep(POLL_MS, signal)
   }
 }
 
-// A release may have another number or lane here: a thread's version, or else its run, says which tasks belong together.
+// A release may have another number or lane in the sandbox, so tasks are matched by thread version, or else by run.
 async function compareTasks(
   app: AppContext,
   sandbox: Sandbox,
-  { replayed, notAtHand, signal }: { replayed: readonly Played[]; notAtHand: readonly string[]; signal: AbortSignal },
+  {
+    replayed,
+    notAtHand,
+    signal,
+  }: { replayed: readonly ReplayedRun[]; notAtHand: readonly string[]; signal: AbortSignal },
 ): Promise<Comparison & { changedSince: readonly string[] }> {
   const runs = new Map(replayed.map(({ run, threads }) => [run, threads]))
-  const now = await tasksIn(sandbox.app, () => true, signal)
-  const versionsNow = versionsOf(now)
-  const then = await tasksIn(
+  const newTasks = await tasksIn(sandbox.app, () => true, signal)
+  const versionsNow = versionsOf(newTasks)
+  const recordedTasks = await tasksIn(
     app,
     ({ envelope: { run, body } }) => versionsNow.has(body.task) || runs.get(run)?.has(body.thread) === true,
     signal,
   )
-  const overtaken = await overtakenThreads(app, { signal })
-  const here = lastOfRuns(now)
-  const changed = [...lastOfRuns(then)].filter(([name, before]) => {
+  const superseded = await supersededThreads(app, { signal })
+  const newByName = lastOfRuns(newTasks)
+  const changed = [...lastOfRuns(recordedTasks)].filter(([name, before]) => {
     const { id, body } = before.envelope
-    const after = here.get(name)
+    const after = newByName.get(name)
     const { differences } = after ? compare([emission(before, name)], [emission(after, name)]) : { differences: [] }
-    const isRelabelled = overtaken.has(threadEntryOf(id)) && differences.some(isOfLabels)
+    const isRelabelled = superseded.has(threadEntryOf(id)) && differences.some(isLabelChange)
     return isRelabelled || body.messages.some(message => notAtHand.includes(message.id))
   })
-  // Another run that made the version which comes out here now has nothing left to make.
+  // A thread counts as equal when another recorded run produced the version that the sandbox produces.
   const changedSince = new Set(changed.map(([, { envelope }]) => threadOf(envelope.body)))
-  const versionsThen = versionsOf(then)
+  const versionsThen = versionsOf(recordedTasks)
   const isSame = (task: string) => versionsNow.has(task) && versionsThen.has(task)
   const named = (entries: readonly Recorded<Task>[]) =>
     [...lastOfRuns(entries)].flatMap(([name, entry]) => {
       const { body } = entry.envelope
       return changedSince.has(threadOf(body)) ? [] : [emission(entry, isSame(body.task) ? body.task : name)]
     })
-  return { ...compare(named(then), named(now)), changedSince: [...changedSince] }
+  return { ...compare(named(recordedTasks), named(newTasks)), changedSince: [...changedSince] }
 }
 
-// A run that took long let a thread go more than once; a replay is quick, and brings the last.
+// A long run emits a thread more than once; a replay is quick and emits only the last version.
 function lastOfRuns(entries: readonly Recorded<Task>[]): Map<string, Recorded<Task>> {
   return new Map(entries.toSorted(byEntry).map(entry => [`${entry.envelope.run}/${entry.envelope.body.thread}`, entry]))
 }
@@ -170,8 +174,8 @@ function versionsOf(tasks: readonly Recorded<Task>[]): Set<string> {
   return new Set(tasks.map(({ envelope }) => envelope.body.task))
 }
 
-async function tasksIn(app: AppContext, wanted: (entry: Recorded<Task>) => boolean, signal: AbortSignal) {
+async function tasksIn(app: AppContext, matches: (entry: Recorded<Task>) => boolean, signal: AbortSignal) {
   const found: Recorded<Task>[] = []
-  for await (const entry of recordedIn(app, analysisTasks, { signal })) if (wanted(entry)) found.push(entry)
+  for await (const entry of recordedIn(app, analysisTasks, { signal })) if (matches(entry)) found.push(entry)
   return found
 }

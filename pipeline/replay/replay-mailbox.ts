@@ -2,29 +2,29 @@ import type { Changes, Fetched, Mailbox, MailboxId } from '../../shared/mailbox.
 import type { MessageId } from '../../shared/message.ts'
 import type { Mailboxes } from '../accounts/providers.ts'
 import type { AppContext } from '../base/app.ts'
-import { NOT_AT_HAND, recordedMailbox, UNWATCHED } from './recorded-mailbox.ts'
+import { NOT_CACHED, recordedMailbox, UNWATCHED } from './recorded-mailbox.ts'
 import type { RecordedRuns } from './recorded-runs.ts'
 
-/** Mailboxes that answer from the records of the run that is being replayed, and ask no provider. */
+/** Mailboxes that answer from the records of the replayed run and call no provider. */
 export interface ReplayMailboxes {
   of: Mailboxes
-  /** From now on this run is replayed. */
-  play(run: string, recorded: RecordedRuns): void
-  /** The messages somebody wanted that the cache has lost: they were answered as gone, so that the replay comes to its end. */
+  /** Selects the run whose records answer from now on. */
+  select(run: string, recorded: RecordedRuns): void
+  /** Returns the requested messages that are no longer cached: they were answered as gone, so that the replay can finish. */
   notAtHand(): string[]
 }
 
-/** Mailboxes of which one run at a time is replayed. */
+/** Creates mailboxes that replay one run at a time. */
 export function createReplayMailboxes(app: AppContext): ReplayMailboxes {
-  const lacking = new Set<MessageId>()
-  let scene: { run: string; recall: RecordedRuns } | undefined
+  const missing = new Set<MessageId>()
+  let current: { run: string; recorded: RecordedRuns } | undefined
 
   return {
     of: mailbox => replayed(mailbox),
-    play(run, recorded) {
-      scene = { run, recall: recorded }
+    select(run, recorded) {
+      current = { run, recorded }
     },
-    notAtHand: () => [...lacking],
+    notAtHand: () => [...missing],
   }
 
   function replayed(mailbox: MailboxId): Mailbox {
@@ -39,31 +39,31 @@ export function createReplayMailboxes(app: AppContext): ReplayMailboxes {
       },
 
       async fetch(wanted, call) {
-        const items = scene?.recall.missing.get(scene.run) ?? []
-        const then = scene?.recall.fetched
-        const recorded = then && (await recordedMailbox(app, { mailbox, items }, then))
-        const answers = (await recorded?.fetch(wanted, call)) ?? new Map<MessageId, Fetched>()
-        return new Map(wanted.map(({ id }): [MessageId, Fetched] => [id, neutral(id, answers.get(id))]))
+        const items = current?.recorded.missing.get(current.run) ?? []
+        const lineage = current?.recorded.fetched
+        const source = lineage && (await recordedMailbox(app, { mailbox, items }, lineage))
+        const answers = (await source?.fetch(wanted, call)) ?? new Map<MessageId, Fetched>()
+        return new Map(wanted.map(({ id }): [MessageId, Fetched] => [id, orGone(id, answers.get(id))]))
       },
     }
   }
 
-  // The watch event that asked for this page then tells what was listed.
+  // The watch event that requested this page leads to the ids it listed.
   async function listing(mailbox: MailboxId, page: string | undefined): Promise<Mailbox> {
-    const events = scene?.recall.events.get(scene.run) ?? []
+    const events = current?.recorded.events.get(current.run) ?? []
     const items = events.filter(({ body }) => body.page?.token === page).slice(0, 1)
-    const then = scene?.recall.listed
-    return then ? recordedMailbox(app, { mailbox, items }, then) : nothing(mailbox)
+    const lineage = current?.recorded.listed
+    return lineage ? recordedMailbox(app, { mailbox, items }, lineage) : emptyMailbox(mailbox)
   }
 
-  function neutral(id: MessageId, answer: Fetched | undefined): Fetched {
-    if (answer && !(answer.outcome === 'failed' && answer.error === NOT_AT_HAND)) return answer
-    lacking.add(id)
+  function orGone(id: MessageId, answer: Fetched | undefined): Fetched {
+    if (answer && !(answer.outcome === 'failed' && answer.error === NOT_CACHED)) return answer
+    missing.add(id)
     return { outcome: 'gone' }
   }
 }
 
-function nothing(mailbox: MailboxId): Mailbox {
+function emptyMailbox(mailbox: MailboxId): Mailbox {
   return {
     ...UNWATCHED,
     open: async () => ({ address: mailbox, cursor: '' }),

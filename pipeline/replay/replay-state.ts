@@ -8,30 +8,30 @@ import { contextOf, windowOf } from '../records/lineage.ts'
 import { grouped, type Recorded } from '../records/recorded.ts'
 import type { Listing } from '../records/windows.ts'
 import { nextPage } from './recorded-mailbox.ts'
-import type { RecordedRuns, ThreadThen } from './recorded-runs.ts'
-import { verifiedThen } from './verified.ts'
+import type { RecordedRuns, RecordedThread } from './recorded-runs.ts'
+import { verifiedInRun } from './verified.ts'
 
-/** The state in which the inputs of one run, and nothing else, are under way. */
+/** The state in which the inputs of one run, and nothing else, are in flight. */
 export interface ReplayState {
-  /** The inputs to put in; what the stages make of them themselves is not put in as well. */
-  put: readonly Recorded[]
-  /** The run's counters; without them it begins by itself. */
+  /** The inputs to write; entries that the stages derive from them are not written. */
+  inputs: readonly Recorded[]
+  /** The counters of the run; without them the first stage starts the run. */
   counters?: Record<string, number>
-  /** Its listing goes on: more pages are asked for. */
+  /** Whether the run requests more pages. */
   listing?: boolean
   windows: readonly OpenWindow[]
-  /** Threads that wait in the run to go out. */
-  waiting: readonly ThreadThen[]
+  /** Threads that wait in the run for their release. */
+  waiting: readonly RecordedThread[]
   threads: ReadonlySet<ThreadId>
-  /** Messages that are to be fetched, and so are not in the cache yet. */
-  withheld: ReadonlySet<MessageId>
-  /** Known messages of which no page tells. */
+  /** Messages to fetch, which must not be cached yet. */
+  uncached: ReadonlySet<MessageId>
+  /** Known messages that no page lists. */
   suspects?: readonly Listed[]
-  /** Where the mailbox was listed from, where that matters. */
-  place?: { cursor: string | undefined; lane: Lane | undefined }
+  /** The cursor and lane of the listing, for inputs that list. */
+  listFrom?: { cursor: string | undefined; lane: Lane | undefined }
 }
 
-/** A window in which only the places in `open` have no fate yet. */
+/** A window in which only the positions in `open` have no fate yet. */
 export interface OpenWindow {
   name: string
   of: number
@@ -39,7 +39,7 @@ export interface OpenWindow {
   open: ReadonlySet<number>
 }
 
-/** The setting in which a stage met these inputs of one run; inputs whose surroundings are not recorded any more are left out. */
+/** Rebuilds the state in which a stage received these inputs of one run; inputs whose records have expired are left out. */
 export function replayStateOf(
   stage: StageName,
   run: string,
@@ -54,8 +54,8 @@ export function replayStateOf(
     case 'ai-dispatch': {
       const changes = inputs.map(({ envelope }) => (envelope.body as ThreadChange).thread)
       const counters = { threads: inputs.length }
-      const withheld = lostHere(inputs, recorded.missing.get(run) ?? [])
-      return { put: inputs, counters, windows: [], waiting: [], threads: new Set(changes), withheld }
+      const uncached = missingFor(inputs, recorded.missing.get(run) ?? [])
+      return { inputs, counters, windows: [], waiting: [], threads: new Set(changes), uncached }
     }
     case 'cache-filter':
     case 'batch-fetch':
@@ -64,7 +64,7 @@ export function replayStateOf(
   }
 }
 
-// Each page asks for the next by itself.
+// Each page requests the next one, so only the first is written.
 function listing(run: string, inputs: readonly Recorded[], recorded: RecordedRuns): ReplayState {
   const ordered = inputs.toSorted((a, b) => windowOf(a.envelope.body) - windowOf(b.envelope.body))
   const [first] = ordered
@@ -72,30 +72,30 @@ function listing(run: string, inputs: readonly Recorded[], recorded: RecordedRun
   const next = first && nextPage(recorded.listed, first.envelope)
   const listings = [...recorded.listings].filter(([name]) => name.startsWith(`${run} `))
   const threads = listings.flatMap(([, { places }]) => [...places.values()].map(({ thread }) => thread))
-  const withheld = new Set((recorded.missing.get(run) ?? []).map(({ body }) => body.id))
+  const uncached = new Set((recorded.missing.get(run) ?? []).map(({ body }) => body.id))
   const lane = first && recorded.listed.all().find(({ id }) => id.startsWith(`${run}/`))?.lane
   return {
-    put: first ? [first] : [],
+    inputs: first ? [first] : [],
     ...(page ? { counters: {}, listing: true } : {}),
     windows: [],
     waiting: [],
     threads: new Set(threads),
-    withheld,
-    suspects: verifiedThen(recorded, run).filter(({ suspect }) => suspect),
-    // A run whose cursor had expired went on from another; here it begins with that one.
-    place: { cursor: page ? page.from : next?.since, lane },
+    uncached,
+    suspects: verifiedInRun(recorded, run).filter(({ suspect }) => suspect),
+    // A run whose cursor had expired continued from another; the replay starts with that one.
+    listFrom: { cursor: page ? page.from : next?.since, lane },
   }
 }
 
 function settling(run: string, inputs: readonly Recorded[], recorded: RecordedRuns, fetches: boolean): ReplayState {
   const body = ({ envelope }: Recorded) => envelope.body as Pick<ListedId, 'id' | 'window' | 'index' | 'of'>
-  // A context window is opened again when its time comes.
+  // The stages open context windows themselves.
   const regular = inputs.filter(input => !isContext(body(input).window))
-  const put = (regular.length > 0 ? regular : inputs).filter(input => {
+  const seeds = (regular.length > 0 ? regular : inputs).filter(input => {
     const { window, index } = body(input)
     return recorded.listings.get(`${run} ${window}`)?.places.has(index) === true
   })
-  const windows = [...grouped(put, input => body(input).window)].map(([name, group]): OpenWindow => {
+  const windows = [...grouped(seeds, input => body(input).window)].map(([name, group]): OpenWindow => {
     const { of, places } = recorded.listings.get(`${run} ${name}`) ?? { of: 0, places: new Map() }
     return { name, of, places, open: new Set(group.map(input => body(input).index)) }
   })
@@ -103,9 +103,9 @@ function settling(run: string, inputs: readonly Recorded[], recorded: RecordedRu
   const count = (context: boolean, number: (window: OpenWindow) => number) =>
     windows.reduce((sum, window) => sum + (isOfKnown(window.name) === context ? number(window) : 0), 0)
   const missing = new Set((recorded.missing.get(run) ?? []).map(one => one.body.id))
-  const fetched = fetches ? put.map(input => body(input).id).filter(id => missing.has(id)) : []
+  const fetched = fetches ? seeds.map(input => body(input).id).filter(id => missing.has(id)) : []
   return {
-    put,
+    inputs: seeds,
     counters: {
       opened: windows.length,
       listed: count(false, ({ of }) => of),
@@ -115,7 +115,7 @@ function settling(run: string, inputs: readonly Recorded[], recorded: RecordedRu
     windows,
     waiting: regular.length > 0 ? [] : waitingOf(run, threads, recorded),
     threads,
-    withheld: new Set([...lost(run, recorded), ...fetched]),
+    uncached: new Set([...lost(run, recorded), ...fetched]),
   }
 }
 
@@ -123,22 +123,22 @@ function grouping(run: string, inputs: readonly Recorded[], recorded: RecordedRu
   const body = ({ envelope }: Recorded) => envelope.body as MergedWindow
   const windows = inputs.filter(input => !body(input).release)
   const regular = windows.filter(input => !isContext(body(input).window))
-  // The release follows when every window is grouped.
-  const put = regular.length > 0 ? regular : windows.length > 0 ? windows : inputs
-  const ids = new Set(put.map(({ envelope }) => envelope.id))
+  // The stages write the release when every window is grouped.
+  const seeds = regular.length > 0 ? regular : windows.length > 0 ? windows : inputs
+  const ids = new Set(seeds.map(({ envelope }) => envelope.id))
   const released = (recorded.threads.get(run) ?? []).filter(({ release }) => ids.has(release))
   const threads = new Set([
-    ...put.flatMap(input => body(input).items.map(({ thread }) => thread)),
+    ...seeds.flatMap(input => body(input).items.map(({ thread }) => thread)),
     ...released.map(({ thread }) => thread),
   ])
-  const count = windows.length > 0 ? put.length : 0
+  const count = windows.length > 0 ? seeds.length : 0
   return {
-    put,
-    counters: { opened: count, merged: count, ...(count > 0 ? {} : { releasing: 1, releases: put.length }) },
+    inputs: seeds,
+    counters: { opened: count, merged: count, ...(count > 0 ? {} : { releasing: 1, releases: seeds.length }) },
     windows: [],
     waiting: regular.length > 0 ? [] : windows.length > 0 ? waitingOf(run, threads, recorded) : released,
     threads,
-    withheld: lost(run, recorded),
+    uncached: lost(run, recorded),
   }
 }
 
@@ -146,17 +146,17 @@ function isContext(window: string): boolean {
   return kindOf(window) === 'context'
 }
 
-function waitingOf(run: string, threads: ReadonlySet<ThreadId>, recorded: RecordedRuns): ThreadThen[] {
+function waitingOf(run: string, threads: ReadonlySet<ThreadId>, recorded: RecordedRuns): RecordedThread[] {
   return (recorded.threads.get(run) ?? []).filter(({ thread }) => threads.has(thread))
 }
 
-// What had been fetched again before was at hand; only what these inputs themselves asked for was not.
-function lostHere(inputs: readonly Recorded[], missing: readonly Envelope<ListedId>[]): Set<MessageId> {
+// Messages refetched by earlier inputs were cached; only those that these inputs requested were not.
+function missingFor(inputs: readonly Recorded[], missing: readonly Envelope<ListedId>[]): Set<MessageId> {
   const heads = inputs.map(({ envelope }) => `${contextOf(envelope)}/`)
   return new Set(missing.flatMap(({ id, body }) => (heads.some(head => id.startsWith(head)) ? [body.id] : [])))
 }
 
-// Mail that the cache had lost was fetched again, and will be.
+// Messages that the cache had lost were refetched, and will be again.
 function lost(run: string, recorded: RecordedRuns): Set<MessageId> {
   return new Set((recorded.missing.get(run) ?? []).flatMap(({ body }) => (isOfKnown(body.window) ? [body.id] : [])))
 }

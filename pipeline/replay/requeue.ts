@@ -7,7 +7,7 @@ import type { MergedWindow, WatchEvent } from '../../shared/streams.ts'
 import type { AppContext } from '../base/app.ts'
 import { byEntry, grouped, type Recorded, selectInputs, throwIfStopped } from '../records/recorded.ts'
 
-/** What was put back, as `id` of the original and of its replay, and what was not, with the reason. */
+/** The inputs that were requeued, as `id` of the original and of its replay, and those that were left out, with the reason. */
 export interface Requeued {
   requeued: readonly { id: string; replay: string }[]
   leftOut: readonly { id: string; why: string }[]
@@ -21,10 +21,9 @@ interface Replay {
 const REPLAY = /~replay-(\d+)$/
 
 /**
- * Puts inputs back into their own streams for real, each once, under the id of the original with `~replay-1` and so on behind it.
- * A watch event asks for a run of its own, from where its mailbox is listed now. Windows are grouped again in a run of their own, so
- * that the run they were listed in is not told of them twice. Everything else goes back into its run, where a fate that is known and
- * a version that was dispatched change nothing.
+ * Writes inputs back to their streams for processing, each once, under the id of the original with the suffix `~replay-1` and so on.
+ * A watch event starts a new run at the current cursor of its mailbox. Windows are grouped replayId in a new run, so that their original
+ * run does not count them twice. All other inputs return to their run, where known fates and dispatched versions have no effect.
  */
 export async function requeue(
   app: AppContext,
@@ -40,7 +39,7 @@ export async function requeue(
     throwIfStopped(signal)
     const usable: Recorded[] = []
     for (const input of ofRun) {
-      const why = await reasonAgainst(app, stage.name, input)
+      const why = await reasonToSkip(app, stage.name, input)
       if (why) leftOut.push({ id: input.envelope.id, why })
       else usable.push(input)
     }
@@ -52,28 +51,27 @@ export async function requeue(
   return { requeued, leftOut }
 }
 
-async function reasonAgainst(
+async function reasonToSkip(
   { redis, keys }: AppContext,
   stage: StageName,
   { envelope }: Recorded,
 ): Promise<string | undefined> {
   const { body, run, mailbox } = envelope
-  // A page listed twice in one run would count its ids twice.
+  // A page that is listed twice in one run counts its ids twice.
   if (stage === 'list-ids')
-    return (body as WatchEvent).page && 'a page follows from its run: requeue the watch event that began it'
-  if (isWindow(stage, body))
-    return (body as MergedWindow).context ? 'a context window lets no thread go by itself' : undefined
-  return (await readRun(redis, keys, keys.partitionOf(mailbox), run)) ? undefined : 'its run is forgotten'
+    return (body as WatchEvent).page && 'a page belongs to its run: requeue the watch event that started the run'
+  if (isWindow(stage, body)) return (body as MergedWindow).context ? 'a context window releases no thread' : undefined
+  return (await readRun(redis, keys, keys.partitionOf(mailbox), run)) ? undefined : 'its run has expired'
 }
 
 function replayOf({ now }: AppContext, stage: StageName, { envelope }: Recorded, count: number): Envelope {
-  const again = (id: string) => `${originalId(id)}~replay-${count}`
-  const id = again(envelope.id)
-  const own = stage === 'list-ids' ? { run: id } : isWindow(stage, envelope.body) ? { run: again(envelope.run) } : {}
+  const replayId = (id: string) => `${originalId(id)}~replay-${count}`
+  const id = replayId(envelope.id)
+  const own = stage === 'list-ids' ? { run: id } : isWindow(stage, envelope.body) ? { run: replayId(envelope.run) } : {}
   return { ...envelope, ...own, id, at: now(), attempt: 0, replayOf: originalId(envelope.id) }
 }
 
-// A run of windows must be there with all of them before the first is grouped.
+// The new run must exist with all its windows before the first one is grouped.
 async function putBack({ redis, keys, now }: AppContext, stage: StageName, replays: readonly Replay[]): Promise<void> {
   const [first] = replays
   if (!first) return

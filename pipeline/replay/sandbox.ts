@@ -3,34 +3,34 @@ import { MailError } from '../../shared/error.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
 import type { AppContext } from '../base/app.ts'
 
-/** A namespace of its own beside the real one, for replays; everything in it expires by itself. */
+/** A separate namespace for replays; all its keys expire automatically. */
 export interface Sandbox {
   prefix: string
-  /** The same connection, with the sandbox's keys; what fails in it fails for good. */
+  /** The same connection with the keys of the sandbox; failed work is not retried there. */
   app: AppContext
   keepSeconds: number
-  /** Sees to it that every key there is now expires, and none later than `keepSeconds` (in seconds) from now. */
+  /** Sets a TTL of at most `keepSeconds` (in seconds) on every existing key. */
   expireAll(): Promise<void>
 }
 
 const KEEP_SANDBOX_SECONDS = 24 * 3600
 
-const AT_ONCE = 500
-// The mark outlives what it marks.
+const MAX_KEYS = 500
+// The mark outlives the keys of its sandbox.
 const MARK_LONGER_SECONDS = 3600
 
-/** The key prefix of a sandbox; throws `misconfigured` for a name that could lead anywhere else. */
+/** Returns the key prefix of a sandbox; throws `misconfigured` for a name that could reach other keys. */
 export function sandboxPrefix(prefix: string, name: string): string {
   if (!/^[a-z0-9-]{1,20}$/.test(name)) {
     throw new MailError(
       'misconfigured',
-      `${JSON.stringify(name)} cannot name a sandbox: use up to 20 lower case letters, digits and dashes`,
+      `${JSON.stringify(name)} is no valid sandbox name: use up to 20 lower case letters, digits and dashes`,
     )
   }
   return `${prefix}-replay-${name}`
 }
 
-/** Opens an empty sandbox, kept for a day after it was last used unless said otherwise; throws `misconfigured` when its name is bad, or when its prefix holds anything that is no sandbox of this prefix. */
+/** Opens an empty sandbox that expires one day after its last use by default; throws `misconfigured` for an invalid name, or when its prefix holds keys that are no sandbox of this prefix. */
 export async function openSandbox(
   app: AppContext,
   name: string,
@@ -42,15 +42,15 @@ export async function openSandbox(
   const owner = JSON.stringify({ of: config.REDIS_PREFIX, name })
   const markFor = keepSeconds + MARK_LONGER_SECONDS
   const isNew = (await redis.set(mark, owner, 'EX', markFor, 'NX')) === 'OK'
-  const held = (await keysUnder(redis, prefix)).filter(key => key !== mark)
-  if (isNew ? held.length > 0 : (await redis.get(mark)) !== owner) {
+  const existing = (await keysUnder(redis, prefix)).filter(key => key !== mark)
+  if (isNew ? existing.length > 0 : (await redis.get(mark)) !== owner) {
     if (isNew) await redis.del(mark)
     throw new MailError(
       'misconfigured',
       `${prefix} is in use and is no sandbox of ${config.REDIS_PREFIX}: choose another name for the sandbox`,
     )
   }
-  for (let at = 0; at < held.length; at += AT_ONCE) await redis.unlink(...held.slice(at, at + AT_ONCE))
+  for (let at = 0; at < existing.length; at += MAX_KEYS) await redis.unlink(...existing.slice(at, at + MAX_KEYS))
   const keys = createKeys(prefix, config.PARTITIONS)
   await redis.set(keys.layout, `${keys.partitions.length}`, 'EX', keepSeconds)
 
@@ -60,13 +60,13 @@ export async function openSandbox(
     app: { ...app, keys, config: { ...config, REDIS_PREFIX: prefix, MAX_ATTEMPTS: 1 } },
     async expireAll() {
       const all = (await keysUnder(redis, prefix)).filter(key => key !== mark)
-      for (let at = 0; at < all.length; at += AT_ONCE) await expire(redis, all.slice(at, at + AT_ONCE), keepSeconds)
+      for (let at = 0; at < all.length; at += MAX_KEYS) await expire(redis, all.slice(at, at + MAX_KEYS), keepSeconds)
       await redis.set(mark, owner, 'EX', markFor)
     },
   }
 }
 
-// A cached message is kept no longer for having been replayed.
+// A replay must not extend the TTL of a cached message.
 async function expire(redis: Redis, keys: readonly string[], keepSeconds: number): Promise<void> {
   const left = await Promise.all(keys.map(key => redis.ttl(key)))
   const late = keys.filter((_, index) => left[index] === -1 || (left[index] ?? 0) > keepSeconds)

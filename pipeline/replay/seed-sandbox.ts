@@ -10,50 +10,50 @@ import { type Fate, type MergedWindow, merged } from '../../shared/streams.ts'
 import { isOfKnown } from '../../shared/windows/kinds.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Recorded } from '../records/recorded.ts'
-import type { RecordedRuns, ThreadThen } from './recorded-runs.ts'
+import type { RecordedRuns, RecordedThread } from './recorded-runs.ts'
 import type { OpenWindow, ReplayState } from './replay-state.ts'
 import type { Sandbox } from './sandbox.ts'
-import { verifiedThen } from './verified.ts'
+import { verifiedInRun } from './verified.ts'
 
 interface Seeding {
   app: AppContext
   sandbox: Sandbox
-  setting: ReplayState
-  /** The run that is set up, as the head of any of its envelopes. */
+  state: ReplayState
+  /** The seeded run, as the head of any of its envelopes. */
   of: Pick<Envelope, 'run' | 'mailbox'>
-  recall: RecordedRuns
+  recorded: RecordedRuns
 }
 
-/** Sets up one run in a sandbox from the app it belongs to, which is only read, and puts its inputs in. Every key expires by itself. */
-export async function seedSandbox(furnishing: Seeding): Promise<void> {
-  const { app, setting, of, recall } = furnishing
-  await putMailbox(furnishing)
-  if (setting.counters) await putRun(furnishing, setting.counters)
-  await putSuspects(furnishing)
-  for (const window of setting.windows) await putWindow(furnishing, window)
-  const then = recall.threads.get(of.run) ?? []
+/** Recreates one run in a sandbox and writes its inputs there. Only reads the real namespace; every key in the sandbox expires automatically. */
+export async function seedSandbox(seeding: Seeding): Promise<void> {
+  const { app, state, of, recorded } = seeding
+  await putMailbox(seeding)
+  if (state.counters) await putRun(seeding, state.counters)
+  await putSuspects(seeding)
+  for (const window of state.windows) await putWindow(seeding, window)
+  const recordedThreads = recorded.threads.get(of.run) ?? []
   const messages = new Set<MessageId>()
-  const left = verifiedThen(recall, of.run).filter(({ gone }) => gone)
-  for (const id of setting.threads) {
-    const thread = then.findLast(one => one.thread === id) ?? (await threadNow(app, of.mailbox, id))
-    // What left it in this run was in it before.
-    const before = left.flatMap(one => (one.thread === id ? [one.id] : []))
-    await putThread(furnishing, { ...thread, ids: [...thread.ids, ...before] })
+  const removed = verifiedInRun(recorded, of.run).filter(({ gone }) => gone)
+  for (const id of state.threads) {
+    const thread = recordedThreads.findLast(one => one.thread === id) ?? (await threadNow(app, of.mailbox, id))
+    // Messages that this run removed from the thread belonged to it before.
+    const before = removed.flatMap(one => (one.thread === id ? [one.id] : []))
+    await putThread(seeding, { ...thread, ids: [...thread.ids, ...before] })
     for (const message of thread.ids) messages.add(message)
   }
-  for (const { places } of setting.windows) for (const { id } of places.values()) messages.add(id)
+  for (const { places } of state.windows) for (const { id } of places.values()) messages.add(id)
   await putMessages(
-    furnishing,
-    [...messages].filter(id => !setting.withheld.has(id)),
+    seeding,
+    [...messages].filter(id => !state.uncached.has(id)),
   )
-  for (const input of setting.put) await putInput(furnishing, input)
+  for (const input of state.inputs) await putInput(seeding, input)
 }
 
-async function putMailbox({ app, sandbox, setting, of: { mailbox } }: Seeding): Promise<void> {
+async function putMailbox({ app, sandbox, state, of: { mailbox } }: Seeding): Promise<void> {
   const { redis, keys, now } = sandbox.app
   const record = await readMailbox(app.redis, app.keys, mailbox)
-  const cursor = setting.place?.cursor ?? record?.cursor
-  const synced = setting.place?.lane ? setting.place.lane === 'live' : record?.synced
+  const cursor = state.listFrom?.cursor ?? record?.cursor
+  const synced = state.listFrom?.lane ? state.listFrom.lane === 'live' : record?.synced
   await connectMailbox(redis, keys, mailbox, '', now())
   await putLinks({ app, sandbox }, mailbox, [record?.cursor ?? '', cursor ?? ''])
   const partition = keys.partitionOf(mailbox)
@@ -67,7 +67,7 @@ async function putMailbox({ app, sandbox, setting, of: { mailbox } }: Seeding): 
   })
 }
 
-// For whoever looks around in the sandbox: nobody lists from these links there.
+// The links are only for people who inspect the sandbox; no stage lists from them there.
 async function putLinks(
   { app, sandbox }: Pick<Seeding, 'app' | 'sandbox'>,
   mailbox: MailboxId,
@@ -86,7 +86,7 @@ async function putLinks(
   )
 }
 
-async function putRun({ sandbox, setting, of }: Seeding, counters: Record<string, number>): Promise<void> {
+async function putRun({ sandbox, state, of }: Seeding, counters: Record<string, number>): Promise<void> {
   const { redis, keys, now } = sandbox.app
   const partition = keys.partitionOf(of.mailbox)
   await putHash(sandbox, keys.run(partition, of.run), {
@@ -94,12 +94,12 @@ async function putRun({ sandbox, setting, of }: Seeding, counters: Record<string
     cause: 'replay',
     startedAt: `${now()}`,
     releasedAt: `${now()}`,
-    ...(setting.listing ? {} : { listing: 'done' }),
+    ...(state.listing ? {} : { listing: 'done' }),
     ...Object.fromEntries(Object.entries(counters).map(([field, count]) => [field, `${count}`])),
   })
   await redis.zadd(keys.runs(partition), now(), of.run)
   await redis.expire(keys.runs(partition), sandbox.keepSeconds)
-  for (const { thread, fresh } of setting.waiting) {
+  for (const { thread, fresh } of state.waiting) {
     await redis.zadd(keys.runThreads(partition, of.run), now(), thread)
     await putHash(sandbox, keys.runFresh(partition, of.run), { [thread]: JSON.stringify(fresh) })
   }
@@ -108,10 +108,10 @@ async function putRun({ sandbox, setting, of }: Seeding, counters: Record<string
 
 async function putWindow({ sandbox, of }: Seeding, { name, of: size, places, open }: OpenWindow): Promise<void> {
   const { keys } = sandbox.app
-  const leftOut: Fate = 'filtered'
-  // A known message that is left out would leave its thread: nobody is named.
+  const filtered: Fate = 'filtered'
+  // A filtered known message would be removed from its thread, so these positions name no message.
   const listed = Array.from({ length: size }, (_, index) => (open.has(index) ? places.get(index) : undefined))
-  const settled = listed.flatMap((_, index) => (open.has(index) ? [] : [[`${index}`, leftOut]]))
+  const settled = listed.flatMap((_, index) => (open.has(index) ? [] : [[`${index}`, filtered]]))
   await putHash(sandbox, keys.window(keys.partitionOf(of.mailbox), of.run, name), {
     of: `${size}`,
     context: isOfKnown(name) ? '1' : '0',
@@ -121,14 +121,14 @@ async function putWindow({ sandbox, of }: Seeding, { name, of: size, places, ope
   })
 }
 
-async function putSuspects({ sandbox, setting: { suspects = [] }, of }: Seeding): Promise<void> {
+async function putSuspects({ sandbox, state: { suspects = [] }, of }: Seeding): Promise<void> {
   const { keys } = sandbox.app
   const key = keys.runSuspects(keys.partitionOf(of.mailbox), of.run)
   if (suspects.length > 0)
     await putHash(sandbox, key, Object.fromEntries(suspects.map(({ id, thread }) => [id, thread])))
 }
 
-async function putThread({ sandbox, of }: Seeding, { thread, ids, known }: ThreadThen): Promise<void> {
+async function putThread({ sandbox, of }: Seeding, { thread, ids, known }: RecordedThread): Promise<void> {
   const { redis, keys } = sandbox.app
   const key = keys.thread(of.mailbox, thread)
   if (ids.length > 0) {
@@ -138,7 +138,7 @@ async function putThread({ sandbox, of }: Seeding, { thread, ids, known }: Threa
   if (known) await redis.multi().hsetnx(key, 'dispatched', 'before the replay').expire(key, sandbox.keepSeconds).exec()
 }
 
-// A message is kept for as long as it would have been kept anyway.
+// The copy keeps the remaining TTL of the message.
 async function putMessages({ app, sandbox, of }: Seeding, ids: readonly MessageId[]): Promise<void> {
   const { redis, keys } = app
   await Promise.all(
@@ -166,7 +166,7 @@ async function putHash({ app, keepSeconds }: Sandbox, key: string, fields: Recor
   await app.redis.multi().hset(key, fields).expire(key, keepSeconds).exec()
 }
 
-async function threadNow({ redis, keys }: AppContext, mailbox: MailboxId, thread: ThreadId): Promise<ThreadThen> {
+async function threadNow({ redis, keys }: AppContext, mailbox: MailboxId, thread: ThreadId): Promise<RecordedThread> {
   const fields = await redis.hkeys(keys.thread(mailbox, thread))
   return { thread, ids: messageIdsIn(fields), fresh: [], known: fields.includes('dispatched'), release: '' }
 }

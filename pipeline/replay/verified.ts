@@ -4,16 +4,16 @@ import { verifiedPage } from '../../shared/windows/kinds.ts'
 import { windowOf } from '../records/lineage.ts'
 import type { RecordedRuns } from './recorded-runs.ts'
 
-/** A known message that seemed to be gone in a run, and was asked for. */
+/** A known message that seemed to be gone in a run, so that the run verified it. */
 export interface VerifiedMessage extends Listed {
-  /** It was gone, or is left out since: it left its thread. */
+  /** Whether it was gone or is filtered now, and so was removed from its thread. */
   gone: boolean
-  /** Nothing told of it: it was on none of the pages that tell what is there. */
+  /** Whether no page listed it, including the pages that list everything. */
   suspect: boolean
 }
 
-/** What a run had verified, as far as the streams still tell. */
-export function verifiedThen({ events, missing, fetched }: RecordedRuns, run: string): VerifiedMessage[] {
+/** Returns the messages that a run verified, as far as the streams still hold them. */
+export function verifiedInRun({ events, missing, fetched }: RecordedRuns, run: string): VerifiedMessage[] {
   const last = new Set(
     (events.get(run) ?? []).flatMap(({ body }) => (body.page?.verifyThen === undefined ? [] : [windowOf(body)])),
   )

@@ -7,16 +7,16 @@ import type { Stage } from '../../shared/stage.ts'
 import type { Log } from '../base/log.ts'
 import { STAGES } from '../base/stages.ts'
 
-const LOOK_EVERY_MS = 200
-// Far from the limit it is enough to look now and then: a look asks Redis for every group of every partition.
-const LOOK_AT_LEAST_EVERY_MS = 1000
-// Other processes may list as much as this one, unseen until the next look.
-const LISTED_BESIDE = 4
+const CHECK_EVERY_MS = 200
+// A check reads every group of every partition, so checks far from the limit are rarer.
+const CHECK_AT_LEAST_EVERY_MS = 1000
+// Other processes may list as much as this one, unseen until the next check.
+const OTHER_PROCESSES = 4
 
 /**
- * The first stage, which lists nothing in a lane while the stages after it have more than `limit` entries of it before them, and goes on once
- * half of that is left. Live listings count live entries alone: bulk work never holds them up. Only the source is ever held back: whatever is
- * under way can always drain, so a pause cannot deadlock. `sliceSize` is how many ids an entry carries.
+ * Pauses listing in a lane while the later stages have more than `limit` entries of it waiting, and resumes at half the limit. Live listing
+ * counts live entries alone, so bulk work never delays it. Only the first stage pauses; in-flight work can always drain, so a pause cannot
+ * deadlock. `sliceSize` is the number of ids in an entry.
  */
 export function withBackpressure(
   stage: Stage,
@@ -24,18 +24,18 @@ export function withBackpressure(
   { limit, sliceSize, log }: { limit: number; sliceSize: number; log: Log },
 ): Stage {
   const pausedAt: Partial<Record<Lane, number>> = {}
-  let lookedAt = 0
-  // What was listed since is not seen by the last look.
+  let checkedAt = 0
+  // Entries listed since the last check are counted separately.
   let [seen, listed] = [0, 0]
 
   return {
     ...stage,
     async handle(batch, ctx) {
-      await look()
+      await check()
       const lane = batch.items[0]?.lane ?? 'live'
       if (pausedAt[lane] !== undefined) {
-        throw new MailError('throttled', 'later stages are behind; listing waits', {
-          retryAfterMs: LOOK_EVERY_MS,
+        throw new MailError('throttled', 'later stages are behind; listing is paused', {
+          retryAfterMs: CHECK_EVERY_MS,
           isOurs: true,
         })
       }
@@ -45,14 +45,14 @@ export function withBackpressure(
     },
   }
 
-  async function look(): Promise<void> {
-    const isFar = pausedAt.bulk === undefined && seen + listed * LISTED_BESIDE <= limit / 2
+  async function check(): Promise<void> {
+    const isFar = pausedAt.bulk === undefined && seen + listed * OTHER_PROCESSES <= limit / 2
     const mayBeFull = pausedAt.bulk === undefined && seen + listed > limit
-    if (app.now() - lookedAt < (isFar ? LOOK_AT_LEAST_EVERY_MS : LOOK_EVERY_MS) && !mayBeFull) return
-    lookedAt = app.now()
+    if (app.now() - checkedAt < (isFar ? CHECK_AT_LEAST_EVERY_MS : CHECK_EVERY_MS) && !mayBeFull) return
+    checkedAt = app.now()
     listed = 0
     const backlog = await readBacklog(app.redis, app.keys, STAGES.slice(1))
-    // A stage that never ran is somebody else's business, not a slow one.
+    // A stage that never ran is not deployed here, rather than slow.
     const counted = backlog.filter(({ known }) => known)
     seen = counted.reduce((sum, row) => sum + entriesOf(row), 0)
     for (const lane of LANES) {
@@ -64,10 +64,10 @@ export function withBackpressure(
         const [worst] = before.toSorted((a, b) => entriesOf(b) - entriesOf(a))
         log.warn(
           { lane, entries, limit, most: worst?.stage },
-          'later stages have too much work waiting; listing pauses until they catch up',
+          'later stages are behind; listing pauses until they catch up',
         )
       } else if (since !== undefined && entries <= limit / 2) {
-        log.info({ lane, entries, pausedMs: app.now() - since }, 'later stages have caught up; listing goes on')
+        log.info({ lane, entries, pausedMs: app.now() - since }, 'later stages have caught up; listing resumes')
         delete pausedAt[lane]
       }
     }

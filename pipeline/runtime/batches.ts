@@ -1,22 +1,23 @@
 import { asapScheduler, auditTime, ignoreElements, merge, mergeMap, type OperatorFunction, Subject, tap } from 'rxjs'
 import type { Entry } from '../../shared/redis/entry.ts'
-import type { Ending, Lot, Turns } from './turns.ts'
+import { MINUTE_MS } from '../base/times.ts'
+import type { BatchResult, MailboxBatch, Turns } from './turns.ts'
 
-const LONGEST_TIMER_MS = 60_000
+const LONGEST_TIMER_MS = MINUTE_MS
 
 /**
- * Works on entries in batches that form late: only when one of the slots is free does the mailbox whose turn it is give up what it has, up
- * to a batch. So a slow provider makes batches fuller, and no mailbox costs more calls because others are busy too. Completes once the
- * source has and what was begun is done; what has not begun by then stays behind.
+ * Processes entries in batches that form late: when a slot is free, the next mailbox emits its waiting entries, up to a batch. So a slow
+ * provider makes batches fuller, and busy mailboxes do not cost others more calls. Completes once the source has completed and the started
+ * batches have ended; entries that have not started are dropped.
  */
 export function inBatches<In>(options: {
   turns: Turns<In>
   slots: number
   /** Must not reject. */
-  work: (lot: Lot<In>) => Promise<Ending>
-  /** A batch has ended, and what it leaves waits in its line. */
-  ended: (lot: Lot<In>) => void
-  /** Once it has aborted nothing begins any more. */
+  work: (lot: MailboxBatch<In>) => Promise<BatchResult>
+  /** Called when a batch has ended; its remaining entries wait in their line. */
+  ended: (lot: MailboxBatch<In>) => void
+  /** No batch starts once this has aborted. */
   stopping: AbortSignal
   now: () => number
 }): OperatorFunction<Entry<In>, never> {
@@ -27,7 +28,7 @@ export function inBatches<In>(options: {
 
   return source =>
     merge(source.pipe(tap({ next: turns.add, complete: end })), changed).pipe(
-      // A read brings many entries: all of them are there before a batch forms.
+      // A read returns many entries; a batch forms after all of them arrived.
       auditTime(0, asapScheduler),
       mergeMap(() => begun()),
       mergeMap(async lot => {
@@ -41,8 +42,8 @@ export function inBatches<In>(options: {
       ignoreElements(),
     )
 
-  function begun(): Lot<In>[] {
-    const lots: Lot<In>[] = []
+  function begun(): MailboxBatch<In>[] {
+    const lots: MailboxBatch<In>[] = []
     while (free > 0 && mayBegin()) {
       const lot = turns.next()
       if (!lot) break

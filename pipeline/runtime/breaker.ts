@@ -5,25 +5,25 @@ import type { MessageId } from '../../shared/message.ts'
 import { createStreak } from './streak.ts'
 
 interface BreakerOptions {
-  /** So many failures of different items in a row open it. */
+  /** Failures in a row, for different items, that open the breaker. */
   threshold: number
-  /** How long it stays open before one call is let through to try. */
+  /** How long the breaker stays open before it permits one trial call, in ms. */
   openMs: number
   now: () => number
-  /** Is told when it opens, and when it closes with the length of the outage in ms. */
+  /** Called when the breaker opens, and when it closes with the length of the outage in ms. */
   onOpen?: () => void
   onClose?: (outageMs: number) => void
 }
 
-/** Puts a mailbox behind its breaker. */
+/** Wraps a mailbox with its breaker. */
 export type Guard = (mailbox: Mailbox) => Mailbox
 
 const ANSWERS: ReadonlySet<ErrorKind> = new Set<ErrorKind>(['rejected', 'expired'])
 
 /**
- * A breaker for one mailbox. It opens after `threshold` calls in a row for different items found the provider unavailable. Where fewer
- * items fail again and again, one cheap call decides whether the provider is away or the items are at fault. An open breaker refuses
- * calls as throttled, until one call succeeds. It never uses up an attempt, nor do the calls that open it and keep it open.
+ * Creates the circuit breaker of one mailbox. The breaker opens after `threshold` calls in a row, for different items, found the provider
+ * unavailable. Where fewer items keep failing, one cheap probe decides whether the provider is down or the items are at fault. An open
+ * breaker refuses calls as throttled until one call succeeds. Neither refused calls nor those that open it use up an attempt.
  */
 export function createGuard({ threshold, openMs, now, onOpen, onClose }: BreakerOptions): Guard {
   const streak = createStreak(threshold)
@@ -56,19 +56,19 @@ export function createGuard({ threshold, openMs, now, onOpen, onClose }: Breaker
     open: (call, knownUntil) => guarded([], () => mailbox.open(call, knownUntil)),
     probe: call => guarded([], () => mailbox.probe(call)),
     changes: (since, page, call) =>
-      guarded([`page ${page ?? ''} since ${since}`], () => mailbox.changes(since, page, call), witness(mailbox, call)),
+      guarded([`page ${page ?? ''} since ${since}`], () => mailbox.changes(since, page, call), prober(mailbox, call)),
     fetch: (wanted, call) =>
       guarded(
         wanted.map(({ id }) => id),
         () => mailbox.fetch(wanted, call).then(notAllUnavailable),
-        witness(mailbox, call),
+        prober(mailbox, call),
       ),
     watch: call => guarded([], () => mailbox.watch(call)),
     stop: call => guarded([], () => mailbox.stop(call)),
   })
 
   async function guarded<T>(items: readonly string[], ask: () => Promise<T>, probe?: () => Promise<void>): Promise<T> {
-    // A call for items that failed before says little of the provider.
+    // A call for items that failed before says little about the provider.
     const isDue = breaker.state === CircuitState.Open && now() - triedAt >= openMs
     if (isDue && probe && streak.hasFailed(items)) await through(probe)
     return through(() => judged(items, ask, probe))
@@ -85,7 +85,7 @@ export function createGuard({ threshold, openMs, now, onOpen, onClose }: Breaker
       return answer
     } catch (error) {
       if (isUnavailable(error)) isOut = isOut || (await isOutage(streak.failed(items), probe))
-      // It was answered, if only with a refusal.
+      // A refusal is an answer too.
       else if (error instanceof MailError && ANSWERS.has(error.kind)) streak.succeeded([])
       throw error
     }
@@ -107,7 +107,7 @@ export function createGuard({ threshold, openMs, now, onOpen, onClose }: Breaker
       if (!refused && !(isUnavailable(error) && breaker.state !== CircuitState.Closed)) throw error
       const retryAfterMs = Math.max(0, triedAt + openMs - now())
       const reason = refused ? '' : ` (${(error as MailError).message})`
-      throw new MailError('throttled', `the provider is unavailable and is left alone for a while${reason}`, {
+      throw new MailError('throttled', `the provider is unavailable; calls are paused${reason}`, {
         retryAfterMs,
         isOurs: true,
         cause: error,
@@ -116,7 +116,7 @@ export function createGuard({ threshold, openMs, now, onOpen, onClose }: Breaker
   }
 }
 
-function witness(mailbox: Mailbox, call: Call): () => Promise<void> {
+function prober(mailbox: Mailbox, call: Call): () => Promise<void> {
   return () => mailbox.probe(call)
 }
 

@@ -1,8 +1,8 @@
 import { MailError } from '../../shared/error.ts'
 import type { Fetched, Mailbox } from '../../shared/mailbox.ts'
 
-/** A mailbox that notes how many messages a fetch asked for and how many of them failed; what a rate limit held up is neither. */
-export function countingParts(mailbox: Mailbox): Mailbox {
+/** Wraps a mailbox to count the messages of each fetch and those that failed; rate-limited messages count as neither. */
+export function withPartCounts(mailbox: Mailbox): Mailbox {
   return {
     ...mailbox,
     async fetch(wanted, call) {

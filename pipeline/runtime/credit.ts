@@ -3,21 +3,21 @@ import type { RawEntry } from '../../shared/redis/queue.ts'
 import type { Pace } from '../../shared/stage.ts'
 
 /**
- * What a stage of this process may hold, counted in batches: those in work, and those its slots can begin within two calls. So no process
- * keeps work that another could begin. Each lane has credit of its own: bulk work that fills its credit never stops the reading of live work.
+ * A limit on the entries a stage of this process may have out, in batches: those in work, and those its slots can start within two calls. So
+ * no process reserves work that another could start. Each lane has its own credit: bulk work never stops the reading of live work.
  */
 export interface Credit {
-  /** How many more entries of a lane may be read, if they make as many batches as those that are out. */
+  /** Returns how many more entries of a lane may be read, if they fill as many batches as those that are out. */
   room(lane: Lane): number
-  /** Counts an entry that was read, as a batch of its own; false where it is counted already. */
+  /** Counts a read entry as a batch of its own; returns false where it is counted already. */
   take(entry: RawEntry): boolean
-  /** Says whose entry it is and how much of a batch it fills, now that it was opened: it shares batches with others of its mailbox. */
+  /** Sets the mailbox of an opened entry and the part of a batch it fills; entries of a mailbox share batches. */
   assign(entry: RawEntry, mailbox: string, size: number): void
-  /** These entries are committed, or another has them. */
+  /** Frees entries that are committed or that another consumer has. */
   free(entries: readonly RawEntry[]): void
-  /** Every entry that is out. */
+  /** Returns every entry that is out. */
   out(): readonly RawEntry[]
-  /** Waits until one of the lanes has room, or something is freed. */
+  /** Waits until a lane has room, or an entry is freed. */
   untilRoom(): Promise<void>
 }
 
@@ -31,20 +31,20 @@ interface LaneCredit {
   count: number
   bytes: number
   batches: number
-  /** How much is out of each owner. */
+  /** The size that is out for each owner. */
   sizes: Map<string, number>
 }
 
-// In work, and twice as much ahead.
+// One round in work, and two read ahead.
 const ROUNDS = 3
 const MOST_BYTES = 4 << 20
 const LEAST_BYTES = 1024
 
-/** Credit for three rounds of the pace's batches, and for four mebibytes, each lane. */
+/** Creates credit for three rounds of the pace's batches and four mebibytes in each lane. */
 export function createCredit(pace: Omit<Pace, 'waitMs'>): Credit {
   const batchSize = pace.ids ?? pace.size
   const most = pace.concurrency * ROUNDS
-  // Entries that come may all be of different mailboxes, whatever those were that came before.
+  // The next entries may all belong to different mailboxes.
   const mostAtOnce = pace.calls ? most : most * batchSize
   const out = new Map<string, Share>()
   const laneOf = (): LaneCredit => ({ count: 0, bytes: 0, batches: 0, sizes: new Map() })
@@ -115,12 +115,12 @@ export function createCredit(pace: Omit<Pace, 'waitMs'>): Credit {
   }
 }
 
-/** How much of a batch an entry fills: all of it at most, for the largest slice is one batch. */
+/** Returns how much of a batch an entry fills, at most all of it; the largest slice is one batch. */
 export function sizeOf({ ids }: Pick<Pace, 'ids'>, { items }: { items: readonly unknown[] }): number {
   return ids === undefined ? 1 : Math.min(ids, items.length)
 }
 
-/** What names an entry in its process. */
+/** Returns the unique name of an entry in its process. */
 export function nameOf({ key, entryId }: RawEntry): string {
   return `${key} ${entryId}`
 }

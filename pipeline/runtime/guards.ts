@@ -4,14 +4,15 @@ import { type MailboxId, PROVIDERS, type Provider, providerOf } from '../../shar
 import type { Keys } from '../../shared/redis/keys.ts'
 import { endTokenRefusals, noteTokenRefusal } from '../../shared/redis/token-refusals.ts'
 import type { Log } from '../base/log.ts'
+import { MINUTE_MS } from '../base/times.ts'
 import { createGuard, type Guard } from './breaker.ts'
 import { createRefusals } from './refusals.ts'
 import { createSlowing } from './slowing.ts'
 
-const OPEN_MS = 60_000
-const TOKEN_PATIENCE_MS = 15 * 60_000
+const OPEN_MS = MINUTE_MS
+const TOKEN_PATIENCE_MS = 15 * MINUTE_MS
 
-/** The guard of a mailbox, the same each time. An outage of a provider is logged once, however many mailboxes meet it. */
+/** Creates one guard a mailbox, and returns the same one on later calls. Logs a provider outage once for all its mailboxes. */
 export function createGuards(
   { config, redis, keys, now }: { config: Config; redis: Redis; keys: Keys; now: () => number },
   log: { child(fields: object): Log },
@@ -49,20 +50,20 @@ export function createGuards(
 }
 
 function outageLog(log: Log, now: () => number) {
-  const away = new Set<MailboxId>()
+  const down = new Set<MailboxId>()
   let since = 0
   return {
     opened(mailbox: MailboxId, failures: number) {
-      if (away.size === 0) {
+      if (down.size === 0) {
         since = now()
-        log.warn({ mailbox, failures, openMs: OPEN_MS }, 'the provider is unavailable: it is left alone for a while')
-      } else log.debug({ mailbox, failures }, 'the provider is unavailable for another mailbox')
-      away.add(mailbox)
+        log.warn({ mailbox, failures, openMs: OPEN_MS }, 'provider unavailable; pausing its calls')
+      } else log.debug({ mailbox, failures }, 'provider unavailable for another mailbox')
+      down.add(mailbox)
     },
     closed(mailbox: MailboxId) {
-      away.delete(mailbox)
-      if (away.size === 0) log.info({ outageMs: now() - since }, 'the provider is available again')
-      else log.debug({ mailbox, mailboxes: away.size }, 'the provider is available again for a mailbox')
+      down.delete(mailbox)
+      if (down.size === 0) log.info({ outageMs: now() - since }, 'provider available again')
+      else log.debug({ mailbox, mailboxes: down.size }, 'provider available again for a mailbox')
     },
   }
 }

@@ -9,10 +9,10 @@ const FIRST_WAIT_MS = 250
 const LONGEST_WAIT_MS = 5000
 
 /**
- * The outcome of a batch, whatever its handler throws. Where something in the batch may be at fault it is halved until that is alone; what
- * Redis is at fault for is done again until it is not. `undefined` once the signal has aborted: the outcome counts for nothing then.
+ * Runs the handler and always returns an outcome. Halves a batch with a possible poison item until that item is alone, and retries errors of
+ * Redis until it answers. Returns `undefined` once the signal has aborted, because the outcome can no longer be committed.
  */
-export async function isolating<In>(
+export async function isolateFailures<In>(
   items: readonly Envelope<In>[],
   handle: (items: readonly Envelope<In>[]) => Promise<Outcome<In>>,
   { signal, onRedisError }: { signal: AbortSignal; onRedisError: (error: unknown, items: number) => void },
@@ -24,7 +24,7 @@ export async function isolating<In>(
       return outcome
     } catch (thrown) {
       if (signal.aborted) return undefined
-      // The batch keeps, and the provider is not asked in vain too often.
+      // The pause limits provider calls whose results cannot be committed.
       if (!isRedisError(thrown)) return split(thrown)
       onRedisError(thrown, items.length)
       await sleep(waitMs, signal)
@@ -34,26 +34,26 @@ export async function isolating<In>(
 
   async function split(thrown: unknown): Promise<Outcome<In> | undefined> {
     const error = asMailError(thrown)
-    // What is no MailError is a fault of ours, met with something in the batch.
+    // Any other error is a bug that an item of the batch triggered.
     const isOfOne = isPoisoned(error) || !(thrown instanceof MailError)
     if (items.length === 1 || !isOfOne) return { failed: items.map(item => ({ item, error })) }
     const half = Math.ceil(items.length / 2)
     const options = { signal, onRedisError }
-    const first = await isolating(items.slice(0, half), handle, options)
-    const rest = first && (await isolating(items.slice(half), handle, options))
+    const first = await isolateFailures(items.slice(0, half), handle, options)
+    const rest = first && (await isolateFailures(items.slice(half), handle, options))
     return rest && joined([first, rest])
   }
 }
 
-/** When a batch of which every item was throttled may be tried again (ms since 1970); `undefined` where anything else came of it. */
-export function retriedAt({ deliveries, facts, failed = [] }: Outcome<unknown>, now: number): number | undefined {
+/** Returns when a batch may be retried whose items were all throttled (ms since 1970); `undefined` for any other outcome. */
+export function retryTime({ deliveries, facts, failed = [] }: Outcome<unknown>, now: number): number | undefined {
   if (failed.length === 0 || (deliveries?.length ?? 0) + (facts?.length ?? 0) > 0) return undefined
   const waits = failed.map(({ error }) => (error.kind === 'throttled' ? error.retryAfterMs : undefined))
   if (waits.some(wait => wait === undefined)) return undefined
   return now + Math.max(...waits.map(wait => wait ?? 0))
 }
 
-// Inputs are known by their identity: a copy would be acknowledged, and nothing follow from it.
+// Inputs are matched by identity: a copy would be acknowledged without any output.
 function checkItems<In>(
   items: readonly Envelope<In>[],
   { deliveries = [], facts = [], failed = [] }: Outcome<In>,
@@ -64,7 +64,7 @@ function checkItems<In>(
     ...facts.map(({ from }) => from),
     ...failed.map(({ item }) => item),
   ]
-  const stranger = named.find(item => !known.has(item))
-  if (stranger)
-    throw new Error(`${stranger.id} is no item of its batch: a stage hands back the very items it was given`)
+  const unknown = named.find(item => !known.has(item))
+  if (unknown)
+    throw new Error(`${unknown.id} is not an item of its batch; a stage must return the same item objects it received`)
 }

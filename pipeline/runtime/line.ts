@@ -2,38 +2,38 @@ import { type Entry, isSlice } from '../../shared/redis/entry.ts'
 import type { Pace } from '../../shared/stage.ts'
 import { sizeOf } from './credit.ts'
 
-/** What waits of one mailbox in one lane, and what of it is in work. */
+/** The waiting entries of one mailbox and lane, and the number of its batches in work. */
 export interface Line<In> {
   add(entry: Entry<In>): void
-  /** Whether a batch may begin now. */
+  /** Returns whether a batch may start now. */
   mayBegin(): boolean
-  /** When one may begin at the latest (ms since 1970); infinite where only the end of another batch can tell. */
+  /** Returns when a batch may start at the latest (ms since 1970); infinite while that depends on the end of another batch. */
   ripeAt(): number
-  /** The next batch: what waits, up to the pace's size. */
+  /** Takes the next batch: the waiting entries, up to the pace's size. */
   take(): Entry<In>[]
-  /** What waits behind so much, which stays. */
+  /** Takes the waiting entries beyond this size; those within it stay. */
   takeBeyond(size: number): Entry<In>[]
-  /** How much waits, in the unit of the pace's size. */
+  /** Returns the size that waits, in the unit of the pace's size. */
   filled(): number
-  /** A batch has ended. A line that fails has one batch in work at a time. */
+  /** Ends a batch. A failing line has one batch in work at a time. */
   end(failing: boolean): void
-  /** A batch has ended before anything was done: it is first again, and nothing begins before `restUntil` (ms since 1970). */
-  putBack(entries: readonly Entry<In>[], restUntil: number): void
-  restUntil(): number
+  /** Returns an unprocessed batch to the front; no batch starts before `pausedUntil` (ms since 1970). */
+  putBack(entries: readonly Entry<In>[], pausedUntil: number): void
+  pausedUntil(): number
   inWork(): number
-  /** Nothing waits, nothing is in work, and nothing has to be remembered. */
+  /** Returns whether the line has no entries, no batch in work, and no state to keep. */
   isIdle(): boolean
 }
 
 const MOST_WINDOWS = 100
 
-/** An empty line. */
+/** Creates an empty line. */
 export function createLine<In>(pace: Pace, now: () => number): Line<In> {
   const size = pace.ids ?? pace.size
   let waiting: Entry<In>[] = []
   let filled = 0
-  let [inWork, failing, restUntil, since] = [0, false, 0, 0]
-  // How many ids of windows of which some have come are still to come.
+  let [inWork, failing, pausedUntil, since] = [0, false, 0, 0]
+  // Ids still to arrive, by partly arrived window.
   const expected = new Map<string, number>()
 
   return {
@@ -44,11 +44,11 @@ export function createLine<In>(pace: Pace, now: () => number): Line<In> {
       if (pace.waitMs > 0) expectRest(entry)
     },
 
-    mayBegin: () => waiting.length > 0 && now() >= restUntil && !(failing && inWork > 0) && isRipe(),
+    mayBegin: () => waiting.length > 0 && now() >= pausedUntil && !(failing && inWork > 0) && isRipe(),
 
     ripeAt() {
       if (waiting.length === 0 || (failing && inWork > 0)) return Number.POSITIVE_INFINITY
-      return Math.max(restUntil, isRipe() ? 0 : since + pace.waitMs)
+      return Math.max(pausedUntil, isRipe() ? 0 : since + pace.waitMs)
     },
 
     take() {
@@ -66,14 +66,14 @@ export function createLine<In>(pace: Pace, now: () => number): Line<In> {
 
     putBack(entries, until) {
       inWork -= 1
-      restUntil = Math.max(restUntil, until)
+      pausedUntil = Math.max(pausedUntil, until)
       waiting = [...entries, ...waiting]
       filled += entries.reduce((sum, entry) => sum + sizeOf(pace, entry), 0)
     },
 
-    restUntil: () => restUntil,
+    pausedUntil: () => pausedUntil,
     inWork: () => inWork,
-    isIdle: () => waiting.length === 0 && inWork === 0 && !failing && now() >= restUntil,
+    isIdle: () => waiting.length === 0 && inWork === 0 && !failing && now() >= pausedUntil,
   }
 
   function countWithin(most: number): number {
@@ -92,7 +92,7 @@ export function createLine<In>(pace: Pace, now: () => number): Line<In> {
     return taken
   }
 
-  // A thin batch waits for the rest of its windows, where that may still come.
+  // A small batch waits for the rest of its windows, where that may still arrive.
   function isRipe(): boolean {
     return filled >= size || expected.size === 0 || now() - since >= pace.waitMs
   }
@@ -103,7 +103,7 @@ export function createLine<In>(pace: Pace, now: () => number): Line<In> {
     const { window, of } = item.body as { window: string; of: number }
     const name = `${item.run} ${window}`
     const left = (expected.get(name) ?? of) - entry.items.length
-    // Forgetting costs no more than batches that might have been fuller.
+    // Forgotten windows only make batches smaller.
     if (expected.size > MOST_WINDOWS || now() - since >= pace.waitMs) expected.clear()
     if (left > 0) expected.set(name, left)
     else expected.delete(name)

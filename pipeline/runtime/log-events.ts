@@ -4,23 +4,20 @@ import { type RunRecord, runRecord } from '../../shared/redis/runs.ts'
 import { FATES } from '../../shared/streams.ts'
 import type { Log } from '../base/log.ts'
 
-/** Logs what a commit brought about: what became of a run, and of a mailbox. */
+/** Logs an event of a commit: a change of a run or of a mailbox. */
 export function logEvent(event: RunEvent, log: Log): void {
   const { mailbox, reason, entries } = event
   switch (event.event) {
     case 'needs-reauth':
-      log.error(
-        { mailbox, reason },
-        'the mailbox needs its owner: its work waits until it is connected again or resumed',
-      )
+      log.error({ mailbox, reason }, 'mailbox parked; fix the reason, then connect it again or run `resume`')
       break
     case 'entries-dropped':
-      log.warn({ mailbox, entries: Number(entries) }, 'dropped what was left of a mailbox that is not connected')
+      log.warn({ mailbox, entries: Number(entries) }, 'dropped entries of a mailbox that is not connected')
       break
     case 'window-refused':
       log.warn(
         { mailbox, run: event.run, window: event.window },
-        'an entry of merged does not say what its window says: nothing follows from it',
+        'an entry of merged contradicts its window; ignored it',
       )
       break
     case 'run-merged':
@@ -32,7 +29,7 @@ export function logEvent(event: RunEvent, log: Log): void {
   }
 }
 
-// Its metrics once every id has its fate, and an error when it does not add up.
+// Metrics are complete once every id has its fate.
 function logRun(event: RunEvent, log: Log): void {
   const run = runRecord(event.run, event)
   if (event.event === 'run-ended') {

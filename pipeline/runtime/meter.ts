@@ -1,18 +1,18 @@
 import type { CallKind } from '../../shared/mailbox.ts'
 
-/** Counts the provider calls of a batch, and what they cost in units of quota. */
+/** Counts the provider calls of a batch and their cost in quota units. */
 export interface Meter {
   count: (kind: CallKind, units: number) => void
   calls: Partial<Record<CallKind, number>>
   units: () => number
-  /** Messages that were asked for, and those that failed for another reason than a rate limit. */
+  /** Requested messages, and those that failed for another reason than a rate limit. */
   parts: { asked: number; failed: number }
   countParts: (asked: number, failed: number) => void
-  /** Nothing was asked of the provider yet. */
+  /** Returns whether the provider was not called yet. */
   isZero: () => boolean
 }
 
-/** A meter at zero. */
+/** Creates a meter at zero. */
 export function createMeter(): Meter {
   const calls: Partial<Record<CallKind, number>> = {}
   const parts = { asked: 0, failed: 0 }

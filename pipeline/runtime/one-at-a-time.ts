@@ -1,9 +1,9 @@
-/** Lets one piece of work at a time through. */
+/** Runs one piece of work at a time. */
 export type OneAtATime = (work: () => Promise<void>) => Promise<void>
 
 /**
- * One turn for all that a process tries alone: were two tried at once, a process that dies would leave both under suspicion. What the work
- * throws is thrown here; the next has its turn all the same.
+ * Serialises work on suspects in this process: with two at once, a crash would leave both under suspicion. Rethrows errors of the work; the
+ * next piece runs all the same.
  */
 export function oneAtATime(): OneAtATime {
   let last = Promise.resolve()

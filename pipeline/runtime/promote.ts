@@ -1,20 +1,20 @@
 import type { Queue } from '../../shared/redis/queue.ts'
 
-/** Puts a stage's delayed work back when it is due. Any number of these may do so for one stage: each entry comes back once. */
+/** Returns a stage's delayed entries to its streams when they are due. Any number may run for one stage; each entry returns once. */
 export interface Promotion {
-  /** Delayed work comes due then (ms since 1970). */
+  /** Notes when delayed work is due (ms since 1970). */
   expect(dueAt: number): void
-  /** Puts back what is due by now, where there may be something; throws when Redis does not answer. */
+  /** Promotes due entries, where there may be some; throws when Redis does not answer. */
   promoteIfDue(): Promise<void>
-  /** When it has to be looked for due work again (ms since 1970). */
+  /** Returns when the next check for due work is necessary (ms since 1970). */
   nextAt(): number
 }
 
-// What others delay is noticed within this time.
-const LOOK_EVERY_MS = 30_000
+// Entries that other processes delay are noticed within this time.
+const PROMOTE_EVERY_MS = 30_000
 const AFTER_ERROR_MS = 200
 
-/** Starts with a look at `promoteIfDue`; ends with `stopping`. */
+/** Creates a promotion; the first `promoteIfDue` checks at once, and `stopping` ends its timer. */
 export function promoteInTime(options: {
   queue: Pick<Queue, 'promote'>
   now: () => number
@@ -33,18 +33,18 @@ export function promoteInTime(options: {
   }
 
   async function promote(): Promise<void> {
-    nextAt = now() + LOOK_EVERY_MS
+    nextAt = now() + PROMOTE_EVERY_MS
     try {
       const due = await queue.promote()
       if (due !== undefined) expect(due)
     } catch (error) {
-      // What is due may still be there, and nobody else may look for it sooner.
+      // Due entries may remain, and no other process may check sooner.
       expect(now() + AFTER_ERROR_MS)
       throw error
     }
   }
 
-  // A blocked read is woken by what the promotion writes.
+  // The entries that a promotion writes wake a blocked read.
   function expect(dueAt: number): void {
     if (dueAt >= nextAt || stopping.aborted) return
     nextAt = dueAt

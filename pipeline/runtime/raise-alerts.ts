@@ -14,7 +14,7 @@ interface AlertOptions {
   now: () => number
 }
 
-/** Looks for alerts of a run that ended, puts them down, and logs warnings and errors; whoever does it second does nothing. */
+/** Records the alerts of an ended run and logs warnings and errors; a second call for the run does nothing. */
 export async function raiseAlerts(
   { redis, keys, config, now }: AlertOptions,
   record: RunRecord,

@@ -2,44 +2,44 @@ import type { Work } from '../../shared/redis/commit.ts'
 import { itemsOf } from '../../shared/redis/entry.ts'
 import type { Outcome } from '../../shared/stage.ts'
 
-interface Rest {
+interface RateLimitWait {
   run: string
   /** In ms since 1970. */
   from: number
   until: number
 }
 
-/** Waits for a rate limit that batches spend in this process, until a commit of their run puts them down. */
-export interface Rests {
-  /** Notes that a batch with this outcome waits until then (ms since 1970), where a rate limit is the reason. */
+/** Rate-limit waits of batches in this process, until a commit of their run records them. */
+export interface RateLimitWaits {
+  /** Notes a wait until `until` (ms since 1970) where the outcome has rate-limited items. */
   note(outcome: Outcome<unknown>, until: number): void
-  /** The waits of the runs that this work is of; they are handed out once. */
-  take(work: Work): Rest[]
+  /** Removes and returns the waits of the runs in this work. */
+  take(work: Work): RateLimitWait[]
 }
 
-/** No waits yet. */
-export function createRests(now: () => number): Rests {
-  const ofRun = new Map<string, Rest[]>()
+/** Creates an empty record of waits. */
+export function createRateLimitWaits(now: () => number): RateLimitWaits {
+  const byRun = new Map<string, RateLimitWait[]>()
   return {
     note({ failed = [] }, until) {
       const limited = failed.filter(({ error }) => error.isRateLimit)
       for (const run of new Set(limited.map(({ item }) => item.run))) {
-        const rests = ofRun.get(run) ?? []
-        ofRun.set(run, rests)
+        const waits = byRun.get(run) ?? []
+        byRun.set(run, waits)
         const from = now()
-        const last = rests.at(-1)
-        // What touches the wait before it is one wait with it.
+        const last = waits.at(-1)
+        // Overlapping and adjacent waits are one wait.
         if (last && from <= last.until) last.until = Math.max(last.until, until)
-        else rests.push({ run, from, until })
+        else waits.push({ run, from, until })
       }
     },
     take({ inputs }) {
-      if (ofRun.size === 0) return []
+      if (byRun.size === 0) return []
       const runs = new Set(inputs.flatMap(itemsOf).map(({ run }) => run))
       return [...runs].flatMap(run => {
-        const rests = ofRun.get(run) ?? []
-        ofRun.delete(run)
-        return rests
+        const waits = byRun.get(run) ?? []
+        byRun.delete(run)
+        return waits
       })
     },
   }

@@ -9,20 +9,20 @@ import { type Credit, nameOf } from './credit.ts'
 import { promoteInTime } from './promote.ts'
 import { createStreamChoice } from './stream-choice.ts'
 
-/** Reads a stage's streams on credit: never more entries are out than fit, and each stays counted until `done`. */
+/** Reads a stage's streams within its credit; each entry counts until `done`. */
 export interface Reader {
   entries: Observable<RawEntry>
-  /** These entries are committed, or another has them: their credit is free again. */
+  /** Frees the credit of entries that are committed or that another consumer has. */
   done(entries: readonly RawEntry[]): void
-  /** Delayed work comes due then (ms since 1970). */
+  /** Notes when delayed work is due (ms since 1970). */
   expect(dueAt: number): void
-  /** Reads no more; `entries` completes. */
+  /** Stops reading and completes `entries`. */
   stop(): void
 }
 
 interface ReaderOptions {
   queue: Queue
-  /** A connection of the reader's own, not yet connected: a blocking read holds up all else on it. */
+  /** A separate connection, not yet connected: a blocking read blocks every other command on it. */
   connection: Redis
   credit: Credit
   leaseMs: number
@@ -34,31 +34,31 @@ interface ReaderOptions {
 const LONGEST_BLOCK_MS = 30_000
 const WATCHDOG_SLACK_MS = 2000
 const CONNECT_MS = 5000
-// A blocked read that ends so much before its time was woken: somebody has left work behind.
+// A blocked read that ends this much early was woken, because a consumer handed work back.
 const WOKEN_SLACK_MS = 50
-// A reader that was busy has not noticed who left: so long after the last look it looks again, before it blocks for long.
-const LOOK_AGAIN_MS = 1000
-// A lane without credit is not read. Soon it has credit again, and what is read ahead in it lasts for longer than this.
+// A busy reader misses dead consumers, so it reclaims again this long after the last time, before a long block.
+const RECLAIM_AGAIN_MS = 1000
+// A lane without credit is not read. Entries read ahead last longer than this, so the lane never runs dry.
 const LANE_AGAIN_MS = 20
 const AFTER_ERROR_MS = 200
 const LONGEST_AFTER_ERROR_MS = 2000
 
-/** Starts reading at once. */
+/** Starts a reader. */
 export function startReader(options: ReaderOptions): Reader {
   const { queue, connection, credit, leaseMs, now, log } = options
   const out = new Subject<RawEntry>()
   const stopping = new AbortController()
   const choice = createStreamChoice(queue, credit)
-  // Streams in which entries of ours are to be read again, and after which id.
+  // Streams whose own pending entries must be read again, and the id to continue after.
   const ownFrom = new Map<string, string>()
-  let fresh = true
+  let mustBegin = true
   let reclaimAt = 0
   let reclaimedAt = 0
-  // What was done since Redis was asked for pending entries: its answer may still hold it.
+  // Entries done since the request for pending entries; the answer may still contain them.
   let doneSince: Set<string> | undefined
   const delays = promoteInTime({ queue, now, stopping: stopping.signal })
   connection.on('ready', () => {
-    fresh = true
+    mustBegin = true
   })
   // The first entry must find its subscriber.
   setImmediate(() => void loop())
@@ -82,13 +82,13 @@ export function startReader(options: ReaderOptions): Reader {
     while (!stopping.signal.aborted) {
       try {
         await readOnce()
-        if (outage) log.info({ outageMs: now() - outage.since }, 'reading again')
+        if (outage) log.info({ outageMs: now() - outage.since }, 'Redis available again; reading')
         outage = undefined
       } catch (error) {
         if (stopping.signal.aborted) break
-        fresh = true
+        mustBegin = true
         outage ??= { since: now(), pauseMs: AFTER_ERROR_MS, reported: new Set() }
-        complain(error, outage.reported)
+        logOutage(error, outage.reported)
         await sleep(outage.pauseMs, stopping.signal)
         outage.pauseMs = Math.min(LONGEST_AFTER_ERROR_MS, outage.pauseMs * 2)
       }
@@ -96,41 +96,41 @@ export function startReader(options: ReaderOptions): Reader {
     out.complete()
   }
 
-  // Once an outage, whatever the number of attempts.
-  function complain(error: unknown, reported: Set<string>): void {
-    const away = isConnectionError(error)
-    const what = away ? 'away' : String(error)
+  // Each error is logged once an outage, however many attempts fail.
+  function logOutage(error: unknown, reported: Set<string>): void {
+    const isDown = isConnectionError(error)
+    const what = isDown ? 'down' : String(error)
     if (reported.has(what) || isGroupGone(error)) return
     reported.add(what)
-    if (away) log.warn({ error: String(error) }, 'Redis does not answer; waiting for it')
-    else log.error({ error: String(error) }, 'cannot read; trying again')
+    if (isDown) log.warn({ error: String(error) }, 'Redis unavailable; retrying')
+    else log.error({ error: String(error) }, 'read failed; retrying')
   }
 
   async function readOnce(): Promise<void> {
-    if (fresh) await begin()
+    if (mustBegin) await begin()
     await credit.untilRoom()
     if (stopping.signal.aborted) return
     await delays.promoteIfDue()
     await readOwn()
-    // What was taken over has used up credit.
+    // Reclaimed entries have used up credit.
     if (now() >= reclaimAt && (await reclaim())) return
-    // Own entries may have used up all credit, and what was freed may not be enough for room: then no lane is left to read.
+    // Own entries may have used up all credit, so that no lane can be read.
     if (LANES.every(lane => credit.room(lane) === 0)) return
     const entries = await readNew()
     for (const entry of entries) emit(entry)
-    if (entries.length > 0) reclaimAt = Math.min(reclaimAt, reclaimedAt + LOOK_AGAIN_MS)
+    if (entries.length > 0) reclaimAt = Math.min(reclaimAt, reclaimedAt + RECLAIM_AGAIN_MS)
   }
 
-  /** After every (re)connection, and whenever a read has failed: an answer that was lost is found among our own pending entries. */
+  /** Runs after every (re)connection and failed read; entries of a lost answer are among this consumer's pending ones. */
   async function begin(): Promise<void> {
     if (connection.status === 'wait' || connection.status === 'end') await watched(connection.connect(), CONNECT_MS)
     await watched(queue.announce(connection), CONNECT_MS)
     const restored = await queue.createGroups()
-    if (restored.length > 0) log.warn({ restored }, 'consumer groups were gone: they begin again where all was done')
+    if (restored.length > 0) log.warn({ restored }, 'consumer groups were missing; recreated at the last checkpoint')
     await queue.inherit(options.isDead)
     choice.reset()
     for (const key of queue.keys) ownFrom.set(key, '0')
-    fresh = false
+    mustBegin = false
   }
 
   async function readNew(): Promise<RawEntry[]> {
@@ -146,13 +146,13 @@ export function startReader(options: ReaderOptions): Reader {
     return choice.note(all, entries)
   }
 
-  // A connection that has died without a word never answers: it is replaced.
+  // A silently dead connection never answers, so it is replaced.
   function watched<T>(answer: Promise<T>, expectedMs: number): Promise<T> {
     const watchdog = setTimeout(() => connection.disconnect(true), expectedMs + WATCHDOG_SLACK_MS)
     return answer.finally(() => clearTimeout(watchdog))
   }
 
-  // A lane that has no room waits with its own, and keeps no other waiting.
+  // A lane without room must not block the other lane.
   async function readOwn(): Promise<void> {
     for (const [key, after] of ownFrom) {
       for (let from = after; ownFrom.has(key) && !stopping.signal.aborted; ) {
@@ -166,7 +166,7 @@ export function startReader(options: ReaderOptions): Reader {
     }
   }
 
-  /** Whether anything was taken over. */
+  /** Returns whether anything was taken over. */
   async function reclaim(): Promise<boolean> {
     const roomy = LANES.filter(lane => credit.room(lane) > 0)
     if (roomy.length === 0) return false
@@ -177,10 +177,10 @@ export function startReader(options: ReaderOptions): Reader {
     const dead = holders.filter(({ consumer }) => options.isDead(consumer))
     for (const holder of dead) {
       const left = await queue.inheritFrom(holder)
-      if (left > 0) log.info({ entries: left }, 'took over what a process that is gone has left')
+      if (left > 0) log.info({ entries: left }, 'took over entries of a dead process')
       ownFrom.set(holder.key, '0')
     }
-    if (entries.length > 0) log.info({ entries: entries.length }, 'took over what another consumer left')
+    if (entries.length > 0) log.info({ entries: entries.length }, 'took over entries of another consumer')
     return entries.length + dead.length > 0
   }
 
@@ -191,7 +191,7 @@ export function startReader(options: ReaderOptions): Reader {
       doneSince = undefined
     })
     for (const entry of found.entries) if (!done.has(nameOf(entry))) emit(entry)
-    if (found.lost > 0) log.error({ lost: found.lost }, 'entries were trimmed away before they were done')
+    if (found.lost > 0) log.error({ lost: found.lost }, 'entries were trimmed before they were processed')
     return found
   }
 

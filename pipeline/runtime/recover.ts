@@ -1,22 +1,23 @@
 import type { ErrorKind, MailError } from '../../shared/error.ts'
+import { MINUTE_MS } from '../base/times.ts'
 
-/** What happens to an input that could not be done: it is tried again after a while, waits until its mailbox is resumed, or is given up. */
+/** The decision on a failed input: retried after a while, parked until its mailbox is resumed, or dead-lettered. */
 export type Decision = { retryInMs: number; attempt: number } | 'parked' | 'dead'
 
-/** How failures are met; `random` gives numbers from 0 to 1. */
+/** The retry policy; `random` returns numbers from 0 to 1. */
 export interface RecoverPolicy {
   backoffFactor: number
   maxAttempts: number
   random: () => number
-  /** The pauses grow steadily, and not by chance alone: nobody waits for the item. */
+  /** Use at least half of each growing pause, for items that block nothing. */
   patient?: boolean
 }
 
 const FIRST_WAIT_MS = 1000
-const LONGEST_WAIT_MS = 5 * 60_000
+const LONGEST_WAIT_MS = 5 * MINUTE_MS
 const UNPARSABLE_ATTEMPTS = 3
 
-// Whether an error of this kind is about something in the batch.
+// Kinds of error that a single item of the batch can cause.
 const POISONS: Readonly<Record<ErrorKind, boolean>> = {
   throttled: false,
   unavailable: false,
@@ -30,14 +31,15 @@ const POISONS: Readonly<Record<ErrorKind, boolean>> = {
 }
 
 /**
- * Decides by the error's kind. Being throttled waits and uses up no attempt; what needs a person parks the mailbox; what is unavailable is tried again with
- * full jitter; what is unparsable gets a few attempts, for answers can be cut short; what is refused is given up at once.
+ * Decides by the error's kind. Throttled items wait without using up an attempt. Errors that need a person park the mailbox. Unavailable
+ * items are retried with full jitter. Unparsable items get three attempts, because answers can be cut short. Rejected items are dead-lettered
+ * at once.
  */
 export function decide(error: MailError, attempt: number, policy: RecoverPolicy): Decision {
   switch (error.kind) {
     case 'throttled':
       return { retryInMs: (error.retryAfterMs ?? FIRST_WAIT_MS) + policy.random() * FIRST_WAIT_MS, attempt }
-    // Somebody has to mend it first; the mailbox's work keeps until then.
+    // A person must fix the cause; the mailbox's work stays parked until then.
     case 'unauthorized':
     case 'misconfigured':
       return 'parked'
@@ -60,7 +62,7 @@ export function decide(error: MailError, attempt: number, policy: RecoverPolicy)
   }
 }
 
-/** Whether a whole batch failed because of something in it, so that smaller batches can find out what. */
+/** Returns whether an item may have made its whole batch fail, so that smaller batches can isolate it. */
 export function isPoisoned(error: MailError): boolean {
   return POISONS[error.kind]
 }

@@ -1,65 +1,66 @@
 import { MailError } from '../../shared/error.ts'
 import type { Call, Fetched, Mailbox, Wanted } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
+import { MINUTE_MS } from '../base/times.ts'
 
-/** For how long the access tokens of a mailbox are refused; known to all processes. */
+/** Refusals of a mailbox's access tokens, shared by all processes. */
 export interface TokenRefusals {
-  /** Notes a refusal; for how long they come without a break, in ms. */
+  /** Notes a refusal; returns how long the refusals have lasted without a break, in ms. */
   note(): Promise<number>
-  /** A token was accepted. */
+  /** Ends the refusals, because a token was accepted. */
   end(): Promise<void>
 }
 
 interface RefusalOptions {
-  /** So many different messages, refused in a row while none is served, mean that all are. */
+  /** Different messages, refused in a row while none is served, that count as a refusal of the account. */
   threshold: number
-  /** How long refused tokens are replaced before the mailbox is parked. */
+  /** How long refused tokens are replaced before the mailbox is parked, in ms. */
   patienceMs: number
   tokens: TokenRefusals
 }
 
 const FIRST_PAUSE_MS = 1000
-const LONGEST_PAUSE_MS = 60_000
+const LONGEST_PAUSE_MS = MINUTE_MS
 
 /**
- * Tells whether a refusal is about the account, an access token, or one message. A refused token is retried as throttled, with pauses that
- * grow to a minute; after `patienceMs` it is the account's refusal. A refused message is its own fault where another is served beside it,
- * and the account's where one cheap call or enough other messages are refused as well.
+ * Attributes each refusal to the account, an access token, or one message. Retries a refused token as throttled, with pauses that grow to a
+ * minute; after `patienceMs` the refusal counts for the account. Attributes a refused message to itself where another message is served
+ * beside it, and to the account where a cheap probe or enough other messages are refused too.
  */
 export function createRefusals({ threshold, patienceMs, tokens }: RefusalOptions): (mailbox: Mailbox) => Mailbox {
   const refused = new Set<MessageId>()
-  let isDoubted = false
+  let hasRefusals = false
 
   return mailbox => ({
     ...mailbox,
-    open: (call, knownUntil) => patiently(() => mailbox.open(call, knownUntil)),
-    changes: (since, page, call) => patiently(() => mailbox.changes(since, page, call)),
-    probe: call => patiently(() => mailbox.probe(call)),
-    watch: call => patiently(() => mailbox.watch(call)),
-    stop: call => patiently(() => mailbox.stop(call)),
-    fetch: (wanted, call) => patiently(() => fetched(mailbox, wanted, call)),
+    open: (call, knownUntil) => withTokenRetry(() => mailbox.open(call, knownUntil)),
+    changes: (since, page, call) => withTokenRetry(() => mailbox.changes(since, page, call)),
+    probe: call => withTokenRetry(() => mailbox.probe(call)),
+    watch: call => withTokenRetry(() => mailbox.watch(call)),
+    stop: call => withTokenRetry(() => mailbox.stop(call)),
+    fetch: (wanted, call) => withTokenRetry(() => fetched(mailbox, wanted, call)),
   })
 
-  async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  async function withTokenRetry<T>(ask: () => Promise<T>): Promise<T> {
     try {
       const answer = await ask()
-      if (isDoubted) await tokens.end()
-      isDoubted = false
+      if (hasRefusals) await tokens.end()
+      hasRefusals = false
       return answer
     } catch (thrown) {
-      throw isOfToken(thrown) ? await patience(thrown) : thrown
+      throw isOfToken(thrown) ? await tokenError(thrown) : thrown
     }
   }
 
-  async function patience({ message }: MailError): Promise<MailError> {
-    isDoubted = true
+  async function tokenError({ message }: MailError): Promise<MailError> {
+    hasRefusals = true
     const lastedMs = await tokens.note()
     if (lastedMs >= patienceMs) {
-      const minutes = Math.round(lastedMs / 60_000)
+      const minutes = Math.round(lastedMs / MINUTE_MS)
       return new MailError('unauthorized', `${message}; every new access token has been refused for ${minutes} minutes`)
     }
     const retryAfterMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, Math.ceil(lastedMs / 2)))
-    return new MailError('throttled', `${message}; another access token is tried`, { retryAfterMs })
+    return new MailError('throttled', `${message}; trying another access token`, { retryAfterMs })
   }
 
   async function fetched(mailbox: Mailbox, wanted: readonly Wanted[], call: Call) {
@@ -95,10 +96,10 @@ function failedFor(wanted: readonly Wanted[], error: MailError): ReadonlyMap<Mes
 }
 
 function accountRefuses({ kind, message }: MailError): MailError {
-  return new MailError(kind, `every message is refused: ${message}`)
+  return new MailError(kind, `the provider refuses every message: ${message}`)
 }
 
-// Where no other message was served, more refusals may yet show that it is the account: the message is not given up at once.
+// Without a served message, later refusals may prove an account problem, so the message is retried first.
 function ownOutcome(one: Fetched, isServed: boolean): Fetched {
   if (one.outcome !== 'failed' || !one.error.blames) return one
   if (one.error.blames === 'token') return { outcome: 'throttled', retryAfterMs: FIRST_PAUSE_MS }

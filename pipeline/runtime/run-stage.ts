@@ -13,20 +13,20 @@ import type { Log } from '../base/log.ts'
 import { sleep } from '../base/wait.ts'
 import { inBatches } from './batches.ts'
 import { createCredit, sizeOf } from './credit.ts'
-import { isolating, retriedAt } from './handle.ts'
+import { isolateFailures, retryTime } from './handle.ts'
 import { createMeter, type Meter } from './meter.ts'
 import type { OneAtATime } from './one-at-a-time.ts'
-import { createRests } from './rate-limit-waits.ts'
+import { createRateLimitWaits } from './rate-limit-waits.ts'
 import { startReader } from './reader.ts'
 import type { RecoverPolicy } from './recover.ts'
 import type { IsOwnFault } from './set-aside.ts'
 import { stageLog } from './stage-log.ts'
-import { createTurns, type Ending, type Lot } from './turns.ts'
-import { postponed, singledOut, workOf, workOfSpoiled } from './work-of.ts'
+import { type BatchResult, createTurns, type MailboxBatch } from './turns.ts'
+import { postponed, splitUp, workOf, workOfSpoiled } from './work-of.ts'
 
-/** A stage at work in this process. */
+/** A stage that runs in this process. */
 export interface RunningStage {
-  /** Reads no more and begins nothing, finishes what is under way within `drainMs`, leaves the rest to others. */
+  /** Stops reading and starting batches, finishes in-flight work within `drainMs`, and hands the rest back. */
   stop(drainMs: number): Promise<void>
 }
 
@@ -39,7 +39,7 @@ export interface StageOptions {
   leaseMs: number
   policy: RecoverPolicy
   isOwnFault: IsOwnFault
-  /** What the handler works with for a mailbox; a mailbox that cannot be served throws MailError. */
+  /** Creates the handler's context for a mailbox; throws MailError for a mailbox that cannot be served. */
   runFor: (mailbox: MailboxId, call: StageContext['call']) => StageContext
   isDead: (consumer: string) => boolean
   /** Shared by all stages of the process. */
@@ -53,10 +53,10 @@ const HEARTBEATS_A_LEASE = 3
 const ABORT_GRACE_MS = 500
 const MOST_TRIALS = 3
 const LATE_AFTER_LEASES = 5
-// A mailbox that is to wait for no longer than this keeps its place here.
-const REST_MS = 2000
+// A mailbox that waits no longer than this keeps its entries in this process.
+const LONGEST_PAUSE_MS = 2000
 
-/** Runs a stage: read on credit, batch by mailbox when a slot is free, handle, and commit each batch whole. Errors never leave a batch. */
+/** Runs a stage: reads on credit, batches by mailbox when a slot is free, handles, and commits each batch as a whole. Errors never leave a batch. */
 export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningStage {
   const { queue, pace, leaseMs, log, isDead } = options
   const { now, keys } = options.commit
@@ -65,8 +65,8 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   const turns = createTurns<In>(pace, now)
   const stopping = new AbortController()
   const aborted = new AbortController()
-  const tell = stageLog(log, now)
-  const rests = createRests(now)
+  const report = stageLog(log, now)
+  const rateLimitWaits = createRateLimitWaits(now)
   const heartbeat = setInterval(() => void renewAll(), leaseMs / HEARTBEATS_A_LEASE)
   const finished = lastValueFrom(
     reader.entries.pipe(
@@ -85,12 +85,12 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       drained.abort()
       aborted.abort()
       clearInterval(heartbeat)
-      // A handler that ignores its signal is left behind: what it held is handed over, and it can commit no more.
+      // A handler that ignores its signal is abandoned: its entries are handed over, and it can no longer commit.
       await Promise.race([finished, sleep(ABORT_GRACE_MS)])
       await queue
-        .leave()
+        .shutdown()
         .catch(error =>
-          log.warn({ error: String(error) }, 'could not hand work back; others take it over after the lease'),
+          log.warn({ error: String(error) }, 'could not hand work back; other processes take it over after the lease'),
         )
     },
   }
@@ -108,61 +108,61 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     return isSuspect ? from(options.alone(() => tryAlone(entry))).pipe(ignoreElements()) : of(entry)
   }
 
-  // Processes have died while they had it. With no other suspect beside it, it shows whether it was that.
+  // Processes died while working on this entry. A trial alone shows whether the entry is the cause.
   async function tryAlone(entry: Entry<In>): Promise<void> {
     if (stopping.signal.aborted) return
     const deliveries = await untilAnswered(() => queue.tryAlone(entry))
     if (!deliveries) return reader.done([entry])
-    // A slice is tried whole once, for most processes die of something else; what was taken from it has that trial behind it.
+    // A slice is tried whole once, because most processes die of another cause; its parts count that trial.
     const trial = deliveries - (entry.items.some(({ suspect }) => suspect) ? 0 : SUSPECT)
     if (trial > 1 && entry.items.length > 1) {
-      log.warn({ entry: entry.entryId, stream: entry.stream }, 'processes died while they had this: it is taken apart')
-      return commit(singledOut(stage, entry, now()))
+      log.warn({ entry: entry.entryId, stream: entry.stream }, 'processes died on this entry; splitting it')
+      return commit(splitUp(stage, entry, now()))
     }
     if (trial > MOST_TRIALS) {
-      const error = new MailError('crashed', `${MOST_TRIALS} processes died while they worked on this alone`)
+      const error = new MailError('crashed', `${MOST_TRIALS} processes died while working on this item alone`)
       return commit(workOf(stage, [entry], { failed: entry.items.map(item => ({ item, error })) }, recording()))
     }
     const facts = { entry: entry.entryId, stream: entry.stream, trial, of: MOST_TRIALS }
-    log.warn(facts, 'processes died while they had this: trying it alone')
+    log.warn(facts, 'processes died on this entry; trying it alone')
     await handleAndCommit([entry], () => undefined)
   }
 
-  async function work({ entries }: Lot<In>): Promise<Ending> {
-    // Noted before anything else is asked of Redis or the provider, and awaited beside it.
-    const noted = noteBegin(entries)
-    const ending = await handleAndCommit(entries, restFor)
-    await noted
+  async function work({ entries }: MailboxBatch<In>): Promise<BatchResult> {
+    // Marked before any other request, and awaited beside it.
+    const marked = markBegun(entries)
+    const ending = await handleAndCommit(entries, pauseIfShort)
+    await marked
     return ending
   }
 
-  // Whoever takes over from a process that died knows by this what it died over, and what it had only read ahead.
-  async function noteBegin(entries: readonly Entry<In>[]): Promise<void> {
-    const fresh = entries.filter(entry => !entry.hasBegun)
-    for (const entry of fresh) entry.hasBegun = true
-    const keysOfFresh = [...new Set(fresh.map(entry => entry.key))]
+  // The mark tells a consumer that takes over which entries were in work and which were only read ahead.
+  async function markBegun(entries: readonly Entry<In>[]): Promise<void> {
+    const unmarked = entries.filter(entry => !entry.hasBegun)
+    for (const entry of unmarked) entry.hasBegun = true
+    const unmarkedKeys = [...new Set(unmarked.map(entry => entry.key))]
     await Promise.all(
-      keysOfFresh.map(key => {
-        const ids = fresh.filter(entry => entry.key === key).map(({ entryId }) => entryId)
+      unmarkedKeys.map(key => {
+        const ids = unmarked.filter(entry => entry.key === key).map(({ entryId }) => entryId)
         return untilAnswered(() => queue.begin(key, ids), ids.length)
       }),
     )
   }
 
-  /** `rest` says until when the batch waits here instead of being delayed, where it does. */
+  /** `pauseFor` returns until when the batch waits in this process instead of in the delays. */
   async function handleAndCommit(
     entries: readonly Entry<In>[],
-    rest: (outcome: Outcome<In>) => number | undefined,
-  ): Promise<Ending> {
+    pauseFor: (outcome: Outcome<In>) => number | undefined,
+  ): Promise<BatchResult> {
     const meter = createMeter()
     const items = entries.flatMap(entry => entry.items)
-    const handling = { signal: aborted.signal, onRedisError: tell.ofRedis }
-    const outcome = await isolating(items, some => handled(some, meter), handling)
+    const handling = { signal: aborted.signal, onRedisError: report.redisFailed }
+    const outcome = await isolateFailures(items, some => handled(some, meter), handling)
     if (!outcome) return 'done'
-    const restUntil = meter.isZero() ? rest(outcome) : undefined
-    if (restUntil !== undefined) {
-      rests.note(outcome, restUntil)
-      return { restUntil }
+    const pausedUntil = meter.isZero() ? pauseFor(outcome) : undefined
+    if (pausedUntil !== undefined) {
+      rateLimitWaits.note(outcome, pausedUntil)
+      return { pausedUntil }
     }
     await commit(workOf(stage, entries, outcome, { ...recording(), meter }))
     return outcome.failed?.length === items.length ? 'failing' : 'done'
@@ -171,7 +171,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   async function handled(items: Entry<In>['items'], { count: meter, countParts: parts }: Meter): Promise<Outcome<In>> {
     const mailbox = items[0]?.mailbox ?? 'gmail:'
     const lateMs = leaseMs * LATE_AFTER_LEASES
-    const late = setTimeout(() => tell.ofLateness(mailbox, items.length, lateMs), lateMs)
+    const late = setTimeout(() => report.slowBatch(mailbox, items.length, lateMs), lateMs)
     try {
       return await stage.handle({ mailbox, items }, options.runFor(mailbox, { signal: aborted.signal, meter, parts }))
     } finally {
@@ -179,17 +179,17 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     }
   }
 
-  // Nothing was sent, for the mailbox's turn has not come: where it comes soon, the batch waits for it here.
-  function restFor(outcome: Outcome<In>): number | undefined {
-    const again = retriedAt(outcome, now())
-    return again !== undefined && again - now() <= REST_MS ? again : undefined
+  // No call was made, because the quota refused it: a short wait stays in this process.
+  function pauseIfShort(outcome: Outcome<In>): number | undefined {
+    const retryAt = retryTime(outcome, now())
+    return retryAt !== undefined && retryAt - now() <= LONGEST_PAUSE_MS ? retryAt : undefined
   }
 
-  // Mailboxes that rest must not keep others from being read. What makes room for those stays away for a while, or it would come and go.
+  // Paused mailboxes must not use up the credit of others. Their entries are delayed long enough not to return at once.
   function relieve({ lane }: { lane: Lane }): void {
     if (credit.room(lane) > 0) return
-    for (const { entries, restUntil } of turns.takeResting(lane)) {
-      const dueAt = Math.max(restUntil, now() + REST_MS * (1 + options.policy.random()))
+    for (const { entries, pausedUntil } of turns.takePaused(lane)) {
+      const dueAt = Math.max(pausedUntil, now() + LONGEST_PAUSE_MS * (1 + options.policy.random()))
       void commit(postponed(stage, entries, Math.ceil(dueAt)))
     }
   }
@@ -199,10 +199,10 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     return { policy, isOwnFault, meter: createMeter(), now, log }
   }
 
-  // Gated on XACK, a commit may be repeated until it is known to have happened.
+  // A commit is gated on XACK, so it may be retried until Redis confirms it.
   async function commit(work: Work): Promise<void> {
     if (work.inputs.length === 0) return
-    const done = { ...work, rests: rests.take(work) }
+    const done = { ...work, rests: rateLimitWaits.take(work) }
     let times = 0
     const committed = await untilAnswered(() => {
       times += 1
@@ -211,18 +211,18 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     if (!committed) return
     reader.done(done.inputs)
     for (const { dueAt } of [...done.delays, ...laterLooks(done.facts), ...setAsides(done.facts)]) reader.expect(dueAt)
-    // Of several times the first may have happened, and only its answer was lost.
-    if (times === 1) tell.ofTakeover(committed.acked)
+    // After a retry, "not acknowledged" may mean that the first attempt succeeded.
+    if (times === 1) report.takenOver(committed.acked)
     for (const event of committed.events) options.onEvent(event)
   }
 
-  /** Asks Redis again until it has answered; `undefined` when that is not to be awaited any more. */
+  /** Retries a Redis request until it succeeds; returns `undefined` once the stage has aborted. */
   async function untilAnswered<T>(ask: () => Promise<T>, entries = 1): Promise<T | undefined> {
     while (!aborted.signal.aborted) {
       try {
         return await ask()
       } catch (error) {
-        tell.ofRedis(error, entries)
+        report.redisFailed(error, entries)
         await sleep(COMMIT_AGAIN_MS, aborted.signal)
       }
     }
@@ -233,7 +233,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     const out = credit.out()
     for (const key of new Set(out.map(entry => entry.key))) {
       const ids = out.filter(entry => entry.key === key).map(({ entryId }) => entryId)
-      await queue.hold(key, ids).catch(() => undefined)
+      await queue.renewLease(key, ids).catch(() => undefined)
     }
   }
 }

@@ -7,19 +7,19 @@ import type { ListedId, Stream } from '../../shared/streams.ts'
 import { isDeferred, noteOf, setAside } from '../../shared/windows/deferred.ts'
 import { decide, type RecoverPolicy } from './recover.ts'
 
-/** A failure of an item that is to be tried again; `attempt` counts it, times are in ms since 1970. */
+/** A failure of an item that will be retried; `attempt` includes it, and times are in ms since 1970. */
 export interface Failure {
   error: MailError
   attempt: number
   at: number
-  /** Others of its batch were answered. */
+  /** Whether others of its batch were answered. */
   others: boolean
 }
 
-/** Whether an item that fails like this is itself at fault, and not its provider. */
+/** Returns whether a failing item is itself at fault, rather than its provider. */
 export type IsOwnFault = (mailbox: MailboxId, failing: Failing) => boolean
 
-/** Since when an item fails (ms since 1970), and whether others of its batch were answered at one of its failures. */
+/** When an item began to fail (ms since 1970), and whether others of its batch were answered at one of its failures. */
 export type Failing = NonNullable<Envelope['failing']>
 
 interface SetAsideOptions {
@@ -27,19 +27,19 @@ interface SetAsideOptions {
   isOwnFault: IsOwnFault
 }
 
-/** How long an item fails before it is set aside even where it failed once. */
+/** How long an item fails before it is deferred even after a single failure, in ms. */
 export const ALONE_MS = 20_000
 const FAILURES = 2
 
-/** How an item fails that fails now; a time that is not over, which a clock that is wrong has written, counts as now. */
+/** Returns the failing state after a failure now; a start in the future, from a wrong clock, counts as now. */
 export function failingNow({ attempt, failing }: Envelope, { at, others }: Pick<Failure, 'at' | 'others'>): Failing {
   if (attempt === 0 || failing === undefined) return { since: at, others }
   return { since: Math.min(failing.since, at), others: failing.others || others }
 }
 
 /**
- * What follows where an item is set aside: it failed twice, or for twenty seconds, and the fault is its own. `undefined` where it stays in
- * its window: being throttled is no failure, and what was set aside is not set aside again.
+ * Returns the outcome that defers an item which failed twice, or for twenty seconds, by its own fault. Returns `undefined` where the item
+ * stays in its window: throttled items have not failed, and deferred items are not deferred again.
  */
 export function setAsideIfDue<In>(
   stage: Stage<In>,
@@ -68,17 +68,17 @@ export function setAsideIfDue<In>(
 }
 
 /**
- * When an item that stays in its window is tried again, which was to be at `dueAt` (ms since 1970): not after it has failed for twenty seconds,
- * for then it may be set aside. Where its provider asked to wait, it waits.
+ * Returns when to retry an item that stays in its window, given the planned `dueAt` (ms since 1970). An item that has failed for twenty
+ * seconds may be deferred, so its retry is no later than that, unless its provider asked for a longer wait.
  */
 export function dueInWindow<In>(stage: Stage<In>, item: Envelope<In>, failure: Failure, dueAt: number): number {
   const { error, at, attempt } = failure
   const latest = failingNow(item, failure).since + ALONE_MS
-  const mayLeave = stage.defer && attempt >= FAILURES && error.kind !== 'throttled' && !isDeferred(item)
-  return mayLeave && latest > at && error.retryAfterMs === undefined ? Math.min(dueAt, latest) : dueAt
+  const canDefer = stage.defer && attempt >= FAILURES && error.kind !== 'throttled' && !isDeferred(item)
+  return canDefer && latest > at && error.retryAfterMs === undefined ? Math.min(dueAt, latest) : dueAt
 }
 
-/** What follows where an item that was set aside fails again: its error is told. */
+/** Returns the outcome that records the error of a deferred item which failed again. */
 export function stillDeferred<In>(stage: Stage<In>, item: Envelope<In>, failure: Failure): Outcome<In> {
   const { error, attempt } = failure
   if (!isDeferred(item) || error.kind === 'throttled') return {}

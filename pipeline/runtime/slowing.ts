@@ -5,8 +5,8 @@ const FIRST_PAUSE_MS = 1000
 const LONGEST_PAUSE_MS = 15_000
 
 /**
- * Gives each rate limit of a mailbox a pause where its provider did not say how long to wait: a second, then `factor` times as long for
- * each refusal in a row, and 15 seconds at most. Calls that were under way together are refused once. An answer begins anew.
+ * Adds a pause to each rate limit of a mailbox whose provider gave none: a second, then `factor` times as long for each refusal in a row, and
+ * 15 seconds at most. Refusals of concurrent calls count once. A served call resets the pause.
  */
 export function createSlowing({ factor, now }: { factor: number; now: () => number }): (mailbox: Mailbox) => Mailbox {
   let refusals = 0

@@ -1,35 +1,36 @@
 import type { MailboxId } from '../../shared/mailbox.ts'
 import type { Log } from '../base/log.ts'
+import { MINUTE_MS } from '../base/times.ts'
 
-const COMPLAIN_EVERY_MS = 60_000
+const LOG_EVERY_MS = MINUTE_MS
 
-/** What a stage at work says in its log. */
+/** The log lines of a running stage. */
 export interface StageLog {
-  /** Redis failed or refused; said once a minute at most. */
-  ofRedis(error: unknown, entries: number): void
-  /** A batch that was committed was no longer ours, in part or whole. */
-  ofTakeover(acked: readonly boolean[]): void
-  /** A handler is at work for long; its lease is renewed all the while, so nobody else would say so. */
-  ofLateness(mailbox: MailboxId, items: number, ms: number): void
+  /** Logs an error of Redis, at most once a minute. */
+  redisFailed(error: unknown, entries: number): void
+  /** Logs that another consumer had taken over entries of a committed batch. */
+  takenOver(acked: readonly boolean[]): void
+  /** Logs a slow handler; its lease is renewed meanwhile, so no other process notices it. */
+  slowBatch(mailbox: MailboxId, items: number, ms: number): void
 }
 
-/** Says it in plain words; never mail, never secrets. */
+/** Creates the log of a stage; lines contain neither mail nor secrets. */
 export function stageLog(log: Log, now: () => number): StageLog {
-  let complainAt = 0
+  let logAt = 0
   return {
-    ofRedis(error, entries) {
-      if (now() < complainAt) return
-      complainAt = now() + COMPLAIN_EVERY_MS
-      log.error({ error: String(error), entries }, 'Redis does not do what is asked of it; trying again')
+    redisFailed(error, entries) {
+      if (now() < logAt) return
+      logAt = now() + LOG_EVERY_MS
+      log.error({ error: String(error), entries }, 'Redis command failed; retrying')
     },
-    ofTakeover(acked) {
+    takenOver(acked) {
       const entries = acked.filter(ours => !ours).length
       if (entries === 0) return
-      log.warn({ entries, of: acked.length }, 'another consumer had taken over: its result counts, ours is dropped')
+      log.warn({ entries, of: acked.length }, 'another consumer had taken over entries; dropped our result')
     },
-    ofLateness(mailbox, items, ms) {
+    slowBatch(mailbox, items, ms) {
       const seconds = Math.round(ms / 1000)
-      log.warn({ mailbox, items, seconds }, 'still at work on a batch: should it never end, restart this process')
+      log.warn({ mailbox, items, seconds }, 'batch is still running; if it never ends, restart this process')
     },
   }
 }

@@ -1,4 +1,3 @@
-import { setTimeout as timeout } from 'node:timers/promises'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { createCache } from '../../shared/redis/cache.ts'
 import type { RunEvent } from '../../shared/redis/commit.ts'
@@ -14,22 +13,23 @@ import type { AppContext } from '../base/app.ts'
 import { consumerName, isKnownDead } from '../base/identity.ts'
 import type { Log } from '../base/log.ts'
 import { paceOf, STAGES } from '../base/stages.ts'
+import { sleepUnref } from '../base/wait.ts'
 import { withBackpressure } from './backpressure.ts'
-import { countingParts } from './counting-parts.ts'
-import { watchingFilters } from './findings.ts'
+import { withPartCounts } from './counting-parts.ts'
+import { recordFilterFindings } from './findings.ts'
 import { createGuards } from './guards.ts'
 import { logEvent } from './log-events.ts'
 import { withMailboxGate } from './mailbox-gate.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { raiseAlerts } from './raise-alerts.ts'
+import { withReleaseGate } from './release-gate.ts'
 import { type RunningStage, runStage } from './run-stage.ts'
-import { withTaskHold } from './task-hold.ts'
 import { withTaskRoom } from './task-room.ts'
 import { createWitness } from './witness.ts'
 
 const JUDGE_WITHIN_MS = 1000
 
-/** Starts stages in this process, each with a consumer and a reading connection of its own. */
+/** Starts stages in this process, each with its own consumer and reading connection. */
 export function startStages(
   stages: readonly Stage[],
   app: AppContext,
@@ -57,8 +57,8 @@ export function startStages(
     const backlog = { limit: config.BACKLOG_LIMIT, sliceSize: config.GMAIL_BATCH_SIZE, log }
     const roomy = stage === firstStage ? withTaskRoom(stage, app, log) : stage
     const paced = stage === firstStage ? withBackpressure(roomy, app, backlog) : stage
-    const holding = stage.name === 'thread-group' ? withTaskHold(paced, app, log) : paced
-    return runStage(withMailboxGate(holding, app), {
+    const gated = stage.name === 'thread-group' ? withReleaseGate(paced, app, log) : paced
+    return runStage(withMailboxGate(gated, app), {
       queue,
       blocking: app.openConnection(),
       commit: {
@@ -78,7 +78,7 @@ export function startStages(
         maxAttempts: config.MAX_ATTEMPTS,
         random: Math.random,
       },
-      // Where no provider is asked none can be away.
+      // A stage without provider calls cannot meet an outage of one.
       isOwnFault: stage.pace.calls ? witness.isOwnFault : () => true,
       runFor,
       isDead: isKnownDead,
@@ -95,12 +95,12 @@ export function startStages(
   return {
     async stop(drainMs) {
       await Promise.all(running.map(stage => stage.stop(drainMs)))
-      // A Redis that does not answer is not waited for: the keeper looks at what is left.
-      await Promise.race([Promise.all(judging), timeout(JUDGE_WITHIN_MS, undefined, { ref: false })])
+      // Do not wait for a Redis that does not answer: the keeper evaluates the remaining runs.
+      await Promise.race([Promise.all(judging), sleepUnref(JUDGE_WITHIN_MS)])
     },
   }
 
-  // The keeper does it where this process cannot.
+  // The keeper evaluates the run where this process cannot.
   function judge(event: RunEvent, log: Log): void {
     const judged = raiseAlerts(app, runRecord(event.run, event), log).catch(() => undefined)
     judging.add(judged)
@@ -110,11 +110,14 @@ export function startStages(
   function runFor(mailbox: MailboxId, call: StageContext['call']): StageContext {
     const quota = quotas(mailbox)
     return {
-      mailbox: watchingFilters(witness.watch(mailbox, guardOf(mailbox)(countingParts(options.mailboxes(mailbox)))), {
-        app,
-        mailbox,
-        log: options.log,
-      }),
+      mailbox: recordFilterFindings(
+        witness.watch(mailbox, guardOf(mailbox)(withPartCounts(options.mailboxes(mailbox)))),
+        {
+          app,
+          mailbox,
+          log: options.log,
+        },
+      ),
       call: quota ? { ...call, quota } : call,
       cache: createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, onInvalid }),
       ledger: createLedger(redis, keys, mailbox, now),

@@ -1,21 +1,21 @@
-/** Failures of one mailbox in a row, and the items that failed since they last succeeded. */
+/** Consecutive failures of one mailbox, and the items that failed since they last succeeded. */
 export interface Streak {
-  /** Whether all of these items have failed before, and at least one is named. */
+  /** Returns whether all of these items have failed before, and at least one is given. */
   hasFailed(items: readonly string[]): boolean
   /**
-   * Notes a call that failed for all of these items; none stands for the mailbox as a whole. `open` says that enough different
-   * items failed in a row, `ask` that as many calls failed for fewer items.
+   * Notes a call that failed for all of these items; no items stand for the whole mailbox. Returns `open` when enough different items
+   * failed in a row, and `ask` when as many calls failed for fewer items.
    */
   failed(items: readonly string[]): 'open' | 'ask' | 'wait'
-  /** Notes a call that was answered for these items: the failures in a row are over. */
+  /** Notes a call that was answered for these items, and ends the streak. */
   succeeded(items: readonly string[]): void
   clear(): void
 }
 
-// Beyond it the oldest are forgotten; forgotten items count as different once more.
+// Beyond this the oldest are forgotten, and count as different items again.
 const MOST_REMEMBERED = 1000
 
-/** An empty streak; `threshold` failures in a row are enough to act. */
+/** Creates an empty streak that acts after `threshold` failures in a row. */
 export function createStreak(threshold: number): Streak {
   const suspects = new Set<string>()
   let different = 0

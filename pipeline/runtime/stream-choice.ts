@@ -2,34 +2,34 @@ import { LANES, type Lane } from '../../shared/envelope.ts'
 import type { Queue, RawEntry } from '../../shared/redis/queue.ts'
 import type { Credit } from './credit.ts'
 
-/** Streams to read now, and how many entries of each at most. */
+/** Streams to read now, and the most entries of each. */
 export interface Reading {
   keys: readonly string[]
   count: number
 }
 
-/** Chooses which streams are read next, and how much of each there is credit for: the lanes take turns, and so do the streams of a lane. */
+/** Chooses the next streams to read within the credit; lanes take turns, and so do the streams of a lane. */
 export interface StreamChoice {
-  /** Streams to be read without waiting, because some stream is likely to hold more; `undefined` where none is. */
+  /** Returns streams to read without blocking, because one probably has more; `undefined` where none has. */
   next(): Reading | undefined
-  /** Every stream of the lanes that have room, to be waited for. */
+  /** Returns every stream of the lanes with room, for a blocking read. */
   all(): Reading
-  /** Takes note of what a reading brought, and gives it back. */
+  /** Notes the entries of a reading, and returns them. */
   note(reading: Reading, entries: RawEntry[]): RawEntry[]
-  /** Forgets what it knows. */
+  /** Forgets which streams are busy. */
   reset(): void
 }
 
 interface LaneStreams {
-  /** The stream that was not read for longest comes first. */
+  /** Least recently read first. */
   keys: string[]
-  /** Those that gave all that was asked for: they have more. */
+  /** Streams whose last read was full, so they have more. */
   busy: Set<string>
-  /** How many looks in a row brought nothing. */
+  /** Reads in a row that returned nothing. */
   quiet: number
 }
 
-/** A choice among the streams of a queue. */
+/** Creates a choice among the streams of a queue. */
 export function createStreamChoice(queue: Pick<Queue, 'keys' | 'laneOf'>, credit: Pick<Credit, 'room'>): StreamChoice {
   const streamsOf = (lane: Lane): LaneStreams => ({
     keys: queue.keys.filter(key => queue.laneOf(key) === lane),
@@ -43,7 +43,7 @@ export function createStreamChoice(queue: Pick<Queue, 'keys' | 'laneOf'>, credit
     next() {
       const roomy = LANES.filter(hasRoom)
       if (!roomy.some(hasMore)) return undefined
-      // The other lane is looked at in between, whatever it has: neither waits for the other.
+      // The lanes alternate even where one is quiet, so neither blocks the other.
       const lane = roomy.find(one => one !== last) ?? last
       last = lane
       const { keys, busy } = lanes[lane]
@@ -81,8 +81,7 @@ export function createStreamChoice(queue: Pick<Queue, 'keys' | 'laneOf'>, credit
     return lanes[lane].keys.length > 0 && credit.room(lane) > 0
   }
 
-  // Where there is less room than there are streams, waiting for all of them may bring more than there is room for: they are looked at in
-  // turns first, until a round has found nothing.
+  // With less room than streams, a blocking read of all could return more than fits. The streams are read in turns until a round is empty.
   function hasMore(lane: Lane): boolean {
     const { keys, busy, quiet } = lanes[lane]
     return busy.size > 0 || (credit.room(lane) < keys.length && quiet < keys.length)

@@ -5,8 +5,9 @@ import type { Keys } from '../../shared/redis/keys.ts'
 import { readUnread, type TaskLimits, type UnreadTasks } from '../../shared/redis/unread.ts'
 import type { Stage } from '../../shared/stage.ts'
 import type { Log } from '../base/log.ts'
+import { MINUTE_MS } from '../base/times.ts'
 
-/** What it takes to measure the room for tasks. */
+/** The Redis and settings to measure the room for tasks. */
 export interface RoomOptions {
   redis: Redis
   keys: Keys
@@ -14,55 +15,55 @@ export interface RoomOptions {
   now: () => number
 }
 
-const LOOK_EVERY_MS = 5000
-// Half of what is left between the pause and the limit, so that listing does not come and go.
-const GOES_ON_BELOW = 0.7
+const MEASURE_EVERY_MS = 5000
+// Well below the threshold of the pause, so that listing does not flap.
+const RESUME_BELOW = 0.7
 const MB = 1024 * 1024
 
 /**
- * The first stage, which lists nothing in bulk while unread tasks take four fifths of their room, and goes on once they take less than
- * seven tenths. Live listing goes on: its mail is new, and what it brings is little.
+ * Pauses bulk listing while unread tasks fill four fifths of `TASK_MAX_BYTES`, and resumes it below seven tenths. Live listing continues: its
+ * mail is new, and its tasks are few.
  */
 export function withTaskRoom(stage: Stage, app: RoomOptions, log: Log): Stage {
   const { redis, keys, now } = app
   const limits = taskLimits(app)
   let pausedAt: number | undefined
-  let lookedAt = Number.NEGATIVE_INFINITY
+  let measuredAt = Number.NEGATIVE_INFINITY
 
   return {
     ...stage,
     async handle(batch, ctx) {
-      if (batch.items[0]?.lane === 'bulk') await look()
+      if (batch.items[0]?.lane === 'bulk') await measure()
       if (batch.items[0]?.lane === 'bulk' && pausedAt !== undefined) {
-        const words = 'unread tasks take up their room; bulk listing waits until workers acknowledge them'
-        throw new MailError('throttled', words, { retryAfterMs: LOOK_EVERY_MS, isOurs: true })
+        const text = 'unread tasks nearly fill TASK_MAX_BYTES; bulk listing waits until workers acknowledge tasks'
+        throw new MailError('throttled', text, { retryAfterMs: MEASURE_EVERY_MS, isOurs: true })
       }
       return stage.handle(batch, ctx)
     },
   }
 
-  async function look(): Promise<void> {
-    if (now() - lookedAt < LOOK_EVERY_MS) return
+  async function measure(): Promise<void> {
+    if (now() - measuredAt < MEASURE_EVERY_MS) return
     const unread = await readUnread(redis, keys, limits)
-    lookedAt = now()
+    measuredAt = now()
     const { bytes = 0, maxBytes } = unread
     if (pausedAt === undefined && unread.nearlyFull) {
       pausedAt = now()
       log.warn(
         factsOf(unread),
-        'unread tasks take up most of their room: bulk listing pauses until workers acknowledge them or TASK_MAX_BYTES is raised',
+        'unread tasks nearly fill TASK_MAX_BYTES; bulk listing pauses until workers acknowledge tasks or the setting is raised',
       )
-    } else if (pausedAt !== undefined && bytes < maxBytes * GOES_ON_BELOW) {
+    } else if (pausedAt !== undefined && bytes < maxBytes * RESUME_BELOW) {
       log.info(
         { ...factsOf(unread), pausedMs: now() - pausedAt },
-        'there is room for tasks again; bulk listing goes on',
+        'there is room for tasks again; bulk listing resumes',
       )
       pausedAt = undefined
     }
   }
 }
 
-/** How long and up to what size tasks are kept, by the settings. */
+/** Returns the configured age and size limits of tasks. */
 export function taskLimits({ config }: Pick<RoomOptions, 'config'>): TaskLimits {
   return {
     retentionMs: config.STREAM_RETENTION * 1000,
@@ -71,12 +72,12 @@ export function taskLimits({ config }: Pick<RoomOptions, 'config'>): TaskLimits 
   }
 }
 
-/** Unread tasks for a log line: how many, and their room in MB. */
+/** Returns the fields of a log line about unread tasks: their number and size in MB. */
 export function factsOf({ tasks, bytes, maxBytes }: UnreadTasks): Record<string, unknown> {
   return { tasks, mb: bytes === undefined ? undefined : inMb(bytes), ofMb: inMb(maxBytes) }
 }
 
-/** Unread tasks in a line for people. */
+/** Describes unread tasks for people. */
 export function unreadLine(unread: UnreadTasks, now: number): string {
   const { tasks, bytes, maxBytes, oldestAt, nearlyFull } = unread
   if (tasks === 0 || oldestAt === undefined) return 'Unread tasks: none'
@@ -86,7 +87,7 @@ export function unreadLine(unread: UnreadTasks, now: number): string {
 }
 
 function ageOf(ms: number): string {
-  const minutes = Math.floor(ms / 60_000)
+  const minutes = Math.floor(ms / MINUTE_MS)
   if (minutes < 120) return `${minutes} min`
   return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / (24 * 60))} days`
 }

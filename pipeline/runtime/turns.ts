@@ -4,36 +4,36 @@ import type { Entry } from '../../shared/redis/entry.ts'
 import type { Pace } from '../../shared/stage.ts'
 import { createLine, type Line } from './line.ts'
 
-/** Entries of one mailbox and lane that are worked on together; never none. */
-export interface Lot<In = unknown> {
+/** Entries of one mailbox and lane that are processed together; never empty. */
+export interface MailboxBatch<In = unknown> {
   mailbox: MailboxId
   lane: Lane
   entries: readonly Entry<In>[]
 }
 
 /**
- * What became of a batch. `failing`: its mailbox gets one slot at a time until a batch is done. `restUntil` (ms since 1970): nothing was
- * done, its entries come first when the mailbox's rest is over.
+ * The result of a batch. `failing`: its mailbox gets one slot at a time until a batch is done. `pausedUntil` (ms since 1970): nothing was
+ * done, and its entries are first when the mailbox's pause ends.
  */
-export type Ending = 'done' | 'failing' | { restUntil: number }
+export type BatchResult = 'done' | 'failing' | { pausedUntil: number }
 
-/** Entries that wait in this process, by mailbox and lane, and whose turn it is. */
+/** The waiting entries of this process by mailbox and lane, in fair order. */
 export interface Turns<In = unknown> {
   add(entry: Entry<In>): void
-  /** The next batch, or `undefined` while nothing may begin. Live work goes first, bulk work at least every fourth time. */
-  next(): Lot<In> | undefined
-  /** When something may begin that may not now (ms since 1970); infinite where nothing waits for its time. */
+  /** Takes the next batch, or `undefined` while none may start. Live work is first, bulk work at least every fourth time. */
+  next(): MailboxBatch<In> | undefined
+  /** Returns when the next batch becomes ready (ms since 1970); infinite where none waits for a time. */
   nextAt(): number
-  end(lot: Lot<In>, ending: Ending): void
-  /** Gives up what waits in a lane for the rest of its mailbox to be over, but for one batch a slot in all. */
-  takeResting(lane: Lane): { entries: readonly Entry<In>[]; restUntil: number }[]
+  end(lot: MailboxBatch<In>, ending: BatchResult): void
+  /** Removes the entries of a lane whose mailboxes are paused, except for one batch a slot in all. */
+  takePaused(lane: Lane): { entries: readonly Entry<In>[]; pausedUntil: number }[]
 }
 
 const BULK_TURN = 4
 
-/** Nobody waits yet. */
+/** Creates empty turns. */
 export function createTurns<In>(pace: Pace, now: () => number): Turns<In> {
-  // In the order in which it is their turn.
+  // Mailboxes in the order of their turns.
   const lanes: Record<Lane, Map<MailboxId, Line<In>>> = { live: new Map(), bulk: new Map() }
   let liveInRow = 0
 
@@ -49,7 +49,7 @@ export function createTurns<In>(pace: Pace, now: () => number): Turns<In> {
         const mailbox = nextIn(lane)
         if (mailbox === undefined) continue
         const line = lineOf(lane, mailbox)
-        // To the end of the queue.
+        // Move the mailbox to the back.
         lanes[lane].delete(mailbox)
         lanes[lane].set(mailbox, line)
         liveInRow = lane === 'live' ? liveInRow + 1 : 0
@@ -62,23 +62,23 @@ export function createTurns<In>(pace: Pace, now: () => number): Turns<In> {
 
     end({ mailbox, lane, entries }, ending) {
       const line = lineOf(lane, mailbox)
-      if (typeof ending === 'object') line.putBack(entries, ending.restUntil)
+      if (typeof ending === 'object') line.putBack(entries, ending.pausedUntil)
       else line.end(ending === 'failing')
       if (line.isIdle()) lanes[lane].delete(mailbox)
     },
 
-    takeResting(lane) {
+    takePaused(lane) {
       let kept = 0
-      const resting = [...lanes[lane].values()].filter(line => line.restUntil() > now())
-      return resting.flatMap(line => {
+      const paused = [...lanes[lane].values()].filter(line => line.pausedUntil() > now())
+      return paused.flatMap(line => {
         const entries = line.takeBeyond(Math.max(0, (pace.ids ?? pace.size) * pace.concurrency - kept))
         kept += line.filled()
-        return entries.length > 0 ? [{ entries, restUntil: line.restUntil() }] : []
+        return entries.length > 0 ? [{ entries, pausedUntil: line.pausedUntil() }] : []
       })
     },
   }
 
-  // Who has fewest batches in work, and of those who had no turn for longest.
+  // The mailbox with the fewest batches in work; among equals, the longest without a turn.
   function nextIn(lane: Lane): MailboxId | undefined {
     let best: { mailbox: MailboxId; inWork: number } | undefined
     for (const [mailbox, line] of lanes[lane]) {

@@ -2,20 +2,20 @@ import { type Fetched, type Mailbox, type MailboxId, type Provider, providerOf }
 import type { MessageId } from '../../shared/message.ts'
 import { ALONE_MS, type IsOwnFault } from './set-aside.ts'
 
-/** What this process has seen providers answer: by this a fault of one item is told from an outage. */
+/** The provider answers that this process has seen, to distinguish the fault of one item from an outage. */
 export interface Witness {
-  /** A mailbox whose answers are noted. */
+  /** Wraps a mailbox to note its answers. */
   watch(mailbox: MailboxId, at: Mailbox): Mailbox
   /**
-   * Whether the fault of an item that fails is its own: the provider has answered others since. Where nobody else was asked, it is when others
-   * of its batch were answered, or after twenty seconds, as long as fewer than `outage` different items of the mailbox fail.
+   * Returns whether a failing item is itself at fault: the provider has answered another call since. Without such a call, the item is at
+   * fault when others of its batch were answered, or after twenty seconds, as long as fewer than `outage` items of the mailbox fail.
    */
   isOwnFault: IsOwnFault
 }
 
 const MOST_FAILING = 1000
 
-/** A witness that has seen nothing yet; `outage` is how many different items in a row make an outage. */
+/** Creates a witness without answers; `outage` is how many different items in a row make an outage. */
 export function createWitness(outage: number, now: () => number): Witness {
   const answeredAt = new Map<Provider, number>()
   const failing = new Map<MailboxId, Set<MessageId>>()

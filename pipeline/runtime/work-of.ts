@@ -20,7 +20,7 @@ interface WorkOptions {
 
 const STALLED_AFTER = 2
 
-/** Items of one entry of which the same becomes. */
+/** Items of one entry with the same decision. */
 interface Group {
   entry: Entry
   items: Envelope[]
@@ -29,8 +29,8 @@ interface Group {
 }
 
 /**
- * What is to be committed when a batch has had this outcome: what it delivers, and what is decided of each item that failed. Items of one
- * entry that wait for the same time go back together; a dead letter holds one item. Throws where an item is none of the batch.
+ * Returns the commit for a batch with this outcome: its deliveries, and a decision for each failed item. Items of one entry with the same
+ * retry time go back together; a dead letter has one item. Throws where an item is not in the batch.
  */
 export function workOf<In>(
   stage: Stage<In>,
@@ -39,14 +39,14 @@ export function workOf<In>(
   { policy, isOwnFault, meter, now, log }: WorkOptions,
 ): Work {
   const at = now()
-  // One draw for all, so that what failed together comes back together: as one call, not as many.
+  // One random number for all, so that items that failed together are retried together, in one call.
   const drawn = policy.random()
   const deliveries: Delivery[] = [...(outcome.deliveries ?? [])]
   const facts: Fact[] = [...(outcome.facts ?? [])]
   const dead: Work['dead'][number][] = []
   const waiting = new Map<string, Group>()
   const parked = new Map<string, Group>()
-  const follows = ({ deliveries: more = [], facts: others = [] }: Outcome<In>) => {
+  const addOutcome = ({ deliveries: more = [], facts: others = [] }: Outcome<In>) => {
     deliveries.push(...more)
     facts.push(...others)
   }
@@ -54,26 +54,27 @@ export function workOf<In>(
   const entryOf = new Map(entries.flatMap(entry => entry.items.map(item => [item, entry] as const)))
   for (const { item, error } of outcome.failed ?? []) {
     const entry = entryOf.get(item)
-    if (!entry) throw new Error(`${item.id} is no item of its batch: a stage hands back the very items it was given`)
+    if (!entry)
+      throw new Error(`${item.id} is not an item of its batch; a stage must return the same item objects it received`)
     const recovery = { ...policy, random: () => drawn, patient: isDeferred(item) }
     const decision = decide(error, item.attempt, recovery)
     const name = `${entry.key} ${entry.entryId}`
     if (decision === 'dead') {
-      follows(stage.deadLetter(item, error))
+      addOutcome(stage.deadLetter(item, error))
       dead.push({ entry, text: encodePart(entry, [item]), error, unread: false })
-      log.error(factsOf(item, error), 'given up: see the dead letters')
+      log.error(factsOf(item, error), 'dead-lettered; see the `dead` command')
     } else if (decision === 'parked') {
       join(parked, name, { entry, items: [item], error })
     } else {
       const { attempt } = decision
       const failure = { error, attempt, at, others }
-      const aside = setAsideIfDue(stage, entry, item, { ...failure, policy: recovery, isOwnFault })
-      follows(aside ?? stillDeferred(stage, item, failure))
-      if (aside) {
-        log.warn({ ...factsOf(item, error), attempt }, 'set aside: the rest of its run goes on without it')
+      const deferral = setAsideIfDue(stage, entry, item, { ...failure, policy: recovery, isOwnFault })
+      addOutcome(deferral ?? stillDeferred(stage, item, failure))
+      if (deferral) {
+        log.warn({ ...factsOf(item, error), attempt }, 'deferred; its run continues without it')
         continue
       }
-      if (attempt >= STALLED_AFTER && attempt > item.attempt) follows(stage.stall?.(item) ?? {})
+      if (attempt >= STALLED_AFTER && attempt > item.attempt) addOutcome(stage.stall?.(item) ?? {})
       const dueAt = dueInWindow(stage, item, failure, at + Math.ceil(decision.retryInMs))
       const again = attempt > item.attempt ? { ...item, attempt, failing: failingNow(item, failure) } : item
       join(waiting, `${name} ${dueAt} ${attempt} ${JSON.stringify(again.failing)}`, {
@@ -84,7 +85,7 @@ export function workOf<In>(
       })
     }
   }
-  tellOf([...waiting.values(), ...parked.values()], { at, log })
+  logRetries([...waiting.values(), ...parked.values()], { at, log })
   return {
     ...nothing(stage, entries),
     calls: meter.calls,
@@ -104,8 +105,8 @@ export function workOf<In>(
 }
 
 /**
- * What is to be committed for an entry that cannot be read, or of which some cannot: that is given up, and buried where its place can still
- * be told. The rest of its slice goes back at once.
+ * Returns the commit for an entry that is unreadable, in part or whole. Unreadable items are dead-lettered, and settled where their window is
+ * still known. The rest of the slice goes back at once.
  */
 export function workOfSpoiled<In>(
   stage: Stage<In>,
@@ -115,7 +116,7 @@ export function workOfSpoiled<In>(
   const counts = new Map<string, number>()
   for (const { error } of entry.spoiled) counts.set(error.message, (counts.get(error.message) ?? 0) + 1)
   for (const [error, items] of counts) {
-    log.error({ error, items, entry: entry.entryId, stream: entry.stream }, 'cannot be read: see the dead letters')
+    log.error({ error, items, entry: entry.entryId, stream: entry.stream }, 'unreadable; see the `dead` command')
   }
   const outcomes = entry.spoiled.map(({ item, error }) => (item ? stage.deadLetter(item, error) : {}))
   return {
@@ -127,7 +128,7 @@ export function workOfSpoiled<In>(
   }
 }
 
-/** What is to be committed to have entries wait for a rate limit until `dueAt` (ms since 1970) as they are: whoever is free has them then. */
+/** Returns the commit that delays entries for a rate limit until `dueAt` (ms since 1970), unchanged, for any free process. */
 export function postponed<In>(stage: Stage<In>, entries: readonly Entry<In>[], dueAt: number): Work {
   return {
     ...nothing(stage, entries),
@@ -135,8 +136,8 @@ export function postponed<In>(stage: Stage<In>, entries: readonly Entry<In>[], d
   }
 }
 
-/** What is to be committed to have each item of an entry come back by itself at `dueAt` (ms since 1970), to be tried alone. */
-export function singledOut<In>(stage: Stage<In>, entry: Entry<In>, dueAt: number): Work {
+/** Returns the commit that splits an entry into its items at `dueAt` (ms since 1970), each to be tried alone. */
+export function splitUp<In>(stage: Stage<In>, entry: Entry<In>, dueAt: number): Work {
   const alone = entry.items.map((item): Part => [{ ...item, suspect: true }])
   return { ...nothing(stage, [entry]), delays: alone.map(part => ({ entry, part, dueAt })) }
 }
@@ -153,18 +154,18 @@ function join(groups: Map<string, Group>, name: string, group: Group): void {
 
 function partOf(items: readonly Envelope[]): Part {
   const [first, ...rest] = items
-  if (!first) throw new Error('a part of an entry holds at least one item')
+  if (!first) throw new Error('a part of an entry needs at least one item')
   return [first, ...rest]
 }
 
-function tellOf(groups: readonly Group[], { at, log }: { at: number; log: Log }): void {
+function logRetries(groups: readonly Group[], { at, log }: { at: number; log: Log }): void {
   for (const { items, error, dueAt } of groups) {
     const [item = { mailbox: '', run: '', id: '', attempt: 0 }] = items
     const facts = { ...factsOf(item, error), items: items.length }
     const again = { retryInMs: (dueAt ?? at) - at, attempt: item.attempt }
-    if (dueAt === undefined) log.error(facts, 'the mailbox waits: mend what is said here, then resume it')
-    else if (error.kind === 'throttled') log.info({ ...facts, ...again }, 'throttled; it waits and is tried again')
-    else log.warn({ ...facts, ...again }, 'failed; trying again')
+    if (dueAt === undefined) log.error(facts, 'mailbox parked; fix this error, then run `resume`')
+    else if (error.kind === 'throttled') log.info({ ...facts, ...again }, 'throttled; retrying later')
+    else log.warn({ ...facts, ...again }, 'failed; retrying')
   }
 }
 

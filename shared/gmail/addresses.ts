@@ -8,14 +8,17 @@ const NEEDS_QUOTES = /[()<>[\]:;@\\,."]/
 const NOT_ASCII = /[^\0-\x7f]/
 
 /**
- * Reads the values of an address header, all of one message: groups are their members, nested comments and quotes are undone. Addresses are
- * parsed before words are decoded (RFC 2047 section 5), so what was encoded is part of a name, whatever it holds.
+ * Reads the address headers of one message. Groups become their members; nested comments and quotes are
+ * resolved. Addresses are parsed before encoded words are decoded (RFC 2047 section 5), so an encoded word is
+ * always part of a name.
  */
 export function readAddresses(values: readonly string[]): People {
   return readPeople(joined(peopleIn(values), isForeign), decodeBytes)
 }
 
-/** Reads the values of a `From` header: the first person they name, for Graph knows of one alone. */
+/**
+ * Reads the values of a `From` header and returns the first person they name, because Graph knows only one.
+ */
 export function readAuthor(values: readonly string[]): People {
   return readPeople(joined(peopleIn(values), () => true).slice(0, 1), decodeBytes)
 }
@@ -27,7 +30,8 @@ function peopleIn(values: readonly string[]): Address[] {
   )
 }
 
-// "Last, First <a@example.com>" is one person where the comma came out of an encoded word, or there is to be one alone.
+// "Last, First <a@example.com>" is one person if the comma came from an encoded word, or if only one author is
+// allowed.
 function joined(people: readonly Address[], isOneName: (name: string) => boolean): Address[] {
   const whole: Address[] = []
   for (const person of people) {
@@ -40,12 +44,12 @@ function joined(people: readonly Address[], isOneName: (name: string) => boolean
   return whole
 }
 
-// People without a domain are known within one host alone, by names in ASCII.
+// Addresses without a domain are valid only within one host, and their names are ASCII.
 function isForeign(name: string): boolean {
   return NOT_ASCII.test(name)
 }
 
-// A quoted name may hold an address, and is none: its sign is another character until the parser is done.
+// A quoted name may contain an "@" without being an address. The "@" is replaced until the parser is done.
 const QUOTED_AT = '\ufdd0'
 const CLOSES: ReadonlyMap<string, string> = new Map([
   ['"', '"'],
@@ -58,7 +62,8 @@ function shown(text: string): string {
   return text.replaceAll(QUOTED_AT, '@')
 }
 
-// With encoded words decoded where they stand, and quoted if they hold what would end a name; a quote or bracket that never closes is left out.
+// Decodes encoded words in place and quotes them if they contain a separator. Drops a quote or bracket that
+// never closes.
 function unwrapped(value: string): string {
   const { text, openAt } = unwrap(value.replaceAll(QUOTED_AT, '').trim())
   const closed = openAt === undefined ? text : `${text.slice(0, openAt)} ${text.slice(openAt + 1)}`
@@ -67,12 +72,13 @@ function unwrapped(value: string): string {
 
 function unwrap(value: string): { text: string; openAt: number | undefined } {
   const pieces = piecesOf(value, decodeBytes)
-  // A whole mailbox in one word, as some programs write it, is one all the same.
+  // Some programs encode a whole mailbox as one word; accept it.
   if (pieces.length === 1 && pieces[0]?.wasEncoded && MAILBOX.test(pieces[0].text))
     return { text: pieces[0].text, openAt: undefined }
   let text = ''
   let open = ''
   let openAt: number | undefined
+  let depth = 0
   for (const piece of pieces) {
     if (piece.wasEncoded) {
       text += within(open, piece.text)
@@ -85,12 +91,34 @@ function unwrap(value: string): { text: string; openAt: number | undefined } {
         at += 1
         continue
       }
+      // The parser knows one level of comments, one bracket, and takes the first bracket for the address.
+      const isNested = open === '(' && (character === '(' || (character === ')' && depth > 0))
+      if (isNested) {
+        depth += character === '(' ? 1 : -1
+        text += ' '
+        continue
+      }
+      if (character === '<' ? open === '<' : character === '>' && open === '' && text.endsWith('>')) continue
+      const said = open === '' && character === '<' ? bracketedName(piece.text, at) : undefined
+      if (said !== undefined) {
+        text += `"<${said}>"`
+        at += said.length + 1
+        continue
+      }
       if (open !== '' && character === CLOSES.get(open)) [open, openAt] = ['', undefined]
       else if (open === '' && CLOSES.has(character)) [open, openAt] = [character, text.length]
       text += open === '"' && character === '@' ? QUOTED_AT : character
     }
   }
   return { text, openAt }
+}
+
+const NAME_IN_BRACKETS = /<([^\\"<>@,;]{0,200})>[^\\"<>,;]{0,200}<[^\\"<>,;]{0,320}@/y
+
+// What stands in brackets before an address in brackets is part of a name: "Bo <Sales> <bo@example.com>".
+function bracketedName(text: string, at: number): string | undefined {
+  NAME_IN_BRACKETS.lastIndex = at
+  return NAME_IN_BRACKETS.exec(text)?.[1]
 }
 
 const MAILBOX = /^[^"<>]*<[^\s<>@]+@[^\s<>@]+>$/

@@ -1,12 +1,13 @@
-/** One request of a batch: the Content-ID its answer will carry, and the path and query of a GET. */
+/** One request of a batch: the Content-ID of its answer, and the path and query of a GET. */
 export interface BatchRequest {
   contentId: string
   path: string
 }
 
 /**
- * One part of a batch answer. `contentId` is without brackets and without `response-`, and empty where the part has none;
- * `status` is 0 where the part has no status line; `headers` have lower-case names; `body` is trimmed text, often JSON.
+ * One part of a batch answer. `contentId` has no brackets and no `response-`; it is empty if the part has
+ * none. `status` is 0 if the part has no status line. `headers` have lower-case names. `body` is trimmed
+ * text, often JSON.
  */
 export interface Part {
   contentId: string
@@ -15,19 +16,22 @@ export interface Part {
   body: string
 }
 
-/** Which part answers which request, and whether the answer's ids prove it: each asked for once, and no other. */
+/**
+ * The part that answers each request. `proven` means that the answer's ids match the requested ids exactly,
+ * each once.
+ */
 export interface Matched {
   parts: ReadonlyMap<string, Part>
   proven: boolean
 }
 
 const CRLF = '\r\n'
-// No line of a request can begin with it: header names and methods do not begin with a dash.
+// No line of a request can start with it: header names and methods do not start with a dash.
 const BOUNDARY = 'batch_mailsluice'
-// A boundary has 70 characters at most (RFC 2046 5.1.1).
+// A boundary has at most 70 characters (RFC 2046 5.1.1).
 const LONGEST_CONTENT_TYPE = 1000
 
-/** Requests as one multipart/mixed body, the way developers.google.com/gmail/api/guides/batch wants it. */
+/** Encodes requests as one multipart/mixed body, as developers.google.com/gmail/api/guides/batch requires. */
 export function encodeBatch(requests: readonly BatchRequest[]): { contentType: string; body: string } {
   const parts = requests.map(({ contentId, path }) =>
     [`--${BOUNDARY}`, 'Content-Type: application/http', `Content-ID: <${contentId}>`, '', `GET ${path}`, '', ''].join(
@@ -38,8 +42,9 @@ export function encodeBatch(requests: readonly BatchRequest[]): { contentType: s
 }
 
 /**
- * Reads a batch answer as far as it can be read, and never throws: any line ends, text before and after, parts without a body or
- * without JSON, an answer that was cut short. A part that cannot be understood keeps its place. Nothing readable gives no parts.
+ * Reads as much of a batch answer as possible and never throws. Accepts any line endings, text before and
+ * after, parts without a body or without JSON, and truncated answers. An unreadable part keeps its position.
+ * An unreadable answer gives no parts.
  */
 export function parseBatch(contentType: string | undefined, body: string): readonly Part[] {
   const lines = body.split(/\r?\n/)
@@ -65,8 +70,9 @@ export function parseBatch(contentType: string | undefined, body: string): reado
 }
 
 /**
- * Finds each request's part by its Content-ID. A part whose id is not asked for is left out, and so are parts that claim the same
- * request: nobody can say which is right. Only where no part has an id of its own and none is missing, the order decides.
+ * Finds each request's part by its Content-ID. Parts with an unknown id are dropped. Parts that claim the
+ * same request are dropped too, because none is known to be right. Order decides only if no part has its own
+ * id and none is missing.
  */
 export function matchParts(contentIds: readonly string[], parts: readonly Part[]): Matched {
   const asked = new Set(contentIds)
@@ -99,7 +105,8 @@ function parsePart(lines: readonly string[]): Part {
   return { contentId, status, headers, body: blankAt < 0 ? '' : inner.slice(blankAt).join('\n').trim() }
 }
 
-// Two parts run together where a damaged line hides the end of the first: the status that is found would be the other's.
+// A damaged line can hide the end of a part, so that two parts run together. The status found then belongs to
+// the second one.
 function isHead(lines: readonly string[]): boolean {
   const ids = lines.filter(line => /^content-id\s*:/i.test(line))
   return ids.length <= 1 && lines.every(line => line.trim() === '' || /^[^\s:]+\s*:|^[ \t]+\S/.test(line))

@@ -8,16 +8,16 @@ import type { AccessTokens } from '../provider/tokens.ts'
 import { spentOn } from './spend.ts'
 import { ownTokens } from './tokens.ts'
 
-/** A Google OAuth client and the refresh token that a mailbox's owner gave it. */
+/** A Google OAuth client and the refresh token granted by a mailbox's owner. */
 export interface GmailAccount {
   clientId: string
   clientSecret: string
   refreshToken: string
 }
 
-/** Where to reach Google, as whom, and how long to wait for one answer (30 s by default). */
+/** Google's addresses, the account, and the timeout for one answer (30 s by default). */
 export interface ClientOptions {
-  /** A refresh token, for access tokens of this process alone, or where they come from. */
+  /** A refresh token, for access tokens of this process only, or a source of access tokens. */
   account: GmailAccount | AccessTokens
   rootUrl: string
   tokenUrl: string
@@ -30,18 +30,24 @@ type Request = (
   options: { signal: AbortSignal; headers?: { authorization: string } },
 ) => Promise<{ status: number; data: unknown; headers: unknown }>
 
-/** The one way to Google of a mailbox. Both methods send one request, retry nothing, follow no redirect, and give answers of any status. */
+/**
+ * A mailbox's connection to Google. Both methods send one request, never retry, follow no redirect, and
+ * return answers of any status.
+ */
 export interface GmailClient {
   /**
-   * Takes leave from the call's quota and sends a request through the Gmail library; throws `unavailable` without an answer, what the
-   * token endpoint says, and `throttled` unsent.
+   * Acquires a quota permit, then sends a request through the Gmail library. Throws `unavailable` if no
+   * answer arrives, the token endpoint's error, or `throttled` if the request was not sent.
    */
   ask(sending: Sending, request: Request): Promise<Answer>
-  /** Posts a multipart batch, with the same bearer; as `ask`, but leave was taken already, and the body of an answer stays text. */
+  /**
+   * Posts a multipart batch with the same bearer token. Behaves as `ask`, but the caller already holds the
+   * permit, and the answer's body stays text.
+   */
   postBatch(sending: Sending, batch: { contentType: string; body: string }): Promise<BatchAnswer>
 }
 
-/** The answer to a batch as it came. */
+/** The raw answer to a batch. */
 export interface BatchAnswer extends Answer {
   contentType: string | undefined
   body: string
@@ -49,7 +55,10 @@ export interface BatchAnswer extends Answer {
 
 const TIMEOUT_MS = 30_000
 
-/** A client of its own for one mailbox. Where tokens come from may throw what is no MailError: it is passed on as it is. */
+/**
+ * Creates a client for one mailbox. An error of the token source that is not a MailError is passed on
+ * unchanged.
+ */
 export function gmailClient(options: ClientOptions): GmailClient {
   const { account, rootUrl, tokenUrl, timeoutMs = TIMEOUT_MS, now = Date.now } = options
   const tokens =

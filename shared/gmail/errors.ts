@@ -4,15 +4,17 @@ import type { Answer } from '../http/answer.ts'
 import { waitIn } from '../http/retry-after.ts'
 import { ownOf } from '../own.ts'
 import type { Refusal } from '../provider/quota.ts'
+import { accountRefusal, containsInOrder } from './account-refusal.ts'
 
-/** How an answer is judged where the answer alone does not say: the time for dates in it, and what a 404 of the API means. */
+/** Context for judging an answer: the time for dates in it, and the meaning of a 404 from the API. */
 export interface Judging {
   now?: () => number
   notFound?: 'rejected' | 'expired'
 }
 
-// Reasons of the classic error format, of google.rpc.ErrorInfo, google.rpc.Code names and OAuth error codes, in lower case without
-// underscores, for Google spells the same one in several ways. What each means: developers.google.com/gmail/api/guides/handle-errors
+// Reasons of the classic error format, of google.rpc.ErrorInfo, google.rpc.Code names and OAuth error codes.
+// They are in lower case without underscores, because Google spells the same one in several ways. Their
+// meanings: developers.google.com/gmail/api/guides/handle-errors
 const REASONS: Readonly<Record<string, ErrorKind>> = {
   ratelimitexceeded: 'throttled',
   userratelimitexceeded: 'throttled',
@@ -51,57 +53,36 @@ const REMEDIES: Partial<Record<ErrorKind, string>> = {
   misconfigured: 'enable the Gmail API for the Cloud project of GMAIL_CLIENT_ID',
 }
 
-// Google has no reasons of its own for what refuses an account as a whole, only words; the domain's policy has one.
-const ACCOUNT_REFUSALS: readonly { words: readonly RegExp[]; remedy: string }[] = [
-  {
-    words: [/mail service (is )?not enabled/i],
-    remedy: 'Gmail is off for this account: an administrator has to turn it on, or remove the mailbox here',
-  },
-  {
-    words: [/delegation denied/i],
-    remedy: 'this account may not read the mailbox: have it delegated, or connect the mailbox itself',
-  },
-  {
-    words: [/\b(account|user)\b/i, /\b(suspended|disabled|deleted)\b/i],
-    remedy: 'the account is suspended or gone: its administrator has to restore it',
-  },
-  {
-    words: [/^domainPolicy$/i],
-    remedy: 'the domain does not let this app read mail: its administrator has to allow it',
-  },
-]
-// Google's own have some hundred characters.
+// Google's own messages have about a hundred characters.
 const LONGEST_MESSAGE = 2000
 const LONGEST_TIME = 60
 const OF_ONE_REQUEST = new Set(['forbidden', 'failedprecondition'])
 
 /**
- * The MailError of an answer that is not a success, judged by Google's reason and by the status only where no reason is known;
- * `doing` names the call. The message holds the status and the reason, never Google's words, which may quote the request.
+ * Builds the MailError for an unsuccessful answer. Google's reason decides; the status decides only if no
+ * reason is known. `doing` names the call. The message holds the status and the reason, never Google's text,
+ * which may quote the request.
  */
 export function errorOf(answer: Answer, doing: string, judging: Judging = {}): MailError {
   const { now = Date.now, notFound = 'rejected' } = judging
-  const said = readError(answer.body)
-  const kind = kindOf(answer, said, notFound)
-  const reason = said.reasons[0]
-  const refusal = kind === 'unauthorized' ? accountRefusal(answer, said) : undefined
+  const parsed = readError(answer.body)
+  const kind = kindOf(answer, parsed, notFound)
+  const reason = parsed.reasons[0]
+  const refusal =
+    kind === 'unauthorized' ? accountRefusal(answer.status, [parsed.message, ...parsed.reasons]) : undefined
   const remedy = refusal?.remedy ?? REMEDIES[kind]
   const message = `${doing}: Google answered ${answer.status}${reason ? ` ${reason}` : ''}${remedy ? `; ${remedy}` : ''}`
-  const asked = retryAfterMs(answer.retryAfter, said, now())
+  const asked = retryAfterMs(answer.retryAfter, parsed, now())
   const wait = asked ?? (kind === 'throttled' && reason === 'dailyLimitExceeded' ? DAILY_LIMIT_WAIT_MS : undefined)
   return new MailError(kind, message, {
-    blames: kind === 'unauthorized' && !refusal ? blameOf(answer, said) : undefined,
+    blames: kind === 'unauthorized' && !refusal ? blameOf(answer, parsed) : undefined,
     ...(wait === undefined ? {} : { retryAfterMs: wait }),
   })
 }
 
-function accountRefusal({ status }: Answer, { message, reasons }: Said) {
-  if (status === 401) return undefined
-  return ACCOUNT_REFUSALS.find(({ words }) => [message, ...reasons].some(text => says(text, words)))
-}
-
-// The token endpoint's word is on the grant; an API's 401 is on the access token, and its 403 on this request.
-function blameOf({ status }: Answer, { reasons, ofGrant }: Said): Blame | undefined {
+// An error of the token endpoint concerns the grant. An API's 401 concerns the access token, and its 403 this
+// request.
+function blameOf({ status }: Answer, { reasons, ofGrant }: GoogleErrorBody): Blame | undefined {
   if (ofGrant) return undefined
   if (status === 401) return 'token'
   const known = reasons.map(plain).filter(reason => ownOf(REASONS, reason) === 'unauthorized')
@@ -109,18 +90,22 @@ function blameOf({ status }: Answer, { reasons, ofGrant }: Said): Blame | undefi
 }
 
 /**
- * Which limit an answer says was met, if it says so. The limit on requests at once has no reason of its own, only words: "Too many
- * concurrent requests for user" (developers.google.com/gmail/api/guides/handle-errors).
+ * Returns the limit that an answer reports as exceeded, if any. The limit on concurrent requests has no
+ * reason code, only the text "Too many concurrent requests for user"
+ * (developers.google.com/gmail/api/guides/handle-errors).
  */
 export function refusalOf(answer: Answer): Refusal | undefined {
   if (answer.status < 400) return undefined
-  const said = readError(answer.body)
-  if (kindOf(answer, said, 'rejected') !== 'throttled') return undefined
-  const isCrowd = said.reasons.some(reason => plain(reason) === 'concurrentlimitexceeded')
-  return isCrowd || /\bconcurrent\b/i.test(said.message) ? 'concurrency' : 'rate'
+  const parsed = readError(answer.body)
+  if (kindOf(answer, parsed, 'rejected') !== 'throttled') return undefined
+  const isCrowd = parsed.reasons.some(reason => plain(reason) === 'concurrentlimitexceeded')
+  return isCrowd || /\bconcurrent\b/i.test(parsed.message) ? 'concurrency' : 'rate'
 }
 
-/** Whether the API itself says that what was asked for does not exist; a 404 page of anything in between says no such thing. */
+/**
+ * Whether the API itself reports that the requested resource does not exist. A 404 page of a proxy does not
+ * count.
+ */
 export function isNotFound({ status, body }: Answer): boolean {
   if (status !== 404) return false
   const { code, reasons } = readError(body)
@@ -128,21 +113,24 @@ export function isNotFound({ status, body }: Answer): boolean {
   return code === 404 || reasons.some(reason => plain(reason) === 'notfound')
 }
 
-/** Google's own words in an answer, to be looked at and never repeated; empty where it has none. */
-export function wordsIn({ body }: Answer): string {
+/** Returns Google's error text, for inspection only and never to be repeated; empty if there is none. */
+export function errorText({ body }: Answer): string {
   return readError(body).message.slice(0, 1000)
 }
 
-/** Whether a search was refused because of the scope; Google has no reason of its own for it, only words: "Metadata scope does not support 'q' parameter". */
+/**
+ * Whether a search was refused because of the scope. Google has no reason code for it, only the text
+ * "Metadata scope does not support 'q' parameter".
+ */
 export function isSearchRefused({ status, body }: Answer): boolean {
-  return status === 403 && says(readError(body).message, [/metadata scope /i, /\bq\b/i])
+  return status === 403 && containsInOrder(readError(body).message, [/metadata scope /i, /\bq\b/i])
 }
 
-interface Said {
+interface GoogleErrorBody {
   code: number | undefined
-  /** It is the word of OAuth's token endpoint. */
+  /** The answer is from OAuth's token endpoint. */
   ofGrant: boolean
-  /** It is a whole error of Google's, whether its reason is known or not. */
+  /** The answer is a complete Google error, with a known or unknown reason. */
   whole: boolean
   reasons: string[]
   message: string
@@ -167,7 +155,7 @@ const apiError = z.object({
 })
 const oauthError = z.object({ error: z.string() })
 
-function readError(body: unknown): Said {
+function readError(body: unknown): GoogleErrorBody {
   const oauth = oauthError.safeParse(body).data
   if (oauth)
     return {
@@ -191,30 +179,35 @@ function readError(body: unknown): Said {
   }
 }
 
-function kindOf({ status, body }: Answer, { code, whole, reasons }: Said, notFound: ErrorKind): ErrorKind {
+function kindOf({ status, body }: Answer, { code, whole, reasons }: GoogleErrorBody, notFound: ErrorKind): ErrorKind {
   const kinds = reasons.map(reason => ownOf(REASONS, plain(reason)))
   if (kinds.includes('throttled') || status === 429) return 'throttled'
   if (status >= 500 || status === 408) return 'unavailable'
-  // An answer that contradicts itself was damaged on its way.
+  // An answer that contradicts itself was damaged in transit.
   if (code !== undefined && code !== status) return 'unparsable'
   const known = kinds.find(kind => kind !== undefined)
   if (known) return known
   if (status === 401) return 'unauthorized'
   if (isNotFound({ status, body })) return notFound
   if (status === 409) return 'unavailable'
-  // Whatever the reason, it is the access that is refused.
+  // A complete 403 refuses access, even with an unknown reason.
   if (whole) return status === 403 ? 'unauthorized' : 'rejected'
-  // Without a whole word of the API's it was damaged, or comes from something in between: a 403 or 404 page, or one that sends us elsewhere, says nothing about the mail.
+  // Without a complete API error, the answer was damaged or comes from a proxy. A 403, 404 or redirect page
+  // says nothing about the mail.
   const isBetween = [403, 404, 407].includes(status) || (status >= 300 && status < 400 && status !== 304)
   return isBetween ? 'unavailable' : 'unparsable'
 }
 
-function retryAfterMs(header: string | undefined, { message, retryDelay }: Said, now: number): number | undefined {
-  return waitIn(header, now) ?? waitIn(retryDelay, now) ?? waitIn(timeTold(message), now)
+function retryAfterMs(
+  header: string | undefined,
+  { message, retryDelay }: GoogleErrorBody,
+  now: number,
+): number | undefined {
+  return waitIn(header, now) ?? waitIn(retryDelay, now) ?? waitIn(timeInMessage(message), now)
 }
 
-// What follows the time in a message is said of something else, "(Mail sending)" for instance.
-function timeTold(message: string): string | undefined {
+// Text after the time describes something else, such as "(Mail sending)".
+function timeInMessage(message: string): string | undefined {
   for (const { 0: words, index } of message.matchAll(/retry after:?\s+/gi)) {
     const rest = message.slice(index + words.length).slice(0, LONGEST_TIME)
     const [reported] = /^(?:\d\S*(?:\s+s(?:ec(?:ond)?s?)?\b)?|[A-Z][a-z]{2}, .*?GMT)/i.exec(rest) ?? []
@@ -223,17 +216,7 @@ function timeTold(message: string): string | undefined {
   return undefined
 }
 
-// Whether all these words are in a text, one after the other.
-function says(text: string, words: readonly RegExp[]): boolean {
-  let rest = text
-  return words.every(word => {
-    const { 0: found = '', index = -1 } = word.exec(rest) ?? {}
-    rest = rest.slice(index + found.length)
-    return index >= 0
-  })
-}
-
-// A reason is repeated in messages only where it looks like one.
+// Messages repeat a reason only if it looks like one.
 function namesIn(texts: readonly (string | undefined)[]): string[] {
   return texts.filter((text): text is string => text !== undefined && /^[A-Za-z]\w{1,59}$/.test(text))
 }

@@ -1,20 +1,22 @@
 import { asMailError, MailError } from '../error.ts'
 import type { Call, Fetched, Wanted } from '../mailbox.ts'
 import type { Message, MessageId, ThreadId } from '../message.ts'
-import type { Flights, Landing } from './flights.ts'
+import type { Flights, ThreadRead } from './flights.ts'
 import { failure } from './outcome.ts'
 import { idsOf, planRequests, type Request } from './plan.ts'
-import { type Got, noMore, type SendOptions, sendTogether } from './send.ts'
+import { emptyResult, type SendOptions, type SendResult, sendTogether } from './send.ts'
 
-/** What fetching needs to know: how to send, and which threads are being read already. */
+/** Options for fetching: how to send, and the thread reads in flight. */
 export interface FetchOptions extends SendOptions {
   flights: Flights
 }
 
 /**
- * Fetches messages, each id once: one request alone, several as one batch, more than fit in one as several; a thread of which several are wanted whole, and what else it
- * holds is answered too. What an answer leaves in doubt is failed, to be asked for again, and never another id's outcome; what a thread
- * does not give is asked for by itself. Throws what holds for all of them: throttling, an outage, a dead grant.
+ * Fetches messages, each id once. One request goes alone, several go as one batch, and more than a batch
+ * holds go as several. If several messages of a thread are wanted, the whole thread is fetched, and its other
+ * messages are returned too. An id with an ambiguous answer is marked failed, to be retried; it never gets
+ * another id's outcome. Messages missing from a thread's answer are requested individually. Throws errors
+ * that concern the whole mailbox: throttling, an outage, a dead grant.
  */
 export async function fetchMessages(
   options: FetchOptions,
@@ -51,13 +53,13 @@ export async function fetchMessages(
   )
 }
 
-// Others that want the same threads are told what came of them.
-async function readOwn(options: FetchOptions, requests: readonly Request[], call: Call): Promise<Got> {
+// Other fetches that want the same threads receive the result.
+async function readOwn(options: FetchOptions, requests: readonly Request[], call: Call): Promise<SendResult> {
   const threads = requests.filter(request => 'thread' in request)
   const land = options.flights.takeOff(threads.map(({ thread }) => thread))
   try {
     const got = await sendTogether(options, requests, call)
-    land(thread => landingOf(thread, threads.find(request => request.thread === thread)?.ids ?? [], got))
+    land(thread => threadReadOf(thread, threads.find(request => request.thread === thread)?.ids ?? [], got))
     return got
   } catch (thrown) {
     const failed = failure(asMailError(thrown))
@@ -66,7 +68,7 @@ async function readOwn(options: FetchOptions, requests: readonly Request[], call
   }
 }
 
-function landingOf(thread: ThreadId, ids: readonly MessageId[], { outcomes, extra }: Got): Landing {
+function threadReadOf(thread: ThreadId, ids: readonly MessageId[], { outcomes, extra }: SendResult): ThreadRead {
   const reported = ids.flatMap(id => outcomes.get(id) ?? [])
   const failed = reported.find(outcome => outcome.outcome === 'failed' || outcome.outcome === 'throttled')
   const messages = [
@@ -77,9 +79,9 @@ function landingOf(thread: ThreadId, ids: readonly MessageId[], { outcomes, extr
   return failed ? { messages: byId, failed } : { messages: byId }
 }
 
-// They may be gone, in another thread now, or in one that is too large for one answer.
+// The messages may be gone, in another thread now, or in a thread that is too large for one answer.
 async function readLacking(options: FetchOptions, ids: readonly MessageId[], call: Call) {
-  let got = noMore()
+  let got = emptyResult()
   let fault = new MailError('unavailable', `${options.name}: the answer does not mention the message`)
   try {
     got = await sendTogether(

@@ -2,23 +2,29 @@ import { MailError } from '../error.ts'
 import type { Fetched } from '../mailbox.ts'
 import type { Message, MessageId, ThreadId } from '../message.ts'
 
-/** What reading a thread came to: its messages, or what holds for all of it where it could not be read. */
-export interface Landing {
+/** The result of reading a thread: its messages, or the failure of the whole read. */
+export interface ThreadRead {
   messages: ReadonlyMap<MessageId, Message>
   failed?: Fetched
 }
 
-/** The threads of one mailbox that are being read in this process, so that batches which share a thread read it once. */
+/** The thread reads in flight for one mailbox in this process. Batches that share a thread read it once. */
 export interface Flights {
-  /** What the read that is under way comes to, where one is; rejects with `unavailable` as soon as the signal aborts. */
-  join(thread: ThreadId, signal: AbortSignal): Promise<Landing> | undefined
-  /** Announces reads; each must end with the function this gives, which tells the others. */
-  takeOff(threads: readonly ThreadId[]): (land: (thread: ThreadId) => Landing) => void
+  /**
+   * Returns the result of the read in flight, if there is one. Rejects with `unavailable` as soon as the
+   * signal aborts.
+   */
+  join(thread: ThreadId, signal: AbortSignal): Promise<ThreadRead> | undefined
+  /**
+   * Announces reads. The caller must end each with the returned function, which passes the result to the
+   * others.
+   */
+  takeOff(threads: readonly ThreadId[]): (land: (thread: ThreadId) => ThreadRead) => void
 }
 
-/** No reads under way. */
+/** Creates an empty set of thread reads. */
 export function createFlights(): Flights {
-  const flights = new Map<ThreadId, { landing: Promise<Landing>; land: (landing: Landing) => void }>()
+  const flights = new Map<ThreadId, { landing: Promise<ThreadRead>; land: (landing: ThreadRead) => void }>()
   return {
     join(thread, signal) {
       const landing = flights.get(thread)?.landing
@@ -27,8 +33,8 @@ export function createFlights(): Flights {
 
     takeOff(threads) {
       for (const thread of threads) {
-        let land = (_: Landing) => {}
-        const landing = new Promise<Landing>(resolve => {
+        let land = (_: ThreadRead) => {}
+        const landing = new Promise<ThreadRead>(resolve => {
           land = resolve
         })
         flights.set(thread, { landing, land })
@@ -46,7 +52,7 @@ export function createFlights(): Flights {
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let giveUp = () => {}
   const aborted = new Promise<never>((_, reject) => {
-    giveUp = () => reject(new MailError('unavailable', 'given up while another call read the thread'))
+    giveUp = () => reject(new MailError('unavailable', 'cancelled while another call was reading the thread'))
   })
   signal.addEventListener('abort', giveUp)
   try {

@@ -7,11 +7,11 @@ import type { GmailClient } from './client.ts'
 import { errorOf } from './errors.ts'
 import type { QuotaCosts } from './quota.ts'
 
-/** A label as messages carry it, and as a search names it. */
+/** A label as messages carry it and as a search names it. */
 export interface Label {
   id: string
   term: string
-  /** The mailbox does not have it: no message carries it. */
+  /** The mailbox does not have this label, so no message carries it. */
   missing?: boolean
 }
 
@@ -30,7 +30,7 @@ interface LabelOptions {
   now: () => number
 }
 
-// developers.google.com/gmail/api/guides/labels, and how a search names them: support.google.com/mail/answer/7190
+// developers.google.com/gmail/api/guides/labels; search terms: support.google.com/mail/answer/7190
 const SYSTEM: Readonly<Record<string, string>> = {
   INBOX: 'in:inbox',
   SENT: 'in:sent',
@@ -53,7 +53,8 @@ const REMEMBER_MS = 3_600_000
 const answerSchema = z.object({ labels: z.array(z.object({ id: z.string(), name: z.string() })).default([]) })
 
 /**
- * Finds the labels of a filter. Gmail's own need no asking; where there are others, the mailbox's labels are listed, about once an hour.
+ * Finds the labels of a filter. System labels need no request. For other labels, the mailbox's labels are
+ * listed about once an hour.
  */
 export function labelFinder({ name, client, costs, filter, now }: LabelOptions): (call: Call) => Promise<Labels> {
   const own = [...filter.labels, ...filter.skip].some(label => !systemLabel(label))
@@ -72,7 +73,7 @@ export function labelFinder({ name, client, costs, filter, now }: LabelOptions):
     )
     if (answer.status !== 200) throw errorOf(answer, doing, { now })
     const { success, data } = answerSchema.safeParse(answer.body)
-    if (!success) throw new MailError('unparsable', `${doing}: Google's answer holds no labels`)
+    if (!success) throw new MailError('unparsable', `${doing}: Google's answer contains no labels`)
     return new Map(
       data.labels.flatMap(({ id, name: called }) => {
         const label = ownLabel(id, called)
@@ -82,12 +83,12 @@ export function labelFinder({ name, client, costs, filter, now }: LabelOptions):
   }
 }
 
-/** The filter by the ids that messages carry. */
+/** Converts a filter to the label ids that messages carry. */
 export function filterBy({ labels, skip }: Labels): LabelFilter {
   return { labels: labels.map(({ id }) => id), skip: skip.map(({ id }) => id) }
 }
 
-/** Which of a filter's labels the mailbox has; Gmail's own it always has. */
+/** Reports which of a filter's labels the mailbox has. System labels always exist and are not reported. */
 export function labelFindings({ labels, skip }: Labels, filter: LabelFilter): Finding[] {
   const finding = (part: Finding['part'], names: readonly string[], found: readonly Label[]) =>
     names.flatMap((name, place): Finding[] =>
@@ -103,7 +104,7 @@ function systemLabel(text: string): Label | undefined {
   return term === undefined ? undefined : { id, term }
 }
 
-// In a search, spaces and slashes of a label's name are dashes.
+// Searches write spaces and slashes of a label's name as dashes.
 function ownLabel(id: string, name: string): Label {
   return { id, term: `label:${plain(name).replace(/[\s/&()"]+/g, '-')}` }
 }

@@ -4,14 +4,14 @@ import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import type { Call, Changes, Listed } from '../mailbox.ts'
 import type { GmailClient } from './client.ts'
-import { type Listing, type Place, writeCursor, writePage } from './cursor.ts'
+import { type GmailListing, type HistoryPoint, writeCursor, writePage } from './cursor.ts'
 import { errorOf, isSearchRefused } from './errors.ts'
-import { historyRecord, RECORD_FIELDS, whatHappened } from './history.ts'
+import { historyRecord, RECORD_FIELDS, summarizeHistory } from './history.ts'
 import { filterBy, type Labels } from './labels.ts'
 import type { QuotaCosts } from './quota.ts'
 import { searchFor } from './search.ts'
 
-/** What listing needs to know: `pageSize` is how many ids (live: history records) a page holds, 500 at most. */
+/** Options for listing. `pageSize` is the number of ids (live: history records) a page holds, at most 500. */
 export interface ListingOptions {
   name: string
   client: GmailClient
@@ -19,25 +19,25 @@ export interface ListingOptions {
   pageSize: { live: number; bulk: number }
   labelsOf: (call: Call) => Promise<Labels>
   initialSync: InitialSync
-  /** A search for what is listed first, in Gmail's words; empty for all. */
+  /** A Gmail search that limits the first listing; empty for all mail. */
   query: string
   now: () => number
 }
 
-type FirstSync = Exclude<Listing, { list: 'history' }>
+type FirstSync = Exclude<GmailListing, { list: 'history' }>
 
 // developers.google.com/gmail/api/reference/rest/v1/users.messages/list and users.history/list
 const MOST_A_PAGE = 500
 const NO_SEARCH =
-  'the scope gmail.metadata allows no search; connect the mailbox with gmail.readonly, or do without: ' +
-  'GMAIL_QUERY empty, SKIP_LABELS without DRAFT, INITIAL_SYNC not in days'
+  'the scope gmail.metadata allows no search; connect the mailbox with gmail.readonly, or leave ' +
+  'GMAIL_QUERY empty, SKIP_LABELS without DRAFT, and INITIAL_SYNC not in days'
 const DAY_SECONDS = 86_400
 const LIST_FIELDS = 'messages(id,threadId),nextPageToken'
 const HISTORY_FIELDS = `historyId,nextPageToken,history(${RECORD_FIELDS})`
 
 /**
- * The listing that a first sync begins with. With `after` (seconds since 1970) it is a resync: what came after that moment is listed, or all
- * where all is to be known.
+ * Returns the first listing of a first sync. With `after` (seconds since 1970) it is a resync: it lists mail
+ * received after that moment, or all mail if everything is wanted.
  */
 export function firstListing({ initialSync, query, now }: ListingOptions, after?: number): FirstSync {
   if (after !== undefined && !(initialSync.kind === 'all' && query === '')) return { list: 'after', seconds: after }
@@ -47,13 +47,14 @@ export function firstListing({ initialSync, query, now }: ListingOptions, after?
 }
 
 /**
- * Lists one page of a first sync or a resync with messages.list, and asks for no more ids than are wanted. A resync tells besides what is
- * there: with its pages where it lists all, else with pages of their own after them, which search for nothing but labels. The last page
- * leads to the history since `since`, which was pinned before.
+ * Lists one page of a first sync or a resync with messages.list, and requests no more ids than are wanted. A
+ * resync also reports which messages exist. A complete listing reports them with its pages; otherwise a sweep
+ * follows, filtered by labels only. The last page leads to the history since `since`, which was pinned
+ * before.
  */
 export async function listFirst(
   options: ListingOptions,
-  since: Place,
+  since: HistoryPoint,
   listing: FirstSync,
   call: Call,
 ): Promise<Changes> {
@@ -79,7 +80,7 @@ export async function listFirst(
   const page = read(messagePage, answer.body, doing)
   const ids = eachOnce(page.messages.map(listed)).slice(0, wanted)
   return {
-    ...tell(ids, listing, since),
+    ...listedIds(ids, listing, since),
     gone: [],
     labels: [],
     ...endOf(listing, since, { ids, token: page.nextPageToken }),
@@ -91,13 +92,17 @@ function termsOf(listing: FirstSync, query: string): string[] {
   return [...(query === '' ? [] : [query]), ...(listing.list === 'after' ? [`after:${listing.seconds}`] : [])]
 }
 
-function tell(ids: readonly Listed[], { list }: FirstSync, { after }: Place) {
+function listedIds(ids: readonly Listed[], { list }: FirstSync, { after }: HistoryPoint) {
   if (list === 'sweep') return { ids: [], present: ids }
   if (after === undefined) return { ids }
   return { ids, overlaps: true, ...(list === 'all' ? { present: ids } : {}) }
 }
 
-function endOf(listing: FirstSync, { historyId, after }: Place, page: { ids: readonly Listed[]; token: string }) {
+function endOf(
+  listing: FirstSync,
+  { historyId, after }: HistoryPoint,
+  page: { ids: readonly Listed[]; token: string },
+) {
   const rest = listing.list === 'newest' ? { ...listing, left: listing.left - page.ids.length } : listing
   const more = page.token !== '' && !(rest.list === 'newest' && rest.left === 0)
   if (more) return { next: writePage(rest, page.token) }
@@ -105,10 +110,12 @@ function endOf(listing: FirstSync, { historyId, after }: Place, page: { ids: rea
   return { cursor: writeCursor({ at: 'history', historyId }) }
 }
 
-/** Lists one page of what happened since a history id, exclusive. Says `reset` where the id is too old for Google. */
+/**
+ * Lists one page of changes since a history id, exclusive. Reports `reset` if the id is too old for Google.
+ */
 export async function listHistory(
   options: ListingOptions,
-  since: Place,
+  since: HistoryPoint,
   token: string | undefined,
   call: Call,
 ): Promise<Changes> {
@@ -135,7 +142,7 @@ export async function listHistory(
   const end = page.nextPageToken
     ? { next: writePage({ list: 'history' }, page.nextPageToken) }
     : { cursor: writeCursor({ at: 'history', historyId: latest(since.historyId, page.historyId) }) }
-  return { ...whatHappened(page.history, filterBy(await options.labelsOf(call))), ...end }
+  return { ...summarizeHistory(page.history, filterBy(await options.labelsOf(call))), ...end }
 }
 
 const named = z.object({ id: z.string().min(1), threadId: z.string().optional() })

@@ -14,30 +14,36 @@ import { firstListing, listFirst, listHistory } from './listing.ts'
 import { QUOTA_COSTS, type QuotaTable } from './quota.ts'
 import { type Notifying, stopWatching, watchMailbox } from './watch.ts'
 
-/** How to reach a Gmail mailbox, and how its mail is read. */
+/** Options for a Gmail mailbox: how to reach it, and how to read its mail. */
 export interface GmailOptions {
-  /** Whose mailbox it is meant to be; names it in messages. */
+  /** The expected owner of the mailbox; names it in messages. */
   address: string
   account: ClientOptions['account']
-  /** Google's, or a simulator's; with a slash at its end. */
+  /** Google's address or a simulator's, with a trailing slash. */
   rootUrl?: string
   tokenUrl?: string
-  /** The partial answer to ask for; `id` and `threadId` are asked for in any case. */
+  /** The partial answer to request; `id` and `threadId` are always added. */
   fields: string
   initialSync: InitialSync
-  /** How many requests go in one batch at most; 100, all that Google takes, where it is absent. */
+  /** The maximum number of requests in one batch; 100 by default, Google's limit. */
   batchSize?: number
   quota: QuotaTable
-  /** How many ids a page of a first sync (bulk), or history records a page of changes (live) holds; 500 at most. */
+  /**
+   * The number of ids on a page of a first sync (bulk), or of history records on a page of changes (live); at
+   * most 500.
+   */
   pageSize: { live: number; bulk: number }
-  /** Which mail is read at all, by label ids or names; without spam, trash and drafts where nothing is said. */
+  /** The mail to read, by label ids or names; without spam, trash and drafts by default. */
   filter?: LabelFilter
-  /** A search in Gmail's words that bounds what is listed first and after a cursor expired; mail that comes in is not searched. */
+  /**
+   * A Gmail search that limits the first listing and the listing after an expired cursor. Incoming mail is
+   * not searched.
+   */
   query?: string
-  /** Where Gmail is to notify of changes; without it the mailbox cannot be watched. */
+  /** The destination of Gmail's notifications; without it the mailbox cannot be watched. */
   notify?: Notifying
   now?: () => number
-  /** How long to wait for one answer; 30 s by default. */
+  /** The timeout for one answer; 30 s by default. */
   timeoutMs?: number
 }
 
@@ -58,9 +64,11 @@ const OVERLAP_MS = 24 * 3_600_000
 const SILENT_AFTER_PUSH_MS = 1000
 
 /**
- * A mailbox at Gmail. Each method is one HTTP request, metered in quota units when it is sent and never retried, with three exceptions: a
- * fetch larger than a batch, or than the quota lets through at once, is several batches; what a batch answer leaves in doubt is asked for
- * again message by message; and labels that are told by name are looked up once an hour. A cursor says `pinned:H` before the first listing and `history:H` after it.
+ * Creates a Gmail mailbox. Each method sends one HTTP request, is metered in quota units when sent, and never
+ * retries. There are three exceptions: a fetch larger than a batch, or than the quota allows at once, is sent
+ * as several batches; ambiguous parts of a batch answer are requested again message by message; and label
+ * names are looked up once an hour. A cursor says `pinned:H` before the first listing and `history:H` after
+ * it.
  */
 export function gmailMailbox(options: GmailOptions): Mailbox {
   const { address, account, rootUrl = ROOT_URL, tokenUrl = TOKEN_URL, fields, pageSize, now = Date.now } = options
@@ -82,7 +90,7 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
     async open(call, knownUntil) {
       const answer = await askProfile(call)
       const { success, data } = profile.safeParse(answer.body)
-      if (!success) throw new MailError('unparsable', `${asking}: Google's answer holds no address and history id`)
+      if (!success) throw new MailError('unparsable', `${asking}: Google's answer contains no address and history id`)
       const after = knownUntil === undefined ? {} : { after: Math.max(0, Math.floor((knownUntil - OVERLAP_MS) / 1000)) }
       return {
         address: data.emailAddress,
@@ -97,7 +105,7 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
       const { at, after } = readCursor(since)
       const isSearched = query !== '' && page === undefined && at === 'pinned' && after === undefined
       const isFound = changes.ids.length > 0
-      // A page without a message is not the last one always.
+      // A page without messages is not always the last one.
       if (isSearched && (isFound || changes.next === undefined))
         filters.push({ part: 'query', name: query, state: isFound ? 'found' : 'missing' })
       return filters.length > 0 ? { ...changes, filters } : changes

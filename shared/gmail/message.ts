@@ -8,7 +8,7 @@ import type { Message } from '../message.ts'
 import { cleanText } from '../text.ts'
 import { readAddresses, readAuthor } from './addresses.ts'
 
-/** The headers that are asked for, so that an answer is a few hundred bytes and not some kilobytes. */
+/** The requested headers. They keep an answer at a few hundred bytes instead of some kilobytes. */
 export const WANTED_HEADERS = [
   'From',
   'To',
@@ -33,12 +33,13 @@ const resource = z.object({
   payload: z.object({ headers: z.array(z.unknown()).catch([]) }).catch({ headers: [] }),
 })
 
-// Google does not say how long a snippet may be: some two hundred characters were seen, less what the last word had beyond.
+// Google does not document the length of a snippet. About two hundred characters were seen, cut at a word.
 const CUT_SNIPPET = 160
 
 /**
- * Reads a Gmail message resource; `undefined` where it has no id and thread, for then it is none. Everything else may be missing: absent
- * headers are empty. Its date is when Google received it, else what its `Date` says, else `readAt` (ms since 1970), or 0 without that.
+ * Reads a Gmail message resource; returns `undefined` if it has no id or thread. Everything else is optional:
+ * absent headers are empty. The date is when Google received the message, else its `Date` header, else
+ * `readAt` (ms since 1970), else 0.
  */
 export function readMessage(body: unknown, readAt?: number): Message | undefined {
   const { success, data } = resource.safeParse(body)

@@ -7,32 +7,41 @@ import { networkError } from '../http/sender.ts'
 import type { AccessToken, Consent } from '../provider/tokens.ts'
 import { errorOf } from './errors.ts'
 
-/** An OAuth client of a Google Cloud project, and where Google (or a simulator) answers. */
+/** An OAuth client of a Google Cloud project, and the addresses of Google (or a simulator). */
 export interface OAuthApp {
   clientId: string
   clientSecret: string
   authUrl: string
   tokenUrl: string
   revokeUrl: string
-  /** How long to wait for one answer; 10 s by default. */
+  /** The timeout for one answer; 10 s by default. */
   timeoutMs?: number | undefined
 }
 
-/** What Google's token endpoint gave. `refreshToken` is there on consent, and where Google replaced the old one. */
+/**
+ * The answer of Google's token endpoint. `refreshToken` is set on consent, and when Google replaces the old
+ * one.
+ */
 export interface Granted {
   access: AccessToken
   refreshToken: string | undefined
   scopes: readonly string[]
 }
 
-/** Reading, and nothing else. The narrower gmail.metadata forbids searching by date, and message bodies (developers.google.com/gmail/api/auth/scopes). */
+/**
+ * Read-only access. The narrower gmail.metadata forbids searching by date, and message bodies
+ * (developers.google.com/gmail/api/auth/scopes).
+ */
 export const GMAIL_SCOPE = 'https://www.googleapis.com/auth/gmail.readonly'
 
 const TIMEOUT_MS = 10_000
 const LARGEST_ANSWER_BYTES = 1 << 20
 const DEFAULT_LIFE_SECONDS = 3600
 
-/** The page on which the owner of a mailbox allows us to read it, for good; with PKCE (S256), so that a stolen code is of no use. */
+/**
+ * Returns the page on which a mailbox's owner grants permanent read access. PKCE (S256) makes a stolen code
+ * useless.
+ */
 export async function askConsent(
   app: OAuthApp,
   options: { redirectUri: string; state: string; address?: string | undefined },
@@ -45,7 +54,7 @@ export async function askConsent(
       scope: GMAIL_SCOPE,
       state: options.state,
       access_type: 'offline',
-      // Without it Google gives a refresh token only the first time somebody consents.
+      // Without it, Google gives a refresh token only on the first consent.
       prompt: 'consent',
       code_challenge: codeChallenge ?? '',
       ...(options.address === undefined ? {} : { login_hint: options.address }),
@@ -65,26 +74,35 @@ export function exchangeCode(
   })
 }
 
-/** Asks for an access token once; `doing` names what for. Throws `unauthorized` when the grant is dead, else what Google's answer says. */
+/**
+ * Requests an access token once; `doing` names the purpose. Throws `unauthorized` if the grant is dead, else
+ * the error of Google's answer.
+ */
 export function refreshGrant(app: OAuthApp, refreshToken: string, doing: string): Promise<Granted> {
-  return granted(app, `${doing}, asking for a token`, async client => {
+  return granted(app, `${doing}, requesting a token`, async client => {
     client.setCredentials({ refresh_token: refreshToken })
     await client.getAccessToken()
   })
 }
 
-/** Takes a refresh token and all that was got with it back at Google. Throws as `refreshGrant` does; a token that is dead already counts as taken back. */
+/**
+ * Revokes a refresh token and everything obtained with it at Google. Throws as `refreshGrant` does. A token
+ * that is already dead counts as revoked.
+ */
 export async function revokeGrant(app: OAuthApp, refreshToken: string): Promise<void> {
   try {
     await clientOf(app).revokeToken(refreshToken)
   } catch (thrown) {
-    const error = oauthError(thrown, 'taking the token back')
+    const error = oauthError(thrown, 'revoking the token')
     if (/invalid_token/.test(error.message)) return
     throw error
   }
 }
 
-/** Whether `refreshGrant` threw because the grant is dead for good: expired, taken back, or ended by a new password. */
+/**
+ * Whether `refreshGrant` threw because the grant is permanently dead: expired, revoked, or ended by a new
+ * password.
+ */
 export function isDeadGrant(error: MailError): boolean {
   return error.kind === 'unauthorized' && /\binvalid_grant\b/.test(error.message)
 }
@@ -96,7 +114,7 @@ function clientOf({ clientId, clientSecret, authUrl, tokenUrl, revokeUrl, timeou
     clientId,
     clientSecret,
     endpoints: { oauth2AuthBaseUrl: authUrl, oauth2TokenUrl: tokenUrl, oauth2RevokeUrl: revokeUrl },
-    // The library asks to retry these requests; only a retry count of its transporter wins over that.
+    // The library asks to retry these requests; only a retry count of its transporter overrides that.
     transporterOptions: { retryConfig: { retry: 0 }, timeout: timeoutMs, ...forGoogle(LARGEST_ANSWER_BYTES) },
   })
 }
@@ -108,19 +126,19 @@ const answer = z.object({
   scope: z.string().default(''),
 })
 
-// The library shows its answer as it came only to this listener: right after, the old refresh token takes the place of a new one.
+// The library shows its raw answer only to this listener. Afterwards the old refresh token replaces a new one.
 async function granted(app: OAuthApp, doing: string, ask: (client: Client) => Promise<void>): Promise<Granted> {
   const client = clientOf(app)
-  let heard: unknown
+  let received: unknown
   client.on('tokens', tokens => {
-    heard = { ...tokens }
+    received = { ...tokens }
   })
   const givenAt = Date.now()
   let thrown: unknown
   await ask(client).catch(error => {
     thrown = error
   })
-  const { data } = answer.safeParse(heard)
+  const { data } = answer.safeParse(received)
   if (!data) throw oauthError(thrown, doing)
   return {
     access: {
@@ -136,21 +154,24 @@ async function granted(app: OAuthApp, doing: string, ask: (client: Client) => Pr
 const refusal = z.object({ response: z.object({ status: z.number(), data: z.unknown(), headers: z.unknown() }) })
 
 function oauthError(thrown: unknown, doing: string): MailError {
-  const said = refusal.safeParse(thrown).data?.response
-  if (said && said.status >= 400) {
-    const error = errorOf({ status: said.status, body: said.data, retryAfter: retryAfterIn(said.headers) }, doing)
-    // Whatever it refuses is the settings or the grant, and no message.
+  const response = refusal.safeParse(thrown).data?.response
+  if (response && response.status >= 400) {
+    const error = errorOf(
+      { status: response.status, body: response.data, retryAfter: retryAfterIn(response.headers) },
+      doing,
+    )
+    // A rejection here concerns the settings or the grant, never a message.
     if (error.kind === 'rejected')
       return new MailError('misconfigured', `${error.message}; correct GMAIL_CLIENT_ID and GMAIL_CLIENT_SECRET`)
     if (error.kind === 'unparsable') return new MailError('unavailable', error.message)
     if (!/\b(invalid_client|unauthorized_client)\b/.test(error.message)) return error
     return new MailError(
       'misconfigured',
-      `${doing}: Google does not know the OAuth client: correct GMAIL_CLIENT_ID and GMAIL_CLIENT_SECRET`,
+      `${doing}: Google does not know the OAuth client; correct GMAIL_CLIENT_ID and GMAIL_CLIENT_SECRET`,
     )
   }
-  // An answer without a token is none of Google's.
+  // A success without a token does not come from Google.
   return thrown === undefined
-    ? new MailError('unavailable', `${doing}: the answer holds no token`)
+    ? new MailError('unavailable', `${doing}: the answer contains no token`)
     : networkError(thrown, doing, 'Google')
 }

@@ -7,20 +7,26 @@ import { errorOf, isNotFound } from './errors.ts'
 import { readMessage } from './message.ts'
 import type { Request } from './plan.ts'
 
-/** How answers are judged: the mailbox's name for messages, and the time for dates in them. */
+/** Context for judging answers: the mailbox's name for messages, and the time for dates. */
 export interface Judge {
   name: string
   now: () => number
 }
 
-/** What an answer says of the ids it was asked for; of those in neither it says nothing, and they have to be asked for by themselves. */
+/**
+ * The outcomes that an answer gives for the requested ids. Ids in neither field are undecided and must be
+ * requested individually.
+ */
 export interface Verdict {
   outcomes: ReadonlyMap<MessageId, Fetched>
-  /** Messages of a sound thread that nobody asked for. */
+  /** Unrequested messages of an intact thread. */
   extra: readonly Message[]
 }
 
-/** Judges the answer to a request. A thread that cannot be had whole says nothing, and neither does one of an id it does not hold. */
+/**
+ * Judges the answer to a request. A thread that cannot be read completely decides nothing, and neither does
+ * one that lacks a requested id.
+ */
 export function judge(options: Judge, request: Request, answer: Answer): Verdict {
   if ('message' in request) {
     return { outcomes: new Map([[request.message, outcomeOf(options, request.message, answer)]]), extra: [] }
@@ -50,7 +56,8 @@ function judgeThread({ now }: Judge, { thread, ids }: Extract<Request, { thread:
     const message = found.get(id)
     if (message) outcomes.set(id, { outcome: 'ok', message })
   }
-  // Where anything is odd, an id may have been damaged: what nobody can miss is not kept then.
+  // If anything is inconsistent, an id may be damaged. Unrequested messages are dropped then, because nobody
+  // would miss them.
   const sound = found.size === messages.length && outcomes.size === ids.length
   return { outcomes, extra: sound ? [...found.values()].filter(({ id }) => !outcomes.has(id)) : [] }
 }
@@ -61,31 +68,31 @@ function outcomeOf(options: Judge, id: MessageId, answer: Answer): Fetched {
   if (answer.status === 200) {
     const message = readMessage(answer.body, options.now())
     if (message?.id === id) return { outcome: 'ok', message }
-    const what = message ? 'another message than was asked for' : 'no message'
-    return failure(new MailError('unparsable', `${doing}: Google's answer holds ${what}`))
+    const what = message ? 'another message than the requested one' : 'no message'
+    return failure(new MailError('unparsable', `${doing}: Google's answer contains ${what}`))
   }
   if (answer.status < 300)
     return failure(new MailError('unparsable', `${doing}: Google answered ${answer.status || 'nothing readable'}`))
   return failure(errorOf(answer, doing, options))
 }
 
-/** What is being done, for messages. */
+/** Names a request for messages. */
 export function doingOf({ name }: Pick<Judge, 'name'>, request: Request): string {
   return `${'thread' in request ? 'threads.get' : 'messages.get'} of ${name}`
 }
 
-/** An error as the outcome of one id. */
+/** Returns an error as the outcome of one id. */
 export function failure(error: MailError): Fetched {
   if (error.kind !== 'throttled') return { outcome: 'failed', error }
   return { outcome: 'throttled', ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) }
 }
 
-/** Whether an error says something of the mailbox or the provider, and nothing of the message. */
+/** Whether an error concerns the mailbox or the provider, not the message. */
 export function holdsForAll({ kind, blames }: MailError): boolean {
   return kind === 'unavailable' || (kind === 'unauthorized' && blames !== 'access') || kind === 'misconfigured'
 }
 
-/** Whether an outcome would end an id's way; from an answer in disorder it is not believed. */
+/** Whether an outcome would be an id's last. An inconsistent answer is not trusted with it. */
 export function isFinal(outcome: Fetched): boolean {
   if (outcome.outcome === 'failed') return !holdsForAll(outcome.error)
   return outcome.outcome === 'gone'

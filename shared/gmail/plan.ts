@@ -3,14 +3,15 @@ import type { MessageId, ThreadId } from '../message.ts'
 import { WANTED_HEADERS } from './message.ts'
 import type { QuotaCosts } from './quota.ts'
 
-/** A request for one message, or for a whole thread because of these messages of it. */
+/** A request for one message, or for a whole thread with the wanted messages in it. */
 export type Request = { message: MessageId } | { thread: ThreadId; ids: readonly MessageId[] }
 
 const WORTH_A_THREAD = 2
 
 /**
- * How messages are asked for with the fewest units: a thread of which two or more are wanted is asked for whole, for it costs as much
- * as two messages and brings them all; every other message by itself. In the order they are wanted, each id once.
+ * Plans the requests that cost the fewest units. If two or more messages of a thread are wanted, the whole
+ * thread is requested: it costs as much as two messages and returns all. Every other message is requested
+ * individually. Requests keep the wanted order; each id appears once.
  */
 export function planRequests(wanted: readonly Wanted[]): Request[] {
   const planned = new Map<string, Request>()
@@ -28,17 +29,20 @@ export function planRequests(wanted: readonly Wanted[]): Request[] {
   return [...planned.values()]
 }
 
-/** The wanted ids a request is made for. */
+/** Returns the wanted ids of a request. */
 export function idsOf(request: Request): readonly MessageId[] {
   return 'thread' in request ? request.ids : [request.message]
 }
 
-/** What a request costs. */
+/** Returns the cost of a request in units. */
 export function unitsOf(request: Request, costs: QuotaCosts): number {
   return 'thread' in request ? costs.threadGet : costs.messageGet
 }
 
-/** The query of a request; `fields` is the partial answer for each message, to which `id` and `threadId` are added. */
+/**
+ * Returns the query of a request. `fields` is the partial answer for each message; `id` and `threadId` are
+ * added.
+ */
 export function queryOf(request: Request, fields: string) {
   const outermost = fields.replace(/\([^()]*\)/g, '').split(',')
   const missing = outermost.includes('*') ? [] : ['id', 'threadId'].filter(name => !outermost.includes(name))
@@ -50,7 +54,7 @@ export function queryOf(request: Request, fields: string) {
   }
 }
 
-/** The path and query of a request, as a part of a batch names it. */
+/** Returns the path and query of a request as a part of a batch. */
 export function pathOf(request: Request, fields: string): string {
   const { format, metadataHeaders, fields: asked } = queryOf(request, fields)
   const query = [['format', format], ...metadataHeaders.map(name => ['metadataHeaders', name]), ['fields', asked]]

@@ -1,7 +1,10 @@
-/** Which of Google's cost tables a Cloud project is under: `2026` for projects made since 2026-05-01, `legacy` for older ones. */
+/**
+ * Google's cost table for a Cloud project: `2026` for projects created since 2026-05-01, `legacy` for older
+ * ones.
+ */
 export type QuotaTable = '2026' | 'legacy'
 
-/** What each Gmail method costs, in quota units. */
+/** The cost of each Gmail method in quota units. */
 export interface QuotaCosts {
   messageGet: number
   threadGet: number
@@ -16,14 +19,17 @@ export interface QuotaCosts {
 
 const SAME = { messageList: 5, threadList: 10, historyList: 2, labelList: 1, profile: 1, watch: 100, stop: 50 }
 
-/** Both cost tables, as Google publishes them; in a batch each part costs what it costs alone (developers.google.com/gmail/api/reference/quota). */
+/**
+ * Both cost tables, as Google publishes them. Each part of a batch costs as much as a single request
+ * (developers.google.com/gmail/api/reference/quota).
+ */
 export const QUOTA_COSTS: Readonly<Record<QuotaTable, QuotaCosts>> = {
   '2026': { ...SAME, messageGet: 20, threadGet: 40 },
   legacy: { ...SAME, messageGet: 5, threadGet: 10 },
 }
 
 /**
- * Units a minute that Google lets be spent on one mailbox (developers.google.com/gmail/api/reference/quota). A project's own limit is
- * the same under both tables.
+ * Units a minute that Google allows for one mailbox (developers.google.com/gmail/api/reference/quota). A
+ * project's own limit is the same under both tables.
  */
 export const UNITS_A_MINUTE: Readonly<Record<QuotaTable, number>> = { '2026': 6000, legacy: 15_000 }

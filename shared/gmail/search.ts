@@ -1,21 +1,21 @@
 import type { Labels } from './labels.ts'
 
-/** What of messages.list says which messages are listed. */
+/** The parameters of messages.list that select messages. */
 export interface Search {
   q?: string
   labelIds?: string[]
   includeSpamTrash?: boolean
 }
 
-// What Gmail lists only when it is asked to.
+// Labels that Gmail lists only on request.
 const HIDDEN = ['SPAM', 'TRASH']
 
-/** The search for what a filter takes, and for all of `terms`, which are in Gmail's words; as little is searched for as will do. */
+/** Builds the smallest search for a filter combined with all of `terms`, which are in Gmail's syntax. */
 export function searchFor({ labels, skip }: Labels, terms: readonly string[]): Search {
   const hidden = HIDDEN.every(id => skip.some(label => label.id === id))
   const skipped = skip.filter(({ id }) => !(hidden && HIDDEN.includes(id)))
   const [only, ...others] = labels
-  // A label that the mailbox does not have would be refused by its id; a search for it finds nothing.
+  // Google refuses an unknown label id; a search for its name finds nothing.
   const isOne = only !== undefined && others.length === 0 && !only.missing
   const anyOf = labels.length > 0 && !isOne ? [`{${labels.map(({ term }) => term).join(' ')}}`] : []
   const q = [...terms.map(grouped), ...anyOf, ...skipped.map(({ term }) => `-${term}`)].join(' ')
@@ -26,7 +26,7 @@ export function searchFor({ labels, skip }: Labels, terms: readonly string[]): S
   }
 }
 
-// An alternative would reach into what stands beside it.
+// Without parentheses, an alternative would reach into neighbouring terms.
 function grouped(term: string): string {
   return /\bOR\b|\|/.test(term) ? `(${term})` : term
 }

@@ -11,17 +11,20 @@ import { idsOf, pathOf, queryOf, type Request, unitsOf } from './plan.ts'
 import type { QuotaCosts } from './quota.ts'
 import { spentOn } from './spend.ts'
 
-/** What sending needs to know: `fields` is the partial answer that is asked for, to which `id` and `threadId` are added. */
+/** Options for sending. `fields` is the partial answer to request; `id` and `threadId` are added. */
 export interface SendOptions extends Judge {
   client: GmailClient
   costs: QuotaCosts
   fields: string
-  /** How many requests go in one batch at most. */
+  /** The maximum number of requests in one batch. */
   batchSize: number
 }
 
-/** What answers said: what became of ids, and messages that came along. An id without an outcome was in a thread that lacks it. */
-export interface Got {
+/**
+ * The outcomes of ids, and unrequested messages that came along. An id without an outcome was missing from
+ * its thread's answer.
+ */
+export interface SendResult {
   outcomes: Map<MessageId, Fetched>
   extra: Message[]
 }
@@ -29,17 +32,22 @@ export interface Got {
 const SINGLES_AT_ONCE = 5
 const NO_ANSWER: Answer = { status: 0, body: '' }
 
-/** Nothing yet. */
-export function noMore(): Got {
+/** Returns an empty result. */
+export function emptyResult(): SendResult {
   return { outcomes: new Map(), extra: [] }
 }
 
 /**
- * Sends one request alone, several as one batch, or as several batches one after the other where there are too many or the quota wants it so. Throws what holds
- * for all of them; once something was answered, the rest bears it as its outcome instead.
+ * Sends one request alone, or several as one batch. Sends several batches in sequence if there are too many
+ * requests or the quota demands it. Throws errors that concern the whole mailbox; after a first answer, the
+ * remaining ids get the error as their outcome instead.
  */
-export async function sendTogether(options: SendOptions, requests: readonly Request[], call: Call): Promise<Got> {
-  const got = noMore()
+export async function sendTogether(
+  options: SendOptions,
+  requests: readonly Request[],
+  call: Call,
+): Promise<SendResult> {
+  const got = emptyResult()
   let left = requests
   while (left.length > 0) {
     try {
@@ -49,7 +57,7 @@ export async function sendTogether(options: SendOptions, requests: readonly Requ
         some.length === 1 && first
           ? { count: 1, ...(await sendOne(options, first, call)) }
           : await sendBatch(options, some, call)
-      keep(got, sent)
+      addResults(got, sent)
       left = left.slice(sent.count)
     } catch (thrown) {
       if (left === requests || !(thrown instanceof MailError) || call.signal.aborted) throw thrown
@@ -60,7 +68,7 @@ export async function sendTogether(options: SendOptions, requests: readonly Requ
   return got
 }
 
-// Sends as many of the requests as may go together now.
+// Sends as many of the requests as the quota allows now.
 async function sendBatch(options: SendOptions, requests: readonly Request[], call: Call) {
   const { client, costs } = options
   const doing = `a batch of ${requests.length} requests of ${options.name}`
@@ -84,11 +92,11 @@ async function sendBatch(options: SendOptions, requests: readonly Request[], cal
   if (outer.status !== 200) throw errorOf(outer, doing, options)
   if (!readable) return { count, ...(await sendSingly(options, some, call)) }
   const { got, mayBeStale } = judgeAnswers(options, some, { answers, proven })
-  keep(got, await sendSingly(options, mayBeStale, call))
+  addResults(got, await sendSingly(options, mayBeStale, call))
   return { count, ...got }
 }
 
-// The outer answer first, then each request's, where there is one.
+// Returns the outer answer first, then each request's answer, if there is one.
 function readAnswer(answer: BatchAnswer, count: number) {
   const outer: Answer = { ...answer, body: answer.status === 200 ? '' : json(answer.body) }
   const read = answer.status === 200 ? parseBatch(answer.contentType, answer.body) : []
@@ -98,18 +106,19 @@ function readAnswer(answer: BatchAnswer, count: number) {
     outer,
     readable: read.some(part => part.status > 0),
     answers: ids.map(id => answerIn(parts.get(id))),
-    // Without its last line it was cut short, perhaps in the middle of a part.
+    // Without its last line the answer was truncated, perhaps in the middle of a part.
     proven: proven && answer.body.trimEnd().endsWith('--'),
   }
 }
 
-// An answer in disorder is believed only where it can be asked again; what would be final must be said of the very message.
+// Trusts an inconsistent answer only for retryable outcomes. A final outcome needs an unambiguous answer for
+// that message.
 function judgeAnswers(
   options: SendOptions,
   requests: readonly Request[],
   { answers, proven }: { answers: readonly (Answer | undefined)[]; proven: boolean },
 ) {
-  const got = noMore()
+  const got = emptyResult()
   const mayBeStale: Request[] = []
   const isServed = answers.some(answer => answer?.status === 200)
   requests.forEach((request, index) => {
@@ -120,15 +129,16 @@ function judgeAnswers(
       return
     }
     const judged = judge(options, request, answer)
-    const { outcomes, extra } = isServed ? ofItsOwn(request, answer, judged) : judged
+    const { outcomes, extra } = isServed ? limitedToRequest(request, answer, judged) : judged
     if (!proven && [...outcomes.values()].some(isFinal)) mayBeStale.push(request)
-    keep(got, { outcomes, extra: proven ? extra : [] })
+    addResults(got, { outcomes, extra: proven ? extra : [] })
   })
   return { got, mayBeStale }
 }
 
-// Where others were served, a message that is forbidden says nothing of the account, and a thread nothing of its other messages.
-function ofItsOwn(request: Request, answer: Answer, { outcomes, extra }: Verdict): Verdict {
+// If other parts succeeded, a forbidden message says nothing about the account, and a forbidden thread nothing
+// about its other messages.
+function limitedToRequest(request: Request, answer: Answer, { outcomes, extra }: Verdict): Verdict {
   const isForbidden = (outcome: Fetched) => outcome.outcome === 'failed' && outcome.error.kind === 'unauthorized'
   if (answer.status !== 403 || ![...outcomes.values()].some(isForbidden)) return { outcomes, extra }
   if ('thread' in request) return { outcomes: new Map(), extra: [] }
@@ -137,7 +147,7 @@ function ofItsOwn(request: Request, answer: Answer, { outcomes, extra }: Verdict
   return { outcomes: new Map([...outcomes].map(([id, outcome]) => [id, rejected(outcome)])), extra }
 }
 
-async function sendOne(options: SendOptions, request: Request, call: Call): Promise<Got> {
+async function sendOne(options: SendOptions, request: Request, call: Call): Promise<SendResult> {
   const { client, costs, fields } = options
   const doing = doingOf(options, request)
   const kind = 'thread' in request ? 'thread' : 'single'
@@ -155,16 +165,16 @@ async function sendOne(options: SendOptions, request: Request, call: Call): Prom
   return { outcomes: new Map(outcomes), extra: [...extra] }
 }
 
-// What holds for the whole mailbox is met once and not asked for again.
-async function sendSingly(options: SendOptions, requests: readonly Request[], call: Call): Promise<Got> {
-  const got = noMore()
+// An error of the whole mailbox ends all remaining requests without sending them.
+async function sendSingly(options: SendOptions, requests: readonly Request[], call: Call): Promise<SendResult> {
+  const got = emptyResult()
   const waiting = [...requests]
   let refusal: MailError | undefined
   const work = async () => {
     for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
       try {
         if (refusal) throw refusal
-        keep(got, await sendOne(options, request, call))
+        addResults(got, await sendOne(options, request, call))
       } catch (thrown) {
         if (!(thrown instanceof MailError)) throw thrown
         refusal = thrown
@@ -177,7 +187,10 @@ async function sendSingly(options: SendOptions, requests: readonly Request[], ca
   return got
 }
 
-function keep(got: Got, more: { outcomes: ReadonlyMap<MessageId, Fetched>; extra: readonly Message[] }): void {
+function addResults(
+  got: SendResult,
+  more: { outcomes: ReadonlyMap<MessageId, Fetched>; extra: readonly Message[] },
+): void {
   for (const [id, outcome] of more.outcomes) got.outcomes.set(id, outcome)
   got.extra.push(...more.extra)
 }

@@ -2,7 +2,7 @@ import type { Answer } from '../http/answer.ts'
 import type { Spent } from '../provider/quota.ts'
 import { errorOf, refusalOf } from './errors.ts'
 
-/** What one request's answer, or several requests' answers, say of the quota; what was refused cost nothing. */
+/** Returns the quota effect of one or several answers; refused requests cost nothing. */
 export function spentOn(answers: readonly { answer: Answer; units: number }[], now: () => number): Spent {
   let spent: Spent = { units: 0 }
   for (const { answer, units } of answers) {
@@ -11,7 +11,7 @@ export function spentOn(answers: readonly { answer: Answer; units: number }[], n
     else {
       const asked = errorOf(answer, '', { now }).retryAfterMs
       const retryAfterMs = Math.max(spent.retryAfterMs ?? 0, asked ?? 0)
-      // A minute that is spent says more than a crowd.
+      // An exhausted minute outweighs a concurrency limit.
       const worse = spent.refused === 'rate' ? 'rate' : refused
       spent = { ...spent, refused: worse, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) }
     }

@@ -1,7 +1,7 @@
-import { type AccessTokens, heldTokens } from '../provider/tokens.ts'
+import { type AccessTokens, cachedTokens } from '../provider/tokens.ts'
 import { type OAuthApp, refreshGrant } from './oauth.ts'
 
-/** Access tokens for this process alone, got with a refresh token. */
+/** Returns access tokens for this process only, obtained with a refresh token. */
 export function ownTokens(app: OAuthApp, refreshToken: string, now?: () => number): AccessTokens {
-  return heldTokens(async doing => (await refreshGrant(app, refreshToken, doing)).access, now)
+  return cachedTokens(async doing => (await refreshGrant(app, refreshToken, doing)).access, now)
 }

@@ -3,10 +3,12 @@ import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import type { Call, Watch } from '../mailbox.ts'
 import type { GmailClient } from './client.ts'
-import { errorOf, wordsIn } from './errors.ts'
+import { errorOf, errorText } from './errors.ts'
 import type { QuotaCosts } from './quota.ts'
 
-/** Whom Gmail tells of changes: a Pub/Sub topic, and of changes to mail with which labels; without any, of all. */
+/**
+ * The Pub/Sub topic for Gmail's notifications, and the labels whose changes it reports; no labels means all.
+ */
 export interface Notifying {
   topic: string
   labels: readonly string[]
@@ -30,8 +32,9 @@ const watched = z.object({
 })
 
 /**
- * Has Gmail notify a Pub/Sub topic of changes, for seven days; asked again it begins anew. Gmail notifies once at once, and then at
- * most once a second, dropping what is more (developers.google.com/gmail/api/reference/rest/v1/users/watch).
+ * Starts or renews Gmail's notifications to a Pub/Sub topic, for seven days. Gmail sends one notification at
+ * once, then at most one a second, and drops the rest
+ * (developers.google.com/gmail/api/reference/rest/v1/users/watch).
  */
 export async function watchMailbox(
   { name, client, costs, now }: WatchOptions,
@@ -48,11 +51,11 @@ export async function watchMailbox(
   )
   if (answer.status !== 200) throw withRemedy(errorOf(answer, doing, { now }), answer, { name, labels })
   const { success, data } = watched.safeParse(answer.body)
-  if (!success) throw new MailError('unparsable', `${doing}: Google's answer does not say until when`)
+  if (!success) throw new MailError('unparsable', `${doing}: Google's answer contains no expiry`)
   return { expiresAt: data.expiration }
 }
 
-/** Has Gmail notify no topic any more. */
+/** Ends Gmail's notifications. */
 export async function stopWatching({ name, client, costs, now }: WatchOptions, call: Call): Promise<void> {
   const doing = `stop of ${name}`
   const sending = { doing, call, kind: 'watch', units: costs.stop } as const
@@ -60,25 +63,25 @@ export async function stopWatching({ name, client, costs, now }: WatchOptions, c
   if (answer.status !== 200 && answer.status !== 204) throw errorOf(answer, doing, { now })
 }
 
-// Google tests the topic, and says in words alone what is wrong with it.
+// Google tests the topic and reports a fault only as text.
 function withRemedy(
   error: MailError,
   answer: Answer,
   { name, labels }: { name: string; labels: readonly string[] },
 ): MailError {
-  const words = wordsIn(answer)
+  const words = errorText(answer)
   const isOfWatch = error.kind === 'rejected' || error.kind === 'unauthorized'
   if (isOfWatch && /only one user push notification client/i.test(words))
     return new MailError(
       'misconfigured',
-      `${error.message}; the mailbox is watched for another topic, by this Cloud project: have that ended with \`mailsluice unwatch ${name}\` and then \`mailsluice watch ${name}\`, or set GMAIL_PUBSUB_TOPIC to that topic`,
+      `${error.message}; this Cloud project watches the mailbox for another topic: run \`mailsluice unwatch ${name}\` and then \`mailsluice watch ${name}\`, or set GMAIL_PUBSUB_TOPIC to that topic`,
     )
   const isOfTopic = error.kind === 'rejected' || error.blames === 'access'
   if (!isOfTopic || ![400, 403, 404].includes(answer.status)) return error
   if (labels.length > 0 && /\blabel/i.test(words))
     return new MailError(
       'misconfigured',
-      `${error.message}; GMAIL_WATCH_LABELS takes ids of labels that the mailbox has, such as INBOX or Label_1, and is ${labels.join(',')}`,
+      `${error.message}; GMAIL_WATCH_LABELS takes ids of labels that the mailbox has, such as INBOX or Label_1, but is ${labels.join(',')}`,
     )
   return new MailError(
     'misconfigured',

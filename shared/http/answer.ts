@@ -1,4 +1,4 @@
-/** An HTTP answer of a provider's, or a part of a batch answer: the body as JSON where it is JSON, else as text. */
+/** An HTTP answer of a provider, or one part of a batch answer: the body as JSON where it is JSON, else as text. */
 export interface Answer {
   status: number
   body: unknown

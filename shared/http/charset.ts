@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { decode as decodeBy, encodingExists } from 'iconv-lite'
 import { hasShifts } from '../mail/words.ts'
 
-// Names that mail uses and no decoder knows.
+// Charset names that occur in mail and that no decoder knows.
 const ALIASES = new Map([
   ['unicode-1-1-utf-7', 'utf-7'],
   ['utf8mb4', 'utf-8'],
@@ -15,14 +15,14 @@ const ALIASES = new Map([
   ['iso-2022-jp-3', 'iso-2022-jp'],
   ['iso-2022-jp-ms', 'iso-2022-jp'],
 ])
-// Senders write these where they do not know; and `iconv-lite` takes ways to write bytes for charsets.
+// Senders write these where they do not know the charset. `iconv-lite` accepts byte encodings as charsets.
 const SAYS_NOTHING = /^(?:|us-ascii|ascii|ansi_x3\.4-1968|default|unknown(?:-8bit)?|x-unknown|8bit|7bit|none)$/
 const NO_CHARSET = /^(?:base64|hex|utf-?7-?imap|binary)$/
 const NO_LETTERS_IN_1252 = /[\x81\x8d\x8f\x90\x9d]/
 
 /**
- * Reads bytes in the charset that a mail names, whatever it names: in UTF-8 where they are that and the name is unknown, says nothing or is
- * wrong, else in windows-1252 where that gives words of western languages. Bytes that cannot be read are U+FFFD. Never throws.
+ * Decodes bytes in the charset that a mail names. Falls back to UTF-8 where the bytes are valid UTF-8 and the name is unknown, meaningless
+ * or wrong, else to windows-1252 where that gives words of western languages. Unreadable bytes become U+FFFD. Never throws.
  */
 export function decodeBytes(bytes: Uint8Array, charset: string): string {
   const name = nameOf(charset)
@@ -32,24 +32,25 @@ export function decodeBytes(bytes: Uint8Array, charset: string): string {
   }
   if (isUtf8(bytes)) return new TextDecoder().decode(bytes)
   const lossy = new TextDecoder().decode(bytes)
-  // Some characters are UTF-8: the others are broken, and not of another charset.
+  // Some characters are valid UTF-8, so the others are broken and not in another charset.
   if (/[^\0-\x7f\ufffd]/.test(lossy)) return lossy
   return looksWestern(bytes) ? new TextDecoder('windows-1252').decode(bytes) : lossy
 }
 
-// Language tags are RFC 2231's.
+// RFC 2231 appends a language tag.
 function nameOf(charset: string): string {
   const name = (charset.split('*', 1)[0] ?? '').replace(/["'\s]/g, '').toLowerCase()
   return ALIASES.get(name) ?? name
 }
 
 function decodeAs(bytes: Uint8Array, name: string): string | undefined {
-  const decoder = decoderOf(name)
+  // The text says its byte order (RFC 2781); the Web's decoder takes it for little-endian.
+  const decoder = name === 'utf-16' ? undefined : decoderOf(name)
   if (decoder) {
     try {
       return decoder.decode(bytes)
     } catch {
-      // A few wrong bytes do not make it another charset, unless it is UTF-8 that was named wrongly.
+      // A few wrong bytes do not mean another charset, unless the text is UTF-8 under a wrong name.
       const isOther = decoder.encoding === 'utf-8' || (isUtf8(bytes) && !hasShifts(name))
       return isOther ? undefined : new TextDecoder(name).decode(bytes)
     }
@@ -66,7 +67,7 @@ function decoderOf(name: string) {
   }
 }
 
-// Letters with accents stand alone or in twos among plain ones; other scripts are made of nothing else.
+// Accented letters stand alone or in pairs among plain ones; other scripts consist only of high bytes.
 function looksWestern(bytes: Uint8Array): boolean {
   const text = Buffer.from(bytes).toString('latin1')
   const high = text.match(/[\x80-\xff]/g)?.length ?? 0

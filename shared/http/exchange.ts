@@ -5,39 +5,41 @@ import fetch, { type RequestInit, type Response } from 'node-fetch'
 import { readProxies } from '../config.ts'
 import { proxyFor } from './proxy.ts'
 
-/** A request as it is sent: who asks decides how long it may take, by the signal. */
+/** A request to send; its signal limits how long it may take. */
 export interface Exchange {
   method?: string
   headers?: Readonly<Record<string, string>>
   body?: string
   signal?: AbortSignal | undefined
-  /** The largest answer that is read, decompressed; 64 MiB by default. Reading a larger one throws. */
+  /** The largest decompressed answer that is read; 64 MiB by default. Reading a larger one throws. */
   mostBytes?: number
 }
 
 const MOST_BYTES = 64 << 20
 
-// A connection that rests is used again, or each call would pay for a TLS handshake: as Node's own agents do it. Whatever those were told by
-// the environment does not hold here.
+// Idle connections are reused to save TLS handshakes, as Node's own agents do. Those agents' environment settings do not apply here.
 const KEPT = { keepAlive: true, scheduling: 'lifo', timeout: 5000 } as const
 const direct = { 'http:': new HttpAgent(KEPT), 'https:': new HttpsAgent(KEPT) }
 const proxied = new Map<string, HttpsProxyAgent<string>>()
 
 /**
- * Sends one request: the only way by which providers and simulators are asked. Follows no redirect, for a bearer is meant for nobody else;
- * reads no answer beyond its limit; and goes through the proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY, but never to this machine.
+ * Sends one request; every request to providers and simulators goes through here. Follows no redirect, because a bearer must reach nobody
+ * else. Reads no answer beyond its limit. Uses the proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY, but never for this machine.
  */
 export function exchange(url: string | URL, { mostBytes = MOST_BYTES, ...request }: Exchange = {}): Promise<Response> {
   return send(url, { ...request, signal: request.signal ?? null, size: mostBytes })
 }
 
-/** The same for Google's libraries, which bring a `fetch` of their own otherwise. They read proxies from the environment unless they have an agent. */
+/**
+ * Returns the same transport for Google's libraries, which otherwise use a `fetch` of their own and read proxies from the environment
+ * unless they have an agent.
+ */
 export function forGoogle(mostBytes = MOST_BYTES) {
   const fetchImplementation = (url: string | URL, request: RequestInit) => send(url, { ...request, size: mostBytes })
   return { agent: agentFor, fetchImplementation: fetchImplementation as unknown as typeof globalThis.fetch }
 }
 
-/** Whether an answer was larger than its limit. */
+/** Returns whether an error means that an answer exceeded its limit. */
 export function isTooLarge(thrown: unknown): boolean {
   if (!(thrown instanceof Error)) return false
   return ('type' in thrown && thrown.type === 'max-size') || isTooLarge(thrown.cause)

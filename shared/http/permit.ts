@@ -2,16 +2,16 @@ import { MailError } from '../error.ts'
 import type { Call } from '../mailbox.ts'
 import type { Spent } from '../provider/quota.ts'
 
-/** Leave to send the first `count` of some requests, to be settled when it is known what came of them. */
+/** A permit to send the first `count` of some requests; settled with their result. */
 export interface Taken {
   count: number
   settle(spent: Spent): Promise<void>
 }
 
 /**
- * Takes leave from the call's quota for as many of these requests as may go together, first ones first; `units` is what each costs, and
- * `atOnce` how many of them the provider has done at a time, all where it is absent. Never waits: throws `throttled`, saying when to ask
- * again, where their turn has not come, so that other mailboxes come through meanwhile.
+ * Reserves quota for as many of these requests as may be sent together, in order. `units` is the cost of each, and `atOnce` how many the
+ * provider runs in parallel, all by default. Never waits: throws `throttled` with a retry time where the quota is spent, so that other
+ * mailboxes proceed meanwhile.
  */
 export async function acquirePermit(
   { quota }: Call,
@@ -31,7 +31,7 @@ export async function acquirePermit(
   }
 }
 
-/** Sends what leave was taken for and settles it by what came of it; without an answer everything counts as spent. */
+/** Sends the permitted requests and settles the permit with the result; without an answer everything counts as spent. */
 export async function spend<T>(taken: Taken, units: number, send: () => Promise<T>, judge: (answer: T) => Spent) {
   let spent: Spent = { units }
   try {
@@ -39,7 +39,7 @@ export async function spend<T>(taken: Taken, units: number, send: () => Promise<
     spent = judge(answer)
     return answer
   } finally {
-    // The answer counts for more than the books, and waits for none; what is not settled runs out by itself.
+    // The answer must not wait for the quota. An unsettled permit expires automatically.
     void taken.settle(spent).catch(() => undefined)
   }
 }

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import type { Proxies } from '../settings/proxies.ts'
 
 /**
- * The proxy by which an address is asked, as the settings say; `undefined` where it is asked directly. This machine is always asked directly,
+ * Returns the proxy for an address, as the settings say, or `undefined` for a direct connection. This machine is always reached directly,
  * whatever the settings say.
  */
 export function proxyFor(url: URL, { https, http, except }: Proxies): string | undefined {
@@ -23,7 +23,8 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost') || isWithin(LOOPBACK, host)
 }
 
-// An entry of NO_PROXY: a name with all names below it, an address, a network such as 10.0.0.0/8, any of them with a port, or * for everything.
+// An entry of NO_PROXY: a name with all its subdomains, an address, or a network such as 10.0.0.0/8, any of them with a port; or * for
+// everything.
 function covers(rule: string, host: string, port: string | undefined): boolean {
   if (rule === '*') return true
   const [network = '', bits] = rule.split('/')

@@ -1,13 +1,13 @@
 import { z } from 'zod'
 
 const LONGEST_WAIT_MS = 24 * 3_600_000
-// Date.parse reads a date into almost anything, and nobody would wait for one that is long past.
+// Date.parse accepts almost any text as a date, often one long past.
 const DATE = /^(?:[a-z]{3,9},? |\d{4}-\d\d-\d\dT)/i
 const YEAR = /\d{4}/
-// The longest date is a tenth of it; a header may come more than once.
+// The longest date is a tenth of this; a header may occur more than once.
 const LONGEST = 500
 
-/** The Retry-After header as it came, from headers that can be asked, whatever their type says. */
+/** Returns the raw Retry-After header from a headers object, whatever its declared type. */
 export function retryAfterIn(headers: unknown): string | undefined {
   const { get } = z.object({ get: z.unknown() }).catch({ get: undefined }).parse(headers)
   const value: unknown = typeof get === 'function' ? get.call(headers, 'retry-after') : undefined
@@ -15,8 +15,9 @@ export function retryAfterIn(headers: unknown): string | undefined {
 }
 
 /**
- * How long a provider asks to wait, in ms from `now`: seconds, with or without a fraction and a unit, or a date; the longest where a header came
- * more than once; a day at most. `undefined` where the text is neither, or longer than 500 characters.
+ * Parses how long a provider asks to wait, in ms from `now`, at most a day. Accepts seconds, with or without a fraction and a unit, or a
+ * date; the longest wait wins where a header occurs more than once. Returns `undefined` for any other text or one longer than 500
+ * characters.
  */
 export function waitIn(text: string | undefined, now: number): number | undefined {
   if (text === undefined || text.length > LONGEST) return undefined

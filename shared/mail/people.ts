@@ -1,15 +1,15 @@
 import type { Address } from '../message.ts'
 import { type Decode, readHeader, UNREAD } from './words.ts'
 
-/** Whom a header names, and whether all of it could be read. */
+/** The people whom a header names, and whether the header could be read in full. */
 export interface People {
   people: Address[]
   isWhole: boolean
 }
 
 /**
- * Reads people whose names and addresses are apart already. A name that only repeats the address is none. What is no address is a name where
- * there is no other; a lone name is never an address. Those without either are left out.
+ * Reads people whose names and addresses are already separate. A name that only repeats the address is dropped. An invalid address serves
+ * as the name where there is none; a lone name never becomes an address. People with neither are omitted.
  */
 export function readPeople(given: readonly Address[], decode: Decode): People {
   const read = given.map(person => readPerson(person, decode))
@@ -27,7 +27,7 @@ function readPerson(given: Address, decode: Decode): { person: Address; isWhole:
   const wasRead = isWhole && written.isWhole
   if (address.includes(UNREAD)) return { person: { name, address: '' }, isWhole: false }
   if (isAddress(address)) return { person: { name: isSame ? '' : name, address }, isWhole: wasRead }
-  // Within one host a name without a domain will do; people's names have spaces.
+  // Within one host a name without a domain is a valid address; people's names have spaces.
   const isLocal = address !== '' && !isSame && name !== '' && !/[\s"(),:;<>@[\\\]]/.test(address)
   return { person: { name: name || address, address: isLocal ? address : '' }, isWhole: wasRead }
 }
@@ -36,7 +36,7 @@ function isAddress(text: string): boolean {
   return /^(?:[^\s"<>(),;]+|"[^"]*")@[^\s@<>(),;]+$/.test(text)
 }
 
-// Without brackets, a scheme, or the obsolete route before a colon.
+// Strips brackets, a scheme, and the obsolete route before a colon.
 function bare(address: string): string {
   return address
     .replace(/^[<\s]+|(?<![>\s])[>\s]+$/g, '')

@@ -2,7 +2,7 @@ import { type Message, UNREADABLE } from '../message.ts'
 import type { People } from './people.ts'
 import type { Reading } from './words.ts'
 
-/** The parts of a message that are people's words, each as far as it could be read. */
+/** The human-written parts of a message, each as far as it could be read. */
 export interface Readings {
   subject: Reading
   from: People
@@ -11,7 +11,7 @@ export interface Readings {
   snippet: Reading
 }
 
-/** These parts as a message has them: what could not be read is marked by name, at each provider alike. */
+/** Returns these parts as message fields; `unreadable` names those that could not be read in full, for every provider alike. */
 export function writtenParts(read: Readings): Pick<Message, keyof Readings | 'unreadable'> {
   const unreadable = UNREADABLE.filter(name => !read[name].isWhole)
   return {

@@ -15,25 +15,26 @@ import {
 import { type FolderOptions, type Folders, foldersIn } from './folders.ts'
 import type { NamedMark } from './marks.ts'
 
-/** What asking the folders of a mailbox needs to know. */
+/** Options for asking the folders of a mailbox for changes. */
 export interface AskingOptions extends DeltaOptions, FolderOptions {
-  /** How many folders are asked at a time, where each is asked by itself. */
+  /** The number of folders asked at a time when each is asked separately. */
   parallel: number
 }
 
-/** A listing under way: how far it came, with the marks themselves. */
-export interface UnderWay extends Omit<Progress, 'todo' | 'sweep'> {
+/** A listing in progress, with its marks loaded. */
+export interface ListingState extends Omit<Progress, 'todo' | 'sweep'> {
   todo: readonly NamedMark[]
   folders: Folders
 }
 
-// They become a window, which must fit into one entry of a stream.
+// The messages become one window, which must fit into one stream entry.
 const MOST_MESSAGES = 2000
 /**
- * Asks folders for a page each, but for those that wait because they were refused: what is new of many at once, for most have nothing; those
- * that have something go on a few at a time. Throws what holds for the whole mailbox.
+ * Asks folders for a page each, except folders that wait after a refusal. Ended folders are asked together
+ * for news, because most have none; folders with more pages continue a few at a time. Throws errors that
+ * concern the whole mailbox.
  */
-export async function ask(options: AskingOptions, before: UnderWay, call: Call) {
+export async function ask(options: AskingOptions, before: ListingState, call: Call) {
   const { scope } = before
   const { batchSize, parallel, pageSize, links, now } = options
   const faults = await links.faults()
@@ -58,21 +59,24 @@ export async function ask(options: AskingOptions, before: UnderWay, call: Call) 
   return { folders: found, steps, faults: await noteFaults(options, noted, call) }
 }
 
-// All that is left is refused for the moment.
-async function untilNext({ name, now }: AskingOptions, { todo }: UnderWay, faults: Faults): Promise<Faults> {
+// All remaining folders are refused for the moment.
+async function untilNext({ name, now }: AskingOptions, { todo }: ListingState, faults: Faults): Promise<Faults> {
   const at = nextTry(faults, [FOLDER_LIST, ...todo.map(({ mark }) => mark.folder)], now())
   if (at === undefined) return faults
-  const text = `${name}: a folder is refused for the moment; it is asked again`
+  const text = `${name}: a folder is refused for the moment; it will be retried`
   throw new MailError('throttled', text, { retryAfterMs: at - now() })
 }
 
-/** A listing without the folders that stay refused: where it goes on with them is kept in the cursor. */
-export function withoutFaulty(underWay: UnderWay, faults: Faults, now: number): UnderWay {
+/**
+ * Removes the folders that stay refused from a listing. The cursor keeps their marks, so a later listing
+ * continues them.
+ */
+export function withoutFaulty(state: ListingState, faults: Faults, now: number): ListingState {
   const isAside = ({ mark }: NamedMark) => isSetAside(faults, mark.folder, now)
   return {
-    ...underWay,
-    todo: underWay.todo.filter(one => !isAside(one)),
-    done: [...underWay.done, ...underWay.todo.filter(isAside).map(({ name }) => name)],
-    foldersDue: underWay.foldersDue && !isSetAside(faults, FOLDER_LIST, now),
+    ...state,
+    todo: state.todo.filter(one => !isAside(one)),
+    done: [...state.done, ...state.todo.filter(isAside).map(({ name }) => name)],
+    foldersDue: state.foldersDue && !isSetAside(faults, FOLDER_LIST, now),
   }
 }

@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { MailError } from '../error.ts'
 
-/** One part of a Graph `$batch` answer: which request it answers, and how; `body` is absent where there is none. */
+/**
+ * One part of a Graph `$batch` answer: the id of its request, and the answer; `body` is absent if there is
+ * none.
+ */
 export interface BatchPart {
   id: string
   status: number
@@ -9,7 +12,8 @@ export interface BatchPart {
   body?: unknown
 }
 
-// learn.microsoft.com/graph/json-batching: the outer status is 200 whatever the parts say, and their order is not kept.
+// learn.microsoft.com/graph/json-batching: the outer status is 200 whatever the parts say, and parts come in
+// any order.
 const answerSchema = z.object({ responses: z.array(z.unknown()) })
 const partSchema = z.object({
   id: z.string(),
@@ -19,14 +23,15 @@ const partSchema = z.object({
 })
 
 /**
- * Reads a Graph `$batch` answer into its parts by the id of the request they answer. A part that is none is left out, and so are parts that
- * claim the same request: nobody knows whose they are. Throws `unavailable` where the answer was damaged, `unparsable` when it is another.
+ * Reads a Graph `$batch` answer into parts by request id. An invalid part is dropped. Parts that claim the
+ * same request are dropped too, because none is known to be right. Throws `unavailable` if the answer was
+ * damaged, `unparsable` if it is another document.
  */
 export function parseGraphBatch(answer: unknown): ReadonlyMap<string, BatchPart> {
   if (typeof answer === 'string')
-    throw new MailError('unavailable', "Graph's answer to $batch is no JSON; it was damaged on its way")
+    throw new MailError('unavailable', "Graph's answer to $batch is not JSON; it was damaged in transit")
   const { success, data } = answerSchema.safeParse(answer)
-  if (!success) throw new MailError('unparsable', "Graph's answer to $batch holds no list of responses")
+  if (!success) throw new MailError('unparsable', "Graph's answer to $batch contains no list of responses")
   const parts = data.responses.flatMap(response => partSchema.safeParse(response).data ?? [])
   const times = new Map<string, number>()
   for (const { id } of parts) times.set(id, (times.get(id) ?? 0) + 1)

@@ -1,36 +1,44 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { MailboxId } from '../mailbox.ts'
 
-/** What the clientStates of mailboxes are made with: a secret of their own, else the keys that accounts are sealed with, newest first. */
+/**
+ * The sources of clientState keys: a secret of their own, else the sealing keys of accounts, newest first.
+ */
 export interface ClientStateSecrets {
   secret?: string | undefined
   sealingKeys: readonly { key: Buffer }[]
 }
 
 const KEY_BYTES = 32
-// A key has one use: what is derived for this one tells nothing of the key that accounts are sealed with.
+// Each key has one use: a key derived for clientStates reveals nothing about the sealing key.
 const USE = 'mailsluice outlook clientState'
 
-/** The keys for clientStates, of which the first makes them and all are accepted; none where nothing is set. */
+/**
+ * Derives the keys for clientStates. The first signs new ones, and all are accepted. Empty if nothing is set.
+ */
 export function clientStateKeys({ secret, sealingKeys }: ClientStateSecrets): Buffer[] {
   if (secret !== undefined) return [derived(Buffer.from(secret))]
   return sealingKeys.map(({ key }) => derived(key))
 }
 
 /**
- * What Graph is to send with each notification of a mailbox, so that it can be told from anybody's: 43 characters that nobody can
- * make up without the key, of 128 allowed (learn.microsoft.com/graph/api/resources/subscription).
+ * Returns the clientState that Graph sends with each notification of a mailbox and that proves its origin. It
+ * has 43 characters, unforgeable without the key; 128 are allowed
+ * (learn.microsoft.com/graph/api/resources/subscription).
  */
 export function clientStateOf(key: Buffer, mailbox: MailboxId): string {
   return createHmac('sha256', key).update(mailbox).digest('base64url')
 }
 
-/** Whether a clientState is this mailbox's, by any of the keys; how long it takes tells nothing of where it differs. */
+/** Whether a clientState belongs to this mailbox under any of the keys. Runs in constant time. */
 export function isClientState(keys: readonly Buffer[], mailbox: MailboxId, given: string): boolean {
   return clientStateCheck(keys, mailbox)(given)
 }
 
-/** The same check for any number of clientStates that are said to be one mailbox's: each but the first costs a comparison alone. */
+/**
+ * Prepares the same check for many clientStates of one mailbox. After the first, each check costs only a
+ * comparison.
+ */
 export function clientStateCheck(keys: readonly Buffer[], mailbox: MailboxId): (given: string) => boolean {
   const own = keys.map(key => Buffer.from(clientStateOf(key, mailbox)))
   return given => {

@@ -7,16 +7,21 @@ import { createSender, type Sending } from '../http/sender.ts'
 import type { AccessTokens } from '../provider/tokens.ts'
 import { spentOn } from './errors.ts'
 
-/** Where to reach Graph, with whose tokens, and how long to wait for one answer (30 s by default). */
+/** Graph's address, the source of tokens, and the timeout for one answer (30 s by default). */
 export interface ClientOptions {
   tokens: AccessTokens
-  /** Graph's address with its version and without a slash at its end, such as `https://graph.microsoft.com/v1.0`. */
+  /**
+   * Graph's address with its version and without a trailing slash, such as
+   * `https://graph.microsoft.com/v1.0`.
+   */
   rootUrl: string
   timeoutMs?: number | undefined
   now?: () => number
 }
 
-/** A request: `url` is a path below the root, such as `/me`, or a link that Graph gave, which is followed as it is. */
+/**
+ * A request. `url` is a path below the root, such as `/me`, or a link from Graph, which is used unchanged.
+ */
 export interface GraphRequest {
   method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   url: string
@@ -25,21 +30,22 @@ export interface GraphRequest {
 }
 
 /**
- * The one way to Graph of a mailbox. Both methods send one request, retry nothing, follow no redirect, and give answers of any status. They
- * throw `unavailable` without an answer, what the source of tokens throws, and `unparsable` for a link that leads away from Graph.
+ * A mailbox's connection to Graph. Both methods send one request, never retry, follow no redirect, and return
+ * answers of any status. They throw `unavailable` if no answer arrives, the token source's error, and
+ * `unparsable` for a link that leads away from Graph.
  */
 export interface GraphClient {
-  /** Takes leave from the call's quota before; throws `throttled` unsent. */
+  /** Acquires a quota permit first; throws `throttled` if the request was not sent. */
   ask(sending: Sending, request: GraphRequest): Promise<Answer>
-  /** Leave was taken already. */
+  /** Sends a request for which the caller already holds a permit. */
   send(sending: Sending, request: GraphRequest): Promise<Answer>
-  /** A link as a path below the root, for requests inside a batch; `undefined` where it is none. */
+  /** Returns a link as a path below the root, for requests inside a batch; `undefined` if it is not one. */
   pathOf(url: string): string | undefined
 }
 
 const TIMEOUT_MS = 30_000
 
-/** A client of its own for one mailbox. */
+/** Creates a client for one mailbox. */
 export function graphClient({ tokens, rootUrl, timeoutMs = TIMEOUT_MS, now = Date.now }: ClientOptions): GraphClient {
   const sendAs = createSender({ provider: 'Microsoft', tokens, timeoutMs })
   const { origin } = new URL(rootUrl)
@@ -77,10 +83,7 @@ export function graphClient({ tokens, rootUrl, timeoutMs = TIMEOUT_MS, now = Dat
   function addressOf(url: string, doing: string): string {
     if (url.startsWith('/')) return `${rootUrl}${url}`
     if (URL.canParse(url) && new URL(url).origin === origin) return url
-    throw new MailError(
-      'unparsable',
-      `${doing}: the link that continues it leads away from ${origin}; it is not followed`,
-    )
+    throw new MailError('unparsable', `${doing}: the next link leads away from ${origin}; it is not followed`)
   }
 }
 

@@ -7,9 +7,10 @@ import { type FolderOptions, type Folders, leftOutAt } from './folders.ts'
 import { listed, type Reported } from './items.ts'
 
 /**
- * What items amount to once those that tell only a part were asked for; such as are of before `scope` (ms since 1970) are left out, as a folder
- * that is listed whole tells of them too. One that cannot be had is listed by itself, to be asked for again, or given up, by itself. Throws
- * `throttled`, and what is said of the access token.
+ * Fetches the messages of incomplete items and adds them to a report. Messages received before `scope` (ms
+ * since 1970) are left out, because a folder listed without a filter reports them too. A message that cannot
+ * be fetched is listed individually, so its retry or failure affects only itself. Throws `throttled`, and
+ * errors of the access token.
  */
 export async function complete(
   options: FolderOptions & { filter: LabelFilter },
@@ -21,24 +22,24 @@ export async function complete(
   const answers = await answersFor(options, folders, incomplete, call)
   const messages: Message[] = []
   const left: MessageId[] = []
-  const odd: Listed[] = []
+  const unreadable: Listed[] = []
   for (const [id, answer] of answers) {
     if (answer.outcome === 'ok' && answer.message.date >= scope) messages.push(answer.message)
     else if (answer.outcome === 'gone' || answer.outcome === 'filtered') left.push(id)
     else if (answer.outcome === 'throttled')
       throw new MailError('throttled', `${options.name}: Microsoft asks to slow down`, answer)
-    // What is held of it is out of date now.
-    else if (answer.outcome === 'failed') odd.push({ id, thread: id, verify: true })
+    // The cached copy is stale now.
+    else if (answer.outcome === 'failed') unreadable.push({ id, thread: id, verify: true })
   }
   return {
     ...reported,
-    ids: [...reported.ids, ...messages.map(message => listed(message, options.filter)), ...odd],
+    ids: [...reported.ids, ...messages.map(message => listed(message, options.filter)), ...unreadable],
     messages: [...reported.messages, ...messages],
     left: [...reported.left, ...left],
   }
 }
 
-// The page itself was answered: what is said of all of these is no word on the mailbox.
+// The page itself was answered, so an error here says nothing about the mailbox.
 async function answersFor(
   options: FolderOptions & { filter: LabelFilter },
   folders: Folders,

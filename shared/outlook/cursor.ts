@@ -1,30 +1,33 @@
 import { MailError } from '../error.ts'
 import type { Cursor, Page } from '../mailbox.ts'
 
-/** The name of a mark: how far a folder was listed, kept where cursors can name it. */
+/** The name under which a mark is stored, for use in cursors. A mark says how far a folder is listed. */
 export type MarkName = string
 
 /**
- * What an Outlook cursor says: `pinned` when nothing was listed yet, where with `after` (ms since 1970) all that came before is known;
- * `folders` when each folder was listed up to its mark, of mail received since `scope` (ms since 1970), or of all.
+ * The content of an Outlook cursor. `pinned`: nothing is listed yet; with `after` (ms since 1970), everything
+ * before that moment is known. `folders`: each folder is listed up to its mark, for mail received since
+ * `scope` (ms since 1970), or for all mail.
  */
-export type Place =
+export type CursorState =
   | { at: 'pinned'; after?: number | undefined }
   | { at: 'folders'; scope: number | undefined; marks: readonly MarkName[] }
 
-/** How far a listing came. It stands on its own, so that a changed setting cannot mix two listings. */
+/** The progress of a listing. It is self-contained, so a changed setting cannot mix two listings. */
 export interface Progress {
   scope: number | undefined
-  /** Folders whose next page is to be asked for, those that are under way first, and those that are listed to their end. */
+  /** Folders whose next page is due, those in progress first, and folders that are listed completely. */
   todo: readonly MarkName[]
   done: readonly MarkName[]
-  /** What is known of the folders themselves is not up to date. */
+  /** The stored list of folders is out of date. */
   foldersDue: boolean
-  /** How often they were looked at anew because one was not found. */
+  /** The number of times the folders were listed again because one was not found. */
   looks: number
-  /** Known mail may be gone without a word: in the end it is to be told what is there. */
+  /**
+   * Known mail may have disappeared unreported, so the listing must end with a sweep of existing messages.
+   */
   doubt: boolean
-  /** Where telling what is there goes on; '' where it begins. */
+  /** The mark at which the sweep continues; '' if it has not started. */
   sweep?: MarkName | undefined
 }
 
@@ -37,31 +40,31 @@ const PAGE = new RegExp(`^${MOMENT}:(f?d?s?)(\\d{0,4}):${NAMES}:${NAMES}:([\\w-]
 const names = (text: string | undefined) => (text ? text.split(',') : [])
 const number = (text: string | undefined) => (text ? Number(text) : undefined)
 
-/** A place as a cursor. */
-export function writeCursor(place: Place): Cursor {
+/** Encodes a cursor. */
+export function writeCursor(place: CursorState): Cursor {
   if (place.at === 'pinned') return `pinned:${place.after ?? ''}`
   return `folders:${place.scope ?? ''}:${place.marks.join(',')}`
 }
 
-/** Reads a cursor that `writeCursor` wrote; throws `unparsable` on anything else. */
-export function readCursor(cursor: Cursor): Place {
+/** Reads a cursor written by `writeCursor`; throws `unparsable` on anything else. */
+export function readCursor(cursor: Cursor): CursorState {
   const pinned = PINNED.exec(cursor)
   if (pinned) return { at: 'pinned', after: number(pinned[1]) }
   const folders = FOLDERS.exec(cursor)
   if (folders) return { at: 'folders', scope: number(folders[1]), marks: names(folders[2]) }
   throw new MailError(
     'unparsable',
-    'the cursor was not written by the Outlook adapter; connect the mailbox again to list it anew',
+    'the cursor was not written by the Outlook adapter; connect the mailbox again to start a new listing',
   )
 }
 
-/** How far a listing came, as a page. */
+/** Encodes the progress of a listing as a page. */
 export function writePage({ scope, todo, done, foldersDue, looks, doubt, sweep }: Progress): Page {
   const flags = `${foldersDue ? 'f' : ''}${doubt ? 'd' : ''}${sweep === undefined ? '' : 's'}${looks || ''}`
   return [scope ?? '', flags, todo.join(','), done.join(','), sweep ?? ''].join(':')
 }
 
-/** Reads a page that `writePage` wrote; throws `unparsable` on anything else. */
+/** Reads a page written by `writePage`; throws `unparsable` on anything else. */
 export function readPage(page: Page): Progress {
   const match = PAGE.exec(page)
   if (!match) throw new MailError('unparsable', 'the page was not written by the Outlook adapter')

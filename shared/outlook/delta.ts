@@ -9,17 +9,18 @@ import { pagesOf } from './prefer.ts'
 import { nextRound } from './round.ts'
 import { askTogether, type TogetherOptions } from './together.ts'
 
-/** What asking folders for their changes needs to know. */
+/** Options for asking folders for their changes. */
 export interface DeltaOptions extends TogetherOptions {
   name: string
   user: string
-  /** How many messages a page holds. */
+  /** The number of messages on a page. */
   pageSize: number
 }
 
 /**
- * What became of a folder that was asked: its next page, with the mark it is listed up to now; it must be listed from its beginning, as
- * Graph has forgotten its mark; it is not there any more; or it is to be asked again, `answered` where Graph itself refused it.
+ * The result of asking a folder. `page`: its next page, and the mark it is listed up to. `restart`: Graph has
+ * forgotten its mark, so it must be listed from the beginning. `lost`: the folder no longer exists.
+ * `refused`: it must be asked again; `answered` if Graph itself refused it.
  */
 export type Step = { from: NamedMark } & (
   | { step: 'page'; items: readonly unknown[]; to: Mark }
@@ -32,12 +33,13 @@ const DAY_MS = 24 * 3_600_000
 const RESTARTS_AT_ONCE = 3
 const MOST_RESTARTS = 8
 const FIRST_WAIT_MS = 1000
-// Of what a filter lets through Graph lists so many, and says nothing of the rest (learn.microsoft.com/graph/api/message-delta).
+// With a filter, Graph lists at most this many messages and omits the rest silently
+// (learn.microsoft.com/graph/api/message-delta).
 const MOST_FILTERED = 5000
 
 /**
- * Asks folders for a page each, in as few requests as may be, and before them for what `first` links to. Throws what is said of all of
- * them.
+ * Asks folders for a page each, in as few requests as possible, and before them for the link `first`. Throws
+ * errors that concern all of them.
  */
 export async function askFolders(
   options: DeltaOptions,
@@ -55,12 +57,12 @@ export async function askFolders(
   }
 }
 
-interface Asked {
+interface AskedFolder {
   from: NamedMark
   scope: number | undefined
 }
 
-function stepOf(options: DeltaOptions, { from, scope }: Asked, answer: Answer | undefined, doing: string): Step {
+function stepOf(options: DeltaOptions, { from, scope }: AskedFolder, answer: Answer | undefined, doing: string): Step {
   const { now } = options
   const { folder } = from.mark
   if (!answer) {
@@ -74,35 +76,40 @@ function stepOf(options: DeltaOptions, { from, scope }: Asked, answer: Answer | 
       return { from, step: 'refused', error: asMailError(thrown), answered: true }
     }
   }
-  // It is left alone for now: whether it is still among the folders is asked next.
+  // The folder is skipped for now; the next request checks whether it still exists.
   if (isNotFound(answer)) return { from, step: 'lost', to: { folder, at: now(), end: true } }
   const error = errorOf(answer, doing, { now })
-  return error.kind === 'expired' ? forgotten(from, now(), doing) : { from, step: 'refused', error, answered: true }
+  return error.kind === 'expired' ? restartStep(from, now(), doing) : { from, step: 'refused', error, answered: true }
 }
 
-function pageIn({ now }: DeltaOptions, { from, scope }: Asked, { items, next, later }: DeltaPage, doing: string): Step {
+function pageIn(
+  { now }: DeltaOptions,
+  { from, scope }: AskedFolder,
+  { items, next, later }: DeltaPage,
+  doing: string,
+): Step {
   const at = now()
   const { mark } = from
   const { folder, restarts, end } = mark
   const link = next ?? later
   if (link === undefined)
-    throw new MailError('unparsable', `${doing}: the page says neither what is next nor what is later`)
+    throw new MailError('unparsable', `${doing}: the page has neither a next link nor a delta link`)
   const whole = mark.unfiltered ? { unfiltered: true } : {}
   const page = (to: Mark): Step => ({ from, step: 'page', items, to })
   if (next !== undefined) {
     const round = nextRound(mark.round, { link, items: items.length }, doing)
     return page({ folder, link, at, round, ...(restarts ? { restarts } : {}), ...whole })
   }
-  // Nothing has changed: what is known is as good, until it grows old.
+  // Nothing has changed: the known mark stays valid until it gets old.
   if (items.length === 0 && end && at - mark.at < DAY_MS) return page(mark)
   const isCut =
     scope !== undefined && !end && !mark.unfiltered && (mark.round?.items ?? 0) + items.length >= MOST_FILTERED
   return page(isCut ? { folder, at, unfiltered: true } : { folder, link, at, end: true, ...whole })
 }
 
-function forgotten(from: NamedMark, now: number, doing: string): Step {
+function restartStep(from: NamedMark, now: number, doing: string): Step {
   const { folder, restarts = 0, at, unfiltered } = from.mark
-  const again = `${doing}: Microsoft forgets again and again how far a folder was listed`
+  const again = `${doing}: Microsoft repeatedly forgets how far a folder is listed`
   if (restarts >= MOST_RESTARTS)
     return { from, step: 'refused', error: new MailError('unavailable', again), answered: true }
   const retryAfterMs = at + pauseBefore(restarts) - now
@@ -116,19 +123,19 @@ function forgotten(from: NamedMark, now: number, doing: string): Step {
   }
 }
 
-// Something happens to the mailbox just now, a few links are forgotten one after the other; from then on there is no hurry.
+// Something is happening to the mailbox: a few links may expire in succession. Later restarts need not hurry.
 function pauseBefore(restarts: number): number {
   return restarts < RESTARTS_AT_ONCE ? 0 : FIRST_WAIT_MS * 2 ** (restarts - RESTARTS_AT_ONCE)
 }
 
-// learn.microsoft.com/graph/api/message-delta: no other filter is taken.
+// learn.microsoft.com/graph/api/message-delta: no other filter is allowed.
 function startOf({ user }: DeltaOptions, { folder, unfiltered }: Mark, scope: number | undefined): string {
   const filter =
     scope === undefined || unfiltered ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
   return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${ASKED_FIELDS}${filter}`
 }
 
-/** A moment (ms since 1970) as Graph's filters take it, to the second. */
+/** Formats a moment (ms since 1970) for Graph's filters, to the second. */
 export function dateOf(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }

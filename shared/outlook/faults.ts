@@ -8,10 +8,10 @@ import { errorOf } from './errors.ts'
 import type { FolderOptions, Folders } from './folders.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'
 
-/** Folders that cannot be listed for now, by their ids; the list of folders itself has the id ''. */
+/** Folders that cannot be listed for now, by id. The list of folders itself has the id ''. */
 export type Faults = ReadonlyMap<string, FolderFault>
 
-/** What asking brought: the steps of the folders, and why the list of folders was refused, where it was. */
+/** The answers: the steps of the folders, and the refusal of the list of folders, if it was asked. */
 interface Answers {
   steps: readonly Step[]
   list: { refused: MailError | undefined } | undefined
@@ -21,30 +21,30 @@ export const FOLDER_LIST = ''
 
 const SECOND_MS = 1000
 const MINUTE_MS = 60 * SECOND_MS
-// What passes within seconds needs no run of its own.
+// A fault that passes within seconds needs no separate run.
 const SHORT_PAUSES_MS = [SECOND_MS, 5 * SECOND_MS]
 const LONGEST_PAUSE_MS = 60 * MINUTE_MS
 const LONGEST_NAME = 100
 
-/** Whether a folder is not to be asked yet. */
+/** Whether a folder must not be asked yet. */
 export function waits(faults: Faults, folder: string, now: number): boolean {
   return (faults.get(folder)?.tryAt ?? 0) > now
 }
 
-/** Whether a listing ends without this folder: it waits for longer than a run would. */
+/** Whether a listing ends without this folder, because it waits longer than a run. */
 export function isSetAside(faults: Faults, folder: string, now: number): boolean {
   return waits(faults, folder, now) && (faults.get(folder)?.times ?? 0) > SHORT_PAUSES_MS.length
 }
 
-/** When folders that do not wait for long are asked again (ms since 1970); `undefined` where none is waited for. */
+/** Returns the next retry (ms since 1970) of the folders with a short wait; `undefined` if there is none. */
 export function nextTry(faults: Faults, folders: readonly string[], now: number): number | undefined {
   const short = folders.filter(folder => waits(faults, folder, now) && !isSetAside(faults, folder, now))
   return short.length === 0 ? undefined : Math.min(...short.map(folder => faults.get(folder)?.tryAt ?? now))
 }
 
 /**
- * Throws what was said where all was refused, unless Graph serves other mail of the mailbox at this moment: then the folders are at fault.
- * That costs a call.
+ * Throws if all requests were refused, unless Graph serves other mail of the mailbox at this moment. In that
+ * case the folders are at fault. The check costs a call.
  */
 export async function throwUnlessFolders(options: FolderOptions, { steps, list }: Answers, call: Call): Promise<void> {
   const refusals = [
@@ -58,7 +58,10 @@ export async function throwUnlessFolders(options: FolderOptions, { steps, list }
   if (worst && !(isAnswered && (await isServed(options, call)))) throw worst
 }
 
-/** Whether a folder was refused by itself: not for now, not unanswered, and not for its access token. */
+/**
+ * Whether the refusal concerns this folder: a lasting error, answered by Graph, and not about the access
+ * token.
+ */
 function isOwnFault(step: Step): step is Extract<Step, { step: 'refused' }> {
   return step.step === 'refused' && step.answered && isLasting(step.error)
 }
@@ -68,8 +71,8 @@ function isLasting({ kind, blames }: MailError): boolean {
 }
 
 /**
- * Steps where all folders were refused for what was asked: the links were given to somebody else, or are damaged, so each folder is listed
- * from its beginning, once.
+ * Restarts all folders, once, if Graph refused every request as invalid. The links are damaged then, or
+ * belong to somebody else.
  */
 export function withoutLinks(steps: readonly Step[], now: number): Step[] {
   const isRefused = (step: Step) => isOwnFault(step) && step.error.kind !== 'unavailable'
@@ -82,7 +85,10 @@ export function withoutLinks(steps: readonly Step[], now: number): Step[] {
   })
 }
 
-/** The faults after these answers: folders that were refused wait for longer each time, those that were not are well again. Kept. */
+/**
+ * Updates and stores the faults after these answers. A refused folder waits longer each time; an answered
+ * folder recovers.
+ */
 export async function noteFaults(
   options: FolderOptions,
   { before, folders, answers }: { before: Faults; folders: Folders; answers: Answers },
@@ -116,7 +122,7 @@ export async function noteFaults(
 }
 
 async function isServed({ client, name, user }: FolderOptions, call: Call): Promise<boolean> {
-  const doing = `asking whether ${name} can be read`
+  const doing = `checking whether ${name} can be read`
   const request = { url: `${user}/messages?$top=1&$select=id`, headers: { prefer: IMMUTABLE_IDS } }
   const answer = await client.ask({ doing, call, kind: 'list', units: 1 }, request).catch((thrown: unknown) => thrown)
   if (answer instanceof MailError) return false
@@ -125,13 +131,13 @@ async function isServed({ client, name, user }: FolderOptions, call: Call): Prom
 
 const named = z.object({ displayName: z.string().min(1) })
 
-// For people: what its owner calls the folder, where that can be had.
+// Returns the folder's display name, for people, if Graph gives it.
 async function nameOf(options: FolderOptions, folders: Folders, folder: string, call: Call): Promise<string> {
   if (folder === FOLDER_LIST) return 'the list of folders'
   const wellKnown = Object.entries(folders.wellKnown).find(([, id]) => id === folder)?.[0]
   if (wellKnown !== undefined) return wellKnown
   const { client, name, user } = options
-  const doing = `asking for the name of a folder of ${name}`
+  const doing = `getting the name of a folder of ${name}`
   const url = `${user}/mailFolders/${encodeURIComponent(folder)}?$select=displayName`
   try {
     const answer = await client.ask(

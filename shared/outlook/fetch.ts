@@ -8,18 +8,19 @@ import { ASKED_FIELDS, readMessage } from './message.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'
 import { askTogether, type TogetherOptions } from './together.ts'
 
-/** What fetching needs to know; `user` is whose mail a path is of, such as `/me`. */
+/** Options for fetching. `user` is the path of the mailbox's owner, such as `/me`. */
 export interface FetchOptions extends TogetherOptions {
   name: string
   user: string
   filter: LabelFilter
-  /** Why mail in this folder is left out; `undefined` where it is not. */
+  /** Returns the reason to leave out mail in this folder; `undefined` if it is read. */
   leftOutIn: (folder: string) => string | undefined
 }
 
 /**
- * Fetches messages by batches, one after the other, or one message alone. Where the provider refused some of them, all of those are to be
- * asked for again after the longest time it named. Throws what holds for all of them: throttling, an outage, a dead grant.
+ * Fetches messages in batches, one after the other, or one message alone. If some were throttled, all of
+ * those wait for the longest time that was named. Throws errors that concern the whole mailbox: throttling,
+ * an outage, a dead grant.
  */
 export async function fetchMessages(
   options: FetchOptions,
@@ -44,7 +45,7 @@ export async function fetchMessages(
     ids.map((id, place): [MessageId, Fetched] => {
       const outcome = outcomes[place] ?? { outcome: 'throttled' }
       if (outcome.outcome === 'throttled') return [id, { outcome: 'throttled', ...longest }]
-      return [id, isServed ? ofItsOwn(outcome) : outcome]
+      return [id, isServed ? limitedToMessage(outcome) : outcome]
     }),
   )
 }
@@ -57,14 +58,14 @@ function outcomeOf(
   if (!answer) return failed('unavailable', `${doing}: the answer does not mention the message`)
   if (isNotFound(answer)) return { outcome: 'gone' }
   if (answer.status === 200 && (typeof answer.body !== 'object' || answer.body === null)) {
-    return failed('unavailable', `${doing}: Microsoft's answer is no JSON; it was damaged on its way`)
+    return failed('unavailable', `${doing}: Microsoft's answer is not JSON; it was damaged in transit`)
   }
   if (answer.status === 200) {
     const read = readMessage(answer.body, now())
     if (read?.message.id !== id)
       return failed(
         'unparsable',
-        `${doing}: Microsoft's answer holds ${read ? 'another message than was asked for' : 'no message'}`,
+        `${doing}: Microsoft's answer contains ${read ? 'another message than the requested one' : 'no message'}`,
       )
     const reason = leftOutIn(read.folder ?? '') ?? leftOut(read.message.labels, filter)
     return reason === undefined ? { outcome: 'ok', message: read.message } : { outcome: 'filtered', reason }
@@ -74,13 +75,13 @@ function outcomeOf(
   return { outcome: 'throttled', ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) }
 }
 
-// Where others were served a message that is forbidden says nothing of the account.
-function ofItsOwn(outcome: Fetched): Fetched {
+// If other messages were served, a forbidden message says nothing about the account.
+function limitedToMessage(outcome: Fetched): Fetched {
   if (outcome.outcome !== 'failed' || outcome.error.kind !== 'unauthorized') return outcome
   return { outcome: 'failed', error: new MailError('rejected', outcome.error.message) }
 }
 
-// Of a message alone the answer is the provider's word on the whole mailbox as well.
+// The answer for a single message also speaks for the whole mailbox.
 function throwIfForAll(
   outcome: Fetched,
   answer: Answer | undefined,

@@ -3,8 +3,9 @@ import type { Finding } from '../provider/filter.ts'
 import { isFolderName } from './folders.ts'
 
 /**
- * Tells with the changes of a mailbox which categories of its filter its mail carries. Who may read mail may not read the list of
- * categories, so one that no mail has carried so far is `unseen`, which is told at the end of a listing that had mail.
+ * Reports, with a mailbox's changes, which categories of its filter occur in its mail. The permission to read
+ * mail does not include the list of categories. A category that no mail has carried so far is therefore
+ * `unseen`, reported at the end of a listing that had mail.
  */
 export function categoryFinder(skip: readonly string[]): (changes: Changes) => Changes {
   const categories = skip.filter(label => !isFolderName(label))
@@ -15,11 +16,11 @@ export function categoryFinder(skip: readonly string[]): (changes: Changes) => C
     if (categories.length === 0) return changes
     hasListed ||= changes.ids.length > 0
     const carried = new Set(carriedBy(changes))
-    const fresh = categories.filter(category => !seen.has(category) && carried.has(category.toLowerCase()))
-    for (const category of fresh) seen.add(category)
+    const newlyFound = categories.filter(category => !seen.has(category) && carried.has(category.toLowerCase()))
+    for (const category of newlyFound) seen.add(category)
     const isOver = changes.cursor !== undefined && hasListed
     const unseen = isOver ? categories.filter(category => !seen.has(category)) : []
-    const filters = [...fresh.map(name => of(name, 'found')), ...unseen.map(name => of(name, 'unseen'))]
+    const filters = [...newlyFound.map(name => of(name, 'found')), ...unseen.map(name => of(name, 'unseen'))]
     return filters.length > 0 ? { ...changes, filters } : changes
   }
 }

@@ -9,16 +9,16 @@ import { readDeltaPage } from './items.ts'
 import { pagesOf } from './prefer.ts'
 import { askTogether, type TogetherOptions } from './together.ts'
 
-/** The folders of a mailbox: each one's parent, which of them are the well-known ones, and the link to what will change about them. */
+/** The folders of a mailbox: each one's parent, the well-known folders, and the link to later changes. */
 export interface Folders {
   link: string
   parents: Readonly<Record<string, string>>
   wellKnown: Readonly<Record<string, string>>
-  /** A message was seen that names its folder by one of these ids: so an id that is not among them is of another folder. */
+  /** A message has named its folder by one of these ids. An unknown id therefore means another folder. */
   confirmed?: boolean | undefined
 }
 
-/** What looking for folders needs to know; `skip` are labels whose well-known folders are left out. */
+/** Options for finding folders. `skip` holds labels whose well-known folders are left out. */
 export interface FolderOptions extends TogetherOptions {
   name: string
   user: string
@@ -26,9 +26,10 @@ export interface FolderOptions extends TogetherOptions {
   skip: readonly string[]
 }
 
-// learn.microsoft.com/graph/api/resources/mailfolder: what is there is no mail of the owner's, or not sent yet.
+// learn.microsoft.com/graph/api/resources/mailfolder: these folders hold no mail of the owner's, or unsent
+// mail.
 const NEVER_READ = ['outbox', 'conversationhistory', 'syncissues', 'recoverableitemsroot']
-// By the names that labels have at Gmail.
+// Keys are Gmail's label names.
 const SKIPPED = new Map([
   ['TRASH', 'deleteditems'],
   ['BIN', 'deleteditems'],
@@ -54,15 +55,15 @@ const folderItem = z.object({
   parentFolderId: z.string().nullish(),
   '@removed': z.unknown().optional(),
 })
-const ofFolder = z.object({ parentFolderId: z.string() })
+const itemFolder = z.object({ parentFolderId: z.string() })
 const withId = z.object({ id: z.string().min(1) })
 
-/** Whether a label that is left out names a well-known folder, and no category. */
+/** Whether a skipped label names a well-known folder rather than a category. */
 export function isFolderName(label: string): boolean {
   return SKIPPED.has(label.toUpperCase())
 }
 
-/** The folders as they were last seen; `undefined` where that was lost. */
+/** Returns the folders as last stored; `undefined` if they were lost. */
 export async function knownFolders(links: Links): Promise<Folders | undefined> {
   try {
     return foldersSchema.safeParse(JSON.parse((await links.folders()) ?? '')).data
@@ -72,7 +73,10 @@ export async function knownFolders(links: Links): Promise<Folders | undefined> {
   }
 }
 
-/** Asks for all folders, and which of them are the well-known ones: one call, and another for each 200 folders more. What it finds is kept. */
+/**
+ * Finds all folders and the well-known ones among them, and stores them. Costs one call, and one more for
+ * each further 200 folders.
+ */
 export async function findFolders(options: FolderOptions, call: Call): Promise<Folders> {
   const { name, user } = options
   const doing = `finding the folders of ${name}`
@@ -85,7 +89,7 @@ export async function findFolders(options: FolderOptions, call: Call): Promise<F
     const answer = answers[place]
     const id = answer?.status === 200 ? withId.safeParse(answer.body).data?.id : undefined
     if (id !== undefined) wellKnown.set(one, id)
-    // Not every mailbox has all of them; one that could not be asked for might be one to leave out.
+    // Not every mailbox has all of them. A folder that could not be checked might be one to leave out.
     else if (!isAbsent(one, answer)) throw refusal(options, answer, doing)
   }
   const all = answers[WELL_KNOWN.length]
@@ -94,8 +98,8 @@ export async function findFolders(options: FolderOptions, call: Call): Promise<F
 }
 
 /**
- * The folders by the answer to their own link, and to what it links to, to the end; all anew where Graph has forgotten. What is found is
- * kept. An error says why they have to be asked for again.
+ * Updates and stores the folders from the answer to their link and its next pages. Finds all folders again if
+ * Graph has forgotten the link. Returns an error that says why they must be asked for again.
  */
 export async function foldersIn(
   options: FolderOptions,
@@ -104,9 +108,9 @@ export async function foldersIn(
   call: Call,
 ): Promise<Folders | MailError> {
   if (answer?.status === 200) return follow(options, known, answer, call)
-  const doing = `looking for folders of ${options.name}`
+  const doing = `listing folders of ${options.name}`
   const error = refusal({ ...options, notFound: 'expired' }, answer, doing)
-  // A link that is refused for what it asks was given to somebody else, or is damaged.
+  // A link refused for its content is damaged, or belongs to somebody else.
   const isOfLink = error.kind === 'expired' || error.kind === 'rejected' || error.blames === 'access'
   if (!isOfLink) return error
   try {
@@ -118,7 +122,7 @@ export async function foldersIn(
 }
 
 async function follow(options: FolderOptions, known: Folders, first: Answer, call: Call): Promise<Folders> {
-  const doing = `looking for folders of ${options.name}`
+  const doing = `listing folders of ${options.name}`
   const headers = { prefer: pagesOf(FOLDERS_A_PAGE) }
   let folders = known
   let answer = first
@@ -136,34 +140,34 @@ async function follow(options: FolderOptions, known: Folders, first: Answer, cal
   throw new MailError('unavailable', `${doing}: the listing of folders does not end`)
 }
 
-// The folders with the changes of a page, and its link.
+// Returns the folders with the changes of a page and its link.
 function withChanges(folders: Folders, page: ReturnType<typeof readDeltaPage>): Folders {
   const parents = new Map(Object.entries(folders.parents))
   for (const item of page.items) {
     const { success, data } = folderItem.safeParse(item)
     if (!success) continue
     if (data['@removed'] != null) parents.delete(data.id)
-    // A change may tell only what changed.
+    // A change may contain only the changed fields.
     else parents.set(data.id, data.parentFolderId ?? parents.get(data.id) ?? '')
   }
   return { ...folders, parents: Object.fromEntries(parents), link: page.later ?? page.next ?? folders.link }
 }
 
-/** The folders, confirmed and kept so where one of these items, which are of a folder, names it. */
+/** Marks the folders as confirmed, and stores that, if an item names the folder it was listed in. */
 export async function confirmedBy(
   { links }: FolderOptions,
   folders: Folders,
   pages: readonly { folder: string; items: readonly unknown[] }[],
 ): Promise<Folders> {
   const isNamed = ({ folder, items }: (typeof pages)[number]) =>
-    items.some(item => ofFolder.safeParse(item).data?.parentFolderId === folder)
+    items.some(item => itemFolder.safeParse(item).data?.parentFolderId === folder)
   if (folders.confirmed || !pages.some(isNamed)) return folders
   const confirmed = { ...folders, confirmed: true }
   await links.keepFolders(JSON.stringify(confirmed))
   return confirmed
 }
 
-/** The folders to be read, the inbox first: all but those that are left out and what is in them. */
+/** Returns the folders to read, the inbox first: all except those left out and their subfolders. */
 export function readable(folders: Folders, skip: readonly string[]): string[] {
   const { parents, wellKnown } = folders
   const first = FIRST.flatMap(name => ownOf(wellKnown, name) ?? [])
@@ -174,8 +178,9 @@ export function readable(folders: Folders, skip: readonly string[]): string[] {
 }
 
 /**
- * Why mail in a folder is left out; `undefined` where it is not, or nobody said which folder it is. What is in a folder that is not known yet is
- * left out until that is found and listed: it may be gone again before anybody looks.
+ * Returns the reason to leave out mail in a folder; `undefined` if it is read, or if the folder was not
+ * named. Mail in an unknown folder is left out until that folder is found and listed, because it may
+ * disappear before that.
  */
 export function leftOutAt(
   { parents, wellKnown, confirmed }: Folders,
@@ -195,7 +200,7 @@ export function leftOutAt(
   return undefined
 }
 
-// What is not read in any case may be forbidden as well.
+// Folders that are never read may also be forbidden.
 function isAbsent(name: string, answer: Answer | undefined): boolean {
   return [400, 404, ...(NEVER_READ.includes(name) ? [403] : [])].includes(answer?.status ?? 0)
 }

@@ -8,7 +8,9 @@ import { type LabelFilter, leftOut } from '../provider/filter.ts'
 import { isWhole, readMessage, readReadMark } from './message.ts'
 import { readBody } from './read.ts'
 
-/** One page of a folder's delta: its items, and the link to what follows or, at the end, to what will come later. */
+/**
+ * One page of a folder's delta: its items, and the link to the next page or, at the end, to later changes.
+ */
 export interface DeltaPage {
   items: readonly unknown[]
   next?: string | undefined
@@ -23,39 +25,40 @@ const pageSchema = z.object({
 const named = z.object({ id: z.string().min(1) })
 const removal = z.object({ id: z.string().min(1), '@removed': z.unknown() }).refine(item => item['@removed'] != null)
 
-/** Reads a page of a delta (learn.microsoft.com/graph/delta-query-messages); throws where it is none. */
+/** Reads a page of a delta (learn.microsoft.com/graph/delta-query-messages); throws if it is not one. */
 export function readDeltaPage(answer: Answer, doing: string): DeltaPage {
   const page = readBody(pageSchema, answer, doing)
   return { items: page.value, next: page['@odata.nextLink'], later: page['@odata.deltaLink'] }
 }
 
-/** What items amount to, each message told of once, and the ids of items that do not tell enough. */
+/** The net changes of items, each message reported once, and the ids of items that say too little. */
 export interface Reported extends Required<Pick<Changes, 'ids' | 'labels' | 'messages' | 'left'>> {
   incomplete: readonly MessageId[]
 }
 
-/** What a folder says of a message in the end; `incomplete` where that is not enough, or contradicts itself. */
-type Word =
-  | { says: 'whole'; message: Message }
-  | { says: 'incomplete' }
-  | { says: 'read' | 'unread' }
-  | { says: 'left' }
+/** A folder's final report on a message; `incomplete` if it says too little or contradicts itself. */
+type FolderReport =
+  | { kind: 'complete'; message: Message }
+  | { kind: 'incomplete' }
+  | { kind: 'read' | 'unread' }
+  | { kind: 'left' }
 
 /**
- * What delta items amount to, a list of them for each folder, in their order. The last word of a folder counts, and what left one folder
- * and is in another has only moved. That a message was read, or is to be read again, is a change of its labels. Where folders, or items that
- * came out of order, leave in doubt what holds, the message is `incomplete`.
+ * Summarizes delta items, one list a folder, in order. The last report of a folder counts. A message that
+ * left one folder and is in another has only moved. A change of the read mark is a change of labels. If
+ * folders or out-of-order items contradict each other, the message is `incomplete`.
  */
-export function whatChanged(folders: readonly (readonly unknown[])[], filter: LabelFilter): Reported {
-  const words = new Map<MessageId, Word>()
+export function summarizeItems(folders: readonly (readonly unknown[])[], filter: LabelFilter): Reported {
+  const reports = new Map<MessageId, FolderReport>()
   for (const items of folders) {
-    for (const [id, word] of lastWords(items)) {
-      const other = words.get(id)
-      words.set(id, other ? agreed(other, word) : word)
+    for (const [id, report] of lastReports(items)) {
+      const other = reports.get(id)
+      reports.set(id, other ? reconcile(other, report) : report)
     }
   }
-  const messages = [...words.values()].flatMap(word => (word.says === 'whole' ? [word.message] : []))
-  const idsOf = (says: Word['says']) => [...words].flatMap(([id, word]) => (word.says === says ? [id] : []))
+  const messages = [...reports.values()].flatMap(report => (report.kind === 'complete' ? [report.message] : []))
+  const idsOf = (kind: FolderReport['kind']) =>
+    [...reports].flatMap(([id, report]) => (report.kind === kind ? [id] : []))
   return {
     ids: messages.map(message => listed(message, filter)),
     messages: messages.filter(({ labels }) => leftOut(labels, filter) === undefined),
@@ -68,53 +71,53 @@ export function whatChanged(folders: readonly (readonly unknown[])[], filter: La
   }
 }
 
-function lastWords(items: readonly unknown[]): Map<MessageId, Word> {
-  const words = new Map<MessageId, Word>()
+function lastReports(items: readonly unknown[]): Map<MessageId, FolderReport> {
+  const reports = new Map<MessageId, FolderReport>()
   for (const item of items) {
     const id = named.safeParse(item).data?.id
     if (id === undefined) continue
-    const before = words.get(id)
-    // What is said again comes last.
-    words.delete(id)
-    words.set(id, wordOn(item, before))
+    const before = reports.get(id)
+    // A repeated item moves to the end.
+    reports.delete(id)
+    reports.set(id, reportOf(item, before))
   }
-  return words
+  return reports
 }
 
-function wordOn(item: unknown, before: Word | undefined): Word {
+function reportOf(item: unknown, before: FolderReport | undefined): FolderReport {
   if (removal.safeParse(item).success) {
-    // Nobody would look for a message that only this page has told of, if its removal should be the older word.
-    return { says: before?.says === 'whole' || before?.says === 'incomplete' ? 'incomplete' : 'left' }
+    // If the removal is the older report, nobody else would look for a message that only this page reports.
+    return { kind: before?.kind === 'complete' || before?.kind === 'incomplete' ? 'incomplete' : 'left' }
   }
   const message = isWhole(item) ? readMessage(item)?.message : undefined
-  // One that does not say when it came may say so when it is asked for by itself.
-  if (message && isReceived(message.date)) return { says: 'whole', message }
+  // A message without a date may have one when it is fetched individually.
+  if (message && isReceived(message.date)) return { kind: 'complete', message }
   const mark = readReadMark(item)
-  if (!mark || before?.says === 'incomplete' || before?.says === 'left') return { says: 'incomplete' }
-  if (before?.says === 'whole') return { says: 'whole', message: marked(before.message, mark.isRead) }
-  return { says: mark.isRead ? 'read' : 'unread' }
+  if (!mark || before?.kind === 'incomplete' || before?.kind === 'left') return { kind: 'incomplete' }
+  if (before?.kind === 'complete') return { kind: 'complete', message: withReadMark(before.message, mark.isRead) }
+  return { kind: mark.isRead ? 'read' : 'unread' }
 }
 
-// Folders are listed at different moments: nobody knows which of two words on a message that moved between them is the newer one.
-function agreed(one: Word, other: Word): Word {
-  if (one.says === 'left') return other
-  if (other.says === 'left' || isDeepStrictEqual(one, other)) return one
-  return { says: 'incomplete' }
+// Folders are listed at different moments, so nobody knows which of two reports on a moved message is newer.
+function reconcile(one: FolderReport, other: FolderReport): FolderReport {
+  if (one.kind === 'left') return other
+  if (other.kind === 'left' || isDeepStrictEqual(one, other)) return one
+  return { kind: 'incomplete' }
 }
 
-/** Whether an item is of a message that was received before a moment (ms since 1970); one that does not say when is not. */
+/** Whether an item's message was received before a moment (ms since 1970); false if it has no date. */
 export function isOlder(item: unknown, ms: number): boolean {
   const message = readMessage(item)?.message
   return message !== undefined && message.date < ms
 }
 
-/** A message as a listing names it, and why it is left out, where it is. */
+/** Returns a message as a listing names it, with the reason if it is left out. */
 export function listed({ id, thread, labels }: Message, filter: LabelFilter): Listed {
   const filtered = leftOut(labels, filter)
   return { id, thread, ...(filtered === undefined ? {} : { filtered }) }
 }
 
-function marked(message: Message, isRead: boolean): Message {
+function withReadMark(message: Message, isRead: boolean): Message {
   const others = message.labels.filter(label => label !== 'UNREAD')
   return { ...message, labels: isRead ? others : [...others, 'UNREAD'] }
 }

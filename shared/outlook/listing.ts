@@ -2,32 +2,33 @@ import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import type { Call, Changes, Cursor, Page } from '../mailbox.ts'
 import type { LabelFilter } from '../provider/filter.ts'
-import { type AskingOptions, ask, type UnderWay, withoutFaulty } from './asking.ts'
+import { type AskingOptions, ask, type ListingState, withoutFaulty } from './asking.ts'
 import { complete } from './complete.ts'
 import { type Progress, readCursor, readPage, writeCursor, writePage } from './cursor.ts'
 import type { Step } from './delta.ts'
 import type { Faults } from './faults.ts'
 import { confirmedBy, type Folders, findFolders, knownFolders, leftOutAt, readable } from './folders.ts'
-import { isOlder, whatChanged } from './items.ts'
+import { isOlder, summarizeItems } from './items.ts'
 import { keepMarks, type NamedMark, readMarks } from './marks.ts'
 import { scopeOf } from './scope.ts'
 import { sweepPage } from './sweep.ts'
 
-/** What listing needs to know. */
+/** Options for listing changes. */
 export interface ListingOptions extends AskingOptions {
   filter: LabelFilter
   initialSync: InitialSync
 }
 
-type Found = Pick<Changes, 'ids' | 'gone' | 'labels'>
-// A folder that is not found is looked for among all folders; those that are gone together cost one look.
+type FoundChanges = Pick<Changes, 'ids' | 'gone' | 'labels'>
+// A missing folder is searched for among all folders; folders that disappear together cost one search.
 const MOST_LOOKS = 100
-const NOTHING: Found = { ids: [], gone: [], labels: [] }
+const NOTHING: FoundChanges = { ids: [], gone: [], labels: [] }
 
 /**
- * Lists one page: what became new in the folders that are asked now. A first sync asks each folder for its pages, several folders at a time;
- * later the folders are asked together what is new, and who has more goes on by itself. A folder that Graph has forgotten is listed anew, and
- * in the end it is told what is there.
+ * Lists one page of changes in the folders that are due. A first sync asks each folder for its pages, several
+ * folders at a time. Later, folders are asked together for news, and those with more pages continue
+ * separately. A folder that Graph has forgotten is listed again, and a sweep of existing messages ends the
+ * run.
  */
 export async function listChanges(
   options: ListingOptions,
@@ -40,9 +41,9 @@ export async function listChanges(
   const folders = (await knownFolders(options.links)) ?? (await findFolders(options, call))
   if (progress.sweep !== undefined) return sweep(options, progress, folders, call)
   const todo = await readMarks(options.links, progress.todo)
-  // A mark that was lost takes its folder with it: it is found again as one that has none.
+  // A lost mark loses its folder too: the folder is found again as one without a mark.
   const doubt = progress.doubt || todo.length < progress.todo.length
-  return goOn(options, { ...progress, todo, folders, doubt }, progress.doubt, call)
+  return continueListing(options, { ...progress, todo, folders, doubt }, progress.doubt, call)
 }
 
 async function begin(options: ListingOptions, since: Cursor, call: Call): Promise<Changes> {
@@ -60,32 +61,37 @@ async function begin(options: ListingOptions, since: Cursor, call: Call): Promis
     )
     return {
       ...NOTHING,
-      ...rest({ scope, todo, done: [], foldersDue: false, looks: 0, doubt: after !== undefined, folders }),
+      ...nextOrCursor({ scope, todo, done: [], foldersDue: false, looks: 0, doubt: after !== undefined, folders }),
     }
   }
   const marks = await readMarks(options.links, place.marks)
   const kept = marks.filter(({ mark }) => toRead.includes(mark.folder))
   const { scope } = place
-  const underWay = { scope, todo: marks, done: [], foldersDue: known !== undefined, looks: 0, doubt: false, folders }
-  const whole = await withNew(options, underWay)
+  const state = { scope, todo: marks, done: [], foldersDue: known !== undefined, looks: 0, doubt: false, folders }
+  const whole = await withNewFolders(options, state)
   const doubt = kept.length < place.marks.length || known === undefined
-  return goOn(options, { ...whole, doubt }, false, call)
+  return continueListing(options, { ...whole, doubt }, false, call)
 }
 
-async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean, call: Call): Promise<Changes> {
+async function continueListing(
+  options: ListingOptions,
+  before: ListingState,
+  doubted: boolean,
+  call: Call,
+): Promise<Changes> {
   const { folders, steps, faults } = await ask(options, before, call)
   const reported = steps.flatMap(one =>
     one.step === 'page' ? [{ folder: one.from.mark.folder, items: one.items }] : [],
   )
   const confirmed = await confirmedBy(options, folders.folders ?? before.folders, reported)
   const applied = await apply(options, { ...before, ...folders, folders: confirmed, doubt: false }, steps)
-  // Which folders have a mark is looked up only where folders or marks have come or gone.
+  // Folders are matched with marks only after folders or marks have changed.
   const isOther = folders.folders !== undefined || before.doubt !== doubted
-  const all = isOther ? await withNew(options, applied) : applied
+  const all = isOther ? await withNewFolders(options, applied) : applied
   const after = withoutFaulty(all, faults, options.now())
   if (after.looks > MOST_LOOKS)
-    throw new MailError('unavailable', `${options.name}: its folders come and go faster than they can be listed`)
-  const changed = whatChanged(pagesIn(steps, after, options.skip), options.filter)
+    throw new MailError('unavailable', `${options.name}: folders appear and disappear faster than they can be listed`)
+  const changed = summarizeItems(pagesIn(steps, after, options.skip), options.filter)
   const wanted = { reported: changed, scope: after.scope }
   const found = { ...NOTHING, ...(await complete(options, after.folders, wanted, call)) }
   const recreated = after.doubt || (before.doubt && !doubted)
@@ -94,18 +100,18 @@ async function goOn(options: ListingOptions, before: UnderWay, doubted: boolean,
     ...found,
     overlaps: true,
     ...(recreated ? { mayBeStale: true } : {}),
-    ...rest(under),
+    ...nextOrCursor(under),
     ...lookAt(under, faults),
   }
 }
 
-function lookAt({ todo }: Pick<UnderWay, 'todo'>, faults: Faults): Pick<Changes, 'lookAt'> {
+function lookAt({ todo }: Pick<ListingState, 'todo'>, faults: Faults): Pick<Changes, 'lookAt'> {
   return todo.length > 0 || faults.size === 0
     ? {}
     : { lookAt: Math.min(...[...faults.values()].map(({ tryAt }) => tryAt)) }
 }
 
-async function apply(options: ListingOptions, before: UnderWay, steps: readonly Step[]): Promise<UnderWay> {
+async function apply(options: ListingOptions, before: ListingState, steps: readonly Step[]): Promise<ListingState> {
   const moved = steps.flatMap(one => (one.step === 'refused' ? [] : [one]))
   const named = await keepMarks(
     options.links,
@@ -119,7 +125,7 @@ async function apply(options: ListingOptions, before: UnderWay, steps: readonly 
   const recreated = under.filter(({ mark }) => mark.link === undefined)
   return {
     ...before,
-    // A folder that is under way goes on before another begins.
+    // A folder in progress continues before another starts.
     todo: [
       ...under.filter(one => !recreated.includes(one)),
       ...before.todo.filter(({ name }) => !asked.has(name)),
@@ -131,39 +137,40 @@ async function apply(options: ListingOptions, before: UnderWay, steps: readonly 
     doubt:
       before.doubt ||
       steps.some(({ step }) => step === 'restart') ||
-      // Mail may have been found in it before it was listed. One that was lost before already has been cleared up after.
+      // Mail may have been found in it before its listing. A folder that was lost before is already cleaned up.
       steps.some(({ step, from }) => step === 'lost' && !(from.mark.end && from.mark.link === undefined)),
   }
 }
 
-// Folders that have no mark yet are listed from their beginning, and those that are to be read no more are left; their mail may be gone.
-async function withNew(options: ListingOptions, underWay: UnderWay): Promise<UnderWay> {
-  const { todo, done, folders } = underWay
+// Lists folders without a mark from the beginning, and drops folders that are no longer read; their mail may be
+// gone.
+async function withNewFolders(options: ListingOptions, state: ListingState): Promise<ListingState> {
+  const { todo, done, folders } = state
   const ended = await readMarks(options.links, done)
   const toRead = new Set(readable(folders, options.skip))
   const isRead = ({ mark }: NamedMark) => toRead.has(mark.folder)
   const marked = new Set([...todo, ...ended].map(({ mark }) => mark.folder))
   const lacking = [...toRead].filter(folder => !marked.has(folder))
   await options.links.retire([...todo, ...ended].filter(one => !isRead(one)).map(({ name }) => name))
-  const fresh = await keepMarks(
+  const newMarks = await keepMarks(
     options.links,
     lacking.map(folder => ({ folder, at: options.now() })),
   )
   return {
-    ...underWay,
-    todo: [...todo.filter(isRead), ...fresh],
+    ...state,
+    todo: [...todo.filter(isRead), ...newMarks],
     done: ended.filter(isRead).map(({ name }) => name),
-    doubt: underWay.doubt || ![...todo, ...ended].every(isRead),
+    doubt: state.doubt || ![...todo, ...ended].every(isRead),
   }
 }
 
 async function sweep(options: ListingOptions, progress: Progress, folders: Folders, call: Call): Promise<Changes> {
   const { sweep: name = '', scope } = progress
-  const [held] = name === '' ? [] : await readMarks(options.links, [name])
-  const { present, next } = await sweepPage(options, { from: held?.mark, scope, folders }, call)
+  const [stored] = name === '' ? [] : await readMarks(options.links, [name])
+  const { present, next } = await sweepPage(options, { from: stored?.mark, scope, folders }, call)
   const marks = next === undefined ? [] : [{ folder: '', ...next, at: options.now() }]
   const [mark] = await keepMarks(options.links, marks)
-  await options.links.retire(held && held.name !== mark?.name ? [held.name] : [])
+  await options.links.retire(stored && stored.name !== mark?.name ? [stored.name] : [])
   if (next === undefined) {
     const faults = await options.links.faults()
     return { ...NOTHING, present, cursor: cursorOf(progress), ...lookAt({ todo: [] }, faults) }
@@ -171,19 +178,20 @@ async function sweep(options: ListingOptions, progress: Progress, folders: Folde
   return { ...NOTHING, present, next: writePage({ ...progress, sweep: mark?.name ?? '' }) }
 }
 
-function rest(underWay: UnderWay): Pick<Changes, 'next'> | Pick<Changes, 'cursor'> {
-  const { todo, foldersDue, doubt } = underWay
-  const progress = { ...underWay, todo: todo.map(({ name }) => name) }
+function nextOrCursor(state: ListingState): Pick<Changes, 'next'> | Pick<Changes, 'cursor'> {
+  const { todo, foldersDue, doubt } = state
+  const progress = { ...state, todo: todo.map(({ name }) => name) }
   if (todo.length > 0 || foldersDue) return { next: writePage(progress) }
-  return doubt ? { next: writePage({ ...progress, sweep: '' }) } : { cursor: cursorOf(underWay) }
+  return doubt ? { next: writePage({ ...progress, sweep: '' }) } : { cursor: cursorOf(state) }
 }
 
 function cursorOf({ scope, done }: Pick<Progress, 'scope' | 'done'>): Cursor {
   return writeCursor({ at: 'folders', scope, marks: done })
 }
 
-// What a folder tells that is left out by now would pass for there, and one that is listed whole tells of more than is wanted.
-function pagesIn(steps: readonly Step[], { folders, scope = 0 }: UnderWay, skip: readonly string[]) {
+// Drops items of folders that are left out by now, and items from before the scope in folders listed without a
+// filter.
+function pagesIn(steps: readonly Step[], { folders, scope = 0 }: ListingState, skip: readonly string[]) {
   return steps.flatMap((one): (readonly unknown[])[] => {
     const { folder, unfiltered } = one.from.mark
     if (one.step !== 'page' || leftOutAt(folders, folder, skip) !== undefined) return []

@@ -2,53 +2,54 @@ import { z } from 'zod'
 import { type ErrorKind, MailError } from '../error.ts'
 import { ownOf } from '../own.ts'
 
-/** An answer of Microsoft's token endpoint: the body as JSON where it is JSON, else as text. */
+/** An answer of Microsoft's token endpoint. `body` is parsed JSON if possible, else text. */
 export interface LoginAnswer {
   status: number
   body: unknown
-  /** The Retry-After header as it came. */
+  /** The raw Retry-After header. */
   retryAfter?: string | undefined
 }
 
 const ADMIN_CONSENT =
-  'an administrator of the organization has to allow the app first: let one open ' +
+  'an administrator of the organization must allow the app first: have one open ' +
   'https://login.microsoftonline.com/organizations/adminconsent?client_id=ID with OUTLOOK_CLIENT_ID for ID, then connect the mailbox again'
 const CONDITIONAL_ACCESS =
-  "a rule of the organization's (Conditional Access) forbids it: its administrator has to allow the app or this machine"
+  'a Conditional Access rule of the organization forbids it; ask its administrator to allow the app or this machine'
 
-// What is said by these numbers the person can mend who runs mailsluice (learn.microsoft.com/entra/identity-platform/reference-error-codes).
+// Errors with these numbers can be fixed by the person who runs mailsluice
+// (learn.microsoft.com/entra/identity-platform/reference-error-codes).
 const REMEDIES: Readonly<Record<number, string>> = {
   7000215: 'OUTLOOK_CLIENT_SECRET is wrong: set the value of a client secret of the app, not its id',
-  7000222: 'OUTLOOK_CLIENT_SECRET has expired: make another client secret, and set it',
+  7000222: 'OUTLOOK_CLIENT_SECRET has expired: create another client secret, and set it',
   7000218:
-    'the app is no public client: set OUTLOOK_CLIENT_SECRET, or register http://localhost under "Mobile and desktop"',
+    'the app is not a public client: set OUTLOOK_CLIENT_SECRET, or register http://localhost under "Mobile and desktop"',
   700025: 'the app is a public client: unset OUTLOOK_CLIENT_SECRET, or register http://localhost under "Web"',
   700016: 'no app of this tenant has the id: correct OUTLOOK_CLIENT_ID or OUTLOOK_TENANT',
-  900023: 'there is no such tenant: correct OUTLOOK_TENANT',
-  90002: 'there is no such tenant: correct OUTLOOK_TENANT',
+  900023: 'the tenant does not exist: correct OUTLOOK_TENANT',
+  90002: 'the tenant does not exist: correct OUTLOOK_TENANT',
   50194: 'the app is for one tenant only: set OUTLOOK_TENANT to it',
   90094: ADMIN_CONSENT,
   90093: ADMIN_CONSENT,
   90095: ADMIN_CONSENT,
   90097: ADMIN_CONSENT,
   650056:
-    'the app lacks its permissions: add Mail.Read and User.Read of Microsoft Graph, and have an administrator consent where one is needed',
+    'the app lacks its permissions: add Mail.Read and User.Read of Microsoft Graph, and have an administrator consent if required',
   650057: 'the app lacks its permissions: add Mail.Read and User.Read of Microsoft Graph to it',
   50105:
-    'the account is not assigned to the app: an administrator has to assign it, or switch "Assignment required" off',
+    'the account is not assigned to the app: ask an administrator to assign it, or to switch "Assignment required" off',
   50020: 'the account is of another tenant: choose another account, or correct OUTLOOK_TENANT',
   700051:
     'the app may not be used like this: register http://localhost under "Mobile and desktop", or set OUTLOOK_CLIENT_SECRET',
-  7000112: 'the app is switched off: its owner or an administrator has to enable it',
-  7000113: 'the app may not sign in by itself: set OUTLOOK_CLIENT_SECRET',
+  7000112: 'the app is switched off: ask its owner or an administrator to enable it',
+  7000113: 'the app may not sign in without a secret: set OUTLOOK_CLIENT_SECRET',
   53000: CONDITIONAL_ACCESS,
   53001: CONDITIONAL_ACCESS,
   53003: CONDITIONAL_ACCESS,
   530034: CONDITIONAL_ACCESS,
-  50011: 'the app does not know where the browser comes back to: register the redirect URI http://localhost',
+  50011: 'the app has no matching redirect URI: register the redirect URI http://localhost',
 }
 
-// OAuth's names (RFC 6749 5.2, 4.1.2.1; OpenID Connect Core 3.1.2.6).
+// OAuth's error names (RFC 6749 5.2, 4.1.2.1; OpenID Connect Core 3.1.2.6).
 const KINDS: Readonly<Record<string, ErrorKind>> = {
   invalid_grant: 'unauthorized',
   interaction_required: 'unauthorized',
@@ -64,17 +65,18 @@ const KINDS: Readonly<Record<string, ErrorKind>> = {
 const LONGEST_WAIT_MS = 3_600_000
 
 /**
- * The MailError of an answer that holds no token: `unauthorized` where the grant is dead, `misconfigured` naming the settings,
- * `throttled` and `unavailable` with the wait it asks for. It holds OAuth's name and Microsoft's number, never Microsoft's words.
+ * Builds the MailError for an answer without a token: `unauthorized` if the grant is dead, `misconfigured`
+ * naming the settings, `throttled` and `unavailable` with the wait that the answer asks for. The message
+ * holds OAuth's name and Microsoft's number, never Microsoft's text.
  */
 export function loginError(answer: LoginAnswer, doing: string): MailError {
   const { status, retryAfter } = answer
   const { error, numbers } = read(answer.body)
   const known = numbers.find(number => ownOf(REMEDIES, `${number}`))
   const kind = known !== undefined ? 'misconfigured' : kindOf(status, error)
-  const said = [error, ...numbers.slice(0, 1).map(number => `AADSTS${number}`)].filter(Boolean).join(' ')
+  const codes = [error, ...numbers.slice(0, 1).map(number => `AADSTS${number}`)].filter(Boolean).join(' ')
   const remedy = known !== undefined ? ownOf(REMEDIES, `${known}`) : remedyFor(kind)
-  const message = `${doing}: Microsoft answered ${status}${said ? ` ${said}` : ''}${remedy ? `; ${remedy}` : ''}`
+  const message = `${doing}: Microsoft answered ${status}${codes ? ` ${codes}` : ''}${remedy ? `; ${remedy}` : ''}`
   const seconds = Number(retryAfter?.trim() || Number.NaN)
   return new MailError(
     kind,
@@ -85,17 +87,20 @@ export function loginError(answer: LoginAnswer, doing: string): MailError {
   )
 }
 
-/** What Microsoft's words in a browser's answer say the person can do, with its number; `undefined` where they say nothing that is known. */
+/**
+ * Returns the remedy for an error text in the browser's answer, with Microsoft's number; `undefined` if the
+ * text is unknown.
+ */
 export function consentRemedy(description: string): string | undefined {
   const { numbers } = read({ error_description: description.slice(0, 2000) })
   const known = numbers.find(number => REMEDIES[number])
   return known === undefined ? undefined : `AADSTS${known}; ${REMEDIES[known]}`
 }
 
-/** The MailError of a question that got no answer: `unavailable`, with the system's code alone. */
-export function loginSilence(thrown: unknown, doing: string): MailError {
+/** Builds the MailError for a request without an answer: `unavailable`, with only the system's error code. */
+export function noAnswerError(thrown: unknown, doing: string): MailError {
   if (thrown instanceof MailError) return thrown
-  // The thrown error is no cause: it may hold what was sent.
+  // The thrown error is not attached as a cause: it may hold what was sent.
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
   return new MailError(
     'unavailable',
@@ -123,7 +128,7 @@ function read(given: unknown): { error: string | undefined; numbers: number[] } 
 function kindOf(status: number, error: string | undefined): ErrorKind {
   if (status === 429) return 'throttled'
   if (status >= 500 || status === 408) return 'unavailable'
-  // Without OAuth's word it comes from something in between, or was damaged on its way.
+  // Without an OAuth error name, the answer comes from a proxy or was damaged in transit.
   return error === undefined ? 'unavailable' : (ownOf(KINDS, error) ?? 'misconfigured')
 }
 

@@ -1,9 +1,9 @@
 import type { ConfidentialClientApplication, INetworkModule } from '@azure/msal-node'
 import { MailError } from '../error.ts'
 import { exchange as ask } from '../http/exchange.ts'
-import { type LoginAnswer, loginError, loginSilence } from './login-errors.ts'
+import { type LoginAnswer, loginError, noAnswerError } from './login-errors.ts'
 
-/** An app registered at Microsoft, and where Microsoft (or a simulator) answers. */
+/** An app registered at Microsoft, and the address of Microsoft (or a simulator). */
 export interface MicrosoftApp {
   clientId: string
   /** Public clients ("Mobile and desktop") have none. */
@@ -11,26 +11,29 @@ export interface MicrosoftApp {
   /** The id or a domain of a tenant, or `common`, `organizations` or `consumers`. */
   tenant: string
   loginUrl: string
-  /** How long to wait for one answer; 10 s by default. */
+  /** The timeout for one answer; 10 s by default. */
   timeoutMs?: number | undefined
 }
 
-/** A client of msal's for one mailbox and one question: what it holds is nobody else's, and ends with it. */
+/** An msal client for one mailbox and one request. Its cache is shared with nobody and ends with it. */
 export interface LoginClient {
   msal: ConfidentialClientApplication
-  /** What msal threw, as the MailError of the answer it was given, or of its absence. */
+  /**
+   * Converts an error thrown by msal into the MailError of the answer it received, or of the missing answer.
+   */
   errorOf(thrown: unknown): MailError
 }
 
 const TIMEOUT_MS = 10_000
 const LARGEST_ANSWER_BYTES = 1_048_576
 
-/** Where msal believes Microsoft to be: an http address is refused by it, and a host it does not know is asked about. */
+/** The address that msal uses for Microsoft. msal refuses http addresses and verifies unknown hosts. */
 export const MSAL_LOGIN_URL = 'https://login.microsoftonline.com'
 
 /**
- * A client of msal's that was not used before. msal is loaded with the first one (0.1 s, and up to 18 MB), so that who reads no Outlook mailbox
- * goes without. It retries nothing, follows no redirect, and says nothing to any log. `doing` names what for.
+ * Creates an unused msal client. msal is loaded with the first client (0.1 s, and up to 18 MB), so runs
+ * without Outlook mailboxes do not pay for it. It never retries, follows no redirect, and logs nothing.
+ * `doing` names the purpose.
  */
 export async function loginClient(app: MicrosoftApp, doing: string, signal?: AbortSignal): Promise<LoginClient> {
   const { ConfidentialClientApplication, PublicClientApplication } = await import('@azure/msal-node')
@@ -39,7 +42,7 @@ export async function loginClient(app: MicrosoftApp, doing: string, signal?: Abo
     auth: { clientId: app.clientId, authority: `${MSAL_LOGIN_URL}/${app.tenant}` },
     system: {
       networkClient: network(app, signal, answer => {
-        refusal = 'error' in answer ? loginSilence(answer.error, doing) : loginError(answer, doing)
+        refusal = 'error' in answer ? noAnswerError(answer.error, doing) : loginError(answer, doing)
         return refusal
       }),
       disableInternalRetries: true,
@@ -48,7 +51,7 @@ export async function loginClient(app: MicrosoftApp, doing: string, signal?: Abo
   }
   const { clientSecret } = app
   return {
-    // They differ in what they let be asked, and a public one is never asked for a token of its own.
+    // The two classes offer different methods, and a public client never requests a token of its own.
     msal: (clientSecret
       ? new ConfidentialClientApplication({ ...configuration, auth: { ...configuration.auth, clientSecret } })
       : new PublicClientApplication(configuration)) as ConfidentialClientApplication,
@@ -58,7 +61,7 @@ export async function loginClient(app: MicrosoftApp, doing: string, signal?: Abo
 
 type Refused = (answer: LoginAnswer | { error: unknown }) => MailError
 
-// msal is handed successes only: of a refusal it keeps neither the status nor how long to wait.
+// msal receives only successes: it keeps neither the status of a refusal nor its wait.
 function network(app: MicrosoftApp, signal: AbortSignal | undefined, refused: Refused): INetworkModule {
   return {
     sendGetRequestAsync: (url, options) => send('GET', url, options),
@@ -82,7 +85,7 @@ function network(app: MicrosoftApp, signal: AbortSignal | undefined, refused: Re
     body: string | undefined,
   ): Promise<LoginAnswer> {
     if (!url.startsWith(`${MSAL_LOGIN_URL}/`)) {
-      throw new MailError('misconfigured', `Microsoft's sign-in is not asked at ${new URL(url).host}`)
+      throw new MailError('misconfigured', `refused to send a Microsoft sign-in request to ${new URL(url).host}`)
     }
     const limit = AbortSignal.timeout(app.timeoutMs ?? TIMEOUT_MS)
     const answer = await ask(`${app.loginUrl}${url.slice(MSAL_LOGIN_URL.length)}`, {
@@ -99,17 +102,17 @@ function network(app: MicrosoftApp, signal: AbortSignal | undefined, refused: Re
 
 function parsed(text: string): unknown {
   try {
-    // `null` is no object of an answer either.
+    // `null` is not an object either.
     return JSON.parse(text) ?? text
   } catch {
     return text
   }
 }
 
-// It did not come to a question, or not to an answer it could use. Its words may hold whom it was about.
+// No request was sent, or msal could not use the answer. Its text may name the account.
 function msalError(thrown: unknown, doing: string): MailError {
   if (thrown instanceof MailError) return thrown
-  const code = thrown instanceof Error && 'errorCode' in thrown ? String(thrown.errorCode) : 'an answer it cannot read'
+  const code = thrown instanceof Error && 'errorCode' in thrown ? String(thrown.errorCode) : 'an unreadable answer'
   return /^(no_tokens_found|refresh_token_expired|no_account_found)$/.test(code)
     ? new MailError('unauthorized', `${doing}: the refresh token is gone (${code}); connect the mailbox again`)
     : new MailError('unavailable', `${doing}: signing in at Microsoft failed (${code})`)

@@ -18,31 +18,39 @@ import { IMMUTABLE_IDS } from './prefer.ts'
 import { readBody } from './read.ts'
 import { type Notifying, stopWatching, watchMailbox } from './subscription.ts'
 
-/** How to reach an Outlook mailbox, and how its mail is read. */
+/** Options for an Outlook mailbox: how to reach it, and how to read its mail. */
 export interface OutlookOptions {
-  /** Whose mailbox it is meant to be; names it in messages. */
+  /** The expected owner of the mailbox; names it in messages. */
   address: string
   tokens: AccessTokens
-  /** The tokens are an application's, which may read mailboxes by their address; else they are the owner's. */
+  /**
+   * Whether the tokens belong to an application, which reads mailboxes by address, rather than to the owner.
+   */
   application?: boolean
   links: Links
-  /** Where its subscription is remembered. */
+  /** Storage for the mailbox's subscription. */
   subscription: SubscriptionMemory
-  /** Graph's, or a simulator's; with its version and without a slash at its end. */
+  /** Graph's address or a simulator's, with its version and without a trailing slash. */
   rootUrl?: string
   initialSync: InitialSync
-  /** How many messages a page of a folder holds. */
+  /** The number of messages on a page of a folder. */
   pageSize: number
-  /** How many folders are asked at a time; Graph allows 4. */
+  /** The number of folders asked at a time; Graph allows 4. */
   parallel: number
-  /** How many requests go in one batch; Graph takes 20, and 1 means no batches. */
+  /** The number of requests in one batch; Graph allows 20, and 1 means no batches. */
   batchSize: number
-  /** Which mail is read at all: `SPAM`, `TRASH` and `DRAFT` name folders, other labels categories; without those three where nothing is said. */
+  /**
+   * The mail to read. `SPAM`, `TRASH` and `DRAFT` name folders; other labels are categories. Without those
+   * three folders by default.
+   */
   filter?: LabelFilter
-  /** Where Graph is to notify of changes, asked for when the mailbox is watched; without it that cannot be. */
+  /**
+   * Returns the destination of Graph's notifications when the mailbox is watched; without it the mailbox
+   * cannot be watched.
+   */
   notify?: () => Notifying | undefined
   now?: () => number
-  /** How long to wait for one answer; 30 s by default. */
+  /** The timeout for one answer; 30 s by default. */
   timeoutMs?: number
 }
 
@@ -52,8 +60,9 @@ const WITHOUT_JUNK: LabelFilter = { labels: [], skip: ['SPAM', 'TRASH', 'DRAFT']
 const owner = z.object({ mail: z.string().nullish(), userPrincipalName: z.string().nullish() })
 
 /**
- * A mailbox at Outlook, by Microsoft Graph. Listing asks several folders at once, each page with one HTTP request or all news with one; all
- * are metered when they are sent and never retried. A cursor names how far each folder was listed; what it names is kept in `links`.
+ * Creates an Outlook mailbox on Microsoft Graph. Listing asks several folders at once: one HTTP request a
+ * page, or one for all news. All requests are metered when sent and never retried. A cursor names how far
+ * each folder is listed; the named marks are stored in `links`.
  */
 export function outlookMailbox(options: OutlookOptions): Mailbox {
   const { address, tokens, rootUrl = ROOT_URL, timeoutMs, now = Date.now } = options
@@ -72,8 +81,8 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
   return {
     async open(call, knownUntil) {
       const cursor = writeCursor({ at: 'pinned', after: knownUntil })
-      const doing = `asking whose mailbox ${name} is`
-      // An application may read the mail of a user, and nothing else about them.
+      const doing = `asking for the owner of ${name}`
+      // An application may read a user's mail, but nothing else about the user.
       const url = application ? `${user}/mailFolders/inbox?$select=id` : '/me?$select=mail,userPrincipalName'
       const request = { url, headers: { prefer: IMMUTABLE_IDS } }
       const answer = await client.ask({ doing, call, kind: 'profile', units: 1 }, request)
@@ -81,13 +90,13 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
       if (application) return { address, cursor }
       const { mail, userPrincipalName } = readBody(owner, answer, doing)
       const found = mail || userPrincipalName
-      if (!found) throw new MailError('unparsable', `${doing}: Microsoft's answer holds no address`)
+      if (!found) throw new MailError('unparsable', `${doing}: Microsoft's answer contains no address`)
       const also = userPrincipalName && userPrincipalName !== found ? [userPrincipalName] : []
       return { address: found, cursor, ...(also.length > 0 ? { also } : {}) }
     },
 
     async probe(call) {
-      const doing = `asking whether ${name} can be read`
+      const doing = `checking whether ${name} can be read`
       const request = { url: `${user}/messages?$top=1&$select=id`, headers: { prefer: IMMUTABLE_IDS } }
       const answer = await client.ask({ doing, call, kind: 'list', units: 1 }, request)
       if (answer.status !== 200) throw errorOf(answer, doing, { now })
@@ -96,7 +105,7 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
     changes: async (since, page, call) => withFindings(await listChanges(listing, since, page, call)),
 
     async fetch(wanted, call) {
-      // Who lists finds out which folders there are, in another process maybe.
+      // The folders are found by listing, perhaps in another process.
       const folders = wanted.length > 0 ? await knownFolders(links) : undefined
       const leftOutIn = (folder: string) => folders && leftOutAt(folders, folder, skip)
       return fetchMessages({ ...common, filter, leftOutIn }, wanted, call)

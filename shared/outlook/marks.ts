@@ -14,19 +14,21 @@ const markSchema = z.object({
 })
 
 /**
- * How far a folder was listed: `link` is what Graph said to ask next, absent where it is to be listed from its beginning, and `end` tells
- * that there is no more for now; `at` is when Graph said so (ms since 1970), `restarts` how often in a row it began anew, `round` how many pages and
- * messages came since its beginning, and `unfiltered` that it is listed whole, for more came since the scope begins than Graph tells of.
+ * How far a folder is listed. `link` is the next request to Graph; if it is absent, the folder is listed from
+ * the beginning. `end` means that there is nothing more for now. `at` is the time of Graph's answer (ms since
+ * 1970). `restarts` counts consecutive restarts. `round` counts the pages and messages since the beginning.
+ * `unfiltered` means that the folder is listed completely, because the scope holds more messages than Graph
+ * lists with a filter.
  */
 export type Mark = z.infer<typeof markSchema>
 
-/** A mark and what cursors call it. */
+/** A mark and its name in cursors. */
 export interface NamedMark {
   name: MarkName
   mark: Mark
 }
 
-/** The marks of these names, in their order, without those that were lost. */
+/** Reads the marks of these names, in order, without lost ones. */
 export async function readMarks(links: Links, names: readonly MarkName[]): Promise<NamedMark[]> {
   const texts = await links.read(names)
   return names.flatMap(name => {
@@ -36,7 +38,7 @@ export async function readMarks(links: Links, names: readonly MarkName[]): Promi
   })
 }
 
-/** Keeps marks; their names, in their order. */
+/** Stores marks and returns them with their names, in order. */
 export async function keepMarks(links: Links, marks: readonly Mark[]): Promise<NamedMark[]> {
   if (marks.length === 0) return []
   const names = await links.keep(marks.map(mark => JSON.stringify(mark)))

@@ -23,13 +23,16 @@ const FIELDS = [
   'categories',
 ]
 
-/** The fields that a whole message has (learn.microsoft.com/graph/api/resources/message); `id` comes in any case. */
+/**
+ * The fields of a complete message (learn.microsoft.com/graph/api/resources/message); `id` is always
+ * included.
+ */
 export const MESSAGE_FIELDS = FIELDS.join(',')
 
-/** The fields that are asked for: of those of a whole message, and those that say when it came where it does not say so itself. */
+/** The requested fields: those of a complete message, and the alternatives for a missing receipt date. */
 export const ASKED_FIELDS = [...FIELDS, 'sentDateTime', 'createdDateTime'].join(',')
 
-// Some answers hold booleans as strings.
+// Some answers encode booleans as strings.
 const flag = z.union([z.boolean(), z.stringbool({ truthy: ['true'], falsy: ['false'] })])
 const recipient = z.object({
   emailAddress: z.object({ name: z.string().nullish().catch(''), address: z.string().nullish().catch('') }),
@@ -58,15 +61,15 @@ const resource = z.object({
 
 const readMark = z.object({ id: z.string().min(1), isRead: flag })
 
-/** A message, and the folder it is in where the answer says so. */
+/** A message, and its folder if the answer names it. */
 export interface Filed {
   message: Message
   folder: string | undefined
 }
 
 /**
- * Whether an item of a delta tells all that was asked for: one that changed has at least what changed, and perhaps no more
- * (learn.microsoft.com/graph/delta-query-messages). A draft need not say who it is from.
+ * Whether a delta item holds all requested fields. A changed item has at least the changed fields, and
+ * perhaps no others (learn.microsoft.com/graph/delta-query-messages). A draft may lack `from`.
  */
 export function isWhole(item: unknown): boolean {
   const { success, data } = z.looseObject({ isDraft: flag.optional().catch(undefined) }).safeParse(item)
@@ -77,10 +80,11 @@ export function isWhole(item: unknown): boolean {
 const CUT_PREVIEW = 250
 
 /**
- * Reads a Graph message resource; `undefined` where it has no id, for then it is none. Its date is when it was received, else sent, else
- * created, else `readAt` (ms since 1970); `undefined` where it has none of these, for it may not be whole. One that is in no conversation is a
- * thread of its own. Its labels are `DRAFT`, `IMPORTANT`, `STARRED` and `UNREAD` as they apply, and its categories: not its
- * folder, so that moving it changes nothing.
+ * Reads a Graph message resource; returns `undefined` if it has no id. Its date is when it was received, else
+ * sent, else created, else `readAt` (ms since 1970). Without any of these the result is `undefined`, because
+ * the item may be incomplete. A message without a conversation is a thread of its own. Its labels are
+ * `DRAFT`, `IMPORTANT`, `STARRED` and `UNREAD` as they apply, and its categories. The folder is not a label,
+ * so a move changes nothing.
  */
 export function readMessage(body: unknown, readAt?: number): Filed | undefined {
   const { success, data } = resource.safeParse(body)
@@ -115,8 +119,8 @@ export function readMessage(body: unknown, readAt?: number): Filed | undefined {
 }
 
 /**
- * Reads a change that tells nothing but whether a message was read; `undefined` for any other
- * (learn.microsoft.com/graph/delta-query-messages: an item that changed has at least what changed).
+ * Reads a change that contains only the read mark; returns `undefined` for any other
+ * (learn.microsoft.com/graph/delta-query-messages: a changed item has at least the changed fields).
  */
 export function readReadMark(item: unknown): { id: MessageId; isRead: boolean } | undefined {
   const names = Object.keys(z.record(z.string(), z.unknown()).catch({}).parse(item))

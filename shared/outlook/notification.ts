@@ -1,28 +1,32 @@
 import { createHash } from 'node:crypto'
 import { MailError } from '../error.ts'
 
-/** One thing that Graph says in a POST: that something of a subscription changed, or what became of the subscription itself. */
+/**
+ * One item of a Graph notification POST: a change under a subscription, or an event of the subscription
+ * itself.
+ */
 export interface GraphNotification {
   subscriptionId: string
-  /** What proves that Graph says it. */
+  /** The proof that Graph sent it. */
   clientState: string
-  /** What became of the subscription, where it is about that; a word that is not known yet stays as it is. */
+  /** The event of the subscription, if there is one; unknown events are kept unchanged. */
   lifecycle?: string | undefined
-  /** The message that is new, where it is about one. */
+  /** The id of the new message, if it reports one. */
   created?: string | undefined
-  /** What tells it from all that came before and will come; `undefined` where a later one could be the same word for word. */
+  /** A key that no other notification has; `undefined` if a later one could be identical. */
   trait?: string | undefined
 }
 
-/** The most notifications of a POST; Graph sends no more. */
+/** The maximum number of notifications in a POST; Graph sends no more. */
 export const MOST_NOTIFICATIONS = 1000
 
 const LONGEST_ID = 200
 const LONGEST_WORD = 1000
 
 /**
- * Reads one item of what Graph posts (learn.microsoft.com/graph/api/resources/changenotification; what is optional there is missing at
- * times). `undefined` where it is no notification. It takes about a microsecond whatever the item holds: anybody can post a thousand.
+ * Reads one item of Graph's POST (learn.microsoft.com/graph/api/resources/changenotification; its optional
+ * fields may be missing). Returns `undefined` if it is not a notification. Takes about a microsecond for any
+ * content, because anybody can post a thousand items.
  */
 export function readGraphNotification(given: unknown): GraphNotification | undefined {
   if (!isRecord(given)) return undefined
@@ -38,7 +42,7 @@ export function readGraphNotification(given: unknown): GraphNotification | undef
     clientState: clientState ?? '',
     lifecycle: lifecycleEvent ?? undefined,
     created: changeType === 'created' ? message : undefined,
-    // A subscription can miss something twice, in the very same words.
+    // A subscription can miss notifications twice and report it in identical words.
     trait:
       version && !lifecycleEvent
         ? JSON.stringify([subscriptionId, changeType ?? '', message ?? '', version])
@@ -46,12 +50,15 @@ export function readGraphNotification(given: unknown): GraphNotification | undef
   }
 }
 
-/** Says that what was posted holds no notification. */
+/** Builds the error for a POST without a notification. */
 export function noNotification(): MailError {
-  return new MailError('unparsable', 'not a Graph notification: it holds no item with a subscription')
+  return new MailError('unparsable', 'not a Graph notification: no item has a subscription')
 }
 
-/** A name for these notifications that they have again when they come again, and no others; `undefined` where others could be the same. */
+/**
+ * Returns a name for these notifications. A repetition has the same name, and no others do; `undefined` if
+ * others could be identical.
+ */
 export function nameOfNotifications(notifications: readonly GraphNotification[]): string | undefined {
   const traits = notifications.flatMap(({ trait }) => trait ?? [])
   if (traits.length < notifications.length) return undefined

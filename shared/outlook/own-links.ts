@@ -1,8 +1,8 @@
 import type { Links } from '../provider/links.ts'
 
 /**
- * Links that lead to this Graph alone. What another one gave, such as a simulator that has another port by now, is as if it was lost: it is
- * asked for again, from its beginning. Texts without a link stay.
+ * Restricts links to this Graph. A link of another one, such as a simulator whose port has changed, counts as
+ * lost, so its listing restarts. Texts without a link are kept.
  */
 export function ownLinks(links: Links, origin: string): Links {
   const isOwn = (text: string): boolean => {

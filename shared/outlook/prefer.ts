@@ -1,7 +1,13 @@
-/** Ids that stay the same when mail is moved, to be asked for with every request (learn.microsoft.com/graph/outlook-immutable-id). */
+/**
+ * The header value for ids that survive moves; every request must send it
+ * (learn.microsoft.com/graph/outlook-immutable-id).
+ */
 export const IMMUTABLE_IDS = 'IdType="ImmutableId"'
 
-/** The same, and how many items a page holds, to be said for every page anew (learn.microsoft.com/graph/delta-query-messages). */
+/**
+ * Returns the same with a page size; every page request must repeat it
+ * (learn.microsoft.com/graph/delta-query-messages).
+ */
 export function pagesOf(size: number): string {
   return `${IMMUTABLE_IDS}, odata.maxpagesize=${size}`
 }

@@ -2,10 +2,13 @@ import type { z } from 'zod'
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 
-/** Reads an answer's body; throws `unavailable` where it was damaged on its way, and `unparsable`, naming the place, where it holds something else. */
+/**
+ * Reads an answer's body. Throws `unavailable` if it was damaged in transit, and `unparsable`, naming the
+ * place, if it holds something else.
+ */
 export function readBody<T>(schema: z.ZodType<T>, { body }: Answer, doing: string): T {
   if (typeof body !== 'object' || body === null) {
-    throw new MailError('unavailable', `${doing}: Microsoft's answer is no JSON; it was damaged on its way`)
+    throw new MailError('unavailable', `${doing}: Microsoft's answer is not JSON; it was damaged in transit`)
   }
   const result = schema.safeParse(body)
   if (result.success) return result.data

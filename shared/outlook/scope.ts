@@ -12,7 +12,7 @@ const DAY_MS = 24 * 3_600_000
 const OVERLAP_MS = DAY_MS
 const MOST_A_PAGE = 1000
 const ENOUGH_PAGES = 50
-// So that one page is enough, as a rule.
+// Usually makes one page enough.
 const LEFT_OUT_AMONG_THEM = 100
 
 const page = z.object({
@@ -23,8 +23,9 @@ const page = z.object({
 })
 
 /**
- * Since when (ms since 1970) received mail is to be listed, so that a first sync brings what is wanted of it; `undefined` for all there is.
- * With `after` nothing that came after that moment is left out. Costs a call where it has to be counted back to the newest messages.
+ * Returns the moment (ms since 1970) since which received mail is listed in a first sync; `undefined` for all
+ * mail. With `after`, nothing received after that moment is left out. Costs a call if it has to count back
+ * the newest messages.
  */
 export async function scopeOf(
   options: FolderOptions,
@@ -39,7 +40,10 @@ export async function scopeOf(
   return wanted === undefined || after === undefined ? wanted : Math.max(0, Math.min(wanted, after - OVERLAP_MS))
 }
 
-/** When the oldest of the newest `count` messages was received; `undefined` where there are no more than that. */
+/**
+ * Returns when the oldest of the newest `count` messages was received; `undefined` if there are no more than
+ * that.
+ */
 async function sinceNewest(
   { client, name, user, skip, now }: FolderOptions,
   folders: Folders,
@@ -68,6 +72,6 @@ async function sinceNewest(
     }
     url = next
   }
-  // More was looked through than makes sense: as far as it came is far enough.
+  // The search limit is reached: the oldest date so far is good enough.
   return url === undefined ? undefined : since
 }

@@ -9,7 +9,7 @@ import { errorOf } from './errors.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'
 import { readBody } from './read.ts'
 
-/** Where Graph is to notify of changes, and of what becomes of the subscription; and what it is to prove itself with. */
+/** The destinations of Graph's notifications and lifecycle events, and the clientState that proves them. */
 export interface Notifying {
   notificationUrl: string
   lifecycleUrl: string
@@ -19,13 +19,14 @@ export interface Notifying {
 interface WatchOptions {
   name: string
   client: GraphClient
-  /** Whose mail: `/me`, or `/users/{id}` with application permissions. */
+  /** The owner's path: `/me`, or `/users/{id}` with application permissions. */
   user: string
   memory: SubscriptionMemory
   now: () => number
 }
 
-// learn.microsoft.com/graph/api/resources/subscription#subscription-lifetime: no longer than 10,080 minutes, by Graph's clock.
+// learn.microsoft.com/graph/api/resources/subscription#subscription-lifetime: at most 10,080 minutes, by
+// Graph's clock.
 const LASTS_MS = 10_080 * 60_000
 const CLOCKS_APART_MS = 10 * 60_000
 
@@ -39,10 +40,11 @@ const answered = z.object({
 const graphError = z.object({ error: z.object({ code: z.string() }) })
 
 /**
- * Has Graph notify of changes to any message, for seven days; asked again before that, for seven more from then on, which authorises
- * it anew as well (learn.microsoft.com/graph/change-notifications-lifecycle-events). It is made where none is remembered, where the one
- * remembered was made with other addresses or another clientState, and, by a second request, where Graph has it no more; its id is
- * remembered before this returns. While it is made, Graph asks the gateway whether it is there.
+ * Subscribes to changes of any message, for seven days. A later call extends it by seven days from then on
+ * and reauthorises it (learn.microsoft.com/graph/change-notifications-lifecycle-events). A new subscription
+ * is created if none is stored, if the stored one has other addresses or another clientState, or, by a second
+ * request, if Graph has lost it. Its id is stored before this returns. During creation, Graph calls the
+ * gateway to validate it.
  */
 export async function watchMailbox(options: WatchOptions, notify: Notifying | undefined, call: Call): Promise<Watch> {
   const { name, client, user, memory, now } = options
@@ -74,11 +76,11 @@ export async function watchMailbox(options: WatchOptions, notify: Notifying | un
   return { expiresAt: made.expirationDateTime, recreated: true }
 }
 
-/** Has Graph notify no more. What is not there any more is as good as ended. */
+/** Ends the subscription. A subscription that no longer exists counts as ended. */
 export async function stopWatching({ name, client, memory, now }: WatchOptions, call: Call): Promise<void> {
-  const doing = `end of the subscription of ${name}`
+  const doing = `ending the subscription of ${name}`
   const known = await memory.read()
-  if (call.signal.aborted) throw new MailError('unavailable', `${doing}: given up before it was sent`)
+  if (call.signal.aborted) throw new MailError('unavailable', `${doing}: cancelled before it was sent`)
   if (!known) return
   const sending = { doing, call, kind: 'watch', units: 1 } as const
   const answer = await client.ask(sending, { method: 'DELETE', url: pathOf(known.id) })
@@ -86,7 +88,7 @@ export async function stopWatching({ name, client, memory, now }: WatchOptions, 
   await memory.write(undefined)
 }
 
-// All but the expiry is fixed when it is made; a digest, for the clientState is a secret.
+// All fields but the expiry are fixed at creation. The digest protects the clientState, which is a secret.
 function termsOf({ notificationUrl, lifecycleUrl, clientState }: Notifying, user: string): string {
   const terms = JSON.stringify([notificationUrl, lifecycleUrl, clientState, user])
   return createHash('sha256').update(terms).digest('base64url')
@@ -96,16 +98,16 @@ function pathOf(id: string): string {
   return `/subscriptions/${encodeURIComponent(id)}`
 }
 
-// Graph has several codes for it. A 404 page of anything in between says nothing about the subscription.
+// Graph has several codes for it. A 404 page of a proxy says nothing about the subscription.
 function isGone({ status, body }: Answer): boolean {
   return (status === 404 || status === 410) && graphError.safeParse(body).success
 }
 
-// Graph asks the gateway before it answers, and says in words alone that it was not there.
+// Graph calls the gateway before it answers, and reports an unreachable one only as text.
 function withRemedy(error: MailError, status: number): MailError {
   if (error.kind !== 'rejected' || status !== 400) return error
   return new MailError(
     'misconfigured',
-    `${error.message}; the gateway must be reached from the internet at OUTLOOK_NOTIFICATION_URL, and answer within ten seconds`,
+    `${error.message}; the gateway must be reachable from the internet at OUTLOOK_NOTIFICATION_URL, and answer within ten seconds`,
   )
 }

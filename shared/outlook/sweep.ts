@@ -19,15 +19,16 @@ const page = z.object({
   '@odata.nextLink': z.string().min(1).optional(),
 })
 
-/** Where it goes on, and how far it has come. */
-interface Place {
+/** The position of a sweep: its next link and its progress. */
+interface SweepPosition {
   link: string
   round: Round
 }
 
 /**
- * One page of what is there, of mail received since `scope` (ms since 1970), in the folders that are read: ids alone, of all folders at once.
- * `next` is where it goes on; throws `unavailable` where that gets nowhere.
+ * Lists one page of existing messages received since `scope` (ms since 1970), in the folders that are read.
+ * It returns only ids, of all folders at once. `next` is where the sweep continues. Throws `unavailable` if
+ * there is no progress.
  */
 export async function sweepPage(
   { client, name, user, skip, now }: FolderOptions,
@@ -37,8 +38,8 @@ export async function sweepPage(
     folders,
   }: { from: Pick<Mark, 'link' | 'round'> | undefined; scope: number | undefined; folders: Folders },
   call: Call,
-): Promise<{ present: Listed[]; next: Place | undefined }> {
-  const doing = `looking through ${name} for what is there`
+): Promise<{ present: Listed[]; next: SweepPosition | undefined }> {
+  const doing = `listing the existing messages of ${name}`
   const filter = scope === undefined ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
   const first = `${user}/messages?$select=id,conversationId,parentFolderId&$top=${MESSAGES_A_PAGE}${filter}`
   const request = { url: from?.link ?? first, headers: { prefer: IMMUTABLE_IDS } }

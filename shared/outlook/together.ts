@@ -6,21 +6,28 @@ import { parseGraphBatch } from './batch.ts'
 import type { GraphClient } from './client.ts'
 import { errorOf, spentOn } from './errors.ts'
 
-/** How to ask for several things at once: as many as `batchSize` go in one batch, 20 at most; with 1 each goes alone, four at a time. */
+/**
+ * Options for asking for several things at once. `batchSize` requests go in one batch, at most 20; with 1,
+ * each goes alone, four at a time.
+ */
 export interface TogetherOptions {
   client: GraphClient
   batchSize: number
   now: () => number
 }
 
-/** What Graph has done of one batch at a time (learn.microsoft.com/graph/throttling-limits#outlook-service-limits). */
+/**
+ * The number of requests of one batch that Graph runs concurrently
+ * (learn.microsoft.com/graph/throttling-limits#outlook-service-limits).
+ */
 const AT_ONCE = 4
-/** learn.microsoft.com/graph/json-batching */
+/** Graph's limit for one batch (learn.microsoft.com/graph/json-batching). */
 const MOST_A_BATCH = 20
 
 /**
- * Asks for all urls, with as few requests as may be, one batch after the other. The answers are in their order; `undefined` is what an answer
- * does not mention, or what got none after others had theirs, and 429 what was refused a turn. Throws what is said of all of them.
+ * Asks for all urls in as few requests as possible, one batch after the other. The answers keep the order of
+ * the urls. `undefined` marks an answer that is missing, in its batch or because a later batch failed; 429
+ * marks a request that got no permit. Throws errors that concern all of them.
  */
 export async function askTogether(
   { client, batchSize, now }: TogetherOptions,
@@ -41,7 +48,7 @@ export async function askTogether(
   }
   return answers
 
-  // All of them, each by itself.
+  // Sends each request separately.
   async function askEach(some: readonly string[]): Promise<(Answer | undefined)[]> {
     const settled = await Promise.allSettled(some.map(askOne))
     const refusals = settled.flatMap(one => (one.status === 'rejected' ? [one.reason as unknown] : []))
@@ -55,7 +62,7 @@ export async function askTogether(
     return client.ask({ ...sending, units: 1 }, { url, headers: { prefer } })
   }
 
-  // Those at the front that may go now.
+  // Sends as many from the front as the quota allows.
   async function askSome(some: readonly string[]): Promise<(Answer | undefined)[]> {
     const [first = ''] = some
     const paths = some.map(client.pathOf)
@@ -97,7 +104,7 @@ export async function askTogether(
   }
 }
 
-// What each would have been answered: to be asked to slow down is no failure of theirs, and says for how long.
+// Returns the answer each request would have had. Throttling is not their failure, and it names a wait.
 function refusedIn(thrown: unknown): Answer | undefined {
   if (!(thrown instanceof MailError) || thrown.kind !== 'throttled') return undefined
   const { retryAfterMs } = thrown
@@ -107,7 +114,7 @@ function refusedIn(thrown: unknown): Answer | undefined {
 function answerIn(part: ReturnType<ReturnType<typeof parseGraphBatch>['get']>): Answer | undefined {
   if (!part) return undefined
   const header = Object.entries(part.headers).find(([name]) => name.toLowerCase() === 'retry-after')
-  // The bearer was good for the batch: that a part finds it too old says nothing of the account.
+  // The bearer token was valid for the batch, so a part's 401 for expiry says nothing about the account.
   if (part.status === 401) return undefined
   return { status: part.status, body: part.body, retryAfter: header?.[1] }
 }

@@ -1,6 +1,6 @@
 /**
- * Why a folder cannot be listed for now: since when, how often in a row it was refused, and when it is asked again (ms since 1970). `name` is
- * for people, and empty where nobody knows it.
+ * Why a folder cannot be listed now: since when, how often in a row it was refused, and when it is retried (ms since 1970). `name` is for
+ * people, and empty where it is unknown.
  */
 export interface FolderFault {
   name: string
@@ -11,21 +11,21 @@ export interface FolderFault {
 }
 
 /**
- * Where a provider's adapter keeps what is too long to travel in cursors and pages: they name it instead. Nothing in it is beyond recovery:
- * what was lost is asked of the provider again.
+ * Storage for provider texts that are too long for cursors and pages, which name them instead. Nothing in it is irreplaceable: the provider
+ * is asked again for lost texts.
  */
 export interface Links {
-  /** Keeps texts, for months after they were last read, and names each; the same text has the same name. */
+  /** Stores texts until months after their last read, and returns a name for each; equal texts have equal names. */
   keep(texts: readonly string[]): Promise<readonly string[]>
-  /** The texts by their names, without those that were lost. */
+  /** Returns the texts by name, without lost ones. */
   read(names: readonly string[]): Promise<ReadonlyMap<string, string>>
-  /** These have successors: they are kept for three days yet, for whoever still holds a cursor that names them. */
+  /** Marks texts as replaced: they are kept for three more days, for readers whose cursor still names them. */
   retire(names: readonly string[]): Promise<void>
-  /** What is known of the mailbox's folders, as the adapter wrote it last. */
+  /** Returns the adapter's last record of the mailbox's folders. */
   folders(): Promise<string | undefined>
   keepFolders(text: string): Promise<void>
-  /** The folders that cannot be listed for now, by their ids. */
+  /** Returns the folders that cannot be listed now, by id. */
   faults(): Promise<ReadonlyMap<string, FolderFault>>
-  /** Keeps these faults, and forgets those of folders that are given none. */
+  /** Stores these faults, and deletes those of folders whose fault is `undefined`. */
   noteFaults(changes: ReadonlyMap<string, FolderFault | undefined>): Promise<void>
 }

@@ -1,13 +1,13 @@
-/** A provider's standing order to notify of one mailbox's changes. */
+/** A provider's subscription to the changes of one mailbox. */
 export interface Subscription {
   id: string
-  /** What it was ordered with, digested; one that was ordered with something else is no use, for it cannot be changed. */
+  /** A digest of the options it was created with. A subscription with other options must be replaced, because it cannot be changed. */
   terms: string
 }
 
-/** Where the one subscription of a mailbox is remembered: by its id its notifications are known to be the mailbox's. */
+/** Storage for the one subscription of a mailbox; its id identifies the mailbox's notifications. */
 export interface SubscriptionMemory {
   read(): Promise<Subscription | undefined>
-  /** Keeps this one from now on, or none. */
+  /** Stores this subscription, or none. */
   write(subscription: Subscription | undefined): Promise<void>
 }

@@ -6,7 +6,7 @@ import { alertScript } from './scripts.ts'
 
 const AT_ONCE = 100
 
-/** Puts down the alerts of a run that ended, with an entry in the mailbox events for each warning and error; false when that was done before. */
+/** Stores the alerts of an ended run, with a mailbox event for each warning and error; returns false when that was done before. */
 export async function recordAlerts(
   redis: Redis,
   keys: Keys,
@@ -14,8 +14,8 @@ export async function recordAlerts(
 ): Promise<boolean> {
   const partition = keys.partitionOf(mailbox)
   const touched = [keys.run(partition, run), keys.endedRuns(partition), keys.mailboxEvents(partition)]
-  const worthLooking = alerts.filter(({ level }) => level !== 'mark')
-  const events = worthLooking.map(({ alert, level, text, figures }) => {
+  const problems = alerts.filter(({ level }) => level !== 'mark')
+  const events = problems.map(({ alert, level, text, figures }) => {
     const numbers = Object.entries(figures).flatMap(([name, figure]) => [name, `${figure}`])
     return JSON.stringify([
       'event',
@@ -38,12 +38,12 @@ export async function recordAlerts(
   return (await alertScript(redis, touched, [run, JSON.stringify(alerts), ...events])) === 1
 }
 
-/** Runs of a partition that ended before then (ms since 1970) and whose alerts nobody has looked for, at most a hundred. */
+/** Returns at most a hundred runs of a partition that ended before then (ms since 1970) and have not been checked for alerts. */
 export async function unjudgedRuns(redis: Redis, keys: Keys, partition: Partition, before: number): Promise<string[]> {
   return redis.zrangebyscore(keys.endedRuns(partition), '-inf', before, 'LIMIT', 0, AT_ONCE)
 }
 
-/** Forgets that a run ended, where the run itself is forgotten. */
+/** Removes a run from the index of ended runs, where the run itself is forgotten. */
 export async function forgetEnded(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<void> {
   await redis.zrem(keys.endedRuns(partition), run)
 }

@@ -7,28 +7,30 @@ import { listingLane } from './mailboxes.ts'
 import { arriveScript } from './scripts.ts'
 
 /**
- * What can become of a notification: it was posted to its mailbox's stream, was posted before, is old news and was posted as such, or is
- * about a mailbox that is not connected.
+ * The possible results of a notification: it was posted to its mailbox's stream, was posted before, is outdated and was posted as such, or
+ * names a mailbox that is not connected.
  */
 export const ARRIVALS = ['posted', 'duplicate', 'stale', 'unknown'] as const
 export type Arrival = (typeof ARRIVALS)[number]
 
-/** Something that says a mailbox changed. */
+/** A notification that a mailbox changed. */
 export interface Notice {
-  /** The same whenever the same notification comes again. */
+  /** The same for every copy of a notification. */
   id: string
   mailbox: MailboxId
-  /** The run it asks for; the same for the same notification, so that it stays one run even when its id is forgotten. */
+  /** The run that it asks for. It is the same for every copy, so that a late copy still leads to one run. */
   run: string
   body: WatchEvent
-  /** It is old news: the mailbox was listed beyond it. */
+  /** Outdated: the mailbox was listed beyond it. */
   stale: boolean
 }
 
-// Pub/Sub repeats within minutes as a rule. Later than this, what comes again is old news by its history id, or the run it names is over.
+// Pub/Sub usually repeats within minutes. A later copy is outdated by its history id, or its run is over.
 const REMEMBER_SECONDS = 24 * 3600
 
-/** Takes a notice in, once however often it comes, in one script with all that is written; throws when Redis fails, when it may come again. */
+/**
+ * Posts a notification once, however often it arrives, in one script with everything it writes. Throws when Redis fails; retrying is safe.
+ */
 export async function takeIn(redis: Redis, keys: Keys, notice: Notice, now: number): Promise<Arrival> {
   const { id, mailbox, run, body, stale } = notice
   const partition = keys.partitionOf(mailbox)
@@ -49,14 +51,14 @@ export async function takeIn(redis: Redis, keys: Keys, notice: Notice, now: numb
   ])) as Arrival
 }
 
-/** Counts notifications of what nobody knows, and of no mailbox that could be named. */
+/** Counts notifications of unknown mailboxes and of none that could be named. */
 export async function countUnknown(redis: Redis, keys: Keys, count: number): Promise<void> {
   const [first = 'p00'] = keys.partitions
   const unknown: Arrival = 'unknown'
   await redis.hincrby(keys.arrivals(first), unknown, count)
 }
 
-/** How many notifications came in since the data began, by what became of them. */
+/** Returns how many notifications arrived since the data began, by result. */
 export async function countArrivals(redis: Redis, keys: Keys): Promise<Record<Arrival, number>> {
   const counts = await Promise.all(keys.partitions.map(partition => redis.hmget(keys.arrivals(partition), ...ARRIVALS)))
   return Object.fromEntries(

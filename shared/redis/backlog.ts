@@ -6,19 +6,19 @@ import { readGroup } from './groups.ts'
 import type { Keys } from './keys.ts'
 import { placesOf } from './waits.ts'
 
-/** What is waiting in one stage and lane, in entries, of which a slice of ids is one; `undefined` where Redis cannot tell. */
+/** The backlog of one stage and lane, in entries (a slice of ids is one); `undefined` where Redis cannot tell. */
 export interface Backlog {
   stage: StageName
   lane: Lane
   waiting: number | undefined
-  /** The stage has read from all of its streams at some time. */
+  /** The stage has read from each of its streams before. */
   known: boolean
   inWork: number
   delayed: number
   dead: number
 }
 
-/** What waits in each of these stages, over all partitions. */
+/** Returns the backlog of these stages over all partitions. */
 export async function readBacklog(
   redis: Redis,
   keys: Keys,

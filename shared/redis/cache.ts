@@ -5,24 +5,24 @@ import type { MessageCache } from '../stage.ts'
 import type { Keys } from './keys.ts'
 import { discardScript, keepScript, recallScript } from './scripts.ts'
 
-// So that no script holds up others for long.
+// Bounds the time that a script blocks others.
 const AT_ONCE = 500
 
 interface CacheOptions {
   mailbox: MailboxId
   /** How long a message is kept after its last use. */
   ttlSeconds: number
-  /** Told how many messages could not be read, and count as not held. */
+  /** Called with the number of unreadable messages, which count as not cached. */
   onInvalid?: ((count: number) => void) | undefined
 }
 
 /**
- * The message cache of one mailbox: one string a message, a batch of reads or writes in one round trip. What is held and cannot be read is
- * deleted, and counts as not held. Of a mailbox that is not connected nothing is kept.
+ * Creates the message cache of one mailbox: one string per message, one round trip per batch of reads or writes. Unreadable entries are
+ * deleted and count as not cached. Nothing is cached for a mailbox that is not connected.
  */
 export function createCache(redis: Redis, keys: Keys, { mailbox, ttlSeconds, onInvalid }: CacheOptions): MessageCache {
   return {
-    // Only what can be read is held: nobody would fetch it otherwise.
+    // Only readable messages count, because the others would never be fetched.
     touch: async ids => new Set((await read(ids)).keys()),
     get: read,
 

@@ -3,14 +3,14 @@ import { MailError } from '../error.ts'
 import { passing } from './passing.ts'
 
 export interface CheckOptions {
-  /** The server as messages name it, without its password. */
+  /** The server's name in messages, without its password. */
   place: string
   now: () => number
-  /** What the keys begin with; given, the user must be allowed to use them. */
+  /** The prefix of all keys; where given, the user must have access to them. */
   prefix?: string
 }
 
-/** Which version of what runs, such as `redis 7.0.15`. */
+/** The server's version, such as `redis 7.0.15`. */
 export interface ServerVersion {
   major: number
   label: string
@@ -20,7 +20,7 @@ export interface ServerVersion {
 const OLDEST_MAJOR = 7
 const SKEW_TO_WARN_MS = 5000
 
-// Every command that is used, `k` standing for a key, with as many words as the server counts before it looks at the user's rights.
+// Every command in use, with `k` for a key and as many words as the server counts before it checks the user's rights.
 const COMMANDS = `
   INFO | TIME | EVAL s 0 | EVALSHA s 0 | TYPE k | EXISTS k | DEL k | UNLINK k | EXPIRE k 1 | PEXPIRE k 1 | PTTL k | PERSIST k | GET k | GETEX k | SET k v | SADD k v | SREM k v
   SMEMBERS k | SISMEMBER k v | SCAN 0
@@ -34,9 +34,8 @@ const COMMANDS = `
   .filter(([command]) => command)
 
 /**
- * Checks that a connected server can be worked with; throws `misconfigured`, saying what is wrong where and how to mend it, for
- * commands the user may not give, a replica, a cluster, a server that is too old or evicts any key.
- * Answers what is worth a warning, as sentences. Changes nothing on the server.
+ * Checks that a connected server is usable, and changes nothing on it. Throws `misconfigured`, saying what is wrong where and how to fix
+ * it, for commands the user may not run, a replica, a cluster, a server that is too old or evicts any key. Returns warnings as sentences.
  */
 export async function checkServer(redis: Redis, options: CheckOptions): Promise<string[]> {
   const { place } = options
@@ -47,19 +46,17 @@ export async function checkServer(redis: Redis, options: CheckOptions): Promise<
     refuse(`${place} runs ${version.label}; mailsluice needs Redis 7.0 or Valkey 7.2 at least: upgrade it`)
   if (field(info, 'role') === 'slave') {
     const primary = `${field(info, 'master_host')}:${field(info, 'master_port')}`
-    refuse(`${place} is a replica, which takes no writes: connect to its primary (${primary})`, { passes: true })
+    refuse(`${place} is a read-only replica: connect to its primary (${primary})`, { passes: true })
   }
   if (field(info, 'cluster_enabled') === '1')
-    refuse(
-      `${place} is a node of a cluster, and this connection knows one server only: use one that is not in cluster mode`,
-    )
+    refuse(`${place} is a node of a cluster, which is not supported: use a server that is not in cluster mode`)
   const policy = field(info, 'maxmemory_policy') ?? 'noeviction'
   if (policy.startsWith('allkeys'))
     refuse(`${place} evicts any key when full (maxmemory-policy ${policy}): set it to noeviction or volatile-lru`)
   return checkClock(redis, options)
 }
 
-/** Reads a server's version from what it answers to INFO. */
+/** Reads a server's version from its answer to INFO. */
 export function versionOf(info: string): ServerVersion {
   const valkey = field(info, 'valkey_version')
   const version = valkey ?? field(info, 'redis_version') ?? '0'
@@ -67,10 +64,10 @@ export function versionOf(info: string): ServerVersion {
   return { major: Number.parseInt(version, 10), label: `${kind} ${version}` }
 }
 
-// Rights are looked at when a command is queued, and nothing that is queued here is ever executed.
+// Rights are checked when a command is queued, and nothing queued here is ever executed.
 async function checkPermissions(redis: Redis, { place, prefix }: CheckOptions): Promise<void> {
   const user = redis.options.username ?? 'default'
-  // A connection that came back would give the commands outside of MULTI: this one does not come back.
+  // A reconnected connection would run the commands outside MULTI, so this one never reconnects.
   const probe = redis.duplicate({
     lazyConnect: true,
     enableReadyCheck: false,
@@ -81,7 +78,7 @@ async function checkPermissions(redis: Redis, { place, prefix }: CheckOptions): 
   try {
     await probe.connect()
     const key = `${prefix ?? 'mailsluice'}:{p00}:probe`
-    // EXEC outside of MULTI does nothing either.
+    // EXEC outside MULTI has no effect either.
     const denied = [await denial(probe, ['EXEC']), await denial(probe, ['MULTI'])]
     if (!denied[1]) {
       const commands = COMMANDS.map(words => words.map(word => (word === 'k' ? key : word)))
@@ -111,17 +108,17 @@ async function checkPermissions(redis: Redis, { place, prefix }: CheckOptions): 
   }
 }
 
-// How large tasks are is estimated where it cannot be asked.
+// Without MEMORY the size of tasks is estimated.
 function isNeeded(command: string): boolean {
   return command !== 'MEMORY'
 }
 
-/** The command that an answer says the server does not know, in capitals. */
+/** Returns the command, in capitals, that an answer reports as unknown. */
 export function unknownCommand(answer: string): string | undefined {
   return /unknown (?:sub)?command [`'"]?([\w|.-]{1,60})/i.exec(answer)?.[1]?.toUpperCase()
 }
 
-/** What is said of a server that lacks commands, and what helps. */
+/** Returns the message for a server that lacks commands, with a remedy. */
 export function withoutCommands(place: string, commands: readonly string[]): string {
   const them = commands.length === 1 ? 'it was' : 'they were'
   const why = `${them} renamed or switched off there, or its service has none`
@@ -144,7 +141,7 @@ async function checkClock(redis: Redis, { place, now }: CheckOptions): Promise<s
   const [seconds, micros] = await redis.time()
   const after = now()
   const apart = Number(seconds) * 1000 + Number(micros) / 1000 - (before + after) / 2
-  // The answer's way here and back is no difference of clocks.
+  // The round trip is no clock difference.
   const skewMs = Math.max(0, Math.abs(apart) - (after - before) / 2)
   if (skewMs <= SKEW_TO_WARN_MS) return []
   const direction = apart > 0 ? 'ahead of' : 'behind'
@@ -155,7 +152,7 @@ function field(info: string, name: string): string | undefined {
   return new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1]
 }
 
-// `passes` is for what can change while we wait.
+// `passes` marks conditions that can change while we wait.
 function refuse(message: string, { passes = false } = {}): never {
   const error = new MailError('misconfigured', message)
   throw passes ? passing(error) : error

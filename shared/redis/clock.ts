@@ -1,20 +1,20 @@
 import type { Redis } from 'ioredis'
 
-/** A server's clock, as this process reckons it. */
+/** A server's clock, as estimated by this process. */
 export interface ServerClock {
   /** Milliseconds since 1970; whole. */
   now(): number
-  /** Compares no more; the clock goes on. */
+  /** Stops the comparisons; the clock keeps running. */
   stop(): void
 }
 
 const COMPARE_EVERY_MS = 60_000
-// A slower answer says too little of when the server looked at its clock.
+// A slower answer says too little about when the server read its clock.
 const SLOW_MS = 500
 
 /**
- * Reckons the server's time from this machine's steady clock, so that all processes agree however wrong their own time is, or is set. It is
- * compared now, at every reconnect and once a minute; throws when the server does not answer the first time.
+ * Estimates the server's time from this machine's monotonic clock, so that all processes agree however wrong their own clocks are. Compares
+ * now, at every reconnect and once a minute. Throws when the server does not answer the first time.
  */
 export async function openClock(redis: Redis): Promise<ServerClock> {
   let ahead = await compare()
@@ -39,7 +39,7 @@ export async function openClock(redis: Redis): Promise<ServerClock> {
     const before = performance.now()
     const [seconds, micros] = await redis.time()
     const after = performance.now()
-    if (after - before > slowMs) throw new Error('the server was slow to tell its time')
+    if (after - before > slowMs) throw new Error('the server answered TIME too slowly')
     return Number(seconds) * 1000 + Number(micros) / 1000 - (before + after) / 2
   }
 }

@@ -11,51 +11,51 @@ import { createPlan, type StateFact } from './plan.ts'
 import { commitScript } from './scripts.ts'
 import { WARM_SECONDS } from './warm.ts'
 
-/** All that is to happen when a batch is done; for each input it happens only if the input is still ours. */
+/** Everything that happens when a batch is done; each part happens only if its input is still ours. */
 export interface Work {
   stage: StageName
   inputs: readonly Entry[]
   deliveries: readonly Delivery[]
   facts: readonly Fact[]
-  /** With `isRateLimited` the wait is put down to the run as one for a rate limit. */
+  /** With `isRateLimited` the run counts the wait as a rate limit. */
   delays: readonly { entry: Entry; part: Part; dueAt: number; isRateLimited?: boolean }[]
-  /** Waits for a rate limit that the inputs' runs have had without a delay, in ms since 1970. */
+  /** Rate-limit waits of the inputs' runs that caused no delay, in ms since 1970. */
   rests?: readonly { run: string; from: number; until: number }[]
   parked: readonly { entry: Entry; part: Part; error: MailError }[]
-  /** `unread` is what nobody was told of: its window waits for it. */
+  /** `unread` marks inputs that could not be read: their windows still wait for them. */
   dead: readonly { entry: Entry; text: string; error: MailError; unread: boolean }[]
   calls: Partial<CallCounts>
   units: number
-  /** Messages that were asked for, and those that failed. */
+  /** How many messages were requested, and how many failed. */
   parts?: { asked: number; failed: number }
 }
 
 /**
- * What a commit brought about, for logs and metrics: `run-merged` and `run-ended` with the run's fields; `needs-reauth`, with `mailbox` and
- * `reason`, when a mailbox begins to wait for its account; `entries-dropped`, with `mailbox` and `entries`, of a mailbox that was removed;
- * `window-refused`, with `mailbox` and `window`, when an entry of `merged` says something else than its window.
+ * An effect of a commit, for logs and metrics. `run-merged` and `run-ended` carry the run's fields. `needs-reauth`, with `mailbox` and
+ * `reason`: a mailbox's work is parked until its account is fixed. `entries-dropped`, with `mailbox` and `entries`: entries of a removed
+ * mailbox were dropped. `window-refused`, with `mailbox` and `window`: an entry of `merged` contradicts its window.
  */
 export type RunEvent = {
   event: 'run-merged' | 'run-ended' | 'needs-reauth' | 'entries-dropped' | 'window-refused'
   run: string
 } & Record<string, string>
 
-/** For each input whether it was still ours, and what the commit brought about. */
+/** Whether each input was still ours, and the effects of the commit. */
 export interface Committed {
   acked: readonly boolean[]
   events: readonly RunEvent[]
 }
 
-/** Where state is kept and for how long. */
+/** Where state is kept, and for how long. */
 export interface CommitOptions {
   redis: Redis
   keys: Keys
-  /** Who the inputs were delivered to. */
+  /** The consumer that the inputs were delivered to. */
   consumer: string
   longRunMs: number
   /** How long a message is kept after its last use. */
   messageSeconds: number
-  /** How many ids travel together at most; a larger thread stays whole. */
+  /** The most ids that travel together; a larger thread stays whole. */
   sliceSize: number
   now: () => number
   newRunId: () => string
@@ -65,12 +65,13 @@ const OPEN_WINDOWS = 2
 const KEEP_RUN_SECONDS = 7 * 24 * 3600
 const KEEP_MERGED_WINDOW_SECONDS = 3600
 const WARM_THREADS = 200
-// More new messages of one thread than a task can hold are counted, and named no more.
+// Further new messages of one thread than a task can hold are only counted.
 const MOST_FRESH = 1000
 
 /**
- * Commits work of one mailbox with one script call. Inputs of a mailbox that is not connected, or was not yet when they were written, are
- * acknowledged, deleted and counted, and nothing follows from them. Throws on a lost connection, when calling again with the same work is safe.
+ * Commits work of one mailbox with one script call. Inputs of a mailbox that is not connected, or was connected only after they were
+ * written, are acknowledged, deleted and counted without further effect. Throws on a lost connection; calling again with the same work is
+ * safe.
  */
 export async function commitWork(work: Work, options: CommitOptions): Promise<Committed> {
   const { redis, now } = options
@@ -128,7 +129,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
   const [acked, events] = answer as [number[], string[]]
   return { acked: acked.map(one => one === 1), events: events.map(event => JSON.parse(event) as RunEvent) }
 
-  // What follows from one entry travels on together, in as few entries as may be.
+  // Envelopes that follow from one entry travel together, in as few entries as possible.
   function outputsOf(deliveries: readonly Delivery[]): number[][] {
     const groups = new Map<string, { from: Delivery['from']; to: Stream; envelopes: Envelope[] }>()
     for (const { from, to, envelope } of deliveries) {
@@ -148,7 +149,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     })
   }
 
-  // Each wait with a run of these inputs.
+  // The rate-limit waits, each with a run of these inputs.
   function waitsOf(): number[][] {
     const delayed = work.delays.filter(({ isRateLimited }) => isRateLimited)
     const own = delayed.map(({ entry, part, dueAt }) => [input(entry), plan.run(part[0]), 0, dueAt - now()])
@@ -163,7 +164,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     return plan.text(`${entry.key}\n${encodePart(entry, part)}`)
   }
 
-  // All that is in one entry is of one run.
+  // All items of an entry belong to one run.
   function runOf(entry: Entry): number {
     const [item] = itemsOf(entry)
     return item ? plan.runKey(item) : 0

@@ -7,42 +7,44 @@ import { placeOf } from './place.ts'
 import { type RedisTls, tlsFor, tlsTrouble } from './tls.ts'
 
 const CONNECT_DEADLINE_MS = 5000
-// A connection that is silent for so long after a command is dead, whatever the kernel believes; not for blocking reads.
+// A connection that stays silent for so long after a command is dead, whatever the kernel reports; not for blocking reads.
 const SILENCE_MS = 10_000
 
-/** How a connection is made; `tls` counts where the address asks for TLS. */
+/** The options of a connection; `tls` applies where the address asks for TLS. */
 export interface ConnectionOptions {
   tls?: RedisTls | undefined
   socketTimeout?: number
 }
 
 /**
- * A connection that never sends a command twice: a command whose reply is lost is rejected, and the caller decides. No command reaches
- * another database than that of the address: where the server refuses it, the connection is closed and tried again.
+ * Opens a connection that never sends a command twice: a command whose reply is lost is rejected, and the caller decides. No command
+ * reaches another database than the address names: where the server refuses it, the connection is closed and retried.
  */
 export function openRedis(url: string, { tls, ...more }: ConnectionOptions = {}): Redis {
   const redis = new Redis(url, {
     ...more,
     ...tlsFor(url, tls),
     lazyConnect: true,
-    // One shape of answers whatever the server's age.
+    // Gives answers the same shape for every server version.
     protocol: 2,
     maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_DEADLINE_MS,
-    // The primary has become a replica, and its place is taken by another: the address leads there by now.
+    // The primary became a replica; the address leads to the new primary by now.
     reconnectOnError: error => /\bREADONLY\b/.test(error.message),
     retryStrategy: attempt => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
   })
-  // Outages are told once by whoever waits for the connection; without a listener ioredis prints each one.
+  // Code that waits for the connection logs each outage once; without a listener ioredis prints every error.
   redis.on('error', error => {
-    // The client would go on in database 0. Nothing was sent there yet: what waits for the connection is rejected.
+    // The client would continue in database 0. Nothing was sent yet; commands that wait for the connection are rejected.
     if (isSelectRefused(error)) redis.disconnect(true)
   })
   return redis
 }
 
-/** Connects and checks the server; throws `misconfigured` that says what is wrong with which server and how to mend it. `warn` is
- * told what is odd and can be lived with. */
+/**
+ * Connects and checks the server. Throws `misconfigured`, saying which server has which problem and how to fix it. Calls `warn` for
+ * problems that mailsluice can run with.
+ */
 export async function connectRedis(
   url: string,
   { tls, warn = () => undefined }: { tls?: RedisTls | undefined; warn?: (text: string) => void } = {},
@@ -63,19 +65,19 @@ export async function connectRedis(
   }
 }
 
-/** What the server calls itself, such as `redis 7.0.15`. */
+/** Returns the server's name and version, such as `redis 7.0.15`. */
 export async function redisLabel(redis: Redis): Promise<string> {
   return versionOf(await redis.info('server')).label
 }
 
-/** Whether Redis failed, be it the connection or a command that it refused (out of memory, a key of a wrong type). */
+/** Returns whether Redis failed: the connection, or a refused command (out of memory, a key of a wrong type). */
 export function isRedisError(error: unknown): boolean {
   return isConnectionError(error) || (error instanceof Error && error.name === 'ReplyError')
 }
 
-/** Rejections that say the connection failed, not the command: what was asked may or may not have happened. */
+/** Returns whether an error means that the connection failed rather than the command, which may or may not have run. */
 export function isConnectionError(error: unknown): boolean {
-  // What a provider's connection did is another matter.
+  // A MailError may describe a provider's connection.
   if (error instanceof MailError) return false
   const text =
     error instanceof Error ? `${error.name} ${error.message} ${(error as NodeJS.ErrnoException).code ?? ''}` : ''
@@ -84,7 +86,7 @@ export function isConnectionError(error: unknown): boolean {
   )
 }
 
-/** What is said of a server that does not answer, or cannot be spoken with. */
+/** Returns the error for a server that does not answer or cannot be talked to. */
 export function absent(url: string, cause: unknown): MailError {
   if (isSelectRefused(cause)) return noDatabase(url, cause)
   const unknown = unknownCommand(String(cause))

@@ -1,23 +1,23 @@
 import { MailError } from '../error.ts'
 import { placeOf } from './place.ts'
 
-/** Whether an error is a refused SELECT: what follows on that connection would go to database 0. */
+/** Returns whether an error is a refused SELECT; later commands on that connection would reach database 0. */
 export function isSelectRefused(error: unknown): error is Error {
   if (!(error instanceof Error) || error.name !== 'ReplyError') return false
   return (error as { command?: { name?: string } }).command?.name === 'select'
 }
 
-/** The number of the database that an address names; 0 where it names none. */
+/** Returns the database number in an address; 0 where it names none. */
 export function databaseOf(url: string): number {
   return Number(new URL(url).pathname.slice(1))
 }
 
-/** What is said where a server does not have the database of an address. */
+/** Returns the error for a server without the address's database. */
 export function noDatabase(url: string, cause: Error): MailError {
   const wanted = `database ${databaseOf(url)}`
   return new MailError(
     'misconfigured',
-    `The Redis at ${placeOf(url)} has no ${wanted} (${cause.message.slice(0, 200)}): take a number below its \`databases\`, or none, in REDIS_URL`,
+    `The Redis at ${placeOf(url)} has no ${wanted} (${cause.message.slice(0, 200)}): set a number below its \`databases\` in REDIS_URL, or none`,
     { cause },
   )
 }

@@ -8,35 +8,35 @@ import { GATEWAY, takeDeadNotification } from './intake.ts'
 import type { Keys, Partition } from './keys.ts'
 import { redriveScript } from './scripts.ts'
 
-/** Whose inputs can be given up: the stages', and the gateway's. */
+/** The sources of dead letters: the stages and the gateway. */
 export const DEAD_LETTER_SOURCES = [...STAGE_NAMES, GATEWAY] as const
 export type DeadLetterSource = (typeof DEAD_LETTER_SOURCES)[number]
 
-/** An input that was given up, with all that is needed to understand it and to drive it again. */
+/** A dead-lettered input, with everything needed to understand and redrive it. */
 export interface DeadLetter {
-  /** Names it among all dead letters, such as `batch-fetch/p03/1790000000000-0`. */
+  /** The name among all dead letters, such as `batch-fetch/p03/1790000000000-0`. */
   name: string
   stage: DeadLetterSource
-  /** The stream it was read from. */
+  /** The stream that it was read from. */
   stream: string
   kind: string
   message: string
-  /** When it was written to its stream, and when it was given up; ms since 1970. */
+  /** When it was written to its stream, and when it was dead-lettered; ms since 1970. */
   firstAt: number | undefined
   lastAt: number
   attempts: number | undefined
   mailbox: string | undefined
   run: string | undefined
-  /** It could not be read, so nobody was told of it: the window it belongs to still waits for it. */
+  /** Whether the input could not be read, so that its window is not settled and still waits for it. */
   unread: boolean
-  /** The input as an entry of its own; what could not be read is as it was. */
+  /** The input as an entry of its own; unreadable text is kept as it was. */
   text: string
 }
 
 const PAGE = 500
 const INTAKE = { stage: GATEWAY, partition: 'intake' } as const
 
-/** Every dead letter, of one stage or all, oldest first; at most `limit`. */
+/** Returns dead letters, of one stage or all, oldest first; at most `limit`. */
 export async function listDead(
   redis: Redis,
   keys: Keys,
@@ -55,33 +55,30 @@ export async function listDead(
     .slice(0, limit)
 }
 
-/** How many dead letters there are, of one stage or all. */
+/** Counts dead letters, of one stage or all. */
 export async function countDead(redis: Redis, keys: Keys, stage?: DeadLetterSource): Promise<number> {
   const lengths = await Promise.all(shelvesOf(keys, stage).map(shelf => redis.xlen(keyOf(keys, shelf))))
   return lengths.reduce((sum, length) => sum + length, 0)
 }
 
-/** One dead letter by its name; throws `misconfigured` when there is none of that name. */
+/** Returns a dead letter by name; throws `misconfigured` when there is none of that name. */
 export async function readDead(redis: Redis, keys: Keys, name: string): Promise<DeadLetter> {
   const { shelf, id } = placeOf(name)
   const [entry] = await redis.xrange(keyOf(keys, shelf), id, id)
   if (!entry)
-    throw new MailError(
-      'misconfigured',
-      `there is no dead letter ${name}: \`mailsluice dead list\` shows those there are`,
-    )
+    throw new MailError('misconfigured', `there is no dead letter ${name}; list them with \`mailsluice dead list\``)
   return deadLetter(shelf, id, entry[1])
 }
 
-/** Drops a dead letter for good; false when it was gone already. */
+/** Deletes a dead letter for good; returns false when it was already gone. */
 export async function dropDead(redis: Redis, keys: Keys, letter: DeadLetter): Promise<boolean> {
   return settle(redis, keys, letter, { stream: letter.stream, lane: 'live' })
 }
 
 /**
- * Puts a dead letter's input back, with no attempts behind it, so that its message reaches its thread and task; false when it was gone
- * already, or is without an envelope to put back. A message id goes through a window of its own, for the one it was in is complete; a
- * listing becomes a new run. What could not be read and now can (a newer version wrote it) takes the place that is kept for it.
+ * Redrives a dead letter: puts its input back with no attempts, so that its message reaches its thread and task. Returns false when the
+ * letter was already gone or has no envelope. A message id goes through a window of its own, because its old window is complete; a listing
+ * becomes a new run. An input that was unreadable before an upgrade takes the place still open for it.
  */
 export async function redriveDead(
   redis: Redis,
@@ -94,7 +91,7 @@ export async function redriveDead(
   const opened = stream ? openEntry(stream, letter.text).items : []
   const own = await runFor(redis, keys, opened[0], context.newRunId)
   const [envelope, ...more] = opened.map(({ failing: _, ...item }): Envelope => ({ ...item, ...own, attempt: 0 }))
-  // What could not be read is given another look as it is.
+  // An unreadable input is retried as it is.
   if (!stream || !envelope)
     return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: letter.text })
   const { lane, mailbox, run } = envelope
@@ -110,7 +107,7 @@ export async function redriveDead(
     return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: encode(again) })
   }
   if (!isListed) return settle(redis, keys, letter, asItWas)
-  // Named by what it was given up as: an id that has two letters is counted once.
+  // Named after its dead-lettered place, so that an id with two letters is counted once.
   const { window: lost, index: place } = envelope.body as ListedId
   const window = `redrive:${lost}/${place}`
   const of = 1 + more.length
@@ -124,7 +121,7 @@ export async function redriveDead(
   return settle(redis, keys, letter, { stream: letter.stream, lane, run, mailbox, window, items, text })
 }
 
-// Of a run that was abandoned nothing is done any more: what is driven again is a run of its own.
+// An abandoned run does no more work, so its redriven input becomes a run of its own.
 async function runFor(
   redis: Redis,
   keys: Keys,
@@ -136,7 +133,7 @@ async function runFor(
   return isAbandoned === 1 ? { run: newRunId } : {}
 }
 
-/** Whether the window that an id was listed in is still open. */
+/** Returns whether the window that listed an id is still open. */
 async function isAwaited(redis: Redis, keys: Keys, { mailbox, run, body }: Envelope<ListedId>): Promise<boolean> {
   return (await redis.hexists(keys.window(keys.partitionOf(mailbox), run, body.window), 'of')) === 1
 }
@@ -167,7 +164,7 @@ async function settle(redis: Redis, keys: Keys, letter: DeadLetter, again: Again
   return (await redriveScript(redis, touched, [id, text, run, mailbox, window, items])) === 1
 }
 
-// The gateway's lie in no partition.
+// The gateway's dead letters are in no partition.
 type Shelf = { stage: StageName; partition: Partition } | typeof INTAKE
 
 function shelvesOf(keys: Keys, of: DeadLetterSource | undefined): Shelf[] {
@@ -182,7 +179,7 @@ function keyOf(keys: Keys, shelf: Shelf): string {
 function deadLetter({ stage, partition }: Shelf, id: string, fields: string[]): DeadLetter {
   const value = (name: string) => fields[fields.indexOf(name) + 1] ?? ''
   const text = value('envelope')
-  // A notification is no envelope, only the fields that somebody wrote.
+  // A notification is no envelope, only the raw fields of its writer.
   const head = stage === GATEWAY ? undefined : readable(() => JSON.parse(text) as Partial<Envelope>)
   return {
     name: `${stage}/${partition}/${id}`,
@@ -207,7 +204,7 @@ function placeOf(name: string): { shelf: Shelf; id: string } {
   if (!stage || partition === INTAKE.partition) {
     throw new MailError(
       'misconfigured',
-      `"${name}" names no dead letter: names look like batch-fetch/p03/1790000000000-0`,
+      `"${name}" is not the name of a dead letter; names look like batch-fetch/p03/1790000000000-0`,
     )
   }
   return { shelf: { stage, partition: partition as Partition }, id }

@@ -3,14 +3,14 @@ import type { DeferredNote } from '../fact.ts'
 import type { MailboxId } from '../mailbox.ts'
 import type { Keys } from './keys.ts'
 
-/** An item that was set aside and has no other fate yet. */
+/** A deferred item that has no final fate yet. */
 export interface DeferredItem extends DeferredNote {
   mailbox: MailboxId
   run: string
   window: string
 }
 
-/** What is set aside of a mailbox, what waits longest first. */
+/** Returns the deferred items of a mailbox, the longest deferred first. */
 export async function readDeferred(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<DeferredItem[]> {
   const found = Object.entries(await redis.hgetall(keys.deferred(mailbox)))
   return found

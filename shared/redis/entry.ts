@@ -4,18 +4,18 @@ import { encodeEntry, openEntry, type Spoiled } from '../slice.ts'
 import { STREAMS, type Stream } from '../streams.ts'
 import type { RawEntry } from './queue.ts'
 
-/** An entry that was opened: the envelopes it holds, and what of it cannot be read. */
+/** An opened entry: its envelopes, and its unreadable parts. */
 export interface Entry<In = unknown> extends RawEntry {
   items: readonly Envelope<In>[]
   spoiled: readonly Spoiled<In>[]
-  /** Work on it has begun in this process, and Redis knows. */
+  /** Work on it has begun in this process and is recorded in Redis. */
   hasBegun?: boolean
 }
 
-/** Envelopes of one entry that are put back together; never none. */
+/** Envelopes of one entry that are put back together; never empty. */
 export type Part<In = unknown> = readonly [Envelope<In>, ...Envelope<In>[]]
 
-/** Opens an entry of one of these streams. Never throws; an entry that names another mailbox's partition is spoiled as a whole. */
+/** Opens an entry of one of these streams. Never throws; an entry of another partition's mailbox is spoiled as a whole. */
 export function openRaw<In>(
   raw: RawEntry,
   reads: readonly Stream<In>[],
@@ -32,19 +32,19 @@ export function openRaw<In>(
   return Object.assign(raw, { items: [], spoiled: [{ text, error }] })
 }
 
-/** The text of a part of an entry, as its stream has it. */
+/** Encodes a part of an entry in its stream's format. */
 export function encodePart({ stream }: Pick<RawEntry, 'stream'>, part: Part): string {
   const known = streamOf(stream)
   if (!known) throw noStream(stream)
   return encodeEntry(known, part)
 }
 
-/** Whether the ids of an entry travel together. */
+/** Returns whether an entry's ids travel together. */
 export function isSlice({ stream }: Pick<RawEntry, 'stream'>): boolean {
   return streamOf(stream)?.sliced === true
 }
 
-/** Every envelope that can be told of an entry, those too that are given up. */
+/** Returns every envelope that could be recovered from an entry, including spoiled ones. */
 export function itemsOf<In>({ items, spoiled }: Pick<Entry<In>, 'items' | 'spoiled'>): Envelope<In>[] {
   return [...items, ...spoiled.flatMap(({ item }) => item ?? [])]
 }
@@ -54,5 +54,5 @@ function streamOf(name: string): Stream | undefined {
 }
 
 function noStream(name: string): MailError {
-  return new MailError('unsupported', `${name} is no stream of this stage`)
+  return new MailError('unsupported', `${name} is not a stream of this stage`)
 }

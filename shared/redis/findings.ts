@@ -14,14 +14,14 @@ const findings = z.array(
   }),
 )
 
-/** What is known of a mailbox and its filters; nothing where that cannot be read. */
+/** Returns the stored findings about a mailbox's filters; none where they cannot be read. */
 export async function readFindings(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<Finding[]> {
   return parse(await redis.hget(keys.mailbox(mailbox), FIELD))
 }
 
 /**
- * Puts findings to those that are known of a mailbox, and answers those that are news. What was seen once is never `unseen` again. Of a
- * mailbox that is not connected nothing is kept.
+ * Adds findings to the stored ones of a mailbox, and returns the new ones. A found filter never becomes `unseen` again. Nothing is stored
+ * for a mailbox that is not connected.
  */
 export async function keepFindings(
   redis: Redis,

@@ -1,12 +1,12 @@
 import type { Redis } from 'ioredis'
 
-/** A group that was there before and had to be made again, and the entry id after which it reads. */
+/** A group that was missing and was recreated, with the entry id after which it reads. */
 export interface RestoredGroup {
   key: string
   from: string
 }
 
-/** How far a group is with a stream; `lag` is `undefined` where Redis cannot tell. */
+/** A group's progress in a stream; `lag` is `undefined` where Redis cannot tell. */
 interface GroupState {
   exists: boolean
   lag: number | undefined
@@ -16,8 +16,8 @@ interface GroupState {
 const FROM_THE_START = '0'
 
 /**
- * Makes sure that a stream and its group exist. A new group reads from the stream's beginning, one that was lost from its mark, up to
- * which everything is done; never from the stream's end, which would skip what is in it. Answers only what was lost.
+ * Creates a stream and its group where they are missing. A new group reads from the beginning. A recreated group reads from its mark, up to
+ * which everything is done; never from the end, which would skip entries. Returns only a recreated group.
  */
 export async function createGroup(
   redis: Redis,
@@ -25,21 +25,21 @@ export async function createGroup(
 ): Promise<RestoredGroup | undefined> {
   if (await findGroup(redis, key, group)) return undefined
   const mark = await redis.hget(marks, key)
-  // A mark beyond the stream's end was made of an earlier stream: it says nothing about this one.
+  // A mark beyond the stream's end belongs to an earlier stream and says nothing about this one.
   const from = mark !== null && isUpTo(mark, await lastIdOf(redis, key)) ? mark : FROM_THE_START
   const created = await redis.xgroup('CREATE', key, group, from, 'MKSTREAM').then(() => true, whenBusyGroup)
   return created && mark !== null ? { key, from } : undefined
 }
 
-/** How many entries of a stream wait for a group, and how many are delivered and not acknowledged. */
+/** Returns how many entries of a stream wait for a group, and how many are delivered and not acknowledged. */
 export async function readGroup(redis: Redis, key: string, group: string): Promise<GroupState> {
   const fields = await findGroup(redis, key, group)
   if (!fields) return { exists: false, lag: await redis.xlen(key), pending: 0 }
   const lag = fieldOf(fields, 'lag')
   const pending = Number(fieldOf(fields, 'pending'))
   if (lag === null) return { exists: true, lag: undefined, pending }
-  // Loaded from an append-only file, a group has forgotten how many entries it has read and overstates its lag, until reclaim.lua sets
-  // it right; one that was given the stream's last entry has none.
+  // After loading from an append-only file, a group no longer knows how many entries it has read. Its lag is overstated until reclaim.lua
+  // corrects it. A group at the stream's last entry has no lag.
   const atEnd = Number(lag) > 0 && (await lastIdOf(redis, key)) === fieldOf(fields, 'last-delivered-id')
   return { exists: true, lag: atEnd ? 0 : Number(lag), pending }
 }
@@ -58,7 +58,7 @@ function fieldOf(fields: unknown[], name: string): unknown {
   return fields[fields.indexOf(name) + 1]
 }
 
-/** Whether an entry id is not after another. */
+/** Returns whether an entry id is not after another. */
 function isUpTo(id: string, other: string): boolean {
   const [ms = 0n, seq = 0n] = id.split('-').map(BigInt)
   const [otherMs = 0n, otherSeq = 0n] = other.split('-').map(BigInt)

@@ -6,26 +6,26 @@ import { missingIds, type WatchEvent, watchEvents } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
 import type { MailboxSight, RunSight, Sight } from './look.ts'
 import { listingLane } from './mailboxes.ts'
-import { idsInNoPage, whatIsMissing } from './missing.ts'
+import { idsInNoPage, missingParts } from './missing.ts'
 import { healScript, nudgeScript } from './scripts.ts'
 import type { Reading } from './trim.ts'
 import { findWaiting, isFirst, isLate, type Place, placesOf, textOf } from './waits.ts'
 
-/** What was healed: a run that stood still, or a mailbox of which something was to be listed and no event waited. */
+/** A healed run that had stalled, or a mailbox with work to list and no waiting event. */
 export interface Healed {
   mailbox: MailboxId
-  /** The run that stood still, and what it lacked; absent where no run did. */
+  /** The stalled run and its missing work; absent where no run stalled. */
   run?: string
   missing: readonly string[]
-  /** The run that does its work again, or that the new event asks for. */
+  /** The run that repeats its work, or that the new event asks for. */
   by: string
-  /** How many threads the new run was given. */
+  /** How many threads the new run took over. */
   threads: number
 }
 
-/** Heals what stands still. It remembers what it saw: whatever it heals it has seen idle twice, `afterMs` apart. */
+/** Heals stalled runs and mailboxes. Remembers earlier states, so that it heals only what was idle in two checks, `afterMs` apart. */
 export interface Healing {
-  /** Heals what stands still in a partition that was just looked over. Safe to be done by two at once. */
+  /** Heals what has stalled in a partition that was just inspected. Safe to run twice at once. */
   heal(partition: Partition, sight: Sight, signal?: AbortSignal): Promise<Healed[]>
 }
 
@@ -39,12 +39,12 @@ interface HealingOptions {
   newRunId: () => string
 }
 
-// The window of ids that were lost and are on no page.
+// The window of lost ids that are on no page.
 const LOST = 'lost'
 const NUDGE_AGAIN_MS = 30 * 60_000
 const KEEP_RUN_SECONDS = 7 * 24 * 3600
 
-/** A healing that has seen nothing yet. */
+/** Creates a healing that has seen nothing yet. */
 export function createHealing(options: HealingOptions): Healing {
   const { redis, keys, stages, afterMs, now, newRunId } = options
   const seen = new Map<Partition, ReadonlyMap<string, { state: string; since: number }>>()
@@ -62,7 +62,7 @@ export function createHealing(options: HealingOptions): Healing {
       const idleRuns = runs.filter(({ run }) => isIdle(`run ${run}`))
       const idleBoxes = marked.filter(one => isIdle(`mailbox ${one.mailbox}`) && !isNudged(one))
       if (idleRuns.length + idleBoxes.length === 0) return []
-      // Without it each of many that wait would have a script look through all that waits.
+      // One pass over the waiting entries replaces a script per run that would search all of them.
       const mailboxes = sight.mailboxes.map(({ mailbox }) => mailbox)
       const waiting = await findWaiting(redis, placesOf(keys, partition, { stages, mailboxes }), signal)
       const healed: (Healed | undefined)[] = []
@@ -94,7 +94,7 @@ export function createHealing(options: HealingOptions): Healing {
     }
   }
 
-  // Whoever cannot be listed would be tried again and again, to the same end.
+  // A mailbox that cannot be listed would be nudged repeatedly without success.
   function isNudged({ mailbox, marks }: MailboxSight): boolean {
     const before = nudged.get(mailbox)
     return before?.marks === marks && now() - before.at < NUDGE_AGAIN_MS
@@ -104,10 +104,10 @@ export function createHealing(options: HealingOptions): Healing {
     partition: Partition,
     { run, mailbox, revision, isOver }: RunSight,
   ): Promise<Healed | undefined> {
-    const missing = await whatIsMissing(redis, keys, partition, run)
+    const missing = await missingParts(redis, keys, partition, run)
     const by = newRunId()
     const { envelope, stream } = await eventFor(mailbox, by)
-    // Of a run that is over a message may still wait by itself, and holds up no thread.
+    // A message of an ended run may still wait alone and blocks no thread.
     const places = placesOf(keys, partition, { stages, mailboxes: [mailbox] }).filter(place => !isOver || isLate(place))
     const plan = {
       mailbox,
@@ -168,7 +168,7 @@ export function createHealing(options: HealingOptions): Healing {
     const touched = [keys.mailbox(mailbox), stream, keys.mailboxEvents(partition), ...places.map(({ key }) => key)]
     if ((await nudgeScript(redis, touched, [JSON.stringify(plan)])) !== 1) return undefined
     nudged.set(mailbox, { marks, at: now() })
-    return { mailbox, missing: [`the event for what it says is to come: ${namesIn(marks)}`], by, threads: 0 }
+    return { mailbox, missing: [`an event for its pending marks: ${namesIn(marks)}`], by, threads: 0 }
   }
 
   async function eventFor(mailbox: MailboxId, run: string, more: Partial<WatchEvent> = {}) {
@@ -184,7 +184,7 @@ function wordsOf(place: Place): string[] {
   return place.kind === 'stream' ? [place.kind, place.stage] : [place.kind]
 }
 
-// `asked=… look=…`: what they hold tells people nothing.
+// The values behind `asked=… look=…` mean nothing to people.
 function namesIn(marks: string): string {
   return marks.replace(/=\S*(?:\n\S*)?/g, '')
 }

@@ -6,13 +6,13 @@ import type { Keys } from './keys.ts'
 import { createQueue, type Queue } from './queue.ts'
 import { deadLetterScript, takeDeadScript, trimScript } from './scripts.ts'
 
-/** A notification as some program wrote it to the intake: its fields, whatever they are. */
+/** A notification as a program wrote it to the intake, with arbitrary fields. */
 export interface IntakeEntry {
   entryId: string
   fields: Readonly<Record<string, string>>
 }
 
-/** What waits in the intake: not read yet, read and not done, and given up. */
+/** The counts of the intake: unread, in flight, and dead-lettered. */
 export interface IntakeState {
   waiting: number | undefined
   inWork: number
@@ -22,23 +22,23 @@ export interface IntakeState {
 /** The consumer group of the intake. */
 export const GATEWAY = 'gateway'
 
-/** The reading side of the intake: what a stage's queue is to its streams, for one stream that is in no partition. */
+/** Creates the queue of the intake: like a stage's queue, for one stream that is in no partition. */
 export function createIntakeQueue(options: { redis: Redis; keys: Keys; consumer: string; now: () => number }): Queue {
   const { redis, keys, consumer, now } = options
   const [first = 'p00'] = keys.partitions
-  // Everything a queue touches must be in the intake's own slot.
+  // Every key that a queue touches must be in the intake's own slot.
   const own: Keys = {
     ...keys,
     stream: () => keys.intake,
     delay: () => keys.intakeDelay,
     marks: () => keys.intakeMarks,
   }
-  // A queue uses its stage's name for nothing but its group.
+  // A queue uses its stage's name only as its group.
   const stage = GATEWAY as StageName
   return createQueue({ redis, keys: own, stage, streams: ['intake'], consumer, partitions: [first], now })
 }
 
-/** An entry by its id, or `undefined` when it was trimmed away. */
+/** Returns an entry by id, or `undefined` when it was trimmed. */
 export async function readIntakeEntry(redis: Redis, keys: Keys, entryId: string): Promise<IntakeEntry | undefined> {
   const [entry] = await redis.xrange(keys.intake, entryId, entryId)
   if (!entry) return undefined
@@ -47,21 +47,21 @@ export async function readIntakeEntry(redis: Redis, keys: Keys, entryId: string)
   return { entryId, fields: Object.fromEntries(pairs) }
 }
 
-/** Acknowledges entries that were dealt with. */
+/** Acknowledges finished entries. */
 export async function finishIntake(redis: Redis, keys: Keys, entryIds: readonly string[]): Promise<void> {
   await redis.xack(keys.intake, GATEWAY, ...entryIds)
 }
 
-/** How many dead letters of the gateway are kept, the newest; whoever can write a notification can fill them. */
+/** The most dead letters that the gateway keeps, the newest; any writer of notifications can fill them. */
 export const MOST_DEAD = 1000
 
-// Longer ones are cut: together they stay below 16 MB.
+// Longer letters are cut, so that all together stay below 16 MB.
 const MOST_LETTER_CHARS = 16_000
 const MOST_FIELDS = 100
 
 /**
- * Gives a notification up: to the dead letters, and acknowledged in the same script where it has an entry; false when another has. The
- * letter holds its fields, cut where they are longer than any notification.
+ * Dead-letters a notification, and acknowledges its entry, if any, in the same script; returns false when another process has handled it.
+ * The letter holds its fields, cut where they are longer than any notification.
  */
 export async function deadLetterNotification(
   redis: Redis,
@@ -82,7 +82,7 @@ function cut(fields: Readonly<Record<string, string>>): string[] {
   return few.map(word => word.slice(0, Math.floor(MOST_LETTER_CHARS / few.length)))
 }
 
-/** Takes a dead letter out, and puts it back into the intake if asked to; false when it was gone already. */
+/** Removes a dead letter, and puts it back into the intake if asked to; returns false when it was already gone. */
 export async function takeDeadNotification(
   redis: Redis,
   keys: Keys,
@@ -92,7 +92,7 @@ export async function takeDeadNotification(
   return (await takeDeadScript(redis, [keys.intakeDead, keys.intake], [id, options.again ? '1' : '0'])) === 1
 }
 
-/** What is in the intake. */
+/** Returns the counts of the intake. */
 export async function readIntake(redis: Redis, keys: Keys): Promise<IntakeState> {
   const [{ lag, pending }, dead] = await Promise.all([
     readGroup(redis, keys.intake, GATEWAY),
@@ -101,7 +101,7 @@ export async function readIntake(redis: Redis, keys: Keys): Promise<IntakeState>
   return { waiting: lag, inWork: pending, dead }
 }
 
-/** Trims the intake: entries that were dealt with and are older than the retention (ms) by the server's clock. */
+/** Trims finished intake entries that are older than the retention (ms) by the server's clock. */
 export async function trimIntake(redis: Redis, keys: Keys, retentionMs: number): Promise<number> {
   const [removed] = (await trimScript(redis, [keys.intake], [retentionMs, JSON.stringify([GATEWAY])])) as [number]
   return removed

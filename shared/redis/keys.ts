@@ -3,86 +3,89 @@ import type { Lane } from '../envelope.ts'
 import { type MailboxId, type Provider, providerOf } from '../mailbox.ts'
 import type { StageName } from '../stage.ts'
 
-/** A partition such as `p03`; all keys of a mailbox carry their partition's hash tag, so that a script can touch them together. */
+/** A partition such as `p03`. All keys of a mailbox carry their partition's hash tag, so that one script can touch them together. */
 export type Partition = `p${string}`
 
-/** Every Redis key there is. Nothing else in the project writes a key by hand. */
+/** Every Redis key of the project. Nothing else builds a key by hand. */
 export interface Keys {
   partitions: readonly Partition[]
   partitionOf(mailbox: MailboxId): Partition
-  /** The partition whose hash tag a key carries. */
+  /** Returns the partition whose hash tag a key carries. */
   partitionIn(key: string): Partition
-  /** What every key of a partition begins with; without one, a pattern for SCAN that fits all of them. */
+  /** The prefix of a partition's keys; without a partition, a SCAN pattern that matches all prefixes. */
   head(partition?: Partition): string
-  /** Held by the keeper that works. */
+  /** The lease of the active keeper. */
   keeper: string
-  /** Holds the number of partitions, which can never change while there is data. */
+  /** The number of partitions, which cannot change while there is data. */
   layout: string
-  /** Raw notifications that any program may write. It is in no partition; what belongs to it shares its slot. */
+  /** Raw notifications that any program may write. It is in no partition; its related keys share its slot. */
   intake: string
   intakeDead: string
   intakeDelay: string
   intakeMarks: string
-  /** Whose mailbox each subscription at a provider is of, by its id: a notification names nothing else. It is in no partition. */
+  /** The mailbox of each provider subscription, by the subscription's id, which is all that a notification names. In no partition. */
   subscriptions: string
-  /** Subscriptions that are to be seen to now. */
+  /** Subscriptions that are due for renewal or replacement. */
   subscriptionsDue: string
   stream(partition: Partition, name: string, lane: Lane): string
   delay(partition: Partition, stage: StageName): string
   dead(partition: Partition, stage: StageName): string
-  /** How far a stage has come in each of its streams: everything up to there is done. */
+  /** A stage's progress in each of its streams: everything up to the mark is done. */
   marks(partition: Partition, stage: StageName): string
-  /** What became of the notifications that came in, counted. */
+  /** Counts of notifications by result. */
   arrivals(partition: Partition): string
-  /** Remembers a notification, so that it is taken in once. */
+  /** Remembers a notification, so that it is posted once. */
   seen(partition: Partition, id: string): string
   metrics(partition: Partition, provider: Provider): string
-  /** What happened to mailboxes: `connected`, `needs-reauth`, `paused`, `resumed`. */
+  /** The history of mailboxes: `connected`, `needs-reauth`, `paused`, `resumed`. */
   mailboxEvents(partition: Partition): string
   mailboxes(partition: Partition): string
   runs(partition: Partition): string
-  /** Runs that ended and whose alerts were not looked for yet, by when they ended. */
+  /** Ended runs that were not checked for alerts yet, by end time. */
   endedRuns(partition: Partition): string
   mailbox(mailbox: MailboxId): string
-  /** A mailbox's tokens, sealed. */
+  /** A mailbox's sealed tokens. */
   secret(mailbox: MailboxId): string
-  /** Held by the process that asks for a new access token. */
+  /** The lease of the process that requests a new access token. */
   refreshing(mailbox: MailboxId): string
-  /** Since when its access tokens are refused. */
+  /** Since when the mailbox's access tokens are refused. */
   tokenRefused(mailbox: MailboxId): string
-  /** What waits until the mailbox is resumed. */
+  /** Work that is parked until the mailbox is resumed. */
   parked(mailbox: MailboxId): string
-  /** What was set aside of the mailbox, with what it fails, by run and window. */
+  /** Deferred items of the mailbox with their errors, by run and window. */
   deferred(mailbox: MailboxId): string
-  /** Threads that keep changing, by when they last went out. */
+  /** Threads that keep changing, by the time they were last emitted. */
   warm(mailbox: MailboxId): string
-  /** What was spent on the mailbox of its provider's quota. */
+  /** The book of the mailbox's quota. */
   quota(mailbox: MailboxId): string
-  /** What was spent on all mailboxes of the mailbox's provider. */
+  /** The book of the project quota, for all mailboxes of the mailbox's provider. */
   projectQuota(mailbox: MailboxId): string
   message(mailbox: MailboxId, id: string): string
   thread(mailbox: MailboxId, thread: string): string
   /** The thread of each known message, by the message's digest. */
   threadsOf(mailbox: MailboxId): string
-  /** Something that cursors of the mailbox name. */
+  /** A text that cursors of the mailbox name. */
   link(mailbox: MailboxId, name: string): string
-  /** What is known of the mailbox's folders. */
+  /** The known folders of the mailbox. */
   folders(mailbox: MailboxId): string
-  /** Which of them cannot be listed for now, and why. */
+  /** The folders that cannot be listed now, and why. */
   folderFaults(mailbox: MailboxId): string
   run(partition: Partition, run: string): string
-  /** The threads of a run that wait to go out, in the order they were met. */
+  /** The threads of a run that wait to be emitted, in queue order. */
   runThreads(partition: Partition, run: string): string
-  /** Threads that grew or changed in a run and are not dispatched yet: `thread` until it is emitted, then `thread`, a line feed and its version. */
+  /**
+   * Threads that grew or changed in a run and are not dispatched yet: `thread` until it is emitted, then `thread`, a line feed and its
+   * version.
+   */
   runUnsent(partition: Partition, run: string): string
-  /** What is new in each of a run's threads. */
+  /** The new messages of each of a run's threads. */
   runFresh(partition: Partition, run: string): string
   /** Known messages that a run has not seen yet, with their threads. */
   runSuspects(partition: Partition, run: string): string
   window(partition: Partition, run: string, window: string): string
 }
 
-/** The keys under one prefix, spread over `count` partitions. */
+/** Creates the keys under one prefix, spread over `count` partitions. */
 export function createKeys(prefix: string, count: number): Keys {
   const partitions = Array.from({ length: count }, (_, index): Partition => `p${String(index).padStart(2, '0')}`)
   const intake = `${prefix}:intake`

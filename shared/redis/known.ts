@@ -5,7 +5,7 @@ import type { MessageId, ThreadId } from '../message.ts'
 import type { Keys } from './keys.ts'
 import { scanKeys } from './scan.ts'
 
-/** Every message that some thread of the mailbox holds, from the thread index, in bounded steps; one that is added meanwhile may be left out. */
+/** Yields every message in the mailbox's threads, from the thread index, in bounded steps; messages added meanwhile may be missed. */
 export async function* knownMessages(redis: Redis, keys: Keys, mailbox: MailboxId): AsyncGenerator<Listed> {
   const head = keys.thread(mailbox, '')
   for await (const found of scanKeys(redis, `${literally(head)}*`)) {
@@ -17,7 +17,10 @@ export async function* knownMessages(redis: Redis, keys: Keys, mailbox: MailboxI
   }
 }
 
-/** The threads of those of these messages that are known. Few bytes of each id are kept, so that a thread may be told, one in many billions, that does not hold it. */
+/**
+ * Returns the threads of those of these messages that are known. Only a few bytes of each id are stored, so that in one of many billion
+ * cases the returned thread does not hold the message.
+ */
 export async function threadsOf(
   redis: Redis,
   keys: Keys,
@@ -34,17 +37,17 @@ export async function threadsOf(
   )
 }
 
-/** What a message is called in the index of threads. */
+/** Returns a message's name in the thread index. */
 export function digestOf(id: MessageId): string {
   return createHash('sha1').update(id).digest('hex').slice(0, 16)
 }
 
-/** The message ids among the fields of a thread's hash. */
+/** Returns the message ids among the fields of a thread's hash. */
 export function messageIdsIn(fields: readonly string[]): MessageId[] {
   return fields.flatMap(field => (field.startsWith('id:') ? [field.slice(3)] : []))
 }
 
-/** The message ids in a thread's hash, newest first, as far as it is noted when each was received; the others last, as they stand there. */
+/** Returns the message ids in a thread's hash, newest first; those without a known date come last, in stored order. */
 export function newestIdsIn(hash: Readonly<Record<string, string>>): MessageId[] {
   const fields = new Map(Object.entries(hash))
   const dates = new Map(messageIdsIn([...fields.keys()]).map(id => [id, dateIn(fields.get(`id:${id}`))]))
@@ -52,18 +55,18 @@ export function newestIdsIn(hash: Readonly<Record<string, string>>): MessageId[]
   return [...dates.keys()].sort((a, b) => dateOf(b) - dateOf(a) || (dateOf(a) === 0 ? 0 : a < b ? 1 : -1))
 }
 
-// 1 stands for a date that is not known.
+// 1 stands for an unknown date.
 function dateIn(value: string | undefined): number {
   const date = Number(value)
   return date > 1 ? date : 0
 }
 
-/** The ids of messages that were set aside, among the fields of a thread's hash. */
+/** Returns the ids of deferred messages among the fields of a thread's hash. */
 export function omittedIdsIn(fields: readonly string[]): MessageId[] {
   return fields.flatMap(field => (field.startsWith('omitted:') ? [field.slice(8)] : []))
 }
 
-// An address may hold what a pattern would take for a wildcard.
+// An address may contain characters that a pattern treats as wildcards.
 function literally(text: string): string {
   return text.replace(/[\\*?[\]]/g, '\\$&')
 }

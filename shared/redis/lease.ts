@@ -2,15 +2,18 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { leaseScript } from './scripts.ts'
 
-/** The right to do something alone for a while. Whoever lost it finds out when it asks again, and can neither renew nor give back another's. */
+/**
+ * The temporary, exclusive right to do something. A holder that lost it learns so at its next call, and can neither renew nor release
+ * another's lease.
+ */
 export interface Lease {
-  /** Takes or renews it for `ms` from now; whether it is ours. */
+  /** Takes or renews the lease for `ms` from now; returns whether it is ours. */
   take(ms: number): Promise<boolean>
-  /** Gives it back if it is ours, so that another has it at once. */
+  /** Releases the lease if it is ours, so that another process can take it at once. */
   giveBack(): Promise<void>
 }
 
-/** A lease kept in one key, asked for under a token of its own. */
+/** Creates a lease in one key, under a token of its own. */
 export function createLease(redis: Redis, key: string): Lease {
   const token = randomUUID()
   return {

@@ -9,11 +9,11 @@ import { beginScript } from './scripts.ts'
 import { readSuspects, suspectAll } from './suspects.ts'
 
 const REMEMBER_COALESCED_SECONDS = 24 * 3600
-// Fates decide what a thread can still have; this only ends a loop that should not be.
+// Fates decide what a thread can still get; this limit only stops an endless loop.
 const CONTEXTS_A_THREAD = 50
 const KEEP_RUNS = 1000
 
-/** What Redis knows of one mailbox and its runs. */
+/** Creates the ledger of one mailbox on Redis. */
 export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: () => number): Ledger {
   const partition = keys.partitionOf(mailbox)
 
@@ -46,9 +46,9 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
           string,
           ...(string | undefined)[],
         ]
-        // Of a mailbox that is not connected nothing comes about.
+        // No run begins for a mailbox that is not connected.
         if (state === 'unknown' || state === 'coalesced') return undefined
-        // Another run became active between the question and the script.
+        // Another run became active between the read and the script.
         if (state === 'changed') continue
         return {
           cursor: cursor || undefined,
@@ -63,7 +63,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
 
     async peek({ run }) {
       const [cursor, synced, active] = await redis.hmget(keys.mailbox(mailbox), 'cursor', 'synced', 'activeRun')
-      if (active && active !== run && (await isUnderWay(active))) return { state: 'busy' }
+      if (active && active !== run && (await isInProgress(active))) return { state: 'busy' }
       if (active === run || synced !== '1' || !cursor) return { state: 'begin' }
       return { state: 'idle', cursor }
     },
@@ -98,9 +98,9 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
       const pipeline = redis.pipeline()
       for (const { id, thread } of listed) pipeline.hexists(keys.thread(mailbox, thread), `id:${id}`)
       const answers = listed.length > 0 ? ((await pipeline.exec()) ?? []) : []
-      const is = answers.map(([error, held]) => {
+      const is = answers.map(([error, found]) => {
         if (error) throw error
-        return held === 1
+        return found === 1
       })
       return new Set(listed.flatMap(({ id }, place) => (is[place] ? [id] : [])))
     },
@@ -116,14 +116,14 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
     },
   }
 
-  // `begin.lua` decides the same: a run that is forgotten or over holds nobody up.
-  async function isUnderWay(run: string): Promise<boolean> {
+  // `begin.lua` decides the same: a forgotten or ended run blocks no other.
+  async function isInProgress(run: string): Promise<boolean> {
     const [startedAt, endedAt] = await redis.hmget(keys.run(partition, run), 'startedAt', 'endedAt')
     return typeof startedAt === 'string' && endedAt === null
   }
 }
 
-// Like a key of a wrong type it is Redis's fault, and the work waits until it is mended.
+// As with a key of a wrong type, the fault lies in Redis, and work waits until it is fixed.
 function freshIn(text: string, key: string): string[] {
   try {
     return JSON.parse(text) as string[]

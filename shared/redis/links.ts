@@ -11,8 +11,8 @@ const RETIRED_SECONDS = 3 * DAY_SECONDS
 const NAME_CHARACTERS = 16
 
 /**
- * The links of a mailbox, one string each, named by its digest; each method is one round trip. Of a mailbox that is not connected nothing is
- * kept. Redis errors are passed on as they are.
+ * Creates the links of a mailbox: one string each, named by its digest; each method is one round trip. Nothing is stored for a mailbox that
+ * is not connected. Redis errors are passed on unchanged.
  */
 export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links {
   return {
@@ -59,7 +59,7 @@ export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links
     },
   }
 
-  // Who removes the mailbox takes it away first: what is written later finds it gone, and what was written before is found by its name.
+  // Removing a mailbox deletes its record first: a later write finds the record missing, and an earlier write is found by its key name.
   async function keepAll(kept: readonly { key: string; text: string }[]): Promise<void> {
     if (kept.length === 0) return
     const pipeline = redis.pipeline()
@@ -77,7 +77,7 @@ const faultSchema = z.object({
   reason: z.string(),
 })
 
-/** The folders of a mailbox that cannot be listed for now, by their ids; an entry that cannot be read counts as none. */
+/** Returns the folders of a mailbox that cannot be listed now, by id; unreadable entries are skipped. */
 export async function readFolderFaults(
   redis: Redis,
   keys: Keys,
@@ -100,7 +100,7 @@ function faultIn(text: string): FolderFault | undefined {
   }
 }
 
-/** The names of links that a cursor or a page may hold. */
+/** Returns the names of links that a cursor or a page may contain. */
 export function linkNamesIn(text: string): string[] {
   return text.split(/[:,]/).filter(word => word.length === NAME_CHARACTERS)
 }

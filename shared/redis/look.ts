@@ -3,7 +3,7 @@ import type { MailboxId } from '../mailbox.ts'
 import type { Keys, Partition } from './keys.ts'
 import { lookScript } from './scripts.ts'
 
-/** What a partition says of its mailboxes and runs, as one script saw it. */
+/** The state of a partition's mailboxes and runs, as one script saw it. */
 export interface Sight {
   mailboxes: readonly MailboxSight[]
   /** Runs that are not over, or owe a thread. */
@@ -12,19 +12,19 @@ export interface Sight {
   indexed: number
 }
 
-/** A mailbox that its partition names. */
+/** A mailbox in its partition's index. */
 export interface MailboxSight {
   mailbox: MailboxId
-  /** Its record is there. */
+  /** Its record exists. */
   isRecorded: boolean
   activeRun: string | undefined
-  /** What says that something of it is to be listed, where no run is active; '' for nothing. */
+  /** The marks of pending work to list, where no run is active; '' for none. */
   marks: string
   subscription: string | undefined
-  /** How many messages are in its index of threads. */
+  /** How many messages its thread index has. */
   indexed: number
   synced: boolean
-  /** Work of it is parked, though it waits for nobody. */
+  /** Its work is parked although nothing blocks it. */
   isStray: boolean
 }
 
@@ -32,16 +32,16 @@ export interface MailboxSight {
 export interface RunSight {
   run: string
   mailbox: MailboxId
-  /** Changes whenever something happens to the run. */
+  /** Changes with every change to the run. */
   revision: string
-  /** It came to its end, and only owes threads. */
+  /** The run ended and only owes threads. */
   isOver: boolean
 }
 
 type Box = [string, string, string, string, string, number, string, string]
 
-/** Looks a partition over for what may stand still, with one command; changes nothing. */
-export async function lookOver(redis: Redis, keys: Keys, partition: Partition): Promise<Sight> {
+/** Inspects a partition for stalled work with one command; changes nothing. */
+export async function inspectPartition(redis: Redis, keys: Keys, partition: Partition): Promise<Sight> {
   const touched = [keys.mailboxes(partition), keys.runs(partition), keys.delay(partition, 'list-ids')]
   const answer = await lookScript(redis, touched, [keys.head(partition)])
   const [boxes, runs, indexed] = answer as [Box[], [string, string, string, string][], number]

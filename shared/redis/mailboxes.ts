@@ -8,32 +8,32 @@ import { connectScript, noteProbeScript, pauseScript, postScript, resumeScript }
 
 const RESUME_AT_ONCE = 1000
 
-/** A connected mailbox as Redis knows it. */
+/** A connected mailbox as stored in Redis. */
 export interface MailboxRecord {
   mailbox: MailboxId
   cursor: Cursor | undefined
   /** When the cursor last moved, in ms since 1970. */
   cursorAt: number | undefined
-  /** It was listed to its end at least once. */
+  /** Whether the mailbox was listed to its end at least once. */
   synced: boolean
   activeRun: string | undefined
-  /** Why it waits for a person, where it does: its account has to be mended, then the mailbox resumed. */
+  /** Why it needs a person, where it does: fix its account, then resume the mailbox. */
   needsReauth: string | undefined
-  /** Since when it waits for its account, and when it was last asked for in vain, both in ms since 1970. */
+  /** Since when it is parked for its account, and when its account last failed a probe; ms since 1970. */
   parkedAt: number | undefined
   probedAt: number | undefined
-  /** When a person paused it, in ms since 1970: its work waits until it is resumed. */
+  /** When a person paused it, in ms since 1970; its work waits until it is resumed. */
   pausedAt: number | undefined
-  /** Until when the provider notifies of its changes, in ms since 1970, where it was asked to. */
+  /** Until when the provider notifies of its changes, in ms since 1970, where a watch was requested. */
   watchExpiresAt: number | undefined
-  /** Something came in during the active run: another follows it. */
+  /** An event arrived during the active run, so another run follows. */
   dirty: boolean
 }
 
-/** Fixes the number of partitions on the first start; throws `misconfigured` when it differs from what the data was written with. */
+/** Stores the number of partitions on the first start; throws `misconfigured` when it differs from that of the data. */
 export async function checkLayout(redis: Redis, keys: Keys): Promise<void> {
   const count = String(keys.partitions.length)
-  // A full Redis can be read.
+  // Reading works even when Redis is full.
   let stored = await redis.get(keys.layout)
   if (stored === null) {
     await redis.set(keys.layout, count, 'NX')
@@ -47,7 +47,7 @@ export async function checkLayout(redis: Redis, keys: Keys): Promise<void> {
   }
 }
 
-/** Makes a mailbox known, with the cursor that was pinned for it; one that is known already keeps its own. Whether it is new. */
+/** Connects a mailbox with its pinned cursor; a connected mailbox keeps its own. Returns whether it is new. */
 export async function connectMailbox(
   redis: Redis,
   keys: Keys,
@@ -60,20 +60,20 @@ export async function connectMailbox(
   return (await connectScript(redis, touched, [mailbox, cursor, now])) === 1
 }
 
-/** Whether work of a mailbox is to be done now, or to be held because the mailbox is paused or not connected. */
+/** Returns whether a mailbox's work may proceed: false while it is paused or not connected. */
 export async function isAtWork(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<boolean> {
   const [connectedAt, pausedAt] = await redis.hmget(keys.mailbox(mailbox), 'connectedAt', 'pausedAt')
   return connectedAt !== null && pausedAt === null
 }
 
-/** Every connected mailbox, by name. */
+/** Returns every connected mailbox, by name. */
 export async function listMailboxes(redis: Redis, keys: Keys): Promise<MailboxRecord[]> {
   const names = await Promise.all(keys.partitions.map(partition => redis.smembers(keys.mailboxes(partition))))
   const records = await Promise.all(names.flat().map(name => readMailbox(redis, keys, name as MailboxId)))
   return records.filter(record => record !== undefined).sort((a, b) => (a.mailbox < b.mailbox ? -1 : 1))
 }
 
-/** One mailbox, or `undefined` when it is not connected. */
+/** Returns one mailbox, or `undefined` when it is not connected. */
 export async function readMailbox(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<MailboxRecord | undefined> {
   const fields = await redis.hgetall(keys.mailbox(mailbox))
   if (fields.connectedAt === undefined) return undefined
@@ -92,16 +92,22 @@ export async function readMailbox(redis: Redis, keys: Keys, mailbox: MailboxId):
   }
 }
 
-/** Pauses a mailbox: within a second its work waits, and of its watch events one. Throws `misconfigured` when it is not connected. */
+/**
+ * Pauses a mailbox: within a second its work is parked, and only one of its watch events is kept. Throws `misconfigured` when it is not
+ * connected.
+ */
 export async function pauseMailbox(redis: Redis, keys: Keys, mailbox: MailboxId, now: number): Promise<void> {
   const touched = [keys.mailbox(mailbox), keys.mailboxEvents(keys.partitionOf(mailbox))]
   if ((await pauseScript(redis, touched, [mailbox, now])) === 'unknown')
-    throw new MailError('misconfigured', `${mailbox} is not connected: \`mailsluice mailboxes\` shows those that are`)
+    throw new MailError(
+      'misconfigured',
+      `${mailbox} is not connected; \`mailsluice mailboxes\` lists the connected ones`,
+    )
 }
 
 /**
- * Lets a mailbox's parked work go on once its account is mended; how much there was. With `unpause` it ends a pause as well; without it,
- * a paused mailbox stays so, with its work. Safe to call twice at once.
+ * Puts a mailbox's parked work back once its account is fixed, and returns how much there was. With `unpause` it also ends a pause; without
+ * it a paused mailbox and its work stay paused. Safe to call twice at once.
  */
 export async function resumeMailbox(
   redis: Redis,
@@ -121,7 +127,7 @@ export async function resumeMailbox(
   }
 }
 
-/** Notes that a mailbox which waits for its account was asked for in vain; `reason` replaces the one that is kept, unless it is empty. */
+/** Records a failed probe of a parked mailbox; a non-empty `reason` replaces the stored one. */
 export async function noteProbe(
   redis: Redis,
   keys: Keys,
@@ -131,12 +137,12 @@ export async function noteProbe(
   await noteProbeScript(redis, [keys.mailbox(mailbox)], [now, reason])
 }
 
-/** Which lane a mailbox is to be listed in: what was never listed to its end is bulk work, from its first page on. */
+/** Returns the lane for listing a mailbox: one that was never listed to its end is bulk work from its first page on. */
 export async function listingLane(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<Lane> {
   return (await redis.hget(keys.mailbox(mailbox), 'synced')) === '1' ? 'live' : 'bulk'
 }
 
-/** Puts "this mailbox changed" into its stream; the id of the run it asks for. */
+/** Posts a watch event to a mailbox's stream; returns the id of the run it asks for. */
 export async function postWatchEvent(
   redis: Redis,
   keys: Keys,

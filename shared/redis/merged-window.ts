@@ -1,6 +1,6 @@
 import type { MergedWindow } from '../streams.ts'
 
-/** The fields of a window that is complete and says what this entry of `merged` says: for an entry that is written outside of a commit. */
+/** Returns the fields of a complete window that matches an entry of `merged`, for entries written outside a commit. */
 export function mergedWindowFields({
   context,
   items,

@@ -9,28 +9,28 @@ import { scanKeys } from './scan.ts'
 const MOST_WINDOWS = 1000
 const MOST_IDS = 500
 
-/** What a run lacks to come to its end, as phrases. */
-export async function whatIsMissing(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<string[]> {
+/** Returns what a run lacks to end, as phrases. */
+export async function missingParts(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<string[]> {
   const fields = await redis.hgetall(keys.run(partition, run))
-  if (fields.startedAt === undefined) return ['all that was known of it']
+  if (fields.startedAt === undefined) return ['its record']
   const number = (field: string) => Number(ownOf(fields, field) ?? 0)
   const count = (many: number, what: string) => (many > 0 ? [`${many} ${what}`] : [])
   const unmerged = number('opened') - number('merged')
   const lacking = unmerged > 0 ? await lackingWindows(redis, keys, partition, { run, opened: number('opened') }) : []
   const waitingThreads = await redis.zcard(keys.runThreads(partition, run))
   return [
-    ...(fields.listing === 'done' ? [] : ['the listing has not come to its end']),
+    ...(fields.listing === 'done' ? [] : ['the listing is not finished']),
     ...lacking,
     ...count(unmerged - lacking.length, 'more windows not merged'),
     ...count(number('merged') - number('grouped'), 'windows merged and not grouped'),
-    ...count(number('deferred'), 'messages set aside'),
-    ...count(waitingThreads, 'threads not let go'),
+    ...count(number('deferred'), 'messages deferred'),
+    ...count(waitingThreads, 'threads not emitted'),
     ...count(number('threads') - number('settled'), 'threads not dispatched'),
   ]
 }
 
 /**
- * Ids without a fate that a run had after it came to its end, in windows of their own: what was redriven or set aside. Nothing lists them again. At most
+ * Returns ids without a fate that an ended run had in windows of their own: redriven or deferred ids, which no page lists again. At most
  * 500; none for a run that is listed again as a whole.
  */
 export async function idsInNoPage(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<Listed[]> {
@@ -50,14 +50,14 @@ export async function idsInNoPage(redis: Redis, keys: Keys, partition: Partition
   }
   return [...ids.values()]
 
-  // Of what was set aside its own window says more, where that is not lost.
+  // A deferred item's own window knows more, unless it is lost.
   async function lacksFate(window: string, place: number, fate: string | undefined): Promise<boolean> {
     if (fate !== 'deferred') return fate === undefined && !/^\d+(\.\d+)?$/.test(window)
     return (await redis.hexists(keys.window(partition, run, ownWindow(window, place)), '0')) === 0
   }
 }
 
-// Context windows have names that only their messages know.
+// Only their messages know the names of context windows.
 async function lackingWindows(
   redis: Redis,
   keys: Keys,

@@ -1,15 +1,15 @@
 import type { MailError } from '../error.ts'
 
-// A provider's errors have causes of the same kinds: those of Redis are known by their identity.
+// Provider errors have causes of the same kinds, so errors of Redis are recognised by identity.
 const known = new WeakSet<MailError>()
 
-/** Marks an error of Redis that can end by itself, or by what somebody does to the server. */
+/** Marks an error of Redis that may end without a change here, or after a fix on the server. */
 export function passing(error: MailError): MailError {
   known.add(error)
   return error
 }
 
-/** Whether an error was marked so. */
+/** Returns whether an error was marked as passing. */
 export function isPassing(error: MailError): boolean {
   return known.has(error)
 }

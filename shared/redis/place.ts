@@ -1,4 +1,4 @@
-/** The server of an address as messages name it, without its password. */
+/** Returns the server of an address as named in messages, without its password. */
 export function placeOf(url: string): string {
   const { protocol, host, pathname } = new URL(url)
   return `${protocol}//${host}${pathname}`

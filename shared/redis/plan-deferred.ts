@@ -4,19 +4,22 @@ import { encodeEntry } from '../slice.ts'
 import { isOwnWindow } from '../windows/deferred.ts'
 import type { Keys } from './keys.ts'
 
-/** Where a plan gathers its keys and texts. */
+/** Collects the keys and texts of a plan. */
 interface Gathering {
   key(key: string): number
   text(text: string): number
 }
 
-/** Where a window of its own is noted, for `deferred.lua`: the mailbox's hash and the field in it; nothing for any other window. */
+/**
+ * Returns the location of a deferred item's record for `deferred.lua`: the mailbox's hash and the field in it. Returns nothing for any
+ * other window.
+ */
 export function notedAt(plan: Pick<Gathering, 'key'>, keys: Keys, { mailbox, run }: Envelope, window: string) {
   if (!isOwnWindow(window)) return {}
   return { deferred: plan.key(keys.deferred(mailbox)), field: `${run}/${window}` }
 }
 
-/** What a set-aside item waits as: the text of its entry, as the delays have it, what is told of it, and its window's one item. */
+/** Returns the stored form of a deferred item: its entry's text as the delays hold it, its record, and its window's only item. */
 export function waitsAs(plan: Pick<Gathering, 'text'>, keys: Keys, { again, note, thread }: SetAsideFact) {
   const { to, envelope } = again
   const key = keys.stream(keys.partitionOf(envelope.mailbox), to.name, envelope.lane)

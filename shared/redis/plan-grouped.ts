@@ -2,7 +2,7 @@ import type { WindowGroupedFact } from '../fact.ts'
 import { verifiedPage } from '../windows/kinds.ts'
 import { digestOf } from './known.ts'
 
-/** What a window tells of a thread: ids that are new in it, with their digests and dates, and ids that left it, with their message's place and digest. */
+/** A window's changes to a thread: new ids with their digests and dates, and removed ids with their message key and digest. */
 interface Grouped {
   id: string
   key: number
@@ -12,13 +12,13 @@ interface Grouped {
   gone: [string, number, string][]
 }
 
-/** Where the keys of threads and of messages have their places in a plan. */
+/** Returns the places of thread and message keys in a plan. */
 interface Places {
   thread(id: string): number
   message(id: string): number
 }
 
-/** What a grouped window says, and what of its threads follows from it, as `windows.lua` reads it. */
+/** Describes a grouped window and its changes to threads in the form that `windows.lua` reads. */
 export function groupedAs({ window, context, items, fresh, gone }: WindowGroupedFact, places: Places) {
   return {
     context,
@@ -48,7 +48,7 @@ function threadsIn({ fresh, gone }: Pick<WindowGroupedFact, 'fresh' | 'gone'>, p
   }))
 }
 
-// Ids come from outside: as names of an object's own they could be `__proto__`.
+// Ids come from outside; as object keys they could be `__proto__`.
 type Gathered = Omit<Grouped, 'digests' | 'dates'> & Record<'digests' | 'dates', Map<string, string>>
 
 function gathered(id: string, key: number): Gathered {

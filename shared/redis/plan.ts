@@ -10,12 +10,12 @@ import { digestOf } from './known.ts'
 import { notedAt, waitsAs } from './plan-deferred.ts'
 import { groupedAs } from './plan-grouped.ts'
 
-/** A fact that `facts.lua` applies; inputs that are held go another way. */
+/** A fact that `facts.lua` applies; held inputs are handled separately. */
 export type StateFact = Exclude<Fact, { fact: 'held' }>
 
-/** Gathers the keys and texts that a commit names by their places, which count from 1 as Lua does. */
+/** Collects the keys and texts that a commit names by place, counted from 1 as in Lua. */
 export interface Plan {
-  /** The place of an input, or of the one that an envelope came in; throws for an envelope that came in none. */
+  /** Returns the place of an input, or of the one that contained an envelope; throws for an unknown envelope. */
   input(from: Entry | Envelope): number
   key(key: string): number
   text(text: string): number
@@ -26,16 +26,16 @@ export interface Plan {
   parked(mailbox: MailboxId): number
   mailbox(mailbox: MailboxId): number
   mailboxEvents(): number
-  /** The key of an envelope's run. */
+  /** Returns the key of an envelope's run. */
   runKey(of: Envelope): number
-  /** The run an envelope belongs to, with all the keys its settling may touch. */
+  /** Returns the run of an envelope, with every key that settling it may touch. */
   run(of: Envelope): number
-  /** Facts in the form that `facts.lua` reads, each with the envelope it follows from. */
+  /** Returns facts in the form that `facts.lua` reads, each with the envelope it follows from. */
   facts(facts: readonly StateFact[]): { from: Envelope; fact: Record<string, unknown> }[]
   done(): { keys: string[]; runs: unknown[]; texts: string[] }
 }
 
-/** An empty plan for inputs of one partition. */
+/** Creates an empty plan for inputs of one partition. */
 export function createPlan(
   inputs: readonly Entry[],
   { stage, keys: names, now, newRunId }: { stage: StageName; keys: Keys; now: () => number; newRunId: () => string },
@@ -50,12 +50,12 @@ export function createPlan(
   })
 
   const plan: Plan = {
-    // Told apart by identity: a copy would be acknowledged and forgotten.
+    // Compared by identity: a copy would be acknowledged and forgotten.
     input(from) {
       const place = inputOf.get(from)
       if (place !== undefined) return place
       const name = 'id' in from ? from.id : from.entryId
-      throw new Error(`${name} is no input of its batch: a stage hands back the very items it was given`)
+      throw new Error(`${name} is not an input of this batch: a stage must return the items it received, not copies`)
     },
     key(key) {
       const place = places.get(key) ?? places.size + 1
@@ -110,13 +110,13 @@ export function createPlan(
     }
   }
 
-  // What came in while a run was under way is looked for by a run of its own.
+  // A later run looks for changes that arrived during a run.
   function nextRun(mailbox: MailboxId, body: WatchEvent = { cause: 'coalesced' }): Envelope {
     const id = newRunId()
     return { id, run: id, mailbox, at: now(), attempt: 0, lane: 'live', trace: id, body }
   }
 
-  // The fates of a slice are told its window together.
+  // Groups the fates of a slice by window.
   function fatesOf(facts: readonly StateFact[]) {
     const reported = new Map<
       string,
@@ -137,7 +137,7 @@ export function createPlan(
     return [...reported.values()]
   }
 
-  // Without a default: the compiler names the fact that is forgotten here.
+  // Without a default, so that the compiler reports a missing fact.
   function describeFact(fact: Exclude<StateFact, { fact: 'fate-known' }>): Record<string, unknown> {
     const { from, ...rest } = fact
     const window = (name: string) => plan.key(names.window(partition, from.run, name))

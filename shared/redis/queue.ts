@@ -5,7 +5,7 @@ import { createGroup, type RestoredGroup } from './groups.ts'
 import type { Keys, Partition } from './keys.ts'
 import { aloneScript, giveUpScript, holdScript, ownScript, promoteScript, reclaimScript } from './scripts.ts'
 
-/** An entry as Redis gave it, not looked into yet; `text` is `undefined` where the entry has no envelope field. */
+/** An unparsed entry as Redis returned it; `text` is `undefined` where the entry has no envelope field. */
 export interface RawEntry {
   key: string
   entryId: string
@@ -13,14 +13,14 @@ export interface RawEntry {
   stream: string
   lane: Lane
   text: string | undefined
-  /** 1 when it was read, and 1 more for each time that work on it began and was not brought to an end, or was tried alone. */
+  /** 1 when it was read, plus 1 for each time that work on it began without finishing, or that it was tried alone. */
   deliveries: number
 }
 
-/** Two processes died while they worked on it: it is suspected of what they died of. Until then it was tried among others. */
+/** After two processes died while working on it, an entry is a suspect; before that it was tried together with others. */
 export const SUSPECT = 3
 
-/** Entries that were delivered before, and how many more were trimmed away before they were done. */
+/** Entries that were delivered before, and how many more were trimmed before they were done. */
 export interface Pending {
   entries: RawEntry[]
   lost: number
@@ -31,38 +31,38 @@ export interface Queue {
   keys: readonly string[]
   laneOf(key: string): Lane
   /**
-   * Makes sure that the group exists on every stream, reading from the stream's beginning. Where it existed before and is gone, it begins
-   * at the last mark, so that only what came after is read twice; answers those.
+   * Creates missing groups, which read from the stream's beginning. A lost group is recreated at its last mark, so that only later entries
+   * are read twice. Returns the recreated groups.
    */
   createGroups(): Promise<RestoredGroup[]>
-  /** Lets a consumer that leaves find the connection that others read with, so that they look at once for what it left. */
+  /** Names this reading connection, so that a consumer that shuts down can wake its reader to take over the rest at once. */
   announce(connection: Redis): Promise<void>
-  /** New entries, at most `count` from each of these streams; waits up to `blockMs` for one, or not at all. */
+  /** Reads new entries, at most `count` from each of these streams; waits up to `blockMs` for one, or not at all. */
   read(connection: Redis, keys: readonly string[], count: number, blockMs: number | undefined): Promise<RawEntry[]>
-  /** What was delivered to this consumer already, after the given id; `next` is where to go on, `undefined` at the end. */
+  /** Returns entries already delivered to this consumer, after the given id; `next` is where to continue, `undefined` at the end. */
   readOwn(key: string, after: string, count: number): Promise<Pending & { next: string | undefined }>
-  /** Puts delayed work back that is due by Redis's clock; tells when the next is due (ms since 1970, by ours), or `undefined`. */
+  /** Puts delayed work back that is due by Redis's clock; returns when the next is due (ms since 1970, by our clock), or `undefined`. */
   promote(): Promise<number | undefined>
   /**
-   * Takes over what consumers of these lanes have left lying for a lease, and moves the marks; `more` until all streams are looked through.
-   * `holders` are the consumers that hold entries, and where.
+   * Takes over entries whose lease expired in these lanes, and moves the marks; `more` until all streams were searched. `holders` are the
+   * consumers with pending entries, and where.
    */
   reclaim(leaseMs: number, count: number, lanes: readonly Lane[]): Promise<Reclaimed>
-  /** Notes that a suspect is about to be tried alone; how often it was given out with that, or 0 when another has it. */
+  /** Records that a suspect is about to be tried alone; returns its new delivery count, or 0 when another consumer has it. */
   tryAlone(entry: RawEntry): Promise<number>
-  /** Renews the lease of entries that are still ours; answers those that are not. */
-  hold(key: string, entryIds: readonly string[]): Promise<string[]>
-  /** The same, and notes that work on them begins: should this process die over it, that counts against them. */
+  /** Renews the lease of entries that are still ours; returns those that are not. */
+  renewLease(key: string, entryIds: readonly string[]): Promise<string[]>
+  /** Renews leases likewise, and records that work on these entries begins: if this process dies meanwhile, that counts against them. */
   begin(key: string, entryIds: readonly string[]): Promise<string[]>
-  /** Takes over at once everything of consumers that are known to be dead, and removes them; answers how many entries that were. */
+  /** Takes over all entries of dead consumers at once, and removes the consumers; returns how many entries that were. */
   inherit(isDead: (consumer: string) => boolean): Promise<number>
-  /** The same for one consumer in one stream. */
+  /** Takes over one consumer's entries in one stream likewise. */
   inheritFrom(holder: Holder): Promise<number>
-  /** Lets anybody have what this consumer still holds, tells the others, and removes it. */
-  leave(): Promise<number>
+  /** Releases this consumer's pending entries to any other, wakes the others, and removes this consumer. */
+  shutdown(): Promise<number>
 }
 
-/** A consumer that holds entries of a stream. */
+/** A consumer with pending entries in a stream. */
 export interface Holder {
   key: string
   consumer: string
@@ -102,7 +102,7 @@ export function createQueue(options: {
   const keys = [...places.keys()]
   const laneOf = (key: string) => places.get(key)?.lane ?? 'live'
   const readerName = `${group}@${keys[0]}`
-  // Streams that are still to be looked through for what was left lying, with the place to go on at.
+  // Streams that are still to be searched for expired leases, with the position to continue at.
   const unseen = new Map<string, string>()
   const marksOf = (key: string) => options.keys.marks(options.keys.partitionIn(key), group)
 
@@ -169,7 +169,8 @@ export function createQueue(options: {
 
     tryAlone: async ({ key, entryId }) => (await aloneScript(redis, [key], [group, consumer, entryId])) as number,
 
-    hold: async (key, entryIds) => (await holdScript(redis, [key], [group, consumer, 0, ...entryIds])) as string[],
+    renewLease: async (key, entryIds) =>
+      (await holdScript(redis, [key], [group, consumer, 0, ...entryIds])) as string[],
     begin: async (key, entryIds) => (await holdScript(redis, [key], [group, consumer, 1, ...entryIds])) as string[],
 
     async inherit(isDead) {
@@ -187,7 +188,7 @@ export function createQueue(options: {
 
     inheritFrom: ({ key, consumer: dead }) => handOver(key, dead, consumer, { idleMs: 0, recreated: false }),
 
-    async leave() {
+    async shutdown() {
       const counts = await Promise.all(
         keys.map(key =>
           handOver(key, consumer, '__released', { idleMs: TAKE_OVER_AT_ONCE_MS, recreated: true }).catch(
@@ -201,7 +202,7 @@ export function createQueue(options: {
     },
   }
 
-  // A blocked read that ends before its time has been woken: `announce` gave it its name.
+  // A blocked read that ends early was woken through the name that `announce` set.
   async function wakeOthers(): Promise<void> {
     const clients = String(await redis.client('LIST', 'TYPE', 'NORMAL')).split('\n')
     const readers = clients.filter(line => line.includes(` name=${readerName} `))
@@ -241,5 +242,5 @@ function noneWithoutGroup(error: Error): number {
   return 0
 }
 
-// Some hosts forbid CLIENT commands: then the others notice a lease later.
+// Some hosts forbid CLIENT commands; the others then take over after a lease.
 function notAllowed(): void {}

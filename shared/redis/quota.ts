@@ -5,23 +5,23 @@ import type { Permit, Quota, Spent } from '../provider/quota.ts'
 import type { Keys } from './keys.ts'
 import { quotaReserveScript, quotaSettleScript } from './scripts.ts'
 
-/** What a provider lets us spend. */
+/** The limits that a provider sets. */
 export interface QuotaLimits {
   /** Units that may be spent on one mailbox within any window. */
   mailboxUnits: number
-  /** Units that may be spent on all mailboxes together within any window; any number where it is absent. */
+  /** Units that may be spent on all mailboxes together within any window; unlimited where absent. */
   projectUnits?: number
-  /** Requests of one mailbox at a time, until its provider refuses so many. */
+  /** Concurrent requests of one mailbox, until its provider refuses that many. */
   requests: number
-  /** No refusal leads below so many; 1 where it is absent. A stray refusal or three must not end batches for a day. */
+  /** Refusals never lower the concurrency below this; 1 where absent. A few stray refusals must not end batches for a day. */
   fewestRequests?: number
-  /** How long the provider counts; a minute where it is absent. */
+  /** The provider's window; a minute where absent. */
   windowMs?: number
-  /** How long a request counts as under way that nobody settles, because its process is no more, say; 5 s where it is absent. */
+  /** How long an unsettled request counts as in flight, for example after its process died; 5 s where absent. */
   answerMs?: number
 }
 
-/** A provider refused so many requests of a mailbox at a time as were set: `requests` is how many are sent now. */
+/** A provider refused a mailbox's configured concurrency `set`; `requests` is the reduced one. */
 export interface Narrowing {
   mailbox: MailboxId
   requests: number
@@ -33,9 +33,9 @@ interface QuotaOptions {
   keys: Keys
   mailbox: MailboxId
   limits: QuotaLimits
-  /** The server's clock, one for all processes, where it is absent. */
+  /** The clock; by default the server's, which all processes share. */
   now?: () => number
-  /** How many times as long each pause is than the one before it, where the provider does not say how long; 2 where it is absent. */
+  /** The ratio of each pause to the one before it, where the provider names no time; 2 where absent. */
   backoffFactor?: number
   /** Called once for each halving, in the process that met the refusal. */
   onNarrowed?: (narrowing: Narrowing) => void
@@ -44,21 +44,22 @@ interface QuotaOptions {
 const MINUTE_MS = 60_000
 // Longer than any request waits for its answer.
 const LEASE_MS = 45_000
-// Longer than answers take: what is still without one was likely sent by a process that is no more.
+// Longer than answers take; the sender of a request without an answer has probably died.
 const ANSWER_MS = 5000
-// To find out sooner whether the provider bears more would take another refusal each time.
+// Testing earlier whether the provider accepts more would cost another refusal each time.
 const NARROW_MS = 24 * 60 * MINUTE_MS
 
 /**
- * The quota of a mailbox, kept in Redis for all processes, and within it that of its provider project. What the provider refuses is
- * learned from: a spent minute pauses the mailbox everywhere and lowers its share for minutes, a crowd halves the requests at a time for a day.
+ * Creates a mailbox's quota, shared by all processes through Redis, within the quota of its provider project. It adapts to refusals: a
+ * spent minute pauses the mailbox everywhere and lowers its share for minutes; too many concurrent requests halve the concurrency for a
+ * day.
  */
 export function createQuota(options: QuotaOptions): Quota {
   const { redis, keys, mailbox, limits, now, onNarrowed, backoffFactor = 2 } = options
   const { mailboxUnits, projectUnits, requests, fewestRequests = 1 } = limits
   const { windowMs = MINUTE_MS, answerMs = ANSWER_MS } = limits
   const own = { key: keys.quota(mailbox), units: mailboxUnits, places: requests }
-  // Different slots of a cluster cannot be seen by one script: first the one, then the other.
+  // One script cannot access two slots of a cluster, so the books are reserved in turn.
   const project =
     projectUnits === undefined ? undefined : { key: keys.projectQuota(mailbox), units: projectUnits, places: 0 }
 
@@ -105,7 +106,7 @@ export function createQuota(options: QuotaOptions): Quota {
   }
 }
 
-/** What a mailbox's book remembers of a refusal of `set` requests at a time, and since when (ms since 1970); `undefined` where all may be sent. */
+/** Returns a mailbox's reduced concurrency below `set`, and since when (ms since 1970); `undefined` where it is not reduced. */
 export async function readNarrowing(
   { redis, keys, now }: { redis: Redis; keys: Keys; now: () => number },
   mailbox: MailboxId,

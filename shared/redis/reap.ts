@@ -3,7 +3,7 @@ import type { Keys, Partition } from './keys.ts'
 import { reapScript } from './scripts.ts'
 import { type Reading, workStreams } from './trim.ts'
 
-/** A consumer that was removed. */
+/** A removed consumer. */
 export interface Reaped {
   /** The stream's key. */
   stream: string
@@ -12,8 +12,8 @@ export interface Reaped {
 }
 
 /**
- * Removes consumers of the stages' groups that were silent for `idleMs` and hold no entry, both looked at in the script that removes.
- * One that was alive all the same loses nothing: it is there again with its next entry.
+ * Removes consumers of the stages' groups that were silent for `idleMs` and have no pending entry; the removing script checks both. A
+ * consumer that is still alive loses nothing: it reappears with its next entry.
  */
 export async function reapPartition(
   redis: Redis,

@@ -7,7 +7,7 @@ import type { Keys, Partition } from './keys.ts'
 import { scanEntries, scanKeys, scanMembers } from './scan.ts'
 import { forgetSubscriptionsOf } from './subscriptions.ts'
 
-/** What was removed: keys, and entries of streams that others share. `waiting` entries are dropped by the stages when they come to them. */
+/** The numbers of removed keys and of removed entries in shared streams. The stages drop `waiting` entries when they reach them. */
 export interface Removed {
   keys: number
   entries: number
@@ -15,8 +15,8 @@ export interface Removed {
 }
 
 /**
- * Removes a mailbox with everything that bears its name or belongs to its runs, in small steps. From the first step on nothing of it is
- * written any more; interrupted, it is to be called again, and called again it does no harm. Tasks that nobody took yet go as well.
+ * Removes a mailbox and everything under its name or of its runs, in small steps. From the first step on, nothing more is written for it.
+ * After an interruption it must be called again; repeating it is harmless. Unread tasks are removed too.
  */
 export async function removeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<Removed> {
   const partition = keys.partitionOf(mailbox)
@@ -55,7 +55,7 @@ export async function removeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId
   for (const { name } of STREAMS) {
     for (const lane of LANES) {
       const key = keys.stream(partition, name, lane)
-      // The readers of tasks are the user's; what is in a task is mail, and goes in any case.
+      // External workers read the tasks; a task contains mail and is always removed.
       if (name === analysisTasks.name)
         removed.entries += await removeEntries(redis, key, fields => isOfFields(mailbox, fields))
       else await removeDone(redis, key, mailbox, removed)
@@ -64,7 +64,7 @@ export async function removeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId
   return removed
 }
 
-/** The runs of a mailbox, those too that the index has forgotten. */
+/** Returns the runs of a mailbox, including those no longer in the index. */
 async function runsOf(
   redis: Redis,
   keys: Keys,
@@ -97,7 +97,7 @@ async function removeEntries(redis: Redis, key: string, isGone: (fields: string[
   return count
 }
 
-// What some group has yet to acknowledge stays: deleted, it would put the groups' counts of what waits in doubt.
+// Entries that some group has yet to acknowledge stay: deleting them would make the groups' lag unreliable.
 async function removeDone(redis: Redis, key: string, mailbox: MailboxId, removed: Removed): Promise<void> {
   for await (const entries of scanEntries(redis, key)) {
     const ours = entries.filter(([, fields]) => isOfFields(mailbox, fields)).map(([id]) => id)
@@ -109,7 +109,7 @@ async function removeDone(redis: Redis, key: string, mailbox: MailboxId, removed
   }
 }
 
-/** Whether every group has read and acknowledged an entry; without a group nobody has. */
+/** Returns whether every group has read and acknowledged an entry; false where there is no group. */
 async function isDone(redis: Redis, { key, id, groups }: { key: string; id: string; groups: unknown[][] }) {
   const answers = await Promise.all(
     groups.map(async fields => {

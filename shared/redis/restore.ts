@@ -8,7 +8,7 @@ import { scanKeys } from './scan.ts'
 import { restoreScript } from './scripts.ts'
 import { subscribersOf } from './subscriptions.ts'
 
-/** Something that was missing in Redis and is there again, with how many of it there were. */
+/** State that was missing in Redis and was restored, with its number. */
 export interface Restored {
   what:
     | 'mailbox'
@@ -21,9 +21,9 @@ export interface Restored {
   count: number
 }
 
-/** Restores what can be told from what else is there. It remembers what it saw, so that it looks through keys only where something went. */
+/** Restores state that can be derived from other keys. Remembers earlier counts, so that it scans keys only where something disappeared. */
 export interface Restoring {
-  /** Restores what a partition lacks that was just looked over. Safe to be done by two at once; never touches what is whole. */
+  /** Restores what is missing in a partition that was just inspected. Safe to run twice at once; never touches intact state. */
   restore(partition: Partition, sight: Sight, signal?: AbortSignal): Promise<Restored[]>
 }
 
@@ -34,10 +34,10 @@ interface Memory {
 }
 
 const AT_ONCE = 500
-// So many may leave a mailbox at once; where more are missing its threads are looked through.
+// So many messages may leave a mailbox at once; where more are missing, its threads are scanned.
 const MOST_THAT_GO = 0.5
 
-/** A restoring that has seen nothing yet: its first look at each partition is thorough. */
+/** Creates a restoring that has seen nothing yet: its first check of each partition is thorough. */
 export function createRestoring(options: {
   redis: Redis
   keys: Keys
@@ -93,7 +93,7 @@ export function createRestoring(options: {
       const touched = [keys.mailbox(mailbox), keys.mailboxes(partition), keys.mailboxEvents(partition)]
       const answer = await restoreScript(redis, touched, [mailbox])
       if (answer === 'recorded') {
-        // It has no cursor any more.
+        // The restored record has no cursor.
         await postWatchEvent(redis, keys, mailbox, { run: newRunId(), at: now(), body: { cause: 'heal' } })
         restored.push({ what: 'mailbox', mailbox, count: 1 })
       }
@@ -127,9 +127,9 @@ export function createRestoring(options: {
     const restored: Restored[] = []
     for (const { mailbox, subscription } of own.filter(one => !known.has(one.subscription))) {
       await redis.hset(keys.subscriptions, subscription, mailbox)
-      // It was replaced meanwhile, or went with its mailbox.
-      const held = await redis.hget(keys.mailbox(mailbox), 'subscription')
-      if (held !== subscription) await redis.hdel(keys.subscriptions, subscription)
+      // The subscription was replaced meanwhile, or removed with its mailbox.
+      const current = await redis.hget(keys.mailbox(mailbox), 'subscription')
+      if (current !== subscription) await redis.hdel(keys.subscriptions, subscription)
       else restored.push({ what: 'subscription', mailbox, count: 1 })
     }
     return restored
@@ -147,7 +147,7 @@ export function createRestoring(options: {
     return count > 0 ? [...restored, { what: 'messages in their index', mailbox, count }] : restored
   }
 
-  // One that leaves its thread meanwhile stays in the index, and does no harm there: the thread is asked in the end.
+  // A message removed from its thread meanwhile stays in the index harmlessly; the thread itself decides.
   async function indexMessages(mailbox: MailboxId): Promise<number> {
     let added = 0
     let step = new Map<string, string>()

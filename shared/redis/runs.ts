@@ -5,7 +5,7 @@ import { ownOf } from '../own.ts'
 import { FATES, type Fate } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
 
-/** A run with its counters, as far as it has come; times are in ms since 1970. */
+/** A run with its current counters; times are in ms since 1970. */
 export interface RunRecord {
   run: string
   mailbox: string
@@ -13,47 +13,47 @@ export interface RunRecord {
   startedAt: number
   /** When every listed id had its fate. */
   mergedAt: number | undefined
-  /** When its last thread had gone out. */
+  /** When its last thread was emitted. */
   endedAt: number | undefined
   failure: string | undefined
-  /** The run that does its work again, where it stood still and was healed. */
+  /** The run that repeats its work, where it stalled and was healed. */
   healedBy: string | undefined
   listed: number
   fates: Record<Fate, number>
-  /** Every listed id has exactly one fate; of a run that was abandoned that is not asked. */
+  /** Every listed id has exactly one fate; always true for an abandoned run. */
   addsUp: boolean
-  /** Known messages asked for again, because a thread that changed needed them or because they seemed to be gone. */
+  /** Known messages that were requested again, because a changed thread needed them or they seemed to be gone. */
   context: number
-  /** Known messages that a thread needed again to go out. */
+  /** Known messages that a thread needed again before it could be emitted. */
   reread: number
-  /** Those of them that the cache had lost. */
+  /** Reread messages that were no longer cached. */
   lost: number
-  /** Known messages that were found to be gone, or to be left out from now on. */
+  /** Known messages that turned out to be gone, or are filtered out from now on. */
   deleted: number
   threads: number
   tasks: number
   unchanged: number
-  /** Threads of which no task came, because what told of them could not be read or dispatched; dead letters have them. */
+  /** Threads without a task because their entry could not be read or dispatched; they are among the dead letters. */
   givenUp: number
-  /** Ended, and every thread was dispatched, found unchanged or given up; or healed by another run. */
+  /** Ended, and every thread was dispatched, unchanged or dead-lettered; or healed by another run. */
   settled: boolean
   /** When the last of its threads was dispatched or found unchanged. */
   settledAt: number | undefined
   calls: Record<CallKind, number>
   units: number
-  /** Listing steps, and windows that were opened. */
+  /** The numbers of listing steps and of opened windows. */
   pages: number
   windows: number
-  /** Messages that were asked for, and those that failed for another reason than a rate limit. */
+  /** Messages that were requested, and those that failed for another reason than a rate limit. */
   asked: number
   failed: number
-  /** For how long it waited for rate limits until it ended, in ms; waits at one time count once. */
+  /** How long it waited for rate limits until it ended, in ms; overlapping waits count once. */
   waitedMs: number
-  /** What was found of it when it ended. */
+  /** The alerts from its end. */
   alerts: readonly Alert[]
 }
 
-/** One run, or `undefined` when it is unknown or forgotten. */
+/** Returns one run, or `undefined` when it is unknown or forgotten. */
 export async function readRun(
   redis: Redis,
   keys: Keys,
@@ -64,7 +64,7 @@ export async function readRun(
   return fields.startedAt === undefined ? undefined : runRecord(run, fields)
 }
 
-/** The runs that were started since then (ms since 1970), oldest first. */
+/** Returns the runs that started since then (ms since 1970), oldest first. */
 export async function listRunsSince(redis: Redis, keys: Keys, since: number): Promise<RunRecord[]> {
   const found = await Promise.all(
     keys.partitions.map(async partition => {
@@ -78,7 +78,7 @@ export async function listRunsSince(redis: Redis, keys: Keys, since: number): Pr
     .sort((a, b) => a.startedAt - b.startedAt)
 }
 
-/** The newest runs first, at most `limit`. */
+/** Returns the newest runs first, at most `limit`. */
 export async function listRuns(redis: Redis, keys: Keys, limit: number): Promise<RunRecord[]> {
   const found = await Promise.all(
     keys.partitions.map(async partition => {
@@ -93,7 +93,7 @@ export async function listRuns(redis: Redis, keys: Keys, limit: number): Promise
     .slice(0, limit)
 }
 
-/** A run from the fields of its hash. */
+/** Builds a run record from the fields of its hash. */
 export function runRecord(run: string, fields: Record<string, string>): RunRecord {
   const number = (field: string) => Number(ownOf(fields, field) ?? 0)
   const time = (field: string) => (Object.hasOwn(fields, field) ? number(field) : undefined)

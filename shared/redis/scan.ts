@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 
 const ABOUT_A_STEP = 500
 
-/** The keys that fit a pattern, in small steps that hold nobody up; a key may come twice, and one that was always there comes. */
+/** Yields the keys that match a pattern, in small steps that block no one. A key may come twice; every key present throughout comes. */
 export async function* scanKeys(redis: Redis, pattern: string): AsyncGenerator<string[]> {
   for (let cursor = '0'; ; ) {
     const [next, found] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', ABOUT_A_STEP)
@@ -12,7 +12,7 @@ export async function* scanKeys(redis: Redis, pattern: string): AsyncGenerator<s
   }
 }
 
-/** The members of a sorted set, likewise. */
+/** Yields the members of a sorted set likewise. */
 export async function* scanMembers(redis: Redis, key: string): AsyncGenerator<string[]> {
   for (let cursor = '0'; ; ) {
     const [next, found] = await redis.zscan(key, cursor, 'COUNT', ABOUT_A_STEP)
@@ -23,7 +23,7 @@ export async function* scanMembers(redis: Redis, key: string): AsyncGenerator<st
   }
 }
 
-/** The fields of a hash with their values, likewise. */
+/** Yields the fields and values of a hash likewise. */
 export async function* scanHash(redis: Redis, key: string): AsyncGenerator<[field: string, value: string][]> {
   for (let cursor = '0'; ; ) {
     const [next, found] = await redis.hscan(key, cursor, 'COUNT', ABOUT_A_STEP)
@@ -34,7 +34,7 @@ export async function* scanHash(redis: Redis, key: string): AsyncGenerator<[fiel
   }
 }
 
-/** The entries of a stream from its beginning, likewise. */
+/** Yields the entries of a stream from its beginning likewise. */
 export async function* scanEntries(redis: Redis, key: string): AsyncGenerator<[id: string, fields: string[]][]> {
   for (let from = '-'; ; ) {
     const entries = await redis.xrange(key, from, '+', 'COUNT', ABOUT_A_STEP)

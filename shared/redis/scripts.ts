@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 
-/** Runs one of the Lua scripts beside this file; each states its KEYS, ARGV and result in its header. */
+/** Runs one of the Lua scripts beside this file; each header states its KEYS, ARGV and result. */
 export type Script = (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>
 
 export const commitScript = script('commit')
@@ -58,7 +58,7 @@ function script(name: string): Script {
     try {
       return await call(text)
     } catch (error) {
-      // js-redis-server knows no `#!lua` line; with it, real servers refuse the script up front when they are out of memory.
+      // js-redis-server rejects the `#!lua` line. With that line, real servers refuse the script up front when they are out of memory.
       if (!/unexpected symbol near '#'/.test(String(error))) throw error
       refusing.add(redis)
       redis.defineCommand(command, { lua: plain })
@@ -67,7 +67,9 @@ function script(name: string): Script {
   }
 }
 
-/** The whole text of a script, with its parts put in; each script is the command `mailsluice-<name>` of a connection that has called it. */
+/**
+ * Returns a script's whole text with its parts included. Each script becomes the command `mailsluice-<name>` of a connection that calls it.
+ */
 export function scriptText(name: string): string {
   return source(`${name}.lua`)
 }

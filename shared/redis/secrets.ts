@@ -8,51 +8,51 @@ import type { Seal } from '../seal.ts'
 import type { Keys } from './keys.ts'
 import { secretScript } from './scripts.ts'
 
-/** What an owner granted: the secret that access tokens are got with, and the one that was got last. */
+/** An owner's grant: the secret for obtaining access tokens, and the last token obtained. */
 export interface Grant {
-  /** Another one whenever the secret is another one. */
+  /** Changes whenever the secret changes. */
   id: string
-  /** The refresh token at Gmail; at Outlook the cache of msal, which alone knows the refresh token, as it serialises it. */
+  /** The refresh token at Gmail; at Outlook msal's serialised cache, which alone holds the refresh token. */
   secret: string
   access: AccessToken | undefined
-  /** Who gave it, and alone may be shown it; `undefined` where it was kept before this was noted. */
+  /** The issuer, the only party it may be sent to; `undefined` for grants stored before issuers were recorded. */
   issuer: string | undefined
-  /** Why the provider does not take the secret any more, where it said so. */
+  /** Why the provider no longer accepts the secret, where it said so. */
   refused: string | undefined
 }
 
-/** Who is asked for tokens: the address of a provider's or a simulator's. */
+/** The issuer of tokens: the address of a provider or a simulator. */
 export interface Issuer {
   name: string
   isSimulator: boolean
 }
 
-/** The sealed secrets of mailboxes. What was changed for a grant is not written when another grant is there meanwhile, or none. */
+/** The sealed secrets of mailboxes. A change for one grant is not written if the grant was replaced or removed meanwhile. */
 export interface Vault {
   /**
-   * `undefined` where no account is kept for the mailbox. Throws `misconfigured`, naming the mailbox, where it cannot be opened, or where
-   * another issuer gave it than the vault's.
+   * Returns the mailbox's grant, or `undefined` where no account is stored. Throws `misconfigured`, naming the mailbox, where the grant
+   * cannot be opened or comes from another issuer than the vault's.
    */
   read(mailbox: MailboxId): Promise<Grant | undefined>
-  /** Which of these mailboxes have an account here; needs no key. */
+  /** Returns which of these mailboxes have an account here; needs no key. */
   has(mailboxes: readonly MailboxId[]): Promise<ReadonlySet<MailboxId>>
-  /** Keeps a new grant in place of any other. Throws `misconfigured` where there is no key to seal it with. */
+  /** Stores a new grant in place of any other. Throws `misconfigured` where there is no key to seal it with. */
   put(mailbox: MailboxId, grant: { secret: string; access?: AccessToken }): Promise<void>
-  /** Keeps what a refresh gave: an access token, and the secret that is to be used instead of the old one, if there is one. */
+  /** Stores the result of a refresh: an access token and, if there is one, the secret that replaces the old one. */
   refreshed(
     mailbox: MailboxId,
     id: string,
     answer: { access: AccessToken; secret?: string | undefined },
   ): Promise<boolean>
-  /** Notes that the provider does not take the secret any more, so that nobody asks again. */
+  /** Records that the provider no longer accepts the secret, so that it is not tried again. */
   refuse(mailbox: MailboxId, id: string, reason: string): Promise<boolean>
-  /** Forgets an access token that the provider does not take any more; another one stays. */
+  /** Deletes an access token that the provider no longer accepts; another token stays. */
   forget(mailbox: MailboxId, token: string): Promise<void>
-  /** Seals with the current key what an older one sealed; how many values. Safe to do twice at once and at any time. */
+  /** Reseals values under the current key; returns how many. Safe to run twice at once and at any time. */
   reseal(mailbox: MailboxId): Promise<number>
 }
 
-// Under which name the secret is kept, and sealed.
+// The field in which the secret is stored and sealed.
 const SECRET: Readonly<Record<Provider, 'refresh' | 'msal'>> = { gmail: 'refresh', outlook: 'msal' }
 interface Place {
   mailbox: MailboxId
@@ -63,9 +63,9 @@ interface Place {
 const accessSchema = z.object({ token: z.string(), givenAt: z.number(), endsAt: z.number() })
 
 /**
- * The vault in a hash a mailbox: secret and access token sealed, each for its mailbox, field and issuer, and in plain an id of the grant, its
- * issuer, and why it was refused. What was kept before issuers were noted is taken for the provider's own, and bound to it when it is read.
- * Without `issuerOf` it opens what anybody gave: for work that shows it to nobody.
+ * Creates the vault: one hash a mailbox. Secret and access token are sealed, each for its mailbox, field and issuer; grant id, issuer and
+ * refusal are plain. Grants stored before issuers were recorded count as the provider's own and are bound to it when read. Without
+ * `issuerOf` the vault opens grants of any issuer, for work that sends them nowhere.
  */
 export function createVault(
   redis: Redis,
@@ -77,8 +77,8 @@ export function createVault(
   const vault: Vault = {
     async read(mailbox) {
       const name = secretOf(mailbox)
-      const held = await redis.hgetall(keys.secret(mailbox))
-      const { grant, [name]: secret, access, refused, issuer } = held
+      const stored = await redis.hgetall(keys.secret(mailbox))
+      const { grant, [name]: secret, access, refused, issuer } = stored
       if (grant === undefined || secret === undefined) return undefined
       const asked = issuerOf?.(providerOf(mailbox))
       if (asked && asked.name !== issuer && (issuer !== undefined || asked.isSimulator))
@@ -86,7 +86,7 @@ export function createVault(
       const opened = open({ mailbox, name, issuer }, secret)
       const token = access ? await openAccess({ mailbox, name: 'access', issuer }, access) : undefined
       if (asked && issuer === undefined)
-        await bind(mailbox, { name: asked.name, held: secret, secret: opened, access: token })
+        await bind(mailbox, { name: asked.name, stored: secret, secret: opened, access: token })
       return { id: grant, secret: opened, access: token, refused, issuer: issuer ?? asked?.name }
     },
 
@@ -104,7 +104,7 @@ export function createVault(
 
     async refreshed(mailbox, id, { access, secret }) {
       const replaced = secret === undefined ? {} : { grant: randomUUID() }
-      // Of another grant it may be another's: then the id is another, too.
+      // The stored issuer may belong to another grant; then the id differs too.
       const issuer = (await redis.hget(keys.secret(mailbox), 'issuer')) ?? undefined
       return change(mailbox, ['grant', id], { ...replaced, ...sealed(mailbox, issuer, { secret, access }) })
     },
@@ -130,7 +130,7 @@ export function createVault(
           await dropAccess(mailbox, before)
           continue
         }
-        // What somebody else has written meanwhile is sealed with the current key already.
+        // Values written by others meanwhile are sealed with the current key already.
         if (await change(mailbox, [field, before], { [field]: seal.seal(text, place) })) count += 1
       }
       return count
@@ -144,13 +144,13 @@ export function createVault(
 
   async function bind(
     mailbox: MailboxId,
-    { name, held, secret, access }: { name: string; held: string; secret: string; access: AccessToken | undefined },
+    { name, stored, secret, access }: { name: string; stored: string; secret: string; access: AccessToken | undefined },
   ): Promise<void> {
     const fields = { issuer: name, access: '', ...sealed(mailbox, name, { secret, access }) }
-    await change(mailbox, [secretOf(mailbox), held], fields)
+    await change(mailbox, [secretOf(mailbox), stored], fields)
   }
 
-  // An access token is there to save a call. One that cannot be read is got anew with the secret, which was opened before.
+  // An access token only saves a call. An unreadable one is replaced with the secret, which was opened before.
   async function openAccess(place: Place, text: string): Promise<AccessToken | undefined> {
     const found = readable(place, text)
     if (!found) await dropAccess(place.mailbox, text)
@@ -184,10 +184,10 @@ export function createVault(
 
   async function change(
     mailbox: MailboxId,
-    [field, held]: [string, string],
+    [field, stored]: [string, string],
     fields: Record<string, string>,
   ): Promise<boolean> {
-    return (await secretScript(redis, [keys.secret(mailbox)], [field, held, ...Object.entries(fields).flat()])) === 1
+    return (await secretScript(redis, [keys.secret(mailbox)], [field, stored, ...Object.entries(fields).flat()])) === 1
   }
 }
 
@@ -200,6 +200,6 @@ function foreign(mailbox: MailboxId, issuer: string | undefined, asked: Issuer):
   const remedy = asked.isSimulator ? 'unset SIM_URL to read real mail' : 'set SIM_URL to that simulator'
   return new MailError(
     'misconfigured',
-    `the account of ${mailbox} was connected ${from}, and is shown to nobody else, so not to ${asked.name}: ${remedy}, or connect the mailbox again`,
+    `the account of ${mailbox} was connected ${from} and is never sent to another server, here ${asked.name}: ${remedy}, or connect the mailbox again`,
   )
 }

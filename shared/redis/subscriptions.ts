@@ -5,18 +5,18 @@ import type { Keys } from './keys.ts'
 import { scanHash } from './scan.ts'
 import { noteScript } from './scripts.ts'
 
-/** What has to be done to a subscription: prolonged, or made anew because the provider ended it. */
+/** The pending actions of a subscription: renew it, or recreate it because the provider ended it. */
 const DUE = ['renew', 'removed'] as const
 export type Due = (typeof DUE)[number]
 
-/** A mailbox whose subscription is to be seen to now. */
+/** A mailbox whose subscription is due. */
 export interface DueSubscription {
   id: string
   due: Due
   mailbox: MailboxId
 }
 
-/** Remembers the subscription of a mailbox; of one that is not connected, nothing is kept. */
+/** Creates the memory of a mailbox's subscription; nothing is stored for a mailbox that is not connected. */
 export function subscriptionMemory(redis: Redis, keys: Keys, mailbox: MailboxId): SubscriptionMemory {
   return {
     async read() {
@@ -27,7 +27,7 @@ export function subscriptionMemory(redis: Redis, keys: Keys, mailbox: MailboxId)
     async write(subscription) {
       const before = await redis.hget(keys.mailbox(mailbox), 'subscription')
       const id = subscription?.id
-      // Whose notifications they are comes first: interrupted here, they are taken in, and another subscription is made.
+      // The owner is stored first: after an interruption here notifications are accepted, and another subscription is created.
       if (id !== undefined) await redis.hset(keys.subscriptions, id, mailbox)
       const isKept = await noteSubscription(redis, keys, mailbox, subscription)
       if (id !== undefined && !isKept) await redis.hdel(keys.subscriptions, id)
@@ -36,7 +36,7 @@ export function subscriptionMemory(redis: Redis, keys: Keys, mailbox: MailboxId)
   }
 }
 
-/** Whose subscriptions these are, by id; those that nobody knows are left out. One command. */
+/** Returns the mailboxes of these subscriptions by id, without unknown ones. One command. */
 export async function subscribersOf(
   redis: Redis,
   keys: Keys,
@@ -49,12 +49,12 @@ export async function subscribersOf(
   )
 }
 
-/** Marks that a subscription is to be seen to; it stays marked until that is done. */
+/** Marks a subscription as due; the mark stays until the action is done. */
 export async function markDue(redis: Redis, keys: Keys, id: string, due: Due): Promise<void> {
   await redis.sadd(keys.subscriptionsDue, `${due} ${id}`)
 }
 
-/** What is marked, in one command where nothing is; marks of subscriptions that nobody has any more are dropped. */
+/** Returns the due subscriptions, with one command where there are none; marks of unknown subscriptions are dropped. */
 export async function readDue(redis: Redis, keys: Keys): Promise<DueSubscription[]> {
   const marks = await redis.smembers(keys.subscriptionsDue)
   const found = await subscribersOf(redis, keys, [...new Set(marks.map(idIn))])
@@ -67,18 +67,18 @@ export async function readDue(redis: Redis, keys: Keys): Promise<DueSubscription
   })
 }
 
-/** Takes a mark away: it was seen to, or need not be. */
+/** Removes a mark once the action is done or not needed. */
 export async function unmarkDue(redis: Redis, keys: Keys, { id, due }: DueSubscription): Promise<void> {
   await redis.srem(keys.subscriptionsDue, `${due} ${id}`)
 }
 
-/** Has another subscription made when the mailbox is watched next, if it has this one still: the provider ended it. */
+/** Makes the next watch of the mailbox create another subscription, if this one is still current: the provider ended it. */
 export async function voidSubscription(redis: Redis, keys: Keys, { mailbox, id }: DueSubscription): Promise<void> {
-  const held = await redis.hget(keys.mailbox(mailbox), 'subscription')
-  if (held === id) await noteSubscription(redis, keys, mailbox, { id, terms: '' })
+  const current = await redis.hget(keys.mailbox(mailbox), 'subscription')
+  if (current === id) await noteSubscription(redis, keys, mailbox, { id, terms: '' })
 }
 
-/** Forgets every subscription of a mailbox that is removed, and that it was to be seen to. */
+/** Removes every subscription of a removed mailbox, with its marks. */
 export async function forgetSubscriptionsOf(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<void> {
   for await (const pairs of scanHash(redis, keys.subscriptions)) {
     const gone = pairs.filter(([, owner]) => owner === mailbox).map(([id]) => id)

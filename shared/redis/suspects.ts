@@ -10,16 +10,16 @@ interface Of {
 
 const KEEP_SECONDS = 7 * 24 * 3600
 const AT_ONCE = 500
-// Stands for what was listed before this page and will be known later; no message is called so. `facts.lua` looks for the same.
+// Stands for messages that earlier pages listed and that will be known later; no message has this id. `facts.lua` uses the same.
 const LISTED = ''
 
 /**
- * Makes every known message of a mailbox a suspect of the run, in bounded steps, and those that its pages before this one have listed once
- * they are known; forgotten after a week, or when the run ends.
+ * Marks every known message of a mailbox as a suspect of the run, in bounded steps, and messages of its earlier pages once they are known.
+ * Expires after a week or when the run ends.
  */
 export async function suspectAll(redis: Redis, keys: Keys, { mailbox, run }: Of, page: number): Promise<void> {
   const key = keys.runSuspects(keys.partitionOf(mailbox), run)
-  // Before the known ones are looked through: those that become known meanwhile, because their windows are grouped, are added there.
+  // Set before the scan, because messages whose windows are grouped meanwhile are added there.
   await redis.hset(key, LISTED, page)
   let step = new Map<string, string>()
   for await (const { id, thread } of knownMessages(redis, keys, mailbox)) {
@@ -32,7 +32,7 @@ export async function suspectAll(redis: Redis, keys: Keys, { mailbox, run }: Of,
   await redis.expire(key, KEEP_SECONDS)
 }
 
-/** At most `limit` suspects of the run; none are left when there are fewer. */
+/** Returns at most `limit` suspects of the run; fewer means that no more are left. */
 export async function readSuspects(redis: Redis, keys: Keys, { mailbox, run }: Of, limit: number): Promise<Listed[]> {
   const key = keys.runSuspects(keys.partitionOf(mailbox), run)
   const found = new Map<string, string>()

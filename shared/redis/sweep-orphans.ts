@@ -3,16 +3,16 @@ import type { MailboxId } from '../mailbox.ts'
 import type { Keys } from './keys.ts'
 import { scanKeys } from './scan.ts'
 
-// Long enough to notice, should a key be missing that ought not to be.
+// Long enough to notice if a needed key is missing by mistake.
 const FORGET_AFTER_SECONDS = 24 * 3600
 
-// Everything that is called after a mailbox, but for the mailbox itself and its account.
+// The kinds of keys named after a mailbox, except the mailbox and its account.
 const OF_MAILBOXES = ['thread', 'msg', 'threads-of', 'link', 'folders', 'warm', 'quota', 'deferred']
 
 /**
- * Has Redis forget, within a day, what belongs to nobody any more: threads, messages and links of mailboxes that are not connected, and what
- * is left of runs that are forgotten or whose mailbox is gone. Looks at a few hundred keys a step, goes on while `goOn` says so, and tells
- * how many keys it found that would have been kept for longer. Never prolongs one.
+ * Expires orphaned keys within a day: threads, messages and links of mailboxes that are not connected, and keys of runs that are forgotten
+ * or whose mailbox is gone. Inspects a few hundred keys a step, continues while `goOn` allows it, and returns how many keys would have been
+ * kept longer. Never prolongs a key.
  */
 export async function sweepOrphans(redis: Redis, keys: Keys, goOn: () => Promise<boolean>): Promise<number> {
   let found = 0
@@ -20,8 +20,8 @@ export async function sweepOrphans(redis: Redis, keys: Keys, goOn: () => Promise
     if (!(await goOn())) break
     const owned = await Promise.all(page.map(async key => ({ key, owner: await ownerOf(redis, keys, key) })))
     const owners = [...new Set(owned.flatMap(({ owner }) => owner ?? []))]
-    const held = await Promise.all(owners.map(owner => redis.exists(owner)))
-    const gone = new Set(owners.filter((_, place) => held[place] === 0))
+    const existing = await Promise.all(owners.map(owner => redis.exists(owner)))
+    const gone = new Set(owners.filter((_, place) => existing[place] === 0))
     const orphans = owned.flatMap(({ key, owner }) => (owner !== undefined && gone.has(owner) ? [key] : []))
     const marked = await Promise.all(orphans.map(key => redis.expire(key, FORGET_AFTER_SECONDS, 'LT')))
     found += marked.filter(set => set === 1).length
@@ -29,7 +29,7 @@ export async function sweepOrphans(redis: Redis, keys: Keys, goOn: () => Promise
   return found
 }
 
-// The key without which this one is of no use; `undefined` where it stands for itself.
+// Returns the key without which this one is useless; `undefined` where it needs none.
 async function ownerOf(redis: Redis, keys: Keys, key: string): Promise<string | undefined> {
   const partition = keys.partitionIn(key)
   const [kind = '', ...rest] = key.slice(keys.head(partition).length).split(':')

@@ -5,34 +5,34 @@ import { STREAMS, type Stream } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
 import { trimScript } from './scripts.ts'
 
-/** A stage as far as its streams go: its group must have acknowledged an entry before that may be trimmed. */
+/** A stage's streams; its group must acknowledge an entry before the entry may be trimmed. */
 export interface Reading {
   name: StageName
   reads: readonly Stream[]
 }
 
-/** A stream that work travels in, with the groups that are expected on it. */
+/** A stream of work, with its expected groups. */
 export interface WorkStream {
   key: string
   groups: readonly StageName[]
 }
 
-/** A group that no stage reads with and that keeps entries from being trimmed after the retention is over. */
+/** An unexpected group that keeps entries beyond the retention. */
 export interface HeldBack {
   /** The stream's key. */
   stream: string
   group: string
-  /** How old the oldest entry is that it keeps. */
+  /** The age of the oldest entry it keeps. */
   ageMs: number
 }
 
-/** How many entries were removed, and who keeps more from being removed. */
+/** How many entries were removed, and which groups keep more. */
 export interface Trimmed {
   removed: number
   held: readonly HeldBack[]
 }
 
-/** The streams of a partition that work is handed over in, both lanes; the tasks have no group of ours: their readers are the user's. */
+/** Returns the work streams of a partition, both lanes. The task stream has none of our groups: external workers read it. */
 export function workStreams(keys: Keys, partition: Partition, stages: readonly Reading[]): WorkStream[] {
   return STREAMS.flatMap(({ name }) => {
     const groups = stages.filter(({ reads }) => reads.some(stream => stream.name === name)).map(stage => stage.name)
@@ -41,9 +41,9 @@ export function workStreams(keys: Keys, partition: Partition, stages: readonly R
 }
 
 /**
- * Trims the work streams of a partition. An entry goes when every group of its stream has acknowledged it and it is older than
- * `retentionMs` by the server's clock, in whole nodes; a stream whose stage never made its group keeps all. No group is ever removed.
- * Safe to do at any time, in several processes; repeats itself until nothing more can go or the signal is aborted.
+ * Trims the work streams of a partition, in whole nodes. An entry is removed once every group of its stream has acknowledged it and it is
+ * older than `retentionMs` by the server's clock. A stream whose stage never created its group keeps everything. No group is ever removed.
+ * Safe at any time, in several processes; repeats until nothing more can be removed or the signal is aborted.
  */
 export async function trimPartition(
   redis: Redis,
@@ -55,7 +55,7 @@ export async function trimPartition(
   const args = [options.retentionMs, ...streams.map(({ groups }) => JSON.stringify(groups))]
   let removed = 0
   for (;;) {
-    // The server limits what one call removes, so that others get their turn.
+    // One call removes a limited number, so that other clients get their turn.
     const answer = await trimScript(
       redis,
       streams.map(({ key }) => key),

@@ -9,24 +9,24 @@ import { type RedisTls, tlsFor, tlsTrouble } from './tls.ts'
 
 interface Trouble {
   sign: RegExp
-  /** What is wrong with the server, and what helps. */
+  /** The problem of the server, and its remedy. */
   what: string
   remedy: string
   kind: ErrorKind
 }
 
-// What Redis answers while it cannot serve. All of it can end without a change here.
+// The answers of a Redis that cannot serve. All of these can end without a change here.
 const TROUBLES: readonly Trouble[] = [
   {
     sign: /\bOOM\b/,
     what: 'is full',
-    remedy: 'raise its maxmemory, or make room in it; a running keeper trims what is done with',
+    remedy: 'raise its maxmemory or free memory; a running keeper trims finished entries',
     kind: 'unavailable',
   },
   { sign: /\bLOADING\b/, what: 'is still loading its data', remedy: 'wait until it has', kind: 'unavailable' },
   {
     sign: /\b(READONLY|MASTERDOWN)\b/,
-    what: 'is a replica, which takes no writes',
+    what: 'is a read-only replica',
     remedy: 'connect to its primary',
     kind: 'unavailable',
   },
@@ -38,26 +38,26 @@ const TROUBLES: readonly Trouble[] = [
   },
   {
     sign: /\bNOPERM\b/,
-    what: 'does not let its user do what is needed',
+    what: 'denies its user a required command',
     remedy: 'correct its ACL',
     kind: 'misconfigured',
   },
   {
     sign: /\bMISCONF\b/,
-    what: 'cannot write to its disk, and takes no writes',
-    remedy: 'look into its log',
+    what: 'cannot write to its disk and accepts no writes',
+    remedy: 'check its log',
     kind: 'unavailable',
   },
   {
     sign: /\bNOREPLICAS\b/,
-    what: 'waits for its replicas, and takes no writes',
+    what: 'waits for its replicas and accepts no writes',
     remedy: 'start them',
     kind: 'unavailable',
   },
   { sign: /\bBUSY\b/, what: 'is busy with a script', remedy: 'wait until it is done', kind: 'unavailable' },
   {
     sign: /max number of clients/,
-    what: 'takes no more connections',
+    what: 'accepts no more connections',
     remedy: 'raise its maxclients',
     kind: 'unavailable',
   },
@@ -67,8 +67,8 @@ const ANSWER_MS = 5000
 const LONGEST_REASON = 200
 
 /**
- * Why Redis cannot serve now, where that may end by itself or by what is done to the server: a sentence that names the server and the
- * remedy. `undefined` for any other error.
+ * Returns why Redis cannot serve now, if that may end without a change here or after a fix on the server: a sentence with the server and
+ * the remedy. Returns `undefined` for any other error.
  */
 export function troubleOf(thrown: unknown, url: string): MailError | undefined {
   if (thrown instanceof MailError) return isPassing(thrown) ? thrown : undefined
@@ -84,8 +84,8 @@ export function troubleOf(thrown: unknown, url: string): MailError | undefined {
 }
 
 /**
- * Asks a server whether it serves, and has the database of the address, and with `writes` whether it takes writes; throws what `troubleOf`
- * knows, and `misconfigured` for a missing database or a certificate that is not trusted. Changes nothing.
+ * Checks that a server serves and has the address's database, and with `writes` that it accepts writes. Throws the errors of `troubleOf`,
+ * and `misconfigured` for a missing database or an untrusted certificate. Changes nothing.
  */
 export async function probeServer(
   url: string,
@@ -111,9 +111,9 @@ export async function probeServer(
   try {
     await probe.connect()
     if (databaseOf(url) > 0) await probe.select(databaseOf(url))
-    // Unlike PING and TIME, it is refused while the data is loaded.
+    // Unlike PING and TIME, EXISTS is refused while data is loading.
     await probe.exists('probe').catch(unlessUnknown)
-    // Refused up front where a write would be: full, read-only, without its disk.
+    // Refused up front where a write would be: full, read-only, or without its disk.
     if (writes) await probe.eval('#!lua\nreturn 1', 0).catch(unlessUnknown)
   } catch (error) {
     throw (
@@ -125,7 +125,7 @@ export async function probeServer(
   }
 }
 
-// js-redis-server knows no `#!lua` line. What the user may not do is told in full by the checks that follow.
+// js-redis-server rejects the `#!lua` line. Later checks report missing rights in full.
 function unlessUnknown(error: Error): void {
   if (!/unexpected symbol near '#'|NOPERM|unknown command/i.test(error.message)) throw error
 }

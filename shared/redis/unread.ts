@@ -4,29 +4,29 @@ import { STREAMS } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
 import { dropScript, unreadScript } from './scripts.ts'
 
-/** For how long and up to what size tasks are kept that some group has not acknowledged; times are in ms. */
+/** The limits on tasks that some group has not acknowledged; times are in ms. */
 export interface TaskLimits {
   /** How long acknowledged tasks are kept. */
   retentionMs: number
   taskRetentionMs: number
-  /** A quarter of the server's `maxmemory` where it is not given, and 256 MB where the server has none. */
+  /** The memory limit; by default a quarter of the server's `maxmemory`, or 256 MB where the server has none. */
   maxBytes: number | undefined
 }
 
-/** The tasks that some group has not acknowledged, in all partitions; without a group nobody has. */
+/** The tasks that some group has not acknowledged, in all partitions; without a group all tasks count. */
 export interface UnreadTasks {
   /** `undefined` where the server cannot tell. */
   tasks: number | undefined
-  /** The memory that is kept because of them, by a sample; `undefined` where the server cannot tell. */
+  /** The memory that they keep in use, estimated from a sample; `undefined` where the server cannot tell. */
   bytes: number | undefined
   maxBytes: number
-  /** The memory a task takes where tasks are largest, read or not; 0 where it is unknown. */
+  /** The memory of one task in the stream with the largest tasks, read or not; 0 where it is unknown. */
   eachBytes: number
   /** When the oldest of them was written, in ms since 1970. */
   oldestAt: number | undefined
-  /** They take `NEARLY_FULL` of `maxBytes` or more. */
+  /** Whether they use at least `NEARLY_FULL` of `maxBytes`. */
   nearlyFull: boolean
-  /** The streams that hold some. */
+  /** The streams that hold unread tasks. */
   streams: readonly UnreadStream[]
 }
 
@@ -39,7 +39,7 @@ interface UnreadStream {
   each: number
 }
 
-/** The share of the room for unread tasks at which bulk listing pauses. */
+/** The share of the memory for unread tasks at which bulk listing pauses. */
 export const NEARLY_FULL = 0.8
 
 const SHARE_OF_MEMORY = 0.25
@@ -69,8 +69,8 @@ export async function readUnread(redis: Redis, keys: Keys, limits: TaskLimits): 
 }
 
 /**
- * Drops the oldest unread tasks until what is kept because of them fits in its room; how many that were. It measures again after each
- * hundred at most, and asks `goesOn` before it drops any.
+ * Drops the oldest unread tasks until the rest fits in its memory limit; returns how many. Measures again after at most a hundred, and
+ * checks `goesOn` before each drop.
  */
 export async function dropOverfull(
   redis: Redis,
@@ -91,7 +91,7 @@ export async function dropOverfull(
   }
 }
 
-/** Drops unread tasks that are older than their retention by the server's clock; how many that were. */
+/** Drops unread tasks that are older than their retention by the server's clock; returns how many. */
 export async function dropOutdated(
   redis: Redis,
   keys: Keys,
@@ -142,7 +142,7 @@ async function roomOf(redis: Redis): Promise<number> {
   return maxMemory > 0 ? Math.floor(maxMemory * SHARE_OF_MEMORY) : ROOM_WITHOUT_LIMIT
 }
 
-// Below zero stands for "unknown".
+// A negative number stands for "unknown".
 function sum(numbers: readonly number[]): number | undefined {
   return numbers.some(number => number < 0) ? undefined : numbers.reduce((total, number) => total + number, 0)
 }

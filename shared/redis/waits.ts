@@ -6,9 +6,9 @@ import type { Keys, Partition } from './keys.ts'
 import type { Reading } from './trim.ts'
 
 /**
- * What a key can have to do with work. In one that `waits`, entries wait for a stage: these are the only places where work may wait. A `mark`
- * says that work is to come. A `state` is what work needs. A `record` tells of what happened. Whoever adds a key says here what it is, and
- * the table in ARCHITECTURE says how it is rebuilt.
+ * The role of each kind of key. In a `waits` key, entries wait for a stage; work waits nowhere else. A `mark` announces coming work. A
+ * `state` is needed by work. A `record` describes past events. Every new kind of key is declared here, and the table in ARCHITECTURE says
+ * how it is rebuilt.
  */
 export const KINDS_OF_KEYS = {
   stream: 'waits',
@@ -53,10 +53,10 @@ export const KINDS_OF_KEYS = {
   mailboxEvents: 'record',
 } as const satisfies Record<KeyKind, 'waits' | 'mark' | 'state' | 'record'>
 
-/** The kinds of keys there are, by the names that `Keys` has for them. */
+/** A kind of key, by its name in `Keys`. */
 export type KeyKind = Exclude<keyof Keys, 'partitions' | 'partitionOf' | 'partitionIn' | 'head'>
 
-/** A place where work waits for a stage: a stream of one lane, unread or pending; what is delayed; or what is parked with its mailbox. */
+/** A place where work waits for a stage: a stream of one lane, unread or pending; delayed work; or work parked with its mailbox. */
 export type Place =
   | { kind: 'stream'; key: string; stage: StageName; stream: string; lane: Lane }
   | { kind: 'delay'; key: string; stage: StageName }
@@ -66,12 +66,12 @@ const PAGE = 500
 const MOST_TO_LOOK_THROUGH = 10_000
 const RUN = /"run":"(?:[^"\\]|\\.)*"/
 const MAILBOX = /"mailbox":"(?:[^"\\]|\\.)*"/
-// From here on a thread goes its way as a whole, and no window waits for it.
+// From here on a thread moves as a whole, and no window waits for it.
 const LATE_STAGES: readonly StageName[] = STAGE_NAMES.slice(STAGE_NAMES.indexOf('thread-group'))
 
 /**
- * Every place of a partition where work of these stages may wait, with the parked work of these mailboxes. Delays come before the streams
- * they lead back to, and streams in flow order, so that work which moves on meanwhile is met later.
+ * Returns every place of a partition where work of these stages may wait, with the parked work of these mailboxes. Delays come before the
+ * streams they return to, and streams in flow order, so that work that moves meanwhile is met later.
  */
 export function placesOf(
   keys: Keys,
@@ -91,15 +91,15 @@ export function placesOf(
   ]
 }
 
-/** What waits: whether anything of a run does, with `late` only threads of it; and whether an event of a mailbox does. */
+/** The waiting work: whether any belongs to a run (with `late`, only its threads), and whether an event of a mailbox waits. */
 export interface Waiting {
   ofRun(run: string, options: { late: boolean }): boolean
   toBeListed(mailbox: MailboxId): boolean
 }
 
 /**
- * Looks through places for what waits there. Where more than ten thousand entries wait in one of them everything is said to wait: what stands
- * still is only behind them.
+ * Searches places for waiting work. Where a place has more than ten thousand entries, everything is reported as waiting: stalled work may
+ * merely be behind them.
  */
 export async function findWaiting(redis: Redis, places: readonly Place[], signal?: AbortSignal): Promise<Waiting> {
   const [all, late, first] = [new Set<string>(), new Set<string>(), new Set<string>()]
@@ -122,29 +122,29 @@ export async function findWaiting(redis: Redis, places: readonly Place[], signal
   }
 }
 
-/** What the text of every entry of a run or a mailbox holds. */
+/** Returns the text that every entry of a run or a mailbox contains. */
 export function textOf(name: 'run' | 'mailbox', value: string): string {
   return `"${name}":${JSON.stringify(value)}`
 }
 
-/** Whether events wait in a place to be listed. */
+/** Returns whether a place holds events that wait to be listed. */
 export function isFirst(place: Place): boolean {
   return place.kind === 'parked' || place.stage === 'list-ids'
 }
 
-/** Whether threads wait in a place, and not the ids or events that they come from. */
+/** Returns whether a place holds threads rather than the ids or events before them. */
 export function isLate(place: Place): boolean {
   return place.kind === 'parked' || LATE_STAGES.includes(place.stage)
 }
 
-/** The texts of all entries that wait in a place, some hundred at a time: unread, pending, delayed or parked. */
+/** Yields the texts of all entries that wait in a place, some hundred at a time: unread, pending, delayed or parked. */
 export async function* textsIn(redis: Redis, place: Place): AsyncGenerator<string[]> {
   if (place.kind === 'stream') yield* inStream(redis, place.key, place.stage)
   else if (place.kind === 'delay') yield* inPages(from => redis.zrange(place.key, `${from}`, `${from + PAGE - 1}`))
   else yield* inPages(from => redis.lrange(place.key, from, from + PAGE - 1))
 }
 
-// First what nobody has read yet, then what somebody has and did not finish.
+// Unread entries first, then pending ones.
 async function* inStream(redis: Redis, key: string, group: string): AsyncGenerator<string[]> {
   const groups = (await redis.xinfo('GROUPS', key).catch(noneWithoutKey)) as unknown[][]
   const own = groups.find(fields => fields[1] === group)

@@ -5,12 +5,12 @@ import type { Keys } from './keys.ts'
 import { newestIdsIn } from './known.ts'
 import { keepScript } from './scripts.ts'
 
-/** How soon after its last dispatch a thread must go out again to be kept warm, and for how long it then is. */
+/** The longest gap between two dispatches of a thread that is kept warm, and how long it stays warm. */
 export const WARM_SECONDS = 24 * 3600
 
 /**
- * The newest messages of a mailbox's threads that keep changing, at most `limit` of each, those of the thread that last went out first; a few
- * hundred threads at most.
+ * Returns the newest messages of a mailbox's warm threads, at most `limit` of each, the last emitted thread first; a few hundred threads at
+ * most.
  */
 export async function warmMessages(
   redis: Redis,
@@ -29,8 +29,8 @@ export async function warmMessages(
 }
 
 /**
- * Keeps messages that were fetched outside of a run, while the mailbox was at this cursor. If a run is under way or has moved the cursor
- * meanwhile they may be older than what the run knows, and none is kept; whether they are.
+ * Caches messages that were fetched outside a run, while the mailbox was at this cursor. If a run is active or has moved the cursor
+ * meanwhile, the messages may be stale and none is cached. Returns whether they were cached.
  */
 export async function keepAtRest(
   redis: Redis,

@@ -3,19 +3,19 @@ import type { MailboxId } from '../mailbox.ts'
 import type { Keys } from './keys.ts'
 import { noteScript } from './scripts.ts'
 
-/** Whether a provider notifies of a mailbox's changes, as far as Redis knows. */
+/** The state of a mailbox's watch at its provider, as stored in Redis. */
 export interface WatchRecord {
-  /** Until when it does (ms since 1970); `undefined` when it was never asked to. */
+  /** Until when it lasts (ms since 1970); `undefined` when it was never requested. */
   expiresAt: number | undefined
-  /** When it was last asked to, in vain or not. */
+  /** When it was last requested, successfully or not. */
   askedAt: number | undefined
-  /** Why it could not be asked last time. */
+  /** Why the last request failed. */
   failure: string | undefined
-  /** A person does not want it: nobody renews it. */
+  /** A person turned it off, so it is not renewed. */
   off: boolean
 }
 
-/** What is known of a mailbox's watch. */
+/** Returns the stored state of a mailbox's watch. */
 export async function readWatch(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<WatchRecord> {
   const fields = ['watchExpiresAt', 'watchAskedAt', 'watchFailure', 'watchOff'] as const
   const [expiresAt, askedAt, failure, off] = await redis.hmget(keys.mailbox(mailbox), ...fields)
@@ -27,7 +27,7 @@ export async function readWatch(redis: Redis, keys: Keys, mailbox: MailboxId): P
   }
 }
 
-/** Notes that a mailbox is watched. */
+/** Records that a mailbox is watched. */
 export async function noteWatched(
   redis: Redis,
   keys: Keys,
@@ -38,7 +38,7 @@ export async function noteWatched(
   await note(redis, keys, mailbox, fields, ['watchFailure', 'watchOff'])
 }
 
-/** Notes that a mailbox's watch could not be renewed; the one there is goes on until it expires. */
+/** Records that renewing a mailbox's watch failed; the current one continues until it expires. */
 export async function noteWatchFailure(
   redis: Redis,
   keys: Keys,
@@ -48,12 +48,12 @@ export async function noteWatchFailure(
   await note(redis, keys, mailbox, { watchFailure: failure, watchAskedAt: now })
 }
 
-/** Notes that a mailbox is not to be watched any more. */
+/** Records that a mailbox is no longer to be watched. */
 export async function noteUnwatched(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<void> {
   await note(redis, keys, mailbox, { watchOff: 1 }, ['watchExpiresAt', 'watchAskedAt', 'watchFailure'])
 }
 
-// A mailbox that is removed while its provider is asked must not come back by what was answered.
+// A mailbox removed during the provider call must not reappear with its answer.
 async function note(
   redis: Redis,
   keys: Keys,

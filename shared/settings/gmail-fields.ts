@@ -1,4 +1,4 @@
-/** What a field holds: fields of its own, or nothing that could be picked from. */
+/** The subfields of a field; empty where there are none to choose from. */
 interface Fields {
   [name: string]: Fields
 }
@@ -26,13 +26,13 @@ const MESSAGE: Fields = {
   classificationLabelValues: { labelId: {}, fields: { fieldId: {}, selection: {} } },
 }
 
-// `id` and `threadId` are asked for in any case.
+// `id` and `threadId` are always requested.
 const NEEDED = ['labelIds', 'snippet', 'payload/headers/name', 'payload/headers/value', 'internalDate']
 const DEEPEST = 20
 
 /**
- * What is wrong with a choice of fields for Gmail messages (developers.google.com/gmail/api/guides/performance#partial): which of them no message
- * has, which that tasks are made of are missing; `undefined` where nothing is.
+ * Returns what is wrong with a choice of Gmail message fields (developers.google.com/gmail/api/guides/performance#partial): fields that no
+ * message has, and missing ones that tasks need. Returns `undefined` where nothing is wrong.
  */
 export function faultOfFields(text: string): string | undefined {
   const chosen = pathsIn(text)
@@ -47,7 +47,7 @@ export function faultOfFields(text: string): string | undefined {
   return faults.length > 0 ? `fields of a Gmail message: ${faults.join(', and ')}` : undefined
 }
 
-// Each field that is chosen, as a path from the message; `undefined` where the text is no choice.
+// Returns each chosen field as a path from the message; `undefined` where the text is not a valid choice.
 function pathsIn(text: string): string[] | undefined {
   const tokens = text.match(/[\w*]+|[^\s\w*]/g) ?? []
   const paths: string[] = []

@@ -5,24 +5,24 @@ import { faultOfFields } from './gmail-fields.ts'
 import { asProxy } from './proxies.ts'
 import { trimmed, wordsOf } from './text.ts'
 
-/** How much of a mailbox its first sync reads: the newest `count` messages, all of them, or those of the last `days`. */
+/** The scope of a mailbox's first sync: the newest `count` messages, all of them, or those of the last `days`. */
 export type InitialSync = { kind: 'newest'; count: number } | { kind: 'all' } | { kind: 'days'; days: number }
 
 const number = (digits: RegExp, low: number, high: number, allowed: string) =>
   z.string().regex(digits, allowed).transform(Number).pipe(z.number(allowed).min(low, allowed).max(high, allowed))
 
-/** A whole number in decimal digits; other notations of numbers are refused. */
+/** A whole number in decimal digits; other notations are refused. */
 export const between = (low: number, high: number, allowed = `a whole number from ${low} to ${high}`) =>
   number(/^\d{1,15}$/, low, high, allowed)
 
-/** The same with a default. */
+/** A whole number with a default. */
 export const whole = (low: number, high: number, preset: number) => between(low, high).default(preset)
 
-/** A number with a decimal point, or without one. */
+/** A number with or without a decimal point. */
 export const decimal = (low: number, high: number, preset: number) =>
   number(/^(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})$/, low, high, `a number from ${low} to ${high}`).default(preset)
 
-/** One of some words, in any case of letters. */
+/** One of some words, in any letter case. */
 export const oneOf = <const T extends readonly [string, ...string[]]>(values: T, preset: T[number]) =>
   z
     .string()
@@ -30,7 +30,7 @@ export const oneOf = <const T extends readonly [string, ...string[]]>(values: T,
     .pipe(z.enum(values, { error: `one of ${values.join(', ')}` }))
     .default(() => preset)
 
-/** Yes or no, in the ways that people write it; no where nothing is said. */
+/** A boolean in its common spellings; false by default. */
 export const flag = z
   .string()
   .toLowerCase()
@@ -38,10 +38,10 @@ export const flag = z
   .transform(word => ['1', 'true', 'yes', 'on'].includes(word))
   .default(false)
 
-/** One word, such as an id or a token: there is no white space in it. */
+/** One word without white space, such as an id or a token. */
 export const unspaced = (allowed: string) => z.string().regex(/^\S+$/, allowed)
 
-/** An address of one of these schemes. */
+/** An address with one of these schemes. */
 export const url = (schemes: string[]) => {
   const allowed = `an address that begins with ${schemes.map(scheme => `${scheme}//`).join(' or ')}`
   const isOne = (text: string) => !/\s/.test(text) && schemes.includes(URL.canParse(text) ? new URL(text).protocol : '')
@@ -50,7 +50,7 @@ export const url = (schemes: string[]) => {
 
 const ESCAPED = 'in a password, write # as %23, / as %2F, ? as %3F and @ as %40'
 
-/** The address of a Redis: a server, and the number of a database at most. */
+/** The address of a Redis: a server and at most a database number. */
 export const redisUrl = z
   .string()
   .superRefine((text, context) => {
@@ -69,7 +69,7 @@ export const redisUrl = z
 
 const PEM_END = 'CERTIFICATE-----'
 
-/** Certificates as PEM, line feeds also as `\n`, or the name of a file that holds them. */
+/** Certificates as PEM, with line feeds also as `\n`, or the name of a file with them. */
 export const certificates = z
   .string()
   .transform(text => text.replaceAll('\\n', '\n'))
@@ -79,7 +79,7 @@ export const certificates = z
   )
   .optional()
 
-/** The base of addresses at which a provider is to reach us: their paths are ours to say. */
+/** The base address at which a provider reaches mailsluice, without a path; mailsluice chooses the paths. */
 export const base = (allowed: string) =>
   z
     .string()
@@ -91,10 +91,10 @@ export const base = (allowed: string) =>
     .transform(value => new URL(value).origin)
     .optional()
 
-/** Words with commas between them; none where nothing is said. */
+/** Comma-separated words; none by default. */
 export const list = listOf('')
 
-/** Words with commas between them, or `none`. */
+/** Comma-separated words, or `none`. */
 export const words = (preset: string) =>
   listOf(preset).transform((found, context) => {
     if (!found.some(isNone)) return found
@@ -132,7 +132,7 @@ export const initialSync = z
     return z.NEVER
   })
 
-/** Keys to seal accounts with; none where nothing is said. */
+/** Keys for sealing accounts; none by default. */
 export const sealingKeys = z
   .string()
   .default('')
@@ -143,7 +143,7 @@ export const sealingKeys = z
     return z.NEVER
   })
 
-/** Mailboxes at Outlook, by their addresses. */
+/** Outlook mailboxes, by address. */
 export const outlookMailboxes = list.transform((addresses, context) => {
   try {
     return addresses.map(address => parseMailboxId(`outlook:${trimmed(address)}`))
@@ -153,7 +153,7 @@ export const outlookMailboxes = list.transform((addresses, context) => {
   }
 })
 
-/** Which fields of a message Gmail is asked for, as its `fields` parameter takes them; those that are needed are among them. */
+/** The message fields to request from Gmail, in the syntax of its `fields` parameter; required fields must be included. */
 export const gmailFields = z
   .string()
   .default('id,threadId,labelIds,snippet,payload/headers,internalDate')
@@ -162,11 +162,11 @@ export const gmailFields = z
     if (fault !== undefined) context.addIssue(fault)
   })
 
-/** The address of an HTTP proxy, with a scheme or without. */
+/** The address of an HTTP proxy, with or without a scheme. */
 export const proxy = z
   .string()
   .transform(asProxy)
   .refine(value => URL.canParse(value) && ['http:', 'https:'].includes(new URL(value).protocol), {
-    error: 'a proxy such as http://proxy.example.com:3128; SOCKS is not spoken',
+    error: 'a proxy such as http://proxy.example.com:3128; SOCKS is not supported',
   })
   .optional()

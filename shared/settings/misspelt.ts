@@ -1,16 +1,16 @@
-// Shorter names than this are near to too many others.
+// Shorter names resemble too many others.
 const SHORTEST = 8
 const OURS = ['GMAIL_', 'OUTLOOK_', 'MAILSLUICE_']
 
-/** A variable that is no setting, and the setting that may be meant by it. */
+/** A variable that is no setting, and the setting that it probably means. */
 export interface Misspelt {
   name: string
   meant?: string
 }
 
 /**
- * The variables that look like one of these settings with a typing error, or begin as only ours do. Case, underscores and dashes do not
- * count; one letter more, less or other does, and two in a name of twelve letters or more.
+ * Returns the variables that look like misspelt settings or have one of our prefixes. Case, underscores and dashes are ignored. One extra,
+ * missing or different letter is tolerated, and two in names of twelve letters or more.
  */
 export function misspeltIn(names: readonly string[], settings: readonly string[]): Misspelt[] {
   const known = new Set(settings)
@@ -34,7 +34,7 @@ function plain(name: string): string {
   return name.replaceAll(/[_-]/g, '').toUpperCase()
 }
 
-// Letters to put in, leave out, change, or swap with their neighbour, until the one is the other (optimal string alignment).
+// The number of insertions, deletions, changes and swaps of neighbours that turn one text into the other (optimal string alignment).
 function distance(a: string, b: string): number {
   let before: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, place) => place)

@@ -1,6 +1,6 @@
 import { ownOf } from '../own.ts'
 
-/** By which proxies addresses that begin with https: and http: are asked, and which hosts are asked directly, as NO_PROXY names them. */
+/** The proxies for https: and http: addresses, and the hosts that NO_PROXY exempts. */
 export interface Proxies {
   https: string | undefined
   http: string | undefined
@@ -9,7 +9,7 @@ export interface Proxies {
 
 const VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'] as const
 
-/** The variables of proxies that are set, by their upper-case names; the lower-case one goes first, as with curl. */
+/** Returns the proxy variables that are set, by upper-case name; a lower-case variable wins, as with curl. */
 export function proxyVariables(
   environment: Readonly<Record<string, string | undefined>>,
 ): Partial<Record<(typeof VARIABLES)[number], string>> {
@@ -19,19 +19,19 @@ export function proxyVariables(
   return Object.fromEntries(found.filter(([, value]) => value))
 }
 
-/** Whether a variable names proxies, in upper or lower case. */
+/** Returns whether a variable is a proxy variable, in upper or lower case. */
 export function isProxyVariable(name: string): boolean {
   return VARIABLES.some(one => name === one || name === one.toLowerCase())
 }
 
-/** The proxies that these variables name. */
+/** Returns the proxies that these variables name. */
 export function proxiesIn(environment: Readonly<Record<string, string | undefined>>): Proxies {
   const { HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY = '' } = proxyVariables(environment)
   const [https, http] = [HTTPS_PROXY ?? ALL_PROXY, HTTP_PROXY ?? ALL_PROXY].map(text => text && asProxy(text))
   return { https, http, except: NO_PROXY.split(/[\s,]+/).filter(Boolean) }
 }
 
-/** The address of a proxy; without a scheme it is http, as other programs read it. */
+/** Returns the address of a proxy; without a scheme it becomes http, as in other programs. */
 export function asProxy(text: string): string {
   return /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`
 }

@@ -3,7 +3,10 @@ import { z } from 'zod'
 const IDS = ['SPAM', 'TRASH', 'DRAFT', 'INBOX', 'SENT', 'UNREAD', 'STARRED', 'IMPORTANT', 'CHAT'] as const
 const ALLOWED = `names of Gmail's labels in an export, as SPAM=Roskaposti,TRASH=Roskakori,DRAFT=Luonnokset; the labels are ${IDS.join(', ')}`
 
-/** Reads `SPAM=Roskaposti,TRASH=A|B,DRAFT=` into the names by Gmail's label id; `|` stands between several names, and nothing means there is none. */
+/**
+ * Parses `SPAM=Roskaposti,TRASH=A|B,DRAFT=` into label names by Gmail's label id; `|` separates several names, and an empty value means
+ * that there is none.
+ */
 export const takeoutLabels = z
   .string()
   .default('')

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 
-/** Which proxies are believed about whom they forward: so many before the gateway, or those at these addresses. */
+/** The proxies whose forwarding headers are trusted: a number of hops before the gateway, or the proxies at these addresses. */
 export type TrustedProxies = { hops: number } | { ranges: string[] }
 
-// The names that the common libraries use as well.
+// The names that common libraries use as well.
 const RANGES: ReadonlyMap<string, string[]> = new Map([
   ['loopback', ['127.0.0.0/8', '::1/128']],
   ['private', ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7', 'fe80::/10']],
@@ -11,7 +11,7 @@ const RANGES: ReadonlyMap<string, string[]> = new Map([
 const MOST_HOPS = 20
 const range = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])
 
-/** How many proxies are before the gateway, or their addresses with commas between them; none where nothing is said. */
+/** The number of proxies before the gateway, or their comma-separated addresses; none by default. */
 export const trustedProxies = z
   .string()
   .default('0')

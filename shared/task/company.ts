@@ -2,18 +2,18 @@ import type { Address, Message } from '../message.ts'
 import { cutText } from '../text.ts'
 import { fitText, NO_SIZE, plus, type Size, sizeOf } from './size.ts'
 
-/** What a task says of its messages together: who takes part, what labels they carry, what they are about. */
+/** The people, labels and subjects that a task's messages have in common. */
 export interface Company {
-  /** By address in lower case, or by name where there is no address. */
+  /** Keyed by lower-case address, or by name where there is no address. */
   people: ReadonlyMap<string, Address>
   labels: ReadonlySet<string>
-  /** Not all people or labels are there, or a subject is cut. */
+  /** Some people or labels are omitted, or a subject is cut. */
   isCut: boolean
-  /** How much longer a message makes it, and what makes it so. */
+  /** Returns how much a message adds to the size, and a function that adds it. */
   withMessage(message: Message): { size: Size; join: () => void }
 }
 
-// The parts of the whole that each of these may take.
+// The fraction of the whole that each of these may take, as a divisor.
 const PARTICIPANTS = 8
 const LABELS = 16
 const SUBJECT = 16
@@ -23,7 +23,7 @@ const LONGEST_NAME = 200
 const LONGEST_ADDRESS = 320
 const LONGEST_LABEL = 256
 
-/** An empty company in a task of so many characters; `labelsOf` are those labels of a message that the task names. */
+/** Creates an empty company for a task of so many characters; `labelsOf` returns the labels of a message that the task names. */
 export function createCompany(characters: number, labelsOf: (message: Message) => readonly string[]): Company {
   const people = new Map<string, Address>()
   const labels = new Set<string>()
@@ -34,7 +34,7 @@ export function createCompany(characters: number, labelsOf: (message: Message) =
   function withMessage(message: Message) {
     const named = newPeople(message)
     const marks = newLabels(message)
-    // The subject of the oldest message stands for the task: the longest is reckoned with.
+    // The task's subject is that of its oldest message; the longest one is budgeted.
     const longer = Math.max(0, sizeOf(cutSubject(message.subject, characters)).bytes - taken.subject)
     const join = () => {
       for (const [key, person] of named.added) people.set(key, person)
@@ -81,17 +81,17 @@ export function createCompany(characters: number, labelsOf: (message: Message) =
   }
 }
 
-/** What a person is known by among others. */
+/** Returns the key that identifies a person. */
 export function keyOf({ name, address }: Address): string {
   return address.toLowerCase() || name
 }
 
-/** A person with a name of bounded length; `undefined` where the address is longer than any, for half of it would be another's. */
+/** Returns a person with a name of bounded length; `undefined` where the address is too long, because half an address may be another's. */
 export function shortened({ name, address }: Address): Address | undefined {
   return address.length > LONGEST_ADDRESS ? undefined : { name: cutText(name, LONGEST_NAME), address }
 }
 
-/** A subject as a task of so many characters has it. */
+/** Cuts a subject to its share of a task of so many characters. */
 export function cutSubject(subject: string, characters: number): string {
   const most = characters / SUBJECT
   return fitText(subject, LONGEST_SUBJECT, { characters: most, bytes: 3 * most })

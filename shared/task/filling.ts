@@ -3,7 +3,7 @@ import type { Address, Message, MessageId, ThreadId } from '../message.ts'
 import { type Company, createCompany, cutSubject, shortened } from './company.ts'
 import { fits, fitText, minus, plus, type Size, sizeOf } from './size.ts'
 
-/** A message as a task has it; `truncated` where the mail says more, or went to more, than is written here. */
+/** A message in a task; `truncated` where the mail has more text or recipients than written here. */
 export interface WrittenMessage {
   id: string
   from: Address[]
@@ -16,19 +16,19 @@ export interface WrittenMessage {
   unreadable?: Message['unreadable']
 }
 
-/** What of a thread goes into its task. */
+/** The content of a thread's task. */
 export interface Filling {
   /** Newest first. */
   messages: WrittenMessage[]
   company: Company
   omitted: MessageId[]
-  /** The next message does not fit any more. */
+  /** The next message does not fit. */
   isFull: boolean
-  /** How many more characters messages may take. */
+  /** How many characters are left for messages. */
   left: number
 }
 
-/** What a task is of, and the tokens that it may hold. */
+/** The subject of a task, and its token budget. */
 export interface TaskFrame {
   mailbox: MailboxId
   thread: ThreadId
@@ -39,30 +39,30 @@ export interface TaskFrame {
 }
 
 const CHARACTERS_A_TOKEN = 4
-// A small budget bounds what was said, and leaves room for who said it and when.
+// A small token budget limits the texts but leaves room for senders and dates.
 const LEAST_CHARACTERS = 4096
-// Readers take a mebibyte, and the envelope around a task needs some of it.
+// Readers accept a mebibyte, and the envelope around a task needs part of it.
 const MOST_BYTES = 960_000
-// The parts of the whole that the people of one message, and the omitted ids, may take.
+// The fraction of the whole that one message's people, or the omitted ids, may take, as a divisor.
 const PEOPLE_OF_A_MESSAGE = 8
 const OMITTED = 16
 const VERSION_LENGTH = 32
 const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z')
 
-/** The most characters that the JSON of a task has; with less than 1,024 tokens as many as with these. */
+/** Returns the most characters that a task's JSON has; below 1,024 tokens the limit stays that of 1,024. */
 export function mostCharacters(tokens: number): number {
   return Math.min(MOST_BYTES, Math.max(tokens * CHARACTERS_A_TOKEN, LEAST_CHARACTERS))
 }
 
-/** How many tokens so many characters are. */
+/** Returns how many tokens so many characters are. */
 export function tokensIn(characters: number): number {
   return Math.ceil(characters / CHARACTERS_A_TOKEN)
 }
 
 /**
- * Fills a task with a thread's messages, newest first, as long as all of it fits: its JSON has at most `mostCharacters`, and fewer bytes than
- * readers take; subjects and texts stay within the tokens. The newest message always goes, and is cut where it must be. What follows the
- * messages that fit makes no difference to them.
+ * Fills a task with a thread's messages, newest first, as long as they fit. The JSON has at most `mostCharacters` characters and fewer
+ * bytes than readers accept; subjects and texts stay within the tokens. The newest message is always included, and is cut if necessary.
+ * Messages after the ones that fit do not affect them.
  */
 export function fillTask(newestFirst: readonly Message[], frame: TaskFrame): Filling {
   const most = mostCharacters(frame.tokens)
@@ -86,7 +86,7 @@ export function fillTask(newestFirst: readonly Message[], frame: TaskFrame): Fil
   return { messages, company, omitted, isFull: false, left: left.characters }
 }
 
-// Everything of a task but its messages and what they have in common, at its longest.
+// Everything in a task except its messages and what they have in common, at its longest.
 function headOf({ mailbox, thread, promptVersion, tokens }: TaskFrame, omitted: readonly MessageId[]) {
   const version = 'v'.repeat(VERSION_LENGTH)
   const names = { task: `${mailbox}/${thread}/${version}`, mailbox, thread, version, promptVersion }
@@ -130,7 +130,7 @@ function marksOf({ unreadable }: Message): Pick<WrittenMessage, 'unreadable'> {
   return unreadable === undefined ? {} : { unreadable }
 }
 
-// What it is about comes first, and what it says takes what is left: of the tokens it may have all.
+// The subject comes first and the text takes the rest; the text may use all of the tokens.
 function cut(message: WrittenMessage, tokens: number, left: Size): WrittenMessage {
   const subject = fitText(message.subject, (tokens * CHARACTERS_A_TOKEN) / 2, left)
   const bare = sizeOf({ ...message, subject, text: '' })

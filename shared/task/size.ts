@@ -1,6 +1,6 @@
 import { cutText } from '../text.ts'
 
-/** How long something is as JSON: in UTF-16 code units, and in bytes of UTF-8. */
+/** The length of a value as JSON: in UTF-16 code units and in UTF-8 bytes. */
 export interface Size {
   characters: number
   bytes: number
@@ -8,13 +8,13 @@ export interface Size {
 
 export const NO_SIZE: Size = { characters: 0, bytes: 0 }
 
-/** The size of a value as JSON, with the comma that follows it in a list. */
+/** Returns the size of a value as JSON, with the comma that follows it in a list. */
 export function sizeOf(value: unknown): Size {
   const json = JSON.stringify(value)
   return { characters: json.length + 1, bytes: Buffer.byteLength(json) + 1 }
 }
 
-/** The sizes together. */
+/** Adds sizes. */
 export function plus(...sizes: readonly Size[]): Size {
   return {
     characters: sizes.reduce((sum, { characters }) => sum + characters, 0),
@@ -22,17 +22,17 @@ export function plus(...sizes: readonly Size[]): Size {
   }
 }
 
-/** What is left of a room once something is in it; below zero where it does not fit. */
+/** Returns the room that is left; below zero where something does not fit. */
 export function minus(room: Size, taken: Size): Size {
   return { characters: room.characters - taken.characters, bytes: room.bytes - taken.bytes }
 }
 
-/** Whether something has its place in a room. */
+/** Returns whether something fits in a room. */
 export function fits(size: Size, room: Size): boolean {
   return size.characters <= room.characters && size.bytes <= room.bytes
 }
 
-/** The longest beginning of a text that has at most `most` code units and fits into a room as JSON; no character is cut in two. */
+/** Returns the longest beginning of a text with at most `most` code units that fits into a room as JSON; no character is split. */
 export function fitText(text: string, most: number, room: Size): string {
   const isFit = (some: string) => fits(minus(sizeOf(some), EMPTY), room)
   const whole = cutText(text, most)
@@ -46,5 +46,5 @@ export function fitText(text: string, most: number, room: Size): string {
   return cutText(whole, low)
 }
 
-// The quotes and the comma, which stand there in any case.
+// The quotes and the comma, which are always present.
 const EMPTY = sizeOf('')

@@ -6,14 +6,14 @@ import { cleaned } from '../text.ts'
 import { keyOf } from './company.ts'
 import { fillTask, mostCharacters, type TaskFrame, tokensIn } from './filling.ts'
 
-/** Why a thread goes out: it was never dispatched, it has new mail, or mail of it was deleted or relabelled. */
+/** Why a thread is emitted: it was never dispatched, it has new mail, or its mail was deleted or relabelled. */
 export const REASONS = ['new', 'grown', 'changed'] as const
 
 const addressSchema = z.object({ name: z.string(), address: z.string() })
 
 /**
- * A conversation worth analysing, with all that is needed to do so; `task` is its idempotency key, `messages` are oldest first. As JSON it
- * stays within its budget (`task-filling.ts`), and its texts hold no control characters and no half characters.
+ * A conversation to analyse, self-contained. `task` is its idempotency key; `messages` are oldest first. Its JSON stays within its budget
+ * (`filling.ts`), and its texts hold no control characters and no lone surrogates.
  */
 export const taskSchema = z.object({
   task: z.string(),
@@ -31,40 +31,40 @@ export const taskSchema = z.object({
       date: z.string(),
       subject: z.string(),
       text: z.string(),
-      /** The mail says more than `text` and `subject`, or went to more people. */
+      /** The mail has more text than `text` and `subject`, or more recipients. */
       truncated: z.boolean(),
-      /** What the mail says so that it cannot be read, or not all of it; what cannot be read at all is empty. */
+      /** Fields of the mail that could not be read in full; a field that could not be read at all is empty. */
       unreadable: z.array(z.enum(UNREADABLE)).optional(),
     }),
   ),
-  /** Ids of messages of the thread that cannot be read for now. Once one can be, or is given up, the thread comes again without it here. */
+  /** Ids of deferred messages of the thread. Once one is read or dead-lettered, the thread is emitted again without it here. */
   omitted: z.array(z.string()).default([]),
   labels: z.array(z.string()),
-  /** Not all participants, labels or omitted ids are named, or a subject is cut. */
+  /** Some participants, labels or omitted ids are missing, or a subject is cut. */
   truncated: z.boolean().default(false),
   reason: z.enum(REASONS),
   promptVersion: z.string(),
-  /** `used` is how many tokens the whole task takes, `omitted` how many older messages were left out for want of them. */
+  /** `used` is how many tokens the whole task takes; `omitted` is how many older messages did not fit. */
   budget: z.object({ tokens: z.number(), used: z.number(), omitted: z.number() }),
 })
 export type Task = z.infer<typeof taskSchema>
 
-/** How tasks are built: the token budget of one task, and the prompt and model they are meant for. */
+/** The options of tasks: the token budget of one task, and the prompt and model it is meant for. */
 export interface TaskOptions {
   tokens: number
   promptVersion: string
   model: string
 }
 
-// As JSON, in characters: of one that says a line or two, and of one that says nothing.
+// JSON lengths in characters: a message of a line or two, and an empty message.
 const SHORT_MESSAGE = 300
 const SHORTEST_MESSAGE = 120
-// Reading or starring a mail changes nothing about what is said in it.
+// Reading or starring a mail does not change its content.
 const LABELS_THAT_DO_NOT_MATTER = new Set(['UNREAD', 'STARRED'])
 
 /**
- * The version of a thread: the same for the same messages, labels that matter, prompt and model, and the same `omitted` messages, which are
- * to be in order; whatever the order of the rest.
+ * Returns the version of a thread. It depends only on the messages, their relevant labels, the prompt, the model and the `omitted`
+ * messages, which must be sorted; other order does not matter.
  */
 export function threadVersion(
   messages: readonly Message[],
@@ -77,24 +77,24 @@ export function threadVersion(
   return hash.digest('hex').slice(0, 32)
 }
 
-/** Whether a thread is another version when these labels come or go. */
+/** Returns whether adding or removing these labels makes another version of a thread. */
 export function labelsMatter(labels: readonly string[]): boolean {
   return lasting(labels).length > 0
 }
 
-/** What a task is of. */
+/** The thread of a task. */
 export interface TaskThread {
   mailbox: MailboxId
   thread: string
   version: string
   reason: Task['reason']
   omitted?: readonly string[]
-  /** How many older messages the thread has that are not given. */
+  /** How many older messages of the thread are not passed in. */
   older?: number
 }
 
 /**
- * Builds the task of a thread from its messages: the newest that fit into the budget, and at least the newest. What is cut or left out is
+ * Builds the task of a thread from its newest messages that fit into the budget, and at least the newest one. Cuts and omissions are
  * marked.
  */
 export function buildTask(thread: TaskThread, given: readonly Message[], options: TaskOptions): Task {
@@ -122,10 +122,10 @@ export function buildTask(thread: TaskThread, given: readonly Message[], options
 }
 
 /**
- * How many of a thread's messages, newest first, its task holds, and how many more it might hold: 0 where the next does not fit, else as many
- * as if they were like these, and short.
+ * Returns how many of a thread's messages, newest first, its task holds, and how many more it might hold. `more` is 0 where the next
+ * message does not fit; otherwise it assumes short messages like these.
  */
-export function heldBy(
+export function messagesThatFit(
   thread: Pick<TaskThread, 'mailbox' | 'thread' | 'omitted'>,
   messages: readonly Message[],
   options: TaskOptions,
@@ -135,12 +135,12 @@ export function heldBy(
   return { count: kept.length, more: isFull ? 0 : Math.max(1, Math.ceil(left / each)) }
 }
 
-/** The most messages that a task can hold, however short they are. */
+/** Returns the most messages that a task can hold, however short they are. */
 export function mostMessages({ tokens }: Pick<TaskOptions, 'tokens'>): number {
   return Math.ceil(mostCharacters(tokens) / SHORTEST_MESSAGE)
 }
 
-// Of one moment in the order of their ids.
+// Messages of the same moment are ordered by id.
 function newestFirst(messages: readonly Message[]): Message[] {
   return [...messages].sort((a, b) => b.date - a.date || (a.id < b.id ? 1 : -1))
 }

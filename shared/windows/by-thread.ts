@@ -4,7 +4,7 @@ interface InThread {
   thread: ThreadId
 }
 
-/** The same items with those of one thread beside each other, and otherwise in the order in which they were first met. */
+/** Reorders items so that those of one thread are adjacent, and threads stay in the order of their first item. */
 export function keepThreads<T extends InThread>(items: readonly T[]): T[] {
   const groups = new Map<ThreadId, T[]>()
   for (const item of items) {
@@ -15,7 +15,7 @@ export function keepThreads<T extends InThread>(items: readonly T[]): T[] {
   return [...groups.values()].flat()
 }
 
-/** How many of these items are of each thread; 0 for a thread that none is of. */
+/** Returns a function that counts these items by thread; 0 for an unknown thread. */
 export function countThreads(items: readonly InThread[]): (thread: ThreadId) => number {
   const counts = new Map<ThreadId, number>()
   for (const { thread } of items) counts.set(thread, (counts.get(thread) ?? 0) + 1)

@@ -6,33 +6,33 @@ import type { ListedId, Stream } from '../streams.ts'
 const PREFIX = 'deferred:'
 const PLACE = /\/\d+$/
 
-/** The window of its own in which an item waits that was set aside from a place of another window. */
+/** Returns the name of the window in which a deferred item of another window waits alone. */
 export function ownWindow(window: string, index: number): string {
   return `${PREFIX}${window}/${index}`
 }
 
-/** Whether a window is of one item that was set aside. */
+/** Returns whether a window belongs to one deferred item. */
 export function isOwnWindow(window: string): boolean {
   return window.startsWith(PREFIX)
 }
 
-/** The window from which the item of such a window was set aside; any other window is its own origin. */
+/** Returns the window from which a deferred item came; any other window is its own origin. */
 export function originOf(window: string): string {
   return isOwnWindow(window) ? window.slice(PREFIX.length).replace(PLACE, '') : window
 }
 
-/** Whether an item waits in a window of its own. */
+/** Returns whether an item is deferred, in a window of its own. */
 export function isDeferred({ body }: Envelope): boolean {
   const { window } = (body ?? {}) as Partial<ListedId>
   return typeof window === 'string' && isOwnWindow(window)
 }
 
-/** The items that these facts set aside. */
+/** Returns the facts that defer items. */
 export function setAsides(facts: readonly Fact[]): SetAsideFact[] {
   return facts.filter(fact => fact.fact === 'set-aside')
 }
 
-/** Sets an item aside: it waits in a window of its own and goes back to its stream at `dueAt` (ms since 1970). */
+/** Defers an item: it waits in a window of its own and goes back to its stream at `dueAt` (ms since 1970). */
 export function setAside(
   item: Envelope<ListedId>,
   to: Stream<ListedId>,
@@ -54,7 +54,7 @@ export function setAside(
   }
 }
 
-/** What is told of an item that was set aside: it failed with this error, after so many attempts. */
+/** Creates the record of a deferred item: it failed with this error, after so many attempts. */
 export function noteOf(
   item: Envelope<ListedId>,
   error: MailError,

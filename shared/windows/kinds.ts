@@ -1,12 +1,12 @@
 import { originOf } from './deferred.ts'
 
 /**
- * What a window is of, by its name: the ids of a page, an id that was driven again, known messages that the cache has lost, or known messages
- * that seem to be gone.
+ * The kind of a window, by its name: the ids of a page, a redriven id, known messages that are no longer cached, or known messages that
+ * seem to be gone.
  */
 export type WindowKind = 'page' | 'redriven' | 'context' | 'verification'
 
-/** The kind of a window; one of an item that was set aside is of the kind it was set aside from. */
+/** Returns the kind of a window; a deferred item's window has the kind of its origin. */
 export function kindOf(window: string): WindowKind {
   const origin = originOf(window)
   if (origin.startsWith('context:')) return 'context'
@@ -14,7 +14,7 @@ export function kindOf(window: string): WindowKind {
   return verifiedPage(origin) === undefined ? 'page' : 'verification'
 }
 
-// Keyed by every kind: the compiler names the one that is forgotten here.
+// Keyed by every kind, so that the compiler reports a missing one.
 const OF_KNOWN: Readonly<Record<WindowKind, boolean>> = {
   page: false,
   redriven: false,
@@ -22,12 +22,12 @@ const OF_KNOWN: Readonly<Record<WindowKind, boolean>> = {
   verification: true,
 }
 
-/** Whether a window is of known messages, and not of listed ones. */
+/** Returns whether a window holds known messages rather than listed ones. */
 export function isOfKnown(window: string): boolean {
   return OF_KNOWN[kindOf(window)]
 }
 
-/** The page on which messages that such a window is of seemed to be gone; `undefined` for any other window. */
+/** Returns the page on which the messages of a verification window seemed to be gone; `undefined` for any other window. */
 export function verifiedPage(window: string): number | undefined {
   const page = /^verify:(\d+)$/.exec(window)?.[1]
   return page === undefined ? undefined : Number(page)

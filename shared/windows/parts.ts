@@ -1,12 +1,10 @@
 import type { Listed } from '../mailbox.ts'
 
-// A window is an entry of `merged` in the end, and readers take a mebibyte of it.
+// A merged window becomes one entry of `merged`, and readers accept a mebibyte.
 const LARGEST_WINDOW_BYTES = 600_000
 const FRAME_BYTES = 64
 
-/**
- * Ids in their order, in as few parts as may be: each has at most `most`, and as an entry not more bytes than are read. No part is empty.
- */
+/** Splits ids, in order, into as few parts as possible: each has at most `most` ids and, as an entry, a readable size. No part is empty. */
 export function inParts<T extends Listed>(listed: readonly T[], most = Number.POSITIVE_INFINITY): T[][] {
   const parts: T[][] = []
   let bytes = 0
@@ -24,7 +22,7 @@ export function inParts<T extends Listed>(listed: readonly T[], most = Number.PO
   return parts
 }
 
-// Scripts write a slash as two characters, and other text in three bytes a character at most.
+// Scripts escape a slash as two characters, and write other text in at most three bytes a character.
 function bytesOf({ id, thread }: Listed): number {
   const text = `${id}${thread}`
   return Buffer.byteLength(JSON.stringify(text)) + text.split('/').length + FRAME_BYTES

@@ -5,12 +5,12 @@ import { missingIds } from '../streams.ts'
 import { countThreads } from './by-thread.ts'
 import { inParts } from './parts.ts'
 
-// So that a window never grows beyond what an entry may hold, however much the cache has lost.
+// Keeps a window within the size of an entry, however much the cache has lost.
 const LARGEST_WINDOW = 500
 
 /**
- * Asks for known messages that the cache has lost: opens context windows of them in the item's run, of at most 500 each, and sends them
- * to be fetched. Their threads wait in the run and go out once the windows are merged.
+ * Requests known messages that are no longer cached: opens context windows of them in the item's run, at most 500 messages each, and sends
+ * them to be fetched. Their threads wait in the run and are emitted once the windows are merged.
  */
 export function askContext<In>(item: Envelope<In>, wanted: readonly Listed[], now: number): Outcome<In> {
   if (wanted.length === 0) return {}
@@ -33,8 +33,8 @@ export function askContext<In>(item: Envelope<In>, wanted: readonly Listed[], no
 }
 
 /**
- * Asks the provider for known messages that seem to be gone, past the cache: opens a window of them in the item's run. Those that are gone
- * leave their threads once it is merged; of the others nothing follows.
+ * Requests known messages that seem to be gone from the provider, bypassing the cache: opens a window of them in the item's run. Once it is
+ * merged, messages that are gone are removed from their threads; the others have no effect.
  */
 export function askVerification<In>(
   item: Envelope<In>,

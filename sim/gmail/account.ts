@@ -9,55 +9,60 @@ import { type Entry, newerFirst } from './entry.ts'
 import { type Change, type HistoryLog, openHistory } from './history-log.ts'
 import { type LabelBook, openLabelBook } from './label-book.ts'
 
-/** A mail that was read: its bytes, its parts and its snippet (HTML-escaped, as Gmail gives it). */
+/** A parsed mail: its bytes, its parts and its snippet (HTML-escaped, as Gmail gives it). */
 interface Content {
   raw: Buffer
   root: Part
   snippet: string
 }
 
-/** Label ids to put on messages, and to take off. */
+/** Label ids to add to messages and to remove. */
 export interface LabelChange {
   add: readonly string[]
   remove: readonly string[]
 }
 
-/** One simulated mailbox with Gmail's ids on it. The same mailbox loaded again has the same ids; mails appended to it continue its history. */
+/**
+ * One simulated mailbox with Gmail ids. The same mailbox has the same ids whenever it is loaded; appended
+ * mails continue its history.
+ */
 export interface Account {
   address: string
-  /** What is there, in delivery order. */
+  /** Returns the existing messages in delivery order. */
   entries(): readonly Entry[]
-  /** What is there, by time received, newest first. */
+  /** Returns the existing messages by time received, newest first. */
   newestFirst(): readonly Entry[]
   find(id: string): Entry | undefined
-  /** The message delivered at a position, even if it has been deleted since. */
+  /** Returns the message delivered at a position, even if it was deleted later. */
   at(index: number): Entry | undefined
-  /** The messages of a thread, oldest first; empty where there is none. */
+  /** Returns the messages of a thread, oldest first; empty if there is none. */
   thread(threadId: string): readonly Entry[]
-  /** Threads by id, in the order of their first delivery. */
+  /** Returns threads by id, in order of first delivery. */
   threads(): ReadonlyMap<string, readonly Entry[]>
   labels: LabelBook
   history: HistoryLog
   content(entry: Entry): Promise<Content>
-  /** Adds a mail, to a thread where one is named, else to the one it answers; throws where there is no such thread. */
+  /** Adds a mail to the named thread, else to the one it answers; throws if there is no such thread. */
   deliver(mail: NewMail, options?: { threadId?: string | undefined }): Entry
-  /** Changes labels, in one record of the history; messages that have them so already are not touched. */
+  /** Changes labels in one history record; skips messages that already match. */
   modify(entries: readonly Entry[], change: LabelChange): void
-  /** Deletes for ever, in one record of the history. */
+  /** Deletes permanently, in one history record. */
   remove(entries: readonly Entry[]): void
-  /** Deletes a label, and takes it off all messages, in one record of the history. */
+  /** Deletes a label and removes it from all messages, in one history record. */
   removeLabel(id: string): void
-  /** Writes down that something happened to a message, and not what: a record with only `id` and `messages`. */
+  /** Records an unspecified change of a message: a record with only `id` and `messages`. */
   touch(entry: Entry): void
 }
 
 const CACHE_BYTES = 16 << 20
 const TIME_DIGITS = 11
 const SERIAL_BITS = 20
-// Odd, so that successive positions of one moment never meet within 2^20.
+// Odd, so that successive positions of one moment never collide within 2^20.
 const SERIAL_STEP = 0x9e375
 
-/** Puts Gmail's ids on a mailbox. Reads the facts of its mails, not their bytes; `now` dates what changes later. */
+/**
+ * Opens a mailbox with Gmail ids. Reads the facts of its mails, not their bytes; `now` dates later changes.
+ */
 export function openAccount(mailbox: SimMailbox, now: () => number): Account {
   const all: Entry[] = []
   const byId = new Map<string, Entry>()
@@ -81,7 +86,7 @@ export function openAccount(mailbox: SimMailbox, now: () => number): Account {
   const add = (mail: MailFacts) => {
     const index = all.length
     const id = idFor(mail, index)
-    // A thread bears the id of its first message.
+    // A thread has the id of its first message.
     const threadId = all[grouping.firstOf(index)]?.threadId ?? id
     const labelIds = mail.labels.map(labels.idOf)
     const { receivedAtMs } = mail

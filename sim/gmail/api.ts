@@ -18,8 +18,8 @@ import type { Tokens } from './token.ts'
 import { addUpload, addUploadTypes } from './upload.ts'
 import type { Watches } from './watch.ts'
 
-/** What a simulator is made of: mailboxes by lower-case address, tokens, the clock, and what is odd about it. */
-export interface World {
+/** The state of a simulator: mailboxes by lower-case address, tokens, the clock, and quirks. */
+export interface GmailState {
   accounts: ReadonlyMap<string, Account>
   tokens: Tokens
   watches: Watches
@@ -28,9 +28,9 @@ export interface World {
 }
 
 interface Answerer {
-  /** The fields of the answer; none where it has no body. */
+  /** The fields of the answer; none if it has no body. */
   shape?: resources.Shape
-  answer: (call: Call, world: World) => unknown
+  answer: (call: Call, state: GmailState) => unknown
 }
 
 const LABELLED = { shape: resources.MESSAGE }
@@ -68,8 +68,11 @@ const ANSWERS: Record<MethodName, Answerer> = {
   'threads.delete': { answer: changes.deleteThread },
 }
 
-/** Adds Gmail's methods to a server, with their access checks, `fields`, `alt` and `prettyPrint`, and errors in Google's shape. */
-export function addApi(app: FastifyInstance, world: World): void {
+/**
+ * Adds Gmail's methods to a server, with access checks, `fields`, `alt` and `prettyPrint`, and errors in
+ * Google's format.
+ */
+export function addApi(app: FastifyInstance, state: GmailState): void {
   addUploadTypes(app)
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_: unknown, body: string) =>
@@ -78,7 +81,7 @@ export function addApi(app: FastifyInstance, world: World): void {
   for (const method of METHODS) {
     const url = `/gmail/v1/users/:userId/${method.path}`
     const answerWith = (request: FastifyRequest, reply: FastifyReply, body: unknown) =>
-      answerCall(request, reply, { method, body, world })
+      answerCall(request, reply, { method, body, state })
     app.route({ method: method.verb, url, handler: (request, reply) => answerWith(request, reply, request.body) })
     if (method.uploads) addUpload(app, url, answerWith)
   }
@@ -91,20 +94,20 @@ export function addApi(app: FastifyInstance, world: World): void {
   })
 }
 
-/** Answers a call that came in by one of its paths, with what its body was read as. */
+/** Answers a call to one of its paths with the given parsed body. */
 async function answerCall(
   request: FastifyRequest,
   reply: FastifyReply,
-  { method, body, world }: { method: Method & { name: MethodName }; body: unknown; world: World },
+  { method, body, state }: { method: Method & { name: MethodName }; body: unknown; state: GmailState },
 ): Promise<FastifyReply> {
   const { shape, answer } = ANSWERS[method.name]
-  const call = readCall(request, { method, body, world })
+  const call = readCall(request, { method, body, state })
   oneOf(call.query, 'alt', ['json'])
   knownOnly(call.query, method.query)
   const fields = call.query.get('fields')
-  // Checked before the work is done: a wrong selection is refused whatever would have been found.
+  // A wrong selection is refused before the work, regardless of the result.
   const selection = fields && shape ? readFields(fields, shape) : 'all'
-  const answered = selectFields(await answer(call, world), selection)
+  const answered = selectFields(await answer(call, state), selection)
   if (!shape) return reply.code(204).send()
   const json = JSON.stringify(answered, null, flag(call.query, 'prettyPrint', true) ? 2 : 0)
   return reply.type('application/json; charset=UTF-8').send(`${json}\n`)
@@ -112,9 +115,9 @@ async function answerCall(
 
 function readCall(
   request: FastifyRequest,
-  { method, body, world }: { method: Method; body: unknown; world: World },
+  { method, body, state }: { method: Method; body: unknown; state: GmailState },
 ): Call {
-  const { accounts, tokens, now, quirks } = world
+  const { accounts, tokens, now, quirks } = state
   const grant = tokens.readAuthorization(request.headers.authorization)
   const account = accounts.get(grant.address)
   if (!account) throw unauthenticated(true)

@@ -26,9 +26,9 @@ const BATCH_TYPE = 'multipart/mixed'
 const PATHS = ['/batch', '/batch/gmail/v1']
 
 /**
- * Adds the batch endpoints: each part is answered by `parts`, a server that never listens, with the batch's Authorization unless it
- * brings its own; answers come in the order asked, each under its `response-` Content-ID. `refusals` has the errors of parts, by
- * position, that are answered with those instead.
+ * Adds the batch endpoints. A separate server, `parts`, answers each part with the batch's Authorization
+ * unless the part has its own. Answers keep the order of the requests, each under its `response-` Content-ID.
+ * `refusals` holds the errors of refused parts, by position.
  */
 export function addBatch(
   app: FastifyInstance,
@@ -57,7 +57,9 @@ export function addBatch(
   }
 }
 
-/** The parts of a request that was read as a batch; empty for any other, and for a batch of more parts than are allowed. */
+/**
+ * Returns the parts of a request parsed as a batch; empty for any other, and for a batch with too many parts.
+ */
 export function partsIn(request: FastifyRequest): readonly BatchPart[] {
   const parts = allParts(request)
   return parts.length > MAX_PARTS ? [] : parts
@@ -91,7 +93,7 @@ function readBatch(contentType: string, body: string): BatchPart[] {
       method: match[1] ?? '',
       path: pathOf(match[2] ?? ''),
       headers: Object.fromEntries(headers.map(({ name, value }) => [name.toLowerCase(), value])),
-      // Clients end a part with a line of their own.
+      // Clients end a part with an extra line.
       body: rest.slice(bodyAt).trim(),
     }
   })

@@ -1,4 +1,7 @@
-/** HTTP requests by kind; `total` is all but `token`, `parts` counts the sub-requests inside batches, which `total` does not. */
+/**
+ * HTTP requests by kind. `total` is all but `token`; `parts` counts the sub-requests inside batches, which
+ * `total` does not.
+ */
 export interface CallCounts {
   list: number
   batch: number
@@ -16,7 +19,7 @@ export interface CallCounts {
 /** A kind of HTTP request. */
 export type CallKind = Exclude<keyof CallCounts, 'total' | 'parts'>
 
-/** Counts calls; `note` takes one HTTP request, `noteParts` the parts of a batch. */
+/** Counts calls. `note` counts one HTTP request, `noteParts` the parts of a batch. */
 export function countCalls() {
   let counts = noCalls()
   return {
@@ -45,10 +48,10 @@ const KINDS: readonly [RegExp, CallKind][] = [
   [/^GET \/gmail\/v1\/users\/[^/]+\/labels(\/[^/]+)?$/, 'labels'],
 ]
 
-// Not Gmail's API: the control port, and Google's accounts server but for its tokens.
+// Paths outside Gmail's API: the control port, and Google's accounts server except its tokens.
 const BESIDE = /^\/(control|oauth2|o\/oauth2|revoke)(\/|$)/
 
-/** The kind of a request; `undefined` for what is no call to Gmail. */
+/** Returns the kind of a request; `undefined` if it is not a call to Gmail. */
 export function kindOfCall(method: string, url: string): CallKind | undefined {
   const path = url.split('?', 1)[0] ?? ''
   if (BESIDE.test(path)) return undefined

@@ -6,14 +6,14 @@ import { bodyFields, stringsIn } from './parameters.ts'
 
 const MOST_LABELS = 100
 const MOST_IDS = 1000
-// developers.google.com/workspace/gmail/api/guides/labels: what a client can neither put on nor take off.
+// developers.google.com/workspace/gmail/api/guides/labels: labels that a client can neither add nor remove.
 const FIXED_LABELS = ['SENT', 'DRAFT', 'CHAT']
-/** What moving to the trash does: out of the inbox and out of spam. */
+/** Moving to the trash also leaves the inbox and spam. */
 export const TO_TRASH: LabelChange = { add: ['TRASH'], remove: ['INBOX', 'SPAM'] }
-/** What taking out of the trash does: not back to the inbox. */
+/** Leaving the trash does not return a message to the inbox. */
 export const FROM_TRASH: LabelChange = { add: [], remove: ['TRASH'] }
 
-/** Adds labels to a message and takes others off. */
+/** Adds and removes labels of a message. */
 export function modifyMessage(call: Call) {
   const change = labelChange(call.account, call.body)
   return relabel(call, change)
@@ -29,26 +29,26 @@ export function untrashMessage(call: Call) {
   return relabel(call, FROM_TRASH)
 }
 
-/** Deletes a message for ever. */
+/** Deletes a message permanently. */
 export function deleteMessage(call: Call): undefined {
   call.account.remove([entryOf(call)])
 }
 
-/** Changes the labels of up to 1,000 messages; ids that are unknown are passed over. */
+/** Changes the labels of up to 1,000 messages; ignores unknown ids. */
 export function batchModify({ account, body }: Call): undefined {
   const entries = knownEntries(account, idsIn(body, ['addLabelIds', 'removeLabelIds']))
   const { ids: _, ...labels } = bodyFields(body, ['ids', 'addLabelIds', 'removeLabelIds'])
   const change = labelChange(account, labels)
-  // One record a message: what was done to many at once is told one by one.
+  // A batch change writes one record a message.
   for (const entry of entries) account.modify([entry], change)
 }
 
-/** Deletes up to 1,000 messages for ever; ids that are unknown are passed over. */
+/** Deletes up to 1,000 messages permanently; ignores unknown ids. */
 export function batchDelete({ account, body }: Call): undefined {
   for (const entry of knownEntries(account, idsIn(body, []))) account.remove([entry])
 }
 
-/** Adds labels to all messages of a thread and takes others off, in one record of the history. */
+/** Adds and removes labels of all messages of a thread, in one history record. */
 export function modifyThread(call: Call) {
   return relabelThread(call, labelChange(call.account, call.body))
 }
@@ -63,12 +63,12 @@ export function untrashThread(call: Call) {
   return relabelThread(call, FROM_TRASH)
 }
 
-/** Deletes a thread for ever, in one record of the history. */
+/** Deletes a thread permanently, in one history record. */
 export function deleteThread(call: Call): undefined {
   call.account.remove(threadOf(call))
 }
 
-/** The message a path names; throws a 404 where there is none, a 400 for what cannot be an id. */
+/** Returns the message in the path; throws a 404 if there is none, a 400 if it cannot be an id. */
 export function entryOf({ account, id }: Pick<Call, 'account' | 'id'>): Entry {
   if (!/^[0-9a-f]{1,16}$/i.test(id)) throw refused('Invalid id value')
   const entry = account.find(id)
@@ -76,7 +76,7 @@ export function entryOf({ account, id }: Pick<Call, 'account' | 'id'>): Entry {
   return entry
 }
 
-/** What a change of labels answers with. */
+/** Renders the answer to a change of labels. */
 export function renderLabelled({ id, threadId, labelIds }: Entry) {
   return { id, threadId, ...(labelIds.length === 0 ? {} : { labelIds }) }
 }

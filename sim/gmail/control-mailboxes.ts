@@ -4,10 +4,10 @@ import { readBody } from '../control-body.ts'
 import type { NewMail } from '../mailbox.ts'
 import { ownOf } from '../own.ts'
 import type { Account } from './account.ts'
-import type { World } from './api.ts'
+import type { GmailState } from './api.ts'
 import { invalid, notFound } from './error.ts'
 
-/** What a mailbox holds: its address and how many messages. */
+/** The size of a mailbox: its address and its number of messages. */
 export interface MailboxSize {
   address: string
   messages: number
@@ -23,19 +23,23 @@ const querySchema = z.strictObject({
 })
 
 /**
- * Adds what other processes may do to mailboxes from outside; what a client of Gmail may do, it does by Gmail's methods.
+ * Adds the routes through which other processes change mailboxes from outside. Changes that a Gmail client
+ * can make use Gmail's methods.
  *
  * - `GET /control/mailboxes`: `[{address, messages}]`.
- * - `POST /control/mailboxes/:address/messages?label=…&receivedAt=…&threadId=…`: delivers a `message/rfc822`; answers
- *   `{id, threadId, historyId}`. `label` may be repeated.
- * - `POST /control/mailboxes/:address/messages/:id/touch`: a history record with only `id` and `messages`; answers `{historyId}`.
- * - `POST /control/mailboxes/:address/expire-history`: every history id so far is too old; answers `{historyId}`.
- * - `POST /control/mailboxes/:address/expire-tokens`: its access tokens so far are invalid; refresh tokens still work.
- * - `POST /control/mailboxes/:address/revoke`: `invalid_grant` until it is connected anew; `…/restore` takes that back for the refresh
- *   token `simulated:<address>`.
+ * - `POST /control/mailboxes/:address/messages?label=…&receivedAt=…&threadId=…`: delivers a `message/rfc822`;
+ *   answers `{id, threadId, historyId}`. `label` may be repeated.
+ * - `POST /control/mailboxes/:address/messages/:id/touch`: a history record with only `id` and `messages`;
+ *   answers `{historyId}`.
+ * - `POST /control/mailboxes/:address/expire-history`: makes all existing history ids too old; answers
+ *   `{historyId}`.
+ * - `POST /control/mailboxes/:address/expire-tokens`: invalidates its existing access tokens; refresh tokens
+ *   still work.
+ * - `POST /control/mailboxes/:address/revoke`: `invalid_grant` until it is connected again; `…/restore`
+ *   undoes that for the refresh token `simulated:<address>`.
  */
-export function addMailboxControl(app: FastifyInstance, world: World): void {
-  const { accounts, tokens, now } = world
+export function addMailboxControl(app: FastifyInstance, state: GmailState): void {
+  const { accounts, tokens, now } = state
   const accountOf = ({ params }: FastifyRequest) => {
     const account = accounts.get(parameter(params, 'address').toLowerCase())
     if (!account) throw notFound()
@@ -43,7 +47,7 @@ export function addMailboxControl(app: FastifyInstance, world: World): void {
   }
   const historyOf = ({ history }: Account) => ({ historyId: String(history.currentId()) })
 
-  app.get('/control/mailboxes', async () => sizes(world))
+  app.get('/control/mailboxes', async () => sizes(state))
   app.post('/control/mailboxes/:address/messages', async request => {
     const account = accountOf(request)
     if (!Buffer.isBuffer(request.body)) throw invalid('Send a mail as message/rfc822.')
@@ -76,12 +80,12 @@ export function addMailboxControl(app: FastifyInstance, world: World): void {
   }
 }
 
-/** What each mailbox holds now. */
-export function sizes({ accounts }: World): MailboxSize[] {
+/** Returns the current size of each mailbox. */
+export function sizes({ accounts }: GmailState): MailboxSize[] {
   return [...accounts.values()].map(account => ({ address: account.address, messages: account.entries().length }))
 }
 
-/** Delivers a mail, received now and to the inbox, unread, where nothing else is said; answers with the ids it got. */
+/** Delivers a mail, by default received now, unread and in the inbox; answers with its ids. */
 export function deliverTo(
   account: Account,
   mail: NewMail & { threadId?: string | undefined },

@@ -1,4 +1,4 @@
-/** A message as Gmail knows it before its content is read. */
+/** A message's metadata, known without its content. */
 export interface Entry {
   /** Its position in the order of delivery. */
   index: number
@@ -6,12 +6,12 @@ export interface Entry {
   threadId: string
   labelIds: readonly string[]
   receivedAtMs: number
-  /** The last history record that concerns it. */
+  /** The id of its last history record. */
   historyId: number
   deleted: boolean
 }
 
-/** Newest first; what was received at one moment, by its position. */
+/** Compares newest first; messages of the same moment by position. */
 export function newerFirst(a: Entry, b: Entry): number {
   return b.receivedAtMs - a.receivedAtMs || b.index - a.index
 }

@@ -1,18 +1,18 @@
 interface Fault {
   code: number
-  /** Google leaves it out of its older errors. */
+  /** Google omits it from its older errors. */
   status?: string
   domain?: 'global' | 'usageLimits'
   reason: string
   message: string
-  /** What the error's list says where Google words it unlike the message. */
+  /** The text of the error's list, if Google words it differently from the message. */
   detail?: string
   location?: { location: string; locationType: 'parameter' | 'header' }
   details?: readonly object[]
   retryAfterSeconds?: number | undefined
 }
 
-/** An error answer: `code` is its HTTP status, `headers` and `body` what Google would send. */
+/** An error answer: `code` is its HTTP status, `headers` and `body` are as Google would send them. */
 export class GoogleError extends Error {
   readonly code: number
   readonly headers: Readonly<Record<string, string>>
@@ -49,12 +49,12 @@ export function invalid(message: string, parameter?: string): GoogleError {
   })
 }
 
-/** 400: what was asked for makes no sense to Gmail, though it could be read. */
+/** 400: the request is readable, but Gmail rejects its content. */
 export function refused(message: string): GoogleError {
   return new GoogleError({ code: 400, status: 'INVALID_ARGUMENT', reason: 'invalidArgument', message })
 }
 
-/** 401: no access token, or one that is not valid (any more). */
+/** 401: the access token is missing or invalid. */
 export function unauthenticated(given: boolean): GoogleError {
   return new GoogleError({
     code: 401,
@@ -68,7 +68,7 @@ export function unauthenticated(given: boolean): GoogleError {
   })
 }
 
-/** 403: what the token allows does not go as far as this. */
+/** 403: the token's permissions do not suffice. */
 export function forbidden(message: string): GoogleError {
   return new GoogleError({ code: 403, status: 'PERMISSION_DENIED', reason: 'forbidden', message })
 }
@@ -92,7 +92,7 @@ export function insufficientScopes(method: string): GoogleError {
   })
 }
 
-/** 404: no such message, thread, label or path, or a history id older than what is kept. */
+/** 404: no such message, thread, label or path, or an expired history id. */
 export function notFound(): GoogleError {
   return new GoogleError({
     code: 404,
@@ -102,12 +102,12 @@ export function notFound(): GoogleError {
   })
 }
 
-/** 409: another label bears the name. */
+/** 409: another label has the name. */
 export function conflicting(message: string): GoogleError {
   return new GoogleError({ code: 409, status: 'ABORTED', reason: 'aborted', message })
 }
 
-/** Any thrown value as an error answer; what has no HTTP status of its own is a 500. */
+/** Converts any thrown value to an error answer; without an HTTP status of its own it is a 500. */
 export function asGoogleError(thrown: unknown): GoogleError {
   if (thrown instanceof GoogleError) return thrown
   const message = thrown instanceof Error ? thrown.message : String(thrown)

@@ -3,8 +3,9 @@ import { type Denial, denialsSchema } from '../denials.ts'
 import { createDraws, type DrawSettings, type Draws, parseLine } from '../draws.ts'
 
 /**
- * What can go wrong, with each its probability: with whole answers, with parts of a batch, and with the answer to a batch. `slow` makes an
- * answer drip; the `html-` kinds come from a server before Gmail's, which writes no JSON.
+ * Faults, each with its probability: of whole answers, of parts of a batch, and of the answer to a batch.
+ * `slow` streams an answer slowly; the `html-` kinds come from a server in front of Gmail's, which writes no
+ * JSON.
  */
 export const WHOLE_FAULTS = [
   'reset',
@@ -19,7 +20,7 @@ export const WHOLE_FAULTS = [
   'html-unavailable',
 ] as const
 export const PART_FAULTS = ['part-throttled', 'part-error', 'part-token-expired'] as const
-/** In the order in which they spoil an answer, should several strike. */
+/** In the order in which several faults change an answer. */
 export const BATCH_FAULTS = [
   'shuffled',
   'unusable-ids',
@@ -32,30 +33,33 @@ export const BATCH_FAULTS = [
 export const FAULT_KINDS = [...WHOLE_FAULTS, ...PART_FAULTS, ...BATCH_FAULTS, 'slow'] as const
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
-/** What goes wrong from now on. */
+/** The fault settings. */
 export interface FaultSettings extends DrawSettings<FaultKind> {
-  /** What Retry-After says, in seconds, which may be a fraction; 1 where it is absent. */
+  /** The seconds in Retry-After, possibly a fraction; 1 by default. */
   retryAfterSeconds?: number | undefined
-  /** How long an answer drips that is `slow`, in ms; 2000 where it is absent. */
+  /** The duration of a `slow` answer in ms; 2000 by default. */
   dripMs?: number | undefined
-  /** The mailboxes whose calls are struck; those of all where it is absent. */
+  /** The affected mailboxes; all by default. */
   addresses?: readonly string[] | undefined
-  /** What is refused by its path, by itself or in a batch; it is no matter of luck, and counted nowhere. */
+  /** Refusals by path, of single requests and parts of a batch. They are deterministic and not counted. */
   denials?: readonly Denial[] | undefined
 }
 
-/** The faults of a simulator; without settings there are none. */
+/** The faults of a simulator; none without settings. */
 export interface Faults extends Omit<Draws<FaultKind>, 'set' | 'read' | 'draw'> {
   /** Replaces all settings. */
   set(settings: FaultSettings): void
-  /** The settings in force, without bursts that are over. */
+  /** Returns the settings in force, without expired bursts. */
   read(): ReturnType<Draws<FaultKind>['read']> & {
     retryAfterSeconds: number
     dripMs: number
     addresses?: readonly string[]
     denials: readonly Denial[]
   }
-  /** The first of these kinds that strikes a call for this mailbox now, if one does; `undefined` is a call for no mailbox. */
+  /**
+   * Returns the first of these kinds that strikes a call for this mailbox now, if any; `undefined` means no
+   * mailbox.
+   */
   draw<Asked extends FaultKind>(kinds: readonly Asked[], address: string | undefined): Asked | undefined
 }
 
@@ -66,7 +70,7 @@ const LONGEST_DRIP_MS = 300_000
 const rate = z.number().min(0).max(1)
 const kind = z.enum(FAULT_KINDS)
 
-/** Fault settings as JSON. */
+/** The JSON schema of fault settings. */
 export const faultsSchema = z.strictObject({
   rates: z.partialRecord(kind, rate).optional(),
   bursts: z.array(z.strictObject({ kind, rate, untilMs: z.number() })).optional(),
@@ -77,7 +81,7 @@ export const faultsSchema = z.strictObject({
   seed: z.number().int().optional(),
 })
 
-/** No faults yet; `now` tells when a burst is over. */
+/** Creates faults without settings; `now` decides when a burst expires. */
 export function createFaults(now: () => number): Faults {
   const draws = createDraws(FAULT_KINDS, now)
   let retryAfterSeconds = RETRY_AFTER_SECONDS
@@ -102,7 +106,7 @@ export function createFaults(now: () => number): Faults {
   }
 }
 
-/** Reads settings from a line such as `throttled=0.1,truncated=0.05,seed=3`; throws an Error that says what is wrong with it. */
+/** Parses settings such as `throttled=0.1,truncated=0.05,seed=3`; throws an Error that names the fault. */
 export function parseFaults(line: string): FaultSettings {
   const settings = parseLine(line, { kinds: FAULT_KINDS, others: ['retryAfterSeconds', 'dripMs', 'seed'] })
   const { data, error } = faultsSchema.safeParse(settings)

@@ -1,10 +1,13 @@
 import { invalid } from './error.ts'
 import type { Shape } from './resources.ts'
 
-/** What a `fields` parameter selects: everything, or the named fields, each with what is selected within. */
+/** The selection of a `fields` parameter: everything, or the named fields with their inner selections. */
 export type Selection = 'all' | ReadonlyMap<string, Selection>
 
-/** Reads a `fields` parameter such as `messages(id,payload/headers),nextPageToken`; throws a 400 for bad syntax or an unknown field. */
+/**
+ * Parses a `fields` parameter such as `messages(id,payload/headers),nextPageToken`; throws a 400 for bad
+ * syntax or an unknown field.
+ */
 export function readFields(text: string, shape: Shape): Selection {
   const tokens = text.match(/[(),/]|[^(),/\s]+/g) ?? []
   let at = 0
@@ -42,14 +45,14 @@ export function readFields(text: string, shape: Shape): Selection {
   return selection
 }
 
-/** The selected part of an answer; lists are gone through, and what an answer does not have stays absent. */
+/** Returns the selected part of an answer; goes through lists, and adds no absent fields. */
 export function selectFields(value: unknown, selection: Selection): unknown {
   if (selection === 'all') return value
   if (Array.isArray(value)) return value.map(item => selectFields(item, selection))
   if (!isObject(value)) return value
   const selected = Object.entries(value).flatMap(([name, field]) => {
     const within = union(selection.get(name), selection.get('*'))
-    // `*` may have named a plain value that has nothing within.
+    // `*` may have named a plain value without inner fields.
     return within === undefined || (within !== 'all' && !isObject(field)) ? [] : [[name, selectFields(field, within)]]
   })
   return Object.fromEntries(selected)

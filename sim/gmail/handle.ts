@@ -2,37 +2,43 @@ import type { Account, LabelChange } from './account.ts'
 import { FROM_TRASH, TO_TRASH } from './changes.ts'
 import type { Entry } from './entry.ts'
 
-/** How a mail is delivered: Gmail's system label ids or names of other labels, when it was received (ms since 1970), and to which thread. */
+/**
+ * Delivery options: Gmail's system label ids or names of other labels, the time received (ms since 1970), and
+ * the thread.
+ */
 export interface Delivery {
   labels?: readonly string[]
   receivedAt?: number
   threadId?: string
 }
 
-/** What happens in a mailbox from outside: each is in its history at once. Ids that are unknown throw. Answers are the history id after. */
+/**
+ * Changes a mailbox from outside; each change enters its history at once. Unknown ids throw. Methods return
+ * the new history id.
+ */
 export interface MailboxHandle {
   historyId(): string
-  /** The ids of its messages, newest first. */
+  /** Returns the ids of its messages, newest first. */
   ids(): string[]
-  /** The labels of a message. */
+  /** Returns the labels of a message. */
   labelsOf(id: string): readonly string[]
-  /** Adds labels and takes others off, by their ids or names; one record for all the messages. */
+  /** Adds and removes labels, by id or name, in one record for all the messages. */
   modify(ids: readonly string[], change: Partial<LabelChange>): string
   trash(...ids: string[]): string
   untrash(...ids: string[]): string
-  /** Deletes for ever. */
+  /** Deletes permanently. */
   delete(...ids: string[]): string
-  /** Makes a label, and answers with its id; throws where the name is taken. */
+  /** Creates a label and returns its id; throws if the name is taken. */
   createLabel(name: string): string
   renameLabel(id: string, name: string): void
-  /** Deletes a label, and takes it off all messages. */
+  /** Deletes a label and removes it from all messages. */
   deleteLabel(id: string): string
   /** Writes a history record with only `id` and `messages`. */
   touch(id: string): string
   expireHistory(): string
 }
 
-/** The handle of an account. */
+/** Opens the handle of an account. */
 export function openHandle(account: Account): MailboxHandle {
   const { labels, history } = account
   const historyId = () => String(history.currentId())

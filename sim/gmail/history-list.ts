@@ -7,8 +7,8 @@ import { isBare } from './quirks.ts'
 type Listed = HistoryRecord & { bare: boolean }
 
 /**
- * A page of `history.list` after `startHistoryId`, oldest first. Throws a 404 where that id is older than what is kept, or was never
- * reached (a cursor of a mailbox that has since been loaded anew).
+ * Returns a page of `history.list` after `startHistoryId`, oldest first. Throws a 404 if that id has expired,
+ * or was never reached (a cursor of a mailbox that was reloaded).
  */
 export function listHistory(call: Call) {
   const { account, query, nowMs, quirks } = call
@@ -41,7 +41,7 @@ function listAfter(call: Call, { after, visibleId, limit }: { after: number; vis
   for (const record of account.history.after(after)) {
     if (record.id > visibleId || found.length >= limit) break
     const bare = isBare(record.id, quirks.bareRecords)
-    // A record without kinds is of every kind.
+    // A record without kinds matches every kind.
     const changes = record.changes.filter(change => wanted(bare ? { ...change, kind: undefined } : change))
     if (changes.length > 0) found.push({ ...record, changes, bare })
   }

@@ -1,10 +1,10 @@
 import type { Entry } from './entry.ts'
 
-/** The kinds of change that history tells apart. */
+/** The kinds of change in a history. */
 export const CHANGE_KINDS = ['messageAdded', 'messageDeleted', 'labelAdded', 'labelRemoved'] as const
 export type ChangeKind = (typeof CHANGE_KINDS)[number]
 
-/** What happened to a message; without a kind it is only known that something did. */
+/** A change of a message; without a kind it is unspecified. */
 export interface Change {
   entry: Entry
   kind: ChangeKind | undefined
@@ -12,10 +12,10 @@ export interface Change {
   labelIds: readonly string[]
 }
 
-/** What was done at once. */
+/** Changes made together. */
 export interface HistoryRecord {
   id: number
-  /** When, in ms since 1970; 0 for what was there from the start. */
+  /** The time in ms since 1970; 0 for the initial content. */
   atMs: number
   changes: readonly Change[]
 }
@@ -23,26 +23,26 @@ export interface HistoryRecord {
 /** The history of a mailbox. Its ids rise in steps of two to ten, the same for the same changes. */
 export interface HistoryLog {
   currentId(): number
-  /** The newest id that a reader sees who is told only of what was done until then. */
+  /** Returns the newest id for a reader who sees only changes up to then. */
   visibleId(untilMs: number): number
-  /** The oldest id that history can still be listed from. */
+  /** Returns the oldest id from which history can be listed. */
   oldestId(): number
-  /** Gives the next id to a message that was there from the start; nobody is told. */
+  /** Gives the next id to an initial message, without notification. */
   load(entry: Entry): void
-  /** Writes down what was done, marks its messages with the new id, and tells the listeners. */
+  /** Records changes, marks their messages with the new id, and notifies the listeners. */
   record(changes: readonly Change[], atMs: number): HistoryRecord
-  /** Records after an id, oldest first. */
+  /** Returns records after an id, oldest first. */
   after(id: number): Iterable<HistoryRecord>
-  /** Forgets: every id given out so far is too old from now on. */
+  /** Expires all existing ids. */
   expire(): void
   listen(listener: (record: HistoryRecord) => void): void
 }
 
 const FIRST_ID = 1000
 
-/** A history without records. */
+/** Creates a history without records. */
 export function openHistory(): HistoryLog {
-  // Loaded messages need no record of their own until they are listed: a mailbox may hold hundreds of thousands.
+  // Initial messages get a record only when listed, because a mailbox may hold hundreds of thousands.
   const loaded: { id: number; entry: Entry }[] = []
   const records: HistoryRecord[] = []
   const listeners: ((record: HistoryRecord) => void)[] = []
@@ -86,7 +86,7 @@ export function openHistory(): HistoryLog {
       }
     },
     expire() {
-      // One further, so that even a cursor that is up to date is too old.
+      // One further, so that even a current cursor is too old.
       oldestId = nextId()
     },
     listen(listener) {

@@ -7,7 +7,7 @@ import type { Entry } from './entry.ts'
 import { invalid, refused } from './error.ts'
 import { bodyFields, oneOf, stringIn, stringsIn } from './parameters.ts'
 
-/** A mail that was uploaded beside, or instead of, its JSON. */
+/** A mail uploaded beside, or instead of, its JSON. */
 export interface Upload {
   media: Buffer
   fields: unknown
@@ -15,19 +15,21 @@ export interface Upload {
 
 const FIELDS = ['id', 'threadId', 'labelIds', 'raw', 'snippet', 'historyId', 'internalDate', 'sizeEstimate', 'payload']
 
-/** Puts a mail into the mailbox with the labels it comes with, received now unless its Date header is to count. */
+/** Inserts a mail with its labels, received now unless its Date header is to count. */
 export function insertMessage(call: Call) {
   const dateFrom = oneOf(call.query, 'internalDateSource', ['receivedtime', 'dateheader'])
   return renderLabelled(put(call, dateFrom))
 }
 
-/** The same for mail from elsewhere: its Date header counts, unless it is to be received now. */
+/** Imports a mail from elsewhere: its Date header counts, unless it is to be received now. */
 export function importMessage(call: Call) {
   const dateFrom = oneOf(call.query, 'internalDateSource', ['dateheader', 'receivedtime'])
   return renderLabelled(put(call, dateFrom))
 }
 
-/** Sends a mail: a copy goes to SENT, and each simulated mailbox among its recipients gets it in its inbox. */
+/**
+ * Sends a mail: a copy goes to SENT, and each simulated mailbox among its recipients gets it in its inbox.
+ */
 export function sendMessage(call: Call, accounts: ReadonlyMap<string, Account>) {
   const { raw, threadId } = mailIn(call)
   const recipients = recipientsOf(raw)
@@ -60,7 +62,7 @@ function isUpload(body: unknown): body is Upload {
   return typeof body === 'object' && body !== null && 'media' in body && Buffer.isBuffer(body.media)
 }
 
-// Both alphabets of base64 are taken, with padding or without.
+// Accepts both alphabets of base64, with or without padding.
 function decode(raw: string | undefined): Buffer {
   if (raw === undefined) return Buffer.alloc(0)
   if (!/^[\w+/-]*={0,2}$/.test(raw.replace(/\s/g, '')))

@@ -1,7 +1,7 @@
 import { SYSTEM_LABELS, systemLabel } from '../labels.ts'
 import { conflicting, notFound, refused } from './error.ts'
 
-/** A label of a mailbox, in the fields of Google's discovery document. */
+/** A label of a mailbox, with the fields of Google's discovery document. */
 export interface Label {
   id: string
   name: string
@@ -11,27 +11,27 @@ export interface Label {
   color?: object | undefined
 }
 
-/** What can be set on a label of one's own. */
+/** The changeable fields of a user label. */
 export type LabelSettings = Partial<Pick<Label, 'name' | 'messageListVisibility' | 'labelListVisibility' | 'color'>>
 
-/** The labels of a mailbox. An id is never given out twice. */
+/** The labels of a mailbox. An id is never reused. */
 export interface LabelBook {
-  /** System labels first, then the others in the order they were made. */
+  /** Returns system labels first, then the others in order of creation. */
   all(): readonly Label[]
   find(id: string): Label | undefined
-  /** The id of a label by its id or name; made where there is none. */
+  /** Returns the id of a label by id or name; creates it if there is none. */
   idOf(label: string): string
-  /** The label that a search means: Gmail takes names in any case, with dashes for spaces and slashes. */
+  /** Returns the label in a search: Gmail accepts names in any case, with dashes for spaces and slashes. */
   named(name: string): Label | undefined
-  /** Throws a 409 where the name is taken, a 400 where it is empty or a system label's. */
+  /** Throws a 409 if the name is taken, a 400 if it is empty or a system label's. */
   create(settings: LabelSettings): Label
-  /** Sets what is given; throws a 400 for a system label, a 404 where there is none. */
+  /** Changes the given fields; throws a 400 for a system label, a 404 if there is none. */
   update(id: string, settings: LabelSettings): Label
-  /** Throws a 400 for a system label, a 404 where there is none. */
+  /** Throws a 400 for a system label, a 404 if there is none. */
   remove(id: string): void
 }
 
-/** The labels every mailbox has. */
+/** Creates the labels of every mailbox. */
 export function openLabelBook(): LabelBook {
   const labels = new Map<string, Label>(SYSTEM_LABELS.map(id => [id, { id, name: id, type: 'system' }]))
   const idByName = new Map<string, string>()

@@ -11,35 +11,35 @@ const VISIBILITIES = {
   labelListVisibility: ['labelShow', 'labelShowIfUnread', 'labelHide'],
 }
 
-/** All labels of a mailbox, system labels first. */
+/** Lists all labels of a mailbox, system labels first. */
 export function listLabels({ account }: Call) {
   return { labels: account.labels.all() }
 }
 
-/** One label with its counts; throws a 404 where there is no such label. */
+/** Renders one label with its counts; throws a 404 if there is no such label. */
 export function renderLabel({ account, id }: Call) {
   const label = account.labels.find(id)
   if (!label) throw notFound()
   return { ...label, ...countsOf(account, id) }
 }
 
-/** Makes a label; throws a 409 where its name is taken. */
+/** Creates a label; throws a 409 if its name is taken. */
 export function createLabel({ account, body }: Call): Label {
   return account.labels.create(settingsIn(body))
 }
 
-/** Sets what is given of a label of one's own; throws a 400 for a system label. */
+/** Changes the given fields of a user label; throws a 400 for a system label. */
 export function updateLabel({ account, id, body }: Call): Label {
   return account.labels.update(id, settingsIn(body))
 }
 
-/** Deletes a label, and takes it off all messages. */
+/** Deletes a label and removes it from all messages. */
 export function deleteLabel({ account, id }: Call): undefined {
   account.removeLabel(id)
 }
 
 function settingsIn(body: unknown): LabelSettings {
-  // Clients send back what they were given, counts included.
+  // Clients send back received fields, including counts.
   const fields = bodyFields(body, [...FIELDS, ...COUNTS])
   const settings: LabelSettings = {}
   const name = stringIn(fields, 'name')

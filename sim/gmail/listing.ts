@@ -5,7 +5,9 @@ import { forbidden, invalid, notFound, refused } from './error.ts'
 import { flag, pageSize, pageStart, pageToken } from './parameters.ts'
 import { readQuery } from './query.ts'
 
-/** A page of `messages.list`, newest first; mail delivered or deleted between two pages moves none of the later pages. */
+/**
+ * Returns a page of `messages.list`, newest first. Changes between two pages do not shift the later pages.
+ */
 export async function listMessages(call: Call) {
   const matching = await search(call)
   const { page, next } = pageOf(matching, call)
@@ -16,7 +18,7 @@ export async function listMessages(call: Call) {
   }
 }
 
-/** A page of `threads.list`: threads with a matching message, by their newest one. */
+/** Returns a page of `threads.list`: threads with a matching message, by their newest one. */
 export async function listThreads(call: Call) {
   const newest = new Map<string, Entry>()
   for (const entry of await search(call)) if (!newest.has(entry.threadId)) newest.set(entry.threadId, entry)
@@ -25,7 +27,7 @@ export async function listThreads(call: Call) {
   return { ...(page.length === 0 ? {} : { threads }), ...next, resultSizeEstimate: newest.size }
 }
 
-/** A thread's id, newest snippet and history id; throws a 404 where there is no such thread. */
+/** Returns a thread's id, newest snippet and history id; throws a 404 if there is no such thread. */
 async function threadHead(account: Account, threadId: string) {
   const entries = account.thread(threadId)
   const newest = entries.at(-1)
@@ -36,7 +38,7 @@ async function threadHead(account: Account, threadId: string) {
 
 async function search({ account, query, nowMs, scopes }: Call): Promise<Entry[]> {
   const text = query.get('q') ?? ''
-  // Even beside a scope that allows it, as those who ask for both find out.
+  // Google refuses this even with another scope that allows it.
   if (text !== '' && scopes.includes('metadata')) throw forbidden("Metadata scope does not support 'q' parameter")
   const labels = query.getAll('labelIds')
   for (const label of labels) if (!account.labels.find(label)) throw refused(`Invalid label: ${label}`)
@@ -54,7 +56,7 @@ async function search({ account, query, nowMs, scopes }: Call): Promise<Entry[]>
   return found
 }
 
-// The token names the last message listed, not a count: what comes and goes meanwhile must not shift the pages.
+// The token names the last message listed, not a count, so that changes do not shift the pages.
 function pageOf(
   matching: readonly Entry[],
   { query, account }: Call,

@@ -6,7 +6,7 @@ import type { Entry } from './entry.ts'
 import { forbidden, notFound } from './error.ts'
 import { oneOf } from './parameters.ts'
 
-/** A message in the format asked for: full where none is, metadata, minimal or raw. */
+/** Renders a message in the requested format: full by default, metadata, minimal or raw. */
 export function renderMessage(call: Call) {
   const entry = entryOf(call)
   const format = oneOf(call.query, 'format', ['full', 'metadata', 'minimal', 'raw'])
@@ -14,7 +14,9 @@ export function renderMessage(call: Call) {
   return render(entry, { ...call, format })
 }
 
-/** A whole thread, oldest message first, in the format asked for; throws a 404 where there is no such thread. */
+/**
+ * Renders a thread in the requested format, oldest message first; throws a 404 if there is no such thread.
+ */
 export async function renderThread(call: Call) {
   const { account, query, id: threadId } = call
   const format = oneOf(query, 'format', ['full', 'metadata', 'minimal'])
@@ -29,7 +31,7 @@ export async function renderThread(call: Call) {
   }
 }
 
-/** The content of an attachment, by the id that a message's part names; throws a 404 where there is none. */
+/** Renders an attachment by the id in a message's part; throws a 404 if there is none. */
 export async function renderAttachment({ account, id: attachmentId, messageId }: Call) {
   const entry = entryOf({ account, id: messageId })
   const { root } = await account.content(entry)
@@ -41,7 +43,7 @@ export async function renderAttachment({ account, id: attachmentId, messageId }:
 
 type Format = 'full' | 'metadata' | 'minimal' | 'raw'
 
-// Even beside a scope that allows it, as those who ask for both find out.
+// Google refuses this even with another scope that allows it.
 function checkScope({ scopes }: Call, format: Format): void {
   if (scopes.includes('metadata') && (format === 'full' || format === 'raw'))
     throw forbidden(`Metadata scope doesn't allow format ${format.toUpperCase()}`)

@@ -1,22 +1,25 @@
-/** The tables of costs: that of projects made since May 2026, and the one that older projects keep. */
+/** The cost tables: for projects created since May 2026, and for older ones. */
 export const QUOTA_TABLES = ['2026', 'legacy'] as const
 export type QuotaTable = (typeof QUOTA_TABLES)[number]
 
-/** What a token may allow, as Google's scopes name it after `https://www.googleapis.com/auth/gmail.`; `full` is `https://mail.google.com/`. */
+/**
+ * A permission of a token, named like Google's scopes after `https://www.googleapis.com/auth/gmail.`; `full`
+ * is `https://mail.google.com/`.
+ */
 export type Scope = 'full' | 'modify' | 'readonly' | 'metadata' | 'labels' | 'insert' | 'compose' | 'send'
 
-/** A method of Gmail's API: its name in Google's documents, how it is asked for, and what it costs. */
+/** A method of Gmail's API: its name in Google's documents, its path, and its cost. */
 export interface Method {
   name: string
   verb: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** After `/gmail/v1/users/{userId}/`. */
   path: string
   units: Readonly<Record<QuotaTable, number>>
-  /** The scopes any of which allows it. */
+  /** The scopes, any of which allows it. */
   scopes: readonly Scope[]
-  /** The query parameters it knows, besides those that every method knows. */
+  /** Its query parameters, besides the common ones. */
   query: readonly string[]
-  /** Whether a mail can be uploaded to it, under `/upload`. */
+  /** Whether it accepts a mail upload, under `/upload`. */
   uploads: boolean
 }
 
@@ -32,8 +35,8 @@ const PUT = ['deleted', 'internalDateSource']
 const HISTORY = ['historyTypes', 'labelId', 'maxResults', 'pageToken', 'startHistoryId']
 
 /**
- * The methods the simulator has. The costs of 2026 that are not those of before are the ones of messages.get, attachments.get and
- * threads.get (developers.google.com/workspace/gmail/api/reference/quota).
+ * The simulated methods. In 2026 only the costs of messages.get, attachments.get and threads.get changed
+ * (developers.google.com/workspace/gmail/api/reference/quota).
  */
 export const METHODS = [
   method('getProfile', 'GET profile', 1, [...READ, 'compose']),
@@ -78,7 +81,7 @@ const PATTERNS = METHODS.map(({ name, verb, path, units }) => ({
   pattern: new RegExp(`^${verb} (/resumable)?(/upload)?/gmail/v1/users/[^/]+/${path.replace(/:\w+/g, '[^/]+')}$`),
 }))
 
-/** The method a request asks for, an upload included; `undefined` where it is none that the simulator has. */
+/** Returns the method of a request, including uploads; `undefined` if it is not simulated. */
 export function methodOf(verb: string, url: string): { name: MethodName; units: Method['units'] } | undefined {
   const asked = `${verb} ${url.split('?', 1)[0]}`
   return PATTERNS.find(({ pattern }) => pattern.test(asked))

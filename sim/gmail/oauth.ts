@@ -5,9 +5,9 @@ import { challengeOf, isRedirect } from '../pkce.ts'
 import type { Signer } from '../signing.ts'
 import type { Grant, Tokens } from './token.ts'
 
-/** How people answer the consent page, here a setting. */
+/** Settings for the answers on the consent page. */
 export interface Consent {
-  /** Consent is given at once, for the mailbox of `login_hint`, else for the first, without a page. */
+  /** Gives consent at once without a page, for the mailbox of `login_hint`, else for the first. */
   auto: boolean
 }
 
@@ -18,7 +18,7 @@ interface Asked {
   state: string | undefined
   challenge: string | undefined
   offline: boolean
-  /** Consent is asked for anew, which is what brings another refresh token. */
+  /** The request asks for consent again, which yields another refresh token. */
   recreated: boolean
 }
 
@@ -32,8 +32,9 @@ const ISSUER = 'https://accounts.google.com'
 const PAGE = { title: 'Simulated Google account', action: '/o/oauth2/v2/auth' }
 
 /**
- * Adds Google's OAuth endpoints: the authorization page (`/o/oauth2/v2/auth`, with PKCE), the token endpoint for authorization codes
- * and refresh tokens (`/token`), `/revoke`, and the certificates behind signed tokens (`/oauth2/v1/certs`, `/oauth2/v3/certs`).
+ * Adds Google's OAuth endpoints: the authorization page (`/o/oauth2/v2/auth`, with PKCE), the token endpoint
+ * for authorization codes and refresh tokens (`/token`), `/revoke`, and the certificates of signed tokens
+ * (`/oauth2/v1/certs`, `/oauth2/v3/certs`).
  */
 export function addOAuth(
   app: FastifyInstance,
@@ -105,7 +106,7 @@ export function addOAuth(
   async function grantCode(form: URLSearchParams) {
     const given = form.get('code') ?? ''
     const code = codes.get(given)
-    // Whatever comes of it, a code is good for one try.
+    // A code is valid for one attempt, successful or not.
     codes.delete(given)
     if (!code || code.expiresAtMs <= now()) return refusal('invalid_grant', 'Malformed auth code.')
     if (form.get('client_id') !== code.clientId)

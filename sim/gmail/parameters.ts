@@ -3,7 +3,7 @@ import { invalid } from './error.ts'
 
 const PRESET_RESULTS = 100
 const MAX_RESULTS = 500
-// What the discovery document lists for all methods.
+// The parameters that the discovery document lists for all methods.
 const COMMON = [
   '$.xgafv',
   'access_token',
@@ -16,11 +16,13 @@ const COMMON = [
   'quotaUser',
   'uploadType',
   'upload_protocol',
-  // In the addresses that resumable uploads are given.
+  // Part of resumable upload addresses.
   'upload_id',
 ]
 
-/** How many results a page may hold: `maxResults`, 100 where it is absent and 500 at most; throws a 400 where it is no number. */
+/**
+ * Returns the page size: `maxResults`, 100 by default and 500 at most; throws a 400 if it is not a number.
+ */
 export function pageSize(query: URLSearchParams): number {
   const text = query.get('maxResults')
   if (text === null) return PRESET_RESULTS
@@ -28,7 +30,7 @@ export function pageSize(query: URLSearchParams): number {
   return Math.min(Number(text) || PRESET_RESULTS, MAX_RESULTS)
 }
 
-/** One of the allowed values, the first where the parameter is absent; throws a 400 for any other. */
+/** Returns one of the allowed values, the first by default; throws a 400 for any other. */
 export function oneOf<const Value extends string>(
   query: URLSearchParams,
   name: string,
@@ -41,23 +43,26 @@ export function oneOf<const Value extends string>(
   return value
 }
 
-/** Whether a boolean parameter is set; throws a 400 for what is neither true nor false. */
+/** Whether a boolean parameter is set; throws a 400 if it is neither true nor false. */
 export function flag(query: URLSearchParams, name: string, preset = false): boolean {
   return oneOf(query, name, preset ? ['true', 'false'] : ['false', 'true']) === 'true'
 }
 
-/** Where a listing continues: after a number (a position, a history id), with an empty page before it if `empty`. */
+/**
+ * The position where a listing continues: after a number (a position, a history id), with an empty page
+ * before it if `empty`.
+ */
 export interface PageStart {
   after: number
   empty: boolean
 }
 
-/** A page token for a place in a listing. */
+/** Encodes a position in a listing as a page token. */
 export function pageToken({ after, empty }: PageStart): string {
   return Buffer.from(`${empty ? 'empty' : 'after'} ${after}`).toString('base64url')
 }
 
-/** The place a page token names, `undefined` on the first page; throws a 400 for a token that was never given out. */
+/** Decodes a page token; `undefined` on the first page. Throws a 400 for an invalid token. */
 export function pageStart(query: URLSearchParams): PageStart | undefined {
   const token = query.get('pageToken')
   if (token === null || token === '') return undefined
@@ -66,7 +71,7 @@ export function pageStart(query: URLSearchParams): PageStart | undefined {
   return { after: Number(match[2]), empty: match[1] === 'empty' }
 }
 
-/** Refuses with a 400 what a method does not know, as Google does; parameters of every method pass. */
+/** Refuses parameters that neither the method nor all methods know with a 400, as Google does. */
 export function knownOnly(query: URLSearchParams, names: readonly string[]): void {
   for (const name of query.keys()) {
     if (COMMON.includes(name) || names.includes(name)) continue
@@ -76,7 +81,7 @@ export function knownOnly(query: URLSearchParams, names: readonly string[]): voi
   }
 }
 
-/** Reads a body as JSON, `undefined` where it is empty; throws a 400 where it is none. */
+/** Parses a body as JSON; `undefined` if it is empty. Throws a 400 if it is invalid. */
 export function readJson(text: string): unknown {
   if (text.trim() === '') return undefined
   try {
@@ -86,7 +91,7 @@ export function readJson(text: string): unknown {
   }
 }
 
-/** The JSON object of a request's body; throws a 400 where it is none, or has fields that are not allowed there. */
+/** Returns the JSON object of a request's body; throws a 400 if it is not one, or has unknown fields. */
 export function bodyFields(body: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
   if (body === undefined || body === null) return {}
   if (typeof body !== 'object' || Array.isArray(body) || Buffer.isBuffer(body))
@@ -96,14 +101,14 @@ export function bodyFields(body: unknown, names: readonly string[]): Readonly<Re
   return { ...body }
 }
 
-/** A list of strings in a body, empty where it is absent; throws a 400 for anything else. */
+/** Returns a list of strings in a body, empty by default; throws a 400 for anything else. */
 export function stringsIn(fields: Readonly<Record<string, unknown>>, name: string): readonly string[] {
   const value = ownOf(fields, name) ?? []
   if (Array.isArray(value) && value.every(item => typeof item === 'string')) return value
   throw invalid(`Invalid value at '${snakeCase(name)}' (TYPE_STRING), ${JSON.stringify(value)}`, name)
 }
 
-/** A string in a body; throws a 400 for anything else. */
+/** Returns a string in a body; throws a 400 for anything else. */
 export function stringIn(fields: Readonly<Record<string, unknown>>, name: string): string | undefined {
   const value = ownOf(fields, name)
   if (value === undefined || value === null) return undefined

@@ -3,53 +3,56 @@ import { z } from 'zod'
 import { deliverRepeatedly } from '../push-retry.ts'
 import type { Signer } from '../signing.ts'
 
-/** Where pushes go, and for whom they are signed; `audience` is the URL, `serviceAccount` a simulated one, where they are absent. */
+/**
+ * The target of pushes and the claims of their tokens. `audience` is the URL, `serviceAccount` a simulated
+ * one by default.
+ */
 export interface PushTarget {
   url: string
   audience?: string | undefined
   serviceAccount?: string | undefined
 }
 
-/** What becomes of pushes. */
+/** Settings for pushes. */
 export interface PushSettings {
-  /** `null` or absent: what is published goes nowhere. */
+  /** `null` or absent: publications are discarded. */
   to?: PushTarget | null | undefined
-  /** So many of the next notifications are lost. */
+  /** The number of next notifications to lose. */
   dropNext?: number | undefined
-  /** So many of the next notifications come twice, under one message id. */
+  /** The number of next notifications to send twice, under one message id. */
   duplicateNext?: number | undefined
-  /** How long a notification takes, in ms. */
+  /** The delay of a notification in ms. */
   delayMs?: number | undefined
 }
 
-/** What became of notifications so far. */
+/** The counts of notifications by result. */
 export interface PushCounts {
   published: number
-  /** Not published, for there was one for the mailbox within the second before. */
+  /** Not published, because the mailbox had one within the last second. */
   tooSoon: number
   /** Lost because of `dropNext`. */
   dropped: number
-  /** Taken with a 2xx. */
+  /** Accepted with a 2xx. */
   delivered: number
-  /** Attempts that were not. */
+  /** Attempts that were refused. */
   refused: number
-  /** Given up after many attempts. */
+  /** Expired after many attempts. */
   expired: number
   pending: number
 }
 
 /** A Pub/Sub topic with one push subscription. */
 export interface Pushes {
-  /** Changes what is given and leaves the rest. */
+  /** Changes the given settings and keeps the rest. */
   set(settings: PushSettings): void
   read(): PushSettings
   counts(): PushCounts
-  /** Publishes JSON to a topic, and pushes it until it is taken. */
+  /** Publishes JSON to a topic, and pushes it until it is accepted. */
   publish(topic: string, data: object): void
   noteTooSoon(): void
 }
 
-/** Push settings as JSON. */
+/** The JSON schema of push settings. */
 export const pushSchema = z.strictObject({
   to: z
     .strictObject({ url: z.url(), audience: z.string().optional(), serviceAccount: z.string().optional() })
@@ -68,7 +71,10 @@ const ACK_DEADLINE_MS = 10_000
 const MOST_ATTEMPTS = 50
 const FIRST_MESSAGE_ID = 11_000_000_000_000
 
-/** Pushes that go nowhere yet. `speed` shortens delays and backoff; nothing is pushed after `closing` is aborted. */
+/**
+ * Creates pushes without a target. `speed` shortens delays and backoff; nothing is pushed after `closing`
+ * aborts.
+ */
 export function createPushes(options: {
   signer: Signer
   now: () => number
@@ -96,7 +102,7 @@ export function createPushes(options: {
     }
     try {
       const answer = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'error' })
-      // Whatever it says, only the status counts.
+      // Only the status counts.
       await answer.body?.cancel()
       return answer.ok
     } catch {
@@ -145,7 +151,7 @@ export function createPushes(options: {
   }
 }
 
-/** The claims of a push's token, as Pub/Sub sets them. */
+/** Returns the claims of a push's token, as Pub/Sub sets them. */
 export function pushClaims({ url, audience = url, serviceAccount = SERVICE_ACCOUNT }: PushTarget, nowMs: number) {
   const seconds = Math.floor(nowMs / 1000)
   return {

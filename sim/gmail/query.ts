@@ -3,15 +3,16 @@ import type { Entry } from './entry.ts'
 import { documentOf } from './search/document.ts'
 import { parseSearch } from './search/parse.ts'
 
-/** What a search asks for: whether a message matches, and whether spam and trash are searched too. */
+/** A parsed search: whether a message matches, and whether it includes spam and trash. */
 export interface Query {
   matches: (entry: Entry) => boolean | Promise<boolean>
   everywhere: boolean
 }
 
 /**
- * Reads a `q` parameter as Gmail does (support.google.com/mail/answer/7190): its words, phrases and operators. Dates are UTC or epoch
- * seconds. Throws a 400 for anything else, by name, which Gmail might search for and this simulator does not.
+ * Parses a `q` parameter like Gmail (support.google.com/mail/answer/7190): words, phrases and operators.
+ * Dates are UTC or epoch seconds. Throws a 400 that names any unsupported part, which Gmail itself might
+ * accept.
  */
 export function readQuery(text: string, account: Account, nowMs: number): Query {
   const { test, everywhere } = parseSearch(text, { account, nowMs })

@@ -1,19 +1,19 @@
 import { z } from 'zod'
 
-/** What Gmail does now and then and is allowed to. All are off until they are set. */
+/** Unusual but valid behaviour of Gmail; all off by default. */
 export interface Quirks {
-  /** The share of history records, from 0 to 1, that hold only `id` and `messages`; which ones is the same each time. */
+  /** The share of history records, from 0 to 1, with only `id` and `messages`; always the same ones. */
   bareRecords: number
-  /** Each page of history comes after an empty one that has only a `nextPageToken`. */
+  /** An empty page with only a `nextPageToken` precedes each page of history. */
   emptyPages: boolean
-  /** How long a change stays out of history after it was made, and after its push, in ms. */
+  /** The delay in ms before a change, and its push, appears in history. */
   historyLagMs: number
 }
 
-/** Nothing odd. */
+/** No quirks. */
 export const NO_QUIRKS: Quirks = { bareRecords: 0, emptyPages: false, historyLagMs: 0 }
 
-/** Quirks as JSON; what is absent is off. */
+/** The JSON schema of quirks; absent ones are off. */
 export const quirksSchema = z.strictObject({
   bareRecords: z.number().min(0).max(1).default(NO_QUIRKS.bareRecords),
   emptyPages: z.boolean().default(NO_QUIRKS.emptyPages),
@@ -22,7 +22,7 @@ export const quirksSchema = z.strictObject({
 
 const HASH_STEP = 0.618_033_988_749_895
 
-/** Whether a history record is one of the share that is bare. */
+/** Whether a history record belongs to the bare share. */
 export function isBare(recordId: number, share: number): boolean {
   // Multiples of the golden ratio spread evenly between 0 and 1.
   return (recordId * HASH_STEP) % 1 < share

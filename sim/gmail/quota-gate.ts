@@ -1,21 +1,22 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { World } from './api.ts'
+import type { GmailState } from './api.ts'
 import { partsIn } from './batch.ts'
 import type { GoogleError } from './error.ts'
 import { methodOf } from './methods.ts'
 import type { Quota } from './quota.ts'
 
 /**
- * Holds API calls to the quota: each is charged when it comes in, the parts of a batch one by one, and is in flight until its answer
- * is out. A call that is refused is answered at once; `refusals` has those of a batch, by the position of the part.
+ * Enforces the quota on API calls. Each call, or each part of a batch, is charged on arrival and in flight
+ * until its answer is sent. A refused call is answered at once; `refusals` holds those of a batch, by the
+ * position of the part.
  */
-export function addQuota(app: FastifyInstance, { world, quota }: { world: World; quota: Quota }) {
+export function addQuota(app: FastifyInstance, { state, quota }: { state: GmailState; quota: Quota }) {
   const byRequest = new WeakMap<FastifyRequest, readonly (GoogleError | undefined)[]>()
 
   const enter = (call: { method: string; url: string; authorization: string | undefined }, leaving: string[]) => {
     const method = methodOf(call.method, call.url)
-    const address = method && world.tokens.addressIn(call.authorization)
-    // What Google does not know, or does not let in, costs nobody anything.
+    const address = method && state.tokens.addressIn(call.authorization)
+    // Unknown and unauthorized requests cost nothing.
     if (!method || address === undefined) return undefined
     const refusal = quota.enter(address, method)
     if (!refusal) leaving.push(address)
@@ -26,7 +27,7 @@ export function addQuota(app: FastifyInstance, { world, quota }: { world: World;
     const { authorization } = request.headers
     const leaving: string[] = []
     reply.raw.once('close', () => {
-      for (const address of leaving) quota.leave(address)
+      for (const address of leaving) quota.release(address)
     })
     const parts = partsIn(request)
     const calls =

@@ -4,56 +4,56 @@ import type { GoogleError } from './error.ts'
 import { type MethodName, QUOTA_TABLES, type QuotaTable } from './methods.ts'
 import { exhausted, limited, retryLater, tooMany } from './refusals.ts'
 
-/** How a spent minute is refused: the 403 that Gmail sends for its limits, the 403 its documents name, or the 429. */
+/** The refusal of an exhausted minute: the 403 that Gmail sends, the documented 403, or the 429. */
 export const REFUSALS = ['rate-limit', 'user-rate-limit', 'exhausted'] as const
 
 /**
- * A quota to hold clients to. Absent limits are those of the table, `concurrent` is 50: more than others have seen pass, less than
- * they have seen refused; Google publishes none.
+ * A quota to enforce. Absent limits come from the table. `concurrent` is 50 by default, between the highest
+ * accepted and the lowest refused values reported; Google publishes none.
  */
 export interface QuotaSettings {
-  /** `2026` where it is absent. */
+  /** `2026` by default. */
   table?: QuotaTable | undefined
   userUnitsPerMinute?: number | undefined
   projectUnitsPerMinute?: number | undefined
-  /** Requests of one mailbox at a time; each part of a batch is one. */
+  /** Concurrent requests of one mailbox; each part of a batch is one. */
   concurrent?: number | undefined
   refusal?: (typeof REFUSALS)[number] | undefined
-  /** Whether a refusal says when to come back: in a Retry-After header, in its message, or, as is usual, not at all. */
+  /** How a refusal names its wait: in a Retry-After header, in its message, or, as usual, not at all. */
   retryAfter?: 'none' | 'header' | 'message' | undefined
 }
 
-/** What was spent by a mailbox, or by all; refused requests spend nothing. */
+/** The usage of one mailbox or of all; refused requests cost nothing. */
 export interface QuotaCounts {
   units: number
   /** Units of the last minute, by the simulator's clock. */
   minuteUnits: number
-  /** Requests let in, by method; each part of a batch is one. */
+  /** Accepted requests by method; each part of a batch is one. */
   methods: Partial<Record<MethodName, number>>
-  /** Requests refused: the user's minute was spent, the project's was, too many were in flight. */
+  /** Refused requests: the user's minute was exhausted, the project's was, or too many were in flight. */
   refused: { user: number; project: number; concurrent: number }
   inFlight: number
   peakConcurrent: number
 }
 
-/** The quota of a simulator: it counts always, and refuses where settings say so. */
+/** The quota of a simulator: it always counts, and refuses only with settings. */
 export interface Quota {
   /** Replaces all settings; `undefined` refuses nothing. Counts stay. */
   set(settings: QuotaSettings | undefined): void
   read(): QuotaSettings | undefined
-  /** Lets a request in until `leave` is called for it, or gives the error it is refused with. */
+  /** Admits a request until `release` is called for it, or returns the error that refuses it. */
   enter(
     address: string,
     method: { name: MethodName; units: Readonly<Record<QuotaTable, number>> },
   ): GoogleError | undefined
-  leave(address: string): void
-  /** Without an address, of all mailboxes. */
+  release(address: string): void
+  /** Without an address, the counts of all mailboxes. */
   counts(address?: string): QuotaCounts
-  /** Sets the counts to zero; minutes go on, and so does what is in flight. */
+  /** Resets the counts to zero; minutes and requests in flight continue. */
   reset(): void
 }
 
-/** Quota settings as JSON. */
+/** The JSON schema of quota settings. */
 export const quotaSchema = z.strictObject({
   table: z.enum(QUOTA_TABLES).optional(),
   userUnitsPerMinute: z.number().int().min(1).optional(),
@@ -69,7 +69,9 @@ const PROJECT_UNITS = 1_200_000
 const CONCURRENT = 50
 const MINUTE_MS = 60_000
 
-/** A quota without settings. `now` dates what refusals say; `elapsedMs` moves the minutes, maybe faster. */
+/**
+ * Creates a quota without settings. `now` dates refusals; `elapsedMs` drives the minutes, possibly faster.
+ */
 export function createQuota({
   now,
   elapsedMs,
@@ -120,7 +122,7 @@ export function createQuota({
       for (const one of [user, project]) one.enter(atMs, name, units)
       return undefined
     },
-    leave(address) {
+    release(address) {
       for (const one of [userOf(address), project]) one.counts.inFlight -= 1
     },
     counts(address) {

@@ -3,12 +3,12 @@ import { GoogleError } from './error.ts'
 const exhaustion = { code: 429, status: 'RESOURCE_EXHAUSTED', reason: 'rateLimitExceeded' } as const
 const CONSUMER = 'projects/318000000000'
 
-/** 429: more requests of one user at a time than Google wants. */
+/** 429: too many concurrent requests of one user. */
 export function tooMany(): GoogleError {
   return new GoogleError({ ...exhaustion, message: 'Too many concurrent requests for user' })
 }
 
-/** 429 without a word about which limit it was. */
+/** 429 without the name of the exceeded limit. */
 export function exhausted(retryAfterSeconds?: number): GoogleError {
   return new GoogleError({
     ...exhaustion,
@@ -17,7 +17,7 @@ export function exhausted(retryAfterSeconds?: number): GoogleError {
   })
 }
 
-/** 429 that says in its message when to come back. */
+/** 429 that names its wait in the message. */
 export function retryLater(until: string): GoogleError {
   return new GoogleError({
     ...exhaustion,
@@ -26,7 +26,7 @@ export function retryLater(until: string): GoogleError {
   })
 }
 
-/** 403 for a spent minute: as the documents have it, or as the service answers. */
+/** 403 for an exhausted minute: as documented, or as the service answers. */
 export function limited(
   kind: 'rate-limit' | 'user-rate-limit',
   of: 'user' | 'project',

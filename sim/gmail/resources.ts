@@ -1,4 +1,6 @@
-/** The fields of a resource, as Google's discovery document names them: `true` for a plain value, else the fields within. */
+/**
+ * The fields of a resource in Google's discovery document: `true` for a plain value, else the inner fields.
+ */
 export interface Shape {
   readonly [field: string]: Shape | true
 }
@@ -76,5 +78,5 @@ export const LABELS: Shape = { labels: LABEL }
 /** A mailbox's profile. */
 export const PROFILE: Shape = { emailAddress: true, messagesTotal: true, threadsTotal: true, historyId: true }
 
-/** What a watch answers with. */
+/** The answer to a watch. */
 export const WATCH: Shape = { historyId: true, expiration: true }

@@ -6,7 +6,7 @@ export interface BatchAnswer {
   text: string
 }
 
-/** A batch answer with one thing wrong with it; what exactly is up to `random`, which gives numbers from 0 up to 1. */
+/** Damages a batch answer in one way; `random` in [0, 1) decides the details. */
 export function spoilBatch(
   kind: (typeof BATCH_FAULTS)[number],
   { type, text }: BatchAnswer,
@@ -30,7 +30,7 @@ export function spoilBatch(
   }
 }
 
-/** Another boundary than was announced, none at all, or no multipart. */
+/** Uses another boundary than announced, none at all, or no multipart. */
 function malformed({ type, text }: BatchAnswer, random: () => number): BatchAnswer {
   const ways: readonly BatchAnswer[] = [
     { type: type.replace(/boundary=.*/, 'boundary=batch_another'), text },
@@ -40,7 +40,7 @@ function malformed({ type, text }: BatchAnswer, random: () => number): BatchAnsw
   return ways[pick(ways, random)] ?? { type, text }
 }
 
-/** The answer with other parts; before the first boundary and after the last there is none. */
+/** Changes the parts of an answer; text before the first boundary and after the last is dropped. */
 function withParts(text: string, change: (parts: string[]) => string[]): string {
   const boundary = text.slice(0, text.indexOf('\r\n'))
   const [before = '', ...rest] = text.split(boundary)
@@ -48,7 +48,7 @@ function withParts(text: string, change: (parts: string[]) => string[]): string 
   return [before, ...change(rest), after].join(boundary)
 }
 
-/** Parts of which one has another body; its status and headers stay. */
+/** Replaces the body of one part; its status and headers stay. */
 function withBody(parts: readonly string[], at: number, body: string): string[] {
   return parts.map((part, index) => {
     if (index !== at) return part

@@ -7,7 +7,7 @@ import { BATCH_FAULTS, type FaultKind, type Faults, PART_FAULTS, WHOLE_FAULTS } 
 import { tooMany } from './refusals.ts'
 import { spoilBatch } from './spoil.ts'
 
-// developers.google.com/workspace/gmail/api/guides/handle-errors; the 403s come without a status there.
+// developers.google.com/workspace/gmail/api/guides/handle-errors; the 403s have no status there.
 const exhausted = {
   code: 429,
   status: 'RESOURCE_EXHAUSTED',
@@ -21,7 +21,12 @@ const crashed = () =>
   new GoogleError({ ...failing, code: 500, status: 'INTERNAL', message: 'Internal error encountered.' })
 const expired = () => unauthenticated(true)
 
-const ERRORS: Partial<Record<FaultKind, (retryAfterSeconds: number) => GoogleError>> = {
+/** The faults that answer with an HTML page instead of a Google error. */
+type PageFault = 'html-throttled' | 'html-unavailable'
+/** The faults that answer with a Google error: all of these kinds but a cut connection and an HTML page. */
+type ErrorFault = Exclude<(typeof WHOLE_FAULTS)[number] | (typeof PART_FAULTS)[number], 'reset' | PageFault>
+
+const ERRORS: Readonly<Record<ErrorFault, (retryAfterSeconds: number) => GoogleError>> = {
   'throttled-until': retryAfterSeconds => new GoogleError({ ...exhausted, retryAfterSeconds }),
   throttled: () => new GoogleError(exhausted),
   'rate-limit': () => new GoogleError({ ...limited, reason: 'rateLimitExceeded', message: 'Rate Limit Exceeded' }),
@@ -41,14 +46,15 @@ const ERRORS: Partial<Record<FaultKind, (retryAfterSeconds: number) => GoogleErr
   'part-token-expired': expired,
 }
 
-const PAGES: Partial<Record<FaultKind, { code: number; title: string }>> = {
+const PAGES: Readonly<Record<PageFault, { code: number; title: string }>> = {
   'html-throttled': { code: 429, title: 'Error 429 (Too Many Requests)' },
   'html-unavailable': { code: 503, title: 'Error 503 (Service Unavailable)' },
 }
 
 /**
- * Lets faults strike: API calls at `app`, after their latency, and the parts of batches at `parts`; tokens and the control port are
- * spared. `addressOf` tells whose mailbox an Authorization header opens; `closing` ends answers that drip.
+ * Applies faults to API calls at `app`, after their latency, and to the parts of batches at `parts`. Tokens
+ * and the control port are exempt. `addressOf` returns the mailbox of an Authorization header; `closing` ends
+ * slow answers.
  */
 export function addFaults(
   app: FastifyInstance,
@@ -77,8 +83,7 @@ export function addFaults(
       request.raw.socket.resetAndDestroy()
       return reply
     }
-    const page = fault && PAGES[fault]
-    if (page) return sendPage(reply, page)
+    if (fault && isPageFault(fault)) return sendPage(reply, PAGES[fault])
     strike(fault)
   })
   app.addHook('onSend', async (request, reply, payload) => {
@@ -102,9 +107,8 @@ export function addFaults(
     throw new GoogleError({ code, reason, message })
   }
 
-  function strike(fault: FaultKind | undefined): void {
-    const error = fault && ERRORS[fault]?.(faults.read().retryAfterSeconds)
-    if (error) throw error
+  function strike(fault: ErrorFault | undefined): void {
+    if (fault) throw ERRORS[fault](faults.read().retryAfterSeconds)
   }
 
   function spoil(text: string, request: FastifyRequest, reply: FastifyReply): string {
@@ -115,6 +119,10 @@ export function addFaults(
     reply.type(spoiled.type)
     return spoiled.text
   }
+}
+
+function isPageFault(fault: FaultKind): fault is PageFault {
+  return fault in PAGES
 }
 
 function sendPage(reply: FastifyReply, { code, title }: { code: number; title: string }): FastifyReply {

@@ -1,13 +1,13 @@
 import { createCounts, open, seal } from '../seal.ts'
 import { unauthenticated } from './error.ts'
 
-/** What somebody was granted: a mailbox, and Google's scopes in full. */
+/** A grant: a mailbox, and Google's scopes in full. */
 export interface Grant {
   address: string
   scope: string
 }
 
-/** Everything Gmail has: the scope of `simulated:` refresh tokens, unless they ask for less. */
+/** Full access: the scope of `simulated:` refresh tokens, unless they ask for less. */
 const FULL_SCOPE = 'https://mail.google.com/'
 
 const VALID_SECONDS = 3600
@@ -16,38 +16,43 @@ const REFRESH_PREFIX = '1//simulated-'
 const ACCESS_PREFIX = 'ya29.simulated-'
 
 /**
- * The tokens of a simulator. A token itself says whose it is and until when: it outlives a restart of the simulator, as a real one
- * would outlive one of Google's servers.
+ * The tokens of a simulator. A token encodes its owner and expiry, so it survives a restart of the simulator,
+ * as a real one survives a restart of Google's servers.
  */
 export interface Tokens {
-  /** The lifetime of access tokens given out from now on, in seconds; 3600 at first. */
+  /** Sets the lifetime of later access tokens in seconds; 3600 by default. */
   setLifetime(seconds: number): void
   lifetime(): number
   access(grant: Grant): string
   refresh(grant: Grant): string
-  /** The grant behind a refresh token, `undefined` where it is revoked or made up. `simulated:<address>` is one of any mailbox. */
+  /**
+   * Returns the grant of a refresh token; `undefined` if it is revoked or invalid. `simulated:<address>`
+   * works for any mailbox.
+   */
   readRefresh(token: string): Grant | undefined
-  /** The grant behind an Authorization header; throws a 401 where it is missing, made up, expired or revoked. */
+  /**
+   * Returns the grant of an Authorization header; throws a 401 if it is missing, invalid, expired or revoked.
+   */
   readAuthorization(header: string | undefined): Grant
-  /** The mailbox that an Authorization header opens; `undefined` where it opens none. */
+  /** Returns the mailbox of an Authorization header; `undefined` if it is invalid. */
   addressIn(header: string | undefined): string | undefined
-  /** Makes access tokens given out so far invalid, of one mailbox or of all; refresh tokens still work. */
+  /** Invalidates existing access tokens of one mailbox or of all; refresh tokens still work. */
   expire(address?: string): void
-  /** Takes back all that was granted for a mailbox: `invalid_grant` until it is granted anew. */
+  /** Revokes all grants of a mailbox: `invalid_grant` until it is granted again. */
   revoke(address: string): void
-  /** Takes back what a token stands for; false where it stands for nothing. */
+  /** Revokes a token's grant; returns false if there is none. */
   revokeToken(token: string): boolean
-  /** Lets `simulated:<address>` work again. */
+  /** Restores `simulated:<address>`. */
   restore(address: string): void
 }
 
 interface Sealed extends Grant {
-  /** How often tokens of its kind had been made invalid when it was given out. */
+  /** How often tokens of its kind had been invalidated when it was issued. */
   generation: number
   expiresAtMs?: number
 }
 
-/** No token revoked yet; `known` says whether there is such a mailbox. */
+/** Creates tokens without revocations; `known` reports whether a mailbox exists. */
 export function createTokens(options: { known: (address: string) => boolean; now: () => number }): Tokens {
   const { known, now } = options
   const accessGenerations = createCounts()

@@ -7,7 +7,7 @@ import { readJson } from './parameters.ts'
 
 type AnswerWith = (request: FastifyRequest, reply: FastifyReply, body: unknown) => Promise<FastifyReply>
 
-/** An upload in pieces: what it began with, and what has come of it. */
+/** A resumable upload: its first request, and the data so far. */
 interface Session {
   fields: unknown
   pieces: Buffer[]
@@ -15,9 +15,9 @@ interface Session {
 
 const RESUME_INCOMPLETE = 308
 
-/** Lets a server read what uploads come as: a mail, JSON and a mail, or a piece of a mail. */
+/** Registers the body types of uploads: a mail, JSON and a mail, or a piece of a mail. */
 export function addUploadTypes(app: FastifyInstance): void {
-  // Clients name no type, or any, for the pieces of a mail.
+  // Clients send no type, or any type, for the pieces of a mail.
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) => body)
   app.addContentTypeParser('multipart/related', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
     readRelated(request.headers['content-type'] ?? '', body),
@@ -25,8 +25,9 @@ export function addUploadTypes(app: FastifyInstance): void {
 }
 
 /**
- * Adds a method's upload paths, under `/upload` and `/resumable/upload`: `uploadType` is `media` (a mail alone), `multipart` (JSON and a
- * mail), or `resumable` (JSON first, then the mail in pieces, each a PUT to the address that was answered).
+ * Adds a method's upload paths, under `/upload` and `/resumable/upload`. `uploadType` is `media` (only a
+ * mail), `multipart` (JSON and a mail), or `resumable` (JSON first, then the mail in pieces, each a PUT to
+ * the returned address).
  */
 export function addUpload(app: FastifyInstance, url: string, answerWith: AnswerWith): void {
   const sessions = new Map<string, Session>()
@@ -64,7 +65,7 @@ function uploadIn(body: unknown): Upload {
   throw invalid('Media type is not supported. Valid media types: [message/*]')
 }
 
-// `bytes 0-99/100`; without the header all comes at once.
+// `bytes 0-99/100`; without the header the upload is one piece.
 function isLast(range: string | undefined, received: number): boolean {
   const total = /\/(\d+)$/.exec(range ?? '')?.[1]
   return range === undefined || (total !== undefined && received >= Number(total))

@@ -5,22 +5,22 @@ import type { HistoryRecord } from './history-log.ts'
 import { bodyFields, stringIn, stringsIn } from './parameters.ts'
 import type { Pushes } from './pubsub.ts'
 
-/** What a mailbox's owner asked to be told of. */
+/** A mailbox owner's request for notifications. */
 export interface Watch {
   topicName: string
   labelIds: readonly string[]
-  /** Whether the labels are those that matter, or those that do not. */
+  /** Whether the labels are included or excluded. */
   including: boolean
   expiresAtMs: number
 }
 
-/** The watches of a simulator, one a mailbox at most. */
+/** The watches of a simulator, at most one a mailbox. */
 export interface Watches {
-  /** Answers `users.watch`, and notifies once at once. */
+  /** Answers `users.watch`, and sends a first notification at once. */
   start(call: Call): { historyId: string; expiration: string }
   /** Answers `users.stop`. */
   stop(call: Call): undefined
-  /** The watch of a mailbox, unless it is over. */
+  /** Returns the watch of a mailbox, unless it has expired. */
   of(address: string): Watch | undefined
 }
 
@@ -29,8 +29,9 @@ const SPACING_MS = 1000
 const FIELDS = ['topicName', 'labelIds', 'labelFilterBehavior', 'labelFilterAction']
 
 /**
- * No watches yet. A mailbox's changes are told at most once a second, by `elapsedMs`, and the excess is never told; the notification
- * that a watch begins with does not count (developers.google.com/workspace/gmail/api/guides/push).
+ * Creates an empty set of watches. A mailbox's changes are notified at most once a second, by `elapsedMs`,
+ * and the excess is dropped. A watch's first notification does not count
+ * (developers.google.com/workspace/gmail/api/guides/push).
  */
 export function createWatches(
   accounts: ReadonlyMap<string, Account>,
@@ -44,8 +45,8 @@ export function createWatches(
     return watch && watch.expiresAtMs > now() ? watch : undefined
   }
 
-  const tell = (account: Account, { topicName }: Watch) => {
-    // Gmail sends the id as a number, though it documents a string.
+  const notify = (account: Account, { topicName }: Watch) => {
+    // Gmail sends the id as a number, although it documents a string.
     pushes.publish(topicName, { emailAddress: account.address, historyId: account.history.currentId() })
   }
 
@@ -55,7 +56,7 @@ export function createWatches(
     const atMs = elapsedMs()
     if (atMs - (toldAtMs.get(account.address) ?? Number.NEGATIVE_INFINITY) < SPACING_MS) return pushes.noteTooSoon()
     toldAtMs.set(account.address, atMs)
-    tell(account, watch)
+    notify(account, watch)
   }
 
   for (const account of accounts.values()) account.history.listen(record => onRecord(account, record))
@@ -69,7 +70,7 @@ export function createWatches(
       if (other && other.topicName !== watch.topicName)
         throw refused('Only one user push notification client allowed per developer (call /stop then try again)')
       watches.set(address, watch)
-      tell(account, watch)
+      notify(account, watch)
       return { historyId: String(account.history.currentId()), expiration: String(watch.expiresAtMs) }
     },
     stop({ account }) {

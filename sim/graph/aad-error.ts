@@ -1,23 +1,26 @@
 import { randomUUID } from 'node:crypto'
 
-/** An error of the identity platform (learn.microsoft.com/entra/identity-platform/reference-error-codes): its number, OAuth's name for it, and its text. */
+/**
+ * An error of the identity platform (learn.microsoft.com/entra/identity-platform/reference-error-codes): its
+ * number, its OAuth name, and its text.
+ */
 export interface AadError {
   number: number
   error: 'invalid_grant' | 'invalid_client' | 'invalid_request' | 'unsupported_grant_type' | 'unauthorized_client'
   message: string
 }
 
-/** An error by its number; a refused grant unless it is said to be something else. */
+/** Builds an error by its number; by default a refused grant. */
 export function refusal(number: number, message: string, error: AadError['error'] = 'invalid_grant'): AadError {
   return { number, error, message }
 }
 
-/** Whether it is an error. */
+/** Whether a value is an error. */
 export function isRefusal(value: object): value is AadError {
   return 'number' in value && 'message' in value
 }
 
-/** The HTTP status and body that an error is answered with. */
+/** Returns the HTTP status and body of an error. */
 export function aadAnswer({ number, error, message }: AadError, nowMs: number): { status: number; body: object } {
   const [trace, correlation] = [randomUUID(), randomUUID()]
   const timestamp = `${new Date(nowMs).toISOString().slice(0, 19).replace('T', ' ')}Z`

@@ -18,13 +18,13 @@ import { createGenerations, type Generations } from './generations.ts'
 import { type Ids, idsOf } from './ids.ts'
 import { placingOf } from './placing.ts'
 
-/** A mail that was read: its bytes and its parts. */
+/** A parsed mail: its bytes and its parts. */
 export interface Content {
   raw: Buffer
   root: Part
 }
 
-/** One simulated Outlook mailbox. The same mailbox loaded again has the same ids. */
+/** One simulated Outlook mailbox. The same mailbox has the same ids whenever it is loaded. */
 export interface Account {
   address: string
   ids: Ids
@@ -34,26 +34,29 @@ export interface Account {
   changes: ChangeLog<MessageChange>
   folderChanges: ChangeLog<FolderChange>
   generations: Generations
-  /** Whether it is there, by either of its ids. */
+  /** Returns an existing message by either of its ids. */
   find(id: string): Entry | undefined
   content(entry: Entry): Promise<Content>
-  /** Adds a mail, to a folder where one is given, else where its labels say. */
+  /** Adds a mail to the given folder, else to the folder that its labels name. */
   deliver(mail: NewMail, folder?: Folder): Entry
-  /** Changes marks; a message that has them so already is not touched. */
+  /** Changes marks; skips a message that already matches. */
   mark(entry: Entry, change: MarkChange): void
-  /** Moves a message, which gives it another id; one that lies there already is not touched. */
+  /** Moves a message, which changes its id; skips a message that is already there. */
   move(entry: Entry, to: Folder): void
-  /** Deletes for ever. */
+  /** Deletes permanently. */
   remove(entry: Entry): void
   renameFolder(folder: Folder, displayName: string): void
   moveFolder(folder: Folder, parent: Folder): void
-  /** Deletes a folder for ever, with all that is in it. */
+  /** Deletes a folder and its content permanently. */
   removeFolder(folder: Folder): void
 }
 
 const CACHE_BYTES = 16 << 20
 
-/** Makes an Outlook mailbox of a mailbox. Reads the facts of its mails, not their bytes; `now` dates what changes later. */
+/**
+ * Opens a mailbox as an Outlook mailbox. Reads the facts of its mails, not their bytes; `now` dates later
+ * changes.
+ */
 export function openAccount(mailbox: SimMailbox, now: () => number): Account {
   const ids = idsOf(mailbox.address)
   const sequence = createSequence()
@@ -75,7 +78,7 @@ export function openAccount(mailbox: SimMailbox, now: () => number): Account {
     const folder = given ?? (typeof named === 'string' ? folders.wellKnown(named) : folders.atPath(named))
     const { receivedAtMs } = mail
     const modifiedAtMs = loading ? receivedAtMs : now()
-    // A conversation keeps the number of its first mail, even where mails come later that join two.
+    // A conversation keeps the number of its first mail, even if later mails join two conversations.
     const conversation = messages.at(grouping.firstOf(index))?.conversation ?? index
     const entry: Entry = {
       index,

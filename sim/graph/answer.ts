@@ -10,18 +10,18 @@ import { answerSubscription } from './subscription-calls.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import type { Grant, Tokens } from './token.ts'
 
-/** What a simulator is made of: mailboxes by lower-case address, tokens, the clock, and what is odd about it. */
-export interface World {
+/** The state of a simulator: mailboxes by lower-case address, tokens, the clock, and quirks. */
+export interface GraphState {
   accounts: ReadonlyMap<string, Account>
   tokens: Tokens
   subscriptions: Subscriptions
   now: () => number
   quirks: Quirks
-  /** The next number from 0 up to 1 of the simulator's generator. */
+  /** Returns the next number in [0, 1) of the simulator's generator. */
   random: () => number
 }
 
-/** A request that was understood: its kind, whom it concerns (lower-case address, where that can be told), and how it is answered. */
+/** An interpreted request: its kind, its mailbox (lower-case address, if known), and its answer. */
 export interface Understood {
   kind: CallKind
   address: string | undefined
@@ -30,8 +30,11 @@ export interface Understood {
 
 const READING = ['Mail.Read', 'Mail.ReadWrite', 'Mail.Read.Shared', 'Mail.ReadWrite.Shared']
 
-/** Understands a request to a mailbox. What is wrong with it is thrown when it is answered. */
-export function understand(request: GraphRequest, { origin, world }: { origin: string; world: World }): Understood {
+/** Interprets a request to a mailbox. Its errors are thrown when it is answered. */
+export function understand(
+  request: GraphRequest,
+  { origin, state }: { origin: string; state: GraphState },
+): Understood {
   const { version, words, query } = readPath(request.url)
   const [first = '', second = '', ...others] = words
   const mine = first.toLowerCase() === 'me'
@@ -40,15 +43,15 @@ export function understand(request: GraphRequest, { origin, world }: { origin: s
   const subscribing = first.toLowerCase() === 'subscriptions'
   return {
     kind: subscribing ? 'subscription' : (found?.route.kind ?? 'other'),
-    address: concerned(request, world, found && !mine ? second : undefined),
+    address: concerned(request, state, found && !mine ? second : undefined),
     answer: () => {
       if (version !== 'v1.0')
         throw new GraphError(404, 'NotFound', `Only v1.0 of Graph is simulated, not ${version || 'none'}.`)
-      const grant = world.tokens.readAuthorization(request.headers.authorization)
+      const grant = state.tokens.readAuthorization(request.headers.authorization)
       const { address, scopes } = grant
-      if (subscribing) return subscription(request, { path: words.slice(1), grant, origin, world })
+      if (subscribing) return subscription(request, { path: words.slice(1), grant, origin, state })
       if (!found) throw unknown(request, words)
-      const account = mine ? accountOf(world, address) : userOf(world, second, address)
+      const account = mine ? accountOf(state, address) : userOf(state, second, address)
       const call: Call = {
         account,
         user: mine ? 'me' : `users('${second}')`,
@@ -58,9 +61,9 @@ export function understand(request: GraphRequest, { origin, world }: { origin: s
         ids: found.ids,
         body: request.body,
         bodies: scopes.some(scope => READING.includes(scope)),
-        nowMs: world.now(),
-        quirks: world.quirks,
-        random: world.random,
+        nowMs: state.now(),
+        quirks: state.quirks,
+        random: state.random,
       }
       checkScopes(found.route.kind, scopes)
       return answered(found.route.answer(call), call)
@@ -70,7 +73,7 @@ export function understand(request: GraphRequest, { origin, world }: { origin: s
 
 async function subscription(
   { method, headers, body }: GraphRequest,
-  { path, grant, origin, world }: { path: readonly string[]; grant: Grant; origin: string; world: World },
+  { path, grant, origin, state }: { path: readonly string[]; grant: Grant; origin: string; state: GraphState },
 ): Promise<GraphAnswer> {
   const { address, scopes } = grant
   checkScopes('subscription', scopes)
@@ -81,9 +84,9 @@ async function subscription(
     origin,
     owner: { address },
     immutableIds: readPreferences(headers.prefer).immutableIds,
-    nowMs: world.now(),
-    subscriptions: world.subscriptions,
-    mailbox: user => (user.toLowerCase() === 'me' ? accountOf(world, address) : userOf(world, user, address)),
+    nowMs: state.now(),
+    subscriptions: state.subscriptions,
+    mailbox: user => (user.toLowerCase() === 'me' ? accountOf(state, address) : userOf(state, user, address)),
   })
   if (!answer) throw unknown({ method }, ['subscriptions', ...path])
   return answer
@@ -113,14 +116,14 @@ function checkScopes(kind: CallKind, scopes: readonly string[]): void {
   if (!scopes.some(scope => enough.includes(scope))) throw accessDenied()
 }
 
-function accountOf({ accounts }: World, address: string | undefined): Account {
+function accountOf({ accounts }: GraphState, address: string | undefined): Account {
   if (address === undefined) throw badRequest('/me request is only valid with delegated authentication flow.')
   const account = accounts.get(address)
   if (!account) throw unauthenticated(true)
   return account
 }
 
-function userOf({ accounts }: World, user: string, address: string | undefined): Account {
+function userOf({ accounts }: GraphState, user: string, address: string | undefined): Account {
   const wanted = user.toLowerCase()
   const account = accounts.get(wanted) ?? [...accounts.values()].find(({ ids }) => ids.user === wanted)
   if (address !== undefined && account?.address.toLowerCase() !== address) throw accessDenied()
@@ -128,11 +131,14 @@ function userOf({ accounts }: World, user: string, address: string | undefined):
   return account
 }
 
-/** Whose mailbox is asked for: the one that a path names, else that of the token; `undefined` for a request that is not let in. */
-function concerned({ headers }: GraphRequest, world: World, named: string | undefined): string | undefined {
+/**
+ * Returns the requested mailbox: the one in the path, else the token's; `undefined` for an unauthorized
+ * request.
+ */
+function concerned({ headers }: GraphRequest, state: GraphState, named: string | undefined): string | undefined {
   try {
-    const { address } = world.tokens.readAuthorization(headers.authorization)
-    return named === undefined ? address : userOf(world, named, address).address.toLowerCase()
+    const { address } = state.tokens.readAuthorization(headers.authorization)
+    return named === undefined ? address : userOf(state, named, address).address.toLowerCase()
   } catch {
     return undefined
   }

@@ -5,15 +5,15 @@ import { consentPage, errorPage } from '../consent.ts'
 import { isRedirect } from '../pkce.ts'
 import { permissionsIn } from './grant.ts'
 
-/** How people and administrators treat programs, here settings. */
+/** Settings for the consent of people and administrators. */
 export interface GraphConsent {
-  /** Consent is given at once, for the mailbox of `login_hint`, else for the first, without a page. */
+  /** Gives consent at once without a page, for the mailbox of `login_hint`, else for the first. */
   auto: boolean
-  /** The secret that programs have to show; any will do where it is `undefined`. */
+  /** The secret that programs must send; any is accepted if `undefined`. */
   clientSecret: string | undefined
 }
 
-/** What a person consented to, until the code for it is redeemed. */
+/** A person's consent, until its code is redeemed. */
 export interface Code {
   clientId: string
   redirectUri: string
@@ -31,7 +31,9 @@ interface Asked extends Omit<Code, 'address' | 'expiresAtMs'> {
 
 const CODE_LIFETIME_MS = 600_000
 
-/** Adds the authorization page: `/{tenant}/oauth2/v2.0/authorize`, with PKCE. `issued` is told of each code. */
+/**
+ * Adds the authorization page: `/{tenant}/oauth2/v2.0/authorize`, with PKCE. Calls `issued` for each code.
+ */
 export function addAuthorize(
   app: FastifyInstance,
   options: {
@@ -120,7 +122,7 @@ function sendPage(reply: FastifyReply, html: string): FastifyReply {
   return reply.type('text/html; charset=utf-8').send(html)
 }
 
-/** Who somebody is to one program: another for each. */
+/** Returns a person's subject identifier, which differs from program to program. */
 export function subjectOf(clientId: string, address: string): string {
   return createHash('sha256').update(`${clientId} ${address}`).digest('base64url')
 }

@@ -14,7 +14,9 @@ export interface PartAnswer extends GraphAnswer {
 }
 
 const MOST_PARTS = 20
-/** How many parts are answered at a time (learn.microsoft.com/graph/throttling: requests to one mailbox). */
+/**
+ * The number of parts answered concurrently (learn.microsoft.com/graph/throttling: requests to one mailbox).
+ */
 const AT_ONCE = 4
 const FAILED = 400
 const FAILED_DEPENDENCY = 424
@@ -32,7 +34,10 @@ const batchSchema = z.object({
   ),
 })
 
-/** Reads the body of a `POST /$batch`; throws a 400 where it is none, or breaks a rule of learn.microsoft.com/graph/json-batching. */
+/**
+ * Reads the body of a `POST /$batch`; throws a 400 if it is invalid, or breaks a rule of
+ * learn.microsoft.com/graph/json-batching.
+ */
 export function readBatch(body: unknown, version: string): readonly BatchPart[] {
   const { data } = batchSchema.safeParse(body)
   if (!data) throw badRequest('Invalid batch payload format.')
@@ -63,7 +68,7 @@ export function readBatch(body: unknown, version: string): readonly BatchPart[] 
   })
 }
 
-/** Answers the parts, a few at a time, each after those it depends on: 424 where one of them failed. */
+/** Answers the parts, a few at a time, each after its dependencies; 424 if one of them failed. */
 export async function answerParts(
   parts: readonly BatchPart[],
   answer: (part: BatchPart) => Promise<GraphAnswer>,

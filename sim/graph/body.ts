@@ -2,7 +2,7 @@ import { encode } from 'html-entities'
 import type { Part } from '../mime.ts'
 import { leavesOf, plainText } from '../snippet.ts'
 
-/** What a mail says, as HTML, or as text where that is preferred: whichever the mail does not have is made of the other. */
+/** Returns a mail's body as HTML, or as text if preferred; converts it if the mail lacks that form. */
 export function bodyOf(root: Part, text: boolean): { contentType: 'text' | 'html'; content: string } {
   const shown = leavesOf(root).filter(({ filename }) => filename === '')
   const read = (type: string) =>

@@ -2,28 +2,28 @@ import type { Account } from './account.ts'
 import type { Preferences } from './preferences.ts'
 import type { Quirks } from './quirks.ts'
 
-/** A request to Graph, by itself or within a batch. */
+/** A request to Graph, single or within a batch. */
 export interface GraphRequest {
   method: string
-  /** Path and query, from the root of the server on: `/v1.0/me/messages?$top=5`. */
+  /** Path and query, from the server's root: `/v1.0/me/messages?$top=5`. */
   url: string
   /** Names in lower case. */
   headers: Readonly<Record<string, string | undefined>>
-  /** The JSON it came with, `undefined` where there was none. */
+  /** The parsed JSON body; `undefined` if there was none. */
   body: unknown
 }
 
-/** What it is answered with; `body` is JSON, bytes, or nothing. */
+/** The answer; `body` is JSON, bytes, or nothing. */
 export interface GraphAnswer {
   status: number
   headers?: Readonly<Record<string, string>>
   body?: unknown
 }
 
-/** A request that was let in, to a mailbox. */
+/** An authorized request to a mailbox. */
 export interface Call {
   account: Account
-  /** What stands for the mailbox in the path: `me` or `users('ana@example.com')`. */
+  /** The mailbox in the path: `me` or `users('ana@example.com')`. */
   user: string
   /** The server's own address, for links. */
   origin: string
@@ -32,7 +32,7 @@ export interface Call {
   /** Ids in the path. */
   ids: Readonly<Record<string, string>>
   body: unknown
-  /** Whether the token lets bodies be read. */
+  /** Whether the token may read bodies. */
   bodies: boolean
   nowMs: number
   quirks: Quirks

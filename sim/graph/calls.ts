@@ -1,4 +1,7 @@
-/** Kinds of requests: of folders (their delta too), of lists of messages, of deltas of messages, of one message, and so on. */
+/**
+ * The kinds of requests: folders (including their delta), lists of messages, deltas of messages, one message,
+ * and so on.
+ */
 const KINDS = [
   'folders',
   'list',
@@ -13,7 +16,10 @@ const KINDS = [
 ] as const
 export type CallKind = (typeof KINDS)[number]
 
-/** HTTP requests by kind; `total` is all but `token`. The requests inside batches are counted by kind in `parts`, and in nothing else. */
+/**
+ * HTTP requests by kind; `total` is all but `token`. Requests inside batches are counted by kind only in
+ * `parts`.
+ */
 export interface CallCounts extends Record<CallKind, number> {
   total: number
   parts: Record<CallKind, number> & { total: number }

@@ -1,44 +1,47 @@
 import { randomUUID } from 'node:crypto'
 import type { Entry, Folder } from './entry.ts'
 
-/** What happened to a message: it came, its read flag changed, something else of it did, it was moved out of `folder`, it was deleted from there. */
+/**
+ * A change of a message: delivered, read flag changed, otherwise changed, moved out of `folder`, or deleted
+ * from it.
+ */
 export interface MessageChange {
   entry: Entry
   kind: 'created' | 'read' | 'updated' | 'moved' | 'deleted'
-  /** The folder it was in; for what came, the folder it came into. */
+  /** The folder it was in; for a delivery, the folder it came into. */
   folder: Folder
-  /** The folder it is in since; `folder` unless it was moved. */
+  /** The folder it is in now; equals `folder` unless it was moved. */
   to: Folder
-  /** How often it had been moved before: its id was made of that. */
+  /** The number of earlier moves, which determines its id at that time. */
   moves: number
 }
 
-/** What happened to a folder. */
+/** A change of a folder. */
 export interface FolderChange {
   folder: Folder
   kind: 'created' | 'updated' | 'deleted'
 }
 
-/** A change with its place in the order of all, and when it was (ms since 1970). */
+/** A change with its sequence number and its time (ms since 1970). */
 export type Logged<Change> = Change & { sequence: number; atMs: number }
 
-/** Changes of one kind of a mailbox, oldest first, under numbers that rise through all its logs. */
+/** A mailbox's changes of one kind, oldest first. Sequence numbers rise across all its logs. */
 export interface ChangeLog<Change> {
   record(change: Change): void
-  /** Changes above a number. */
+  /** Returns the changes above a number. */
   after(sequence: number): readonly Logged<Change>[]
   listen(listener: (change: Logged<Change>) => void): void
 }
 
-/** The numbers of a mailbox's changes. */
+/** The sequence numbers of a mailbox's changes. */
 export interface Sequence {
-  /** Another for each life of the simulator: its numbers begin anew. */
+  /** Differs for each life of the simulator, because its numbers restart. */
   epoch: string
   current(): number
   next(): number
 }
 
-/** Numbers from 1. */
+/** Creates a sequence from 1. */
 export function createSequence(): Sequence {
   let last = 0
   return {
@@ -51,7 +54,7 @@ export function createSequence(): Sequence {
   }
 }
 
-/** A log without changes; `now` dates them. */
+/** Creates an empty log; `now` dates its changes. */
 export function openLog<Change extends object>(sequence: Sequence, now: () => number): ChangeLog<Change> {
   const changes: Logged<Change>[] = []
   const listeners: ((change: Logged<Change>) => void)[] = []

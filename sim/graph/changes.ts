@@ -27,7 +27,7 @@ export async function updateMessage(call: Call): Promise<GraphAnswer> {
   return getMessage(call)
 }
 
-/** Moves a message to another folder, and answers with the message as it is there. */
+/** Moves a message to another folder, and answers with the moved message. */
 export async function moveMessage(call: Call): Promise<GraphAnswer> {
   const entry = entryOf(call)
   const { data } = moveSchema.safeParse(call.body)
@@ -38,7 +38,7 @@ export async function moveMessage(call: Call): Promise<GraphAnswer> {
   return { ...answer, status: 201 }
 }
 
-/** Deletes a message: into Deleted Items, and from there for ever. */
+/** Deletes a message: into Deleted Items, and from there permanently. */
 export function deleteMessage(call: Call): GraphAnswer {
   const { account } = call
   const entry = entryOf(call)

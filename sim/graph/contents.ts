@@ -1,25 +1,25 @@
-import { type Entry, type Folder, newerFirst, type Place } from './entry.ts'
+import { type Entry, type Folder, type ListPosition, newerFirst } from './entry.ts'
 
-/** Which messages lie where. */
+/** The messages of a mailbox by folder. */
 export interface Contents {
   add(entry: Entry): void
-  /** How many there ever were. */
+  /** The number of messages ever delivered. */
   size(): number
-  /** The message delivered at a position, even if it has been deleted since. */
+  /** Returns the message delivered at a position, even if it was deleted later. */
   at(index: number): Entry | undefined
-  /** What is in a folder, or in all, by time received, newest first. */
+  /** Returns the messages of a folder, or of all, by time received, newest first. */
   newestFirst(folder?: Folder): readonly Entry[]
-  /** How much is in a folder. */
+  /** Counts the messages of a folder. */
   counts(folder: Folder): { total: number; unread: number }
   move(entry: Entry, to: Folder): void
   drop(entry: Entry): void
 }
 
-/** No messages yet. */
+/** Creates empty contents. */
 export function openContents(): Contents {
   const all: Entry[] = []
   const byFolder = new Map<Folder, Set<Entry>>()
-  // Sorted when asked for: a mailbox may hold hundreds of thousands.
+  // Sorted on demand, because a mailbox may hold hundreds of thousands.
   const sorted = new Map<Folder | undefined, readonly Entry[]>()
 
   const inFolder = (folder: Folder) => {
@@ -67,8 +67,8 @@ export function openContents(): Contents {
   }
 }
 
-/** The position of the first message behind a place in a list that is newest first. */
-export function firstBehind(entries: readonly Entry[], place: Place): number {
+/** Returns the position of the first message after a place in a newest-first list. */
+export function firstBehind(entries: readonly Entry[], place: ListPosition): number {
   let [from, to] = [0, entries.length]
   while (from < to) {
     const middle = (from + to) >>> 1

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { readBody } from '../control-body.ts'
 import { ownOf } from '../own.ts'
-import type { World } from './answer.ts'
+import type { GraphState } from './answer.ts'
 import { badRequest, notFound } from './error.ts'
 import { openHandle } from './handle.ts'
 import { LIFECYCLE_EVENTS } from './subscriptions.ts'
@@ -28,22 +28,27 @@ const expirySchema = z.strictObject({ folder: z.string().optional() })
 const lifecycleSchema = z.strictObject({ event: z.enum(LIFECYCLE_EVENTS) })
 
 /**
- * Adds what other processes may do to simulated Outlook mailboxes. A folder is named by its id, its well-known name, or its path
- * (`Projects/Rome`, encoded); a message by either of its ids.
+ * Adds the routes through which other processes change simulated Outlook mailboxes. A folder is named by its
+ * id, its well-known name, or its path (`Projects/Rome`, encoded); a message by either of its ids.
  *
  * - `GET /control/graph/mailboxes`: `[{address, messages}]`.
  * - Below `/control/graph/mailboxes/:address`:
- *   - `POST /messages?folder=…&label=…&receivedAt=…`: delivers a `message/rfc822`; answers `{id, conversationId}`, `id` being the immutable
- *     one. `label` may be repeated; Gmail's labels say where the mail goes unless a folder does.
- *   - `POST /messages/:id/move?to=…`, `PATCH /messages/:id` with `{isRead, flagged, important, categories}`, `DELETE /messages/:id`.
- *   - `POST /folders` with `{path}`, answers `{id}`; `PATCH /folders/:folder` with `{displayName, parent}`; `DELETE /folders/:folder`.
- *   - `POST /expire-delta?folder=…`: delta tokens so far are too old, of one folder or of all.
- *   - `POST /expire-tokens`: its access tokens so far are invalid, which its subscribers are told; refresh tokens still work.
- *   - `POST /lapse-grant`, `/revoke`: `invalid_grant` until it is connected anew; a revocation removes its subscriptions, too. `POST /restore`
- *     takes either back for the refresh token `simulated:<address>`.
- *   - `POST /lapse-subscriptions`, and `POST /lifecycle?event=…` for `reauthorizationRequired`, `subscriptionRemoved` or `missed`.
+ *   - `POST /messages?folder=…&label=…&receivedAt=…`: delivers a `message/rfc822`; answers `{id,
+ *     conversationId}` with the immutable id. `label` may be repeated; Gmail labels name the folder unless
+ *     `folder` does.
+ *   - `POST /messages/:id/move?to=…`, `PATCH /messages/:id` with `{isRead, flagged, important, categories}`,
+ *     `DELETE /messages/:id`.
+ *   - `POST /folders` with `{path}`, answers `{id}`; `PATCH /folders/:folder` with `{displayName, parent}`;
+ *     `DELETE /folders/:folder`.
+ *   - `POST /expire-delta?folder=…`: makes existing delta tokens too old, of one folder or of all.
+ *   - `POST /expire-tokens`: invalidates its existing access tokens and notifies its subscribers; refresh
+ *     tokens still work.
+ *   - `POST /lapse-grant`, `/revoke`: `invalid_grant` until it is connected again; a revocation also removes
+ *     its subscriptions. `POST /restore` undoes either for the refresh token `simulated:<address>`.
+ *   - `POST /lapse-subscriptions`, and `POST /lifecycle?event=…` for `reauthorizationRequired`,
+ *     `subscriptionRemoved` or `missed`.
  */
-export function addMailboxControl(app: FastifyInstance, { accounts, tokens, subscriptions, now }: World): void {
+export function addMailboxControl(app: FastifyInstance, { accounts, tokens, subscriptions, now }: GraphState): void {
   const root = '/control/graph/mailboxes'
   const accountOf = (request: FastifyRequest) => {
     const account = accounts.get(parameter(request, 'address').toLowerCase())
@@ -95,7 +100,7 @@ export function addMailboxControl(app: FastifyInstance, { accounts, tokens, subs
   })
   app.post(`${root}/:address/lifecycle`, async request => {
     const { address } = accountOf(request)
-    subscriptions.tell(readBody(lifecycleSchema, request.query).event, address)
+    subscriptions.notify(readBody(lifecycleSchema, request.query).event, address)
     return done
   })
   for (const [action, act] of [

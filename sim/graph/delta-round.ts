@@ -5,15 +5,15 @@ import type { DeltaState } from './delta-token.ts'
 import type { Entry, Folder } from './entry.ts'
 import type { Filter } from './query.ts'
 
-/** A message in a delta: as it is now, with its read flag alone, or gone from the folder. */
+/** A message in a delta: its current state, its read flag alone, or its removal from the folder. */
 export interface DeltaItem {
   entry: Entry
-  /** How often it had been moved when it had the id that is meant. */
+  /** The number of moves when it had this id. */
   moves: number
   what: 'whole' | 'read' | 'deleted' | 'changed'
 }
 
-/** A page of a delta: its items, and where the next page, or else the next round, begins. */
+/** A page of a delta: its items, and the start of the next page or else of the next round. */
 export interface DeltaPage {
   items: readonly DeltaItem[]
   next: DeltaState | undefined
@@ -28,10 +28,13 @@ interface Round {
   size: number
 }
 
-// learn.microsoft.com/graph/delta-query-messages: what a delta with a filter follows at most.
+// learn.microsoft.com/graph/delta-query-messages: the maximum that a filtered delta follows.
 const MOST_FILTERED = 5000
 
-/** A page of the first round: what is in the folder, newest first; what changes meanwhile comes with the next round. */
+/**
+ * Returns a page of the first round: the folder's content, newest first. Later changes come in the next
+ * round.
+ */
 export function firstRound({ account, folder, state, filter, size }: Round): DeltaPage {
   const all = account.messages.newestFirst(folder)
   const { count = 0 } = state.listed ?? {}
@@ -56,8 +59,9 @@ export function firstRound({ account, folder, state, filter, size }: Round): Del
 }
 
 /**
- * A page of what changed since the round before, the longest unchanged first. A message comes once, unless it is changed again between
- * two pages. By usual ids, what was moved out and back is gone under the one id and there under the other.
+ * Returns a page of changes since the previous round, the longest unchanged first. A message appears once,
+ * unless it changes again between two pages. With usual ids, a message moved out and back is gone under one
+ * id and present under the other.
  */
 export function laterRound(
   { account, folder, state, filter, size }: Round,
@@ -91,7 +95,7 @@ export function laterRound(
   }
 }
 
-/** What a change is to those who look at one folder. */
+/** Returns the items that a change means for one folder. */
 function seenFrom(folder: Folder, { entry, kind, folder: from, to, moves }: Logged<MessageChange>): DeltaItem[] {
   if (kind === 'moved') {
     return [

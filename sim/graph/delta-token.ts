@@ -4,19 +4,19 @@ import type { Folder } from './entry.ts'
 import { badRequest, GraphError } from './error.ts'
 
 const stateSchema = z.strictObject({
-  /** The folder whose messages are meant; absent for the folders themselves. */
+  /** The folder of the messages; absent for the list of folders itself. */
   folder: z.number().int().optional(),
-  /** How often deltas had been made invalid when the round began. */
+  /** How often deltas had been invalidated when the round started. */
   generation: z.number().int(),
   epoch: z.string(),
   select: z.array(z.string()).optional(),
   filter: z.string().optional(),
   hidden: z.boolean().optional(),
-  /** Whether it is the round that lists what is there. */
+  /** Whether the round lists the existing content. */
   first: z.boolean().optional(),
-  /** The changes up to here are known to the client. */
+  /** The client knows the changes up to here. */
   since: z.number().int(),
-  /** First round: the last item that was listed, and how many were. */
+  /** First round: the last listed item, and the number of listed items. */
   listed: z.strictObject({ receivedAtMs: z.number(), index: z.number(), count: z.number() }).optional(),
   /** Later rounds: the changes up to here were listed. */
   after: z.number().int().optional(),
@@ -24,7 +24,7 @@ const stateSchema = z.strictObject({
   empty: z.boolean().optional(),
 })
 
-/** Where a client stands in a delta: in the midst of a round, or between two. */
+/** A client's position in a delta: within a round, or between two. */
 export type DeltaState = z.output<typeof stateSchema>
 
 const KINDS = { $skiptoken: 'skip ', $deltatoken: 'delta ' } as const
@@ -32,12 +32,12 @@ const KINDS = { $skiptoken: 'skip ', $deltatoken: 'delta ' } as const
 /** The parameters that carry a token. */
 export const TOKEN_PARAMETERS = ['$skiptoken', '$deltatoken'] as const
 
-/** A link's parameter, opaque to clients. */
+/** Encodes a state as a link's parameter, opaque to clients. */
 export function tokenParameter(kind: (typeof TOKEN_PARAMETERS)[number], state: DeltaState): string {
   return `${kind}=${Buffer.from(KINDS[kind] + JSON.stringify(state)).toString('base64url')}`
 }
 
-/** Where a request goes on, `undefined` where it begins; throws a 400 for a token that was never given out. */
+/** Returns the state in a request; `undefined` at the start. Throws a 400 for an invalid token. */
 export function readToken(query: URLSearchParams): DeltaState | undefined {
   const kind = TOKEN_PARAMETERS.find(name => query.has(name))
   if (kind === undefined) return undefined
@@ -50,7 +50,7 @@ export function readToken(query: URLSearchParams): DeltaState | undefined {
   )
 }
 
-/** Where a round begins: nothing of it was listed, and the changes up to now are part of what is there. */
+/** Returns the start of a round: nothing is listed, and earlier changes are part of the content. */
 export function beginning({ generations, sequence }: Account, folder: Folder | undefined): DeltaState {
   return {
     first: true,
@@ -62,15 +62,16 @@ export function beginning({ generations, sequence }: Account, folder: Folder | u
 }
 
 /**
- * Throws a 410 for a token that was made invalid, is of another folder, or was given out by a simulator that is no more, unless nothing
- * had changed until then: the same mailbox loaded again is the same.
+ * Throws a 410 for a token that was invalidated, belongs to another folder, or comes from an earlier
+ * simulator, unless nothing had changed before it: the same mailbox has the same content whenever it is
+ * loaded.
  */
 export function checkState(state: DeltaState, { generations, sequence }: Account, folder: Folder | undefined): void {
   const lost = state.epoch !== sequence.epoch && state.since > 0
   if (lost || state.folder !== folder?.index || state.generation < generations.of(folder)) throw syncStateGone()
 }
 
-/** 410: the token is too old, the folder has to be listed anew. */
+/** 410: the token is too old, and the folder must be listed again. */
 export function syncStateGone(): GraphError {
   return new GraphError(
     410,

@@ -1,23 +1,24 @@
 import type { FastifyInstance } from 'fastify'
 import type { Signer } from '../signing.ts'
 
-/** The tenant that all simulated mailboxes are in. */
+/** The tenant of all simulated mailboxes. */
 export const TENANT_ID = '7a1d4c5e-9b3f-4e2a-8c6d-0f1e2d3c4b5a'
 
 const LOGIN = 'https://login.microsoftonline.com'
 const ALIASES = ['common', 'organizations', 'consumers']
 
-/** Whether a tenant in a path is a class of accounts, not one tenant. */
+/** Whether a tenant in a path is a class of accounts rather than one tenant. */
 export function isAlias(tenant: string): boolean {
   return ALIASES.includes(tenant.toLowerCase())
 }
 
-/** Who issues tokens. */
+/** The issuer of tokens. */
 export const ISSUER = `${LOGIN}/${TENANT_ID}/v2.0`
 
 /**
- * Adds what clients find the identity platform by: `/{tenant}/v2.0/.well-known/openid-configuration`, `/{tenant}/discovery/v2.0/keys`
- * and `/common/discovery/instance`. The addresses in it are Microsoft's, as clients accept no others: they are to bring each to the simulator.
+ * Adds the discovery documents of the identity platform: `/{tenant}/v2.0/.well-known/openid-configuration`,
+ * `/{tenant}/discovery/v2.0/keys` and `/common/discovery/instance`. They contain Microsoft's addresses,
+ * because clients accept no others; clients must map each to the simulator.
  */
 export function addDiscovery(app: FastifyInstance, { signer }: { signer: Signer }): void {
   app.get('/:tenant/v2.0/.well-known/openid-configuration', async ({ params }) => {

@@ -1,18 +1,18 @@
 /** A mail folder. */
 export interface Folder {
-  /** Its place in the order in which folders were made. */
+  /** Its position in the order of creation. */
   index: number
   id: string
   displayName: string
   /** `undefined` for the root, `msgfolderroot`. */
   parent: Folder | undefined
-  /** The name by which it can be asked for instead of its id, such as `inbox`; `undefined` for a folder of one's own. */
+  /** A name usable instead of its id, such as `inbox`; `undefined` for a user folder. */
   wellKnown: string | undefined
   hidden: boolean
   deleted: boolean
 }
 
-/** What can be changed of a message where it lies. */
+/** The marks of a message, changeable in place. */
 export interface Marks {
   isRead: boolean
   flagged: boolean
@@ -20,7 +20,7 @@ export interface Marks {
   categories: readonly string[]
 }
 
-/** What is to be changed of it; the rest stays. */
+/** The marks to change; the rest stays. */
 export type MarkChange = { [Name in keyof Marks]?: Marks[Name] | undefined }
 
 /** A message of a mailbox. */
@@ -28,7 +28,7 @@ export interface Entry extends Marks {
   /** Its position in delivery order. */
   index: number
   folder: Folder
-  /** How often it was moved: each move gives it another id, unless ids are asked for that are immutable. */
+  /** The number of moves: each changes its id, unless immutable ids are requested. */
   moves: number
   receivedAtMs: number
   modifiedAtMs: number
@@ -40,10 +40,10 @@ export interface Entry extends Marks {
   deleted: boolean
 }
 
-/** The order of lists: by time received, newest first, later deliveries first within one moment. */
-export function newerFirst(a: Place, b: Place): number {
+/** Compares newest first by time received, then by later delivery. */
+export function newerFirst(a: ListPosition, b: ListPosition): number {
   return b.receivedAtMs - a.receivedAtMs || b.index - a.index
 }
 
-/** Where a message stands in such an order. */
-export type Place = Pick<Entry, 'receivedAtMs' | 'index'>
+/** A message's place in this order. */
+export type ListPosition = Pick<Entry, 'receivedAtMs' | 'index'>

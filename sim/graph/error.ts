@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 
-/** An error answer of Graph: an HTTP status, and Graph's code and message (learn.microsoft.com/graph/errors). */
+/**
+ * An error answer of Graph: an HTTP status, and Graph's code and message (learn.microsoft.com/graph/errors).
+ */
 export class GraphError extends Error {
   readonly status: number
   readonly code: string
@@ -22,7 +24,7 @@ export class GraphError extends Error {
   }
 }
 
-/** What an error is sent as. */
+/** Returns the body of an error. */
 export function errorBody(
   { code, message, inner }: GraphError,
   { nowMs, clientRequestId }: { nowMs: number; clientRequestId?: string | undefined },
@@ -38,17 +40,17 @@ export function errorBody(
   }
 }
 
-/** 400: the request makes no sense to Graph, or is not simulated; the message says which. */
+/** 400: Graph rejects the request, or it is not simulated; the message says which. */
 export function badRequest(message: string, code = 'BadRequest'): GraphError {
   return new GraphError(400, code, message)
 }
 
-/** 400: Graph has it and the simulator has not. */
+/** 400: Graph supports it, but the simulator does not. */
 export function notSimulated(what: string): GraphError {
   return badRequest(`${what} is not simulated.`, 'NotSimulated')
 }
 
-/** 401: no access token, or one that is not valid (any more). */
+/** 401: the access token is missing or invalid. */
 export function unauthenticated(given: boolean): GraphError {
   return new GraphError(
     401,
@@ -63,22 +65,25 @@ export function unauthenticated(given: boolean): GraphError {
   )
 }
 
-/** 403: what the token allows does not go as far as this. */
+/** 403: the token's permissions do not suffice. */
 export function accessDenied(): GraphError {
   return new GraphError(403, 'ErrorAccessDenied', 'Access is denied. Check credentials and try again.')
 }
 
-/** 404: no such message or folder (any more). */
+/** 404: no such message or folder. */
 export function notFound(): GraphError {
   return new GraphError(404, 'ErrorItemNotFound', 'The specified object was not found in the store.')
 }
 
-/** 409: another folder bears the name. */
+/** 409: another folder has the name. */
 export function conflicting(message: string): GraphError {
   return new GraphError(409, 'ErrorFolderExists', message)
 }
 
-/** 429: too much at once, or too much within ten minutes; `retryAfter` as the header has it, absent where nothing is said. */
+/**
+ * 429: too many requests at once, or within ten minutes. `retryAfter` is the header's value, absent if
+ * undefined.
+ */
 export function throttled(of: 'concurrency' | 'requests', retryAfter: string | undefined): GraphError {
   const headers = retryAfter === undefined ? {} : { 'retry-after': retryAfter }
   if (of === 'concurrency')
@@ -87,13 +92,13 @@ export function throttled(of: 'concurrency' | 'requests', retryAfter: string | u
   return new GraphError(429, 'TooManyRequests', 'Please retry again later.', { headers, inner })
 }
 
-/** When to come back, as a Retry-After header says it: in seconds, which may be a fraction, or by a date. */
+/** Formats a Retry-After header: in seconds, possibly a fraction, or as a date. */
 export function retryAfterIn(ms: number, form: 'seconds' | 'date', nowMs: number): string {
   if (form === 'seconds') return String(Number((ms / 1000).toFixed(3)))
   return new Date(Math.ceil((nowMs + ms) / 1000) * 1000).toUTCString()
 }
 
-/** Any thrown value as an error answer; what has no HTTP status of its own is a 500. */
+/** Converts any thrown value to an error answer; without an HTTP status of its own it is a 500. */
 export function asGraphError(thrown: unknown): GraphError {
   if (thrown instanceof GraphError) return thrown
   const message = thrown instanceof Error ? thrown.message : String(thrown)

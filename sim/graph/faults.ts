@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Denial, denialsSchema } from '../denials.ts'
 import { createDraws, type DrawSettings, type Draws, parseLine } from '../draws.ts'
 
-/** What can go wrong, with each its probability: with whole answers, and with parts of a batch. */
+/** Faults of whole answers and of parts of a batch, each with its probability. */
 export const WHOLE_FAULTS = [
   'reset',
   'throttled',
@@ -14,35 +14,35 @@ export const WHOLE_FAULTS = [
   'html-unavailable',
 ] as const
 export const PART_FAULTS = ['part-throttled', 'part-error', 'part-token-expired'] as const
-/** With a delta's answer, by itself or in a batch: it is too old. */
+/** Faults of a delta's answer, single or in a batch: its token is too old. */
 export const DELTA_FAULTS = ['gone-410'] as const
-/** With the answer to a batch. */
+/** Faults of the answer to a batch. */
 export const BATCH_FAULTS = ['missing-part', 'part-without-body'] as const
-/** With the bytes of an answer; `slow` makes it drip. */
+/** Faults of an answer's bytes; `slow` streams it slowly. */
 export const BYTE_FAULTS = ['truncated', 'slow'] as const
 export const FAULT_KINDS = [...WHOLE_FAULTS, ...PART_FAULTS, ...DELTA_FAULTS, ...BATCH_FAULTS, ...BYTE_FAULTS] as const
 export type GraphFaultKind = (typeof FAULT_KINDS)[number]
 
-/** How a Retry-After header says when to come back. */
+/** The formats of a Retry-After header. */
 const RETRY_FORMS = ['seconds', 'date'] as const
 
-/** What goes wrong from now on. */
+/** The fault settings. */
 export interface GraphFaultSettings extends DrawSettings<GraphFaultKind> {
-  /** What Retry-After says, in seconds, which may be a fraction; 1 where it is absent. */
+  /** The seconds in Retry-After, possibly a fraction; 1 by default. */
   retryAfterSeconds?: number | undefined
-  /** Seconds where it is absent. */
+  /** Seconds by default. */
   retryAfterForm?: (typeof RETRY_FORMS)[number] | undefined
-  /** How long an answer drips that is `slow`, in ms; 2000 where it is absent. */
+  /** The duration of a `slow` answer in ms; 2000 by default. */
   dripMs?: number | undefined
-  /** What is refused by its path, by itself or in a batch; it is no matter of luck, and counted nowhere. */
+  /** Refusals by path, of single requests and parts of a batch. They are deterministic and not counted. */
   denials?: readonly Denial[] | undefined
 }
 
-/** The faults of a simulator; without settings there are none. */
+/** The faults of a simulator; none without settings. */
 export interface GraphFaults extends Omit<Draws<GraphFaultKind>, 'set' | 'read'> {
   /** Replaces all settings. */
   set(settings: GraphFaultSettings): void
-  /** The settings in force, without bursts that are over. */
+  /** Returns the settings in force, without expired bursts. */
   read(): ReturnType<Draws<GraphFaultKind>['read']> & {
     retryAfterSeconds: number
     retryAfterForm: (typeof RETRY_FORMS)[number]
@@ -58,7 +58,7 @@ const LONGEST_DRIP_MS = 300_000
 const rate = z.number().min(0).max(1)
 const kind = z.enum(FAULT_KINDS)
 
-/** Fault settings as JSON. */
+/** The JSON schema of fault settings. */
 export const graphFaultsSchema = z.strictObject({
   rates: z.partialRecord(kind, rate).optional(),
   bursts: z.array(z.strictObject({ kind, rate, untilMs: z.number() })).optional(),
@@ -69,7 +69,7 @@ export const graphFaultsSchema = z.strictObject({
   seed: z.number().int().optional(),
 })
 
-/** No faults yet; `now` tells when a burst is over. */
+/** Creates faults without settings; `now` decides when a burst expires. */
 export function createGraphFaults(now: () => number): GraphFaults {
   const draws = createDraws(FAULT_KINDS, now)
   const usual = {
@@ -95,7 +95,7 @@ export function createGraphFaults(now: () => number): GraphFaults {
   }
 }
 
-/** Reads settings from a line such as `throttled=0.1,gone-410=0.05,seed=3`; throws an Error that says what is wrong with it. */
+/** Parses settings such as `throttled=0.1,gone-410=0.05,seed=3`; throws an Error that names the fault. */
 export function parseGraphFaults(line: string): GraphFaultSettings {
   const settings = parseLine(line, { kinds: FAULT_KINDS, others: ['retryAfterSeconds', 'dripMs', 'seed'] })
   const { data, error } = graphFaultsSchema.safeParse(settings)

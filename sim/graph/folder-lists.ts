@@ -10,7 +10,7 @@ const TYPE = 'Microsoft.OutlookServices.MailFolder'
 const HIDDEN = 'includeHiddenFolders'
 const DEFAULT_PAGE = 10
 
-/** The folders below the root, or below the folder that the path names, hidden ones only where they are asked for. */
+/** Lists the folders below the root, or below the folder in the path; hidden ones only on request. */
 export function listFolders(call: Call): GraphAnswer {
   const { account, query, ids } = call
   allowOnly(query, ['$select', '$top', '$skip', '$count', HIDDEN])
@@ -31,7 +31,7 @@ export function listFolders(call: Call): GraphAnswer {
   }
 }
 
-/** One folder, by its id or its well-known name. */
+/** Returns one folder, by its id or its well-known name. */
 export function getFolder(call: Call): GraphAnswer {
   const { account, query, ids } = call
   allowOnly(query, ['$select'])
@@ -40,14 +40,14 @@ export function getFolder(call: Call): GraphAnswer {
   return { status: 200, body: { ...contextOf(call, 'mailFolders/$entity'), ...renderFolder(folder, account, select) } }
 }
 
-/** A page of which folders came, changed and went: `mailFolders/delta`, through the whole tree. */
+/** Returns a page of new, changed and removed folders: `mailFolders/delta`, through the whole tree. */
 export function folderDelta(call: Call): GraphAnswer {
   const { account, query, prefer, origin } = call
   const state = readToken(query) ?? begin(call)
   checkState(state, account, undefined)
   const size = prefer.pageSize ?? DEFAULT_PAGE
   const folders = state.first ? present(call, state) : changed(call, state)
-  // Both lists only grow at their ends while they are gone through, or lose what then comes as removed.
+  // Both lists only grow at their ends during a round, or lose folders that then appear as removed.
   const left = folders.filter(({ order }) => order > (state.after ?? -1))
   const page = left.slice(0, size)
   const last = page.at(-1)
@@ -84,28 +84,28 @@ function begin({ account, query }: Call): DeltaState {
   }
 }
 
-/** A folder, and where it stands in the round. */
-interface Standing {
+/** A folder and its position in the round. */
+interface FolderPosition {
   folder: Folder
   order: number
 }
 
-function present({ account }: Call, { hidden }: DeltaState): Standing[] {
+function present({ account }: Call, { hidden }: DeltaState): FolderPosition[] {
   const folders = account.folders.all().filter(({ parent }) => parent !== undefined)
   return folders.filter(shown(hidden)).map(folder => ({ folder, order: folder.index }))
 }
 
-function changed({ account, quirks }: Call, { since, hidden }: DeltaState): Standing[] {
+function changed({ account, quirks }: Call, { since, hidden }: DeltaState): FolderPosition[] {
   const orders = new Map<Folder, number>()
   const note = (folder: Folder, order: number) => {
-    // Moved to the end, where the latest change is.
+    // Moved to the end, the place of the latest change.
     orders.delete(folder)
     orders.set(folder, order)
   }
   const counts = quirks.countChanges ? account.changes.after(since) : []
   const all = [...account.folderChanges.after(since), ...counts].sort((a, b) => a.sequence - b.sequence)
   for (const change of all) {
-    // Each of two folders has an order of its own: a page may end between them.
+    // Each of two folders has its own order, because a page may end between them.
     note(change.folder, 2 * change.sequence)
     if ('to' in change) note(change.to, 2 * change.sequence + 1)
   }

@@ -2,7 +2,7 @@ import { ownOf } from '../own.ts'
 import type { Account } from './account.ts'
 import type { Folder } from './entry.ts'
 
-/** The properties of a folder that can be selected. */
+/** The selectable properties of a folder. */
 export const FOLDER_PROPERTIES: readonly string[] = [
   'id',
   'displayName',
@@ -13,7 +13,7 @@ export const FOLDER_PROPERTIES: readonly string[] = [
   'isHidden',
 ]
 
-/** A folder with what was selected of it, and its id always. */
+/** Renders a folder with the selected properties, and always its id. */
 export function renderFolder(
   folder: Folder,
   account: Account,
@@ -22,7 +22,7 @@ export function renderFolder(
   const { total, unread } = account.messages.counts(folder)
   const all: Record<string, unknown> = {
     displayName: folder.displayName,
-    // The root is said to be a folder's parent even where it is not listed itself.
+    // The root is a folder's parent even when it is not listed itself.
     parentFolderId: (folder.parent ?? folder).id,
     childFolderCount: account.folders.children(folder).filter(({ hidden }) => !hidden).length,
     unreadItemCount: unread,

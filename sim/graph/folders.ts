@@ -4,20 +4,20 @@ import type { Ids } from './ids.ts'
 
 /** The folders of a mailbox. */
 export interface Folders {
-  /** All that are not deleted, in the order they were made. */
+  /** Returns the existing folders in order of creation. */
   all(): readonly Folder[]
-  /** By id, or by well-known name in any case. */
+  /** Finds a folder by id, or by well-known name in any case. */
   find(idOrName: string): Folder | undefined
   at(index: number): Folder | undefined
   wellKnown(name: string): Folder
-  /** The folder at a path of names below the root; what is missing is made. */
+  /** Returns the folder at a path of names below the root, and creates missing ones. */
   atPath(names: readonly string[]): Folder
   children(parent: Folder): readonly Folder[]
-  /** Throws a 409 where the name is taken there. */
+  /** Throws a 409 if the name is taken there. */
   create(displayName: string, parent: Folder): Folder
 }
 
-// learn.microsoft.com/graph/api/resources/mailfolder; names are those of an English mailbox.
+// learn.microsoft.com/graph/api/resources/mailfolder; names as in an English mailbox.
 const WELL_KNOWN: readonly [string, string, Partial<Folder>?][] = [
   ['msgfolderroot', 'Top of Information Store'],
   ['inbox', 'Inbox'],
@@ -34,10 +34,10 @@ const WELL_KNOWN: readonly [string, string, Partial<Folder>?][] = [
   ['searchfolders', 'Finder', { parent: undefined }],
 ]
 
-// Well-known, and not in every mailbox.
+// Well-known folders that not every mailbox has.
 const ABSENT = ['clutter', 'conflicts', 'localfailures', 'recoverableitemsroot', 'scheduled', 'serverfailures']
 
-/** The folders every mailbox has; `made` is told of each that comes to them later. */
+/** Creates the folders of every mailbox; calls `made` for each later folder. */
 export function openFolders(ids: Ids, made: (folder: Folder) => void): Folders {
   const folders: Folder[] = []
 
@@ -98,7 +98,7 @@ export function openFolders(ids: Ids, made: (folder: Folder) => void): Folders {
   }
 }
 
-/** The folder that a path names; throws a 404 where there is none, a 400 for what cannot be an id. */
+/** Returns the folder in the path; throws a 404 if there is none, a 400 if it cannot be an id. */
 export function folderNamed(folders: Folders, idOrName: string): Folder {
   const folder = folders.find(idOrName)
   if (folder) return folder

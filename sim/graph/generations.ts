@@ -1,14 +1,14 @@
 import type { Folder } from './entry.ts'
 
-/** How often the deltas of a mailbox were made invalid, folder by folder; what was given out before is too old. */
+/** How often a mailbox's deltas were invalidated, by folder; earlier tokens are too old. */
 export interface Generations {
-  /** Of a folder's messages, or of the folders themselves. */
+  /** Returns the generation of a folder's messages, or of the list of folders. */
   of(folder: Folder | undefined): number
   /** Makes the deltas of a folder too old, or all of the mailbox. */
   expire(folder?: Folder): void
 }
 
-/** Nothing made invalid yet. */
+/** Creates generations without invalidations. */
 export function createGenerations(): Generations {
   const own = new Map<Folder, number>()
   let all = 0

@@ -1,7 +1,7 @@
 import { ownOf } from '../own.ts'
 import { type AadError, refusal } from './aad-error.ts'
 
-/** Permissions that are asked of the identity platform for itself, not for Graph. */
+/** Permissions of the identity platform itself, not of Graph. */
 const OWN = ['openid', 'profile', 'email', 'offline_access']
 const GRAPH = 'https://graph.microsoft.com/'
 const COVERED_BY: Readonly<Record<string, readonly string[]>> = {
@@ -9,18 +9,21 @@ const COVERED_BY: Readonly<Record<string, readonly string[]>> = {
   'Mail.Read': ['Mail.ReadWrite'],
 }
 
-/** The permissions for Graph in a list of scopes, by their short names. */
+/** Returns the Graph permissions in a scope list, by short names. */
 export function permissionsIn(scope: string): string[] {
   const names = scope.split(/\s+/).map(name => (name.startsWith(GRAPH) ? name.slice(GRAPH.length) : name))
   return names.filter(name => name !== '' && !OWN.includes(name))
 }
 
-/** Whether a list of scopes names one of the platform's own, such as `offline_access`. */
+/** Whether a scope list names a permission of the platform, such as `offline_access`. */
 export function asksFor(scope: string, own: string): boolean {
   return scope.split(/\s+/).includes(own)
 }
 
-/** The permissions that are asked for, or the error of asking for more than was granted; all of them for `.default`, or where none is named. */
+/**
+ * Returns the requested permissions, or an error if they exceed the grant; all of them for `.default`, or if
+ * none is named.
+ */
 export function within(granted: readonly string[], scope: string): readonly string[] | AadError {
   const asked = permissionsIn(scope)
   if (asked.length === 0 || asked.includes('.default')) return granted
@@ -34,7 +37,7 @@ export function within(granted: readonly string[], scope: string): readonly stri
   )
 }
 
-/** What a token answer says was granted: what was asked for as it was written, and who it is for. */
+/** Returns the scope of a token answer: the requested scopes as written, with their resource. */
 export function scopeAnswered(scope: string, permissions: readonly string[]): string {
   const asked = scope
     .split(/\s+/)

@@ -2,38 +2,47 @@ import type { Account } from './account.ts'
 import type { Entry, Folder, MarkChange } from './entry.ts'
 import { badRequest, GraphError } from './error.ts'
 
-/** How a mail is delivered: to a folder (id, well-known name, or a path of names), or as its Gmail labels say; when it was received (ms since 1970). */
+/**
+ * Delivery options: a folder (id, well-known name, or path of names), by default from Gmail labels, and the
+ * time received (ms since 1970).
+ */
 export interface GraphDelivery {
   folder?: string | undefined
   labels?: readonly string[] | undefined
   receivedAt?: number | undefined
 }
 
-/** What happens in a mailbox from outside. Messages are named by either of their ids, and named back by the immutable one; ids that are unknown throw. */
+/**
+ * Changes a mailbox from outside. Accepts either id of a message and returns the immutable one. Unknown ids
+ * throw.
+ */
 export interface GraphHandle {
   deliver(raw: Buffer | string, options?: GraphDelivery): { id: string; conversationId: string }
-  /** The immutable ids of its messages, newest first, of one folder or of all. */
+  /** Returns the immutable ids of its messages, newest first, of one folder or of all. */
   ids(folder?: string): string[]
-  /** A message's usual id now: another after each move. */
+  /** Returns a message's usual id, which changes with each move. */
   usualId(id: string): string
   mark(id: string, change: MarkChange): void
-  /** Moves messages to a folder: an id, a well-known name, or a path of names such as `Projects/Rome`, which is made where it is missing. */
+  /**
+   * Moves messages to a folder: an id, a well-known name, or a path of names such as `Projects/Rome`. Creates
+   * a missing folder.
+   */
   move(to: string, ...ids: readonly string[]): void
-  /** Deletes for ever. */
+  /** Deletes permanently. */
   delete(...ids: readonly string[]): void
-  /** Makes a folder at a path of names, and answers with its id. */
+  /** Creates a folder at a path of names and returns its id. */
   createFolder(path: string): string
   renameFolder(folder: string, displayName: string): void
   moveFolder(folder: string, parent: string): void
-  /** Deletes a folder for ever, with all that is in it; throws for one that every mailbox has. */
+  /** Deletes a folder and its content permanently; throws for a well-known one. */
   deleteFolder(folder: string): void
-  /** The id of a folder. */
+  /** Returns the id of a folder. */
   folderId(folder: string): string
-  /** Makes delta tokens given out so far too old, of one folder's messages or of all. */
+  /** Makes existing delta tokens too old, of one folder's messages or of all. */
   expireDelta(folder?: string): void
 }
 
-/** The handle of an account; `now` dates what is delivered without a date. */
+/** Opens the handle of an account; `now` dates mail without a date. */
 export function openHandle(account: Account, now: () => number): GraphHandle {
   const { folders, ids, messages } = account
   const immutable = ({ index }: Entry) => ids.immutable(index)

@@ -1,17 +1,23 @@
 import { createHash } from 'node:crypto'
 
-/** Makes the ids of one mailbox in the forms that Exchange gives them, and reads them again. */
+/** Creates and reads the ids of one mailbox in Exchange's formats. */
 export interface Ids {
-  /** A message's usual id, which is another after each move (learn.microsoft.com/graph/outlook-immutable-id). */
+  /**
+   * Returns a message's usual id, which changes with each move
+   * (learn.microsoft.com/graph/outlook-immutable-id).
+   */
   message(index: number, moves: number): string
-  /** A message's immutable id: the same wherever it is moved. */
+  /** Returns a message's immutable id, which survives moves. */
   immutable(index: number): string
   folder(index: number): string
   conversation(index: number): string
   changeKey(version: number): string
-  /** Which message an id of either kind was given to; `moves` only where the id is a usual one, `undefined` for what is no id of this mailbox. */
+  /**
+   * Returns the message of an id of either kind; `moves` only for a usual id. Returns `undefined` if the id
+   * is not of this mailbox.
+   */
   readMessage(id: string): { index: number; moves: number | undefined } | undefined
-  /** Which folder an id was given to; `undefined` for what is no id of one. */
+  /** Returns the folder of an id; `undefined` if it is not one. */
   readFolder(id: string): number | undefined
   /** The mailbox's own id, which is also its owner's. */
   user: string
@@ -24,7 +30,7 @@ const IMMUTABLE = 0x0d
 const COUNTER_BYTES = 6
 const MOVES_BYTES = 2
 
-/** The ids of the mailbox with this address; the same each time it is loaded. */
+/** Returns the ids of the mailbox with this address, the same whenever it is loaded. */
 export function idsOf(address: string): Ids {
   const digest = createHash('sha256').update(address.toLowerCase()).digest()
   const store = digest.subarray(0, 16)

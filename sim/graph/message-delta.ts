@@ -11,7 +11,9 @@ import { allowOnly, oldestFirst, readFilter, selected } from './query.ts'
 const DEFAULT_PAGE = 10
 const TYPE = { '@odata.type': '#microsoft.graph.message' }
 
-/** A page of what changed in a folder: `messages/delta` (learn.microsoft.com/graph/delta-query-messages). */
+/**
+ * Returns a page of a folder's changes: `messages/delta` (learn.microsoft.com/graph/delta-query-messages).
+ */
 export async function messageDelta(call: Call): Promise<GraphAnswer> {
   const { account, query, ids, prefer, quirks, origin } = call
   const folder = folderNamed(account.folders, ids.folder ?? '')
@@ -60,7 +62,7 @@ function begin({ account, query }: Call, folder: Folder): DeltaState {
   }
 }
 
-/** The items of a page, some of them twice, or in another order, where that is so. */
+/** Repeats or reorders the items of a page if the quirks say so. */
 function disturbed(items: readonly DeltaItem[], { quirks, random }: Call): readonly DeltaItem[] {
   const repeated =
     quirks.repeats > 0 ? items.flatMap(item => (random() < quirks.repeats ? [item, item] : [item])) : items

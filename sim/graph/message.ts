@@ -6,12 +6,15 @@ import { bodyOf } from './body.ts'
 import type { Entry } from './entry.ts'
 import { type Recipient, recipientsIn } from './recipients.ts'
 
-/** How messages are asked for: the properties selected, all usual ones where none are, and which ids and bodies are preferred. */
+/**
+ * How to render messages: the selected properties (all usual ones by default), and the preferred ids and
+ * bodies.
+ */
 export interface Asking {
   select: readonly string[] | undefined
   immutableIds: boolean
   textBody: boolean
-  /** Whether the token lets bodies be read: without, what tells of them is left out (Mail.ReadBasic). */
+  /** Whether the token may read bodies; without it their properties are omitted (Mail.ReadBasic). */
   bodies: boolean
 }
 
@@ -20,7 +23,7 @@ type Property = (entry: Entry, has: { account: Account; asking: Asking; content:
 const PREVIEW_CHARACTERS = 255
 const OF_BODIES = ['body', 'bodyPreview']
 
-// What is answered without the mail itself being read.
+// Properties that need no mail content.
 const PLAIN: Readonly<Record<string, (entry: Entry, account: Account) => unknown>> = {
   createdDateTime: entry => seconds(entry.receivedAtMs),
   lastModifiedDateTime: entry => seconds(entry.modifiedAtMs),
@@ -54,10 +57,10 @@ const READ: Readonly<Record<string, Property>> = {
 
 const USUAL = [...Object.keys(PLAIN), ...Object.keys(READ)].filter(name => name !== 'internetMessageHeaders')
 
-/** The properties of a message that can be selected. */
+/** The selectable properties of a message. */
 export const MESSAGE_PROPERTIES: readonly string[] = ['id', ...USUAL, 'internetMessageHeaders']
 
-/** A message with what was selected of it, and its id and etag always. */
+/** Renders a message with the selected properties, and always its id and etag. */
 export async function renderMessage(entry: Entry, account: Account, asking: Asking): Promise<Record<string, unknown>> {
   const names = (asking.select ?? USUAL).filter(name => asking.bodies || !OF_BODIES.includes(name))
   const content = names.some(name => ownOf(READ, name)) ? await account.content(entry) : undefined
@@ -65,7 +68,7 @@ export async function renderMessage(entry: Entry, account: Account, asking: Aski
     const plain = ownOf(PLAIN, name)
     if (plain) return [[name, plain(entry, account)]]
     const read = ownOf(READ, name)
-    // A message without a sender has no such property at all.
+    // A message without a sender lacks the property.
     const value = read && content && read(entry, { account, asking, content })
     return value === undefined ? [] : [[name, value]]
   })
@@ -76,12 +79,12 @@ export async function renderMessage(entry: Entry, account: Account, asking: Aski
   }
 }
 
-/** A message's etag, another after each change. */
+/** Returns a message's etag, which differs after each change. */
 export function etagOf({ version }: Entry, { ids }: Account): string {
   return `W/"${ids.changeKey(version)}"`
 }
 
-/** A message's id of the kind that is preferred; `moves` for one that it had before. */
+/** Returns a message's id of the preferred kind; `moves` selects an earlier one. */
 export function messageId(
   { index, moves: now }: Entry,
   { ids }: Account,
@@ -90,7 +93,7 @@ export function messageId(
   return immutableIds ? ids.immutable(index) : ids.message(index, moves)
 }
 
-/** A time in ISO 8601, to the second. */
+/** Formats a time in ISO 8601, to the second. */
 function seconds(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }

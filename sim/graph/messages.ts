@@ -9,7 +9,7 @@ import { allowOnly, oldestFirst, pageOf, readFilter, selected } from './query.ts
 const LIST = ['$select', '$top', '$skip', '$orderby', '$filter', '$count']
 const FILTERS = ['receivedDateTime', 'isDraft', 'isRead']
 
-/** The messages of a mailbox, or of a folder that the path names. */
+/** Lists the messages of a mailbox, or of the folder in the path. */
 export async function listMessages(call: Call): Promise<GraphAnswer> {
   const { account, query, ids } = call
   allowOnly(query, LIST)
@@ -30,20 +30,23 @@ export async function listMessages(call: Call): Promise<GraphAnswer> {
   }
 }
 
-/** One message. */
+/** Returns one message. */
 export async function getMessage(call: Call): Promise<GraphAnswer> {
   allowOnly(call.query, ['$select'])
   const message = await renderMessage(entryOf(call), call.account, askingOf(call))
   return { status: 200, body: { ...contextOf(call, 'messages/$entity'), ...message } }
 }
 
-/** A message's bytes as they were received. */
+/** Returns a message's bytes as received. */
 export async function getMime(call: Call): Promise<GraphAnswer> {
   const { raw } = await call.account.content(entryOf(call))
   return { status: 200, headers: { 'content-type': 'text/plain' }, body: raw }
 }
 
-/** The message that the path names, by either of its ids; throws a 404 where there is none, a 400 for what cannot be an id. */
+/**
+ * Returns the message in the path, by either of its ids; throws a 404 if there is none, a 400 if it cannot be
+ * an id.
+ */
 export function entryOf({ account, ids }: Call): Entry {
   const id = ids.message ?? ''
   const entry = account.find(id)
@@ -52,7 +55,7 @@ export function entryOf({ account, ids }: Call): Entry {
   throw badRequest('Id is malformed.', 'ErrorInvalidIdMalformed')
 }
 
-/** How the messages of a call are asked for. */
+/** Returns how to render the messages of a call. */
 function askingOf({ query, prefer, bodies }: Call): Asking {
   const select = selected(query, MESSAGE_PROPERTIES, 'Microsoft.OutlookServices.Message')
   return { select, immutableIds: prefer.immutableIds, textBody: prefer.textBody, bodies }
@@ -60,7 +63,7 @@ function askingOf({ query, prefer, bodies }: Call): Asking {
 
 function listed({ account, query }: Call, folder: Folder | undefined): readonly Entry[] {
   const text = query.get('$filter')
-  // learn.microsoft.com/graph/api/user-list-messages: what is ordered by has to be filtered by first.
+  // learn.microsoft.com/graph/api/user-list-messages: a property in $orderby must come first in $filter.
   if (text && query.has('$orderby') && !/^receivedDateTime /.test(text.trim()))
     throw badRequest('The restriction or sort order is too complex for this operation.', 'InefficientFilter')
   const filter = readFilter(text, FILTERS)

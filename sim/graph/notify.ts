@@ -2,46 +2,49 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { z } from 'zod'
 import { deliverRepeatedly } from '../push-retry.ts'
 
-/** What becomes of notifications. */
+/** Settings for notifications. */
 export interface NotificationSettings {
-  /** Such as `http://127.0.0.1:8080`: stands in for the host of every address that is notified; `null` or absent: each goes where it says. */
+  /**
+   * Such as `http://127.0.0.1:8080`: replaces the host of every notification address; `null` or absent keeps
+   * each address.
+   */
   to?: string | null | undefined
-  /** So many of the next notifications are lost. */
+  /** The number of next notifications to lose. */
   dropNext?: number | undefined
-  /** The share that is lost, from 0 to 1. */
+  /** The share to lose, from 0 to 1. */
   loss?: number | undefined
-  /** So many of the next notifications come twice. */
+  /** The number of next notifications to send twice. */
   duplicateNext?: number | undefined
-  /** How long a notification takes, in ms. */
+  /** The delay of a notification in ms. */
   delayMs?: number | undefined
-  /** For how long notifications to one address are gathered into one request, in ms; each comes alone where it is 0 or absent. */
+  /** The time in ms to gather notifications to one address into one request; 0 or absent sends each alone. */
   gatherMs?: number | undefined
 }
 
-/** What became of notifications so far, lifecycle notifications among them. */
+/** The counts of notifications by result, including lifecycle notifications. */
 export interface NotificationCounts {
   published: number
   dropped: number
-  /** Requests that were taken with a 2xx. */
+  /** Requests accepted with a 2xx. */
   delivered: number
-  /** Attempts that were not. */
+  /** Attempts that were refused. */
   refused: number
-  /** Requests given up after many attempts. */
+  /** Requests that expired after many attempts. */
   expired: number
   pending: number
 }
 
-/** The way of notifications to those who subscribed. They leave to this machine only, whatever address they are for. */
+/** The delivery of notifications to subscribers. They go only to this machine, whatever the address. */
 export interface Notifications {
-  /** Changes what is given and leaves the rest. */
+  /** Changes the given settings and keeps the rest. */
   set(settings: NotificationSettings): void
   read(): NotificationSettings
   counts(): NotificationCounts
-  /** Sends to an address until it is taken; `givenUp` is called where it never was. */
+  /** Sends to an address until accepted; calls `givenUp` if it expires. */
   publish(url: string, notification: object, givenUp?: () => void): void
-  /** Whether an address echoes a validation token as it has to. */
+  /** Whether an address echoes a validation token as required. */
   validate(url: string, token: string): Promise<boolean>
-  /** Whether an address is one that notifications can leave to. */
+  /** Whether notifications can reach an address. */
   reaches(url: string): boolean
 }
 
@@ -50,7 +53,7 @@ interface Waiting {
   givenUp: (() => void) | undefined
 }
 
-/** Notification settings as JSON. */
+/** The JSON schema of notification settings. */
 export const notificationSchema = z.strictObject({
   to: z.url().nullable().optional(),
   dropNext: z.number().int().min(0).optional(),
@@ -64,10 +67,13 @@ const HERE = ['127.0.0.1', 'localhost', '[::1]']
 const VALIDATION_MS = 10_000
 const DEADLINE_MS = 10_000
 const MOST_ATTEMPTS = 20
-// A notification URL has to give back a token of some hundred characters.
+// A notification URL must return a token of about a hundred characters.
 const MOST_CHARACTERS = 10_000
 
-/** Notifications that go where they say. `speed` shortens delays and backoff, `random` decides what is lost; nothing is sent after `closing` is aborted. */
+/**
+ * Creates notifications to their own addresses. `speed` shortens delays and backoff, `random` decides losses;
+ * nothing is sent after `closing` aborts.
+ */
 export function createNotifications(options: {
   speed: number
   random: () => number
@@ -110,7 +116,7 @@ export function createNotifications(options: {
   const send = async (url: string, gathered: Waiting[]) => {
     const { delayMs = 0, gatherMs = 0 } = settings
     await wait((delayMs + gatherMs) / speed, undefined, { signal: closing })
-    // What is published from now on begins a request of its own.
+    // Later notifications start a new request.
     if (gathering.get(url) === gathered) gathering.delete(url)
     const body = JSON.stringify({ value: gathered.map(({ notification }) => notification) })
     const taken = await deliverRepeatedly(() => post(url, body), {
@@ -132,7 +138,7 @@ export function createNotifications(options: {
     if (settings.gatherMs) gathering.set(url, gathered)
     counts.pending += 1
     send(url, gathered)
-      // Only the end of the simulator stops one.
+      // Only the end of the simulator stops a notification.
       .catch(() => undefined)
       .finally(() => {
         counts.pending -= 1
@@ -178,7 +184,7 @@ export function createNotifications(options: {
   }
 }
 
-// A validation token comes back, and is shorter: whatever follows is not read.
+// The answer is a validation token, which is shorter: the rest is not read.
 async function beginningOf({ body }: Response): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''

@@ -18,7 +18,7 @@ interface Options {
   now: () => number
 }
 
-// What an administrator consented to.
+// Permissions that an administrator granted.
 const APPLICATION_PERMISSIONS = ['Mail.ReadWrite', 'User.Read.All']
 
 const DEAD: Record<RefreshProblem, AadError> = {
@@ -31,7 +31,10 @@ const DEAD: Record<RefreshProblem, AadError> = {
   ),
 }
 
-/** Adds the Microsoft identity platform: its discovery, the authorization page, and the token endpoint, `/{tenant}/oauth2/v2.0/token`. */
+/**
+ * Adds the Microsoft identity platform: its discovery, the authorization page, and the token endpoint,
+ * `/{tenant}/oauth2/v2.0/token`.
+ */
 export function addOAuth(app: FastifyInstance, options: Options): void {
   const { tokens, signer, consent, calls, now } = options
   const codes = new Map<string, Code>()
@@ -86,7 +89,7 @@ export function addOAuth(app: FastifyInstance, options: Options): void {
   function grantCode(form: URLSearchParams) {
     const given = form.get('code') ?? ''
     const code = codes.get(given)
-    // Whatever comes of it, a code is good for one try.
+    // A code is valid for one attempt, successful or not.
     codes.delete(given)
     if (redeemed.has(given)) return refusal(54005, 'OAuth2 Authorization code was already redeemed.')
     if (!code || code.expiresAtMs <= now())

@@ -1,6 +1,6 @@
 import { badRequest } from './error.ts'
 
-/** A path of Graph's, taken apart. */
+/** A parsed path of Graph. */
 export interface GraphPath {
   version: string
   /** Words and ids, decoded: `mailFolders('x')` is a word and an id. */
@@ -8,7 +8,7 @@ export interface GraphPath {
   query: URLSearchParams
 }
 
-/** Takes a URL apart, absolute or from the server's root on; throws a 400 where it cannot be read. */
+/** Parses a URL, absolute or from the server's root; throws a 400 if it is invalid. */
 export function readPath(url: string): GraphPath {
   if (!URL.canParse(url, 'http://localhost')) throw badRequest(`The URL cannot be read: ${url.slice(0, 100)}`)
   const { pathname, searchParams } = new URL(url, 'http://localhost')
@@ -16,7 +16,7 @@ export function readPath(url: string): GraphPath {
   return { version: version.toLowerCase(), words: rest.flatMap(wordsOf), query: searchParams }
 }
 
-// OData writes keys in brackets, too, and functions with brackets that may be left out.
+// OData also allows keys in brackets, and functions with optional brackets.
 function wordsOf(word: string): string[] {
   const decoded = decode(word)
   const [, name, key] = /^([\w.]+)\('([^']*)'\)$/.exec(decoded) ?? []

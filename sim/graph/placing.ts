@@ -1,14 +1,14 @@
 import { systemLabel } from '../labels.ts'
 import type { Marks } from './entry.ts'
 
-/** Where a mail lies in an Outlook mailbox, and how it is marked there. */
+/** The folder and marks of a mail in an Outlook mailbox. */
 export interface Placing extends Marks {
-  /** A well-known name, or the names on the way to a folder of one's own. */
+  /** A well-known name, or the path of names to a user folder. */
   folder: string | readonly string[]
   isDraft: boolean
 }
 
-// In the order in which they count: what was thrown away is there, whatever else it is.
+// In order of precedence: deleted mail is in the trash whatever else applies.
 const FOLDERS: readonly [string, string][] = [
   ['TRASH', 'deleteditems'],
   ['SPAM', 'junkemail'],
@@ -18,8 +18,9 @@ const FOLDERS: readonly [string, string][] = [
 ]
 
 /**
- * Where a mail with these Gmail labels lies: its system labels name the folder and the flags, a label with a slash a folder of one's
- * own, any other a category. Without labels it is in the inbox; with some, but not INBOX, it was archived.
+ * Returns the place of a mail with these Gmail labels. System labels give the folder and the flags, a label
+ * with a slash gives a user folder, and any other a category. Without labels it is in the inbox; with labels
+ * but no INBOX, it is archived.
  */
 export function placingOf(labels: readonly string[]): Placing {
   const system = labels.flatMap(label => systemLabel(label) ?? [])

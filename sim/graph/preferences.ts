@@ -1,6 +1,6 @@
 import { badRequest } from './error.ts'
 
-/** What a request's Prefer header asks for; `applied` is what Preference-Applied says of it. */
+/** The preferences of a request's Prefer header; `applied` is the value of Preference-Applied. */
 export interface Preferences {
   immutableIds: boolean
   pageSize: number | undefined
@@ -8,7 +8,10 @@ export interface Preferences {
   applied: readonly string[]
 }
 
-/** Reads a Prefer header, one or several joined by commas; what Graph does not know it passes over, too. Throws a 400 for a page size that is none. */
+/**
+ * Parses a Prefer header, one or several joined by commas; ignores unknown ones, as Graph does. Throws a 400
+ * for an invalid page size.
+ */
 export function readPreferences(header: string | undefined): Preferences {
   const wanted = (header ?? '').split(/[,;]/).map(one => one.trim())
   const wish = (name: string) => {

@@ -4,7 +4,7 @@ import { allowOnly, selected } from './query.ts'
 
 const PROPERTIES = ['id', 'displayName', 'mail', 'userPrincipalName']
 
-/** Who the mailbox belongs to. */
+/** Returns the owner of the mailbox. */
 export function profile({ account, query, origin }: Call): GraphAnswer {
   allowOnly(query, ['$select'])
   const all: Record<string, unknown> = {

@@ -2,11 +2,11 @@ import { ownOf } from '../own.ts'
 import type { Entry } from './entry.ts'
 import { badRequest, notSimulated } from './error.ts'
 
-/** Which messages an OData `$filter` lets pass. */
+/** An OData `$filter` on messages. */
 export type Filter = (entry: Entry) => boolean
 
 const MOST_ITEMS = 1000
-// What messages and folders have, too.
+// Other properties of messages and folders.
 const OTHERS = [
   'attachments',
   'conversationIndex',
@@ -28,12 +28,15 @@ const COMPARISONS: Readonly<Record<string, (a: number, b: number) => boolean>> =
   eq: (a, b) => a === b,
 }
 
-/** Refuses with a 400 what is not simulated there: nothing asked for is passed over. */
+/** Refuses unsupported parameters with a 400, so that none is ignored silently. */
 export function allowOnly(query: URLSearchParams, names: readonly string[]): void {
   for (const name of query.keys()) if (!names.includes(name)) throw notSimulated(`The query parameter ${name}, here,`)
 }
 
-/** The names of a `$select`, `undefined` where there is none; throws a 400 for a property that the type does not have. */
+/**
+ * Returns the names of a `$select`; `undefined` if there is none. Throws a 400 for a property that the type
+ * does not have.
+ */
 export function selected(
   query: URLSearchParams,
   properties: readonly string[],
@@ -51,7 +54,7 @@ export function selected(
   })
 }
 
-/** `$top` (10 where it is absent, 1,000 at most) and `$skip`; throws a 400 for what is no such number. */
+/** Returns `$top` (10 by default, 1,000 at most) and `$skip`; throws a 400 for an invalid number. */
 export function pageOf(query: URLSearchParams): { top: number; skip: number } {
   const top = query.get('$top') ?? '10'
   const skip = query.get('$skip') ?? '0'
@@ -65,7 +68,7 @@ export function pageOf(query: URLSearchParams): { top: number; skip: number } {
   return { top: Number(top), skip: Number(skip) }
 }
 
-/** Whether a list is to be oldest first; newest first where nothing is asked. Throws a 400 for any other order. */
+/** Whether a list is oldest first; newest first by default. Throws a 400 for any other order. */
 export function oldestFirst(query: URLSearchParams): boolean {
   const order = query.get('$orderby') ?? 'receivedDateTime desc'
   const match = /^receivedDateTime(?: (asc|desc))?$/i.exec(order.trim())
@@ -74,8 +77,8 @@ export function oldestFirst(query: URLSearchParams): boolean {
 }
 
 /**
- * Reads a `$filter` of comparisons joined by `and`: of `receivedDateTime` with a time, of `isDraft` and `isRead` with `eq`. Throws a
- * 400 for a comparison that cannot be read, or is not among the `properties` that may be filtered by.
+ * Parses a `$filter` of comparisons joined by `and`: `receivedDateTime` with a time, `isDraft` and `isRead`
+ * with `eq`. Throws a 400 for an invalid comparison, or one outside the filterable `properties`.
  */
 export function readFilter(text: string | null, properties: readonly string[]): Filter {
   if (text === null || text.trim() === '') return () => true
@@ -97,7 +100,7 @@ function readClause(clause: string, properties: readonly string[]): Filter {
         'ErrorInvalidUrlQueryFilter',
       )
     const atMs = Date.parse(value)
-    // Times are shown without what is less than a second, and compared as they are shown.
+    // Times are rendered and compared without fractions of a second.
     return ({ receivedAtMs }) => compare(Math.floor(receivedAtMs / 1000) * 1000, atMs)
   }
   if (operator.toLowerCase() !== 'eq' || !/^(true|false)$/.test(value)) throw notSimulated(`$filter=${clause}`)

@@ -1,26 +1,26 @@
 import { z } from 'zod'
 
-/** What Graph does now and then and is allowed to. */
+/** Unusual but valid behaviour of Graph. */
 export interface Quirks {
-  /** A changed read flag comes as an item with nothing but `id` and `isRead`: on unless it is set off. */
+  /** A changed read flag comes as an item with only `id` and `isRead`; on by default. */
   partialReads: boolean
-  /** Each page of a delta comes after an empty one that has only a nextLink. */
+  /** An empty page with only a nextLink precedes each page of a delta. */
   emptyPages: boolean
-  /** The share of a delta page's items, from 0 to 1, that come a second time on it. */
+  /** The share of a delta page's items, from 0 to 1, that it repeats. */
   repeats: number
   /** The items of a delta page, and the parts of a batch's answer, come in any order. */
   shuffled: boolean
-  /** A message that was moved out of a folder is said to be deleted, not changed. */
+  /** A message moved out of a folder is reported as deleted, not changed. */
   movesAreDeletions: boolean
-  /** Flags in deltas are written as strings: `"isRead": "true"`, as a sample in Microsoft's documents has it. */
+  /** Flags in deltas are strings: `"isRead": "true"`, as in a sample of Microsoft's documents. */
   stringFlags: boolean
-  /** A folder of which only the counts changed comes in the delta of folders, too. */
+  /** The delta of folders includes a folder with only changed counts. */
   countChanges: boolean
-  /** How long a change stays out of deltas after it was made, and after its notification, in ms. */
+  /** The delay in ms before a change, and its notification, appears in deltas. */
   deltaLagMs: number
 }
 
-/** What is odd from the start. */
+/** The default quirks. */
 export const USUAL_QUIRKS: Quirks = {
   partialReads: true,
   emptyPages: false,
@@ -32,7 +32,7 @@ export const USUAL_QUIRKS: Quirks = {
   deltaLagMs: 0,
 }
 
-/** Quirks as JSON; what is absent is as it is from the start. */
+/** The JSON schema of quirks; absent ones have their default. */
 export const quirksSchema = z.strictObject({
   partialReads: z.boolean().default(USUAL_QUIRKS.partialReads),
   emptyPages: z.boolean().default(USUAL_QUIRKS.emptyPages),

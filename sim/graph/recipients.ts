@@ -1,17 +1,21 @@
 import { addressParser } from 'postal-mime'
 
-// What is in quotes is a name, even if it looks like an address: until it is parsed its sign is a character that no text holds.
+// Quoted text is a name, even if it looks like an address: until parsing ends, its "@" is a character that no
+// text contains.
 const QUOTED_AT = '\ufdd1'
+const NAME_IN_BRACKETS = /<([^\\"<>@,;]{0,200})>(?=[^\\"<>,;]{0,200}<[^\\"<>,;]{0,320}@)/g
 const LOCAL_IN_QUOTES = /(^|[,;:]\s*)("[^"]*"@[^\s,;<>]+)/g
 
-/** A person or list as Graph gives it: with the address for a name where there is no other, and the name alone where there is no address. */
+/**
+ * A person or list as Graph renders it: the address replaces a missing name, and a name may lack an address.
+ */
 export interface Recipient {
   emailAddress: { name: string; address: string }
 }
 
 /**
- * Whom the values of one address header name, members of groups included. A comma in a name that is not quoted splits no person where the
- * parts are not in ASCII, or where one alone is meant.
+ * Returns the recipients in the values of one address header, including members of groups. A comma in an
+ * unquoted name splits no person if the parts are not in ASCII, or if only one person is allowed.
  */
 export function recipientsIn(values: readonly string[], { alone = false } = {}): Recipient[] {
   const people = values.flatMap(value => addressParser(guarded(value), { flatten: true }))
@@ -35,10 +39,22 @@ function guarded(value: string): string {
     const close = closingOf(value, open)
     if (close < 0) break
     const quoted = value.slice(open, close + 1)
-    marked += value.slice(at, open) + (value[close + 1] === '@' ? quoted : quoted.replaceAll('@', QUOTED_AT))
+    marked += flat(value.slice(at, open)) + (value[close + 1] === '@' ? quoted : quoted.replaceAll('@', QUOTED_AT))
     at = close + 1
   }
-  return (marked + value.slice(at)).replace(LOCAL_IN_QUOTES, '$1<$2>')
+  return (marked + flat(value.slice(at))).replace(LOCAL_IN_QUOTES, '$1<$2>')
+}
+
+// The parser knows one level of comments and brackets, and takes the first bracket for the address.
+function flat(text: string): string {
+  let depth = 0
+  const comments = text.replace(/[()]/g, sign => {
+    if (sign === '(') depth += 1
+    const isOuter = depth <= 1
+    if (sign === ')') depth = Math.max(0, depth - 1)
+    return isOuter ? sign : ' '
+  })
+  return comments.replace(/<(?=<)|(?<=>)>/g, '').replace(NAME_IN_BRACKETS, '"<$1>"')
 }
 
 function closingOf(value: string, open: number): number {
@@ -51,7 +67,7 @@ function shown(text: string): string {
   return text.replaceAll(QUOTED_AT, '@')
 }
 
-// What stood in quotes alone is taken for an address where there is no other.
+// Quoted text alone serves as an address if there is no other.
 function nameless(address: string): string {
   return address.includes(QUOTED_AT) ? '' : address
 }

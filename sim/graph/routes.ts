@@ -6,7 +6,7 @@ import { messageDelta } from './message-delta.ts'
 import { getMessage, getMime, listMessages } from './messages.ts'
 import { profile } from './profile.ts'
 
-/** A request that the simulator knows, below `/v1.0/me` or `/v1.0/users/…`. */
+/** A known request, below `/v1.0/me` or `/v1.0/users/…`. */
 export interface Route {
   method: string
   /** Words in lower case, and the names of ids after a colon. */
@@ -31,7 +31,7 @@ const ROUTES: readonly Route[] = [
   route('DELETE', 'messages/:message', 'change', deleteMessage),
 ]
 
-/** The route of a path below a mailbox, with the ids in it; `undefined` where there is none. */
+/** Returns the route of a path below a mailbox, with its ids; `undefined` if there is none. */
 export function routeOf(
   method: string,
   path: readonly string[],

@@ -7,33 +7,36 @@ import { JSON_TYPE, type Serving } from './serving.ts'
 interface Running {
   origin: string
   serving: Serving
-  /** The answer that an error makes. */
+  /** Returns the answer for an error. */
   failure: (thrown: unknown, headers: GraphRequest['headers']) => GraphAnswer
-  /** Is given what is to be called once the answer is out: until then the batch is in flight. */
-  held: (leave: () => void) => void
-  /** Takes the time that a batch of so many parts takes; true where the answer has been taken out of hand meanwhile. */
+  /** Receives the function to call after the answer is sent; until then the batch is in flight. */
+  onSent: (release: () => void) => void
+  /**
+   * Waits the latency of a batch with this many parts; returns true if the connection was meanwhile taken
+   * over.
+   */
   latency: (parts: number) => Promise<boolean>
 }
 
 /**
- * Runs a batch: its parts are counted, held to the limits and struck by faults one by one; `undefined` where the answer has been taken out
- * of hand. Throws a 400 or a 401 for the batch as a whole.
+ * Runs a batch: counts its parts, enforces limits, and applies faults one by one. Returns `undefined` if the
+ * connection was taken over. Throws a 400 or a 401 for the whole batch.
  */
 export async function runBatch(
   request: GraphRequest,
-  { origin, serving, failure, held, latency }: Running,
+  { origin, serving, failure, onSent, latency }: Running,
 ): Promise<readonly object[] | undefined> {
-  const { world, calls, striking } = serving
+  const { state, calls, striking } = serving
   const { authorization } = request.headers
-  world.tokens.readAuthorization(authorization)
+  state.tokens.readAuthorization(authorization)
   if (request.method !== 'POST') throw badRequest('A batch is sent with POST.')
   const parts = readBatch(request.body, request.url.split('/')[1] ?? '').map((part): BatchPart => {
     return { ...part, headers: { ...part.headers, authorization: part.headers.authorization ?? authorization } }
   })
-  const understood = new Map(parts.map(part => [part, attempt(() => understand(part, { origin, world }))]))
+  const understood = new Map(parts.map(part => [part, attempt(() => understand(part, { origin, state }))]))
   for (const one of understood.values()) calls.notePart('kind' in one ? one.kind : 'other')
-  const { refusals, leave } = admit(understood, serving)
-  held(leave)
+  const { refusals, release } = admit(understood, serving)
+  onSent(release)
 
   const answerPart = async (part: BatchPart) => {
     try {
@@ -71,23 +74,23 @@ function admit(understood: ReadonlyMap<BatchPart, Attempt>, { throttling }: Serv
   for (const [part, one] of understood)
     if ('address' in one && one.address !== undefined)
       byAddress.set(one.address, [...(byAddress.get(one.address) ?? []), part])
-  const leaving = [...byAddress].map(([address, parts]) => {
+  const releases = [...byAddress].map(([address, parts]) => {
     const admission = throttling.admit(address, parts.length)
     for (const [at, part] of parts.entries()) refusals.set(part, admission.refusals[at])
-    return admission.leave
+    return admission.release
   })
   return {
     refusals,
-    leave() {
-      for (const leave of leaving) leave()
+    release() {
+      for (const release of releases) release()
     },
   }
 }
 
-// Answers come in the order in which they were ready, in which one cannot trust.
-function inOrder(answers: readonly PartAnswer[], { world }: Serving): readonly PartAnswer[] {
-  if (!world.quirks.shuffled) return answers
-  const drawn = answers.map(answer => ({ answer, at: world.random() }))
+// Answers arrive in the order of completion, which clients cannot rely on.
+function inOrder(answers: readonly PartAnswer[], { state }: Serving): readonly PartAnswer[] {
+  if (!state.quirks.shuffled) return answers
+  const drawn = answers.map(answer => ({ answer, at: state.random() }))
   return drawn.sort((a, b) => a.at - b.at).map(({ answer }) => answer)
 }
 
@@ -98,7 +101,7 @@ function render({ id, status, headers, body }: PartAnswer): object {
   return {
     id,
     status,
-    // The names are spelt so there, and Microsoft's own client finds no others.
+    // Graph spells header names like this, and Microsoft's own client finds no others.
     headers: Object.fromEntries(all.map(([name, value]) => [spelt(name), value])),
     ...(shown === undefined ? {} : { body: shown }),
   }

@@ -11,20 +11,20 @@ import type { Striking } from './strike.ts'
 const BATCH = /^\/(v1\.0|beta)\/\$batch(\?|$)/i
 
 /**
- * Adds Graph to a server: requests under `/v1.0`, and batches of them. Each is counted, held to the limits, answered after the profile's
- * latency, and struck by faults.
+ * Adds Graph to a server: requests under `/v1.0`, and batches of them. Each is counted, limited, delayed by
+ * the profile's latency, and struck by faults.
  */
 export function addServing(app: FastifyInstance, serving: Serving): void {
-  const { world, calls, throttling, striking, latency, closing } = serving
+  const { state, calls, throttling, striking, latency, closing } = serving
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_: unknown, body: string) =>
     readJson(body),
   )
-  // Mails, for the control port.
+  // For mails on the control port.
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) => body)
   app.setNotFoundHandler(async (request, reply) => {
     if (request.url.startsWith('/control/')) throw notFound()
-    // OData's paths are no fastify routes: keys in brackets, words in any case.
+    // OData paths do not fit fastify routes: keys in brackets, words in any case.
     const origin = `${request.protocol}://${request.host}`
     return BATCH.test(request.url) ? batch(request, reply, origin) : single(request, reply, origin)
   })
@@ -34,11 +34,11 @@ export function addServing(app: FastifyInstance, serving: Serving): void {
   })
 
   async function single(request: FastifyRequest, reply: FastifyReply, origin: string) {
-    const { kind, address, answer } = understand(requestOf(request), { origin, world })
+    const { kind, address, answer } = understand(requestOf(request), { origin, state })
     calls.note(kind)
     if (address !== undefined) {
-      const { refusals, leave } = throttling.admit(address, 1)
-      reply.raw.once('close', leave)
+      const { refusals, release } = throttling.admit(address, 1)
+      reply.raw.once('close', release)
       if (refusals[0]) throw refusals[0]
     }
     await pause(latency({ kind: kind === 'get' ? 'single' : kind, parts: 0 }), closing)
@@ -54,7 +54,7 @@ export function addServing(app: FastifyInstance, serving: Serving): void {
       origin,
       serving,
       failure,
-      held: leave => reply.raw.once('close', leave),
+      onSent: release => reply.raw.once('close', release),
       latency: async parts => {
         await pause(latency({ kind: 'batch', parts }), closing)
         return cut(request, reply)
@@ -63,7 +63,7 @@ export function addServing(app: FastifyInstance, serving: Serving): void {
     return responses ? sendStruck(reply, { status: 200, body: { responses } }) : reply
   }
 
-  /** Whether the answer has been taken out of hand: the connection was cut, or a page was sent instead. Throws an error to answer with. */
+  /** Whether the connection was taken over: cut, or answered with a page. Throws an error to answer with. */
   function cut(request: FastifyRequest, reply: FastifyReply): boolean {
     const struck = striking.whole()
     if (struck === 'reset') {
@@ -79,7 +79,7 @@ export function addServing(app: FastifyInstance, serving: Serving): void {
     const error = asGraphError(thrown)
     const given = headers['client-request-id']
     const clientRequestId = typeof given === 'string' ? given : undefined
-    const body = errorBody(error, { nowMs: world.now(), clientRequestId })
+    const body = errorBody(error, { nowMs: state.now(), clientRequestId })
     return { status: error.status, headers: error.headers, body }
   }
 

@@ -4,39 +4,37 @@ import { drip } from '../drip.ts'
 import type { PartAnswer } from './batch.ts'
 import { syncStateGone } from './delta-token.ts'
 import { GraphError, retryAfterIn, throttled, unauthenticated } from './error.ts'
-import {
-  BATCH_FAULTS,
-  BYTE_FAULTS,
-  DELTA_FAULTS,
-  type GraphFaultKind,
-  type GraphFaults,
-  PART_FAULTS,
-  WHOLE_FAULTS,
-} from './faults.ts'
+import { BATCH_FAULTS, BYTE_FAULTS, DELTA_FAULTS, type GraphFaults, PART_FAULTS, WHOLE_FAULTS } from './faults.ts'
 
 const PAGE =
   "<!DOCTYPE html><html><head><title>Service Unavailable</title></head><body><h2>Our services aren't available right now</h2></body></html>\n"
 
-/** What becomes of one answer: it is cut off without a word, comes as a page of a server in between, or as it is. */
+/** The faults that answer with an error of Graph's: all of these kinds but a cut connection and a proxy's page. */
+type ErrorFault =
+  | Exclude<(typeof WHOLE_FAULTS)[number], 'reset' | 'html-unavailable'>
+  | (typeof PART_FAULTS)[number]
+  | (typeof DELTA_FAULTS)[number]
+
+/** The effect of a fault on one answer: cut off, replaced by the page of a proxy, or none. */
 export type Struck = 'reset' | { page: string } | undefined
 
-/** Lets faults strike what is answered. */
+/** Applies faults to answers. */
 export interface Striking {
-  /** A whole answer, before it is made; throws the error that it is answered with. */
+  /** Strikes a whole answer before it is made; throws its error. */
   whole(): Struck
-  /** A part of a batch, before it is answered; throws the error that it is answered with. */
+  /** Strikes a part of a batch before it is answered; throws its error. */
   part(): void
-  /** A request for a mailbox (lower-case address, where it is known), by itself or in a batch, that is refused by its path. */
+  /** Refuses a request by its path, single or in a batch; the address is in lower case, if known. */
   denied(url: string, address: string | undefined): void
-  /** A delta, by itself or in a batch; throws a 410. */
+  /** Strikes a delta, single or in a batch; throws a 410. */
   delta(): void
-  /** The parts of a batch's answer. */
+  /** Strikes the parts of a batch's answer. */
   batch(answers: readonly PartAnswer[]): readonly PartAnswer[]
-  /** The text of an answer: it may be cut off, or drip. */
+  /** Strikes the text of an answer: truncates it, or streams it slowly. */
   text(text: string): string | Readable
 }
 
-/** Strikes as the faults say; `closing` ends answers that drip. */
+/** Applies faults as configured; `closing` ends slow answers. */
 export function createStriking({
   faults,
   now,
@@ -51,7 +49,7 @@ export function createStriking({
     return retryAfterIn(retryAfterSeconds * 1000, retryAfterForm, now())
   }
   const failing = (status: number, code: string, message: string) => () => new GraphError(status, code, message)
-  const errors: Partial<Record<GraphFaultKind, () => GraphError>> = {
+  const errors: Record<ErrorFault, () => GraphError> = {
     throttled: () => throttled('requests', retryAfter()),
     'throttled-silently': () => throttled('requests', undefined),
     'server-error': failing(500, 'InternalServerError', 'The server encountered an unexpected failure.'),
@@ -66,9 +64,8 @@ export function createStriking({
     'part-token-expired': () => unauthenticated(true),
     'gone-410': syncStateGone,
   }
-  const strike = (fault: GraphFaultKind | undefined) => {
-    const error = fault && errors[fault]?.()
-    if (error) throw error
+  const strike = (fault: ErrorFault | undefined) => {
+    if (fault) throw errors[fault]()
   }
   const pick = (from: readonly unknown[]) => Math.floor(faults.random() * from.length)
 

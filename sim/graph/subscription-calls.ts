@@ -4,19 +4,22 @@ import { folderNamed } from './folders.ts'
 import { readResource, readSubscription, type Subscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
-/** A request for subscriptions that was let in. */
+/** An authorized request about subscriptions. */
 export interface SubscriptionCall {
   method: string
-  /** What comes after `subscriptions` in the path. */
+  /** The path after `subscriptions`. */
   path: readonly string[]
   body: unknown
   origin: string
-  /** Whose token it is. */
+  /** The owner of the token. */
   owner: { address: string | undefined }
   immutableIds: boolean
   nowMs: number
   subscriptions: Subscriptions
-  /** The mailbox of a resource, by `me`, an address or an id; throws what Graph answers where it cannot be had. */
+  /**
+   * Returns the mailbox of a resource, by `me`, an address or an id; throws Graph's error if it is not
+   * accessible.
+   */
   mailbox: (user: string) => Account
 }
 

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { badRequest, type GraphError, notSimulated } from './error.ts'
 
-/** What somebody asked to be told of. */
+/** A subscription to changes. */
 export interface Subscription {
   id: string
-  /** Whose token made it: lower-case address, `undefined` for an application's. Others cannot see it. */
+  /** The owner of its token: lower-case address, `undefined` for an application. Others cannot see it. */
   owner: string | undefined
-  /** The mailbox that is watched: lower-case address. */
+  /** The watched mailbox: lower-case address. */
   address: string
-  /** The folder that is watched, by its place; `undefined` for all. */
+  /** The index of the watched folder; `undefined` for all. */
   folder: number | undefined
   resource: string
   changeTypes: readonly ChangeType[]
@@ -21,9 +21,9 @@ export interface Subscription {
 
 export type ChangeType = 'created' | 'updated' | 'deleted'
 
-// learn.microsoft.com/graph/api/resources/subscription: of Outlook messages, without their data.
+// learn.microsoft.com/graph/api/resources/subscription: Outlook messages without resource data.
 const MOST_MINUTES = 10_080
-// What would be over sooner is set to this.
+// An earlier expiry is raised to this.
 const LEAST_MINUTES = 45
 const MOST_STATE = 128
 const MINUTE_MS = 60_000
@@ -39,7 +39,7 @@ const newSchema = z.strictObject({
 })
 const renewalSchema = z.strictObject({ expirationDateTime: z.string() })
 
-/** What a `POST /subscriptions` asks for, `resource` as it is written. Throws a 400 that says what is wrong. */
+/** Reads a `POST /subscriptions`, with `resource` as written. Throws a 400 that names the fault. */
 export function readSubscription(body: unknown, nowMs: number) {
   const { data, error } = newSchema.safeParse(body)
   if (!data) {
@@ -62,14 +62,20 @@ export function readSubscription(body: unknown, nowMs: number) {
   }
 }
 
-/** Until when a `PATCH /subscriptions/{id}` renews it, in ms since 1970. Throws a 400 for anything else than a time that is allowed. */
+/**
+ * Returns the new expiry of a `PATCH /subscriptions/{id}`, in ms since 1970. Throws a 400 for anything but an
+ * allowed time.
+ */
 export function readRenewal(body: unknown, nowMs: number): number {
   const { data } = renewalSchema.safeParse(body)
   if (!data) throw notSimulated('Any other change of a subscription than that of its expirationDateTime')
   return readExpiration(data.expirationDateTime, nowMs)
 }
 
-/** What a subscription watches: the user part of its resource and, for one folder, its name or id; throws a 400 for what is not simulated. */
+/**
+ * Returns the parts of a resource: its user and, for one folder, the folder's name or id. Throws a 400 if it
+ * is not simulated.
+ */
 export function readResource(resource: string): { user: string; folder: string | undefined } {
   const plain = resource.replace(/^\//, '')
   const [, user, inFolder] = /^(me|users\/[^/]+(?=\/)|users\('[^']+'\))(.*)\/messages$/i.exec(plain) ?? []

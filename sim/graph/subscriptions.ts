@@ -7,27 +7,29 @@ import { etagOf, messageId } from './message.ts'
 import type { Notifications } from './notify.ts'
 import { type ChangeType, readRenewal, type Subscription } from './subscription.ts'
 
-/** What the owner of a subscription is told of the subscription itself (learn.microsoft.com/graph/change-notifications-lifecycle-events). */
+/**
+ * The lifecycle events of a subscription (learn.microsoft.com/graph/change-notifications-lifecycle-events).
+ */
 export const LIFECYCLE_EVENTS = ['reauthorizationRequired', 'subscriptionRemoved', 'missed'] as const
 export type LifecycleEvent = (typeof LIFECYCLE_EVENTS)[number]
 
-/** The subscriptions of a simulator. They lapse by its clock, and nobody is told when they do. */
+/** The subscriptions of a simulator. They expire by its clock, without notification. */
 export interface Subscriptions {
-  /** Makes a subscription, once its addresses have shown that they want it; throws a 400 where they have not. */
+  /** Creates a subscription after its addresses validate it; throws a 400 if they do not. */
   create(settings: Omit<Subscription, 'id'>): Promise<Subscription>
-  /** Of one owner, or all; `undefined` is whoever has an application's token. */
+  /** Returns the subscriptions of one owner, or all; an `undefined` address means any application. */
   list(owner: { address: string | undefined } | 'all'): readonly Subscription[]
-  /** Throws a 404 where there is none (any more), or it is somebody else's. */
+  /** Throws a 404 if there is none, or it belongs to another owner. */
   find(id: string, owner: { address: string | undefined }): Subscription
   renew(subscription: Subscription, body: unknown): void
   remove(subscription: Subscription): void
-  /** Tells the owners of a mailbox's subscriptions, or of all; `subscriptionRemoved` removes them, too. */
-  tell(event: LifecycleEvent, address?: string): void
-  /** Lets the subscriptions of a mailbox, or all, lapse now. */
+  /** Notifies the owners of a mailbox's subscriptions, or of all; `subscriptionRemoved` also removes them. */
+  notify(event: LifecycleEvent, address?: string): void
+  /** Expires the subscriptions of a mailbox, or all, now. */
   lapse(address?: string): void
 }
 
-/** No subscriptions yet. Every change of the accounts is notified to those who watch them. */
+/** Creates an empty set of subscriptions that notifies subscribers of every change of the accounts. */
 export function createSubscriptions(
   accounts: ReadonlyMap<string, Account>,
   { notifications, now }: { notifications: Notifications; now: () => number },
@@ -41,17 +43,17 @@ export function createSubscriptions(
   const ofMailbox = (address?: string) =>
     active().filter(one => address === undefined || one.address === address.toLowerCase())
 
-  const tellOne = (subscription: Subscription, lifecycleEvent: LifecycleEvent) => {
+  const notifyOne = (subscription: Subscription, lifecycleEvent: LifecycleEvent) => {
     const { lifecycleNotificationUrl: url } = subscription
     if (url !== undefined) notifications.publish(url, { ...headOf(subscription), lifecycleEvent })
   }
 
   const notify = (account: Account, change: Logged<MessageChange>) => {
     for (const subscription of ofMailbox(account.address)) {
-      for (const seen of seenBy(subscription, change)) {
+      for (const seen of changesFor(subscription, change)) {
         if (!subscription.changeTypes.includes(seen.changeType)) continue
         const givenUp = () => {
-          if (byId.has(subscription.id)) tellOne(subscription, 'missed')
+          if (byId.has(subscription.id)) notifyOne(subscription, 'missed')
         }
         const notification = { ...headOf(subscription), ...dataOf(account, subscription, { ...change, ...seen }) }
         notifications.publish(subscription.notificationUrl, notification, givenUp)
@@ -91,9 +93,9 @@ export function createSubscriptions(
       subscription.expiresAtMs = readRenewal(body, now())
     },
     remove: ({ id }) => byId.delete(id),
-    tell(event, address) {
+    notify(event, address) {
       for (const subscription of ofMailbox(address)) {
-        tellOne(subscription, event)
+        notifyOne(subscription, event)
         if (event === 'subscriptionRemoved') byId.delete(subscription.id)
       }
     },
@@ -103,13 +105,16 @@ export function createSubscriptions(
   }
 }
 
-interface Seen {
+interface SubscriberChange {
   changeType: ChangeType
   moves: number
 }
 
-/** What a change is to those who watch: a move is a message gone and another come, unless it keeps its id and all folders are watched. */
-function seenBy({ folder, immutableIds }: Subscription, change: Logged<MessageChange>): Seen[] {
+/**
+ * Returns a change as its subscribers see it. A move is a removal and a creation, unless it keeps its id and
+ * all folders are watched.
+ */
+function changesFor({ folder, immutableIds }: Subscription, change: Logged<MessageChange>): SubscriberChange[] {
   const { kind, folder: from, to, moves } = change
   const watches = ({ index }: { index: number }) => folder === undefined || folder === index
   if (kind !== 'moved') {
@@ -135,7 +140,7 @@ function headOf({ id, expiresAtMs, clientState }: Subscription) {
 function dataOf(
   account: Account,
   { immutableIds }: Subscription,
-  { entry, changeType, moves }: Logged<MessageChange> & Seen,
+  { entry, changeType, moves }: Logged<MessageChange> & SubscriberChange,
 ) {
   const id = messageId(entry, account, { immutableIds, moves })
   const resource = `Users/${account.ids.user}/Messages/${id}`

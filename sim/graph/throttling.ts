@@ -2,46 +2,49 @@ import { z } from 'zod'
 import { slidingWindow } from '../window.ts'
 import { type GraphError, retryAfterIn, throttled } from './error.ts'
 
-/** Limits to hold clients to (learn.microsoft.com/graph/throttling-limits, Outlook), for each mailbox; absent ones are Microsoft's. */
+/**
+ * Limits to enforce for each mailbox (learn.microsoft.com/graph/throttling-limits, Outlook); absent ones are
+ * Microsoft's.
+ */
 export interface ThrottlingSettings {
-  /** Requests at a time, 4 where it is absent; a batch is as many as it has parts, and four at most. */
+  /** Concurrent requests, 4 by default. A batch counts its parts, at most four. */
   concurrent?: number | undefined
-  /** Requests within ten minutes, 10,000 where it is absent; each part of a batch is one, and so is what is refused. */
+  /** Requests within ten minutes, 10,000 by default; each part of a batch counts, and so do refused ones. */
   requests?: number | undefined
-  /** How a refusal says when to come back; in seconds where it is absent. */
+  /** The format of a refusal's wait; seconds by default. */
   retryAfter?: 'seconds' | 'date' | 'none' | undefined
 }
 
-/** What a mailbox, or all, were asked for. */
+/** The usage of one mailbox or of all. */
 export interface ThrottlingCounts {
   requests: number
-  /** Requests refused: too many were in flight, too many were made. */
+  /** Refused requests: too many were in flight, or too many were made. */
   refused: { concurrency: number; requests: number }
   inFlight: number
   peakConcurrent: number
 }
 
-/** What was let in of requests to one mailbox that come together. */
+/** The admission of simultaneous requests to one mailbox. */
 export interface Admission {
-  /** By position: the error a request is refused with. */
+  /** The errors of refused requests, by position. */
   refusals: readonly (GraphError | undefined)[]
-  /** To be called once they are answered. */
-  leave(): void
+  /** Releases the places; called once the requests are answered. */
+  release(): void
 }
 
-/** The limits of a simulator: it counts always, and refuses where settings say so. */
+/** The limits of a simulator: it always counts, and refuses only with settings. */
 export interface Throttling {
   /** Replaces all settings; `undefined` refuses nothing. Counts stay. */
   set(settings: ThrottlingSettings | undefined): void
   read(): ThrottlingSettings | undefined
   admit(address: string, requests: number): Admission
-  /** Without an address, of all mailboxes. */
+  /** Without an address, the counts of all mailboxes. */
   counts(address?: string): ThrottlingCounts
-  /** Sets the counts to zero; the ten minutes go on, and so does what is in flight. */
+  /** Resets the counts to zero; the ten minutes and requests in flight continue. */
   reset(): void
 }
 
-/** Throttling settings as JSON. */
+/** The JSON schema of throttling settings. */
 export const throttlingSchema = z.strictObject({
   concurrent: z.number().int().min(1).optional(),
   requests: z.number().int().min(1).optional(),
@@ -52,10 +55,10 @@ const TEN_MINUTES_MS = 600_000
 const CONCURRENT = 4
 const REQUESTS = 10_000
 const AT_ONCE = 4
-// What Graph says for concurrency: come back in a moment.
+// The wait that Graph names for concurrency: a moment.
 const MOMENT_MS = 1000
 
-/** No limits. `now` dates what refusals say; `elapsedMs` moves the ten minutes, maybe faster. */
+/** Creates no limits. `now` dates refusals; `elapsedMs` drives the ten minutes, possibly faster. */
 export function createThrottling(options: { now: () => number; elapsedMs: () => number; speed: number }): Throttling {
   const { now, elapsedMs, speed } = options
   const mailboxes = new Map<string, ReturnType<typeof openCounts>>()
@@ -65,8 +68,8 @@ export function createThrottling(options: { now: () => number; elapsedMs: () => 
   const refuse = (why: 'concurrency' | 'requests', freeInMs: number) => {
     const { retryAfter = 'seconds' } = settings ?? {}
     // The client waits by its own clock, which may be slower than the ten minutes here.
-    const said = retryAfter === 'none' ? undefined : retryAfterIn(freeInMs / speed, retryAfter, now())
-    return throttled(why, said)
+    const wait = retryAfter === 'none' ? undefined : retryAfterIn(freeInMs / speed, retryAfter, now())
+    return throttled(why, wait)
   }
 
   return {
@@ -85,7 +88,7 @@ export function createThrottling(options: { now: () => number; elapsedMs: () => 
         const atMs = elapsedMs()
         const freeInMs = settings ? mailbox.window.freeInMs(atMs, 1, settings.requests ?? REQUESTS) : 0
         mailbox.window.spend(atMs, 1)
-        // Parts take turns at the places there are; those whose turn has no place are refused.
+        // Parts take turns at the free places; those without a place are refused.
         const why = freeInMs > 0 ? 'requests' : at % wanted >= got ? 'concurrency' : undefined
         for (const { counts } of [mailbox, all]) {
           counts.requests += 1
@@ -95,7 +98,7 @@ export function createThrottling(options: { now: () => number; elapsedMs: () => 
       })
       return {
         refusals,
-        leave() {
+        release() {
           for (const { counts } of [mailbox, all]) counts.inFlight -= got
         },
       }

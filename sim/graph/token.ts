@@ -1,22 +1,25 @@
 import { createCounts, open, seal } from '../seal.ts'
 import { unauthenticated } from './error.ts'
 
-/** What was granted to a program: one mailbox by its owner, or all of them by an administrator; and the permissions, by their short names. */
+/**
+ * A grant to a program: one mailbox by its owner, or all by an administrator, with permissions by short
+ * names.
+ */
 export interface Grant {
   /** Lower case; `undefined` for application permissions. */
   address: string | undefined
   scopes: readonly string[]
 }
 
-/** Why a refresh token is refused. */
+/** The reason to refuse a refresh token. */
 export type RefreshProblem = 'malformed' | 'spent' | 'expired' | 'revoked'
 
-/** A grant to a person's mailbox. */
+/** A grant for a person's mailbox. */
 export interface PersonalGrant extends Grant {
   address: string
 }
 
-/** What `simulated:` refresh tokens stand for. */
+/** The permissions of `simulated:` refresh tokens. */
 const FULL_SCOPES = ['Mail.ReadWrite', 'User.Read']
 
 const VALID_SECONDS = 3600
@@ -24,39 +27,51 @@ const STATIC_PREFIX = 'simulated:'
 const REFRESH_PREFIX = '1.simulated-'
 const ACCESS_PREFIX = 'EwB.simulated-'
 
-/** The tokens of a simulator. A token itself says whose it is and until when: it outlives a restart of the simulator. */
+/**
+ * The tokens of a simulator. A token encodes its owner and expiry, so it survives a restart of the simulator.
+ */
 export interface Tokens {
-  /** The lifetime of access tokens given out from now on, in seconds; 3600 at first. */
+  /** Sets the lifetime of later access tokens in seconds; 3600 by default. */
   setLifetime(seconds: number): void
   lifetime(): number
-  /** Whether a refresh token that was exchanged for a newer one is still taken, as Microsoft does: it is, until this says otherwise. */
+  /** Whether a replaced refresh token is refused. By default it still works, as at Microsoft. */
   setSingleUse(singleUse: boolean): void
   singleUse(): boolean
   access(grant: Grant): string
-  /** A refresh token, another each time. */
+  /** Issues a refresh token, different each time. */
   refresh(grant: PersonalGrant): string
-  /** The grant behind a refresh token, or why there is none. `simulated:<address>` is one of any mailbox. */
+  /**
+   * Returns the grant of a refresh token, or the reason to refuse it. `simulated:<address>` works for any
+   * mailbox.
+   */
   readRefresh(token: string): PersonalGrant | RefreshProblem
-  /** Notes that a refresh token was exchanged for a newer one. */
+  /** Notes that a refresh token was replaced. */
   spend(token: string): void
-  /** The grant behind an Authorization header; throws a 401 where it is missing, made up, expired or revoked. */
+  /**
+   * Returns the grant of an Authorization header; throws a 401 if it is missing, invalid, expired or revoked.
+   */
   readAuthorization(header: string | undefined): Grant
-  /** Makes access tokens given out so far invalid, of one mailbox or of all, applications' included; refresh tokens still work. */
+  /**
+   * Invalidates existing access tokens of one mailbox or of all, including applications'; refresh tokens
+   * still work.
+   */
   expire(address?: string): void
-  /** Lets the refresh tokens of a mailbox given out so far lapse, as after 90 days without use: `invalid_grant`. */
+  /** Expires the existing refresh tokens of a mailbox, as after 90 days without use: `invalid_grant`. */
   lapse(address: string): void
-  /** Takes back all that was granted for a mailbox, as a changed password does: `invalid_grant` until it is granted anew. */
+  /**
+   * Revokes all grants of a mailbox, as a changed password does: `invalid_grant` until it is granted again.
+   */
   revoke(address: string): void
-  /** Lets `simulated:<address>` work again. */
+  /** Restores `simulated:<address>`. */
   restore(address: string): void
-  /** Tells of what `expire` (without an address: of all) and `revoke` were asked for. */
+  /** Reports calls of `expire` (without an address: of all) and `revoke`. */
   listen(listener: (event: 'expired' | 'revoked', address: string | undefined) => void): void
 }
 
 interface Sealed {
   address?: string
   scopes: string[]
-  /** How often tokens of its kind had been made invalid when it was given out. */
+  /** How often tokens of its kind had been invalidated when it was issued. */
   generation: number
   expiresAtMs?: number
   serial?: number
@@ -64,7 +79,7 @@ interface Sealed {
 
 const EVERYBODY = ''
 
-/** No token revoked yet; `known` says whether there is such a mailbox. */
+/** Creates tokens without revocations; `known` reports whether a mailbox exists. */
 export function createTokens({ known, now }: { known: (address: string) => boolean; now: () => number }): Tokens {
   const accessGenerations = createCounts()
   const revocations = createCounts()

@@ -7,18 +7,22 @@ import { MOST_CREATED, type WatchEvent, watchEvents } from '../../shared/streams
 
 type Event = Envelope<WatchEvent>
 
-// Right after a notification what was announced may not be listed yet.
-const NUMBERED = { againMs: 500, untilMs: 5000 }
-const NAMED = { againMs: 2000, untilMs: 2000 }
+// Right after a notification the provider may not list the announced change yet.
+const BY_HISTORY_ID = { retryMs: 500, untilMs: 5000 }
+const BY_MESSAGE_ID = { retryMs: 2000, untilMs: 2000 }
 
-/** The newest history id that these events name; `undefined` where none does. */
+/** Returns the newest history id in these events; `undefined` when none has one. */
 export function newestAnnounced(events: readonly Event[]): string | undefined {
   const ids = events.flatMap(({ body }) => body.historyId ?? [])
   return ids.reduce<string | undefined>((a, b) => (a !== undefined && BigInt(a) > BigInt(b) ? a : b), undefined)
 }
 
-/** The messages that these events name as new and that are neither on this page, which is the last, nor known. */
-export async function notFoundYet(events: readonly Event[], changes: Changes, ctx: StageContext): Promise<MessageId[]> {
+/** Returns the messages that these events announce as new and that are neither known nor on this page, if it is the last. */
+export async function missingAnnounced(
+  events: readonly Event[],
+  changes: Changes,
+  ctx: StageContext,
+): Promise<MessageId[]> {
   const here = new Set(changes.ids.map(({ id }) => id))
   const named = [...new Set(events.flatMap(({ body }) => body.created ?? []))].filter(id => !here.has(id))
   if (named.length === 0 || changes.cursor === undefined) return []
@@ -27,28 +31,28 @@ export async function notFoundYet(events: readonly Event[], changes: Changes, ct
 }
 
 /**
- * What else follows from the end of a listing that lacks what was announced: where something was found, another run that looks for the
- * rest; where nothing was, the same event again after a moment: for what has a number, again and again until its run is five seconds old,
- * and for messages that were named once, for they may be where nobody looks. Otherwise nothing.
+ * Decides how to continue when a listing ends without the announced change. Where the listing found something, another run checks for the
+ * rest. Where it found nothing, the same event is retried: for a history id until the run is five seconds old, for message ids once,
+ * because they may be in a folder that is not read. Returns `undefined` when nothing is missing.
  */
-export function lookAgain(
+export function retryListing(
   item: Event,
   changes: Changes,
-  options: { announced: string | undefined; lacking: readonly MessageId[]; begunAt: number | undefined; now: number },
+  options: { announced: string | undefined; missing: readonly MessageId[]; begunAt: number | undefined; now: number },
 ): Outcome<WatchEvent> | undefined {
   const { upTo, ids, gone, labels, left = [] } = changes
-  const { announced, lacking, begunAt, now } = options
+  const { announced, missing, begunAt, now } = options
   const isBehind = upTo !== undefined && announced !== undefined && BigInt(upTo) < BigInt(announced)
-  if (!isBehind && lacking.length === 0) return undefined
+  if (!isBehind && missing.length === 0) return undefined
   if (item.body.page || ids.length + gone.length + labels.length + left.length > 0) {
     const run = `${item.run}~again`
-    const named = lacking.length === 0 ? {} : { created: [...lacking] }
+    const named = missing.length === 0 ? {} : { created: [...missing] }
     const body = { cause: 'push', ...(announced === undefined ? {} : { historyId: announced }), ...named } as const
     const delivery = follow(item, watchEvents, run, body, now, 'live')
     return { deliveries: [{ ...delivery, envelope: { ...delivery.envelope, run } }] }
   }
-  const { againMs, untilMs } = isBehind ? NUMBERED : NAMED
+  const { retryMs, untilMs } = isBehind ? BY_HISTORY_ID : BY_MESSAGE_ID
   if (begunAt === undefined || now - begunAt >= untilMs) return undefined
-  const text = 'the provider does not list yet what was announced; looking again in a moment'
-  return { failed: [{ item, error: new MailError('throttled', text, { retryAfterMs: againMs, isOurs: true }) }] }
+  const text = 'the provider does not list the announced change yet; retrying shortly'
+  return { failed: [{ item, error: new MailError('throttled', text, { retryAfterMs: retryMs, isOurs: true }) }] }
 }

@@ -5,25 +5,25 @@ import type { Message, MessageId, ThreadId } from '../../shared/message.ts'
 import type { Outcome, StageContext } from '../../shared/stage.ts'
 import { labelsMatter } from '../../shared/task/task.ts'
 
-/** What a page tells apart from what is new, which of its ids are known already, and its number. */
-export interface Reported {
+/** The changes on a page besides new mail, the ids on it that are known, and its number. */
+export interface PageChanges {
   changes: Pick<Changes, 'ids' | 'gone' | 'labels' | 'messages' | 'left'>
   known: ReadonlySet<MessageId>
   page: number
 }
 
 /**
- * What follows from what a page tells: messages it brings go to the cache, messages that are gone leave their threads, labels change in the
- * cache without a fetch, and threads that are another version for it will go out again. Done again, the same follows.
+ * Applies the changes on a page: caches its messages, removes messages that are gone from their threads, updates labels in the cache
+ * without a fetch, and marks threads that get another version. Idempotent.
  */
 export async function followChanges<In>(
   item: Envelope<In>,
-  reported: Reported,
+  pageChanges: PageChanges,
   ctx: StageContext,
 ): Promise<Outcome<In>> {
-  const { changes, known, page } = reported
+  const { changes, known, page } = pageChanges
   await relabel(changes.labels, ctx)
-  const recreated = await keep(reported, ctx)
+  const changed = await cacheMessages(pageChanges, ctx)
   const leftOut = changes.ids.filter(({ id, filtered }) => known.has(id) && filtered !== undefined)
   const gone = await withThreads([...changes.gone, ...leftOut], ctx)
   const relabelled = await withThreads(
@@ -34,7 +34,7 @@ export async function followChanges<In>(
     facts: [
       ...gone.map(({ id, thread }): Fact => ({ fact: 'message-gone', from: item, thread, id, page })),
       ...relabelled.map(({ id, thread }): Fact => ({ fact: 'message-relabelled', from: item, thread, id })),
-      ...recreated.map(
+      ...changed.map(
         (message): Fact => ({
           fact: 'message-relabelled',
           from: item,
@@ -49,9 +49,9 @@ export async function followChanges<In>(
 
 async function relabel(changes: readonly LabelChange[], ctx: StageContext): Promise<void> {
   if (changes.length === 0) return
-  const held = await ctx.cache.get(changes.map(({ id }) => id))
+  const cached = await ctx.cache.get(changes.map(({ id }) => id))
   const changed = changes.flatMap(change => {
-    const message = held.get(change.id)
+    const message = cached.get(change.id)
     return message ? [relabelled(message, change)] : []
   })
   await ctx.cache.put(changed)
@@ -62,30 +62,33 @@ function relabelled(message: Message, { added, removed }: LabelChange): Message 
   return { ...message, labels: [...new Set([...kept, ...added])] }
 }
 
-// Known mail comes again because something about it changed: which labels, only the cache can tell. What it tells must stay there until that is
-// committed: done again after a crash, nothing would differ any more.
-async function keep({ changes: { messages = [] }, known }: Reported, ctx: StageContext): Promise<Message[]> {
+// Known mail is listed again because something about it changed; only the cached copy shows which labels. That copy stays until the change is
+// committed: otherwise a retry after a crash would find no difference.
+async function cacheMessages(
+  { changes: { messages = [] }, known }: PageChanges,
+  ctx: StageContext,
+): Promise<Message[]> {
   if (messages.length === 0) return []
   const again = messages.filter(({ id }) => known.has(id))
-  const held = again.length > 0 ? await ctx.cache.get(again.map(({ id }) => id)) : new Map<MessageId, Message>()
-  const recreated = again.filter(({ id, labels }) => labelsMatter(differing(labels, held.get(id)?.labels ?? [])))
-  await ctx.cache.put(messages.filter(message => !recreated.includes(message)))
-  return recreated
+  const cached = again.length > 0 ? await ctx.cache.get(again.map(({ id }) => id)) : new Map<MessageId, Message>()
+  const changed = again.filter(({ id, labels }) => labelsMatter(differing(labels, cached.get(id)?.labels ?? [])))
+  await ctx.cache.put(messages.filter(message => !changed.includes(message)))
+  return changed
 }
 
 function differing(some: readonly string[], others: readonly string[]): string[] {
   return [...some.filter(one => !others.includes(one)), ...others.filter(one => !some.includes(one))]
 }
 
-/** Known mail that a page tells left a part of the mailbox, and does not tell of elsewhere: it may be gone. */
-export async function missedOn({ ids, left = [] }: Reported['changes'], ctx: StageContext): Promise<Listed[]> {
-  // What is on the page as well has only moved.
+/** Returns known mail that left a part of the mailbox and is not listed elsewhere on the page: it may be gone. */
+export async function missedOn({ ids, left = [] }: PageChanges['changes'], ctx: StageContext): Promise<Listed[]> {
+  // A message that is also listed on the page has only moved.
   const here = new Set(ids.map(({ id }) => id))
   const away = left.filter(id => !here.has(id))
-  // What an earlier page has listed is known only when its window is grouped; until then it is at hand.
-  const held = away.length > 0 ? await ctx.cache.get(away) : new Map<MessageId, Message>()
+  // Messages of an earlier page become known when their window is grouped; until then they are cached.
+  const cached = away.length > 0 ? await ctx.cache.get(away) : new Map<MessageId, Message>()
   return withThreads(
-    away.map(id => ({ id, ...threadIn(held.get(id)) })),
+    away.map(id => ({ id, ...threadIn(cached.get(id)) })),
     ctx,
   )
 }
@@ -94,14 +97,14 @@ function threadIn(message: Message | undefined): { thread?: ThreadId } {
   return message ? { thread: message.thread } : {}
 }
 
-// A provider that tells no thread is helped by what is known; a message that is not known is missed by nobody.
+// Providers that report no thread rely on the known threads; an unknown message needs no removal.
 async function withThreads<T extends Gone>(
-  reported: readonly T[],
+  items: readonly T[],
   ctx: StageContext,
 ): Promise<(T & { thread: ThreadId })[]> {
-  const without = reported.flatMap(({ id, thread }) => (thread === undefined ? [id] : []))
+  const without = items.flatMap(({ id, thread }) => (thread === undefined ? [id] : []))
   const threads = without.length > 0 ? await ctx.ledger.threadsOf(without) : new Map<MessageId, ThreadId>()
-  return reported.flatMap(one => {
+  return items.flatMap(one => {
     const thread = one.thread ?? threads.get(one.id)
     return thread === undefined ? [] : [{ ...one, thread }]
   })

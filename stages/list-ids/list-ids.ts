@@ -1,20 +1,20 @@
 import type { Envelope, Lane } from '../../shared/envelope.ts'
 import {
   asksForRun,
+  hasChanges,
   lookAfterPush,
   lookAfterRun,
   lookAtRest,
   lookOnceMore,
-  tellsAnything,
 } from '../../shared/later-look.ts'
 import type { Changes, Cursor } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
 import { joined, type Outcome, type Stage, type StageContext } from '../../shared/stage.ts'
 import { messageIds, missingIds, type WatchEvent, watchEvents } from '../../shared/streams.ts'
-import { lookAgain, newestAnnounced, notFoundYet } from './announced.ts'
+import { missingAnnounced, newestAnnounced, retryListing } from './announced.ts'
 import { followChanges } from './changes.ts'
 import type { Place } from './paging.ts'
-import { goFurther, verifySuspects } from './suspects.ts'
+import { continueListing, verifySuspects } from './suspects.ts'
 import { openWindow } from './window.ts'
 
 type Event = Envelope<WatchEvent>
@@ -27,7 +27,7 @@ interface FirstPage {
 
 const nothing: ReadonlySet<MessageId> = new Set()
 
-/** Turns "this mailbox changed" into the ids of what is new, one listing page at a time, and says what is gone and relabelled. */
+/** Turns "this mailbox changed" into the ids of new messages, one listing page at a time, and reports gone and relabelled ones. */
 export const listIds: Stage<WatchEvent> = {
   name: 'list-ids',
   reads: [watchEvents],
@@ -35,7 +35,7 @@ export const listIds: Stage<WatchEvent> = {
   pace: { size: 20, calls: true, waitMs: 0, concurrency: 3 },
 
   async handle(batch, ctx) {
-    const pages = batch.items.flatMap(item => (item.body.page ? [goOn(item, item.body.page, ctx)] : []))
+    const pages = batch.items.flatMap(item => (item.body.page ? [continueRun(item, item.body.page, ctx)] : []))
     const events = batch.items.filter(item => !item.body.page)
     return joined([...(await Promise.all([...pages, answer(events, ctx)])), lookAfterPush(events, ctx)])
   },
@@ -45,7 +45,7 @@ export const listIds: Stage<WatchEvent> = {
   deadLetter: (item, error) => ({ facts: [{ fact: 'run-failed', from: item, reason: error.message }] }),
 }
 
-// A look comes last: a run that begins here is under way then, and its task goes out first.
+// A look comes last: a run that begins here is in flight by then, and its task is emitted first.
 async function answer(events: readonly Event[], ctx: StageContext): Promise<Outcome<WatchEvent>> {
   const looks = events.filter(({ body }) => body.cause === 'look')
   const outcomes: Outcome<WatchEvent>[] = [
@@ -56,19 +56,23 @@ async function answer(events: readonly Event[], ctx: StageContext): Promise<Outc
   return joined(outcomes)
 }
 
-// A look begins a run only where it finds something: one that finds nothing costs a call and leaves no trace.
+// A look starts a run only when it finds a change: otherwise it costs one call and leaves no trace.
 async function look(item: Event, ctx: StageContext): Promise<Outcome<WatchEvent>> {
-  const standing = await ctx.ledger.peek(item)
-  if (standing.state === 'busy') return lookAfterRun(item, ctx)
-  if (standing.state === 'begin') return joined([await startRun([item], ctx), lookOnceMore(item, ctx)])
-  const { cursor } = standing
+  const state = await ctx.ledger.peek(item)
+  if (state.state === 'busy') return lookAfterRun(item, ctx)
+  if (state.state === 'begin') return joined([await startRun([item], ctx), lookOnceMore(item, ctx)])
+  const { cursor } = state
   const changes = await ctx.mailbox.changes(cursor, undefined, ctx.call)
-  if (!tellsAnything(changes)) return lookAtRest(item, changes)
+  if (!hasChanges(changes)) return lookAtRest(item, changes)
   return joined([await startRun([item], ctx, { cursor, changes }), lookOnceMore(item, ctx)])
 }
 
-// One call answers all the events that came before it; where another run is active, its end answers them.
-async function startRun(events: readonly Event[], ctx: StageContext, inHand?: FirstPage): Promise<Outcome<WatchEvent>> {
+// One call covers all events before it; an active run covers them when it ends.
+async function startRun(
+  events: readonly Event[],
+  ctx: StageContext,
+  firstPage?: FirstPage,
+): Promise<Outcome<WatchEvent>> {
   for (const event of events) {
     const begun = await ctx.ledger.begin(event, newestAnnounced(events))
     if (!begun) continue
@@ -76,13 +80,13 @@ async function startRun(events: readonly Event[], ctx: StageContext, inHand?: Fi
     const since = cursor ?? (await ctx.mailbox.open(ctx.call)).cursor
     const place = { ...rest, since, from: cursor ?? '', window: 1 }
     // Another run may have moved the cursor since the page was listed.
-    const changes = inHand?.cursor === since ? inHand.changes : undefined
+    const changes = firstPage?.cursor === since ? firstPage.changes : undefined
     return listPage(event, synced ? 'live' : 'bulk', place, ctx, { events, changes })
   }
   return {}
 }
 
-function goOn(item: Event, place: Place, ctx: StageContext): Promise<Outcome<WatchEvent>> {
+function continueRun(item: Event, place: Place, ctx: StageContext): Promise<Outcome<WatchEvent>> {
   const { verifyThen } = place
   if (verifyThen === undefined) return listPage(item, item.lane, place, ctx)
   return verifySuspects({ item, lane: item.lane, now: ctx.now() }, place, verifyThen, ctx)
@@ -98,29 +102,29 @@ async function listPage(
   const { since, syncedAt, window, announced, begunAt } = place
   const { events = [] } = first
   const changes = first.changes ?? (await ctx.mailbox.changes(since, place.token, ctx.call))
-  const lacking = await notFoundYet(events, changes, ctx)
-  const again = lookAgain(item, changes, { announced, lacking, begunAt, now: ctx.now() })
-  if (again?.failed) return again
+  const missing = await missingAnnounced(events, changes, ctx)
+  const retry = retryListing(item, changes, { announced, missing, begunAt, now: ctx.now() })
+  if (retry?.failed) return retry
   if (changes.reset) {
-    // What came since the cursor last moved is listed, however much it is; what went meanwhile is found by what is there.
+    // Everything since the cursor last moved is listed again; deletions are found by comparison with what is present.
     await ctx.ledger.suspectAll(item.run, window)
     const fresh = await ctx.mailbox.open(ctx.call, syncedAt)
     return listPage(item, 'bulk', { ...place, since: fresh.cursor, token: undefined }, ctx)
   }
   if (changes.mayBeStale) await ctx.ledger.suspectAll(item.run, window)
-  // What is known need not be read again because the provider tells it again.
+  // Known messages need no fetch when the provider lists them again.
   const known = changes.overlaps || place.heals ? await ctx.ledger.known(changes.ids) : nothing
   const followed = await followChanges(item, { changes, known, page: window }, ctx)
   const listing = { item, lane, now: ctx.now() }
   return joined([
     followed,
-    again ?? {},
+    retry ?? {},
     openWindow(
       listing,
       window,
       changes.ids.filter(({ id, verify }) => verify || !known.has(id)),
     ),
-    await goFurther(listing, place, changes, ctx),
+    await continueListing(listing, place, changes, ctx),
     lookAtRest(item, changes),
   ])
 }

@@ -4,30 +4,30 @@ import type { Changes, Cursor } from '../../shared/mailbox.ts'
 import { follow } from '../../shared/stage.ts'
 import { type WatchEvent, watchEvents } from '../../shared/streams.ts'
 
-/** Where a page of a run is listed from; `from` is the mailbox's cursor as the run found it, `syncedAt` when it last moved. */
+/** The position of a page in a run; `from` is the mailbox's cursor when the run began, `syncedAt` the time it last moved. */
 export interface Place {
   since: Cursor
   from: Cursor
   token?: string | undefined
   syncedAt?: number | undefined
-  /** All is listed: known mail that was not seen is to be verified, and only then is the cursor to move here. */
+  /** The cursor after verification: everything is listed, and known mail that was not seen is verified before the cursor moves here. */
   verifyThen?: Cursor | undefined
   window: number
-  /** The history id that notifications named, and when the run that is to reach it began (ms since 1970). */
+  /** The announced history id, and the start of the run that has to reach it (ms since 1970). */
   announced?: string | undefined
   begunAt?: number | undefined
-  /** The run heals another: what that one has made known is not listed again. */
+  /** Whether the run heals another one: messages that became known there are not listed again. */
   heals?: boolean | undefined
 }
 
-/** The page an event comes from: in which run and lane what follows it is, and at what time (ms since 1970). */
+/** The event of a page, with the lane and the time (ms since 1970) of everything emitted for it. */
 export interface Listing {
   item: Envelope<WatchEvent>
   lane: Lane
   now: number
 }
 
-/** What is to be listed after a page: the next, what is to be verified, or nothing any more, when the cursor moves. */
+/** Returns the facts that follow a page: the next page, a verification page, or the end of the listing, which moves the cursor. */
 export function afterPage(listing: Listing, place: Place, { next, cursor, present }: Changes): Fact[] {
   if (next !== undefined) return [nextPage(listing, { ...place, token: next })]
   if (cursor === undefined) return [{ fact: 'page-listed', from: listing.item }]
@@ -35,19 +35,19 @@ export function afterPage(listing: Listing, place: Place, { next, cursor, presen
   return lastPage(listing, place, cursor)
 }
 
-/** All is listed; what is suspected is verified by and by, and then the cursor moves. */
+/** Requests a verification page: everything is listed, suspects are verified page by page, and then the cursor moves. */
 export function verifyPage(listing: Listing, place: Place, cursor: Cursor): Fact {
   return nextPage(listing, { ...place, token: '', verifyThen: cursor })
 }
 
-/** The run has another page; it is asked for when one of its windows is merged. */
+/** Registers the next page of the run; it is requested when one of the run's windows is merged. */
 export function nextPage({ item, lane, now }: Listing, { window, token = '', begunAt: _, ...place }: Place): Fact {
   const page = { ...place, token, window: window + 1 }
   const id = `${item.run}/page/${page.window}`
   return { fact: 'page-listed', from: item, next: follow(item, watchEvents, id, { cause: 'page', page }, now, lane) }
 }
 
-/** The run is listed to its end, and the next one begins at the cursor. */
+/** Ends the listing of the run and moves the cursor, where the next run begins. */
 export function lastPage({ item }: Listing, { from }: Place, cursor: Cursor): Fact[] {
   return [
     { fact: 'cursor-moved', from: item, was: from, to: cursor },

@@ -6,13 +6,13 @@ import { askVerification } from '../../shared/windows/refetch.ts'
 import { missedOn } from './changes.ts'
 import { afterPage, type Listing, lastPage, nextPage, type Place, verifyPage } from './paging.ts'
 
-const SUSPECTS_A_PAGE = 500
+const SUSPECTS_PER_PAGE = 500
 
 /**
- * What is to be listed after a page, and what of the known mail is suspected to be gone, or is not any more. What left one folder may be in one
- * that is still to be asked, and be gone from there before that is: it is verified when all were.
+ * Decides what follows a page, and updates the known messages that are suspected to be gone. A message that left one folder may be in a
+ * folder that is not listed yet, and may leave that one too before its turn: suspects are verified when all folders are listed.
  */
-export async function goFurther(
+export async function continueListing(
   listing: Listing,
   place: Place,
   changes: Changes,
@@ -26,10 +26,10 @@ export async function goFurther(
     return { facts: [...seen, ...suspected, ...afterPage(listing, place, changes)] }
   }
   const isFirst = place.window === 1 || !changes.overlaps
-  const earlier = isFirst ? [] : await ctx.ledger.suspects(item.run, SUSPECTS_A_PAGE)
+  const earlier = isFirst ? [] : await ctx.ledger.suspects(item.run, SUSPECTS_PER_PAGE)
   const here = new Set(changes.ids.map(({ id }) => id))
   const suspects = unique([...missed, ...earlier.filter(({ id }) => !here.has(id))])
-  if (suspects.length > SUSPECTS_A_PAGE || earlier.length === SUSPECTS_A_PAGE) {
+  if (suspects.length > SUSPECTS_PER_PAGE || earlier.length === SUSPECTS_PER_PAGE) {
     return { facts: [...seen, ...suspected, verifyPage(listing, place, changes.cursor)] }
   }
   return joined([
@@ -39,15 +39,15 @@ export async function goFurther(
   ])
 }
 
-/** Has a page of suspects verified. The cursor waits for the last of them: a run that breaks off finds it again. */
+/** Requests verification of a page of suspects. The cursor moves after the last one, so that an interrupted run starts from it again. */
 export async function verifySuspects(
   listing: Listing,
   place: Place,
   cursor: Cursor,
   ctx: StageContext,
 ): Promise<Outcome<WatchEvent>> {
-  const suspects = await ctx.ledger.suspects(listing.item.run, SUSPECTS_A_PAGE)
-  const isLast = suspects.length < SUSPECTS_A_PAGE
+  const suspects = await ctx.ledger.suspects(listing.item.run, SUSPECTS_PER_PAGE)
+  const isLast = suspects.length < SUSPECTS_PER_PAGE
   return joined([
     askVerification(listing.item, place.window, suspects, listing.now),
     { facts: isLast ? lastPage(listing, place, cursor) : [nextPage(listing, place)] },

@@ -8,8 +8,8 @@ import type { Listing } from './paging.ts'
 const PART_DIGITS = 4
 
 /**
- * Opens a window of listed ids, those of one thread beside each other: they come into one slice and can be fetched as one. A page of more
- * than an entry may hold is several windows, `3`, `3.0001` and so on, which stand where their page does among the others.
+ * Opens a window of listed ids. Ids of one thread are adjacent, so they share a slice and one fetch. A page larger than an entry
+ * becomes several windows, `3`, `3.0001` and so on, which sort in the position of their page.
  */
 export function openWindow({ item, lane, now }: Listing, page: number, listed: readonly Listed[]): Outcome<WatchEvent> {
   return joined(

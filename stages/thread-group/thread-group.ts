@@ -11,15 +11,15 @@ import { candidates, type Newest, newestOf } from './newest.ts'
 
 type Item = Envelope<MergedWindow>
 
-/** The most threads that one release lets out. */
+/** The largest number of threads per release. */
 export const THREADS_A_RELEASE = 100
 
-// So that an entry never grows beyond what is read.
-const MOST_OMITTED = 1000
+// Bounds the entry below the read limit.
+const MAX_OMITTED = 1000
 
 const nothing: ReadonlyMap<MessageId, Message> = new Map()
 
-/** Groups merged windows into threads, and lets a run's threads go out when all their mail is at hand. */
+/** Groups merged windows into threads, and emits the threads of a run once all their messages are cached. */
 export const threadGroup: Stage<MergedWindow> = {
   name: 'thread-group',
   reads: [merged],
@@ -28,8 +28,8 @@ export const threadGroup: Stage<MergedWindow> = {
 
   async handle(batch, ctx) {
     const grouped = batch.items.filter(({ body }) => !body.release)
-    const stays = grouped.flatMap(({ body }) => (body.context ? [] : body.items.filter(({ fate }) => isThere(fate))))
-    const cached = stays.length > 0 ? await ctx.cache.get(stays.map(({ id }) => id)) : nothing
+    const present = grouped.flatMap(({ body }) => (body.context ? [] : body.items.filter(({ fate }) => isThere(fate))))
+    const cached = present.length > 0 ? await ctx.cache.get(present.map(({ id }) => id)) : nothing
     const outcomes = await Promise.all(
       batch.items.map(item => (item.body.release ? release(item, ctx) : group(item, cached))),
     )
@@ -42,57 +42,58 @@ export const threadGroup: Stage<MergedWindow> = {
 function group(item: Item, cached: ReadonlyMap<MessageId, Message> = nothing): Outcome<MergedWindow> {
   const { window, context, items } = item.body
   const kind = kindOf(window)
-  const those = (way: ReturnType<typeof wayOf>) => items.filter(({ fate }) => wayOf(fate, kind) === way)
-  // The messages of a context window are old acquaintances: they make no thread grow.
-  const fresh = context ? [] : those('stays').map(one => ({ ...one, date: cached.get(one.id)?.date }))
+  const withEffect = (effect: ReturnType<typeof effectOf>) =>
+    items.filter(({ fate }) => effectOf(fate, kind) === effect)
+  // Messages of a context window are known already: they make no thread grow.
+  const fresh = context ? [] : withEffect('present').map(one => ({ ...one, date: cached.get(one.id)?.date }))
   return {
     facts: [
-      { fact: 'window-grouped', from: item, window, context, items, fresh, gone: those('leaves') },
-      ...(isOwnWindow(window) ? items.map(one => comesBack(item, one)) : []),
+      { fact: 'window-grouped', from: item, window, context, items, fresh, gone: withEffect('removed') },
+      ...(isOwnWindow(window) ? items.map(one => endDeferral(item, one)) : []),
     ],
   }
 }
 
-// A message without which its thread would have to wait leaves it when it cannot be had; its dead letter says why.
-const OF_DEAD: Readonly<Record<WindowKind, 'leaves' | 'neither'>> = {
-  page: 'neither',
-  redriven: 'neither',
-  context: 'leaves',
-  verification: 'neither',
+// A dead message of a context window leaves its thread, which would otherwise wait for it; the dead letter has the reason.
+const EFFECT_OF_DEAD: Readonly<Record<WindowKind, 'removed' | 'unchanged'>> = {
+  page: 'unchanged',
+  redriven: 'unchanged',
+  context: 'removed',
+  verification: 'unchanged',
 }
 
 function isThere(fate: Fate): boolean {
-  return wayOf(fate, 'page') === 'stays'
+  return effectOf(fate, 'page') === 'present'
 }
 
-// Without a default: the compiler names the fate that is forgotten here.
-function wayOf(fate: Fate, kind: WindowKind): 'stays' | 'leaves' | 'neither' {
+// No default case: the compiler reports a missing fate.
+function effectOf(fate: Fate, kind: WindowKind): 'present' | 'removed' | 'unchanged' {
   switch (fate) {
     case 'cached':
     case 'fetched':
-      return 'stays'
+      return 'present'
     case 'gone':
     case 'filtered':
-      return 'leaves'
+      return 'removed'
     case 'dead':
-      return OF_DEAD[kind]
+      return EFFECT_OF_DEAD[kind]
     case 'deferred':
-      return 'neither'
+      return 'unchanged'
   }
 }
 
-// What was set aside has its fate now: its thread goes out once more.
-function comesBack(from: Item, { id, thread }: Pick<MergedWindow['items'][number], 'id' | 'thread'>): Fact {
+// A deferred message has its fate now, so its thread is emitted again.
+function endDeferral(from: Item, { id, thread }: Pick<MergedWindow['items'][number], 'id' | 'thread'>): Fact {
   return { fact: 'deferral-ended', from, thread, id }
 }
 
 async function release(item: Item, ctx: StageContext): Promise<Outcome<MergedWindow>> {
   const pending = await ctx.ledger.pendingThreads(item.run, THREADS_A_RELEASE)
-  const held = await ctx.cache.get(pending.flatMap(thread => candidates(thread, ctx.task)))
+  const cached = await ctx.cache.get(pending.flatMap(thread => candidates(thread, ctx.task)))
   const { mailbox } = item
-  const newest = pending.map(of => ({ of, ...newestOf(of, { mailbox, held, options: ctx.task }) }))
+  const newest = pending.map(of => ({ of, ...newestOf(of, { mailbox, cached, options: ctx.task }) }))
   const ready = newest.flatMap(one => ('messages' in one ? [one] : []))
-  const released = ready.map(({ of, messages }) => goOut(item, of, messages, ready.length, ctx))
+  const released = ready.map(({ of, messages }) => emitThread(item, of, messages, ready.length, ctx))
   const lost = newest.flatMap(one => ('lost' in one ? one.lost.map(id => ({ id, thread: one.of.thread })) : []))
   const context = askContext(item, lost, ctx.now())
   return {
@@ -100,38 +101,44 @@ async function release(item: Item, ctx: StageContext): Promise<Outcome<MergedWin
     facts: [
       ...released,
       ...(context.facts ?? []),
-      ...readAgain(item, newest, held),
+      ...countRereads(item, newest, cached),
       { fact: 'release-handled', from: item },
     ],
   }
 }
 
-// Of a thread that comes back what was lost has been fetched, and says nothing of the cache any more.
-function readAgain(
+// Threads that return from a context window are excluded: their lost messages were refetched and say nothing about the cache.
+function countRereads(
   from: Item,
   newest: readonly ({ of: PendingThread } & Newest)[],
-  held: ReadonlyMap<MessageId, Message>,
+  cached: ReadonlyMap<MessageId, Message>,
 ): Fact[] {
-  const looked = newest.filter(({ of }) => !of.cameBack)
-  const known = looked.flatMap(one => {
+  const counted = newest.filter(({ of }) => !of.cameBack)
+  const known = counted.flatMap(one => {
     const ids =
-      'lost' in one ? [...one.of.ids.filter(id => held.has(id)), ...one.lost] : one.messages.map(({ id }) => id)
+      'lost' in one ? [...one.of.ids.filter(id => cached.has(id)), ...one.lost] : one.messages.map(({ id }) => id)
     return ids.filter(id => !one.of.fresh.includes(id))
   })
-  const lost = known.filter(id => !held.has(id)).length
+  const lost = known.filter(id => !cached.has(id)).length
   return known.length > 0 ? [{ fact: 'known-read', from, messages: known.length, lost }] : []
 }
 
-function goOut(item: Item, pending: PendingThread, newest: readonly Message[], of: number, ctx: StageContext): Fact {
+function emitThread(
+  item: Item,
+  pending: PendingThread,
+  newest: readonly Message[],
+  of: number,
+  ctx: StageContext,
+): Fact {
   const { thread, seen } = pending
   const here = new Set(newest.map(({ id }) => id))
   const omitted = pending.omitted.filter(id => !here.has(id)).toSorted()
   const version = threadVersion(newest, ctx.task, omitted)
-  // A listing may name a message twice.
+  // A listing may contain a message twice.
   const fresh = [...new Set(pending.fresh)].filter(id => here.has(id))
   const known = new Set(pending.ids)
   const waiting = omitted.filter(id => known.has(id)).length
-  // Without new mail less of it would go out than went out before: it goes once what it lacks is back.
+  // Without new mail the thread would shrink: it is emitted once the missing messages are back.
   const isLessThanBefore = pending.known && fresh.length === 0 && waiting > 0
   if (newest.length === 0 || isLessThanBefore) {
     return { fact: 'thread-released', from: item, thread, seen, version, empty: pending.ids.length === 0 }
@@ -142,7 +149,7 @@ function goOut(item: Item, pending: PendingThread, newest: readonly Message[], o
     ids: newest.map(({ id }) => id).toReversed(),
     fresh,
     older: pending.ids.length - newest.length - waiting + (pending.older ?? 0),
-    omitted: omitted.slice(0, MOST_OMITTED),
+    omitted: omitted.slice(0, MAX_OMITTED),
     reason: reasonOf(pending.known, fresh),
     part: { group: item.id, of },
   }

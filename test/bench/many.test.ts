@@ -7,7 +7,7 @@ const KEYS = {
 
 const many = (...words: string[]) => bench('many', ...words)
 
-t.test('mailboxes that change together cost the ideal calls, though one of two fetchers is killed', async t => {
+t.test('a burst costs the ideal calls although a fetcher is killed', async t => {
   const words = ['--mailboxes', '12', '--messages', '50', '--fetchers', '2', '--kill', '--only', 'many']
   const { code, stdout, stderr } = await many(...words, '--json')
   t.equal(code, 0, stderr)
@@ -19,7 +19,7 @@ t.test('mailboxes that change together cost the ideal calls, though one of two f
   t.ok(figures.unitsRatio >= 1 && figures.unitsRatio < 1.2, `${figures.unitsRatio} times the least units`)
 })
 
-t.test('wrong use of many is one line', async t => {
+t.test('wrong use of many prints one line', async t => {
   for (const words of [
     ['--mailboxes', '0'],
     ['--messages', 'some'],

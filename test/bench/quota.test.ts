@@ -3,13 +3,13 @@ import t from 'tap'
 import { measureQuota } from '../../bench/quota.ts'
 import type { GmailSimulator } from '../../sim/gmail.ts'
 
-// How many times faster minutes pass. A machine that is too busy to spend a minute's units so fast is given longer minutes.
+// Factor by which minutes pass faster. A machine that is too busy to spend the units of a minute in time gets longer minutes.
 const SPEEDS = [20, 8]
 const MESSAGES = 1600
-// Half of all that may be in flight: more than once it is not refused that many are.
+// Half of the requests that may be in flight.
 const ONE_CROWD = 30
 
-t.test('four fetchers use the minutes of a mailbox up, and are not refused', async t => {
+t.test('four fetchers use the full quota without refusals', async t => {
   let used = 0
   for (const speed of SPEEDS) {
     const use = await measureQuota({ messages: MESSAGES, speed, fetchers: 4 })
@@ -25,8 +25,8 @@ t.test('four fetchers use the minutes of a mailbox up, and are not refused', asy
   t.ok(used >= 0.75, `${(used * 100).toFixed(1)} % used`)
 })
 
-// How many are refused depends on who comes first; test/shared/redis/quota-stranger.test.ts counts them in a time of its own.
-t.test('with a client in the same mailbox that nobody told, two fetchers read everything and do not storm', async t => {
+// The number of refusals depends on timing; test/shared/redis/quota-stranger.test.ts counts them in simulated time.
+t.test('two fetchers read everything beside a foreign client without a storm', async t => {
   let stranger = { served: 0, refused: 0 }
   const use = await measureQuota({
     messages: MESSAGES,
@@ -45,7 +45,7 @@ t.test('with a client in the same mailbox that nobody told, two fetchers read ev
   t.ok(refused / requests < 0.2, `${refused} of our ${requests} requests were refused`)
 })
 
-// Asks for one message after another, a good third of what a minute holds, and tries again a little later when it is refused.
+// Requests one message after another, over a third of the quota, and retries shortly after a refusal.
 function plainClient(sim: GmailSimulator, address: string) {
   const counts = { served: 0, refused: 0 }
   const stopping = new AbortController()

@@ -15,7 +15,7 @@ import { testMail } from '../support/mail.ts'
 import { lastJson, run } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
-t.test('a grant that dies parks the mailbox, once and with an event; connected again, all of it goes on', async t => {
+t.test('an expired grant parks the mailbox once; connecting again resumes it', async t => {
   const { oauth, sim, redis, environment } = await setUpAccounts(t)
   oauth.lifeSeconds = 2
   await connect(environment)
@@ -33,7 +33,7 @@ t.test('a grant that dies parks the mailbox, once and with an event; connected a
   t.same(events.filter(({ event }) => event === 'needs-reauth').length, 1)
   const refreshes = oauth.refreshes
   for (let round = 0; round < 3; round += 1) await push(redis)
-  t.equal(oauth.refreshes, refreshes, 'nobody asks with a dead grant again')
+  t.equal(oauth.refreshes, refreshes, 'a dead grant is not used again')
   t.match((await run(['mailboxes'], environment)).stdout, /waits for its account: .*invalid_grant/)
   t.match(up.stderr(), /the mailbox needs its owner/)
 
@@ -48,7 +48,7 @@ t.test('a grant that dies parks the mailbox, once and with an event; connected a
   t.equal((await up.exited).code, 0)
 })
 
-t.test('a paused mailbox does nothing, keeps one watch event of many, and goes on when it is resumed', async t => {
+t.test('a paused mailbox keeps one watch event of many until it is resumed', async t => {
   const { sim, redis, environment } = await setUpAccounts(t)
   await connect(environment)
   const up = await startUp(t, environment)
@@ -56,17 +56,17 @@ t.test('a paused mailbox does nothing, keeps one watch event of many, and goes o
   t.equal((await run(['pause', ANA], environment)).code, 0)
   t.match(await run(['sync', ANA], environment), {
     code: 2,
-    stderr: /gmail:ana@example.com is paused: `mailsluice resume/,
+    stderr: /gmail:ana@example.com is paused; `mailsluice resume/,
   })
   sim.deliver('ana@example.com', testMail(100, 101))
-  // What was believed a moment ago may still be done.
+  // Work with a cached mailbox state may still run for a moment.
   await until(async () => {
     await push(redis)
     return (await redis.client.llen(keys.parked(ANA))) === 1
   }, 'an event is parked')
   const calls = sim.calls().total
   for (let round = 0; round < 3; round += 1) await push(redis)
-  await until(async () => (await waitingIn(redis, 'watch-events')) === 0, 'all events were met')
+  await until(async () => (await waitingIn(redis, 'watch-events')) === 0, 'all events were handled')
   t.equal(await redis.client.llen(keys.parked(ANA)), 1, 'one is enough')
   t.equal(sim.calls().total, calls, 'Google is not asked')
   t.match((await run(['mailboxes'], environment)).stdout, /gmail:ana@example\.com .* paused/)

@@ -14,7 +14,7 @@ const folder = await mkdtemp(join(tmpdir(), 'mailsluice-cli-'))
 t.teardown(() => rm(folder, { recursive: true, force: true }))
 let folders = 0
 
-t.test('on a machine without Redis, account or setting, the demo is synced', async t => {
+t.test('the demo syncs without Redis, account or settings', async t => {
   const finished = await run(['up', '--once', '--json'], { ...fresh(), PATH: '/nowhere' })
   t.equal(finished.code, 0, finished.stderr)
   const summary = lastJson(finished)
@@ -28,14 +28,14 @@ t.test('on a machine without Redis, account or setting, the demo is synced', asy
     redis: /js-redis-server/,
   })
   t.equal(summary.tasks, summary.threads)
-  t.match(finished.stderr, /nothing is kept/)
+  t.match(finished.stderr, /not durable/)
   t.match(finished.stderr, /Sync metrics - gmail: 100 messages, \d+\.\d\ds, \d+ API calls, 0 cached/)
   t.match(finished.stderr, /Cache hit: 0\/100 messages\. Need to fetch: 100/)
   t.match(finished.stderr, /Optimized Gmail sync completed for user [^ ]+@[^ ]+: 100 messages in \d+\.\ds/)
   t.match(finished.stderr, /Sync metrics - outlook: 100 messages, \d+\.\d\ds, \d+ API calls, 100 cached/)
 })
 
-t.test('what was synced is kept: the second time costs one call and dispatches nothing', async t => {
+t.test('a second sync costs one call and dispatches nothing', async t => {
   const environment = { ...fresh(), INITIAL_SYNC: 'all' }
   const mbox = join(folder, 'kept.mbox')
   await writeFile(mbox, mboxOf(60, 20))
@@ -57,7 +57,7 @@ t.test('what was synced is kept: the second time costs one call and dispatches n
   )
 })
 
-t.test('without --json a person gets a table, and without --once it stays up and says how to go on', async t => {
+t.test('up prints a table, stays up, and names the next commands', async t => {
   const environment = fresh()
   const up = start(['up'], environment)
   t.teardown(() => up.kill('SIGKILL'))
@@ -81,7 +81,7 @@ t.test('without --json a person gets a table, and without --once it stays up and
   })
 })
 
-t.test('a folder of mails with anything wrong that a mail can have goes through, each with a fate', async t => {
+t.test('every malformed mail in a folder gets a fate', async t => {
   const mails = join(folder, 'odd')
   await mkdir(mails)
   const odd: Record<string, string | Buffer> = {
@@ -108,34 +108,30 @@ t.test('a folder of mails with anything wrong that a mail can have goes through,
 const corpus = new URL('../../../../shared/corpus/', import.meta.url)
 const withoutCorpus = existsSync(corpus) ? {} : { skip: 'there is no corpus beside the project' }
 
-t.test(
-  'a real mailing list: every message has a fate, and its threads are those another program found',
-  withoutCorpus,
-  async t => {
-    const environment = { ...fresh(), INITIAL_SYNC: 'all' }
-    const words = ['up', '--once', '--json', '--mbox', new URL('mailing-list.mbox', corpus).pathname]
-    const finished = await run(words, environment, 100_000)
-    const summary = lastJson(finished)
-    t.match(summary, {
-      ok: true,
-      messages: 2260,
-      threads: 757,
-      tasks: 757,
-      fates: { gone: 0, filtered: 0, dead: 0 },
-      calls: { list: 5 },
-    })
-    t.ok(Number(summary.units) <= 0.52 * 20 * 2260, `${summary.units} units, listing included`)
-    t.ok(Number(summary.saved) > 0.45 * 20 * 2260, `${summary.saved} units saved`)
-    t.match(lastJson(await run(words, environment)), {
-      ok: true,
-      messages: 0,
-      tasks: 0,
-      calls: { list: 0, batch: 0, single: 0, history: 1 },
-    })
-  },
-)
+t.test('every message of a real mailing list has a fate and its thread', withoutCorpus, async t => {
+  const environment = { ...fresh(), INITIAL_SYNC: 'all' }
+  const words = ['up', '--once', '--json', '--mbox', new URL('mailing-list.mbox', corpus).pathname]
+  const finished = await run(words, environment, 100_000)
+  const summary = lastJson(finished)
+  t.match(summary, {
+    ok: true,
+    messages: 2260,
+    threads: 757,
+    tasks: 757,
+    fates: { gone: 0, filtered: 0, dead: 0 },
+    calls: { list: 5 },
+  })
+  t.ok(Number(summary.units) <= 0.52 * 20 * 2260, `${summary.units} units, listing included`)
+  t.ok(Number(summary.saved) > 0.45 * 20 * 2260, `${summary.saved} units saved`)
+  t.match(lastJson(await run(words, environment)), {
+    ok: true,
+    messages: 0,
+    tasks: 0,
+    calls: { list: 0, batch: 0, single: 0, history: 1 },
+  })
+})
 
-t.test('all the odd mails of the corpus have a fate', withoutCorpus, async t => {
+t.test('every odd mail of the corpus has a fate', withoutCorpus, async t => {
   const finished = await run(['up', '--once', '--json', '--mbox', new URL('odd', corpus).pathname], {
     ...fresh(),
     INITIAL_SYNC: 'all',
@@ -153,7 +149,7 @@ t.test('wrong use ends with code 2 and one clear line', async t => {
     [['frobnicate'], {}, /unknown command 'frobnicate'/],
     [['psh', 'gmail:a@b'], {}, /unknown command 'psh'.*push/s],
     [['up', '--twice'], {}, /unknown option '--twice'/],
-    [['up', '--only', 'merge,magic'], {}, /"magic" is not a stage: the stages are list-ids, cache-filter/],
+    [['up', '--only', 'merge,magic'], {}, /"magic" is not a stage; use one of list-ids, cache-filter/],
     [['stage', 'magic'], {}, /"magic" is not a stage/],
     [['stage'], {}, /missing required argument 'name'/],
     [['runs', '--limit', 'all'], {}, /whole number from 1 to 1000/],
@@ -196,27 +192,31 @@ t.test('wrong use ends with code 2 and one clear line', async t => {
   }
 })
 
-t.test('a variable that looks like a setting is told of, and changes nothing', async t => {
+t.test('a misspelt setting causes a warning and has no effect', async t => {
   const finished = await run(['status'], { ...fresh(), GMAIL_BATCHSIZE: '5', MY_OWN: '5' })
-  t.match(finished.stderr, /GMAIL_BATCHSIZE is no setting, and does nothing: GMAIL_BATCH_SIZE may be meant/)
+  t.match(finished.stderr, /GMAIL_BATCHSIZE is not a setting and is ignored; did you mean GMAIL_BATCH_SIZE\?/)
   t.notMatch(finished.stderr, /MY_OWN/)
 })
 
-t.test('an unreadable mbox is named', { skip: process.getuid?.() === 0 ? 'root reads everything' : false }, async t => {
-  const secret = join(folder, 'secret.mbox')
-  await writeFile(secret, mboxOf(1, 1))
-  await chmod(secret, 0)
-  t.match(await run(['up', '--once', '--mbox', secret], fresh()), { code: 2, stderr: /secret\.mbox/ })
-})
+t.test(
+  'the error names an unreadable mbox',
+  { skip: process.getuid?.() === 0 ? 'root reads everything' : false },
+  async t => {
+    const secret = join(folder, 'secret.mbox')
+    await writeFile(secret, mboxOf(1, 1))
+    await chmod(secret, 0)
+    t.match(await run(['up', '--once', '--mbox', secret], fresh()), { code: 2, stderr: /secret\.mbox/ })
+  },
+)
 
-t.test('help tells every command', async t => {
+t.test('help lists every command', async t => {
   const help = await run(['--help'], fresh())
   t.equal(help.code, 0)
   for (const command of ['up', 'stage', 'push', 'sync', 'status', 'runs', 'sim'])
     t.match(help.stdout, new RegExp(`^  ${command}\\b`, 'm'))
 })
 
-t.test('the example of settings names every setting with its default', async t => {
+t.test('.env.example names every setting with its default', async t => {
   const example = await readFile(new URL('../../../.env.example', import.meta.url), 'utf8')
   const config = await readFile(new URL('../../../shared/config.ts', import.meta.url), 'utf8')
   const names = [...config.matchAll(/^ {2}([A-Z_\d]+):/gm)]
@@ -240,7 +240,7 @@ function mboxOf(count: number, threads: number): string {
   }).join('\n')
 }
 
-/** A server that says of itself that it is an old Redis. */
+/** Starts a server that identifies itself as an old Redis. */
 async function oldRedis(t: { teardown: (close: () => void) => void }): Promise<string> {
   const server = createServer(socket => {
     socket.on('error', () => undefined)

@@ -22,7 +22,7 @@ import { until } from '../support/until.ts'
 const BO = 'outlook:bo@example.com'
 const keys = createKeys('mailsluice', 1)
 
-t.test('an owner consents in the browser, as far as whose mailbox it is: with PKCE, and no secret is told', async t => {
+t.test('Outlook consent uses PKCE and prints no secret', async t => {
   const { microsoft, environment } = await setUp(t)
   const connecting = await startConnecting(environment, ['--address', 'Bo@example.com'], 'outlook')
   const asked = Object.fromEntries(new URL(connecting.url).searchParams)
@@ -46,7 +46,7 @@ t.test('an owner consents in the browser, as far as whose mailbox it is: with PK
   t.notMatch(finished.stdout + finished.stderr + page, /planted/)
 })
 
-t.test('what is in the way is told in one line, to the browser as well, and nothing is kept', async t => {
+t.test('a refused consent is reported in one line and in the browser', async t => {
   const { microsoft, redis, environment } = await setUp(t)
   const bo = { address: 'bo@example.com' }
   const cases: [consents: MicrosoftServer['consents'], secret: string | undefined, code: number, says: RegExp][] = [
@@ -59,7 +59,7 @@ t.test('what is in the way is told in one line, to the browser as well, and noth
     ],
     [{ ...bo, scope: 'Mail.ReadBasic User.Read' }, undefined, 1, /reading mail was not allowed; .*Mail\.Read/],
     [{ ...bo, withoutRefreshToken: true }, undefined, 1, /Microsoft gave no refresh token/],
-    [bo, 'planted-secret', 2, /AADSTS7000218; the app is no public client: set OUTLOOK_CLIENT_SECRET/],
+    [bo, 'planted-secret', 2, /AADSTS7000218; the app is not a public client: set OUTLOOK_CLIENT_SECRET/],
   ]
   for (const [consents, secret, code, says] of cases) {
     Object.assign(microsoft, { consents, clientSecret: secret })
@@ -84,7 +84,7 @@ t.test('what is in the way is told in one line, to the browser as well, and noth
   })
 })
 
-t.test('a connected mailbox is kept sealed, listed, sealed anew, and removed with all that was kept', async t => {
+t.test('a connected mailbox is sealed, listed, re-sealed and removed completely', async t => {
   const { microsoft, redis, environment } = await setUp(t)
   const recreated = sealingKey()
   microsoft.consents = { address: 'bo@example.com' }
@@ -104,19 +104,19 @@ t.test('a connected mailbox is kept sealed, listed, sealed anew, and removed wit
   const removed = await run(['remove', BO, '--yes'], both)
   t.match(
     removed.stdout,
-    /is removed: (?:.*\n)+Access was not taken back \(Microsoft lets no app do that\): .*myapps\.microsoft/,
+    /removed: (?:.*\n)+Access was not revoked \(Microsoft does not let apps revoke grants\); .*myapps\.microsoft/,
   )
   t.same(await redis.client.keys('*secret*'), [])
 })
 
-t.test('somebody else than who was named is refused, and nothing is kept', async t => {
+t.test('consent for another mailbox is refused and nothing is stored', async t => {
   const { microsoft, redis, environment } = await setUp(t)
   const asked = connect(t, microsoft, environment, { wanted: 'outlook:ana@example.com' })
   await t.rejects(asked, { message: /granted to outlook:bo@example.com, not to outlook:ana@example.com/ })
   t.same(await redis.client.keys('*outlook*'), [])
 })
 
-t.test('a user principal name that is not the mail address is the same mailbox, under its mail address', async t => {
+t.test('a user principal name connects the mailbox under its mail address', async t => {
   const { microsoft, redis, environment } = await setUp(t)
   const upn = { wanted: 'outlook:b.o@corp.example', also: ['B.O@corp.example'] } as const
   t.match(await connect(t, microsoft, environment, upn), { mailbox: BO, new: true })
@@ -127,7 +127,7 @@ t.test('a user principal name that is not the mail address is the same mailbox, 
   })
 })
 
-t.test('msal is loaded for Outlook, and for nobody else', async t => {
+t.test('msal is loaded only for Outlook', async t => {
   const { redis, environment } = await setUp(t)
   const loaded = async (words: readonly string[], given: Record<string, string>) => {
     const folder = await mkdtemp(join(tmpdir(), 'mailsluice-loaded-'))
@@ -161,7 +161,7 @@ async function setUp(t: Test) {
   return { redis, microsoft, environment }
 }
 
-/** The flow of `connect outlook` with a mailbox of which only its owner is known. */
+/** Runs the flow of `connect outlook` with a fake mailbox that knows only its owner. */
 async function connect(
   t: Test,
   microsoft: MicrosoftServer,
@@ -182,7 +182,7 @@ async function connect(
         ...fakeMailbox(),
         async open() {
           const address = microsoft.ownerOf(await account.get('a test', signal))
-          // Whoever is suggested consents.
+          // The suggested account consents.
           return { address: also.length > 0 ? 'bo@example.com' : (address ?? 'nobody'), also, cursor: 'pinned:0' }
         },
       }),

@@ -6,7 +6,7 @@ import { startConnecting } from '../support/consent.ts'
 import { run } from '../support/processes.ts'
 import { freePort } from '../support/redis.ts'
 
-t.test('whatever is in the way is told in one line, to the browser as well, and nothing is kept', async t => {
+t.test('a refused Gmail consent is reported in one line and in the browser', async t => {
   const { oauth, redis, environment } = await setUpAccounts(t)
   const cases: [what: typeof oauth.consents, words: string[], says: RegExp][] = [
     [{ address: 'ana@example.com', denied: true }, [], /access was not granted \(access_denied\)/],
@@ -36,7 +36,7 @@ t.test('whatever is in the way is told in one line, to the browser as well, and 
   }
 })
 
-t.test('a code that Google does not take is told as what it is', async t => {
+t.test('a code that Google rejects is reported with its error', async t => {
   const { environment } = await setUpAccounts(t)
   const connecting = await startConnecting(environment)
   const back = new URL(connecting.url).searchParams
@@ -48,7 +48,7 @@ t.test('a code that Google does not take is told as what it is', async t => {
   })
 })
 
-t.test('nobody is waited for longer than was said, and Ctrl-C ends it at once', async t => {
+t.test('connect ends at its timeout, and at once on Ctrl-C', async t => {
   const { environment } = await setUpAccounts(t)
   t.match(await run(['connect', 'gmail', '--timeout', '1'], environment), { code: 1, stderr: /nobody gave consent/ })
   const connecting = await startConnecting(environment)
@@ -56,7 +56,7 @@ t.test('nobody is waited for longer than was said, and Ctrl-C ends it at once', 
   t.match(await connecting.exited, { code: 1, stderr: /the mailbox was not connected: stopped/ })
 })
 
-t.test('what is wrong here is found before a person is asked', async t => {
+t.test('configuration errors are reported before consent is requested', async t => {
   const { environment } = await setUpAccounts(t)
   const { SIM_URL: _, GMAIL_CLIENT_ID: _id, ...withoutClient } = environment
   const { MAILBOXES_KEY: _key, ...withoutKey } = environment

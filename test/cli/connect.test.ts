@@ -7,11 +7,11 @@ import { ANA, BO, keys, setUpAccounts } from '../support/accounts.ts'
 import { connect, startConnecting } from '../support/consent.ts'
 import { lastJson, run } from '../support/processes.ts'
 
-t.test('an owner consents in the browser, and the mailbox is connected, sealed, and synced', async t => {
+t.test('consent in the browser connects, seals and syncs the mailbox', async t => {
   const { oauth, environment } = await setUpAccounts(t)
   const connecting = await startConnecting(environment, ['--address', 'Ana@example.com'])
-  const asked = new URL(connecting.url).searchParams
-  t.match(Object.fromEntries(asked), {
+  const params = new URL(connecting.url).searchParams
+  t.match(Object.fromEntries(params), {
     response_type: 'code',
     scope: 'https://www.googleapis.com/auth/gmail.readonly',
     access_type: 'offline',
@@ -37,7 +37,7 @@ t.test('an owner consents in the browser, and the mailbox is connected, sealed, 
   t.match((await run(['mailboxes'], environment)).stdout, /gmail:ana@example\.com .* connected .* in sync/)
 })
 
-t.test('an answer with a wrong state is refused, and the right one still counts', async t => {
+t.test('an answer with a wrong state is refused; the right one still works', async t => {
   const { environment } = await setUpAccounts(t)
   const connecting = await startConnecting(environment)
   const back = new URL(new URL(connecting.url).searchParams.get('redirect_uri') ?? '')
@@ -50,7 +50,7 @@ t.test('an answer with a wrong state is refused, and the right one still counts'
   t.equal((await connecting.consent()).finished.code, 0)
 })
 
-t.test('two mailboxes are connected one after the other; sources of mail name both', async t => {
+t.test('two mailboxes can be connected in sequence', async t => {
   const { oauth, redis, environment } = await setUpAccounts(t)
   t.equal((await connect(environment)).code, 0)
   oauth.consents = { address: 'bo@example.com' }
@@ -65,7 +65,7 @@ t.test('two mailboxes are connected one after the other; sources of mail name bo
   t.same(offered.sort(), [ANA, BO])
 })
 
-t.test('a mailbox that is connected again gets the new grant', async t => {
+t.test('connecting again replaces the grant', async t => {
   const { oauth, redis, environment } = await setUpAccounts(t)
   const seal = createSeal(parseSealingKeys(environment.MAILBOXES_KEY ?? '') ?? [])
   const vault = createVault(redis.client, keys, seal)

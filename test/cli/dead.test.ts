@@ -34,11 +34,11 @@ t.test('dead letters are listed, shown, redriven and dropped from the command li
   t.match(lastJson(await run(['dead', 'drop', '--all', '--json'], environment)), { dropped: 1 })
   t.match((await run(['dead', 'list'], environment)).stdout, /No dead letters/)
   t.match(await run(['dead', 'show', name], environment), { code: 2, stderr: /there is no dead letter/ })
-  t.match(await run(['dead', 'drop'], environment), { code: 2, stderr: /name one dead letter, or say --all/ })
+  t.match(await run(['dead', 'drop'], environment), { code: 2, stderr: /name one dead letter, or pass --all/ })
   t.match(await run(['dead', 'list', '--stage', 'magic'], environment), { code: 2, stderr: /"magic" / })
 })
 
-t.test('a mailbox that waits for its account is shown as such, and can be resumed', async t => {
+t.test('a parked mailbox is shown as such and can be resumed', async t => {
   const stages = start(
     ['up', '--only', 'list-ids,cache-filter,batch-fetch,merge,thread-group,ai-dispatch'],
     environment,

@@ -12,7 +12,7 @@ const MAILS = 60
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('OUTLOOK_PAGE_SIZE is how many messages a page of a folder holds', async t => {
+t.test('OUTLOOK_PAGE_SIZE sets the messages per page of a folder', async t => {
   for (const [size, pages] of [
     ['5', 12],
     ['50', 2],
@@ -30,7 +30,7 @@ t.test('OUTLOOK_PAGE_SIZE is how many messages a page of a folder holds', async 
   }
 })
 
-t.test('OUTLOOK_MAX_PARALLEL_PAGES is how many folders are asked at a time, and never more than four', async t => {
+t.test('OUTLOOK_MAX_PARALLEL_PAGES limits parallel folders, to at most four', async t => {
   for (const [parallel, most] of [
     ['1', 1],
     ['3', 3],
@@ -55,7 +55,7 @@ t.test('OUTLOOK_MAX_PARALLEL_PAGES is how many folders are asked at a time, and 
   }
 })
 
-t.test('in batches, too, pages of no more than four folders are asked for together', async t => {
+t.test('a batch requests the pages of at most four folders', async t => {
   const folders = Array.from({ length: 10 }, (_, index) => `Projects/${index}`)
   const batches = async (parallel: string) => {
     const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, 0, 1), {
@@ -76,13 +76,13 @@ t.test('in batches, too, pages of no more than four folders are asked for togeth
   t.equal(five, four)
 })
 
-t.test('five are accepted, taken as four, and that is said once', async t => {
-  const said: string[] = []
-  const log = { warn: (text: unknown) => void said.push(String(text)) }
+t.test('a value of five counts as four, with one warning', async t => {
+  const warnings: string[] = []
+  const log = { warn: (text: unknown) => void warnings.push(String(text)) }
   tellOfCap(readConfig({ OUTLOOK_MAX_PARALLEL_PAGES: '5' }), log)
-  t.match(said, [/OUTLOOK_MAX_PARALLEL_PAGES is 5, and is taken as 4/])
+  t.match(warnings, [/OUTLOOK_MAX_PARALLEL_PAGES is 5, and is taken as 4/])
   tellOfCap(readConfig({ OUTLOOK_MAX_PARALLEL_PAGES: '4' }), log)
-  t.equal(said.length, 1)
+  t.equal(warnings.length, 1)
   const folder = t.testdir({})
   const finished = await run(['up', '--once', '--json'], { DATA_DIR: folder, OUTLOOK_MAX_PARALLEL_PAGES: '5' })
   t.match(lastJson(finished), { ok: true, mailboxes: 2 })

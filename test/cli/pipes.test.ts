@@ -24,21 +24,21 @@ t.teardown(async () => {
 })
 const environment = { REDIS_URL: redis.url, SIM_URL: sim.url, DATA_DIR: join(folder, 'data') }
 
-/** Runs a command whose reader leaves at its first bytes, or before; with `both` whoever reads its errors leaves, too. */
+/** Runs a command whose reader closes at the first bytes, or earlier; with `both` the reader of stderr closes too. */
 async function withoutReader(words: string[], { both = false, at = 'once' as 'once' | 'first bytes' } = {}) {
   const env = { PATH: process.env.PATH ?? '', ...environment }
   const child = spawn(process.execPath, [MAIN, ...words], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => void child.kill('SIGKILL'))
-  let said = ''
+  let errors = ''
   if (at === 'first bytes') await once(child.stdout, 'data')
   child.stdout.destroy()
   if (both) child.stderr.destroy()
-  else child.stderr.on('data', chunk => (said += chunk))
-  const ended = once(child, 'exit').then(([code]) => ({ code, said }))
+  else child.stderr.on('data', chunk => (errors += chunk))
+  const ended = once(child, 'exit').then(([code]) => ({ code, errors }))
   return { ended }
 }
 
-t.test('`up --once` finishes its work though nobody reads its output, nor its log', async t => {
+t.test('`up --once` finishes although nobody reads its output or log', async t => {
   const { ended } = await withoutReader(['up', '--once'], { both: true })
   t.equal((await ended).code, 0)
   const [run] = await listRuns(redis.client, createKeys('mailsluice', 8), 10)
@@ -46,21 +46,21 @@ t.test('`up --once` finishes its work though nobody reads its output, nor its lo
   t.ok(run?.endedAt)
 })
 
-t.test('its exit code is that of its work', async t => {
+t.test('the exit code without a reader reflects the work', async t => {
   const failing = await withoutReader(['sync', 'gmail:nobody@example.com'])
-  const { code, said } = await failing.ended
-  t.equal(code, 1, said)
-  t.notMatch(said, /EPIPE/)
+  const { code, errors } = await failing.ended
+  t.equal(code, 1, errors)
+  t.notMatch(errors, /EPIPE/)
 })
 
-t.test('a command that only shows something ends quietly', async t => {
+t.test('a read-only command ends quietly without a reader', async t => {
   for (const words of [['runs', '--json'], ['--help']]) {
     const { ended } = await withoutReader(words)
-    t.same(await ended, { code: 0, said: '' }, words.join(' '))
+    t.same(await ended, { code: 0, errors: '' }, words.join(' '))
   }
 })
 
-t.test('`tail` ends with its reader, with the next entry', async t => {
+t.test('`tail` ends at the next entry after its reader has gone', async t => {
   const { ended } = await withoutReader(['tail', 'message-ids', '--json', '--from-start'], { at: 'first bytes' })
   const keys = createKeys('mailsluice', 8)
   let over = false
@@ -71,10 +71,10 @@ t.test('`tail` ends with its reader, with the next entry', async t => {
     await redis.client.xadd(keys.stream('p03', 'message-ids', 'live'), '*', 'envelope', 'more')
     return over
   }, 'it has ended')
-  t.same(await finished, { code: 0, said: '' })
+  t.same(await finished, { code: 0, errors: '' })
 })
 
-t.test('`sim` and `up` stop cleanly once nobody reads what they say', async t => {
+t.test('`sim` and `up` stop cleanly when their reader is gone', async t => {
   await writeFile(join(folder, 'one.mbox'), 'From a@x Tue Sep  1 08:00:00 2026\nSubject: a\n\na\n\n')
   const simulator = await withoutReader(['sim', '--gmail', '0', '--mbox', join(folder, 'one.mbox')])
   t.equal((await simulator.ended).code, 0)
@@ -83,15 +83,15 @@ t.test('`sim` and `up` stop cleanly once nobody reads what they say', async t =>
   t.equal((await up.ended).code, 0)
 })
 
-t.test('output that a full disk loses is an error, and told', { skip: !existsSync('/dev/full') }, async t => {
+t.test('output lost to a full disk is reported as an error', { skip: !existsSync('/dev/full') }, async t => {
   const full = await open('/dev/full', 'w')
   t.teardown(() => full.close())
   const env = { PATH: process.env.PATH ?? '', ...environment }
   const child = spawn(process.execPath, [MAIN, 'runs'], { env, stdio: ['ignore', full.fd, 'pipe'] })
-  let said = ''
-  child.stderr?.on('data', chunk => (said += chunk))
+  let errors = ''
+  child.stderr?.on('data', chunk => (errors += chunk))
   const [code] = await once(child, 'close')
   t.equal(code, 1)
-  t.match(said, /the output cannot be written: .*ENOSPC/)
-  t.notMatch(said, /\n\s+at /)
+  t.match(errors, /the output cannot be written: .*ENOSPC/)
+  t.notMatch(errors, /\n\s+at /)
 })

@@ -15,9 +15,9 @@ import { until } from '../support/until.ts'
 
 const WALKER = fileURLToPath(new URL('../support/walker.js', import.meta.url))
 const MAILBOX = 'gmail:mail@mbox.example'
-// What a header can hold.
+// Characters that a header may contain.
 const WRITTEN = HOSTILE.replaceAll('\r', '')
-// What an argument can hold.
+// Characters that an argument may contain.
 const ODD = HOSTILE.replaceAll('\0', '')
 
 const folder = await mkdtemp(join(tmpdir(), 'mailsluice-printed-'))
@@ -29,7 +29,7 @@ t.teardown(async () => {
 const environment = { REDIS_URL: redis.url, DATA_DIR: join(folder, 'data'), INITIAL_SYNC: 'all' }
 const keys = createKeys('mailsluice', 8)
 
-/** Words of every command whose output quotes what somebody else wrote: in a mail, in an answer of a provider, in a stream. */
+/** Arguments of every command that prints foreign text: of a mail, a provider's answer, or a stream. */
 async function walked(): Promise<string[][]> {
   const dead = await listDead(redis.client, keys, { limit: 10 })
   const message = await messageId()
@@ -47,7 +47,7 @@ async function walked(): Promise<string[][]> {
   return words.flatMap(one => [one, [...one, '--json']])
 }
 
-/** Commands that quote nobody: they name what they were told, or say what they did. Tailing is a test of its own. */
+/** Commands that print no foreign text, only their arguments and results. Another test covers `tail`. */
 const QUOTES_NOBODY = [
   ...['stage', 'gateway', 'keeper', 'sim', 'connect', 'push', 'sync', 'watch', 'unwatch', 'pause', 'resume'],
   ...['remove', 'rekey', 'redrive', 'drop', 'tail', 'up', 'dead'],
@@ -79,7 +79,7 @@ t.before(async () => {
   heard = { wrong, helps: all.splice(commands.length), walked: all }
 })
 
-t.test('whatever a stranger wrote, no command lets it at the terminal', async t => {
+t.test('no command prints control sequences from foreign text', async t => {
   const finished = heard.walked
   t.ok(finished.length >= 18)
   for (const one of finished) {
@@ -95,7 +95,7 @@ t.test('whatever a stranger wrote, no command lets it at the terminal', async t 
     )
 })
 
-t.test('tail shows the mail in full, in JSON of the same value', async t => {
+t.test('tail prints the full mail as equivalent JSON', async t => {
   for (const words of [
     ['tail', 'analysis-tasks', '--from-start', '--json'],
     ['tail', 'message-ids', '--from-start'],
@@ -113,7 +113,7 @@ t.test('tail shows the mail in full, in JSON of the same value', async t => {
   }
 })
 
-t.test('wrong use is told without what it was told', async t => {
+t.test('errors of wrong use do not repeat control sequences', async t => {
   for (const one of heard.wrong) {
     isHarmless(t, one.words[0] ?? '', one)
     t.match(one.stderr, 'mailsluice: ')
@@ -123,7 +123,7 @@ t.test('wrong use is told without what it was told', async t => {
   t.match(set?.stderr, 'GMAIL_BATCH_SIZE')
 })
 
-t.test('every command is walked, or quotes nobody', async t => {
+t.test('every command is covered, or quotes no foreign text', async t => {
   const all = heard.helps.flatMap(({ stdout }) =>
     [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name ?? ''),
   )
@@ -135,7 +135,7 @@ t.test('every command is walked, or quotes nobody', async t => {
 type Printed = Pick<Finished, 'stdout' | 'stderr'>
 type Heard = Printed & { words: string[] }
 
-/** What each of these commands prints. */
+/** Runs each of these commands and returns their output. */
 async function runAll(commands: string[][], more: Record<string, string> = {}): Promise<Heard[]> {
   const env = { PATH: process.env.PATH ?? '', ...environment, ...more }
   const child = spawn(process.execPath, [WALKER], { env, stdio: ['pipe', 'pipe', 'inherit'] })

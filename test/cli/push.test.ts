@@ -19,7 +19,7 @@ t.teardown(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-t.test('with a port, `up` says where it listens, and mail that arrives at its simulators is pushed to it', async t => {
+t.test('with a port, `up` receives pushes of its simulators', async t => {
   const environment = { DATA_DIR: join(folder, 'up'), GATEWAY_HOST: '127.0.0.1', SIM_TOKEN: 'a-secret-of-this-test' }
   const up = start(['up', '--port', '0'], environment)
   t.teardown(() => up.kill('SIGKILL'))
@@ -53,7 +53,7 @@ t.test('with a port, `up` says where it listens, and mail that arrives at its si
   t.equal((await up.exited).code, 0)
 })
 
-t.test('watch and unwatch ask the provider, and status tells', async t => {
+t.test('watch and unwatch call Gmail, and status shows the result', async t => {
   const sim = await startGmail({ profile: 'instant', mailboxes: [testMailbox('ana@example.com', 1, 1)] })
   t.teardown(() => sim.close())
   const environment = { REDIS_URL: redis.url, SIM_URL: sim.url, GMAIL_PUBSUB_TOPIC: 'projects/p/topics/gmail' }
@@ -68,7 +68,7 @@ t.test('watch and unwatch ask the provider, and status tells', async t => {
   t.match(await run(['watch', ANA], without), { code: 2, stderr: /no topic is set; set GMAIL_PUBSUB_TOPIC/ })
 })
 
-t.test('status tells of a watch that lapsed or cannot be renewed', async t => {
+t.test('status shows an expired watch and a failed renewal', async t => {
   const keys = createKeys('lapsed', 8)
   await redis.client.sadd(keys.mailboxes(keys.partitionOf(ANA)), ANA)
   await redis.client.hset(keys.mailbox(ANA), {
@@ -78,9 +78,9 @@ t.test('status tells of a watch that lapsed or cannot be renewed', async t => {
     watchFailure: 'no grant',
   })
   const environment = { REDIS_URL: redis.url, REDIS_PREFIX: 'lapsed' }
-  t.match((await run(['status'], environment)).stdout, /lapsed; cannot be renewed: no grant/)
+  t.match((await run(['status'], environment)).stdout, /expired; renewal failed: no grant/)
   t.match(lastJson(await run(['status', '--json'], environment)), {
-    mailboxes: [{ mailbox: ANA, watch: { state: 'lapsed; cannot be renewed: no grant', failure: 'no grant' } }],
+    mailboxes: [{ mailbox: ANA, watch: { state: 'expired; renewal failed: no grant', failure: 'no grant' } }],
   })
 })
 
@@ -96,7 +96,7 @@ t.test('wrong use of the gateway ends with code 2 and one clear line', async t =
     [['gateway'], { PORT: '99999' }, /PORT: "99999" is not allowed; use a port from 0 to 65535/],
     [['gateway'], { GMAIL_PUBSUB_TOPIC: 'gmail' }, /GMAIL_PUBSUB_TOPIC: "gmail" is not allowed; use a topic such as/],
     [['gateway'], { GMAIL_PUSH_SERVICE_ACCOUNT: 'me' }, /use the e-mail address of a service account/],
-    [['gateway'], { GMAIL_PUSH_AUDIENCE: 'https://a' }, /GMAIL_PUSH_AUDIENCE is set and GMAIL_PUSH_SERVICE_ACCOUNT is/],
+    [['gateway'], { GMAIL_PUSH_AUDIENCE: 'https://a' }, /GMAIL_PUSH_AUDIENCE is set but GMAIL_PUSH_SERVICE_ACCOUNT is/],
     [
       ['gateway'],
       {
@@ -107,7 +107,7 @@ t.test('wrong use of the gateway ends with code 2 and one clear line', async t =
       },
       /GMAIL_PUSH_CERTS_URL must begin with https/,
     ],
-    [['dead', 'list', '--stage', 'magic'], {}, /"magic" is not a stage: those with dead letters are .*, gateway/],
+    [['dead', 'list', '--stage', 'magic'], {}, /"magic" has no dead letters; use one of .*, gateway/],
   ]
   for (const [words, environment, says] of cases) {
     const finished = await run(words, { REDIS_URL: redis.url, GATEWAY_HOST: '127.0.0.1', ...environment }, 20_000)

@@ -21,7 +21,7 @@ const begin = (...words: string[]) => {
 }
 const count = (text: string, sign: RegExp) => text.split('\n').filter(line => sign.test(line)).length
 
-t.test('whatever stays waits for a Redis that refuses its password, says so once, and works once it may', async t => {
+t.test('long-running processes wait for a Redis that refuses the password', async t => {
   await config('requirepass', 'secret')
   const [stage, keeper, gateway, up] = [
     begin('stage', 'merge'),
@@ -39,17 +39,17 @@ t.test('whatever stays waits for a Redis that refuses its password, says so once
   )
   await config('requirepass', '')
   await until(() => /merge is running/.test(stage.stderr()), 'the stage works')
-  await until(() => /gateway listens/.test(gateway.stderr()), 'the gateway listens')
-  await until(() => /Up, and waiting/.test(up.stdout()), 'all is synced')
+  await until(() => /gateway listening/.test(gateway.stderr()), 'the gateway listens')
+  await until(() => /Up and waiting/.test(up.stdout()), 'the sync is complete')
   await until(() => [keeper, up].some(({ stderr }) => /this keeper is at work/.test(stderr())), 'a keeper is at work')
   for (const { stderr } of all) t.equal(count(stderr(), /refuses the password/), 1, 'it says so once')
 
-  // The password changes while they work.
+  // The password changes at run time.
   await config('requirepass', 'secret')
   await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
   const readers = [stage, gateway, up]
   for (const { stderr } of readers)
-    await until(() => /does not answer; waiting|cannot read/.test(stderr()), 'it has noticed')
+    await until(() => /Redis unavailable; retrying|read failed/.test(stderr()), 'it has noticed')
   await config('requirepass', '')
   const readersOf = async (stage: string) => count(String(await redis.client.client('LIST')), RegExp(` name=${stage}@`))
   await until(async () => (await readersOf('merge')) === 2, 'the stage and up read again')
@@ -58,7 +58,7 @@ t.test('whatever stays waits for a Redis that refuses its password, says so once
   for (const { exited } of all) t.match(await exited, { code: 0 })
 })
 
-t.test('a full Redis: commands that write wait a while, stages wait, what reads and what trims works', async t => {
+t.test('with a full Redis writers wait, while readers and the keeper work', async t => {
   await config('maxmemory', '1')
   t.teardown(() => config('maxmemory', '0'))
   const [stage, keeper] = [begin('stage', 'merge'), begin('keeper')]
@@ -67,7 +67,7 @@ t.test('a full Redis: commands that write wait a while, stages wait, what reads 
   t.match(refused.stderr, /is full \(OOM .*raise its maxmemory/)
   t.match(await run(['status', '--json'], environment), { code: 0 })
   await until(() => /is full/.test(stage.stderr()), 'the stage waits')
-  await until(() => /this keeper is at work|cannot do all of its work/.test(keeper.stderr()), 'the keeper is at work')
+  await until(() => /this keeper is active|keeper round failed/.test(keeper.stderr()), 'the keeper is at work')
   const patient = start(['push', ANA], environment)
   await until(() => /Waiting up to 10 seconds/.test(patient.stderr()), 'a command waits')
   await config('maxmemory', '0')
@@ -79,7 +79,7 @@ t.test('a full Redis: commands that write wait a while, stages wait, what reads 
   t.match(await keeper.exited, { code: 0 })
 })
 
-t.test('told to stop while it waits, a process ends in order', async t => {
+t.test('a process that waits for Redis stops cleanly', async t => {
   await config('requirepass', 'secret')
   t.teardown(() => config('requirepass', ''))
   const stage = begin('stage', 'merge')

@@ -3,7 +3,7 @@ import { ANA, BO, keys, setUpAccounts, tasksOf } from '../support/accounts.ts'
 import { connect, sealingKey } from '../support/consent.ts'
 import { lastJson, run } from '../support/processes.ts'
 
-t.test('accounts are sealed anew with a new key, and the old one is not needed any more', async t => {
+t.test('rekey re-seals accounts, and the old key is no longer needed', async t => {
   const { oauth, environment } = await setUpAccounts(t)
   await connect(environment)
   oauth.consents = { address: 'bo@example.com' }
@@ -19,7 +19,7 @@ t.test('accounts are sealed anew with a new key, and the old one is not needed a
     const { resealed: _, ...reported } = lastJson(end)
     t.same(reported, { key: 'v2', accounts: 2, failed: [] })
   }
-  t.match((await run(['rekey'], both)).stdout, /2 accounts, 0 of them sealed anew with key v2; no other key is needed/)
+  t.match((await run(['rekey'], both)).stdout, /2 accounts, 0 re-sealed with key v2; older keys are no longer needed/)
   t.match(await run(['up', '--once', '--json'], { ...environment, MAILBOXES_KEY: `v2:${recreated}` }), { code: 0 })
 
   const wrong = { ...environment, MAILBOXES_KEY: `v3:${sealingKey()},v2:${sealingKey()}` }
@@ -30,7 +30,7 @@ t.test('accounts are sealed anew with a new key, and the old one is not needed a
   t.notMatch(failed.stdout + failed.stderr, /planted/)
 })
 
-t.test('one mailbox whose key is wrong keeps no other from its mail, and the reason says so', async t => {
+t.test('a mailbox with a wrong key does not block the others', async t => {
   const { oauth, redis, environment } = await setUpAccounts(t)
   await connect(environment)
   oauth.consents = { address: 'bo@example.com' }

@@ -8,48 +8,45 @@ import { lastJson, run, start } from '../support/processes.ts'
 import type { TestRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
-t.test(
-  'a mailbox that is removed leaves nothing of its name, ids or mail; another is untouched; connected again, it is new',
-  async t => {
-    const { oauth, sim, redis, environment } = await setUpAccounts(t)
-    await connect(environment)
-    oauth.consents = { address: 'bo@example.com' }
-    await connect(environment)
-    const up = await startUp(t, environment)
-    await waitForTasks(redis, 0, ANA)
-    await waitForTasks(redis, 0, BO)
-    await plantLeftovers(redis)
-    const ofBo = await tasksOf(redis, BO)
-    const others = (await everything(redis)).filter(text => text.includes(BO)).length
+t.test('removing a mailbox deletes its name, ids and mail, and nothing else', async t => {
+  const { oauth, sim, redis, environment } = await setUpAccounts(t)
+  await connect(environment)
+  oauth.consents = { address: 'bo@example.com' }
+  await connect(environment)
+  const up = await startUp(t, environment)
+  await waitForTasks(redis, 0, ANA)
+  await waitForTasks(redis, 0, BO)
+  await plantLeftovers(redis)
+  const ofBo = await tasksOf(redis, BO)
+  const others = (await everything(redis)).filter(text => text.includes(BO)).length
 
-    t.match(await run(['remove', ANA], environment), { code: 2, stdout: '', stderr: /add --yes/ })
-    t.ok((await everything(redis)).some(text => text.includes(ANA)))
-    const removed = await run(['remove', ANA, '--yes', '--json'], environment)
-    t.match(lastJson(removed), { mailbox: ANA, connected: true, access: 'taken back' }, removed.stderr)
-    t.equal(oauth.revoked.length, 1)
-    const mailOfAna = await idsOf(sim, 'ana@example.com')
-    await until(
-      async () => (await leftOf(redis, mailOfAna)).length === 0,
-      'the stages have dropped what was waiting',
-    ).catch(async () =>
-      t.same(
-        (await leftOf(redis, mailOfAna)).map(text => text.slice(0, 300)),
-        [],
-      ),
-    )
-    t.equal((await everything(redis)).filter(text => text.includes(BO)).length, others)
-    t.same(await tasksOf(redis, BO), ofBo)
+  t.match(await run(['remove', ANA], environment), { code: 2, stdout: '', stderr: /pass --yes/ })
+  t.ok((await everything(redis)).some(text => text.includes(ANA)))
+  const removed = await run(['remove', ANA, '--yes', '--json'], environment)
+  t.match(lastJson(removed), { mailbox: ANA, connected: true, access: 'taken back' }, removed.stderr)
+  t.equal(oauth.revoked.length, 1)
+  const mailOfAna = await idsOf(sim, 'ana@example.com')
+  await until(
+    async () => (await leftOf(redis, mailOfAna)).length === 0,
+    'the stages have dropped what was waiting',
+  ).catch(async () =>
+    t.same(
+      (await leftOf(redis, mailOfAna)).map(text => text.slice(0, 300)),
+      [],
+    ),
+  )
+  t.equal((await everything(redis)).filter(text => text.includes(BO)).length, others)
+  t.same(await tasksOf(redis, BO), ofBo)
 
-    await push(redis)
-    oauth.consents = { address: 'ana@example.com' }
-    t.match(lastJson(await connect(environment)), { mailbox: ANA, new: true })
-    t.equal(await waitForTasks(redis, 0, ANA), 6, 'every thread is new again')
-    up.kill('SIGTERM')
-    await up.exited
-  },
-)
+  await push(redis)
+  oauth.consents = { address: 'ana@example.com' }
+  t.match(lastJson(await connect(environment)), { mailbox: ANA, new: true })
+  t.equal(await waitForTasks(redis, 0, ANA), 6, 'every thread is new again')
+  up.kill('SIGTERM')
+  await up.exited
+})
 
-t.test('what still waits of a removed mailbox is dropped and counted, though the mailbox is there again', async t => {
+t.test('queued entries of a removed mailbox are dropped and counted', async t => {
   const { redis, environment } = await setUpAccounts(t)
   await connect(environment)
   const listing = start(['stage', 'list-ids'], environment)
@@ -60,9 +57,9 @@ t.test('what still waits of a removed mailbox is dropped and counted, though the
   )
   const removed = await run(['remove', ANA, '--yes', '--json'], environment)
   t.match(lastJson(removed), { waiting: 2 })
-  t.match((await run(['remove', ANA, '--yes'], environment)).stdout, /was not connected.*\n2 entries still wait/)
+  t.match((await run(['remove', ANA, '--yes'], environment)).stdout, /was not connected.*\n2 entries are still queued/)
   t.equal((await connect(environment)).code, 0)
-  await until(async () => (await waitingIn(redis, 'message-ids')) === 4, 'it is listed anew')
+  await until(async () => (await waitingIn(redis, 'message-ids')) === 4, 'the mailbox is listed again')
   listing.kill('SIGTERM')
   await listing.exited
 
@@ -76,7 +73,7 @@ t.test('what still waits of a removed mailbox is dropped and counted, though the
   t.equal((await tasksOf(redis, ANA)).length, 6)
 })
 
-/** Work of Ana's in every place where work can wait or end. */
+/** Writes work of Ana's to every place where work can wait or end. */
 async function plantLeftovers({ client }: TestRedis): Promise<void> {
   for (const stage of STAGE_NAMES) {
     const of = {
@@ -106,12 +103,12 @@ async function plantLeftovers({ client }: TestRedis): Promise<void> {
       'rejected',
     )
   }
-  // A run that the index has forgotten.
+  // A run that is missing from the index.
   await client.hset(keys.run('p00', 'forgotten'), 'mailbox', ANA, 'startedAt', '1')
   await client.hset(keys.window('p00', 'forgotten', '1'), 'of', '1')
 }
 
-/** What Redis holds that names Ana's mailbox, or a message or thread in it. */
+/** Returns the Redis contents that name Ana's mailbox, or a message or thread in it. */
 async function leftOf(redis: TestRedis, ids: ReadonlySet<string>): Promise<string[]> {
   const words = [ANA, 'forgotten', ...ids]
   return (await everything(redis)).filter(text => words.some(word => text.includes(word)))

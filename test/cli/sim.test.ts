@@ -29,9 +29,9 @@ t.test('sim serves the same mail as Gmail and as Outlook, on one port or on two'
     const json = async (url: string) => (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).json()
     const [, gmail, graph] = /Gmail at (http\S+) and Microsoft Graph at (http\S+)\/v1\.0/.exec(sim.stdout()) ?? []
     t.equal(gmail === graph, name === 'one')
-    const held = [{ address: 'team@mbox.example', messages: 2 }]
-    t.same(await json(`${gmail}/control/mailboxes`), held)
-    t.same(await json(`${graph}/control/graph/mailboxes`), held)
+    const expected = [{ address: 'team@mbox.example', messages: 2 }]
+    t.same(await json(`${gmail}/control/mailboxes`), expected)
+    t.same(await json(`${graph}/control/graph/mailboxes`), expected)
     const faults = (await json(`${graph}/control/graph/faults`)) as { rates: object }
     t.same(faults.rates, name === 'one' ? {} : { slow: 0.1 })
     const { settings } = (await json(`${graph}/control/graph/throttling`)) as { settings: object | null }
@@ -43,7 +43,7 @@ t.test('sim serves the same mail as Gmail and as Outlook, on one port or on two'
   }
 })
 
-t.test('a port that is taken, and a fault that there is not, is one clear line', async t => {
+t.test('a used port and an unknown fault print one clear line', async t => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   t.teardown(() => other.close())
@@ -56,7 +56,7 @@ t.test('a port that is taken, and a fault that there is not, is one clear line',
   t.match(await run(['sim', '--graph-faults', 'odd=1'], environment), { code: 2, stderr: /there is no fault odd/ })
 })
 
-t.test('`up` finds the token of a simulator beside it, takes SIM_TOKEN, and says what is missing', async t => {
+t.test('`up` finds the token of a local simulator, or uses SIM_TOKEN', async t => {
   const beside = { DATA_DIR: join(folder, 'beside'), SIM_TOKEN: 'a-token-that-was-chosen' }
   const sim = start(['sim', '--gmail', '0', '--mbox', mbox, '--profile', 'instant'], beside)
   t.teardown(() => sim.kill('SIGKILL'))

@@ -8,7 +8,7 @@ const bytes = (text: string) => Buffer.from(text, 'latin1')
 const person = (name: string, address: string) => ({ name, address })
 const b64 = (text: string | Buffer) => Buffer.from(text).toString('base64')
 
-/** Headers and text of a mail, in bytes, and what both providers make of them. */
+/** Headers and text of a mail in bytes, and the result at both providers. */
 type Case = [what: string, mail: string, right: Partial<Written>]
 
 const from = (value: string, ...people: Written['from']): Case => [value, `From: ${value}\n\n`, { from: people }]
@@ -190,14 +190,14 @@ async function compare(t: Test, cases: readonly Case[]) {
   }
 }
 
-t.test('addresses are parsed before words are decoded', t => compare(t, PEOPLE))
-t.test('a subject is read in whatever charset it is, or is empty and marked', t => compare(t, SUBJECTS))
-t.test('a snippet is what the mail says, never its source', t => compare(t, BODIES))
+t.test('addresses are parsed before encoded words are decoded', t => compare(t, PEOPLE))
+t.test('a subject is decoded from any charset, or is empty and marked', t => compare(t, SUBJECTS))
+t.test('a snippet is the text of the mail, never its source', t => compare(t, BODIES))
 
 const isWellFormed = (text: string) => Buffer.from(text, 'utf8').toString('utf8') === text
 const SOURCE = /=\?[^?\s]+\?[bq]\?/i
 
-// Of mail by the thousand, what has bytes or words to decode in its headers, and some of the rest.
+// From thousands of mails: those with bytes or encoded words in their headers, and a sample of the others.
 async function oddOnes(mailbox: SimMailbox): Promise<SimMailbox> {
   const kept: SimMail[] = []
   for (let index = 0; index < mailbox.size; index++) {

@@ -27,7 +27,7 @@ const BURST_MS = 5000
 const FEWEST = 10
 const MOST = 300
 const BEFORE = { messages: 20, threads: 5 }
-// A machine that has other things to do takes longer; without a later look it takes for ever.
+// A busy machine takes longer; without a later look the wait would be endless.
 const PATIENCE_MS = 60_000
 
 const redis = await startRedis()
@@ -36,7 +36,7 @@ t.teardown(() => redis.stop())
 for (let from = FIRST; from <= LAST; from += AT_ONCE) {
   const seeds = Array.from({ length: Math.min(AT_ONCE, LAST - from + 1) }, (_, place) => from + place)
   const name = `${seeds[0]} to ${seeds.at(-1)}`
-  t.test(`whatever changes in a burst, all of it is found soon after (seeds ${name})`, async t => {
+  t.test(`all changes of a burst are found soon after (seeds ${name})`, async t => {
     const { sim, app } = await open(t, seeds.map(addressFor))
     const before = sim.pushes.counts()
     await Promise.all(
@@ -56,13 +56,13 @@ for (let from = FIRST; from <= LAST; from += AT_ONCE) {
   })
 }
 
-/** Changes a mailbox at random for a while; how many changes there were. */
+/** Changes a mailbox at random for a while, and returns the number of changes. */
 async function burst(sim: GmailSimulator, seed: number): Promise<number> {
   const random = randomFrom(seed)
   const address = addressFor(seed)
   const there = sim.mailbox(address)
   const count = FEWEST + Math.floor(random() * (MOST - FEWEST + 1))
-  // Some bursts are even, others come in clusters.
+  // Some bursts are even, others clustered.
   const clusters = Array.from({ length: 1 + Math.floor(random() * 6) }, () => random() * BURST_MS)
   const moment = () => {
     const cluster = clusters[Math.floor(random() * clusters.length)] ?? 0
@@ -73,7 +73,7 @@ async function burst(sim: GmailSimulator, seed: number): Promise<number> {
   let mails = 0
   const deliver = (answers?: number) => {
     mails += 1
-    // Ids are Gmail's to give: the numbers only say which mail answers which.
+    // Gmail assigns the ids: the numbers only say which mail replies to which.
     sim.deliver(address, numberedMail(1000 + mails, answers))
   }
   const startedAt = Date.now()
@@ -95,7 +95,7 @@ async function burst(sim: GmailSimulator, seed: number): Promise<number> {
   return count
 }
 
-/** What is known of a mailbox and not there, there and not known, or dispatched in another version than it is now. */
+/** Returns messages that are known but deleted, present but unknown, or dispatched in an outdated version. */
 async function lacksOf(app: AppContext, sim: GmailSimulator, mailbox: MailboxId): Promise<string[]> {
   const { redis: client, keys, config } = app
   const there = sim.mailbox(addressOf(mailbox))
@@ -124,7 +124,7 @@ async function open(t: Test, addresses: readonly string[]): Promise<{ sim: Gmail
   const config = readConfig({
     LOG_LEVEL: 'silent',
     GATEWAY_HOST: '127.0.0.1',
-    // Three hundred mails in a minute are beyond what Google allows.
+    // Three hundred mails in a minute exceed Google's quota.
     GMAIL_USER_UNITS: '1000000',
     GMAIL_PUBSUB_TOPIC: 'projects/project/topics/gmail',
     GMAIL_PUSH_AUDIENCE: to.audience,

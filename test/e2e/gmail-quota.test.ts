@@ -20,7 +20,7 @@ t.teardown(() => redis.stop())
 const ADDRESS = 'ana@example.com'
 const MESSAGES = 60
 
-// A mailbox of threads of one, read under these settings; everything about quota that is logged.
+// Reads a mailbox of single-message threads under these settings, and collects the log lines about quota.
 async function reading(t: Test, settings: Record<string, string>, quota?: QuotaSettings) {
   const mailboxes = [testMailbox(ADDRESS, MESSAGES, MESSAGES)]
   const sim = await startGmail({ profile: 'instant', mailboxes, ...(quota ? { quota } : {}) })
@@ -29,7 +29,7 @@ async function reading(t: Test, settings: Record<string, string>, quota?: QuotaS
   const reported: string[] = []
   const books = { redis: redis.client, keys: createKeys(t.name, 2), config }
   const ofMailbox = openQuotas(books, { log: logTo(reported) })(ANA)
-  if (!ofMailbox) throw new Error('nobody counts')
+  if (!ofMailbox) throw new Error('no quota of the mailbox')
   const mailbox = openMailboxes(config, sim.url)(ANA)
   const signal = new AbortController().signal
   const fetch = async () => {
@@ -47,7 +47,7 @@ async function reading(t: Test, settings: Record<string, string>, quota?: QuotaS
   return { sim, config, reported, quota: ofMailbox, fetch }
 }
 
-t.test('a batch is as large as is set', async t => {
+t.test('GMAIL_BATCH_SIZE sets the size of a batch', async t => {
   for (const size of [1, 20, 30, 60]) {
     await t.test(`${size}`, async t => {
       const { sim, fetch, reported } = await reading(t, { GMAIL_BATCH_SIZE: `${size}` })
@@ -59,7 +59,7 @@ t.test('a batch is as large as is set', async t => {
   }
 })
 
-t.test('so many batches are sent at a time as are set', async t => {
+t.test('GMAIL_MAX_CONCURRENT_BATCHES sets the number of concurrent batches', async t => {
   for (const batches of [1, 3, 6]) {
     await t.test(`${batches}`, async t => {
       const settings = { GMAIL_BATCH_SIZE: '20', GMAIL_MAX_CONCURRENT_BATCHES: `${batches}` }
@@ -72,28 +72,25 @@ t.test('so many batches are sent at a time as are set', async t => {
   }
 })
 
-t.test(
-  'where Google bears fewer requests at a time the log says it once, and batches are split from then on',
-  async t => {
-    const settings = { GMAIL_BATCH_SIZE: '60', GMAIL_MAX_CONCURRENT_BATCHES: '1' }
-    const { sim, fetch, reported } = await reading(t, settings, { userUnitsPerMinute: 100_000, concurrent: 50 })
-    t.equal((await fetch()).filter(outcome => outcome === 'throttled').length, 10)
-    sim.resetCalls()
-    for (let turn = 0; turn < 3; turn += 1) t.same(await fetch(), Array(60).fill('ok'))
-    t.match(sim.calls(), { batch: 6, parts: 180 })
-    t.match(sim.quota.counts(ADDRESS), { refused: { concurrent: 10 }, peakConcurrent: 50 })
-    t.equal(reported.length, 1)
-    t.match(reported[0], /^warn .*"mailbox":"gmail:ana@example.com","requests":30,"set":60/)
-    t.match(
-      reported[0],
-      'gmail:ana@example.com: Google refused requests because too many were in flight; at most 30 are sent at a time now, ' +
-        'not the 60 of GMAIL_BATCH_SIZE × GMAIL_MAX_CONCURRENT_BATCHES; larger batches are split. ' +
-        'The set number returns after a day without such a refusal',
-    )
-  },
-)
+t.test('batches are split after Google refuses concurrent requests', async t => {
+  const settings = { GMAIL_BATCH_SIZE: '60', GMAIL_MAX_CONCURRENT_BATCHES: '1' }
+  const { sim, fetch, reported } = await reading(t, settings, { userUnitsPerMinute: 100_000, concurrent: 50 })
+  t.equal((await fetch()).filter(outcome => outcome === 'throttled').length, 10)
+  sim.resetCalls()
+  for (let turn = 0; turn < 3; turn += 1) t.same(await fetch(), Array(60).fill('ok'))
+  t.match(sim.calls(), { batch: 6, parts: 180 })
+  t.match(sim.quota.counts(ADDRESS), { refused: { concurrent: 10 }, peakConcurrent: 50 })
+  t.equal(reported.length, 1)
+  t.match(reported[0], /^warn .*"mailbox":"gmail:ana@example.com","requests":30,"set":60/)
+  t.match(
+    reported[0],
+    'gmail:ana@example.com: Google refused requests because too many were in flight; at most 30 are sent at a time now, ' +
+      'not the 60 of GMAIL_BATCH_SIZE × GMAIL_MAX_CONCURRENT_BATCHES; larger batches are split. ' +
+      'The set number returns after a day without such a refusal',
+  )
+})
 
-t.test('status says of which mailboxes fewer requests are sent at a time, and since when', async t => {
+t.test('status shows mailboxes with reduced concurrency and since when', async t => {
   const pipeline = await startPipeline(redis, fakeMailbox())
   t.teardown(() => pipeline.stop())
   const { config } = pipeline.app
@@ -104,7 +101,7 @@ t.test('status says of which mailboxes fewer requests are sent at a time, and si
     return printed.join('\n')
   }
   t.same(JSON.parse(await shown(true)).narrowed, [])
-  t.notMatch(await shown(false), 'requests at a time')
+  t.notMatch(await shown(false), 'concurrent requests')
   const before = Date.now()
   const leave = await openQuotas(pipeline.app)(ANA)?.reserve({ units: 60, requests: 60 })
   if (leave?.permit !== 'go') throw new Error(JSON.stringify(leave))
@@ -116,7 +113,7 @@ t.test('status says of which mailboxes fewer requests are sent at a time, and si
   const at = new Date(since).toISOString().replace('T', ' ').slice(0, 16)
   t.match(
     await shown(false),
-    `gmail:ana@example.com: 30 requests at a time instead of 60, since its provider refused more at ${at} UTC; ` +
-      '60 again after a day without such a refusal',
+    `gmail:ana@example.com: 30 concurrent requests instead of 60, because the provider refused more at ${at} UTC; ` +
+      'back to 60 after a day without such a refusal',
   )
 })

@@ -12,7 +12,7 @@ t.teardown(() => redis.stop())
 
 const ADDRESS = 'ana@example.com'
 
-/** Twenty mails in five threads at the simulator, and a pipeline that reads them. */
+/** Starts a simulator with twenty mails in five threads, and a pipeline that reads them. */
 async function twenty(t: Test, settings: Record<string, string> = {}) {
   const sim = await startGmail({ profile: 'instant', mailboxes: [testMailbox(ADDRESS, 20, 5)] })
   t.teardown(() => sim.close())
@@ -33,7 +33,7 @@ async function twenty(t: Test, settings: Record<string, string> = {}) {
   }
 }
 
-t.test('at Gmail: a deleted mail, a trashed one and one marked as spam leave their threads for one call', async t => {
+t.test('deleted, trashed and spam mail at Gmail costs one call', async t => {
   const { sim, box, start } = await twenty(t)
   const { pipeline } = await start()
   await pipeline.sync()
@@ -46,7 +46,7 @@ t.test('at Gmail: a deleted mail, a trashed one and one marked as spam leave the
   t.match(sim.calls(), { history: 1, total: 1 })
 })
 
-t.test('what is taken out of the trash again is read again, and its thread goes out as it was, once', async t => {
+t.test('mail restored from the trash is read again, and its thread emitted once', async t => {
   const { sim, box, newestId, start } = await twenty(t)
   const { pipeline, newest } = await start()
   await pipeline.sync()
@@ -68,7 +68,7 @@ t.test('what is taken out of the trash again is read again, and its thread goes 
   )
 })
 
-t.test('a mail that came along with its thread, and is listed when it was relabelled, has its new labels', async t => {
+t.test('mail fetched with its thread gets its new labels', async t => {
   const { sim, box, deliver } = await twenty(t)
   const reached = openMailboxes(readConfig({}), sim.url)(ANA)
   let meanwhile = () => {}
@@ -86,7 +86,11 @@ t.test('a mail that came along with its thread, and is listed when it was relabe
     meanwhile = () => {}
     deliver(30, ['INBOX'])
   }
-  t.match(await pipeline.sync(), { listed: 2, fates: { fetched: 2 } }, 'of two the thread is fetched, with the third')
+  t.match(
+    await pipeline.sync(),
+    { listed: 2, fates: { fetched: 2 } },
+    'two new messages fetch the thread, with the third',
+  )
   const [newestId = ''] = box.ids()
   const label = box.createLabel('Rome')
   box.modify([newestId], { add: [label] })
@@ -94,7 +98,7 @@ t.test('a mail that came along with its thread, and is listed when it was relabe
   t.ok((await pipeline.read(analysisTasks)).at(-1)?.body.labels.includes(label))
 })
 
-t.test('at Gmail: reading and starring cost one call and no task; archiving a task and no fetch', async t => {
+t.test('reading and starring cause no task; archiving causes one without a fetch', async t => {
   const { sim, box, newestId, start } = await twenty(t)
   const { pipeline, newest } = await start()
   await pipeline.sync()
@@ -107,47 +111,41 @@ t.test('at Gmail: reading and starring cost one call and no task; archiving a ta
   t.match(sim.calls(), { history: 2, total: 2 })
 })
 
-t.test(
-  'mail that is left out costs no fetch when its labels are told, and a page of nothing else moves on',
-  async t => {
-    const { sim, start, deliver } = await twenty(t)
-    const { pipeline } = await start()
-    await pipeline.sync()
-    for (let index = 20; index < 150; index += 1) deliver(index, index % 2 ? ['SPAM'] : ['DRAFT'])
-    deliver(150, ['INBOX'])
-    sim.resetCalls()
-    t.match(await pipeline.sync(), { listed: 131, fates: { filtered: 130, fetched: 1 }, tasks: 1, addsUp: true })
-    t.match(sim.calls(), { history: 2, single: 1, total: 3 })
-    const reasons = new Set((await pipeline.read(cachedMessages)).map(({ body }) => body.reason))
-    t.same([...reasons].sort(), ['labelled DRAFT', 'labelled SPAM'])
-    sim.resetCalls()
-    t.match(await pipeline.sync(), { listed: 0 })
-    t.match(sim.calls(), { history: 1, total: 1 }, 'the cursor has moved')
-  },
-)
+t.test('filtered mail with known labels costs no fetch', async t => {
+  const { sim, start, deliver } = await twenty(t)
+  const { pipeline } = await start()
+  await pipeline.sync()
+  for (let index = 20; index < 150; index += 1) deliver(index, index % 2 ? ['SPAM'] : ['DRAFT'])
+  deliver(150, ['INBOX'])
+  sim.resetCalls()
+  t.match(await pipeline.sync(), { listed: 131, fates: { filtered: 130, fetched: 1 }, tasks: 1, addsUp: true })
+  t.match(sim.calls(), { history: 2, single: 1, total: 3 })
+  const reasons = new Set((await pipeline.read(cachedMessages)).map(({ body }) => body.reason))
+  t.same([...reasons].sort(), ['labelled DRAFT', 'labelled SPAM'])
+  sim.resetCalls()
+  t.match(await pipeline.sync(), { listed: 0 })
+  t.match(sim.calls(), { history: 1, total: 1 }, 'the cursor has moved')
+})
 
-t.test(
-  'with labels asked for, only mail that carries one is read; one that loses it is gone, one that gets it is read',
-  async t => {
-    const { sim, box, start, deliver } = await twenty(t, { GMAIL_LABELS: 'clients' })
-    const label = box.createLabel('Clients')
-    const [first = '', second = '', third = ''] = box.ids()
-    box.modify([first, second], { add: [label] })
-    const { pipeline } = await start()
-    sim.resetCalls()
-    t.match(await pipeline.sync(), { listed: 2, fates: { fetched: 2, filtered: 0 } })
-    t.match(sim.calls(), { labels: 1, list: 1, batch: 1, parts: 2 })
-    sim.resetCalls()
-    box.modify([first], { remove: [label] })
-    box.modify([third], { add: [label] })
-    deliver(20, ['INBOX'])
-    deliver(21, ['INBOX', 'Clients'])
-    t.match(await pipeline.sync(), { listed: 3, fates: { fetched: 2, filtered: 1 }, deleted: 1, addsUp: true })
-    t.match(sim.calls(), { history: 1, batch: 1, parts: 2, labels: 0 })
-  },
-)
+t.test('with label filters, only mail that carries one is read', async t => {
+  const { sim, box, start, deliver } = await twenty(t, { GMAIL_LABELS: 'clients' })
+  const label = box.createLabel('Clients')
+  const [first = '', second = '', third = ''] = box.ids()
+  box.modify([first, second], { add: [label] })
+  const { pipeline } = await start()
+  sim.resetCalls()
+  t.match(await pipeline.sync(), { listed: 2, fates: { fetched: 2, filtered: 0 } })
+  t.match(sim.calls(), { labels: 1, list: 1, batch: 1, parts: 2 })
+  sim.resetCalls()
+  box.modify([first], { remove: [label] })
+  box.modify([third], { add: [label] })
+  deliver(20, ['INBOX'])
+  deliver(21, ['INBOX', 'Clients'])
+  t.match(await pipeline.sync(), { listed: 3, fates: { fetched: 2, filtered: 1 }, deleted: 1, addsUp: true })
+  t.match(sim.calls(), { history: 1, batch: 1, parts: 2, labels: 0 })
+})
 
-t.test('a search bounds the first sync, and what comes in later is not searched', async t => {
+t.test('a search limits only the first sync', async t => {
   const { start, deliver } = await twenty(t, { GMAIL_QUERY: 'is:starred', INITIAL_SYNC: 'all' })
   deliver(20, ['INBOX', 'STARRED'])
   const { pipeline } = await start()
@@ -156,7 +154,7 @@ t.test('a search bounds the first sync, and what comes in later is not searched'
   t.match(await pipeline.sync(), { listed: 1, fates: { fetched: 1 } })
 })
 
-t.test('bare records and empty pages lose nothing: what they name is asked for, whatever the cache holds', async t => {
+t.test('bare history records and empty pages lose no mail', async t => {
   const { sim, box, newestId, start, deliver } = await twenty(t)
   const { pipeline } = await start()
   await pipeline.sync()

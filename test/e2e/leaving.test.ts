@@ -14,7 +14,7 @@ t.teardown(() => redis.stop())
 
 const UNFIT = /[\p{Cc}\p{Surrogate}]/u
 
-t.test('mailbox-events and sync-metrics hold no control characters, whatever their fields are made of', async t => {
+t.test('mailbox-events and sync-metrics contain no control characters', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { only: ['list-ids'] })
   t.teardown(() => pipeline.stop())
@@ -36,7 +36,7 @@ t.test('mailbox-events and sync-metrics hold no control characters, whatever the
   for (const field of [...(event?.[1] ?? []), ...(metrics?.[1] ?? [])]) t.notMatch(field, UNFIT)
 })
 
-t.test('what is printed as JSON holds no half characters and no control characters', async t => {
+t.test('printed JSON contains no lone surrogates and no control characters', async t => {
   const environment = { REDIS_URL: redis.url, REDIS_PREFIX: 'leaving' }
   const keys = createKeys('leaving', 8)
   const envelope = { v: 1, id: 'i', run: 'r', mailbox: ANA, at: 1, attempt: 0, lane: 'live', trace: 't' }

@@ -14,20 +14,20 @@ import { testMail, testMailbox } from '../support/mail.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
-// Long beside what Redis and a busy machine take, so that what is counted at the server does not hang on them.
+// Long compared with delays of Redis and a busy machine, so that the server's counts do not depend on them.
 const CALL_MS = 400
 const PATIENCE_MS = 60_000
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-t.test('mailboxes that sync together cost what each costs alone: four calls for fifty mails', async t => {
+t.test('concurrent mailboxes cost four calls each for fifty mails', async t => {
   const { sim, sync } = await many(t, { mailboxes: 24, messages: 50, threads: 10 })
   t.match(await sync(), { listed: 24 * 50, fetched: 24 * 50, tasks: 24 * 10 })
   t.match(sim.calls(), { list: 24, batch: 3 * 24, total: 4 * 24 })
 })
 
-t.test('so do mailboxes of one partition', async t => {
+t.test('mailboxes of one partition cost the same', async t => {
   const { sim, sync } = await many(t, { mailboxes: 12, messages: 50, threads: 50, settings: { PARTITIONS: '1' } })
   t.match(await sync(), { listed: 600, fetched: 600, tasks: 600 })
   t.match(sim.calls(), { list: 12, batch: 36, total: 48 })
@@ -47,7 +47,7 @@ for (const [size, batches] of [
   [30, 4],
 ] as const) {
   for (const atOnce of [1, 3, 6]) {
-    t.test(`120 mails that stand alone are ${batches} batches of ${size}, ${atOnce} at a time`, async t => {
+    t.test(`120 single mails take ${batches} batches of ${size}, ${atOnce} at a time`, async t => {
       const settings = { GMAIL_BATCH_SIZE: `${size}`, GMAIL_MAX_CONCURRENT_BATCHES: `${atOnce}` }
       const { sim, addresses, sync } = await many(t, {
         mailboxes: 1,
@@ -83,7 +83,7 @@ t.test('the new mail of one mailbox does not wait for the backfills of others', 
   t.ok(batch < 40, `${batch} batches of others were fetched meanwhile, of ${others.length * 20}`)
 })
 
-/** A Gmail with such mailboxes, and all stages in this process. */
+/** Starts a Gmail with such mailboxes, and all stages in this process. */
 async function many(
   t: Test,
   options: { mailboxes: number; messages: number; threads: number; settings?: Record<string, string>; callMs?: number },
@@ -121,7 +121,7 @@ async function many(
     addresses,
     runs,
     begin,
-    /** Syncs all mailboxes together; what their runs came to. */
+    /** Syncs all mailboxes concurrently, and returns the totals of their runs. */
     async sync() {
       const before = new Set((await runs()).map(({ run }) => run))
       await begin(addresses)

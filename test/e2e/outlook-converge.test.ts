@@ -23,7 +23,7 @@ async function known({ app }: TestPipeline): Promise<string[]> {
   return ids.sort()
 }
 
-/** What is there, but for what is left out. */
+/** Returns the mail in the mailbox without filtered mail. */
 function there(sim: GraphSimulator, trashed: readonly string[]): string[] {
   const bo = sim.mailbox(BO_ADDRESS)
   const leftOut = new Set([...LEFT_OUT, ...trashed].flatMap(folder => bo.ids(folder)))
@@ -34,11 +34,11 @@ function there(sim: GraphSimulator, trashed: readonly string[]): string[] {
 }
 
 for (const seed of SEEDS) {
-  t.test(`whatever is done to a mailbox, in the end what is known is what is there (seed ${seed})`, async t => {
+  t.test(`after random changes the known mail equals the mailbox (seed ${seed})`, async t => {
     const random = randomFrom(seed)
     const one = <T>(items: readonly T[]): T | undefined => items[Math.floor(random() * items.length)]
     const settings = { INITIAL_SYNC: 'all', OUTLOOK_PAGE_SIZE: '7', OUTLOOK_BATCH_SIZE: seed % 2 ? '20' : '3' }
-    // With answers that take their time more happens between them.
+    // Slow answers leave time for more changes between them.
     const pace = seed % 3 === 0 ? ({ profile: 'live', speed: 20 } as const) : {}
     const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, 40, 12), settings, pace)
     const bo = sim.mailbox(BO_ADDRESS)
@@ -76,7 +76,7 @@ for (const seed of SEEDS) {
     for (let round = 0; round < ROUNDS; round++) {
       const request = pipeline.sync()
       for (let count = 0; count < 5; count++) {
-        // Some in the middle of the listing, some after it.
+        // Some changes occur during the listing, some after it.
         await timeout(random() * MOST_BETWEEN_MS)
         deeds[one(Object.keys(deeds)) ?? '']?.()
       }
@@ -89,7 +89,7 @@ for (const seed of SEEDS) {
     t.same(await pipeline.dead('list-ids'), [])
     t.same(await pipeline.dead('batch-fetch'), [])
     sim.resetCalls()
-    t.match(await pipeline.sync(), { listed: 0, tasks: 0 }, 'and nothing is left to do')
+    t.match(await pipeline.sync(), { listed: 0, tasks: 0 }, 'no work is left')
     if (!sim.quirks.emptyPages) t.ok(sim.calls().total <= 8, `${sim.calls().total} calls`)
   })
 }

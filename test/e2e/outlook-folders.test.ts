@@ -18,8 +18,8 @@ async function known({ app }: TestPipeline): Promise<string[]> {
 }
 
 for (const stays of [true, false]) {
-  const what = stays ? 'is back once that is listed' : 'is gone with it, though nobody ever listed that'
-  t.test(`a message that is found in a folder that nobody knows yet ${what}`, async t => {
+  const what = stays ? 'is back once the folder is listed' : 'is gone with the folder, which was never listed'
+  t.test(`a message found in an unknown folder ${what}`, async t => {
     const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, 12, 3))
     await pipeline.sync()
     await pipeline.stopStages()
@@ -28,7 +28,7 @@ for (const stays of [true, false]) {
     const [id = ''] = bo.ids('inbox')
     bo.move('deleteditems', id)
     await pipeline.request()
-    await until(async () => (await pipeline.read(missingIds)).length > 0, 'it is asked for')
+    await until(async () => (await pipeline.read(missingIds)).length > 0, 'it is requested')
     bo.move('Projects/Brief', id)
     pipeline.start(['batch-fetch'])
     await pipeline.quiet()
@@ -38,6 +38,6 @@ for (const stays of [true, false]) {
     const last = (await pipeline.read(analysisTasks)).at(-1)?.body
     t.equal(last?.messages.length, stays ? 4 : 3)
     sim.resetCalls()
-    t.match(await pipeline.sync(), { listed: 0, tasks: 0, calls: { list: 0 } }, 'and nothing is left to do')
+    t.match(await pipeline.sync(), { listed: 0, tasks: 0, calls: { list: 0 } }, 'no work is left')
   })
 }

@@ -17,7 +17,7 @@ const LOOKS = 500
 const DAY_SECONDS = 24 * 3600
 const call: Call = { signal: new AbortController().signal, meter: () => undefined }
 
-t.test(`${LOOKS} looks at ${FOLDERS} folders leave no more links that last than there are folders`, async t => {
+t.test(`${LOOKS} looks at ${FOLDERS} folders leave at most one lasting link per folder`, async t => {
   const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, 60, 12), { INITIAL_SYNC: 'all' })
   await pipeline.stopStages()
   const { app } = pipeline
@@ -48,7 +48,7 @@ t.test(`${LOOKS} looks at ${FOLDERS} folders leave no more links that last than 
   t.same(
     left.filter(key => key.includes(BO)),
     [],
-    'nothing is left when it is removed, nor written after',
+    'no key is left after the removal',
   )
 
   async function lasting(): Promise<number> {
@@ -58,7 +58,7 @@ t.test(`${LOOKS} looks at ${FOLDERS} folders leave no more links that last than 
   }
 })
 
-t.test('a known message costs little more than its ids, in the thread and in the index of threads', async t => {
+t.test('a known message costs little more memory than its ids', async t => {
   const count = 1000
   const { pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, count, count / 4), { INITIAL_SYNC: 'all' })
   t.match(await pipeline.sync(), { listed: count })
@@ -76,7 +76,7 @@ t.test('a known message costs little more than its ids, in the thread and in the
   t.ok(threads < 300)
 })
 
-/** Lists from a cursor to the end, as list-ids does; the cursor after. */
+/** Lists from a cursor to the end, like list-ids, and returns the new cursor. */
 async function listed(mailbox: Mailbox, since: string): Promise<string> {
   for (let page: string | undefined; ; ) {
     const { next, cursor } = await mailbox.changes(since, page, call)
@@ -85,7 +85,7 @@ async function listed(mailbox: Mailbox, since: string): Promise<string> {
   }
 }
 
-// Mail comes, moves and goes; now and then a folder is forgotten, made and deleted.
+// Mail arrives, moves and is deleted; occasionally a folder expires, is created or deleted.
 function change(sim: GraphSimulator, look: number, folder: string): void {
   const bo = sim.mailbox(BO_ADDRESS)
   sim.deliver(BO_ADDRESS, testMail(60 + look, 12), { folder })

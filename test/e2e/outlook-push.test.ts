@@ -19,7 +19,7 @@ const NOTIFICATIONS = 1000
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('a mail that is delivered is pushed, read and analysed, for one call', async t => {
+t.test('a delivered mail is pushed, read and analysed with one call', async t => {
   const { sim, complete, keep } = await watched(t)
   await keep()
   await complete()
@@ -29,7 +29,7 @@ t.test('a mail that is delivered is pushed, read and analysed, for one call', as
   t.match(sim.calls(), { batch: 1, total: 1 })
 })
 
-t.test('what a notification announces before it is listed is looked for again', async t => {
+t.test('an announced message that is not listed yet is checked again', async t => {
   const { sim, complete, keep, runs } = await watched(t)
   await keep()
   await complete()
@@ -39,26 +39,23 @@ t.test('what a notification announces before it is listed is looked for again', 
   t.match(await runs(), [{ cause: 'push', listed: 1 }])
 })
 
-t.test(
-  'what is announced while a run is under way, and is not listed yet when that ends, is looked for again',
-  async t => {
-    const { sim, complete, keep, known } = await watched(t)
-    await keep()
-    await complete()
-    sim.quirks.deltaLagMs = 1000
-    sim.resetCalls()
-    const before = (await known()).length
-    sim.deliver(BO_ADDRESS, testMail(20, 5))
-    await until(() => sim.calls().total === 1, 'it was looked for in vain')
-    const begun = Date.now()
-    // So late that the run in which the first is found ends before the second is listed.
-    await until(() => Date.now() - begun > 1500, 'the run is half over')
-    sim.deliver(BO_ADDRESS, testMail(21, 5))
-    await until(async () => (await known()).length === before + 2, 'both are found')
-  },
-)
+t.test('a message announced during a run is checked again after it', async t => {
+  const { sim, complete, keep, known } = await watched(t)
+  await keep()
+  await complete()
+  sim.quirks.deltaLagMs = 1000
+  sim.resetCalls()
+  const before = (await known()).length
+  sim.deliver(BO_ADDRESS, testMail(20, 5))
+  await until(() => sim.calls().total === 1, 'it was looked for in vain')
+  const begun = Date.now()
+  // Late enough that the run that finds the first one ends before the second is listed.
+  await until(() => Date.now() - begun > 1500, 'the run is half over')
+  sim.deliver(BO_ADDRESS, testMail(21, 5))
+  await until(async () => (await known()).length === before + 2, 'both are found')
+})
 
-t.test('mail that is announced where nobody looks costs one look more, and holds nothing up', async t => {
+t.test('mail announced in a skipped folder costs one extra check', async t => {
   const { sim, complete, keep, pipeline } = await watched(t)
   await keep()
   await complete()
@@ -81,7 +78,7 @@ t.test(`${NOTIFICATIONS} notifications end with the mailbox complete, after few 
   t.ok(total < NOTIFICATIONS / 10, `${total} calls`)
 })
 
-t.test('a subscription that lapsed unseen is made anew, and what came meanwhile is found', async t => {
+t.test('an expired subscription is recreated, and missed mail is found', async t => {
   const { sim, complete, keep, runs } = await watched(t)
   await keep()
   await complete()
@@ -92,17 +89,17 @@ t.test('a subscription that lapsed unseen is made anew, and what came meanwhile 
   t.match(await runs(), [{ cause: 'poll', listed: 1 }])
   sim.deliver(BO_ADDRESS, testMail(21, 5))
   await complete()
-  t.match((await runs())[0], { cause: 'push', listed: 1 }, 'and it is notified of again')
+  t.match((await runs())[0], { cause: 'push', listed: 1 }, 'the mailbox gets notifications again')
 })
 
-t.test('what Graph says of a subscription is seen to in the next round', async t => {
+t.test('lifecycle events are handled in the next keeper round', async t => {
   const { sim, complete, keep, due } = await watched(t)
   await keep()
   for (const event of ['reauthorizationRequired', 'subscriptionRemoved', 'missed'] as const) {
     await complete()
     sim.notifications.set({ dropNext: event === 'missed' ? 1 : 0 })
     if (event === 'missed') sim.deliver(BO_ADDRESS, testMail(23, 5))
-    sim.subscriptions.tell(event)
+    sim.subscriptions.notify(event)
     if (event !== 'missed') {
       await until(async () => (await due()).length > 0, 'it is noted')
       await keep()
@@ -114,7 +111,7 @@ t.test('what Graph says of a subscription is seen to in the next round', async t
   }
 })
 
-t.test('a lost notification is made up for by the next safety poll', async t => {
+t.test('the safety poll finds the mail of a lost notification', async t => {
   const { sim, complete, keep, poll, runs, known } = await watched(t)
   await keep()
   await complete()
@@ -126,7 +123,7 @@ t.test('a lost notification is made up for by the next safety poll', async t => 
   t.match(await runs(), [{ cause: 'poll', listed: 1 }])
 })
 
-t.test('deltas that are forgotten in the middle of a long traversal are listed again, and nothing twice', async t => {
+t.test('delta links that expire mid-listing cause no duplicates', async t => {
   const { sim, pipeline, complete, tasks } = await watched(t, 600, { OUTLOOK_PAGE_SIZE: '5' })
   let pages = 0
   const forget = setInterval(() => {
@@ -144,7 +141,7 @@ t.test('deltas that are forgotten in the middle of a long traversal are listed a
   t.equal(new Set(done.map(({ body }) => body.thread)).size, 5)
 })
 
-/** Bo's mailbox, synced and ready to be watched, with a gateway that takes in what Graph says. */
+/** Sets up Bo's synced mailbox, ready to be watched, with a gateway for Graph's notifications. */
 async function watched(t: Test, mails = 20, more: Record<string, string> = {}) {
   const port = await freePort()
   const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, mails, 5), {
@@ -178,12 +175,12 @@ async function watched(t: Test, mails = 20, more: Record<string, string> = {}) {
     sim,
     pipeline,
     known,
-    /** A keeper's round, so much later. */
+    /** Runs a keeper round at a later time. */
     keep: (byMs = 0) =>
       createWatchKeeping(later(byMs), { providers: ['outlook'], mailboxes: () => mailbox, log })(async () => true),
     poll: (byMs: number) =>
       createSafetyPoll(later(byMs), { everyMs: HOUR_MS / 2, roundMs: 60_000, log })(async () => true),
-    /** Waits until all that is there is known, and nothing is under way. */
+    /** Waits until all mail is known and nothing is in flight. */
     async complete() {
       await until(async () => {
         const [ids, record] = await Promise.all([known(), readMailbox(app.redis, app.keys, BO)])
@@ -191,7 +188,7 @@ async function watched(t: Test, mails = 20, more: Record<string, string> = {}) {
       }, 'the mailbox is complete')
       await pipeline.quiet()
     },
-    /** Runs since it was ready that found something, the newest first. */
+    /** Returns the runs since the setup that found something, newest first. */
     runs: async () =>
       (await listRuns(app.redis, app.keys, 1000)).slice(0, -before || undefined).filter(({ listed }) => listed > 0),
     due: async () => app.redis.smembers(app.keys.subscriptionsDue),

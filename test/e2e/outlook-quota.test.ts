@@ -30,7 +30,7 @@ const AT_ONCE = 4
 let count = 0
 const nextKeys = () => createKeys(`outlook${++count}`, 2)
 
-// Two processes with a mailbox each ask as if they knew nothing of each other but the books.
+// Two processes with a mailbox each share only the quota ledger.
 async function twoClients(t: Test, script: Parameters<typeof startGraph>[0]) {
   const graph = await startGraph(script)
   t.teardown(() => graph.close())
@@ -44,7 +44,7 @@ async function twoClients(t: Test, script: Parameters<typeof startGraph>[0]) {
   return { graph, clients }
 }
 
-// Asks until it was answered: whoever is told to wait waits exactly so long. With no turn more it says nothing instead.
+// Repeats a request until it is answered, waiting exactly as long as told. Returns nothing when no turn is left.
 async function ask(rootUrl: string, quota: Quota | undefined, urls: readonly string[], turns = 200): Promise<number[]> {
   const call: Call = { signal: new AbortController().signal, meter: () => undefined, ...(quota ? { quota } : {}) }
   const { client } = clientOf({ rootUrl })
@@ -67,7 +67,7 @@ const served = (asked: Asked): Reply =>
   isBatch(asked) ? batchAnswer(asked, () => ({ status: 200, body: {} })) : { body: {} }
 const placesOf = (asked: Asked) => (isBatch(asked) ? Math.min(AT_ONCE, requestsIn(asked).length) : 1)
 
-t.test('two processes never have more than four requests at once, and do have several', async t => {
+t.test('two processes together send at most four requests at once', async t => {
   let now = 0
   let most = 0
   let turn = 0
@@ -122,7 +122,7 @@ const refusals: { what: string; waitMs: number; answer: (asked: Asked) => Reply 
 ]
 
 for (const { what, waitMs, answer } of refusals) {
-  t.test(`nobody asks before a Retry-After is over: ${what}`, async t => {
+  t.test(`no request is sent before Retry-After ends: ${what}`, async t => {
     const arrivals: number[] = []
     let refusedAt = 0
     const { clients } = await twoClients(t, asked => {
@@ -137,7 +137,7 @@ for (const { what, waitMs, answer } of refusals) {
   })
 }
 
-t.test('nobody asks before a Retry-After is over: a date', async t => {
+t.test('no request is sent before Retry-After ends: a date', async t => {
   const arrivals: number[] = []
   let until = 0
   const { clients } = await twoClients(t, asked => {
@@ -153,7 +153,7 @@ t.test('nobody asks before a Retry-After is over: a date', async t => {
 
 type Client = (urls: readonly string[], turns?: number) => Promise<unknown>
 
-// The first is refused; when it knows, and its books, all ask at once.
+// The first request is refused; once the ledger knows it, all send at once.
 async function isNeverEarly(
   clients: readonly Client[],
   arrivals: readonly number[],
@@ -167,8 +167,8 @@ async function isNeverEarly(
   return true
 }
 
-t.test('ten thousand requests in ten minutes, for each mailbox by itself', async t => {
-  // The books' minute is 200 ms long, so that ten of them are two seconds.
+t.test('each mailbox may send ten thousand requests in ten minutes', async t => {
+  // A minute of the ledger lasts 200 ms, so ten of them last two seconds.
   const quotas = openQuotas({ redis: redis.client, keys: nextKeys(), config: readConfig({}) }, { windowMs: 200 })
   const quota = quotas(ANA)
   t.equal(quotas(ANA), quota, 'the same each time')
@@ -181,11 +181,11 @@ t.test('ten thousand requests in ten minutes, for each mailbox by itself', async
   const leave = await take(quota, 200)
   t.match(leave, { leave: 'wait' })
   t.ok(leave?.permit === 'wait' && leave.waitMs > 200 && leave.waitMs <= 2010, 'longer than a minute, ten at most')
-  t.match(await take(quota, 20), { leave: 'go' }, 'what is small is not held up by what is large')
+  t.match(await take(quota, 20), { leave: 'go' }, 'small requests do not wait for large ones')
   t.match(await take(quotas('outlook:bo@example.com'), 9000), { leave: 'go' }, 'there is no limit for all mailboxes')
 })
 
-t.test('what may be spent a minute is told, and nothing is said to be saved', async t => {
+t.test('the limit per minute is reported, without savings', async t => {
   t.equal(unitsAMinute(ANA, readConfig({})), 1000)
   t.equal(
     unitsAMinute(ANA, readConfig({ GMAIL_USER_UNITS: '600' })),

@@ -11,7 +11,7 @@ const MESSAGES = 240
 const THREADS = 60
 const DONE = { ok: true, messages: MESSAGES, threads: THREADS, tasks: THREADS, fates: { gone: 0, dead: 0 } }
 
-t.test('six processes and a push do what one process does', async t => {
+t.test('six processes give the same result as one', async t => {
   const { environment, redis } = await setUp(t)
   const processes = startAll(t, environment)
   const followed = await run(['sync', ANA, '--json'], environment)
@@ -30,30 +30,27 @@ t.test('six processes and a push do what one process does', async t => {
   t.same(
     ends.map(({ code }) => code),
     [0, 0, 0, 0, 0, 0],
-    'each stops by itself when asked to',
+    'each stops when asked to',
   )
 })
 
 for (const victim of STAGE_NAMES) {
-  t.test(
-    `${victim} killed in the middle of a run and started again: the same tasks, none lost, none twice`,
-    async t => {
-      const { environment, redis } = await setUp(t)
-      const processes = startAll(t, environment)
-      const followed = run(['sync', ANA, '--json'], environment)
-      await until(() => isInTheMiddle(redis, victim), `${victim} is in the middle of its work`)
-      processes.get(victim)?.kill('SIGKILL')
-      await processes.get(victim)?.exited
-      const again = start(['stage', victim], environment)
-      t.teardown(() => again.kill('SIGKILL'))
-      const finished = await followed
-      t.equal(finished.code, 0, finished.stderr)
-      t.match(lastJson(finished), DONE)
-      const tasks = await tasksOf(redis)
-      t.equal(tasks.length, THREADS, 'every thread once')
-      t.equal(new Set(tasks).size, THREADS, 'no thread twice')
-    },
-  )
+  t.test(`${victim} killed mid-run and restarted: the same tasks, each once`, async t => {
+    const { environment, redis } = await setUp(t)
+    const processes = startAll(t, environment)
+    const followed = run(['sync', ANA, '--json'], environment)
+    await until(() => isInTheMiddle(redis, victim), `${victim} is in the middle of its work`)
+    processes.get(victim)?.kill('SIGKILL')
+    await processes.get(victim)?.exited
+    const again = start(['stage', victim], environment)
+    t.teardown(() => again.kill('SIGKILL'))
+    const finished = await followed
+    t.equal(finished.code, 0, finished.stderr)
+    t.match(lastJson(finished), DONE)
+    const tasks = await tasksOf(redis)
+    t.equal(tasks.length, THREADS, 'every thread once')
+    t.equal(new Set(tasks).size, THREADS, 'no thread twice')
+  })
 }
 
 function setUp(t: Test) {
@@ -68,7 +65,7 @@ function startAll(t: Test, environment: Record<string, string>): Map<StageName, 
   return processes
 }
 
-/** Whether a stage has read some of its work. */
+/** Returns whether a stage has read some of its work. */
 async function isInTheMiddle({ client }: TestRedis, stage: StageName): Promise<boolean> {
   const keys = createKeys('mailsluice', 8)
   const partition = keys.partitionOf(ANA)

@@ -4,7 +4,7 @@ import type { StageName } from '../../shared/stage.ts'
 import { fetchedMessages, missingIds, type Stream } from '../../shared/streams.ts'
 import { ANA, type TestPipeline } from '../support/pipeline.ts'
 
-/** How many of the ids that a stage was ever given are where, and which are in no place or in two. */
+/** The places of all ids that a stage ever received, and the ids in no place or in two. */
 export interface Balance {
   astray: readonly string[]
   done: number
@@ -16,8 +16,8 @@ export interface Balance {
 type RedisEntry = [id: string, fields: string[]]
 
 /**
- * Looks at batch-fetch in one moment, in the middle of whatever goes on. Of every id it was ever given exactly one thing is to be true: it
- * is done (and dead, if that is its fate), it is delayed, it is in work, or it is not read yet.
+ * Takes an atomic snapshot of batch-fetch. Every id it ever received must be in exactly one state: it
+ * is done (and dead, if that is its fate), delayed, in work, or unread.
  */
 export async function balanceOf({ app }: TestPipeline): Promise<Balance> {
   const { redis, keys } = app

@@ -10,13 +10,13 @@ import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 import { COMMIT, commandCount, isIntact, startReading } from './support.ts'
 
-/** Messages that are put into the cache: a script over the mailbox's key and one for each message. */
+/** Matches a cache write: a script over the mailbox's key and one key a message. */
 const KEEP = /evalsha[\s\S]*:mailbox:[^\r]*\r\n\$\d+\r\n[^\r]*:msg:/i
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-t.test('a watch event whose answer was lost may be posted again: it is there twice, its run once', async t => {
+t.test('a watch event posted twice after a lost answer starts one run', async t => {
   const proxy = await startProxy(redis.port)
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
@@ -43,7 +43,7 @@ t.test('a watch event whose answer was lost may be posted again: it is there twi
   t.match(runs[0], { listed: 30, fates: { fetched: 30 }, threads: 6, tasks: 6, addsUp: true })
 })
 
-t.test('a watch event that is posted again while its run is under way: everything is listed once', async t => {
+t.test('a watch event repeated during its run lists everything once', async t => {
   const mailbox = fakeMailbox(20)
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -61,7 +61,7 @@ t.test('a watch event that is posted again while its run is under way: everythin
   t.match(runs[0], { listed: 120, fates: { fetched: 120 }, threads: 8, tasks: 8, addsUp: true })
 })
 
-t.test('answers to commits are lost, time and again: nothing is lost and nothing done twice', async t => {
+t.test('repeatedly lost commit answers lose and double nothing', async t => {
   const { proxy, pipeline, mailbox } = await proxied(t)
   mailbox.deliver(120, 24)
   await pipeline.request()
@@ -70,7 +70,7 @@ t.test('answers to commits are lost, time and again: nothing is lost and nothing
   await isIntact(t, pipeline, { messages: 120, tasks: 24 })
 })
 
-t.test('the first work of every stage is lost on its way to it: nothing is lost and nothing done twice', async t => {
+t.test("losing each stage's first read answer loses and doubles nothing", async t => {
   const { proxy, pipeline, mailbox } = await proxied(t, { only: [] })
   mailbox.deliver(120, 24)
   const streams = ['watch-events', 'message-ids', 'missing-ids', 'fetched-messages', 'merged', 'threads']
@@ -84,7 +84,7 @@ t.test('the first work of every stage is lost on its way to it: nothing is lost 
   await isIntact(t, pipeline, { messages: 120, tasks: 24 })
 })
 
-t.test('connections that are reset in the middle of everything: nothing is lost and nothing done twice', async t => {
+t.test('reset connections lose and double nothing', async t => {
   const { proxy, pipeline, mailbox } = await proxied(t)
   mailbox.deliver(300, 60)
   let resets = 0
@@ -99,7 +99,7 @@ t.test('connections that are reset in the middle of everything: nothing is lost 
   await isIntact(t, pipeline, { messages: 300, tasks: 60 })
 })
 
-t.test('connections are cut in the middle of what is written to them: what Redis had half of is done once', async t => {
+t.test('connections cut in the middle of a command lose and double nothing', async t => {
   const { proxy, pipeline, mailbox } = await proxied(t)
   mailbox.deliver(120, 24)
   const half = [KEEP, COMMIT, KEEP, COMMIT].map(within => proxy.cutWithin(within))
@@ -114,7 +114,7 @@ t.test('connections are cut in the middle of what is written to them: what Redis
   )
 })
 
-t.test('while Redis is away little is tried, it is told once, and then all goes on', async t => {
+t.test('an outage of Redis causes few retries and one log line', async t => {
   const proxy = await startProxy(redis.port)
   t.teardown(() => proxy.close())
   const { got, live, write, reported } = await startReading(t, redis, { readUrl: proxy.url, leaseMs: 60_000 })
@@ -129,16 +129,16 @@ t.test('while Redis is away little is tried, it is told once, and then all goes 
   await write(live, 3)
   proxy.heal()
   await until(() => got.length === 4, 'reading again')
-  await until(() => reported.lines.some(({ text }) => text === 'reading again'), 'told')
+  await until(() => reported.lines.some(({ text }) => text === 'Redis available again; reading'), 'logged')
 })
 
-t.test('idle stages ask for little', async t => {
+t.test('idle stages send few commands', async t => {
   const pipeline = await startPipeline(redis, fakeMailbox(), { settings: { LEASE_MS: '60000' } })
   t.teardown(() => pipeline.stop())
   await pipeline.sync()
   const calls = () => commandCount(redis, 'xreadgroup', 'evalsha', 'xautoclaim')
   let before = await calls()
-  // Six stages read, and settle to their long blocks.
+  // The six stages first settle into their long blocking reads.
   await until(async () => {
     const now = await calls()
     const still = now === before
@@ -150,7 +150,7 @@ t.test('idle stages ask for little', async t => {
   t.ok((await calls()) - before <= 6, 'a moment of idleness costs next to nothing')
 })
 
-/** A pipeline that reaches Redis through a proxy; its leases are too long to help. */
+/** Starts a pipeline that reaches Redis through a proxy; its leases are too long to expire in the test. */
 async function proxied(t: Test, options: { only?: StageName[] } = {}) {
   const proxy = await startProxy(redis.port)
   const mailbox = fakeMailbox(40)

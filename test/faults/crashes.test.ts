@@ -22,7 +22,7 @@ interface Stand {
 
 const moments: {
   what: string
-  /** Planned before the worker starts: its first blocking read would else be under way already. */
+  /** Planned before the worker starts, because its first blocking read would otherwise be in flight. */
   planned?: (proxy: CuttingProxy) => Promise<void>
   worker: Partial<Parameters<typeof startWorker>[1]>
   at?: (stand: Stand) => () => Promise<unknown>
@@ -67,7 +67,7 @@ const moments: {
 ]
 
 for (const { what, worker: task, at, planned } of moments) {
-  t.test(`a process killed ${what}: another does what it left, at once, and nothing is done twice`, async t => {
+  t.test(`another process takes over at once from one killed ${what}`, async t => {
     const stand = await stage(t, task, planned)
     const { pipeline, worker } = stand
     const moment = at?.(stand)
@@ -81,7 +81,7 @@ for (const { what, worker: task, at, planned } of moments) {
   })
 }
 
-t.test('a process killed over and over again: what it left is done in the end, and nothing is done twice', async t => {
+t.test('a repeatedly killed process loses and doubles nothing', async t => {
   const { pipeline, worker: first, start } = await stage(t, { provider: { afterMs: 100 } })
   await pipeline.request()
   let worker = first
@@ -95,7 +95,7 @@ t.test('a process killed over and over again: what it left is done in the end, a
   await isIntact(t, pipeline, { messages: 60, tasks: 12 })
 })
 
-/** Five stages here and batch-fetch in a process of its own, behind a proxy; leases are too long to help. */
+/** Starts five stages here and batch-fetch in its own process behind a proxy; leases are too long to expire in the test. */
 async function stage(
   t: Test,
   task: Partial<Parameters<typeof startWorker>[1]>,

@@ -22,7 +22,7 @@ const moments: { what: string; at: (proxy: CuttingProxy) => Promise<void>; isAsi
 ]
 
 for (const { what, at, isAside } of moments) {
-  t.test(`a process is killed ${what}: the message arrives once`, async t => {
+  t.test(`the message arrives once when a process is killed ${what}`, async t => {
     const proxy = await startProxy(redis.port)
     const mailbox = fakeMailbox()
     const settings = { LEASE_MS: '60000', RATE_LIMIT_BACKOFF_FACTOR: '1' }

@@ -34,7 +34,7 @@ const NO_BREAKER = { CIRCUIT_BREAKER_FAILURE_THRESHOLD: '1000' }
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test(`one message of ${MESSAGES} that answers 500 holds up no other, and arrives when it heals`, async t => {
+t.test(`one of ${MESSAGES} messages that answers 500 blocks no other and arrives when healed`, async t => {
   const { sim, sick, pipeline } = await startSick(t, 500)
   const started = Date.now()
   const [run] = await endedWithout(pipeline, 1)
@@ -45,7 +45,7 @@ t.test(`one message of ${MESSAGES} that answers 500 holds up no other, and arriv
   t.same(
     before.filter(({ omitted }) => omitted.length > 0).map(({ omitted }) => omitted),
     [[sick]],
-    'and the one that lacks it names it',
+    'and the task without it names it',
   )
   const [item] = await deferred(pipeline)
   t.match(item, { id: sick, stage: 'batch-fetch', kind: 'unavailable', reason: /500/ })
@@ -65,7 +65,7 @@ t.test(`one message of ${MESSAGES} that answers 500 holds up no other, and arriv
 })
 
 for (const status of [400, 403]) {
-  t.test(`one message that answers ${status} is given up, and nobody else`, async t => {
+  t.test(`only the message that answers ${status} is dead-lettered`, async t => {
     const { sim, sick, pipeline } = await startSick(t, status)
     const [run] = await pipeline.quiet()
     t.match(run, { listed: MESSAGES, fates: { fetched: MESSAGES - 1, dead: 1 }, addsUp: true, tasks: THREADS })
@@ -80,7 +80,7 @@ for (const status of [400, 403]) {
   })
 }
 
-t.test('what never heals is dead in the end, with its last error, and can be redriven', async t => {
+t.test('a permanent failure is dead-lettered with its last error, and can be redriven', async t => {
   const { sim, sick, pipeline } = await startSick(t, 500, { MAX_ATTEMPTS: '4' })
   const { redis: client, keys } = pipeline.app
   const sums = watchSums(t, pipeline)
@@ -101,7 +101,7 @@ t.test('what never heals is dead in the end, with its last error, and can be red
   t.ok((await tasksOf(pipeline)).at(-1)?.messages.some(({ id }) => id === sick))
 })
 
-t.test('new mail passes a message of an earlier run that cannot be read', async t => {
+t.test('new mail overtakes an unreadable message of an earlier run', async t => {
   const { sim, sick, pipeline } = await startSick(t, 500)
   await endedWithout(pipeline, 1)
   sim.deliver('ana@example.com', testMail(1000, 2000))
@@ -113,16 +113,19 @@ t.test('new mail passes a message of an earlier run that cannot be read', async 
   t.match(run, { listed: 1, fates: { fetched: 1 }, tasks: 1 })
   t.match(await deferred(pipeline), [{ id: sick }])
   const said = await printed(pipeline, status)
-  t.match(said, RegExp(`gmail:ana@example.com: ${sick} is set aside and tried again; failed \\d+ times in batch-fetch`))
+  t.match(
+    said,
+    RegExp(`gmail:ana@example.com: ${sick} is deferred and will be retried; failed \\d+ times in batch-fetch`),
+  )
   t.match(said, /last with: messages.get of gmail:ana@example.com: Google answered 500/)
-  t.match(await printed(pipeline, context => showRuns(context, 10)), /ok, 1 set aside/)
+  t.match(await printed(pipeline, context => showRuns(context, 10)), /ok, 1 deferred/)
   const story = await printed(pipeline, context => explain(context, sick))
   t.match(story, /deferred in window 1, messages.get of \S+ Google answered 500/)
-  t.match(story, /delayed in batch-fetch, due in|set aside because it failed, and tried again by itself/)
+  t.match(story, /delayed in batch-fetch, due in|deferred after a failure, retried alone/)
   t.match(story, /fate deferred: messages.get of/)
 })
 
-t.test('an id at which cache-filter itself fails is set aside too', async t => {
+t.test('an id that fails in cache-filter is deferred too', async t => {
   const mailbox = fakeMailbox()
   const only = ['list-ids', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'] as const
   const pipeline = await startPipeline(redis, mailbox, { only, settings: QUICK })
@@ -145,7 +148,7 @@ t.test('an id at which cache-filter itself fails is set aside too', async t => {
   t.match((await pipeline.quiet())[0], { fates: { fetched: 20, deferred: 0 }, addsUp: true, tasks: 5 })
 })
 
-t.test('of known mail that the cache has lost, what Outlook cannot give holds up no thread', async t => {
+t.test('evicted mail that Outlook cannot serve blocks no thread', async t => {
   const { sim, pipeline } = await startOutlook(t, redis, testMailbox('bo@example.com', 6, 2), {
     INITIAL_SYNC: 'all',
     ...QUICK,
@@ -174,7 +177,7 @@ t.test('of known mail that the cache has lost, what Outlook cannot give holds up
   await client.del(keys.message(BO, other))
   handle.mark(other, { categories: ['Rome'] })
   const relabelled = await pipeline.request()
-  await until(async () => (await runs(pipeline)).find(one => one.run === relabelled && one.settled), 'it is looked at')
+  await until(async () => (await runs(pipeline)).find(one => one.run === relabelled && one.settled), 'it is polled')
   t.equal((await tasksOf(pipeline)).at(-1)?.version, partial.version, 'without new mail less of it does not go out')
 
   sim.faults.set({})
@@ -186,7 +189,7 @@ t.test('of known mail that the cache has lost, what Outlook cannot give holds up
   t.same(await readDeferred(client, keys, BO), [])
 })
 
-t.test('what was listed without its thread finds it once it can be read', async t => {
+t.test('a message listed without a thread joins it once readable', async t => {
   const mailbox = fakeMailbox()
   const { changes } = mailbox
   mailbox.changes = async (since, page, call) => {
@@ -215,7 +218,7 @@ t.test('what was listed without its thread finds it once it can be read', async 
   for (const stage of STAGES) t.same((await dryRun(stage, pipeline.app, {})).differences, [], stage.name)
 })
 
-t.test('an outage, in which all messages fail, sets none aside', async t => {
+t.test('an outage defers no message', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { settings: { ...QUICK, ...NO_BREAKER } })
   t.teardown(() => pipeline.stop())
@@ -232,7 +235,7 @@ t.test('an outage, in which all messages fail, sets none aside', async t => {
   )
 })
 
-t.test('a run that does nothing but try again emits what it has after MAX_SYNC_DURATION', async t => {
+t.test('a run with only retries left emits after MAX_SYNC_DURATION', async t => {
   const mailbox = fakeMailbox(10)
   const settings = {
     ...QUICK,
@@ -259,7 +262,7 @@ t.test('a run that does nothing but try again emits what it has after MAX_SYNC_D
   t.match((await pipeline.quiet())[0], { listed: 20, fates: { fetched: 20 }, tasks: 20, addsUp: true })
 })
 
-/** A simulated Gmail of whose messages one cannot be read, and the pipeline over it, listing. */
+/** Starts a simulated Gmail with one unreadable message, and a pipeline that lists it. */
 async function startSick(
   t: { teardown(work: () => unknown): void },
   status: number,
@@ -269,7 +272,7 @@ async function startSick(
   t.teardown(() => sim.close())
   const ids = sim.mailbox('ana@example.com').ids().toReversed()
   const [sick = '', thread = ''] = [ids[SICK], ids[SICK % THREADS]]
-  // A thread bears the id of its first message, and is as broken as the mail in it.
+  // A thread has the id of its first message, and fails as its mail does.
   sim.faults.set(brokenBy(status, sick, thread))
   const settings = { INITIAL_SYNC: 'all', ...QUICK, ...more }
   const pipeline = await startPipeline(redis, openMailboxes(readConfig(settings), sim.url)(ANA), { settings })
@@ -278,7 +281,7 @@ async function startSick(
   return { sim, sick, pipeline }
 }
 
-/** Faults by which a message can never be read, nor its thread where one is named. */
+/** Returns faults that make a message, and its thread where given, permanently unreadable. */
 function brokenBy(status: number, message: string, thread?: string) {
   const paths = [`/messages/${message}`, ...(thread === undefined ? [] : [`/threads/${thread}`])]
   return { denials: paths.map(path => ({ path, status, reason: REASONS[status] ?? 'backendError' })) }
@@ -291,7 +294,7 @@ function endedWithout(pipeline: TestPipeline, count: number): Promise<RunRecord[
   }, 'every run is over')
 }
 
-/** What a command says to a person. */
+/** Returns the text output of a command. */
 async function printed(
   { app: { config } }: TestPipeline,
   command: (context: CommandContext) => Promise<unknown>,
@@ -315,7 +318,7 @@ function deferred({ app: { redis, keys } }: TestPipeline): Promise<DeferredItem[
   return readDeferred(redis, keys, ANA)
 }
 
-/** Looks at the counters all the while; ends with those that did not add up. */
+/** Watches the counters continuously; returns those that did not add up. */
 function watchSums(t: { teardown(work: () => unknown): void }, pipeline: TestPipeline): () => Promise<unknown[]> {
   const wrong: unknown[] = []
   let over = false

@@ -12,7 +12,7 @@ const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-t.test('a process that is asked to stop with sixty in work finishes them', async t => {
+t.test('a stopping process finishes sixty messages in work', async t => {
   const { pipeline, worker } = await busy(t, { provider: { afterMs: 700 }, drainMs: 10_000 })
   worker.kill('SIGTERM')
   t.equal(await worker.exited, 0)
@@ -22,7 +22,7 @@ t.test('a process that is asked to stop with sixty in work finishes them', async
   await isIntact(t, pipeline, { messages: 60, tasks: 12 })
 })
 
-t.test('a process that cannot finish in time hands back, and another that is running takes over at once', async t => {
+t.test('an unfinished stop hands work back to another process at once', async t => {
   const { pipeline, worker, mailbox } = await busy(t, { provider: 'silent', drainMs: 300 })
   pipeline.start(['batch-fetch'])
   await until(async () => (await readers(pipeline)) === 2, 'the other is waiting for work')
@@ -37,10 +37,10 @@ t.test('a process that cannot finish in time hands back, and another that is run
   await isIntact(t, pipeline, { messages: 60, tasks: 12 })
 })
 
-t.test('a second signal ends a process at once, and what it had is taken over', async t => {
+t.test('a second signal ends a process, and its work is taken over', async t => {
   const { pipeline, worker } = await busy(t, { provider: 'silent', drainMs: 60_000 })
   worker.kill('SIGTERM')
-  await until(() => worker.said().some(text => text.startsWith('Stopping')), 'it stops')
+  await until(() => worker.said().some(text => text.startsWith('Finishing')), 'it stops')
   const begun = performance.now()
   worker.kill('SIGTERM')
   t.equal(await worker.exited, 143)
@@ -50,7 +50,7 @@ t.test('a second signal ends a process at once, and what it had is taken over', 
   await isIntact(t, pipeline, { messages: 60, tasks: 12 })
 })
 
-t.test('a process that cannot reach Redis stops in time, too', async t => {
+t.test('a process without Redis also stops in time', async t => {
   const proxy = await startProxy(redis.port)
   t.teardown(() => proxy.close())
   const { pipeline, worker } = await busy(t, { provider: 'silent', drainMs: 500, url: proxy.url })
@@ -66,7 +66,7 @@ t.test('a process that cannot reach Redis stops in time, too', async t => {
   await isIntact(t, pipeline, { messages: 60, tasks: 12 })
 })
 
-/** Five stages here, and batch-fetch in a process of its own with sixty messages in work; leases are too long to help. */
+/** Starts five stages here, and batch-fetch in its own process with sixty messages in work; leases are too long to expire in the test. */
 async function busy(t: Test, options: { provider: Provider; drainMs: number; url?: string }) {
   const { provider, drainMs, url = redis.url } = options
   const mailbox = fakeMailbox()
@@ -86,7 +86,7 @@ async function inWork({ app: { keys } }: TestPipeline): Promise<number> {
   return Number(((await redis.client.xpending(key, 'batch-fetch')) as unknown[])[0])
 }
 
-/** How many consumers of batch-fetch are waiting for work. */
+/** Counts the consumers of batch-fetch that block in a read. */
 async function readers({ app: { keys } }: TestPipeline): Promise<number> {
   const [first = 'p00'] = keys.partitions
   const name = `batch-fetch@${keys.stream(first, 'missing-ids', 'live')}`

@@ -25,7 +25,7 @@ const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-t.test('an entry of more than a mebibyte is refused unread, kept whole, and never logged', async t => {
+t.test('an entry above a mebibyte is dead-lettered whole and never logged', async t => {
   const { pipeline, mailbox } = await without(t, 'merge')
   const { lines } = startBeside(t, pipeline, mailbox, [merge])
   const body = { id: 'm', window: '1', index: 0, of: 1, fate: 'gone', reason: `a secret ${'x'.repeat(2 << 20)}` }
@@ -35,7 +35,7 @@ t.test('an entry of more than a mebibyte is refused unread, kept whole, and neve
   mailbox.deliver(20, 4)
   t.match(await pipeline.sync(), { listed: 20, fates: { fetched: 20 }, tasks: 4, addsUp: true })
   const [letter] = await letters(pipeline, 1)
-  const size = `the entry has ${text.length} bytes, and at most 1048576 are read`
+  const size = `the entry has ${text.length} bytes; the limit is 1048576`
   t.match(letter, { stage: 'merge', stream: 'cached-messages', kind: 'unparsable', message: size, unread: true })
   t.ok(letter?.text === text, 'whole')
   t.notMatch(JSON.stringify(lines), /a secret/)
@@ -61,7 +61,8 @@ t.test(
     pipeline.start(['cache-filter'])
     const dead = await letters(pipeline, 22)
     const texts = (of: readonly DeadLetter[]) => of.map(({ text }) => text).sort()
-    const isLater = ({ message }: DeadLetter) => /version 3, and this process reads version 2: upgrade it/.test(message)
+    const isLater = ({ message }: DeadLetter) =>
+      /version 3; this process reads up to version 2: upgrade it/.test(message)
     const whole = JSON.parse(later)
     const apart = whole.body.ids.map((id: object) => JSON.stringify({ ...whole, body: { ...whole.body, ids: [id] } }))
     t.same(texts(dead.filter(isLater)), apart.sort(), 'of what a later version wrote each id is there whole')
@@ -86,33 +87,30 @@ const PLACES = [
   ['fetched-messages', 'merge', fetchedMessages, 'fate'],
 ] as const
 for (const [name, reader, stream, field] of PLACES) {
-  t.test(
-    `an id of ${name} that lacks a field is dead; the rest of its slice goes on, and its window completes`,
-    async t => {
-      const { pipeline, mailbox } = await without(t, reader)
-      mailbox.deliver(20, 4)
-      await pipeline.request()
-      const key = keyOf(pipeline, stream, 'bulk')
-      const text = await until(async () => {
-        const [found] = await redis.client.xrange(key, '-', '+')
-        return found?.[1][1]
-      }, 'all is there, in one slice')
-      await redis.client.del(key)
-      const whole = JSON.parse(text)
-      delete whole.body.ids[7][field]
-      await redis.client.xadd(key, '*', 'envelope', JSON.stringify(whole))
-      pipeline.start([reader])
-      t.match(await pipeline.quiet(), [
-        { listed: 20, fates: { fetched: 19, dead: 1 }, threads: 4, tasks: 4, addsUp: true },
-      ])
-      const [letter] = await letters(pipeline, 1)
-      t.match(letter, { stage: reader, kind: 'unparsable', unread: false })
-      t.equal(JSON.parse(letter?.text ?? '').body.ids.length, 1)
-    },
-  )
+  t.test(`an id of ${name} without a field is dead, the rest completes`, async t => {
+    const { pipeline, mailbox } = await without(t, reader)
+    mailbox.deliver(20, 4)
+    await pipeline.request()
+    const key = keyOf(pipeline, stream, 'bulk')
+    const text = await until(async () => {
+      const [found] = await redis.client.xrange(key, '-', '+')
+      return found?.[1][1]
+    }, 'all is there, in one slice')
+    await redis.client.del(key)
+    const whole = JSON.parse(text)
+    delete whole.body.ids[7][field]
+    await redis.client.xadd(key, '*', 'envelope', JSON.stringify(whole))
+    pipeline.start([reader])
+    t.match(await pipeline.quiet(), [
+      { listed: 20, fates: { fetched: 19, dead: 1 }, threads: 4, tasks: 4, addsUp: true },
+    ])
+    const [letter] = await letters(pipeline, 1)
+    t.match(letter, { stage: reader, kind: 'unparsable', unread: false })
+    t.equal(JSON.parse(letter?.text ?? '').body.ids.length, 1)
+  })
 }
 
-t.test('an entry of before ids travelled together is read as well', async t => {
+t.test('an entry of the single-id format is still read', async t => {
   const { pipeline, mailbox } = await without(t, 'cache-filter')
   mailbox.deliver(6, 2)
   await pipeline.request()
@@ -129,7 +127,7 @@ for (const [what, isPlaced] of [
   ['', true],
   [', be it that nobody could be told of it', false],
 ] as const) {
-  t.test(`what could not be read goes on once its reader is upgraded${what}`, async t => {
+  t.test(`unreadable entries continue after an upgrade of their reader${what}`, async t => {
     const { pipeline, mailbox } = await without(t, 'cache-filter')
     mailbox.deliver(40, 8)
     const readable = messageIds.body.refine(({ index }) => index % 10 !== 5)
@@ -150,7 +148,7 @@ for (const [what, isPlaced] of [
   })
 }
 
-t.test('a thread that has lost more mail than a window holds comes back whole, through several windows', async t => {
+t.test('a thread with more evicted mail than a window is refetched whole', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { settings: { TASK_TOKENS: '100000' } })
   t.teardown(() => pipeline.stop())
@@ -164,7 +162,7 @@ t.test('a thread that has lost more mail than a window holds comes back whole, t
   t.same(windows.map(({ body }) => body.items.length).sort(), [100, 500])
 })
 
-/** A pipeline of which one stage is not started yet. */
+/** Starts a pipeline without one of its stages. */
 async function without(t: Test, stage: StageName): Promise<{ pipeline: TestPipeline; mailbox: FakeMailbox }> {
   const mailbox = fakeMailbox()
   const only = STAGES.map(({ name }) => name).filter(name => name !== stage)
@@ -184,7 +182,7 @@ async function letters({ app }: TestPipeline, count: number): Promise<DeadLetter
   }, `${count} are dead`)
 }
 
-/** Redrives all of these; how many could be. */
+/** Redrives these dead letters; returns how many were put back. */
 async function redrive({ app }: TestPipeline, dead: readonly DeadLetter[]): Promise<number> {
   const { redis: client, keys, now, newRunId } = app
   const done = await Promise.all(

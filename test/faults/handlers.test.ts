@@ -16,60 +16,50 @@ const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-t.test(
-  'a handler that never settles holds up what it holds and nothing else, and is left behind at a stop',
-  async t => {
-    const { pipeline, mailbox } = await stand(t)
-    mailbox.deliver(100, 20)
-    let calls = 0
-    mailbox.before = kind => (kind === 'fetch' && ++calls === 1 ? new Promise(() => {}) : undefined)
-    const { stop, lines } = startBeside(t, pipeline, mailbox, [batchFetch])
-    await pipeline.request()
-    await until(async () => (await balanceOf(pipeline)).done === 80, 'the others are done')
-    const other = await startWorker(t, { settings: settingsOf(pipeline), url: redis.url, messages: 100, threads: 20 })
-    const begun = performance.now()
-    await until(() => performance.now() - begun > 2 * LEASE_MS, 'two leases')
-    t.same(
-      await balanceOf(pipeline),
-      { astray: [], done: 80, delayed: 0, inWork: 20, unread: 0 },
-      'it keeps what it has',
-    )
-    t.equal(other.asked(), 0, 'and nobody else is given it')
-    await until(() => lines.some(({ text }) => text.startsWith('still at work on a batch')), 'it is told')
-    const stopping = performance.now()
-    await stop(300)
-    t.ok(performance.now() - stopping < 3000, 'it stops in time all the same')
-    await pipeline.quiet()
-    t.equal(other.asked(), 1, 'then another has it')
-    await isIntact(t, pipeline, { messages: 100, tasks: 20 })
-  },
-)
+t.test('a hanging handler blocks only its batch and is abandoned at a stop', async t => {
+  const { pipeline, mailbox } = await stand(t)
+  mailbox.deliver(100, 20)
+  let calls = 0
+  mailbox.before = kind => (kind === 'fetch' && ++calls === 1 ? new Promise(() => {}) : undefined)
+  const { stop, lines } = startBeside(t, pipeline, mailbox, [batchFetch])
+  await pipeline.request()
+  await until(async () => (await balanceOf(pipeline)).done === 80, 'the others are done')
+  const other = await startWorker(t, { settings: settingsOf(pipeline), url: redis.url, messages: 100, threads: 20 })
+  const begun = performance.now()
+  await until(() => performance.now() - begun > 2 * LEASE_MS, 'two leases')
+  t.same(await balanceOf(pipeline), { astray: [], done: 80, delayed: 0, inWork: 20, unread: 0 }, 'it keeps what it has')
+  t.equal(other.asked(), 0, 'and no other consumer gets it')
+  await until(() => lines.some(({ text }) => text.startsWith('batch is still running')), 'it is logged')
+  const stopping = performance.now()
+  await stop(300)
+  t.ok(performance.now() - stopping < 3000, 'it stops in time all the same')
+  await pipeline.quiet()
+  t.equal(other.asked(), 1, 'then another has it')
+  await isIntact(t, pipeline, { messages: 100, tasks: 20 })
+})
 
-t.test(
-  'a handler that throws, before it returns a promise, is met like one that rejects: what it throws at is isolated',
-  async t => {
-    const { pipeline, mailbox } = await stand(t)
-    mailbox.deliver(40, 8)
-    const throws: typeof batchFetch = {
-      ...batchFetch,
-      handle(batch, ctx) {
-        if (batch.items.some(({ body }) => body.id === 'm7')) throw new TypeError('a fault of ours')
-        return batchFetch.handle(batch, ctx)
-      },
-    }
-    const { lines } = startBeside(t, pipeline, mailbox, [throws])
-    t.match(await pipeline.sync(), { listed: 40, fates: { fetched: 39, dead: 1 }, threads: 8, tasks: 8, addsUp: true })
-    const [letter, ...others] = await pipeline.dead('batch-fetch')
-    t.same(others, [])
-    t.match(letter, { kind: 'unavailable', message: 'a fault of ours' })
-    t.match(JSON.parse(letter?.envelope ?? ''), { body: { ids: [{ id: 'm7' }] } })
-    t.same((await balanceOf(pipeline)).astray, [])
-    await isIntact(t, pipeline, { messages: 40, tasks: 8 })
-    t.equal(lines.filter(({ level }) => level === 'error').length, 1)
-  },
-)
+t.test('a synchronously throwing handler isolates its item like a rejecting one', async t => {
+  const { pipeline, mailbox } = await stand(t)
+  mailbox.deliver(40, 8)
+  const throws: typeof batchFetch = {
+    ...batchFetch,
+    handle(batch, ctx) {
+      if (batch.items.some(({ body }) => body.id === 'm7')) throw new TypeError('a fault of ours')
+      return batchFetch.handle(batch, ctx)
+    },
+  }
+  const { lines } = startBeside(t, pipeline, mailbox, [throws])
+  t.match(await pipeline.sync(), { listed: 40, fates: { fetched: 39, dead: 1 }, threads: 8, tasks: 8, addsUp: true })
+  const [letter, ...others] = await pipeline.dead('batch-fetch')
+  t.same(others, [])
+  t.match(letter, { kind: 'unavailable', message: 'a fault of ours' })
+  t.match(JSON.parse(letter?.envelope ?? ''), { body: { ids: [{ id: 'm7' }] } })
+  t.same((await balanceOf(pipeline)).astray, [])
+  await isIntact(t, pipeline, { messages: 40, tasks: 8 })
+  t.equal(lines.filter(({ level }) => level === 'error').length, 1)
+})
 
-t.test('a handler that hands back copies of its items loses nothing: it is found out', async t => {
+t.test('a handler that returns copies of its items fails loudly', async t => {
   const { pipeline, mailbox } = await stand(t)
   mailbox.deliver(5, 1)
   const copies: typeof batchFetch = {
@@ -82,11 +72,11 @@ t.test('a handler that hands back copies of its items loses nothing: it is found
   startBeside(t, pipeline, mailbox, [copies])
   t.match(await pipeline.sync(), { listed: 5, fates: { dead: 5 }, addsUp: true })
   t.match(await pipeline.dead('batch-fetch'), [
-    { message: /is no item of its batch: a stage hands back the very items/ },
+    { message: /is not an item of its batch; a stage must return the same item objects/ },
   ])
 })
 
-t.test('a process whose handlers fail when they are told to stop hands their work back as it was', async t => {
+t.test('handlers that fail at a stop hand their work back unchanged', async t => {
   const { pipeline, worker } = await withWorker(t, { failsAfterStopMs: 0 })
   worker.kill('SIGTERM')
   t.equal(await worker.exited, 0)
@@ -101,7 +91,7 @@ t.test('a process whose handlers fail when they are told to stop hands their wor
   )
 })
 
-t.test('handlers that fail long after a stop write nothing, while others do their work', async t => {
+t.test('handlers that fail long after a stop write nothing', async t => {
   const { pipeline, mailbox } = await stand(t)
   mailbox.deliver(60, 12)
   const failures: ((error: Error) => void)[] = []
@@ -119,10 +109,10 @@ t.test('handlers that fail long after a stop write nothing, while others do thei
   await isIntact(t, pipeline, { messages: 60, tasks: 12 })
   t.ok((await pipeline.read(fetchedMessages)).every(({ body }) => body.fate === 'fetched'))
   t.same(await pipeline.dead('batch-fetch'), [])
-  t.equal(lines.length, reported, 'and nobody is told')
+  t.equal(lines.length, reported, 'and nothing is logged')
 })
 
-/** Five stages, leases that are short, and the last attempt the first. */
+/** Starts five stages with short leases and a single attempt. */
 async function stand(t: Test) {
   const mailbox = fakeMailbox()
   const settings = { LEASE_MS: `${LEASE_MS}`, MAX_ATTEMPTS: '1' }
@@ -131,7 +121,7 @@ async function stand(t: Test) {
   return { pipeline, mailbox }
 }
 
-/** The same with batch-fetch in a process of its own, with sixty messages in work. */
+/** Starts the same with batch-fetch in its own process and sixty messages in work. */
 async function withWorker(t: Test, provider: Provider) {
   const { pipeline, mailbox } = await stand(t)
   mailbox.deliver(60, 12)

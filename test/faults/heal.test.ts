@@ -20,7 +20,7 @@ const INTERVAL_MS = 100
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('set back to before an event that a stage holds, a mailbox lists again by itself', async t => {
+t.test('a mailbox restored to before an in-flight event lists again', async t => {
   const { pipeline, mailbox, keep } = await started(t)
   mailbox.deliver(3)
   await pipeline.sync()
@@ -30,7 +30,7 @@ t.test('set back to before an event that a stage holds, a mailbox lists again by
   mailbox.before = async kind => {
     if (kind !== 'changes' || ++calls > 1) return
     await before.restore()
-    // The handler begins anew, as after any fault of Redis, and makes its run active in the state of before.
+    // The handler restarts, as after any Redis error, and activates its run in the restored state.
     throw Object.assign(new Error('LOADING Redis is loading the dataset in memory'), { name: 'ReplyError' })
   }
   const lost = await pipeline.request()
@@ -41,22 +41,22 @@ t.test('set back to before an event that a stage holds, a mailbox lists again by
   await pipeline.quiet()
 })
 
-t.test('a look that is lost from the delays is made all the same', async t => {
+t.test('a later listing lost from the delays still happens', async t => {
   const { pipeline, mailbox, keep } = await started(t, { silentAfterPushMs: 60_000 })
   const { redis: client, keys } = pipeline.app
   mailbox.deliver(2)
   await requestSync(pipeline.app, ANA, { historyId: '7' })
   const delays = keys.delay(keys.partitionOf(ANA), 'list-ids')
-  await until(async () => (await client.zcard(delays)) === 1, 'a look waits')
+  await until(async () => (await client.zcard(delays)) === 1, 'a later listing waits')
   await until(async () => (await messagesInTasks(pipeline)) === 2, 'what was pushed is dispatched')
   mailbox.deliver(1)
   await client.del(delays)
   keep()
-  await until(async () => (await messagesInTasks(pipeline)) === 3, 'what nobody announced is dispatched')
+  await until(async () => (await messagesInTasks(pipeline)) === 3, 'unannounced mail is dispatched')
   await pipeline.quiet()
 })
 
-t.test('a redriven message that is lost is fetched in another run', async t => {
+t.test('a lost redriven message is fetched in another run', async t => {
   const { pipeline, mailbox, keep } = await started(t)
   const { redis: client, keys, now, newRunId } = pipeline.app
   mailbox.deliver(3)
@@ -110,7 +110,7 @@ async function tasks(pipeline: TestPipeline): Promise<number> {
   return new Set((await pipeline.read(analysisTasks)).map(({ body }) => body.task)).size
 }
 
-t.test('set back to any moment of its past, a mailbox comes to what it was', async t => {
+t.test('a mailbox restored to any past state recovers fully', async t => {
   const { pipeline, mailbox, keep } = await started(t)
   mailbox.deliver(3, 2)
   await pipeline.sync()
@@ -136,5 +136,5 @@ t.test('set back to any moment of its past, a mailbox comes to what it was', asy
   }
   mailbox.deliver(1)
   await pipeline.sync()
-  t.equal(await messagesInTasks(pipeline), 7, 'and goes on from there')
+  t.equal(await messagesInTasks(pipeline), 7, 'and continues from there')
 })

@@ -19,42 +19,39 @@ const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-t.test(
-  'a stage grows to six processes and shrinks to one under load: nothing is lost and nothing done twice',
-  async t => {
-    const mailbox = fakeMailbox(500)
-    const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })
-    t.teardown(() => pipeline.stop())
-    mailbox.deliver(1200, 240)
-    // Some have the time to finish when they are stopped, some have to hand back.
-    const start = (drainMs: number, provider: Provider) =>
-      startWorker(t, {
-        settings: { ...settingsOf(pipeline), LEASE_MS: '60000', DRAIN_MS: `${drainMs}` },
-        url: redis.url,
-        messages: 1200,
-        threads: 240,
-        provider,
-      })
-    const first = await start(5000, { afterMs: 700 })
-    await pipeline.request()
-    await until(() => first.answered() >= 3, 'one works')
-    first.turn('silent')
-    const more = await Promise.all([5000, 0, 5000, 0, 5000].map(drainMs => start(drainMs, 'silent')))
-    for (const worker of more) worker.turn({ afterMs: 150 })
-    await until(() => more.every(worker => worker.answered() > 0), 'six work')
-    t.same((await balanceOf(pipeline)).astray, [], 'every id is in one place')
-    for (const worker of more) worker.kill('SIGTERM')
-    t.same(await Promise.all(more.map(({ exited }) => exited)), [0, 0, 0, 0, 0])
-    const { astray, done } = await balanceOf(pipeline)
-    t.same(astray, [], 'every id is in one place')
-    t.ok(done < 1200, `${done} are done when one is left`)
-    first.turn('answers')
-    await pipeline.quiet()
-    await isIntact(t, pipeline, { messages: 1200, tasks: 240 })
-  },
-)
+t.test('scaling to six processes and back under load loses and doubles nothing', async t => {
+  const mailbox = fakeMailbox(500)
+  const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })
+  t.teardown(() => pipeline.stop())
+  mailbox.deliver(1200, 240)
+  // Some can finish when they are stopped, some must hand work back.
+  const start = (drainMs: number, provider: Provider) =>
+    startWorker(t, {
+      settings: { ...settingsOf(pipeline), LEASE_MS: '60000', DRAIN_MS: `${drainMs}` },
+      url: redis.url,
+      messages: 1200,
+      threads: 240,
+      provider,
+    })
+  const first = await start(5000, { afterMs: 700 })
+  await pipeline.request()
+  await until(() => first.answered() >= 3, 'one works')
+  first.turn('silent')
+  const more = await Promise.all([5000, 0, 5000, 0, 5000].map(drainMs => start(drainMs, 'silent')))
+  for (const worker of more) worker.turn({ afterMs: 150 })
+  await until(() => more.every(worker => worker.answered() > 0), 'six work')
+  t.same((await balanceOf(pipeline)).astray, [], 'every id is in one place')
+  for (const worker of more) worker.kill('SIGTERM')
+  t.same(await Promise.all(more.map(({ exited }) => exited)), [0, 0, 0, 0, 0])
+  const { astray, done } = await balanceOf(pipeline)
+  t.same(astray, [], 'every id is in one place')
+  t.ok(done < 1200, `${done} are done when one is left`)
+  first.turn('answers')
+  await pipeline.quiet()
+  await isIntact(t, pipeline, { messages: 1200, tasks: 240 })
+})
 
-t.test('a stage that stands still holds the listing back, so that streams stay short, and then all comes', async t => {
+t.test('a stalled stage pauses listing until it catches up', async t => {
   const [mailboxes, messages, page, limit] = [8, 400, 100, 10]
   const mailbox = fakeMailbox(page)
   const settings = { LEASE_MS: '60000', BACKLOG_LIMIT: `${limit}` }
@@ -79,7 +76,7 @@ t.test('a stage that stands still holds the listing back, so that streams stay s
   await until(async () => (await listed()) >= limit * SLICE, 'as much is listed as may be')
   const begun = performance.now()
   await until(() => performance.now() - begun > 1500, 'a while')
-  // Three batches are listed at once, and three more before the first are seen; were it not for the limit, two windows of each mailbox.
+  // Three batches are listed at once, and three more before the first are counted; without the limit, two windows of each mailbox.
   const most = limit * SLICE + 6 * page
   t.ok((await listed()) <= most, `${await listed()} are listed, of ${2 * page * mailboxes} that two windows would hold`)
   t.ok((await pipeline.read(missingIds)).length <= most)

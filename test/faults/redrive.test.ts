@@ -11,7 +11,7 @@ import { doubles } from './support.ts'
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('two processes redrive the same dead letters at once, and one fails again: each is put back once', async t => {
+t.test('concurrent redrives put each dead letter back once', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())

@@ -6,15 +6,15 @@ import { openApp } from '../../pipeline/base/app.ts'
 import { readConfig } from '../../shared/config.ts'
 import { listDead, redriveDead } from '../../shared/redis/dead.ts'
 
-/** A process that has looked at the dead letters, and redrives all it has seen when it is told to. */
+/** A process that has listed the dead letters, and redrives them on request. */
 export interface Redriver {
-  /** How many it put back. */
+  /** Returns how many it put back. */
   go(): Promise<number>
 }
 
 const here = fileURLToPath(import.meta.url)
 
-/** Starts one and waits until it has looked. */
+/** Starts the process and waits until it has listed the dead letters. */
 export async function startRedriver(
   t: Test,
   task: { settings: Record<string, string>; url: string },

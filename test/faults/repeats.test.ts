@@ -15,52 +15,46 @@ const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-// Pub/Sub delivers late, twice and in any order. What they name the mailbox's history reaches: else it would be looked at again.
+// Pub/Sub delivers late, twice and in any order. The history reaches these ids, so no later listing is due.
 const HISTORY_IDS = ['7', '3', '10', '3', '1', '9', '2', '10', '5', '4']
 
-t.test(
-  'ten pushes in any order, with history ids that go back, are one run of work and at most one look whether more has come',
-  async t => {
-    const { pipeline, mailbox } = await pushed(t)
-    await pipeline.stopStages()
-    mailbox.deliver(30, 6)
-    for (const historyId of HISTORY_IDS) await requestSync(pipeline.app, ANA, { historyId })
-    pipeline.start()
-    await pipeline.quiet()
-    const [first, ...rest] = mailbox.calls
-    t.equal(first, 'changes')
-    t.same(rest.slice(0, 2).sort(), ['fetch 10', 'fetch 20'])
-    t.same(rest.slice(2), rest.length > 2 ? ['changes'] : [])
-    await isIntact(t, pipeline, { messages: 40, tasks: 5 + 6 })
-    t.same(await messagesOf(pipeline), ids(40), 'nothing is missed')
-  },
-)
+t.test('ten unordered pushes make one run and at most one later listing', async t => {
+  const { pipeline, mailbox } = await pushed(t)
+  await pipeline.stopStages()
+  mailbox.deliver(30, 6)
+  for (const historyId of HISTORY_IDS) await requestSync(pipeline.app, ANA, { historyId })
+  pipeline.start()
+  await pipeline.quiet()
+  const [first, ...rest] = mailbox.calls
+  t.equal(first, 'changes')
+  t.same(rest.slice(0, 2).sort(), ['fetch 10', 'fetch 20'])
+  t.same(rest.slice(2), rest.length > 2 ? ['changes'] : [])
+  await isIntact(t, pipeline, { messages: 40, tasks: 5 + 6 })
+  t.same(await messagesOf(pipeline), ids(40), 'nothing is missed')
+})
 
-t.test(
-  'ten pushes that come when a run has listed already are one more run, which finds what came with them',
-  async t => {
-    const { pipeline, mailbox, answered } = await pushed(t)
-    mailbox.deliver(5, 5)
-    const [first = '', ...others] = HISTORY_IDS
-    mailbox.before = async kind => {
-      if (kind !== 'fetch' || others.length === 0) return
-      mailbox.deliver(1, 5)
-      await Promise.all(others.splice(0).map(historyId => requestSync(pipeline.app, ANA, { historyId })))
-      await answered()
-    }
-    await requestSync(pipeline.app, ANA, { historyId: first })
-    await pipeline.quiet()
-    t.same(mailbox.calls, ['changes', 'fetch 5', 'changes', 'fetch 1'])
-    await isIntact(t, pipeline, { messages: 16, tasks: 5 + 5 + 1 })
-    t.same(await messagesOf(pipeline), ids(16), 'nothing is missed')
-  },
-)
+t.test("ten pushes after a run's listing make one more run", async t => {
+  const { pipeline, mailbox, answered } = await pushed(t)
+  mailbox.deliver(5, 5)
+  const [first = '', ...others] = HISTORY_IDS
+  mailbox.before = async kind => {
+    if (kind !== 'fetch' || others.length === 0) return
+    mailbox.deliver(1, 5)
+    await Promise.all(others.splice(0).map(historyId => requestSync(pipeline.app, ANA, { historyId })))
+    await answered()
+  }
+  await requestSync(pipeline.app, ANA, { historyId: first })
+  await pipeline.quiet()
+  t.same(mailbox.calls, ['changes', 'fetch 5', 'changes', 'fetch 1'])
+  await isIntact(t, pipeline, { messages: 16, tasks: 5 + 5 + 1 })
+  t.same(await messagesOf(pipeline), ids(16), 'nothing is missed')
+})
 
 for (const [when, forgetful] of [
   ['while all is remembered', false],
   ['when everything that could recognise it has expired', true],
 ] as const) {
-  t.test(`whatever was ever written is written again, ${when}: it has no second effect`, async t => {
+  t.test(`repeated entries have no second effect, ${when}`, async t => {
     const mailbox = fakeMailbox(20)
     const pipeline = await startPipeline(redis, mailbox)
     t.teardown(() => pipeline.stop())
@@ -108,7 +102,7 @@ for (const [when, forgetful] of [
   })
 }
 
-t.test('a push that comes again when its run is long forgotten looks once, and finds only what is new', async t => {
+t.test('a repeated push after its run expired lists only new mail', async t => {
   const { pipeline, mailbox } = await pushed(t)
   const [{ run } = { run: '' }] = await listRuns(pipeline.app.redis, pipeline.app.keys, 1)
   await expireNow(pipeline)
@@ -127,7 +121,7 @@ t.test('a push that comes again when its run is long forgotten looks once, and f
   t.same(await messagesOf(pipeline), ids(11))
 })
 
-/** A pipeline with ten messages read; `answered` waits until list-ids has looked at every watch event, and works on one at most. */
+/** Starts a pipeline with ten synced messages; `answered` waits until list-ids has read every watch event and has at most one in work. */
 async function pushed(t: Test) {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
@@ -143,7 +137,7 @@ async function pushed(t: Test) {
   return { pipeline, mailbox, answered }
 }
 
-/** Lets everything expire that ever expires: runs, windows and cached messages. */
+/** Expires runs, windows and cached messages. */
 async function expireNow({ app: { redis: client } }: TestPipeline): Promise<void> {
   const mortal: string[] = []
   for (const key of await client.keys('*')) if ((await client.pttl(key)) > 0) mortal.push(key)
@@ -151,7 +145,7 @@ async function expireNow({ app: { redis: client } }: TestPipeline): Promise<void
   await until(async () => (await client.exists(...mortal)) === 0, 'they have expired')
 }
 
-/** Every message that is in some task. */
+/** Returns every message in any task. */
 async function messagesOf(pipeline: TestPipeline): Promise<string[]> {
   const tasks = await pipeline.read(analysisTasks)
   return [...new Set(tasks.flatMap(({ body }) => body.messages.map(({ id }) => id)))].sort()

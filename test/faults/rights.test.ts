@@ -11,7 +11,7 @@ const { server } = await redisFor(t)
 const { client } = server
 const ALLOWED = ['on', '>secret', '~*', '&*', '+@all'] as const
 
-/** A first sync under a user whose rights the test can change, whose first fetch waits for `met`. */
+/** Starts a first sync under a user whose rights the test can change; the first fetch waits for `met`. */
 async function firstSync(t: { teardown(done: () => unknown): void }) {
   await client.call('ACL', 'SETUSER', 'tess', ...ALLOWED)
   const mailbox = fakeMailbox(20)
@@ -34,7 +34,7 @@ async function firstSync(t: { teardown(done: () => unknown): void }) {
   await begun
   return {
     pipeline,
-    /** Waits until scripts were refused again and again. */
+    /** Waits until scripts were refused repeatedly. */
     async refused() {
       const before = await refusals()
       await until(async () => (await refusals()) >= before + 5, 'scripts are refused')
@@ -48,7 +48,7 @@ async function firstSync(t: { teardown(done: () => unknown): void }) {
   }
 }
 
-// `WITHDRAW=5000` withdraws each command that a script gives, one by one, for so many milliseconds.
+// `WITHDRAW=5000` withdraws each command of a script, one by one, for that many milliseconds.
 const WITHDRAW_MS = Number(process.env.WITHDRAW ?? 0)
 const EACH = WITHDRAW_MS > 0 ? COMMANDS.map(command => [command.toLowerCase()]) : []
 
@@ -77,7 +77,7 @@ for (const commands of [['xadd'], ['hset', 'zadd', 'hdel', 'zrem'], ['xack'], ..
   )
 }
 
-t.test('a stream without ids left stops its stage alone, until it is mended', async t => {
+t.test('a stream without free ids stops only its own stage until fixed', async t => {
   const { pipeline, refused, whole } = await firstSync(t)
   const { keys } = pipeline.app
   const stream = keys.stream(keys.partitionOf('gmail:ana@example.com'), analysisTasks.name, 'bulk')

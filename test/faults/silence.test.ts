@@ -10,7 +10,7 @@ const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-t.test('a reading connection that has gone silent is replaced, and what was lost on it is read again', async t => {
+t.test('a silent reading connection is replaced, and lost entries are read again', async t => {
   const proxy = await startProxy(redis.port)
   t.teardown(() => proxy.close())
   const { got, live, write } = await startReading(t, redis, { readUrl: proxy.url, leaseMs: 700 })
@@ -25,7 +25,7 @@ t.test('a reading connection that has gone silent is replaced, and what was lost
   t.same(doubles(got.map(({ entryId }) => entryId)), [])
 })
 
-t.test('a reading connection that goes silent while there is more than enough to read is replaced, too', async t => {
+t.test('a reading connection that goes silent under load is replaced too', async t => {
   const proxy = await startProxy(redis.port)
   t.teardown(() => proxy.close())
   const silence = proxy.holdBefore(/^(?![\s\S]*BLOCK)[\s\S]*xreadgroup/i)
@@ -37,7 +37,7 @@ t.test('a reading connection that goes silent while there is more than enough to
   await until(() => reading.got.length === 60, 'all is read', 10_000)
 })
 
-t.test('a writing connection that goes silent before a commit is replaced, and the commit happens once', async t => {
+t.test('a silent writing connection is replaced, and its commit happens once', async t => {
   const proxy = await startProxy(redis.port)
   const mailbox = fakeMailbox()
   const settings = { LEASE_MS: '60000' }

@@ -22,25 +22,22 @@ const redis = await startRedis('--appendonly', 'yes', '--appendfsync', 'always')
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-t.test(
-  'Redis is killed in the middle and comes back with its files: nothing is lost and nothing done twice',
-  async t => {
-    const mailbox = fakeMailbox(50)
-    const pipeline = await startPipeline(redis, mailbox)
-    t.teardown(() => pipeline.stop())
-    mailbox.deliver(200, 40)
-    let fetched = 0
-    mailbox.before = async kind => {
-      if (kind === 'fetch' && ++fetched === 4) await redis.restart()
-    }
-    await pipeline.request()
-    await until(() => fetched >= 4, 'it was killed')
-    await pipeline.quiet()
-    await isIntact(t, pipeline, { messages: 200, tasks: 40 })
-  },
-)
+t.test('a killed Redis that restarts with its files loses and doubles nothing', async t => {
+  const mailbox = fakeMailbox(50)
+  const pipeline = await startPipeline(redis, mailbox)
+  t.teardown(() => pipeline.stop())
+  mailbox.deliver(200, 40)
+  let fetched = 0
+  mailbox.before = async kind => {
+    if (kind === 'fetch' && ++fetched === 4) await redis.restart()
+  }
+  await pipeline.request()
+  await until(() => fetched >= 4, 'it was killed')
+  await pipeline.quiet()
+  await isIntact(t, pipeline, { messages: 200, tasks: 40 })
+})
 
-t.test('Redis comes back with nothing: the stages go on with what comes, and do not spin', async t => {
+t.test('after Redis loses all data, the stages process new work without spinning', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { settings: { LEASE_MS: '60000' } })
   t.teardown(() => pipeline.stop())
@@ -56,7 +53,7 @@ t.test('Redis comes back with nothing: the stages go on with what comes, and do 
   t.ok(commands < 3000, `${commands} commands since the restart`)
 })
 
-t.test('everything is flushed under blocked and busy stages: they go on with what comes', async t => {
+t.test('after a flush, blocked and busy stages process new work', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { settings: { LEASE_MS: '60000' } })
   t.teardown(() => pipeline.stop())
@@ -72,7 +69,7 @@ t.test('everything is flushed under blocked and busy stages: they go on with wha
   t.match(await pipeline.sync(), { listed: 60, threads: 12, tasks: 12, addsUp: true })
 })
 
-t.test('groups that are destroyed while all is idle begin where all was done: nothing is done again', async t => {
+t.test('groups destroyed while idle are recreated at the last checkpoint', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { settings: { LEASE_MS: '500' } })
   t.teardown(() => pipeline.stop())
@@ -101,27 +98,24 @@ const busy = [
   ['ai-dispatch', threads],
 ] as [StageName, Stream][]
 for (const [stage, stream] of busy) {
-  t.test(
-    `the group of ${stage} is destroyed while it works: nothing is lost, no thread is dispatched twice`,
-    async t => {
-      const mailbox = fakeMailbox(40)
-      const pipeline = await startPipeline(redis, mailbox, { settings: { LEASE_MS: '500' } })
-      t.teardown(() => pipeline.stop())
-      mailbox.deliver(120, 24)
-      const { keys, redis: client } = pipeline.app
-      const key = keys.stream(keys.partitionOf(ANA), stream.name, stream.name === watchEvents.name ? 'live' : 'bulk')
-      await pipeline.request()
-      await until(async () => (await pipeline.read(stream)).length > 0, 'it has work')
-      await until(async () => (await client.xgroup('DESTROY', key, stage)) === 1, 'its group is gone')
-      const [run] = await pipeline.quiet()
-      t.match(run, { listed: 120, fates: { fetched: 120 }, threads: 24, tasks: 24, addsUp: true })
-      const tasks = (await pipeline.read(analysisTasks)).map(({ body }) => body.thread)
-      t.same([tasks.length, doubles(tasks)], [24, []], 'every thread once')
-    },
-  )
+  t.test(`destroying the busy group of ${stage} loses nothing and dispatches once`, async t => {
+    const mailbox = fakeMailbox(40)
+    const pipeline = await startPipeline(redis, mailbox, { settings: { LEASE_MS: '500' } })
+    t.teardown(() => pipeline.stop())
+    mailbox.deliver(120, 24)
+    const { keys, redis: client } = pipeline.app
+    const key = keys.stream(keys.partitionOf(ANA), stream.name, stream.name === watchEvents.name ? 'live' : 'bulk')
+    await pipeline.request()
+    await until(async () => (await pipeline.read(stream)).length > 0, 'it has work')
+    await until(async () => (await client.xgroup('DESTROY', key, stage)) === 1, 'its group is gone')
+    const [run] = await pipeline.quiet()
+    t.match(run, { listed: 120, fates: { fetched: 120 }, threads: 24, tasks: 24, addsUp: true })
+    const tasks = (await pipeline.read(analysisTasks)).map(({ body }) => body.thread)
+    t.same([tasks.length, doubles(tasks)], [24, []], 'every thread once')
+  })
 }
 
-t.test('the group of thread-group is destroyed when it has grouped some windows: they count once', async t => {
+t.test("destroying thread-group's group counts its grouped windows once", async t => {
   const mailbox = fakeMailbox(20)
   const pipeline = await startPipeline(redis, mailbox, { settings: { LEASE_MS: '60000' } })
   t.teardown(() => pipeline.stop())
@@ -146,26 +140,23 @@ t.test('the group of thread-group is destroyed when it has grouped some windows:
   await isIntact(t, pipeline, { messages: 120, tasks: 8 })
 })
 
-t.test(
-  'a group that was lost begins at its mark, is counted, and a stream that was deleted begins at its start',
-  async t => {
-    const { got, live, write, reported, reader, keys } = await startReading(t, redis, { leaseMs: 300 })
-    await write(live, 3)
-    await until(() => got.length === 3, 'read')
-    await redis.client.xack(live, 'merge', ...got.map(({ entryId }) => entryId))
-    reader.done([...got])
-    await until(async () => (await redis.client.hget(keys.marks('p00', 'merge'), live)) === got[2]?.entryId, 'marked')
-    await redis.client.xgroup('DESTROY', live, 'merge')
-    await write(live, 2)
-    await until(() => got.length === 5, 'only what is new')
-    await until(() => reported.lines.some(({ fields }) => Array.isArray(fields.restored)), 'told')
-    await redis.client.del(live)
-    await redis.client.xadd(live, '1-1', 'envelope', 'of an earlier clock')
-    await until(() => got.length === 6, 'read from its start though its ids are smaller than the mark')
-  },
-)
+t.test('a lost group restarts at its mark, a deleted stream at its start', async t => {
+  const { got, live, write, reported, reader, keys } = await startReading(t, redis, { leaseMs: 300 })
+  await write(live, 3)
+  await until(() => got.length === 3, 'read')
+  await redis.client.xack(live, 'merge', ...got.map(({ entryId }) => entryId))
+  reader.done([...got])
+  await until(async () => (await redis.client.hget(keys.marks('p00', 'merge'), live)) === got[2]?.entryId, 'marked')
+  await redis.client.xgroup('DESTROY', live, 'merge')
+  await write(live, 2)
+  await until(() => got.length === 5, 'only what is new')
+  await until(() => reported.lines.some(({ fields }) => Array.isArray(fields.restored)), 'logged')
+  await redis.client.del(live)
+  await redis.client.xadd(live, '1-1', 'envelope', 'of an earlier clock')
+  await until(() => got.length === 6, 'read from its start though its ids are smaller than the mark')
+})
 
-t.test('scripts that are flushed are loaded again', async t => {
+t.test('flushed scripts are loaded again', async t => {
   const mailbox = fakeMailbox(20)
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -175,7 +166,7 @@ t.test('scripts that are flushed are loaded again', async t => {
   await isIntact(t, pipeline, { messages: 100, tasks: 20 })
 })
 
-t.test('Redis has no memory left, and then some: nothing is half done, and all goes on', async t => {
+t.test('a full Redis leaves nothing half done, and work resumes with memory', async t => {
   const mailbox = fakeMailbox(40)
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(async () => {
@@ -202,7 +193,7 @@ t.test('Redis has no memory left, and then some: nothing is half done, and all g
   await isIntact(t, pipeline, { messages: 120, tasks: 24 })
 })
 
-t.test('an output key of a wrong type stops what writes to it until it is mended', async t => {
+t.test('an output key of a wrong type blocks its writers until fixed', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -219,11 +210,11 @@ t.test('an output key of a wrong type stops what writes to it until it is mended
   await isIntact(t, pipeline, { messages: 20, tasks: 4 })
 })
 
-t.test('an input of a wrong type is told once, asked for seldom, and read when it is mended', async t => {
+t.test('an input of a wrong type is logged once and read when fixed', async t => {
   const { got, live, reported, write } = await startReading(t, redis, { leaseMs: 60_000 })
   await until(async () => (await redis.client.exists(live)) === 1, 'reading')
   await redis.client.set(live, 'a string')
-  await until(() => reported.lines.some(({ level }) => level === 'error'), 'told')
+  await until(() => reported.lines.some(({ level }) => level === 'error'), 'logged')
   const before = await commandCount(redis)
   const begun = performance.now()
   await until(() => performance.now() - begun > 1500, 'a while')
@@ -235,7 +226,7 @@ t.test('an input of a wrong type is told once, asked for seldom, and read when i
   await until(() => got.length === 2, 'it is read again')
 })
 
-t.test('entries that are trimmed away before they are done are acknowledged and counted as lost', async t => {
+t.test('entries trimmed before processing are acknowledged and counted as lost', async t => {
   const first = await startReading(t, redis, { consumer: 'test:first', leaseMs: 60_000 })
   await first.write(first.live, 1500)
   await until(() => first.got.length >= 990, 'read')
@@ -245,13 +236,13 @@ t.test('entries that are trimmed away before they are done are acknowledged and 
   const held = await pending()
   const again = await startReading(t, redis, { consumer: 'test:first', leaseMs: 60_000, capacity: 100 })
   const lost = () => again.reported.lines.reduce((sum, { fields }) => sum + Number(fields.lost ?? 0), 0)
-  await until(() => lost() === held, 'its own are counted')
+  await until(() => lost() === held, 'its own entries are counted')
   await until(async () => (await pending()) === 0, 'acknowledged')
   await again.write(again.live, 1)
-  await until(() => again.got.length === 1, 'it goes on')
+  await until(() => again.got.length === 1, 'it continues')
 })
 
-t.test('what a dead consumer held and what was trimmed is counted as lost by who takes over', async t => {
+t.test('a takeover counts trimmed entries of a dead consumer as lost', async t => {
   const dead = await startReading(t, redis, { consumer: 'test:dead', leaseMs: 60_000 })
   await dead.write(dead.live, 300)
   await until(() => dead.got.length === 300, 'read')
@@ -263,12 +254,12 @@ t.test('what a dead consumer held and what was trimmed is counted as lost by who
   await until(() => heir.got.length === 100, 'what is left is taken over')
   await until(
     () => heir.reported.lines.reduce((sum, { fields }) => sum + Number(fields.lost ?? 0), 0) === 200,
-    'the rest is lost, and told',
+    'the rest is lost and logged',
   )
   t.same(doubles(heir.got.map(({ entryId }) => entryId)), [])
 })
 
-t.test('what cannot be read goes to the dead letters and hurts nobody', async t => {
+t.test('unreadable entries are dead-lettered and affect nothing else', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -304,7 +295,7 @@ const GROUPS = [
   ['ai-dispatch', 'threads'],
 ] as const
 
-/** Waits until every stage has marked all it has done. */
+/** Waits until every stage has marked its finished work. */
 async function marksAreCurrent({ app }: TestPipeline): Promise<void> {
   const { redis: client, keys } = app
   const partition = keys.partitionOf(ANA)

@@ -25,13 +25,13 @@ import { merge } from '../../stages/merge.ts'
 import type { TestPipeline } from '../support/pipeline.ts'
 import type { TestRedis } from '../support/redis.ts'
 
-/** A commit's request, as it goes over the wire; the plan is its first argument. */
+/** Matches a commit request on the wire; the plan is its first argument. */
 export const COMMIT = /evalsha[\s\S]*"inputs":/i
 
 /**
- * Asserts that nothing was lost and nothing done twice: every run adds up, every id that was listed came through every stage once, no
- * envelope is in a stream twice, and every version of a thread was dispatched once. Only what a stage put back itself may be there again,
- * with one more attempt behind it or to be tried alone, and in the streams of `again` with none.
+ * Asserts that nothing was lost or doubled: every run adds up, every listed id passed every stage once, no
+ * envelope is in a stream twice, and every version of a thread was dispatched once. Only entries that a stage put back may repeat,
+ * with one more attempt or marked to be tried alone, and in the streams of `again` unchanged.
  */
 export async function isIntact(
   t: Test,
@@ -75,12 +75,12 @@ export async function isIntact(
   t.same(doubles(tasks), [], 'no version of a thread was dispatched twice')
 }
 
-// An envelope that was put back by a delay carries its attempts, and one that is to be tried alone says so.
+// A delayed envelope carries its attempts, and a suspect is marked.
 function copyOf({ id, attempt, suspect }: Envelope): string {
   return `${id}#${attempt}${suspect ? '?' : ''}`
 }
 
-/** Those that are there more than once. */
+/** Returns the elements that occur more than once. */
 export function doubles(ids: readonly string[]): string[] {
   const seen = new Set<string>()
   return ids.filter(id => seen.size === seen.add(id).size)
@@ -91,7 +91,7 @@ function missing(wanted: readonly string[], there: readonly string[]): string[] 
   return wanted.filter(id => !found.has(id))
 }
 
-/** How many commands of these names the server has executed, in scripts and out of them. */
+/** Counts the commands of these names that the server has executed, inside and outside scripts. */
 export async function commandCount({ client }: TestRedis, ...names: string[]): Promise<number> {
   const lines = (await client.info('commandstats')).split('\r\n')
   return lines.reduce((sum, line) => {
@@ -100,13 +100,13 @@ export async function commandCount({ client }: TestRedis, ...names: string[]): P
   }, 0)
 }
 
-/** What a log was told. */
+/** A recorded log line. */
 export interface Reported {
   log: Log
   lines: { level: string; fields: Record<string, unknown>; text: string }[]
 }
 
-/** A log that keeps what it is told, and passes the texts on. */
+/** Creates a log that records its lines and passes the texts on. */
 export function keepLog(pass: (text: string) => void = () => undefined): Reported {
   const lines: Reported['lines'] = []
   const at =
@@ -119,7 +119,7 @@ export function keepLog(pass: (text: string) => void = () => undefined): Reporte
   return { log, lines }
 }
 
-/** Starts stages of a test's own making beside those of a pipeline; they are stopped with the test at the latest. */
+/** Starts custom stages beside those of a pipeline; the end of the test stops them. */
 export function startBeside(
   t: Test,
   { app }: TestPipeline,
@@ -144,16 +144,16 @@ export interface TestReader {
   reader: ReturnType<typeof startReader>
   credit: Credit
   write(stream: string, count: number): Promise<void>
-  /** Acknowledges all that is out, as a commit would; tells how much of it was not acknowledged before. */
+  /** Acknowledges every entry that is out, as a commit does; returns how many were not acknowledged before. */
   finish(): Promise<number>
 }
 
-/** Credit for so many entries a lane. */
+/** Creates credit for this many entries a lane. */
 export function creditFor(entries: number): Credit {
   return createCredit({ size: 1, concurrency: entries / 3 })
 }
 
-/** Starts a reader; `readUrl` is where it reads, `redis` where all else goes. */
+/** Starts a reader; it reads from `readUrl` and sends other commands to `redis`. */
 export async function startReading(
   t: Test,
   redis: TestRedis,

@@ -16,39 +16,36 @@ const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-t.test(
-  'a message that kills whoever fetches it is found in its batch, tried alone and given up; all others are done',
-  async t => {
-    const { pipeline, start } = await stage(t, { diesOf: POISON })
-    await pipeline.request()
-    let deaths = 0
-    for (let worker: Worker | undefined = await start(); worker; ) {
-      const over = pipeline.quiet().then(() => 'quiet' as const)
-      over.catch(() => undefined)
-      if ((await Promise.race([over, worker.exited])) === 'quiet') break
-      deaths += 1
-      worker = deaths < 12 ? await start() : undefined
-    }
-    t.ok(deaths >= 5 && deaths <= 6, `twice among others, three times alone: ${deaths} deaths`)
-    const fates = (await pipeline.read(fetchedMessages)).map(({ body }) => ({ id: body.id, fate: body.fate }))
-    t.equal(fates.length, MESSAGES, 'each has a fate')
-    t.same(
-      fates.filter(({ fate }) => fate !== 'fetched'),
-      [{ id: POISON, fate: 'dead' }],
-    )
-    const [letter] = await pipeline.dead('batch-fetch')
-    t.match(letter, { kind: 'crashed', message: /died while they worked on this alone/ })
-    const [run] = await pipeline.quiet()
-    t.match(run, { addsUp: true, settled: true, listed: MESSAGES })
-  },
-)
+t.test('a message that kills its process is isolated and dead-lettered alone', async t => {
+  const { pipeline, start } = await stage(t, { diesOf: POISON })
+  await pipeline.request()
+  let deaths = 0
+  for (let worker: Worker | undefined = await start(); worker; ) {
+    const over = pipeline.quiet().then(() => 'quiet' as const)
+    over.catch(() => undefined)
+    if ((await Promise.race([over, worker.exited])) === 'quiet') break
+    deaths += 1
+    worker = deaths < 12 ? await start() : undefined
+  }
+  t.ok(deaths >= 5 && deaths <= 6, `twice among others, three times alone: ${deaths} deaths`)
+  const fates = (await pipeline.read(fetchedMessages)).map(({ body }) => ({ id: body.id, fate: body.fate }))
+  t.equal(fates.length, MESSAGES, 'each has a fate')
+  t.same(
+    fates.filter(({ fate }) => fate !== 'fetched'),
+    [{ id: POISON, fate: 'dead' }],
+  )
+  const [letter] = await pipeline.dead('batch-fetch')
+  t.match(letter, { kind: 'crashed', message: /died while working on this item alone/ })
+  const [run] = await pipeline.quiet()
+  t.match(run, { addsUp: true, settled: true, listed: MESSAGES })
+})
 
 for (const [deaths, trials] of [
-  // Each of three slices is tried once, whole.
+  // Each of three slices is tried whole once.
   [2, 3],
   [4, MESSAGES],
 ] as const) {
-  t.test(`${deaths} processes that die for reasons of their own give nothing up`, async t => {
+  t.test(`${deaths} unrelated process deaths dead-letter nothing`, async t => {
     const { pipeline, start } = await stage(t, 'silent')
     await pipeline.request()
     for (let death = 0; death < deaths; death += 1) {
@@ -66,7 +63,7 @@ for (const [deaths, trials] of [
   })
 }
 
-t.test('what a killed process had only read ahead is no suspect, however often that happens', async t => {
+t.test('entries only read ahead never become suspects', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })
   t.teardown(() => pipeline.stop())
@@ -88,7 +85,7 @@ t.test('what a killed process had only read ahead is no suspect, however often t
     begun.push(counts.filter(count => count > 1).length)
     t.ok(Math.min(...counts) === 1, 'what was read ahead counts as read')
   }
-  // Three slots: the first two of these processes die over the same three slices, the third has three more beside those suspects.
+  // Three slots: the first two processes die on the same three slices, the third has three more beside those suspects.
   t.same(
     begun.filter((count, death) => count > (death < 2 ? 3 : 6)),
     [],
@@ -105,7 +102,7 @@ t.test('what a killed process had only read ahead is no suspect, however often t
   }
 })
 
-t.test('a lost connection, a lease that was renewed and an orderly stop count as no death', async t => {
+t.test('lost connections, renewed leases and orderly stops are no deaths', async t => {
   const { live, write, got, keys, queue, reader } = await startReading(t, redis, { consumer: 'a:1:x' })
   await write(live, 3)
   await until(() => got.length === 3, 'all are read')
@@ -114,13 +111,13 @@ t.test('a lost connection, a lease that was renewed and an orderly stop count as
       (await queue.readOwn(live, '0', 10)).entries.map(({ deliveries }) => deliveries),
       [1, 1, 1],
     )
-    await queue.hold(
+    await queue.renewLease(
       live,
       got.map(({ entryId }) => entryId),
     )
   }
   reader.stop()
-  await queue.leave()
+  await queue.shutdown()
   const next = createQueue({
     redis: redis.client,
     keys,
@@ -136,7 +133,7 @@ t.test('a lost connection, a lease that was renewed and an orderly stop count as
   await next.inherit(() => true)
 })
 
-t.test('a death counts against what was in work, and not against what was read ahead', async t => {
+t.test('a death counts against work in progress, not against read-ahead', async t => {
   const { live, write, keys, got } = await startReading(t, redis, { consumer: 'idle:1:x' })
   const queueOf = (consumer: string) =>
     createQueue({ redis: redis.client, keys, stage: 'merge', streams: ['cached-messages'], consumer, now: Date.now })
@@ -155,7 +152,7 @@ t.test('a death counts against what was in work, and not against what was read a
   t.same(counts, [[1, 1], [2, 1], [3, 1], 4, [4, 1]])
 })
 
-/** Five stages here, batch-fetch in processes of its own. */
+/** Starts five stages here, and batch-fetch in separate processes. */
 async function stage(t: Test, provider: Provider): Promise<{ pipeline: TestPipeline; start: () => Promise<Worker> }> {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { only: OTHERS, settings: { LEASE_MS: '60000' } })

@@ -10,7 +10,7 @@ const { server } = await redisFor(t)
 const { client } = server
 const COUNTER = /^(opened|merged|grouped|listed|done|of|since|releases|threads|settled|#\w+|fate:\w+)$/
 
-/** A first sync whose fetches wait until `go` is called; half of its pages are fetched before. */
+/** Starts a first sync whose fetches wait for `go` after half of its pages. */
 async function firstSync(t: { teardown(done: () => unknown): void }) {
   const mailbox = fakeMailbox(20)
   mailbox.deliver(60, 20)
@@ -33,7 +33,7 @@ async function firstSync(t: { teardown(done: () => unknown): void }) {
   return { pipeline, run, go, prefix, keys }
 }
 
-// The part of a key that names its kind: ids, partitions and the prefix of the test left out.
+// The kind of a key, without ids, partitions and the prefix of the test.
 function kindOf(key: string): string {
   const [, ...parts] = key.replace(/\{p\d+\}:/, '').split(':')
   const [kind = '', name = ''] = parts
@@ -52,10 +52,10 @@ async function kinds(): Promise<string[]> {
   return found
 }
 
-/** Tampers with a key; how to give it back, or `undefined` where there is nothing to tamper with. */
+/** Tampers with a key; returns how to restore it, or `undefined` where it cannot be tampered with. */
 type Tamper = (key: string) => Promise<(() => Promise<unknown>) | undefined>
 
-/** Another type in the key's place. */
+/** Replaces the key with one of another type. */
 const mistype: Tamper = async key => {
   const isString = (await client.type(key)) === 'string'
   const wrong = client.multi().rename(key, `aside:${key}`)
@@ -63,7 +63,7 @@ const mistype: Tamper = async key => {
   return () => client.multi().del(key).rename(`aside:${key}`, key).exec()
 }
 
-/** No number in a counter of the key. What is written beside it meanwhile stays. */
+/** Replaces a counter of the key with text; later writes beside it stay. */
 const misnumber: Tamper = async key => {
   if ((await client.type(key)) !== 'hash') return undefined
   const counter = (await client.hkeys(key)).find(field => COUNTER.test(field))
@@ -73,14 +73,14 @@ const misnumber: Tamper = async key => {
   return () => client.hset(key, counter, before)
 }
 
-// `TAMPER=5000` tampers with a key of each kind, one by one, for so many milliseconds.
+// `TAMPER=5000` tampers with a key of each kind, one by one, for that many milliseconds.
 const TAMPER_MS = Number(process.env.TAMPER ?? 0)
 const SOME = ['run', 'mailbox', 'window', 'runs']
 const all = await kinds()
 
 for (const [what, tamper] of Object.entries({ 'of another type': mistype, 'with a wrong number': misnumber })) {
   for (const kind of TAMPER_MS > 0 ? all : all.filter(one => SOME.includes(one))) {
-    t.test(`a key of ${kind} ${what} in the middle of a first sync loses nothing and doubles nothing`, async t => {
+    t.test(`a key of ${kind} ${what} during a first sync loses and doubles nothing`, async t => {
       const { pipeline, run: name, go, keys } = await firstSync(t)
       const key = keys.find(one => kindOf(one) === kind)
       const giveBack = key && (await tamper(key))

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { openApp } from '../../pipeline/base/app.ts'
-import { untilSignalled } from '../../pipeline/base/lifecycle.ts'
+import { abortOnSignals } from '../../pipeline/base/lifecycle.ts'
 import { sleep } from '../../pipeline/base/wait.ts'
 import { startStages } from '../../pipeline/runtime/start-stages.ts'
 import { readConfig } from '../../shared/config.ts'
@@ -15,8 +15,8 @@ import { until } from '../support/until.ts'
 import { keepLog } from './support.ts'
 
 /**
- * How a worker's provider behaves: it answers, never answers, answers after a while, keeps the whole process busy for as long, kills the
- * process when it is asked for a certain message, fails of a certain message alone, asks to come again later, or fails so long after it was told to stop.
+ * The behaviour of a worker's provider: it answers, never answers, answers after a while, blocks the whole process for that time, kills the
+ * process at a certain message, fails for a certain message alone, rate-limits, or fails some time after a stop.
  */
 export type Provider =
   | 'answers'
@@ -31,32 +31,32 @@ export type Provider =
 interface Task {
   settings: Record<string, string>
   url: string
-  /** What its mailbox holds; must be what the mailbox of the other stages holds. */
+  /** The content of its mailbox; must equal that of the other stages' mailbox. */
   messages: number
   threads: number
   provider: Provider
-  /** Where the provider's behaviour shows: before it has the request, or once the answer is there. */
+  /** When the behaviour takes effect: before the request, or after the answer. */
   shows: 'before' | 'after'
 }
 
-/** batch-fetch in a process of its own. */
+/** A batch-fetch stage in its own process. */
 export interface Worker {
   pid: number
-  /** Calls its provider has been asked for, and answers it has given. */
+  /** Calls to its provider, and the answers. */
   asked(): number
   answered(): number
-  /** What it logged. */
+  /** Returns its log lines. */
   said(): readonly string[]
-  /** Its provider behaves like this from now on; a silent call is answered. */
+  /** Changes the provider's behaviour; a silent call is answered. */
   turn(provider: Provider): void
   kill(signal: NodeJS.Signals): void
-  /** Its exit code, once it has ended; `null` when a signal ended it. */
+  /** Resolves with its exit code; `null` when a signal ended it. */
   exited: Promise<number | null>
 }
 
 const here = fileURLToPath(import.meta.url)
 
-/** Starts batch-fetch in a process of its own; SIGTERM stops it in order, with DRAIN_MS. It is killed when the test ends. */
+/** Starts batch-fetch in its own process. SIGTERM stops it gracefully within DRAIN_MS; the end of the test kills it. */
 export async function startWorker(
   t: Test,
   task: Omit<Task, 'provider' | 'shows'> & { provider?: Provider; shows?: Task['shows'] },
@@ -100,7 +100,7 @@ async function work(task: Task): Promise<void> {
     waiting = []
   })
   const tell = (word: string) => void process.send?.(word)
-  const signal = untilSignalled(tell)
+  const signal = abortOnSignals(tell)
   const mailbox = fakeMailbox()
   mailbox.deliver(task.messages, task.threads)
   const { fetch } = mailbox

@@ -1,27 +1,27 @@
-// Runs compiled test files, each as a plain `node` process, and reads what tap says in it.
+// Runs compiled test files, each as a plain `node` process, and parses its tap output.
 import { spawn } from 'node:child_process'
 import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Parser } from 'tap-parser'
 
 const FILE_TIMEOUT_MS = 300_000
-// Shorter, so that tap itself can say which test it was.
+// Shorter, so that tap itself can name the test.
 const TEST_TIMEOUT_S = 280
 const LEAVE_MS = 2000
 
 const running = new Set()
 
 /**
- * Runs the files, `jobs` at a time, and tells of each as it ends. A file that does not end is killed with all it started; that,
+ * Runs the files, `jobs` at a time, and reports each as it ends. A file that does not end is killed with all it started; that,
  * a crash, an empty file and processes left behind are each one failure more. Resolves to the sums `{passed, failed, skipped}`.
  */
-export async function runFiles(files, { root, jobs, tell }) {
+export async function runFiles(files, { root, jobs, report }) {
   const sums = { passed: 0, failed: 0, skipped: 0 }
   const queue = [...files]
   const worker = async () => {
     for (let file = queue.shift(); file; file = queue.shift()) {
       const result = await runFile(file, root)
-      tell(report(nameOf(file, root), result))
+      report(describe(nameOf(file, root), result))
       sums.passed += result.passed
       sums.failed += result.failures.length
       sums.skipped += result.skipped
@@ -47,7 +47,7 @@ async function runFile(file, root) {
   const child = spawn(process.execPath, ['--enable-source-maps', file], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, so that a test can be killed together with the servers it started.
+    // A separate group, so that a test can be killed together with its servers.
     detached: true,
     env: { ...process.env, TAP_TIMEOUT: `${TEST_TIMEOUT_S}` },
   })
@@ -109,7 +109,7 @@ function fail(result, what, diag) {
 }
 
 async function leftBehind(pid) {
-  // What a test killed at its very end may take a moment to be gone.
+  // Processes killed at the very end may take a moment to exit.
   for (let waited = 0; killGroup(pid, 0); waited += 50) {
     if (waited > LEAVE_MS) return killGroup(pid, 'SIGKILL')
     await sleep(50)
@@ -126,16 +126,16 @@ function killGroup(pid, signal) {
   }
 }
 
-function report(name, { passed, skipped, failures, notes, stderr, ms }) {
+function describe(name, { passed, skipped, failures, notes, stderr, ms }) {
   const counts = [`${passed} passed`, failures.length && `${failures.length} failed`, skipped && `${skipped} skipped`]
   const head = `${failures.length ? '✗' : '✓'} ${name}: ${counts.filter(Boolean).join(', ')} (${Math.round(ms)} ms)`
   const skips = [...new Set(notes)].map(note => indent(`- skipped: ${note}`))
   if (failures.length === 0) return [head, ...skips].join('\n')
-  const told = failures.map(({ what, diag }) => indent(`✗ ${what}${diag ? `\n${indent(details(diag))}` : ''}`))
+  const failed = failures.map(({ what, diag }) => indent(`✗ ${what}${diag ? `\n${indent(details(diag))}` : ''}`))
   return [
     head,
     ...skips,
-    ...told,
+    ...failed,
     ...(stderr ? [indent(`stderr:\n${indent(stderr.trimEnd().slice(-4000))}`)] : []),
   ].join('\n')
 }

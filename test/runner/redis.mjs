@@ -1,4 +1,4 @@
-// The tests talk to a real Redis: here it is made sure of.
+// Provides the real Redis of the tests.
 import { spawnSync } from 'node:child_process'
 
 const OLDEST_MAJOR = 7
@@ -38,7 +38,7 @@ function install() {
     const { status, stderr } = apt(packages)
     if (status !== 0) process.stdout.write(stderr)
   }
-  // The package starts a server of its own where there is an init system; the tests start theirs.
+  // The package starts its own server where there is an init system; the tests start theirs.
   if (spawnSync('systemctl', ['disable', '--now', 'redis-server']).status !== 0)
     spawnSync('service', ['redis-server', 'stop'])
 }

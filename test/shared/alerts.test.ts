@@ -18,7 +18,7 @@ const calm: [string, Given][] = [
   ['a run whose rate limits took two minutes', { listed: 60, seconds: 140, waitedMs: 120_000 }],
   ['forty-nine mails by single calls', { listed: 49, calls: { list: 1, single: 49 } }],
   [
-    'a call more for each window but one',
+    'an extra call for each window but one',
     { listed: 600, seconds: 180, pages: 3, windows: 3, calls: { list: 3, batch: 32 } },
   ],
   [
@@ -41,7 +41,7 @@ const reported: [string, Given, Partial<Alert>][] = [
   [
     'more than 30 s',
     { seconds: 30.1 },
-    { alert: 'slow', level: 'warning', text: '0 messages in 30.1s, rate limits apart; 30.0s' },
+    { alert: 'slow', level: 'warning', text: '0 messages in 30.1s, excluding rate limits; 30.0s' },
   ],
   ['more than 60 s', { listed: 100, seconds: 60.1 }, { alert: 'slow', level: 'error', text: '100 messages in 60.1s' }],
   ['just 60 s', { seconds: 60 }, { alert: 'slow', level: 'warning' }],
@@ -72,7 +72,7 @@ const reported: [string, Given, Partial<Alert>][] = [
   ],
   ['a page asked for twice', { listed: 50, seconds: 20, calls: { history: 2, batch: 3 } }, { alert: 'many-calls' }],
   [
-    'what the cache holds is not planned for',
+    'cached messages are not planned',
     { listed: 50, seconds: 20, fates: { cached: 35, fetched: 15 }, calls: { list: 1, batch: 2 } },
     { alert: 'many-calls', figures: { made: 3, planned: 2, missing: 15 } },
   ],
@@ -88,23 +88,23 @@ const reported: [string, Given, Partial<Alert>][] = [
     { alert: 'many-calls' },
   ],
   [
-    'less than seven tenths at hand',
+    'less than seven tenths still cached',
     { reread: 50, lost: 16 },
-    { alert: 'cold-cache', level: 'warning', text: '34 of 50 messages that it held before (68 %)' },
+    { alert: 'cold-cache', level: 'warning', text: '34 of 50 previously cached messages are still cached (68 %)' },
   ],
   [
-    'less than half at hand',
+    'less than half still cached',
     { reread: 50, lost: 26 },
     { alert: 'cold-cache', level: 'warning', text: 'raise CACHE_MESSAGE_TTL, or keep busy threads warm' },
   ],
   [
     'more than one of twenty parts failed',
     { asked: 19, failed: 1 },
-    { alert: 'failed-parts', level: 'warning', text: '1 of 19 messages that were asked for failed (5 %)' },
+    { alert: 'failed-parts', level: 'warning', text: '1 of 19 requested messages failed (5 %)' },
   ],
 ]
 
-t.test('nothing is to be looked at in a run that is as it should be', t => {
+t.test('a normal run raises no alert', t => {
   for (const [name, given] of calm) {
     const alerts = alertsOf(figures(given), { batchSize: 20 }).filter(({ level }) => level !== 'mark')
     t.same(alerts, [], name)
@@ -112,7 +112,7 @@ t.test('nothing is to be looked at in a run that is as it should be', t => {
   t.end()
 })
 
-t.test('each alert comes by itself, with its numbers', t => {
+t.test('each alert comes alone, with its numbers', t => {
   for (const [name, given, { text = '', ...rest }] of reported) {
     const [alert, ...more] = alertsOf(figures(given), { batchSize: 20 })
     t.match(alert, rest, name)
@@ -122,27 +122,27 @@ t.test('each alert comes by itself, with its numbers', t => {
   t.end()
 })
 
-t.test('the remedy for a cold cache is named only below a half', t => {
+t.test('the cold-cache remedy is named only below half', t => {
   const [mild] = alertsOf(figures({ reread: 100, lost: 50 }), { batchSize: 20 })
   t.notMatch(mild?.text, /CACHE_MESSAGE_TTL/)
   t.end()
 })
 
-t.test('the batch size is that of the settings', t => {
+t.test('the batch size comes from the settings', t => {
   const run = figures({ listed: 50, seconds: 20, calls: { list: 1, batch: 5 } })
   t.same(alertsOf(run, { batchSize: 10 }), [])
   t.match(alertsOf(run, { batchSize: 20 }), [{ alert: 'many-calls' }])
   t.end()
 })
 
-t.test('alerts are read as they were written, and what is none is nothing', t => {
+t.test('stored alerts are read back; unreadable ones are none', t => {
   const alerts = alertsOf(figures({ seconds: 70 }), { batchSize: 20 })
   t.same(readAlerts(JSON.stringify(alerts)), alerts)
   for (const text of [undefined, '', 'x', '{}', '[{"alert":"unheard of"}]']) t.same(readAlerts(text), [])
   t.end()
 })
 
-/** A run's numbers: within its plan and neither fast nor slow, but for what is given. */
+/** The numbers of a run that meets its plan and is neither fast nor slow, with the given changes. */
 function figures({ seconds = 29, fates, calls, listed = 0, ...rest }: Given): RunFigures {
   return {
     mailbox: 'gmail:ana@example.com',

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { readConfig } from '../../shared/config.ts'
 
-t.test('nothing set means the defaults', async t => {
+t.test('without settings the defaults apply', async t => {
   t.match(readConfig({}), {
     GMAIL_BATCH_SIZE: 20,
     GMAIL_MAX_CONCURRENT_BATCHES: 3,
@@ -9,7 +9,7 @@ t.test('nothing set means the defaults', async t => {
     INITIAL_SYNC: { kind: 'newest', count: 100 },
     REDIS_PREFIX: 'mailsluice',
   })
-  t.match(readConfig({ GMAIL_BATCH_SIZE: '' }), { GMAIL_BATCH_SIZE: 20 }, 'an empty variable is none')
+  t.match(readConfig({ GMAIL_BATCH_SIZE: '' }), { GMAIL_BATCH_SIZE: 20 }, 'an empty variable counts as not set')
 })
 
 t.test('INITIAL_SYNC takes a number, days, or all', async t => {
@@ -18,7 +18,7 @@ t.test('INITIAL_SYNC takes a number, days, or all', async t => {
   t.same(readConfig({ INITIAL_SYNC: '5000' }).INITIAL_SYNC, { kind: 'newest', count: 5000 })
 })
 
-t.test('a value that is not allowed is named, with what is', async t => {
+t.test('a wrong value is named with the allowed ones', async t => {
   t.throws(
     () => readConfig({ GMAIL_BATCH_SIZE: '500' }),
     /GMAIL_BATCH_SIZE: "500" is not allowed; use a whole number from 1 to 100/,
@@ -36,7 +36,7 @@ t.test('a value that is not allowed is named, with what is', async t => {
   t.throws(() => readConfig({ PARTITIONS: '0', LEASE_MS: '1' }), /PARTITIONS.*LEASE_MS/, 'all of them at once')
 })
 
-t.test('an address with a password is never repeated', async t => {
+t.test('errors never repeat an address with a password', async t => {
   try {
     readConfig({ REDIS_URL: 'http://user:hunter2@example.com' })
     t.fail('it was accepted')
@@ -49,7 +49,7 @@ t.test('an address with a password is never repeated', async t => {
   }
 })
 
-t.test('names of labels are pairs, each label once', async t => {
+t.test('label names are pairs, each label once', async t => {
   const read = (text: string) => readConfig({ TAKEOUT_LABELS: text }).TAKEOUT_LABELS
   t.same(read(' SPAM=Roskaposti, TRASH = Roskakori|Roskat ,DRAFT=,'), {
     SPAM: 'Roskaposti',

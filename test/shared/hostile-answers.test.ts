@@ -9,7 +9,7 @@ import { errorOf as graphErrorOf, spentOn } from '../../shared/outlook/errors.ts
 import { loginError } from '../../shared/outlook/login-errors.ts'
 
 const CHARACTERS = 200_000
-// What is linear takes a twentieth of it; each of these once took seconds. CPU time does not grow with the load of the machine.
+// Linear work takes a twentieth of this; each case once took seconds. CPU time does not depend on the machine's load.
 const MOST_CPU_MS = 400
 
 const part = (head: string, inner: string) => `--b\r\n${head}\r\n\r\nHTTP/1.1 200 OK\r\n${inner}\r\n\r\n{}\r\n--b--\r\n`
@@ -66,7 +66,7 @@ const PUMPS = [
 ]
 
 for (const [what, read] of Object.entries(READERS)) {
-  t.test(`it takes a moment, however it is made: ${what} of ${CHARACTERS} characters`, async t => {
+  t.test(`parsing is fast: ${what} of ${CHARACTERS} characters`, async t => {
     for (const pump of PUMPS) {
       const text = pump.repeat(CHARACTERS / pump.length)
       const before = process.cpuUsage()
@@ -77,7 +77,7 @@ for (const [what, read] of Object.entries(READERS)) {
   })
 }
 
-t.test('what is read in reasonable texts is read still', async t => {
+t.test('ordinary texts are still read correctly', async t => {
   const now = Date.parse('2026-10-01T00:00:00Z')
   for (const [text, wait] of [
     ['2', 2000],

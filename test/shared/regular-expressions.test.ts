@@ -7,7 +7,7 @@ import { nodesOf, placeOf, sourcesIn } from '../support/sources.ts'
 const FOLDERS = ['shared', 'stages', 'pipeline', 'sim']
 
 for (const folder of FOLDERS) {
-  t.test(`no regular expression of ${folder}/ takes longer than its text is long`, async t => {
+  t.test(`no regular expression of ${folder}/ takes more than linear time`, async t => {
     const expressions = [...sourcesIn([folder]).values()].flatMap(expressionsIn)
     t.ok(folder === 'stages' || expressions.length > 20, `${expressions.length} were found`)
     for (const { place, expression } of expressions) {
@@ -17,7 +17,7 @@ for (const folder of FOLDERS) {
   })
 }
 
-t.test('those that are slow are found, whatever makes them so', async t => {
+t.test('slow expressions are detected', async t => {
   const slow = [
     /^(\d+\.?\d*|\.\d+)(?:\s*s)?$/i,
     /^([^\s:]+)\s*:\s*(.*?)\s*$/,
@@ -34,7 +34,7 @@ t.test('those that are slow are found, whatever makes them so', async t => {
   for (const expression of slow) t.ok(slowTextFor(expression), String(expression))
 })
 
-t.test('steps are counted as the real engine goes', async t => {
+t.test('steps are counted as in the real engine', async t => {
   for (const expression of [...sourcesIn(FOLDERS).values()]
     .flatMap(expressionsIn)
     .map(({ expression }) => expression)) {
@@ -66,7 +66,7 @@ function expressionsIn(source: ts.SourceFile): { place: string; expression: RegE
   })
 }
 
-// What is put together from other texts is tried with those that are written in the same file.
+// Expressions composed of other texts are tested with those in the same file.
 function constantsOf(source: ts.SourceFile): ReadonlyMap<string, string> {
   const texts = new Map<string, string>()
   for (const node of nodesOf(source)) {

@@ -7,7 +7,7 @@ import { createSeal, parseSealingKeys, type SealingKey } from '../../shared/seal
 const SECRET = 'a refresh token'
 const place = { mailbox: 'gmail:ana@example.com', name: 'refresh' } as const
 
-t.test('what was sealed opens again, each time sealed differently', async t => {
+t.test('a sealed text opens again; each sealing differs', async t => {
   const seal = createSeal(keysOf('v1'))
   const sealed = [seal.seal(SECRET, place), seal.seal(SECRET, place)]
   t.not(sealed[0], sealed[1])
@@ -18,7 +18,7 @@ t.test('what was sealed opens again, each time sealed differently', async t => {
   t.equal(seal.open(seal.seal('', place), place), '')
 })
 
-t.test('the first key seals, all open', async t => {
+t.test('the first key seals, all keys open', async t => {
   const [one, two] = [keysOf('v1'), keysOf('v2')]
   const old = createSeal(one).seal(SECRET, place)
   const both = createSeal([...two, ...one])
@@ -39,28 +39,25 @@ t.test('a value opens only where it was sealed for', async t => {
   for (const other of others) refused(t, () => seal.open(sealed, other), /does not open with key v1/)
 })
 
-t.test(
-  'whatever was changed, cut or sealed with another key does not open, and the error names the mailbox alone',
-  async t => {
-    const seal = createSeal(keysOf('v1'))
-    const sealed = seal.seal(SECRET, place)
-    const bytes = Buffer.from(sealed.slice(3), 'base64url')
-    for (let at = 0; at < bytes.length; at += 1) {
-      const changed = Buffer.from(bytes)
-      changed[at] = (changed[at] ?? 0) ^ 1
-      refused(t, () => seal.open(`v1.${changed.toString('base64url')}`, place), /gmail:ana@example.com/)
-    }
-    for (const wrong of ['v1.', 'v1.AAAA', '', SECRET, sealed.slice(0, -8)]) {
-      refused(t, () => seal.open(wrong, place), /gmail:ana@example.com/)
-    }
-    refused(t, () => createSeal(keysOf('v1')).open(sealed, place), /another key than it was sealed with/)
-    refused(t, () => createSeal(keysOf('v2')).open(sealed, place), /MAILBOXES_KEY does not hold v1: add it as v1:KEY/)
-    refused(t, () => createSeal([]).open(sealed, place), /sealed with key v1, and MAILBOXES_KEY is not set/)
-    refused(t, () => createSeal([]).seal(SECRET, place), /set MAILBOXES_KEY/)
-  },
-)
+t.test('changed, cut or foreign values do not open', async t => {
+  const seal = createSeal(keysOf('v1'))
+  const sealed = seal.seal(SECRET, place)
+  const bytes = Buffer.from(sealed.slice(3), 'base64url')
+  for (let at = 0; at < bytes.length; at += 1) {
+    const changed = Buffer.from(bytes)
+    changed[at] = (changed[at] ?? 0) ^ 1
+    refused(t, () => seal.open(`v1.${changed.toString('base64url')}`, place), /gmail:ana@example.com/)
+  }
+  for (const wrong of ['v1.', 'v1.AAAA', '', SECRET, sealed.slice(0, -8)]) {
+    refused(t, () => seal.open(wrong, place), /gmail:ana@example.com/)
+  }
+  refused(t, () => createSeal(keysOf('v1')).open(sealed, place), /the key differs from the one that sealed it/)
+  refused(t, () => createSeal(keysOf('v2')).open(sealed, place), /MAILBOXES_KEY does not hold v1: add it as v1:KEY/)
+  refused(t, () => createSeal([]).open(sealed, place), /sealed with key v1, and MAILBOXES_KEY is not set/)
+  refused(t, () => createSeal([]).seal(SECRET, place), /set MAILBOXES_KEY/)
+})
 
-t.test('MAILBOXES_KEY is one key, or several with their versions, and is never repeated', async t => {
+t.test('MAILBOXES_KEY is one or several versioned keys, never repeated', async t => {
   const [a, b] = [randomBytes(32), randomBytes(32)]
   t.same(parseSealingKeys(a.toString('base64')), [{ version: 'v1', key: a }])
   t.same(parseSealingKeys(` v2:${a.toString('base64url')} , v1:${b.toString('base64')} `), [

@@ -6,7 +6,7 @@ import { type ListedId, messageIds, type WatchEvent, watchEvents } from '../../s
 
 type Item = Envelope<ListedId>
 
-t.test('fifty ids make slices of 20, 20 and 10, in their order', async t => {
+t.test('fifty ids make slices of 20, 20 and 10, in order', async t => {
   const slices = intoEntries(messageIds, listed(50), 20)
   t.same(
     slices.map(slice => slice.map(({ body }) => body.index)),
@@ -23,7 +23,7 @@ t.test('whole threads stay together, and small ones fill the gaps', async t => {
   t.same(tornThreads(slices), [])
 })
 
-t.test('where whole threads do not fit together a slice is larger, and there are no more slices for it', async t => {
+t.test('whole threads may enlarge a slice but never add one', async t => {
   const slices = intoEntries(messageIds, ofThreads([7, 7, 7, 7, 7, 7, 7, 1]), 20)
   t.equal(slices.length, 3)
   t.same(tornThreads(slices), [])
@@ -33,52 +33,46 @@ t.test('where whole threads do not fit together a slice is larger, and there are
   )
 })
 
-t.test(
-  'whatever is listed: every id is in one slice, no thread is torn, and no slice more is made than ids fill',
-  async t => {
-    const check = () =>
-      fc.assert(
-        fc.property(
-          fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 60 }),
-          fc.integer({ min: 1, max: 100 }),
-          (threads, size) => {
-            const items = ofThreads(threads)
-            const slices = intoEntries(messageIds, items, size)
-            const ids = slices.flat().map(({ id }) => id)
-            return (
-              ids.length === items.length &&
-              new Set(ids).size === items.length &&
-              tornThreads(slices).length === 0 &&
-              slices.length <= Math.ceil(items.length / size)
-            )
-          },
-        ),
-      )
-    t.doesNotThrow(check)
-  },
-)
+t.test('every id is in one slice, and no thread is split', async t => {
+  const check = () =>
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 60 }),
+        fc.integer({ min: 1, max: 100 }),
+        (threads, size) => {
+          const items = ofThreads(threads)
+          const slices = intoEntries(messageIds, items, size)
+          const ids = slices.flat().map(({ id }) => id)
+          return (
+            ids.length === items.length &&
+            new Set(ids).size === items.length &&
+            tornThreads(slices).length === 0 &&
+            slices.length <= Math.ceil(items.length / size)
+          )
+        },
+      ),
+    )
+  t.doesNotThrow(check)
+})
 
-t.test(
-  'ids of different windows, lanes, attempts and replays travel apart, and so do those that are left out',
-  async t => {
-    const [one, two, three, four, five, six] = listed(6)
-    if (!one || !two || !three || !four || !five || !six) throw new Error('six are listed')
-    const others: Item[] = [
-      { ...two, body: { ...two.body, window: '2' } },
-      { ...three, lane: 'bulk' },
-      { ...four, attempt: 1 },
-      { ...five, id: `${five.id}~replay-1` },
-      { ...six, body: { ...six.body, filtered: 'SPAM' } },
-    ]
-    t.equal(intoEntries(messageIds, [one, ...others], 20).length, 6)
-  },
-)
+t.test('ids of different kinds never share a slice', async t => {
+  const [one, two, three, four, five, six] = listed(6)
+  if (!one || !two || !three || !four || !five || !six) throw new Error('six are listed')
+  const others: Item[] = [
+    { ...two, body: { ...two.body, window: '2' } },
+    { ...three, lane: 'bulk' },
+    { ...four, attempt: 1 },
+    { ...five, id: `${five.id}~replay-1` },
+    { ...six, body: { ...six.body, filtered: 'SPAM' } },
+  ]
+  t.equal(intoEntries(messageIds, [one, ...others], 20).length, 6)
+})
 
-t.test('without a size what came in one slice stays one', async t => {
+t.test('without a size a slice stays whole', async t => {
   t.equal(intoEntries(messageIds, listed(33)).length, 1)
 })
 
-t.test('a slice is read as the ids it was made of, each under its own id', async t => {
+t.test('a slice is read as its ids, each under its own id', async t => {
   const [first, ...rest] = listed(3)
   if (!first) throw new Error('three are listed')
   const text = encodeEntry(messageIds, [first, ...rest])
@@ -86,7 +80,7 @@ t.test('a slice is read as the ids it was made of, each under its own id', async
   t.same(openEntry(messageIds, text), { items: [first, ...rest], spoiled: [] })
 })
 
-t.test('a replay is known as one, each id of it by the id it replays', async t => {
+t.test('each id of a replay names the id it replays', async t => {
   const items = listed(2).map((item): Item => ({ ...item, id: `${item.id}~replay-2`, replayOf: item.id }))
   const [first, ...rest] = items
   if (!first) throw new Error('two are listed')
@@ -105,7 +99,7 @@ t.test('an entry of version 1 holds one id', async t => {
   t.same(openEntry(messageIds, encodeEnvelope(item as Item)).items, [item])
 })
 
-t.test('an id that cannot be read hurts no other of its slice, and its place is told where it can be', async t => {
+t.test('an unreadable id does not affect the rest of its slice', async t => {
   const [first, ...rest] = listed(4)
   if (!first) throw new Error('four are listed')
   const entry = JSON.parse(encodeEntry(messageIds, [first, ...rest]))
@@ -115,12 +109,12 @@ t.test('an id that cannot be read hurts no other of its slice, and its place is 
   t.same(items, [first, rest[2]])
   t.match(spoiled, [{ item: { id: 'run/1/1', body: { index: 1, of: 4 } } }, { item: undefined }])
   for (const [place, { text, error }] of spoiled.entries()) {
-    t.same(JSON.parse(text).body.ids, [entry.body.ids[place + 1]], 'it is kept as it was')
+    t.same(JSON.parse(text).body.ids, [entry.body.ids[place + 1]], 'it stays unchanged')
     t.match(error, { kind: 'unparsable' })
   }
 })
 
-t.test('a place outside its window is spoiled, and nobody is told of it', async t => {
+t.test('a place outside its window is spoiled without an item', async t => {
   const [first, second] = listed(2)
   if (!first || !second) throw new Error('two are listed')
   for (const index of [-1, 2, 40]) {
@@ -143,7 +137,7 @@ function listed(count: number): Item[] {
   return ofThreads(Array.from({ length: count }, () => 1))
 }
 
-/** Ids of threads of these sizes, thread by thread. */
+/** Returns ids of threads of these sizes, thread by thread. */
 function ofThreads(sizes: readonly number[]): Item[] {
   const threads = sizes.flatMap((size, thread) => Array.from({ length: size }, () => `t${thread}`))
   return threads.map((thread, index): Item => {

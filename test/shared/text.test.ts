@@ -12,7 +12,7 @@ t.test('clean text holds no half characters and no control characters', async t 
   t.equal(cleanText(`noon ${HIGH}`), 'noon ')
   t.equal(cleanText(`${LOW}${HIGH}a${HIGH}`), 'a')
   t.equal(cleanText('😀 a\u0000b\u001b[31m\u0007\u007f\u009b'), '😀 ab[31m')
-  t.equal(cleanText('a\r\nb\tc\u0085d'), 'a  b c d', 'what breaks a line is a blank')
+  t.equal(cleanText('a\r\nb\tc\u0085d'), 'a  b c d', 'line breaks become blanks')
   t.equal(oneLine(' Free\u0000 \r\n\t next  week '), 'Free next week')
   t.equal(oneLine(null), '')
   for (const text of ['', 'plain', 'Grüße 🎉', FAMILY, 'می\u200cخواهم']) t.equal(cleanText(text), text)
@@ -33,7 +33,7 @@ t.test('text is never cut inside a character', async t => {
   }
 })
 
-t.test('what is longer than any character is cut between code points, and at once', async t => {
+t.test('overlong graphemes are cut between code points, quickly', async t => {
   const stacked = `a${'\u0301'.repeat(500_000)}`
   const begun = performance.now()
   t.equal(cutText(stacked, 1000).length, 1000)
@@ -42,7 +42,7 @@ t.test('what is longer than any character is cut between code points, and at onc
   t.ok(performance.now() - begun < 1000)
 })
 
-t.test('a value is cleaned to its depth, and JSON as it stands', async t => {
+t.test('nested values and JSON texts are cleaned', async t => {
   const value = { 'na\u0000me': [`a${HIGH}`, { b: 'x\ny' }], n: 1, none: null, is: true }
   const clean = { name: ['a', { b: 'x y' }], n: 1, none: null, is: true }
   t.same(cleaned(value), clean)
@@ -51,7 +51,7 @@ t.test('a value is cleaned to its depth, and JSON as it stands', async t => {
   t.same(JSON.parse(cleanJson(JSON.stringify(backslashes))), { ...backslashes, c1: 'ab' })
 })
 
-t.test('a task that leaves is clean, whatever it was made of', async t => {
+t.test('an emitted task is always clean', async t => {
   const head = {
     id: 'i',
     run: 'r',
@@ -70,7 +70,7 @@ t.test('a task that leaves is clean, whatever it was made of', async t => {
   })
 })
 
-t.test("an error quotes no control characters and no more than a page of somebody else's words", async t => {
+t.test('an error quotes no control characters and at most a page', async t => {
   const { message } = new MailError('rejected', `refused: ${HIGH}\u001b]0;x\u0007${'y'.repeat(100_000)}`)
   t.match(message, /^refused: \]0;xy+$/)
   t.equal(message.length, 4000)

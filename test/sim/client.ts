@@ -3,13 +3,13 @@ import { resolve } from 'node:path'
 import { type GmailSimulator, startGmail } from '../../sim/gmail.ts'
 import { memoryMailbox, type NewMail, type SimMailbox } from '../../sim/mailbox.ts'
 
-/** Whose mailbox the tests read. */
+/** The mailbox that the tests read. */
 export const ADDRESS = 'ana@example.com'
 
 const FIRST_MS = Date.UTC(2026, 8, 1, 8)
 const HOUR_MS = 3_600_000
 
-/** A message in an answer; what is not there in every format is read as if it were. */
+/** A message in an answer. Fields that only some formats have are typed as present. */
 interface ListedMessage {
   historyId: string
   labelIds: string[]
@@ -21,7 +21,7 @@ interface ListedMessage {
   raw: string
 }
 
-/** What answers hold; each test reads what its answer has. */
+/** The fields of answers; each test reads those of its answer. */
 interface Body extends ListedMessage {
   access_token: string
   messages: ListedMessage[]
@@ -41,13 +41,13 @@ interface Body extends ListedMessage {
   resultSizeEstimate: number
 }
 
-/** A status and the JSON that came with it. */
+/** A status and its JSON body. */
 export interface Answer {
   status: number
   body: Body
 }
 
-/** A simulator that is closed when the test ends, and a client that holds a token for one of its mailboxes. */
+/** Starts a simulator that closes when the test ends, and a client with a token for one of its mailboxes. */
 export async function connected(
   t: { teardown: (end: () => Promise<void>) => void },
   mailbox: SimMailbox,
@@ -63,18 +63,21 @@ export async function connected(
   return { sim, headers, get }
 }
 
-/** Asks for an access token as OAuth clients do. */
+/** Requests an access token like an OAuth client. */
 export async function askToken(sim: GmailSimulator, refreshToken: string): Promise<Answer> {
   const form = { grant_type: 'refresh_token', refresh_token: refreshToken, client_id: 'any', client_secret: 'any' }
   return answerOf(await fetch(`${sim.url}/token`, { method: 'POST', body: new URLSearchParams(form) }))
 }
 
-/** An answer with its JSON read. */
+/** Returns an answer with its JSON parsed. */
 export async function answerOf(response: Response): Promise<Answer> {
   return { status: response.status, body: (await response.json()) as Body }
 }
 
-/** Sends requests, each `GET /gmail/v1/…` with a body after a blank line if it has one, as one batch; the answers by position. */
+/**
+ * Sends requests as one batch and returns the answers by position. Each is `GET /gmail/v1/…`, with a body
+ * after a blank line if it has one.
+ */
 export async function postParts(
   url: string,
   headers: Record<string, string>,
@@ -96,7 +99,7 @@ export async function postParts(
   })
 }
 
-/** A mailbox of `count` plain mails, an hour apart; every third answers the one before. */
+/** Creates a mailbox of `count` plain mails, an hour apart; every third answers the one before. */
 export function mailboxOf(count: number): SimMailbox {
   return memoryMailbox(
     ADDRESS,
@@ -104,7 +107,7 @@ export function mailboxOf(count: number): SimMailbox {
   )
 }
 
-/** The mail at a position of such a mailbox. */
+/** Returns the mail at a position of such a mailbox. */
 export function plainMail(index: number): NewMail {
   const headers = [
     'From: Bo <bo@example.org>',
@@ -116,7 +119,10 @@ export function plainMail(index: number): NewMail {
   return { raw: `${headers.join('\r\n')}\r\n\r\nText of mail ${index}.\r\n`, receivedAtMs: FIRST_MS + index * HOUR_MS }
 }
 
-/** A file of the mail corpus that lies beside some checkouts, and why a test that needs it is skipped: `false` where it is there. */
+/**
+ * Returns a file of the mail corpus beside some checkouts. `skip` is the reason to skip a test that needs it,
+ * or `false` if the file exists.
+ */
 export function corpus(name: string): { path: string; skip: string | false } {
   const path = resolve('..', 'shared', 'corpus', name)
   return { path, skip: existsSync(path) ? false : `no corpus here: ${name} is missing` }

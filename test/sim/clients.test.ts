@@ -8,7 +8,7 @@ type Test = Parameters<typeof connected>[0]
 const MAIL =
   'From: Bö <bo@example.org>\r\nSubject: A subject\r\nDate: Tue, 01 Sep 2026 10:00:00 +0000\r\n\r\nHello…\r\n'
 
-/** Google's client for Node, as it is, on a simulator. */
+/** Returns Google's unmodified client for Node, connected to a simulator. */
 async function google(t: Test, count: number, options: { fetchImplementation?: never } = {}) {
   const { sim } = await connected(t, mailboxOf(count))
   const oauth = new auth.OAuth2({ clientId: 'a', clientSecret: 'b', endpoints: { oauth2TokenUrl: `${sim.url}/token` } })
@@ -17,7 +17,7 @@ async function google(t: Test, count: number, options: { fetchImplementation?: n
   return { sim, users, ids: sim.mailbox(ADDRESS).ids() }
 }
 
-t.test('googleapis changes labels, and sees what they are', async t => {
+t.test('googleapis changes and lists labels', async t => {
   const { users, ids } = await google(t, 4)
   const [id = ''] = ids
   const label = (await users.labels.create({ userId: 'me', requestBody: { name: 'Done' } })).data
@@ -73,7 +73,7 @@ t.test('googleapis inserts, imports and sends mail, as JSON and as an upload', a
   })
   t.same(sent.data, { id: sent.data.id, threadId, labelIds: ['SENT'] })
   const [newest = ''] = sim.mailbox(ADDRESS).ids()
-  t.same(sim.mailbox(ADDRESS).labelsOf(newest), ['INBOX', 'UNREAD'], 'it came in as well')
+  t.same(sim.mailbox(ADDRESS).labelsOf(newest), ['INBOX', 'UNREAD'], 'it was also received')
   const { data } = await users.history.list({ userId: 'me', startHistoryId: '1000', historyTypes: ['messageAdded'] })
   t.equal(data.history?.length, 2 + 5)
 
@@ -112,8 +112,9 @@ t.test('googleapis-batcher reads and changes in batches', async t => {
   t.ok(sim.mailbox(ADDRESS).labelsOf(second).includes('TRASH'))
 })
 
-// What google-api-python-client 2 writes: bare line ends, its own headers in each part, a Content-ID with spaces that may be folded.
-t.test('the batch of Google’s client for Python is understood, and answered as it expects', async t => {
+// The format of google-api-python-client 2: bare line endings, its own headers in each part, and a Content-ID
+// with spaces that may be folded.
+t.test('the batch of Google’s client for Python gets the expected answer', async t => {
   const { sim, headers } = await connected(t, mailboxOf(2))
   const [id = '', other = ''] = sim.mailbox(ADDRESS).ids()
   const base = '0d3f2a1c-2f9e-4a7e-9a3c-6a1d7c1e9b55'
@@ -161,8 +162,8 @@ t.test('the batch of Google’s client for Python is understood, and answered as
     ['1', 'gmail%3A2', '3', '4'].map((name, index) => [`<response-${base} + ${name}>`, index === 3 ? '204' : '200']),
   )
   const [, padded = ''] = /"raw": "([^"]+)"/.exec(text) ?? []
-  t.equal(padded.length % 4, 0, 'urlsafe_b64decode wants padding')
-  t.equal(sim.mailbox(ADDRESS).ids().length, 2, 'one came, one went')
+  t.equal(padded.length % 4, 0, 'urlsafe_b64decode needs padding')
+  t.equal(sim.mailbox(ADDRESS).ids().length, 2, 'one was added and one removed')
 })
 
 // As `MediaInMemoryUpload(…, resumable=True, chunksize=…)` does.
@@ -188,7 +189,7 @@ t.test('a mail is uploaded in pieces', async t => {
   const { status, body } = await answerOf(await send(40, bytes.length))
   t.equal(status, 200)
   t.equal(Buffer.from((await get(`messages/${body.id}?format=raw`)).body.raw, 'base64url').toString(), MAIL)
-  t.equal((await send(0, 40)).status, 404, 'it is over')
+  t.equal((await send(0, 40)).status, 404, 'the upload is over')
   const nothing = await fetch(url.replace('resumable', 'media'), { method: 'POST', headers })
   t.equal(nothing.status, 400)
 })

@@ -5,7 +5,7 @@ import { groupThreads } from '../../sim/threads.ts'
 import { connected, corpus } from './client.ts'
 
 const list = corpus('mailing-list.mbox')
-t.test('a real mailing list loads, and threads as an independent program threads it', { skip: list.skip }, async t => {
+t.test('a real mailing list loads, and threads like an independent program', { skip: list.skip }, async t => {
   const mailbox = await loadMail(list.path)
   t.equal(mailbox.address, 'mailing-list@mbox.example')
   t.equal(mailbox.size, 2260)
@@ -24,7 +24,7 @@ t.test('a real mailing list loads, and threads as an independent program threads
 })
 
 const odd = corpus('odd')
-t.test('every odd mail can be got in every format', { skip: odd.skip }, async t => {
+t.test('every odd mail can be read in every format', { skip: odd.skip }, async t => {
   const { get } = await connected(t, await loadMail(odd.path))
   const { messages } = (await get('messages?maxResults=500')).body
   t.equal(messages.length, 196)

@@ -35,38 +35,34 @@ interface Discovery {
 const discovery = corpus('api/gmail.v1.discovery.json')
 const read = async (): Promise<Discovery> => JSON.parse(await readFile(discovery.path, 'utf8'))
 
-// Drafts and settings are of no use to who reads mail.
+// Drafts and settings are useless to a reader of mail.
 const LEFT_OUT = /^(drafts|settings)\./
 const DEPTH = 6
 
-t.test(
-  'every method has the path, parameters, scopes and uploads it has at Google',
-  { skip: discovery.skip },
-  async t => {
-    const theirs = methodsOf((await read()).resources.users)
-    t.same(METHODS.map(({ name }) => name).sort(), [...theirs.keys()].filter(name => !LEFT_OUT.test(name)).sort())
-    for (const { name, verb, path, query, scopes, uploads } of METHODS) {
-      const method = theirs.get(name)
-      if (!method) continue
-      const inQuery = Object.entries(method.parameters).filter(([, { location }]) => location === 'query')
-      t.equal(
-        `${verb} ${path.replace(/:(\w+)/g, '{$1}')}`,
-        `${method.httpMethod} ${method.path.replace('gmail/v1/users/{userId}/', '')}`,
-        name,
+t.test('every method has Google’s path, parameters, scopes and uploads', { skip: discovery.skip }, async t => {
+  const theirs = methodsOf((await read()).resources.users)
+  t.same(METHODS.map(({ name }) => name).sort(), [...theirs.keys()].filter(name => !LEFT_OUT.test(name)).sort())
+  for (const { name, verb, path, query, scopes, uploads } of METHODS) {
+    const method = theirs.get(name)
+    if (!method) continue
+    const inQuery = Object.entries(method.parameters).filter(([, { location }]) => location === 'query')
+    t.equal(
+      `${verb} ${path.replace(/:(\w+)/g, '{$1}')}`,
+      `${method.httpMethod} ${method.path.replace('gmail/v1/users/{userId}/', '')}`,
+      name,
+    )
+    t.same([...query].sort(), inQuery.map(([parameter]) => parameter).sort(), `${name}: parameters`)
+    t.same([...scopes].sort(), method.scopes.flatMap(shortScope).sort(), `${name}: scopes`)
+    t.equal(uploads, method.mediaUpload !== undefined, `${name}: uploads`)
+    if (method.mediaUpload)
+      t.same(
+        Object.values(method.mediaUpload.protocols)
+          .map(protocol => protocol.path)
+          .sort(),
+        [`/resumable/upload/${method.path}`, `/upload/${method.path}`],
       )
-      t.same([...query].sort(), inQuery.map(([parameter]) => parameter).sort(), `${name}: parameters`)
-      t.same([...scopes].sort(), method.scopes.flatMap(shortScope).sort(), `${name}: scopes`)
-      t.equal(uploads, method.mediaUpload !== undefined, `${name}: uploads`)
-      if (method.mediaUpload)
-        t.same(
-          Object.values(method.mediaUpload.protocols)
-            .map(protocol => protocol.path)
-            .sort(),
-          [`/resumable/upload/${method.path}`, `/upload/${method.path}`],
-        )
-    }
-  },
-)
+  }
+})
 
 t.test('every field of every answer exists at Google, with the right type', { skip: discovery.skip }, async t => {
   const { schemas, resources: theirs } = await read()
@@ -142,10 +138,10 @@ t.test('every field of every answer exists at Google, with the right type', { sk
     if (method?.response) check(JSON.parse(text), method.response, name)
     else t.equal(text, '')
   }
-  t.same(new Set(calls.map(([name]) => name)).size, METHODS.length, 'each method was asked for')
+  t.same(new Set(calls.map(([name]) => name)).size, METHODS.length, 'each method was called')
 })
 
-t.test('the fields that can be selected are those there are at Google', { skip: discovery.skip }, async t => {
+t.test('the selectable fields are Google’s', { skip: discovery.skip }, async t => {
   const { schemas } = await read()
   const resolved = (given: Schema | undefined): Record<string, Schema> => {
     const schema = given?.items ?? given
@@ -172,7 +168,7 @@ t.test('the fields that can be selected are those there are at Google', { skip: 
   for (const [name, shape] of Object.entries(shapes)) same(shape, { $ref: name }, name)
 })
 
-/** A mail with an attachment, and a reply with a label of one's own. */
+/** Creates a mailbox with an attachment, and a reply with a user label. */
 function mailboxOfTwo() {
   const multipart =
     'Content-Type: multipart/mixed; boundary=x\n\n--x\n\ntext\n--x\nContent-Type: image/png\n\npng\n--x--'
@@ -189,7 +185,7 @@ function methodsOf({ methods = {}, resources: within = {} }: Resource, prefix = 
   ])
 }
 
-// Scopes of add-ons are for programs that run inside Gmail.
+// Add-on scopes are for programs inside Gmail.
 function shortScope(scope: string): string[] {
   if (scope === 'https://mail.google.com/') return ['full']
   return /^https:\/\/www\.googleapis\.com\/auth\/gmail\.(\w+)$/.exec(scope)?.slice(1) ?? []

@@ -15,7 +15,7 @@ const WHOLE: { kind: FaultKind; status: number; reason: string; is: string }[] =
 ]
 
 for (const { kind, status, reason, is } of WHOLE) {
-  t.test(`${kind} is a ${status} ${reason} in Google's shape, understood as ${is}`, async t => {
+  t.test(`${kind} is a ${status} ${reason} in Google's format, read as ${is}`, async t => {
     const { sim, get } = await connected(t, mailboxOf(1))
     sim.faults.set({ rates: { [kind]: 1 } })
     const answer = await get('profile')
@@ -24,14 +24,14 @@ for (const { kind, status, reason, is } of WHOLE) {
       error: { code: status, message: String, errors: [{ domain: /^(global|usageLimits)$/, reason }] },
     })
     t.equal(errorOf(answer, 'a test').kind, is)
-    t.equal(sim.calls().profile, 1, 'a call that fails is a call')
+    t.equal(sim.calls().profile, 1, 'a failed call counts')
     t.match(sim.faults.counts(), { [kind]: 1 })
     sim.faults.set({})
-    t.equal((await get('profile')).status, 200, 'over as soon as it is taken back')
+    t.equal((await get('profile')).status, 200, 'it ends as soon as it is unset')
   })
 }
 
-t.test('Retry-After is said only where it is asked for, and may be a fraction', async t => {
+t.test('Retry-After is sent only on request, and may be a fraction', async t => {
   const { sim, headers } = await connected(t, mailboxOf(1))
   const retryAfter = async (kind: FaultKind) => {
     sim.faults.set({ rates: { [kind]: 1 }, retryAfterSeconds: 0.25 })
@@ -41,13 +41,13 @@ t.test('Retry-After is said only where it is asked for, and may be a fraction', 
   t.equal(await retryAfter('throttled'), null)
 })
 
-t.test('a reset connection is an error of the network', async t => {
+t.test('a reset connection is a network error', async t => {
   const { sim, get } = await connected(t, mailboxOf(1))
   sim.faults.set({ rates: { reset: 1 } })
   await t.rejects(get('profile'), { cause: { code: /ECONNRESET|UND_ERR_SOCKET/ } })
 })
 
-t.test('the parts of a batch fail one by one, under an outer 200', async t => {
+t.test('the parts of a batch fail individually, under an outer 200', async t => {
   const { sim, headers } = await connected(t, mailboxOf(1))
   for (const [kind, status, message] of [
     ['part-throttled', 429, 'Too many concurrent requests for user'],
@@ -64,7 +64,7 @@ t.test('the parts of a batch fail one by one, under an outer 200', async t => {
   }
 })
 
-t.test('a server before Gmail writes HTML, for a batch as well', async t => {
+t.test('a server in front of Gmail writes HTML, also for a batch', async t => {
   const { sim, headers } = await connected(t, mailboxOf(1))
   for (const [kind, status] of [
     ['html-throttled', 429],
@@ -77,7 +77,7 @@ t.test('a server before Gmail writes HTML, for a batch as well', async t => {
   }
 })
 
-t.test('a batch answer is spoiled in each of its ways, and whole again after', async t => {
+t.test('a batch answer is damaged in each way, and intact afterwards', async t => {
   const { sim, headers } = await connected(t, mailboxOf(1))
   const spoiled = (kind: FaultKind, seed = 1) => {
     sim.faults.set({ rates: { [kind]: 1 }, seed })
@@ -125,7 +125,7 @@ t.test('a batch answer is spoiled in each of its ways, and whole again after', a
     const { status, type, text } = await spoiled('malformed', seed)
     t.equal(status, 200)
     const boundary = /boundary=(\S+)/.exec(type)?.[1]
-    t.notOk(boundary !== undefined && text.includes(boundary), 'it cannot be taken apart')
+    t.notOk(boundary !== undefined && text.includes(boundary), 'it cannot be split')
     ways.add(type)
   }
   t.same(ways, new Set(['multipart/mixed; boundary=batch_another', 'multipart/mixed', 'text/html; charset=UTF-8']))
@@ -134,7 +134,7 @@ t.test('a batch answer is spoiled in each of its ways, and whole again after', a
   t.same((await postBatch(sim.url, headers, 5)).ids, order)
 })
 
-t.test('several things can be wrong with one batch answer', async t => {
+t.test('one batch answer can be damaged in several ways', async t => {
   const { sim, headers } = await connected(t, mailboxOf(1))
   sim.faults.set({ rates: { 'unusable-ids': 1, 'missing-part': 1, 'part-error': 1 } })
   const { text } = await postBatch(sim.url, headers, 5)
@@ -142,7 +142,7 @@ t.test('several things can be wrong with one batch answer', async t => {
   t.equal(text.match(/HTTP\/1.1 500 /g)?.length, 4)
 })
 
-t.test('an answer drips, for as long as is set, and is whole in the end', async t => {
+t.test('a slow answer takes its set time and arrives complete', async t => {
   const { sim, headers, get } = await connected(t, mailboxOf(1))
   const whole = await postBatch(sim.url, headers, 2)
   sim.faults.set({ rates: { slow: 1 }, dripMs: 400 })
@@ -162,7 +162,7 @@ t.test('an answer drips, for as long as is set, and is whole in the end', async 
   await t.rejects(dripping, 'closing does not wait for it')
 })
 
-t.test('faults are written on one line', async t => {
+t.test('faults are parsed from one line', async t => {
   t.same(parseFaults('throttled=0.1, truncated=1,retryAfterSeconds=0.5,dripMs=10,seed=3'), {
     rates: { throttled: 0.1, truncated: 1 },
     retryAfterSeconds: 0.5,
@@ -170,7 +170,7 @@ t.test('faults are written on one line', async t => {
     seed: 3,
   })
   t.throws(() => parseFaults('throttled'), { message: /cannot read "throttled": write kind=rate/ })
-  t.throws(() => parseFaults('tired=1'), { message: /there is no fault tired; there are reset, / })
+  t.throws(() => parseFaults('tired=1'), { message: /there is no fault tired; choose from reset, / })
   t.throws(() => parseFaults('throttled=2'), { message: /^throttled: / })
 })
 
@@ -188,7 +188,7 @@ t.test('the same seed draws the same faults', async t => {
   t.same(new Set(first), new Set([200, 429, 503]))
 })
 
-t.test('a burst is over when its time has come', async t => {
+t.test('a burst ends at its time', async t => {
   let nowMs = 1_790_000_000_000
   const { sim, get } = await connected(t, mailboxOf(1), { now: () => nowMs })
   sim.faults.set({ bursts: [{ kind: 'unavailable', rate: 1, untilMs: nowMs + 1000 }] })
@@ -198,7 +198,7 @@ t.test('a burst is over when its time has come', async t => {
   t.same(sim.faults.read().bursts, [])
 })
 
-t.test('faults with addresses strike the calls of those mailboxes alone, parts of batches included', async t => {
+t.test('faults with addresses strike only those mailboxes, including batch parts', async t => {
   const { sim, headers, get } = await connected(t, mailboxOf(1), { others: [memoryMailbox('bo@example.com', [])] })
   const { body } = await askToken(sim, 'simulated:bo@example.com')
   const ofBo = { authorization: `Bearer ${body.access_token}` }
@@ -239,7 +239,7 @@ t.test('faults are set over HTTP, and never strike tokens or the control port', 
     t.equal(refused.status, 400)
     t.match(await refused.json(), { error: { status: 'INVALID_ARGUMENT' } })
   }
-  t.equal((await get('profile')).status, 429, 'what is refused changes nothing')
+  t.equal((await get('profile')).status, 429, 'a refused setting changes nothing')
 })
 
 async function postBatch(url: string, headers: Record<string, string>, size: number) {

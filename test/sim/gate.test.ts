@@ -47,7 +47,7 @@ async function started(t: Tap, options: GateOptions, graphPort?: number) {
 
 type Tap = { teardown(close: () => Promise<void>): void }
 
-t.test('a simulator answers by names of this machine alone, so that no name pointed at it reads its mail', async t => {
+t.test('a simulator answers only to names of this machine', async t => {
   for (const graphPort of [undefined, 0]) {
     const sims = await started(t, {}, graphPort)
     for (const side of ['gmail', 'graph'] as const) {
@@ -73,7 +73,7 @@ t.test('a simulator answers by names of this machine alone, so that no name poin
   }
 })
 
-t.test('what it may be asked by is said when it starts', async t => {
+t.test('further accepted names are set at start', async t => {
   const named = await started(t, { host: '0.0.0.0', allowedHosts: ['Sim'] })
   for (const host of ['sim:8025', 'SIM', '192.168.7.7:8025', '[fd00::1]', 'localhost'])
     t.not((await named.gmail('/control/mailboxes', { headers: { host } })).status, 421, host)
@@ -81,7 +81,7 @@ t.test('what it may be asked by is said when it starts', async t => {
     t.equal((await named.gmail('/control/mailboxes', { headers: { host } })).status, 421, host)
 })
 
-t.test('no page of another site is answered, whatever it sends; links to the page of consent are', async t => {
+t.test('foreign pages get no answer; links to the consent page do', async t => {
   const sims = await started(t, {})
   const consent = '/o/oauth2/v2/auth?client_id=a&redirect_uri=http%3A%2F%2F127.0.0.1&scope=s&response_type=code'
   const link = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
@@ -114,7 +114,7 @@ t.test('no page of another site is answered, whatever it sends; links to the pag
   t.equal((await sims.gmail(`${consent}&approve=${ADDRESS}`)).status, 302)
 })
 
-t.test('the control port wants its token, on both sides, however the path is written', async t => {
+t.test('the control port requires its token on both sides, in any spelling', async t => {
   for (const graphPort of [undefined, 0]) {
     const sims = await started(t, { controlToken: TOKEN }, graphPort)
     const box = `mailboxes/${ADDRESS}`
@@ -153,7 +153,7 @@ t.test('the control port wants its token, on both sides, however the path is wri
         t.not((await sims[side](path, { method, headers: right })).status, 401, `${method} ${path} with its token`)
       }
     }
-    // On one port it is no route of either, written so.
+    // On one port, this spelling matches no route of either.
     const hidden = (await sims.graph('/%63ontrol/graph/mailboxes')).status
     t.equal(hidden, graphPort === undefined ? 404 : 401)
     for (const authorization of ['', 'Bearer', 'Bearer ', TOKEN, `Basic ${TOKEN}`, `Bearer ${TOKEN.slice(1)}`])
@@ -161,7 +161,7 @@ t.test('the control port wants its token, on both sides, however the path is wri
   }
 })
 
-t.test('where nothing else is said, it listens on loopback alone', async t => {
+t.test('it listens only on loopback by default', async t => {
   const sim = await startGmail({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, [])] })
   t.teardown(() => sim.close())
   t.equal(new URL(sim.url).hostname, '127.0.0.1')

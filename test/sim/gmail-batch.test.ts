@@ -48,7 +48,7 @@ t.test('a batch answers each part as HTTP, in order, under its response Content-
   t.match(sim.calls(), { batch: 2, single: 0, thread: 0, total: 2, parts: 6 })
 })
 
-t.test('a batch with bare line ends and no Content-ID is understood', async t => {
+t.test('a batch with bare line endings and no Content-ID is accepted', async t => {
   const { sim, headers } = await connected(t, mailboxOf(1))
   const parts = ['--outer\nContent-Type: application/http\n\nGET /gmail/v1/users/me/profile\n\n']
   const { text } = await post(`${sim.url}/batch`, headers, parts)
@@ -64,7 +64,7 @@ t.test('parts use the batch’s token, or their own', async t => {
   t.match((await post(`${sim.url}/batch`, {}, [own])).text, /HTTP\/1\.1 200 OK/)
 })
 
-t.test('a hundred parts are the most, and what is no batch is refused', async t => {
+t.test('a batch takes at most a hundred parts, and other bodies are refused', async t => {
   const { sim, headers } = await connected(t, mailboxOf(1))
   const many = (count: number) =>
     Array.from({ length: count }, (_, index) => part(`<${index}>`, 'GET /gmail/v1/users/me/profile'))
@@ -82,7 +82,7 @@ t.test('a hundred parts are the most, and what is no batch is refused', async t 
   }
 })
 
-t.test('a batch inside a batch, and writing, do not exist', async t => {
+t.test('a nested batch or a write in a batch does not exist', async t => {
   const { sim, headers } = await connected(t, mailboxOf(1))
   const { text } = await post(`${sim.url}/batch`, headers, [
     part('<a>', 'POST /batch HTTP/1.1'),

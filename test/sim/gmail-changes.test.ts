@@ -3,7 +3,10 @@ import { ADDRESS, answerOf, connected, mailboxOf } from './client.ts'
 
 type Test = Parameters<typeof connected>[0]
 
-/** A mailbox of six mails in four threads, and a client that changes it; of the six, the first and the last are unread. */
+/**
+ * Opens a mailbox of six mails in four threads, and a client that changes it. Of the six, the first and the
+ * last are unread.
+ */
 async function open(t: Test) {
   const { sim, headers, get } = await connected(t, mailboxOf(6))
   const ask = async (method: string, path: string, body?: object) => {
@@ -16,7 +19,7 @@ async function open(t: Test) {
   return { sim, get, ask, since, mailbox, start: mailbox.historyId(), ids: mailbox.ids() }
 }
 
-t.test('labels of a message are changed, and history tells what was added and what was removed', async t => {
+t.test('label changes of a message appear in history as added and removed', async t => {
   const { ask, since, start, ids } = await open(t)
   const [, id = ''] = ids
   const change = { addLabelIds: ['STARRED', 'INBOX'], removeLabelIds: [] }
@@ -29,7 +32,7 @@ t.test('labels of a message are changed, and history tells what was added and wh
   t.equal(history.length, 1)
 
   await ask('POST', `messages/${id}/modify`, change)
-  t.equal((await since(start)).historyId, historyId, 'what changes nothing leaves no record')
+  t.equal((await since(start)).historyId, historyId, 'a change without effect leaves no record')
 
   await ask('POST', `messages/${id}/modify`, { addLabelIds: ['UNREAD'], removeLabelIds: ['STARRED'] })
   t.match((await since(historyId)).history, [
@@ -40,7 +43,7 @@ t.test('labels of a message are changed, and history tells what was added and wh
   t.equal((await since(start, '&labelId=SENT')).history, undefined)
 })
 
-t.test('many messages are changed at once: a record for each, and no answer', async t => {
+t.test('a batch change writes a record for each message, and has no answer', async t => {
   const { ask, since, start, ids, get } = await open(t)
   const some = [ids[0] ?? '', ids[1] ?? '', '0000000000000bad']
   t.same(await ask('POST', 'messages/batchModify', { ids: some, addLabelIds: ['IMPORTANT'] }), {
@@ -56,7 +59,7 @@ t.test('many messages are changed at once: a record for each, and no answer', as
   t.equal((await get('profile')).body.messagesTotal, 4)
 })
 
-t.test('the trash takes a message out of the inbox and out of listings, and gives it back', async t => {
+t.test('trash leaves the inbox and listings, and can be undone', async t => {
   const { ask, since, start, ids, get } = await open(t)
   const [, id = ''] = ids
   t.match(await ask('POST', `messages/${id}/trash`), { status: 200, body: { id, labelIds: ['TRASH'] } })
@@ -72,7 +75,7 @@ t.test('the trash takes a message out of the inbox and out of listings, and give
   t.equal((await get('messages')).body.messages.length, 6)
 })
 
-t.test('a deleted message is gone for ever, and history says so', async t => {
+t.test('a deleted message is gone permanently, and history records it', async t => {
   const { ask, since, start, ids, get } = await open(t)
   const [, id = ''] = ids
   const { threadId } = (await get(`messages/${id}`)).body
@@ -87,7 +90,7 @@ t.test('a deleted message is gone for ever, and history says so', async t => {
   t.equal((await since('1000')).history.length, 7, 'its arrival stays in history')
 })
 
-t.test('what is deleted between two pages moves none of the later ones', async t => {
+t.test('a deletion between two pages does not shift later ones', async t => {
   const { mailbox, ids, get } = await open(t)
   const first = (await get('messages?maxResults=3')).body
   mailbox.delete(ids[2] ?? '', ids[3] ?? '')
@@ -98,7 +101,7 @@ t.test('what is deleted between two pages moves none of the later ones', async t
   )
 })
 
-t.test('a thread is changed, put to the trash and deleted whole, in one record', async t => {
+t.test('a thread is changed, trashed and deleted as a whole, in one record', async t => {
   const { ask, since, start, get } = await open(t)
   const { threads } = (await get('threads')).body
   const thread = threads.find(one => one.id) ?? { id: '' }
@@ -118,7 +121,7 @@ t.test('a thread is changed, put to the trash and deleted whole, in one record',
   t.equal((await since(start, '&historyTypes=messageDeleted')).history[0]?.messagesDeleted.length, 2)
 })
 
-t.test('labels are made, read, renamed and deleted', async t => {
+t.test('labels are created, read, renamed and deleted', async t => {
   const { ask, get, mailbox, ids } = await open(t)
   const named = { name: 'Team/A', messageListVisibility: 'hide', labelListVisibility: 'labelShowIfUnread' }
   const made = await ask('POST', 'labels', named)
@@ -145,7 +148,7 @@ t.test('labels are made, read, renamed and deleted', async t => {
   t.match(await ask('POST', 'labels', { name: 'Team/A' }), { body: { id: 'Label_2' } }, 'an id is not used again')
 })
 
-t.test('what makes no sense is refused in Google’s words', async t => {
+t.test('invalid requests are refused in Google’s words', async t => {
   const { ask, ids } = await open(t)
   const [, id = ''] = ids
   const refusals: [string, string, object | undefined, RegExp][] = [
@@ -169,7 +172,7 @@ t.test('what makes no sense is refused in Google’s words', async t => {
   t.equal((await ask('POST', 'messages/0000000000000bad/trash')).status, 404)
 })
 
-t.test('the same is done by the program that runs the simulator', async t => {
+t.test('the program that runs the simulator can make the same changes', async t => {
   const { sim, mailbox, ids, since, start } = await open(t)
   const [, first = '', second = '', third = ''] = ids
   const label = mailbox.createLabel('Team')

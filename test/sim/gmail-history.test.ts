@@ -10,7 +10,7 @@ t.test('the same mailbox loaded twice has the same ids, threads and history ids'
   t.same(await read(), await read())
 })
 
-t.test('a mailbox loaded again with more mail continues its history', async t => {
+t.test('a mailbox reloaded with more mail continues its history', async t => {
   const before = await connected(t, mailboxOf(10))
   const { historyId } = (await before.get('profile')).body
   const old = (await before.get('messages')).body.messages
@@ -20,7 +20,7 @@ t.test('a mailbox loaded again with more mail continues its history', async t =>
   t.same((await after.get('messages')).body.messages.slice(4), old)
 })
 
-t.test('history is after its start, oldest first, in pages', async t => {
+t.test('history starts after its id, oldest first, in pages', async t => {
   const { get } = await connected(t, mailboxOf(7))
   const all = (await get('history?startHistoryId=1000')).body.history.map(({ id }) => id)
   const start = all[1]
@@ -45,14 +45,14 @@ t.test('history is after its start, oldest first, in pages', async t => {
   t.equal(last.nextPageToken, undefined)
 })
 
-t.test('history can be narrowed to a label and to kinds of change', async t => {
+t.test('history can be filtered by label and by kind of change', async t => {
   const { get } = await connected(t, mailboxOf(11))
   t.equal((await get('history?startHistoryId=1000&labelId=UNREAD')).body.history.length, 3)
   t.equal((await get('history?startHistoryId=1000&historyTypes=messageAdded')).body.history.length, 11)
   t.same(Object.keys((await get('history?startHistoryId=1000&historyTypes=labelAdded')).body), ['historyId'])
 })
 
-t.test('delivered mail is in history at once, with its label and its thread', async t => {
+t.test('delivered mail enters history at once, with its label and thread', async t => {
   const { sim, get } = await connected(t, mailboxOf(3))
   const before = sim.mailbox(ADDRESS).historyId()
   const delivered = sim.deliver(ADDRESS, 'References: <0@example.org>\n\nMore', {
@@ -70,7 +70,7 @@ t.test('delivered mail is in history at once, with its label and its thread', as
   t.equal((await get(`messages/${delivered.id}`)).body.internalDate, '1790000000000')
 })
 
-t.test('history that is gone, or was never reached, is a 404', async t => {
+t.test('an expired or future history id is a 404', async t => {
   const { sim, get } = await connected(t, mailboxOf(3))
   const { historyId } = (await get('profile')).body
   const gone = { status: 404, body: { error: { code: 404, status: 'NOT_FOUND' } } }
@@ -83,7 +83,7 @@ t.test('history that is gone, or was never reached, is a 404', async t => {
   t.equal((await get(`history?startHistoryId=${pinned}`)).body.history.length, 1)
 })
 
-t.test('mail belongs together by what it refers to, whatever the order, loops and duplicates included', async t => {
+t.test('mail is threaded by references in any order, with loops and duplicates', async t => {
   const mail = (id: string, headers: string) => ({ raw: `Message-ID: <${id}>\n${headers}\n\n${id}` })
   const { get } = await connected(
     t,
@@ -109,7 +109,7 @@ t.test('mail belongs together by what it refers to, whatever the order, loops an
   )
 })
 
-t.test('a delivered mail that refers to two threads joins the one it answers, and merges none', async t => {
+t.test('a mail that refers to two threads joins the one it answers', async t => {
   const { sim, get } = await connected(t, mailboxOf(2))
   const [newer, older] = (await get('messages')).body.messages
   const delivered = sim.deliver(ADDRESS, 'In-Reply-To: <1@example.org>\nReferences: <0@example.org>\n\nBoth')

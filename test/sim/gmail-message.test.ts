@@ -52,7 +52,7 @@ const MAIL = [
   'epilogue',
 ].join('\r\n')
 
-t.test('full holds the tree of parts with their content decoded', async t => {
+t.test('full has the tree of parts with decoded content', async t => {
   const get = await loaded(t, Buffer.from(MAIL, 'latin1'))
   const { payload } = await get('full')
   const text = 'Tom & Ana said <yes>, "maybe" or it\'s café time'
@@ -98,7 +98,7 @@ t.test('headers keep their order and spelling, unfolded and decoded', async t =>
   t.same((await get('metadata', '&metadataHeaders=None')).payload, { mimeType: 'multipart/mixed' })
 })
 
-t.test('every format holds ids, labels, snippet, size and date; raw holds the very bytes', async t => {
+t.test('every format has ids, labels, snippet, size and date; raw has the exact bytes', async t => {
   const bytes = Buffer.from(MAIL, 'latin1')
   const get = await loaded(t, bytes)
   const common = ['historyId', 'id', 'internalDate', 'labelIds', 'sizeEstimate', 'snippet', 'threadId']
@@ -113,7 +113,7 @@ t.test('every format holds ids, labels, snippet, size and date; raw holds the ve
   t.match(await get('everything'), { error: { code: 400 } })
 })
 
-t.test('an attachment is got by the id its part names', async t => {
+t.test('an attachment is read by the id in its part', async t => {
   const { get } = await connected(t, memoryMailbox(ADDRESS, [{ raw: Buffer.from(MAIL, 'latin1') }]))
   const id = (await get('messages')).body.messages[0]?.id
   const { payload } = (await get(`messages/${id}?fields=payload/parts/body/attachmentId`)).body
@@ -122,7 +122,7 @@ t.test('an attachment is got by the id its part names', async t => {
   t.equal((await get(`messages/${id}/attachments/none`)).status, 404)
 })
 
-t.test('the snippet of an HTML-only mail is its text, at most 200 characters of it', async t => {
+t.test('an HTML-only mail’s snippet is its text, up to 200 characters', async t => {
   const html = `<html><head><style>p{}</style></head><body><!-- no --><p>A &amp; B</p>${'<b>wörd</b> '.repeat(90)}</body></html>`
   const get = await loaded(t, `Content-Type: text/html; charset=utf-8\n\n${html}`)
   const { snippet } = await get('minimal')
@@ -159,7 +159,7 @@ const oddities: Record<string, { raw: string; payload: object }> = {
   },
 }
 
-t.test('broken mail has a payload all the same', async t => {
+t.test('broken mail has a payload too', async t => {
   for (const [what, { raw, payload }] of Object.entries(oddities)) {
     const get = await loaded(t, raw)
     t.match((await get('full')).payload, payload, what)

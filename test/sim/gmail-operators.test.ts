@@ -56,7 +56,7 @@ const mailbox = memoryMailbox(ADDRESS, [
   mail('kept', { daysAgo: 1, labels: [], head: ['From: cyrus@example.org'] }),
 ])
 
-// By the newest first.
+// In order of the newest first.
 const searches: Record<string, string> = {
   'from:bo': 'bo',
   'from:BO@MAIL.example.com': 'bo',
@@ -139,7 +139,7 @@ const searches: Record<string, string> = {
   'from:(bo': 'bo',
 }
 
-t.test('Gmail’s operators find what its help says', async t => {
+t.test('Gmail’s operators find what its help describes', async t => {
   const { get } = await connected(t, mailbox, { now: () => NOW_MS })
   const find = async (q: string) => {
     const { messages = [] } = (await get(`messages?q=${encodeURIComponent(q)}`)).body
@@ -153,7 +153,7 @@ t.test('Gmail’s operators find what its help says', async t => {
   for (const [q, expected] of Object.entries(searches)) t.equal(await find(q), expected, q)
 })
 
-t.test('what is not simulated is refused by its name', async t => {
+t.test('an unsupported operator is refused by name', async t => {
   const { get } = await connected(t, mailbox)
   for (const [q, named] of [
     ['has:yellow-star', 'has:yellow-star'],
@@ -180,7 +180,7 @@ t.test('what is not simulated is refused by its name', async t => {
     t.match((await get(`messages?q=${encodeURIComponent(q)}`)).status, q.includes('AROUND') ? 200 : 400, q)
 })
 
-t.test('threads are searched the same, and a deep or long search is refused at once', async t => {
+t.test('threads are searched alike, and a deep or long search is refused', async t => {
   const { get } = await connected(t, mailbox, { now: () => NOW_MS })
   const { threads = [] } = (await get('threads?q=from%3Abo')).body
   t.equal(threads.length, 1)
@@ -190,7 +190,7 @@ t.test('threads are searched the same, and a deep or long search is refused at o
   }
 })
 
-t.test('the example of GMAIL_QUERY is one that the simulator answers', async t => {
+t.test('the simulator answers the example of GMAIL_QUERY', async t => {
   const example = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8')
   const [, query = ''] = /^# GMAIL_QUERY=.*: (.+)$/m.exec(example) ?? []
   t.match(query, 'newer_than:')

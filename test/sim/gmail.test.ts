@@ -5,7 +5,7 @@ import { ADDRESS, answerOf, askToken, connected, mailboxOf, plainMail } from './
 
 const HOUR_MS = 3_600_000
 
-t.test('a refresh token of a known mailbox gets an access token for an hour, any other gets invalid_grant', async t => {
+t.test('a known mailbox’s refresh token gets an hour’s access token; others fail', async t => {
   let nowMs = Date.UTC(2026, 10, 1)
   const { sim, get } = await connected(t, mailboxOf(1), { now: () => nowMs })
   const granted = await askToken(sim, `simulated:${ADDRESS}`)
@@ -19,7 +19,7 @@ t.test('a refresh token of a known mailbox gets an access token for an hour, any
   t.match(await get('profile'), { status: 401, body: { error: { code: 401, status: 'UNAUTHENTICATED' } } })
 })
 
-t.test('nobody reads without a token, nor another mailbox', async t => {
+t.test('reading needs a token of that mailbox', async t => {
   const { sim, headers } = await connected(t, mailboxOf(1))
   const ask = async (user: string, init: RequestInit) =>
     answerOf(await fetch(`${sim.url}/gmail/v1/users/${user}/profile`, init))
@@ -30,7 +30,7 @@ t.test('nobody reads without a token, nor another mailbox', async t => {
   t.match(await ask(ADDRESS.toUpperCase(), { headers }), { status: 200, body: { emailAddress: ADDRESS } })
 })
 
-t.test('the list is newest first, in pages of 100, or as asked up to 500', async t => {
+t.test('the list is newest first, in pages of 100, or up to 500 on request', async t => {
   const { get } = await connected(t, mailboxOf(620))
   const first = (await get('messages')).body
   t.equal(first.messages.length, 100)
@@ -46,7 +46,7 @@ t.test('the list is newest first, in pages of 100, or as asked up to 500', async
   t.equal(newest.snippet, 'Text of mail 619.')
 })
 
-t.test('mail that arrives between two pages moves none of the later pages', async t => {
+t.test('mail that arrives between two pages does not shift later pages', async t => {
   const { sim, get } = await connected(t, mailboxOf(20))
   const before = (await get('messages?maxResults=20')).body.messages
   const first = (await get('messages?maxResults=10')).body
@@ -55,14 +55,14 @@ t.test('mail that arrives between two pages moves none of the later pages', asyn
   t.same([...first.messages, ...second.messages], before)
 })
 
-t.test('an empty listing has no messages key at all', async t => {
+t.test('an empty listing has no messages key', async t => {
   const { get } = await connected(t, mailboxOf(0))
   t.same((await get('messages')).body, { resultSizeEstimate: 0 })
   t.same((await get('threads')).body, { resultSizeEstimate: 0 })
   t.same((await get('history?startHistoryId=1000')).body, { historyId: '1000' })
 })
 
-t.test('wrong parameters are refused in the shape of Google’s errors', async t => {
+t.test('wrong parameters are refused in Google’s error format', async t => {
   const { get } = await connected(t, mailboxOf(3))
   const wrong = [
     'messages?maxResults=many',
@@ -125,7 +125,7 @@ t.test('answers are indented, unless prettyPrint is off', async t => {
   t.match(await text('prettyPrint=false'), /^\{"emailAddress"/)
 })
 
-t.test('calls are counted by kind, here and for other processes', async t => {
+t.test('calls are counted by kind, also for other processes', async t => {
   const { sim, get } = await connected(t, mailboxOf(4))
   sim.resetCalls()
   const { messages } = (await get('messages')).body
@@ -157,7 +157,7 @@ t.test('calls are counted by kind, here and for other processes', async t => {
   t.same(await (await fetch(`${sim.url}/control/calls`)).json(), counts)
 })
 
-t.test('other processes see the mailboxes and deliver mail over HTTP', async t => {
+t.test('other processes list mailboxes and deliver mail over HTTP', async t => {
   const { sim, get } = await connected(t, mailboxOf(2))
   t.same(await (await fetch(`${sim.url}/control/mailboxes`)).json(), [{ address: ADDRESS, messages: 2 }])
   const post = (address: string) =>
@@ -174,7 +174,7 @@ t.test('other processes see the mailboxes and deliver mail over HTTP', async t =
   t.match(await answerOf(await post('nobody@example.com')), { status: 404, body: { error: { status: 'NOT_FOUND' } } })
 })
 
-t.test('a live profile takes its time, and closing does not wait for it', async t => {
+t.test('a live profile has latency, and closing does not wait for it', async t => {
   const sim = await startGmail({ profile: 'seed', mailboxes: [mailboxOf(1)] })
   const { body } = await askToken(sim, `simulated:${ADDRESS}`)
   const startedMs = Date.now()
@@ -193,7 +193,7 @@ t.test('two mailboxes of one address are refused', async t => {
   await t.rejects(twice, { message: /two mailboxes are called ana@example.com/ })
 })
 
-t.test('a latency of every call is kept, whatever the profile says', async t => {
+t.test('a fixed latency overrides the profile', async t => {
   const { get } = await connected(t, mailboxOf(1), { profile: 'instant', latencyMs: 60 })
   const startedMs = performance.now()
   t.equal((await get('profile')).status, 200)

@@ -77,7 +77,7 @@ t.test('googleapis reads history and threads', async t => {
   t.equal(threads.threads?.length, 3)
 })
 
-t.test('googleapis sees errors as Google’s', async t => {
+t.test('googleapis recognizes errors as Google’s', async t => {
   const { users } = await client(t)
   await t.rejects(users.messages.get({ userId: 'me', id: '00' }), {
     status: 404,

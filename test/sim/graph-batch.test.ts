@@ -4,7 +4,7 @@ import { graphConnected, IMMUTABLE } from './graph-client.ts'
 
 const get = (id: string, url: string, more: object = {}) => ({ id, method: 'GET', url, ...more })
 
-t.test('a batch is answered with 200 whatever its parts are, each with its own headers', async t => {
+t.test('a batch is always a 200, and each part has its own headers', async t => {
   const { sim, ask, all } = await graphConnected(t, mailboxOf(4))
   const { deltaLink } = await all('me/mailFolders/inbox/messages/delta', IMMUTABLE)
   const [id = ''] = sim.mailbox(ADDRESS).ids()
@@ -31,7 +31,7 @@ t.test('a batch is answered with 200 whatever its parts are, each with its own h
   t.equal(byId.e?.body.error.code, 'ErrorInvalidIdMalformed')
 })
 
-t.test('what depends on a part that failed is answered with 424', async t => {
+t.test('a part that depends on a failed one gets 424', async t => {
   const { ask } = await graphConnected(t, mailboxOf(1))
   const { body } = await ask('$batch', {
     method: 'POST',

@@ -2,7 +2,7 @@ import t from 'tap'
 import { ADDRESS, mailboxOf } from './client.ts'
 import { askGraphToken, askingWith, graphConnected, IMMUTABLE } from './graph-client.ts'
 
-t.test('a client changes, moves and deletes messages, and deltas tell of it', async t => {
+t.test('a client changes, moves and deletes messages, and deltas report it', async t => {
   const { sim, ask, all } = await graphConnected(t, mailboxOf(3))
   const { items, deltaLink } = await all('me/mailFolders/inbox/messages/delta?$select=isRead', IMMUTABLE)
   const [a = '', b = '', c = ''] = items.map(({ id }) => id)
@@ -31,7 +31,7 @@ t.test('a client changes, moves and deletes messages, and deltas tell of it', as
   t.match(sim.calls(), { change: 6 })
 })
 
-t.test('to change anything takes the permission for it', async t => {
+t.test('changes need their permission', async t => {
   const { sim } = await graphConnected(t, mailboxOf(1))
   const form = { grant_type: 'refresh_token', refresh_token: `simulated:${ADDRESS}`, scope: 'Mail.Read' }
   const reader = askingWith(sim, (await askGraphToken(sim, form)).body.access_token)
@@ -40,7 +40,7 @@ t.test('to change anything takes the permission for it', async t => {
   t.equal((await reader(`me/messages/${id}`, { method: 'DELETE' })).body.error.code, 'ErrorAccessDenied')
 })
 
-t.test('folders beside the root are found by name and listed nowhere; others are not there', async t => {
+t.test('folders beside the root are found by name but never listed', async t => {
   const { ask, all } = await graphConnected(t, mailboxOf(1))
   const { status, body } = await ask('me/mailFolders/recoverableitemsdeletions?$select=id')
   t.equal(status, 200)

@@ -1,7 +1,7 @@
 import { type GraphOptions, type GraphSimulator, startGraph } from '../../sim/graph.ts'
 import type { SimMailbox } from '../../sim/mailbox.ts'
 
-/** A message or a folder in an answer; each test reads what its answer has. */
+/** A message or a folder in an answer; each test reads the fields of its answer. */
 export interface Item {
   [property: string]: unknown
   id: string
@@ -9,7 +9,7 @@ export interface Item {
   '@removed': { reason: string }
 }
 
-/** What answers hold. */
+/** The fields of answers. */
 export interface GraphBody extends Item {
   value: Item[]
   '@odata.nextLink': string | undefined
@@ -21,14 +21,14 @@ export interface GraphBody extends Item {
   refresh_token: string
 }
 
-/** A status, the headers, and the JSON that came with them. */
+/** A status, its headers and its JSON body. */
 export interface GraphAnswered {
   status: number
   headers: Headers
   body: GraphBody
 }
 
-/** What a request is sent with, besides its path: `prefer` as the Prefer header has it, a JSON body, or a form. */
+/** A request's options: `prefer` is the Prefer header, with a JSON body or a form. */
 export interface Sent {
   method?: string
   prefer?: string
@@ -36,10 +36,10 @@ export interface Sent {
   headers?: Record<string, string>
 }
 
-/** Prefers ids that stay the same when a message is moved. */
+/** The preference for ids that survive moves. */
 export const IMMUTABLE = 'IdType="ImmutableId"'
 
-/** A simulator that is closed when the test ends, and a client that holds a token for its first mailbox. */
+/** Starts a simulator that closes when the test ends, and a client with a token for its first mailbox. */
 export async function graphConnected(
   t: { teardown: (end: () => Promise<void>) => void },
   mailboxes: SimMailbox | readonly SimMailbox[],
@@ -52,13 +52,13 @@ export async function graphConnected(
   return { sim, ask, all: (path: string, prefer?: string) => pagesOf(ask, path, prefer) }
 }
 
-/** A client with an access token for a refresh token: asks for a path below `/v1.0`, or for a link. */
+/** Returns a client with an access token for a refresh token. It requests a path below `/v1.0`, or a link. */
 export async function clientOf(sim: GraphSimulator, refreshToken: string) {
   const { body } = await askGraphToken(sim, { grant_type: 'refresh_token', refresh_token: refreshToken })
   return askingWith(sim, body.access_token)
 }
 
-/** A client with an access token. */
+/** Returns a client with an access token. */
 export function askingWith(sim: GraphSimulator, token: string) {
   return async (path: string, { method = 'GET', prefer, json, headers = {} }: Sent = {}): Promise<GraphAnswered> => {
     const response = await fetch(path.startsWith('http') ? path : `${sim.url}/v1.0/${path}`, {
@@ -77,7 +77,10 @@ export function askingWith(sim: GraphSimulator, token: string) {
 
 type Ask = ReturnType<typeof askingWith>
 
-/** Follows nextLinks to the end; the items of all pages, each page's size, and the last page's deltaLink. */
+/**
+ * Follows nextLinks to the end and returns the items of all pages, each page's size, and the last page's
+ * deltaLink.
+ */
 export async function pagesOf(ask: Ask, path: string, prefer?: string) {
   const items: Item[] = []
   const sizes: number[] = []
@@ -94,7 +97,7 @@ export async function pagesOf(ask: Ask, path: string, prefer?: string) {
   return { items, sizes, deltaLink }
 }
 
-/** Asks for tokens with a form, as clients of the Microsoft identity platform do. */
+/** Requests tokens with a form, like clients of the Microsoft identity platform. */
 export async function askGraphToken(sim: GraphSimulator, form: Record<string, string>, tenant = 'common') {
   return answered(
     await fetch(`${sim.url}/${tenant}/oauth2/v2.0/token`, {

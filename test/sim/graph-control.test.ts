@@ -6,7 +6,7 @@ import { graphConnected, IMMUTABLE } from './graph-client.ts'
 
 const MAIL = 'From: bo@example.org\r\nSubject: new\r\n\r\nText.\r\n'
 
-t.test('other processes see mailboxes, deliver to them and change them over HTTP', async t => {
+t.test('other processes list mailboxes, deliver to them and change them over HTTP', async t => {
   const { sim, ask, all } = await graphConnected(t, mailboxOf(2))
   const control = async (method: string, path: string, json?: object | string) => {
     const type = typeof json === 'string' ? 'message/rfc822' : 'application/json'
@@ -64,7 +64,7 @@ t.test('other processes see mailboxes, deliver to them and change them over HTTP
   t.equal((await control('PATCH', `/${ADDRESS}/messages/x`, { read: true })).status, 400)
 })
 
-t.test('what the simulator does is read and set over HTTP', async t => {
+t.test('settings are read and changed over HTTP', async t => {
   const { sim, ask } = await graphConnected(t, mailboxOf(1))
   const send = async (method: string, path: string, json?: object) => {
     const response = await fetch(`${sim.url}/control/graph/${path}`, {

@@ -20,7 +20,7 @@ const ERRORS: [GraphFaultKind, number, string, string | null][] = [
 ]
 
 for (const [kind, status, code, retryAfter] of ERRORS) {
-  t.test(`${kind} is a ${status} ${code} in Graph's shape`, async t => {
+  t.test(`${kind} is a ${status} ${code} in Graph's format`, async t => {
     const { sim, ask } = await graphConnected(t, mailboxOf(1))
     sim.faults.set({ rates: { [kind]: 1 }, retryAfterSeconds: 2.128 })
     const answer = await ask(DELTA, { headers: { 'client-request-id': 'mine' } })
@@ -36,14 +36,14 @@ for (const [kind, status, code, retryAfter] of ERRORS) {
   })
 }
 
-t.test('when to come back can be a date', async t => {
+t.test('a wait can be a date', async t => {
   const nowMs = Date.UTC(2026, 10, 1)
   const { sim, ask } = await graphConnected(t, mailboxOf(1), { now: () => nowMs })
   sim.faults.set({ rates: { throttled: 1 }, retryAfterSeconds: 5, retryAfterForm: 'date' })
   t.equal((await ask('me')).headers.get('retry-after'), new Date(nowMs + 5000).toUTCString())
 })
 
-t.test('the parts of a batch fail one by one, under an outer 200', async t => {
+t.test('the parts of a batch fail individually, under an outer 200', async t => {
   const { sim, ask } = await graphConnected(t, mailboxOf(1))
   for (const [kind, status] of [
     ['part-throttled', 429],
@@ -73,7 +73,7 @@ t.test('a batch answer lacks a part, or the body of one', async t => {
   t.ok(orders.size > 1, 'in any order')
 })
 
-t.test('an answer is cut off, drips, comes as a page, or not at all', async t => {
+t.test('an answer is cut off, slow, replaced by a page, or missing', async t => {
   const { sim, ask } = await graphConnected(t, mailboxOf(3))
   for (const request of [() => ask(DELTA), () => ask('$batch', BATCH)]) {
     sim.faults.set({ rates: { truncated: 1 } })
@@ -91,10 +91,10 @@ t.test('an answer is cut off, drips, comes as a page, or not at all', async t =>
   }
   sim.throttling.set({})
   sim.faults.set({})
-  t.equal(sim.throttling.counts().inFlight, 0, 'what was cut off is not in flight')
+  t.equal(sim.throttling.counts().inFlight, 0, 'a cut request is not in flight')
 })
 
-t.test('tokens and the control port are spared', async t => {
+t.test('tokens and the control port are exempt', async t => {
   const { sim } = await graphConnected(t, mailboxOf(1))
   sim.faults.set({ rates: { reset: 1, truncated: 1 } })
   t.equal((await askGraphToken(sim, { grant_type: 'refresh_token', refresh_token: 'x' })).status, 400)
@@ -102,11 +102,11 @@ t.test('tokens and the control port are spared', async t => {
   t.equal((await fetch(`${sim.url}/control/graph/nothing`)).status, 404)
 })
 
-t.test('faults are written on one line', async t => {
+t.test('faults are parsed from one line', async t => {
   t.same(parseGraphFaults('throttled=0.1, gone-410=0.05,seed=3'), {
     rates: { throttled: 0.1, 'gone-410': 0.05 },
     seed: 3,
   })
-  t.throws(() => parseGraphFaults('rate-limit=1'), { message: /there is no fault rate-limit; there are reset/ })
+  t.throws(() => parseGraphFaults('rate-limit=1'), { message: /there is no fault rate-limit; choose from reset/ })
   t.throws(() => parseGraphFaults('reset=2'), { message: /reset/ })
 })

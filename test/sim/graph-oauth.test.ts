@@ -17,7 +17,7 @@ const MICROSOFT = 'https://login.microsoftonline.com'
 const REDIRECT = 'http://localhost:4711/back'
 const OTHER = 'bo@example.org'
 
-/** What msal asks Microsoft's servers, asked of the simulator. */
+/** Redirects msal's requests for Microsoft's servers to the simulator. */
 function networkTo(sim: GraphSimulator): INetworkModule {
   const ask = async <Body>(method: string, url: string, { headers, body }: NetworkRequestOptions = {}) => {
     const response = await fetch(url.replace(MICROSOFT, sim.url), {
@@ -44,14 +44,14 @@ function confidential(sim: GraphSimulator, tenant = 'common', clientSecret = 'se
   })
 }
 
-/** Opens an authorization page, by the address that a client was given for Microsoft's; where it leads to. */
+/** Opens an authorization page by its Microsoft address and returns where it leads. */
 async function open(sim: GraphSimulator, url: string, answer: string) {
   const response = await fetch(`${url.replace(MICROSOFT, sim.url)}&${answer}`, { redirect: 'manual' })
   const location = response.headers.get('location') ?? 'http://localhost/'
   return { status: response.status, text: await response.text(), query: new URL(location).searchParams }
 }
 
-t.test('msal takes a person through consent, refreshes silently, and finds the mailbox in the account', async t => {
+t.test('msal completes consent, refreshes silently, and finds the mailbox in the account', async t => {
   const { sim } = await graphConnected(t, [mailboxOf(1), memoryMailbox(OTHER, [])])
   const client = new PublicClientApplication({
     auth: { clientId: 'mailsluice', authority: `${MICROSOFT}/common` },
@@ -90,7 +90,7 @@ t.test('msal takes a person through consent, refreshes silently, and finds the m
   )
 })
 
-t.test('msal takes simulated:<address> for a refresh token, and is told when a grant is dead', async t => {
+t.test('msal accepts simulated:<address> as a refresh token, and reports a dead grant', async t => {
   const { sim } = await graphConnected(t, mailboxOf(1))
   const client = confidential(sim)
   const ask = (refreshToken: string) =>
@@ -109,7 +109,7 @@ t.test('msal takes simulated:<address> for a refresh token, and is told when a g
   t.ok(await ask(`simulated:${ADDRESS}`))
 })
 
-t.test('msal gets an application token for a tenant, and not with a wrong secret', async t => {
+t.test('msal gets an application token for a tenant, but not with a wrong secret', async t => {
   const { sim } = await graphConnected(t, [mailboxOf(2), memoryMailbox(OTHER, [])])
   const ask = (tenant: string, secret?: string) =>
     confidential(sim, tenant, secret).acquireTokenByClientCredential({
@@ -129,25 +129,25 @@ t.test('msal gets an application token for a tenant, and not with a wrong secret
   t.match((await askGraphToken(sim, form, 'organizations')).body, { error_codes: [50059] })
 })
 
-t.test('a refresh token is another each time, and can be good for once', async t => {
+t.test('refresh tokens rotate, and can be single-use', async t => {
   const { sim } = await graphConnected(t, mailboxOf(1))
   const refresh = (token: string, scope = 'offline_access Mail.Read') =>
     askGraphToken(sim, { grant_type: 'refresh_token', refresh_token: token, scope })
   const first = (await refresh(`simulated:${ADDRESS}`)).body.refresh_token
   const second = (await refresh(first)).body.refresh_token
   t.not(first, second)
-  t.equal((await refresh(first)).status, 200, 'Microsoft still takes the one before')
+  t.equal((await refresh(first)).status, 200, 'Microsoft still accepts the previous one')
   sim.tokens.setSingleUse(true)
   t.match((await refresh(first)).body, { error: 'invalid_grant', error_codes: [70000] })
   t.equal((await refresh(second)).status, 200)
   t.match((await refresh('made-up')).body, { error: 'invalid_grant', error_codes: [9002313] })
   const third = (await refresh(`simulated:${ADDRESS}`)).body.refresh_token
-  t.equal((await refresh(third, 'Calendars.Read')).status, 400, 'no more is given than was granted')
+  t.equal((await refresh(third, 'Calendars.Read')).status, 400, 'a token never exceeds its grant')
   const none = (await refresh(`simulated:${ADDRESS}`, 'Mail.Read')).body
-  t.notOk('refresh_token' in none, 'offline access has to be asked for')
+  t.notOk('refresh_token' in none, 'offline access must be requested')
 })
 
-t.test('a code is for who asked for it: its verifier, its program and its address', async t => {
+t.test('a code needs its verifier, program and address', async t => {
   const { sim } = await graphConnected(t, mailboxOf(1))
   const { verifier, challenge } = await new CryptoProvider().generatePkceCodes()
   const query = new URLSearchParams({
@@ -183,7 +183,7 @@ t.test('a code is for who asked for it: its verifier, its program and its addres
   t.equal(away.status, 400)
 })
 
-t.test('Mail.ReadBasic lets no bodies be read, and no permission for mail nothing', async t => {
+t.test('Mail.ReadBasic reads no bodies; without a mail permission nothing is readable', async t => {
   const { sim } = await graphConnected(t, mailboxOf(1))
   const withScope = async (scope: string) => {
     const form = { grant_type: 'refresh_token', refresh_token: `simulated:${ADDRESS}`, scope }
@@ -195,7 +195,7 @@ t.test('Mail.ReadBasic lets no bodies be read, and no permission for mail nothin
   t.equal((await (await withScope('User.Read'))('me/messages')).body.error.code, 'ErrorAccessDenied')
 })
 
-t.test('the platform says where it is as Microsoft does', async t => {
+t.test('the platform publishes Microsoft’s addresses', async t => {
   const { sim } = await graphConnected(t, mailboxOf(1))
   const get = async (path: string) => (await fetch(`${sim.url}${path}`)).json()
   t.match(await get('/organizations/v2.0/.well-known/openid-configuration'), {

@@ -23,7 +23,10 @@ interface Notification {
   resourceData: { id: string }
 }
 
-/** A simulator, and a receiver that validates and takes notifications; `answer` gives the status of each request with notifications. */
+/**
+ * Opens a simulator, and a receiver that validates and accepts notifications; `answer` gives the status of
+ * each request with notifications.
+ */
 async function open(t: Test, options: Partial<GraphOptions> = {}, answer: (path: string) => number = () => 202) {
   const requests: Notification[][] = []
   const echo = { type: 'text/plain; charset=utf-8', text: (token: string) => token }
@@ -61,7 +64,7 @@ async function open(t: Test, options: Partial<GraphOptions> = {}, answer: (path:
   return { ...opened, base, echo, wanted, subscribe, requests, arrived }
 }
 
-t.test('what comes, changes, moves and goes is notified to who subscribed', async t => {
+t.test('subscribers are notified of new, changed, moved and deleted mail', async t => {
   const { sim, subscribe, arrived, requests } = await open(t)
   const { status, body } = await subscribe()
   t.equal(status, 201)
@@ -93,7 +96,7 @@ t.test('what comes, changes, moves and goes is notified to who subscribed', asyn
   t.match(sim.notifications.counts(), { published: 4, delivered: 4 })
 })
 
-t.test('by usual ids a move is a message gone and another come; one folder and one kind can be watched', async t => {
+t.test('usual ids report a move as two changes; subscriptions can be narrowed', async t => {
   const { sim, subscribe, arrived } = await open(t)
   await subscribe({ changeType: 'created,deleted' }, '')
   const inbox = await subscribe({
@@ -112,7 +115,7 @@ t.test('by usual ids a move is a message gone and another come; one folder and o
   )
 })
 
-t.test('an address that does not echo the token, and whatever else is wrong, is refused', async t => {
+t.test('an address that does not echo the token is refused, like other faults', async t => {
   const { sim, subscribe, echo, base } = await open(t)
   const refused = async (what: string, changes: object, message: RegExp) => {
     const { status, body } = await subscribe(changes)
@@ -138,17 +141,21 @@ t.test('an address that does not echo the token, and whatever else is wrong, is 
   t.same(sim.subscriptions.list('all'), [])
   echo.type = 'text/plain'
   sim.notifications.set({ to: base })
-  t.equal((await subscribe({ notificationUrl: 'https://mail.example.com/outlook/push' })).status, 201, 'brought here')
+  t.equal(
+    (await subscribe({ notificationUrl: 'https://mail.example.com/outlook/push' })).status,
+    201,
+    'redirected here',
+  )
 })
 
-t.test('a subscription is renewed, lapses by the clock, and is seen by who made it only', async t => {
+t.test('a subscription is renewed, expires, and is visible only to its owner', async t => {
   let nowMs = Date.UTC(2026, 10, 1)
   const { sim, ask, subscribe, wanted } = await open(t, { now: () => nowMs })
   const { body: made } = await subscribe()
   const at = (minutes: number) => ({ expirationDateTime: new Date(nowMs + minutes * MINUTE_MS).toISOString() })
   const patch = (json: object) => ask(`subscriptions/${made.id}`, { method: 'PATCH', json })
   t.equal((await patch(at(10_000))).body.expirationDateTime, at(10_000).expirationDateTime)
-  t.equal((await patch(at(1))).body.expirationDateTime, at(45).expirationDateTime, '45 minutes at least')
+  t.equal((await patch(at(1))).body.expirationDateTime, at(45).expirationDateTime, 'at least 45 minutes')
   t.equal((await patch(at(10_081))).status, 400)
   t.equal((await patch({ notificationUrl: 'http://127.0.0.1:1' })).status, 400)
   t.equal((await ask(`subscriptions/${made.id}/reauthorize`, { method: 'POST' })).status, 204)
@@ -171,10 +178,10 @@ t.test('a subscription is renewed, lapses by the clock, and is seen by who made 
   const again = await clientOf(sim, `simulated:${ADDRESS}`)
   t.equal((await again(`subscriptions/${made.id}`, { method: 'PATCH', json: at(100) })).status, 404)
   sim.deliver(ADDRESS, MAIL)
-  t.equal(sim.notifications.counts().published, 0, 'nobody is told any more')
+  t.equal(sim.notifications.counts().published, 0, 'nobody is notified any more')
 })
 
-t.test('notifications are repeated until they are taken, and get lost, doubled and gathered as is set', async t => {
+t.test('notifications are retried until accepted; losses, duplicates and gathering are settings', async t => {
   let failing = 2
   const { sim, subscribe, arrived, requests } = await open(t, { speed: 100 }, () => (failing-- > 0 ? 503 : 202))
   await subscribe()
@@ -198,17 +205,17 @@ t.test('notifications are repeated until they are taken, and get lost, doubled a
   t.equal(requests.length, before + 1, 'five in one request')
 })
 
-t.test('lifecycle notifications tell of what happens to a subscription', async t => {
+t.test('lifecycle notifications report events of a subscription', async t => {
   const { sim, base, subscribe, arrived } = await open(t, { speed: 100_000 }, path =>
     path === '/outlook/push' ? 503 : 202,
   )
   const { body } = await subscribe({ lifecycleNotificationUrl: `${base}/outlook/lifecycle` })
-  sim.subscriptions.tell('missed', ADDRESS)
+  sim.subscriptions.notify('missed', ADDRESS)
   t.match(await arrived(1), [{ subscriptionId: body.id, clientState: 'secret', lifecycleEvent: 'missed' }])
   sim.tokens.expire(ADDRESS)
   t.match((await arrived(2))[1], { lifecycleEvent: 'reauthorizationRequired' })
   sim.deliver(ADDRESS, MAIL)
-  t.match((await arrived(3))[2], { lifecycleEvent: 'missed' }, 'what was never taken is missed')
+  t.match((await arrived(3))[2], { lifecycleEvent: 'missed' }, 'an undelivered one is missed')
   sim.tokens.revoke(ADDRESS)
   t.match((await arrived(4))[3], { lifecycleEvent: 'subscriptionRemoved' })
   t.same(sim.subscriptions.list('all'), [])

@@ -14,7 +14,7 @@ const samplesOf = (name: string) => JSON.parse(readFileSync(corpus(name).path, '
 const jsonUnder = (name: string, heading: RegExp) =>
   samplesOf(name).blocks.find(block => block.json && heading.test(block.heading))?.json ?? {}
 
-/** The shape of JSON: names within names, down to the values. */
+/** Returns the shape of JSON: nested names, without the values. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return [shapeOf(value[0])]
   if (typeof value !== 'object' || value === null) return typeof value
@@ -53,7 +53,7 @@ t.test('the parts of a batch have the headers of a recorded one', { skip: corpus
 })
 
 const THROTTLING = 'api/graph-docs-throttling.json'
-t.test('a throttled answer is that of Microsoft’s sample', { skip: corpus(THROTTLING).skip }, async t => {
+t.test('a throttled answer equals Microsoft’s sample', { skip: corpus(THROTTLING).skip }, async t => {
   const { sim, ask } = await graphConnected(t, mailboxOf(1))
   sim.faults.set({ rates: { throttled: 1 }, retryAfterSeconds: 2.128 })
   const [sample] = samplesOf(THROTTLING).blocks
@@ -103,7 +103,7 @@ t.test(
     }
     const created = await published(() => sim.deliver(ADDRESS, 'Subject: new\r\n\r\nText.\r\n'))
     t.same(shapeOf(created), shapeOf(jsonUnder(PUSH, /notification example/)))
-    const missed = await published(() => sim.subscriptions.tell('missed'))
+    const missed = await published(() => sim.subscriptions.notify('missed'))
     t.same(shapeOf(missed), shapeOf(jsonUnder(LIFECYCLE, /subscriptionRemoved/)))
   },
 )

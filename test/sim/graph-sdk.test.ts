@@ -17,7 +17,7 @@ import { graphConnected } from './graph-client.ts'
 
 const GRAPH = 'https://graph.microsoft.com'
 
-/** Microsoft's own client as it is, but that what it sends to Microsoft reaches the simulator, as through a proxy. */
+/** Returns Microsoft's own client, with its requests redirected to the simulator as by a proxy. */
 function clientTo(sim: GraphSimulator) {
   const token = sim.tokens.access({ address: ADDRESS, scopes: ['Mail.Read'] })
   const send = async (context: Context) => {
@@ -34,7 +34,7 @@ function clientTo(sim: GraphSimulator) {
   return Client.initWithMiddleware({ middleware: authentication })
 }
 
-t.test('Microsoft’s client iterates through pages to the deltaLink, and through what changed since', async t => {
+t.test('Microsoft’s client pages to the deltaLink, and through later changes', async t => {
   const { sim } = await graphConnected(t, mailboxOf(45))
   const client = clientTo(sim)
   const page: PageCollection = await client
@@ -57,7 +57,7 @@ t.test('Microsoft’s client iterates through pages to the deltaLink, and throug
   t.same(second.subjects, ['fresh'])
 })
 
-t.test('its batches are understood, and their answers by it', async t => {
+t.test('the simulator reads its batches, and it reads the answers', async t => {
   const { sim } = await graphConnected(t, mailboxOf(3))
   const [id = ''] = sim.mailbox(ADDRESS).ids()
   const request = (path: string) => new Request(`https://graph.microsoft.com/v1.0${path}`)
@@ -75,7 +75,7 @@ t.test('its batches are understood, and their answers by it', async t => {
   t.equal(responses.getResponseById('3').status, 424)
 })
 
-t.test('its errors tell what Graph said, and it tries again when it is told to', async t => {
+t.test('its errors repeat Graph’s, and it retries on request', async t => {
   const { sim } = await graphConnected(t, mailboxOf(3))
   const client = clientTo(sim)
   const error = await client

@@ -15,7 +15,7 @@ const labelled = (name: string, labels: readonly string[]) => ({
   labels,
 })
 
-t.test('a mail lies where its Gmail labels say, and is marked as they say', async t => {
+t.test('a mail’s Gmail labels give its folder and marks', async t => {
   const mailbox = memoryMailbox(ADDRESS, [
     labelled('inbox', ['INBOX', 'UNREAD', 'STARRED', 'IMPORTANT', 'Travel']),
     labelled('nothing', []),
@@ -57,7 +57,7 @@ t.test('a mail lies where its Gmail labels say, and is marked as they say', asyn
   t.match(marked.draft, { isRead: true, isDraft: true, flag: { flagStatus: 'notFlagged' }, importance: 'normal' })
 })
 
-t.test('a message has the properties of Graph, and only those that are selected', async t => {
+t.test('a message has Graph’s properties, and only the selected ones', async t => {
   const raw = [
     'From: =?utf-8?Q?J=C3=BCrgen?= <j@example.org>',
     'To: Ana <ana@example.com>, team: x@example.org, y@example.org;',
@@ -105,7 +105,7 @@ t.test('a message has the properties of Graph, and only those that are selected'
   t.equal((await ask(`me/messages/${id}/$value`)).body.text, raw)
 })
 
-t.test('ids have the forms of Exchange; both kinds find a message, until a move ends the usual one', async t => {
+t.test('ids have Exchange’s forms; both kinds work until a move ends the usual one', async t => {
   const { ask, sim } = await graphConnected(t, mailboxOf(3))
   const usual = (await ask('me/messages?$select=conversationId,parentFolderId')).body.value
   const immutable = (await ask('me/messages', { prefer: IMMUTABLE })).body.value
@@ -115,10 +115,10 @@ t.test('ids have the forms of Exchange; both kinds find a message, until a move 
   t.match(id, /^AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0A[\w-]{32}$/)
   t.match(usual[0]?.conversationId, /^AAQkA[\w-]{74}=$/)
   t.match(usual[0]?.parentFolderId, /^AAMkA[\w-]{114}=$/)
-  t.equal(usual[0]?.conversationId, usual[1]?.conversationId, 'an answer is in the conversation of what it answers')
+  t.equal(usual[0]?.conversationId, usual[1]?.conversationId, 'a reply is in the conversation of its parent')
   t.not(usual[0]?.conversationId, usual[2]?.conversationId)
   t.equal((await ask(`me/messages/${old}`)).status, 200)
-  t.equal((await ask(`me/messages/${encodeURIComponent(id)}`)).body.id, old, 'ids are answered as preferred')
+  t.equal((await ask(`me/messages/${encodeURIComponent(id)}`)).body.id, old, 'ids are returned as preferred')
   sim.mailbox(ADDRESS).move('archive', id)
   t.equal((await ask(`me/messages/${old}`)).status, 404)
   t.equal((await ask(`me/messages/${old}`)).body.error.code, 'ErrorItemNotFound')
@@ -128,7 +128,7 @@ t.test('ids have the forms of Exchange; both kinds find a message, until a move 
   t.equal((await ask('me/messages/what')).body.error.code, 'ErrorInvalidIdMalformed')
 })
 
-t.test('lists are paged, ordered and filtered as asked', async t => {
+t.test('lists are paged, ordered and filtered as requested', async t => {
   const { ask, all } = await graphConnected(t, mailboxOf(30))
   t.equal((await ask('me/messages')).body.value.length, 10)
   const { items, sizes } = await all('me/messages?$select=subject&$top=12')

@@ -35,7 +35,7 @@ async function readAll(path: string) {
   return { mailbox, mails, texts: await Promise.all(mails.map(async mail => (await mail.read()).toString('latin1'))) }
 }
 
-t.test('an mbox is split at From lines after blank lines, and its quoting undone', async t => {
+t.test('an mbox is split at From lines after blank lines, and unquoted', async t => {
   const dir = await written(t, { 'Takeout  Mail.mbox': TAKEOUT })
   const { mailbox, mails, texts } = await readAll(join(dir, 'Takeout  Mail.mbox'))
   t.equal(mailbox.address, 'takeout-mail@mbox.example')
@@ -64,7 +64,7 @@ t.test('labels and threads of Google Takeout are kept', async t => {
   t.equal(mails[2]?.thread, undefined)
 })
 
-t.test('a separator is found wherever the file is cut while it is read', async t => {
+t.test('a separator is found at every chunk boundary', async t => {
   const chunkBytes = 1 << 20
   for (const shift of [-9, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2]) {
     const first = `From a Mon Jan  1 00:00:00 2024\nSubject: a\n\n`
@@ -78,7 +78,7 @@ t.test('a separator is found wherever the file is cut while it is read', async t
   }
 })
 
-t.test('broken mail loads all the same', async t => {
+t.test('broken mail loads too', async t => {
   const broken = [
     'no headers at all\n',
     'Subject: no blank line\n',
@@ -98,7 +98,7 @@ t.test('broken mail loads all the same', async t => {
   t.same(mails[6]?.labels, ['SPAM'])
 })
 
-t.test('CRLF mboxes lose only the blank line that ends each mail', async t => {
+t.test('CRLF mboxes lose only the blank line after each mail', async t => {
   const dir = await written(t, {
     'crlf.mbox': 'From a\r\nSubject: a\r\n\r\na\r\n\r\nFrom b\r\nSubject: b\r\n\r\nb\r\n',
   })
@@ -106,7 +106,7 @@ t.test('CRLF mboxes lose only the blank line that ends each mail', async t => {
   t.same(texts, ['Subject: a\r\n\r\na\r\n', 'Subject: b\r\n\r\nb\r\n'])
 })
 
-t.test('the time comes from the From line, else the newest Received, else Date, else a second later', async t => {
+t.test('the time comes from From, Received, Date, or the previous mail', async t => {
   const dir = await written(t, {
     'times.mbox': [
       'From a Mon Jan  1 00:00:00 2024\nDate: Tue, 2 Jan 2024 00:00:00 +0000\n\n',
@@ -129,13 +129,13 @@ t.test('the time comes from the From line, else the newest Received, else Date, 
   )
 })
 
-t.test('a folder of .eml files is a mailbox, in the order of their names, and so is one .eml file', async t => {
+t.test('a folder of .eml files, in order of names, or one .eml file is a mailbox', async t => {
   const dir = await written(t, { 'b.eml': 'Subject: b\n\nb', 'a.EML': 'Subject: a\n\na', 'notes.txt': 'no mail' })
   t.same((await readAll(dir)).texts, ['Subject: a\n\na', 'Subject: b\n\nb'])
   t.same((await readAll(join(dir, 'b.eml'))).texts, ['Subject: b\n\nb'])
 })
 
-t.test('what cannot be loaded is named in one line that says how to mend it', async t => {
+t.test('a failed load is reported in one line with a remedy', async t => {
   const dir = await written(t, { 'notes.txt': 'Dear diary\n', 'empty.mbox': '' })
   const refused = async (name: string) => {
     const error: unknown = await loadMail(join(dir, name)).catch(error => error)
@@ -155,7 +155,7 @@ t.test('what cannot be loaded is named in one line that says how to mend it', as
 })
 
 const asRoot = process.getuid?.() === 0 && 'root may read every file'
-t.test('a file that may not be read is named with what to do', { skip: asRoot }, async t => {
+t.test('an unreadable file is reported with a remedy', { skip: asRoot }, async t => {
   const dir = await written(t, { 'secret.mbox': TAKEOUT })
   await chmod(join(dir, 'secret.mbox'), 0)
   await t.rejects(loadMail(join(dir, 'secret.mbox')), {

@@ -23,7 +23,7 @@ async function open(t: Test, options: Parameters<typeof connected>[2] = {}) {
         oauth2RevokeUrl: `${url}/revoke`,
       },
     })
-  /** Goes to the authorization page and answers with where it leads back to. */
+  /** Requests the authorization page and returns its redirect. */
   const visit = async (page: string) => {
     const response = await fetch(page, { redirect: 'manual' })
     return {
@@ -51,7 +51,7 @@ async function post(url: string, form: Record<string, string>) {
   return answerOf(await fetch(url, { method: 'POST', body: new URLSearchParams(form) }))
 }
 
-t.test('Google’s own client connects a mailbox with PKCE, and reads it with what it was granted', async t => {
+t.test('Google’s own client connects a mailbox with PKCE, and reads it', async t => {
   const { sim, client, visit } = await open(t)
   const oauth = client()
   const { codeVerifier, codeChallenge } = await oauth.generateCodeVerifierAsync()
@@ -87,7 +87,7 @@ t.test('Google’s own client connects a mailbox with PKCE, and reads it with wh
   await t.rejects(again.getAccessToken(), { message: 'invalid_grant', status: 400 })
 })
 
-t.test('consent is given at once where that is set, or asked for in the address; it can be denied', async t => {
+t.test('consent is automatic by setting or by parameter, and can be denied', async t => {
   const { sim, client, visit } = await open(t)
   const page = client().generateAuthUrl({ scope: [READONLY], state: 's' })
   t.ok((await visit(`${page}&auto`)).back.searchParams.get('code'))
@@ -99,7 +99,7 @@ t.test('consent is given at once where that is set, or asked for in the address;
   t.equal(denied.get('state'), 's')
 })
 
-t.test('a request that Google would not trust never leads back', async t => {
+t.test('an untrusted request is never redirected', async t => {
   const { sim, visit } = await open(t)
   const good = { client_id: 'a', redirect_uri: REDIRECT, response_type: 'code', scope: READONLY }
   const wrong = [
@@ -119,7 +119,7 @@ t.test('a request that Google would not trust never leads back', async t => {
   t.notMatch((await visit(`${sim.url}/o/oauth2/v2/auth?${new URLSearchParams(script)}`)).text, /<script>/)
 })
 
-t.test('a code is good once, for its client, its address and its verifier, and for ten minutes', async t => {
+t.test('a code works once within ten minutes, for its client, address and verifier', async t => {
   let nowMs = Date.UTC(2026, 10, 1)
   const { exchange, code } = await open(t, { now: () => nowMs })
   // The pair of RFC 7636, appendix B.
@@ -149,7 +149,7 @@ t.test('a code is good once, for its client, its address and its verifier, and f
   t.match(await exchange({ grant_type: 'password' }), { status: 400, body: { error: 'unsupported_grant_type' } })
 })
 
-t.test('a refresh token comes with offline access: the first time, and when consent is asked for anew', async t => {
+t.test('offline access yields a refresh token on first and repeated consent', async t => {
   const { exchange, code } = await open(t)
   const grant = async (more: Record<string, string>) => {
     const form = { grant_type: 'authorization_code', client_id: 'a', redirect_uri: REDIRECT, code: await code(more) }
@@ -174,7 +174,7 @@ t.test('an identity comes with openid, signed', async t => {
   t.match(ticket.getPayload(), { email: ADDRESS, email_verified: true })
 })
 
-t.test('grants are taken back and given again from the control port', async t => {
+t.test('grants are revoked and restored from the control port', async t => {
   const { sim, get, exchange, code } = await open(t)
   const control = (path: string) => fetch(`${sim.url}/control/mailboxes/${ADDRESS}/${path}`, { method: 'POST' })
   const granted = async () => {
@@ -188,13 +188,13 @@ t.test('grants are taken back and given again from the control port', async t =>
   for (const token of [before, `simulated:${ADDRESS}`])
     t.match(await askToken(sim, token), { status: 400, body: { error: 'invalid_grant' } })
   t.equal((await askToken(sim, 'simulated:bo@example.com')).status, 200)
-  t.equal((await askToken(sim, await granted())).status, 200, 'connected anew')
+  t.equal((await askToken(sim, await granted())).status, 200, 'connected again')
   await control('restore')
   t.equal((await askToken(sim, `simulated:${ADDRESS}`)).status, 200)
   t.equal((await control('forget')).status, 404)
 })
 
-t.test('access tokens expire in the middle of things, and new ones live as long as is set', async t => {
+t.test('access tokens expire on command, and later ones have the set lifetime', async t => {
   let nowMs = Date.UTC(2026, 10, 1)
   const { sim, get } = await open(t, { now: () => nowMs })
   t.equal((await get('profile')).status, 200)
@@ -215,7 +215,7 @@ t.test('access tokens expire in the middle of things, and new ones live as long 
   t.equal((await profile()).status, 401)
 })
 
-t.test('a token may ask for less than was granted, and metadata holds back what it does at Google', async t => {
+t.test('a token may narrow its grant, and metadata restricts it as at Google', async t => {
   const { sim } = await open(t)
   const form = { grant_type: 'refresh_token', refresh_token: `simulated:${ADDRESS}`, scope: `${METADATA} ${READONLY}` }
   const { body } = await post(`${sim.url}/token`, form)

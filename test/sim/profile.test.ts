@@ -9,7 +9,7 @@ t.test('each profile has its latencies', async t => {
   ]
   const all = Object.fromEntries(PROFILES.map(profile => [profile, calls.map(call => latencyMs(profile, call))]))
   t.same(all, { live: [150, 240, 180], seed: [2350, 2350, 2350], instant: [0, 0, 0] })
-  t.equal(latencyMs('live', { kind: 'batch', parts: 20 }, 100), 100, 'a latency of every call replaces them')
+  t.equal(latencyMs('live', { kind: 'batch', parts: 20 }, 100), 100, 'a fixed latency overrides them')
 })
 
 t.test('a pause ends as soon as it is aborted', async t => {

@@ -19,7 +19,9 @@ interface Pushed {
   data: { emailAddress: string; historyId: number }
 }
 
-/** A simulator that pushes to a receiver, which answers with the status that `answer` gives, or not at all. */
+/**
+ * Opens a simulator that pushes to a receiver, which answers with the status from `answer`, or not at all.
+ */
 async function open(t: Test, options: Parameters<typeof connected>[2] = {}, answer = (_: number) => 204) {
   const pushed: Pushed[] = []
   const receiver = createServer(async (request, response) => {
@@ -56,7 +58,7 @@ async function open(t: Test, options: Parameters<typeof connected>[2] = {}, answ
   }
 }
 
-t.test('a watch lasts seven days and is told of once at once; then each change is told', async t => {
+t.test('a watch lasts seven days, and reports its start and each change', async t => {
   let nowMs = Date.UTC(2026, 10, 1)
   const { sim, post, pushed, arrived } = await open(t, { now: () => nowMs })
   const historyId = sim.mailbox(ADDRESS).historyId()
@@ -76,11 +78,11 @@ t.test('a watch lasts seven days and is told of once at once; then each change i
 
   nowMs += WEEK_MS
   sim.deliver(ADDRESS, plainMail(10).raw)
-  t.equal(sim.pushes.counts().published, 2, 'it is over after its time')
+  t.equal(sim.pushes.counts().published, 2, 'it ends at its expiry')
   t.equal(sim.watches.of(ADDRESS), undefined)
 })
 
-t.test('one notification a second is told, and the excess never', async t => {
+t.test('at most one notification a second is sent, and the excess is dropped', async t => {
   let nowMs = Date.UTC(2026, 10, 1)
   const { sim, post, pushed, arrived } = await open(t, { now: () => nowMs, speed: 2 })
   await post('watch', { topicName: TOPIC })
@@ -94,7 +96,7 @@ t.test('one notification a second is told, and the excess never', async t => {
   t.equal(pushed.at(-1)?.data.historyId, Number(historyId))
 })
 
-t.test('labels say what is told, or what is not; stop ends it', async t => {
+t.test('labels include or exclude changes; stop ends the watch', async t => {
   let nowMs = Date.UTC(2026, 10, 1)
   const { sim, post } = await open(t, { now: () => nowMs })
   const [id = ''] = sim.mailbox(ADDRESS).ids()
@@ -108,7 +110,7 @@ t.test('labels say what is told, or what is not; stop ends it', async t => {
   sim.mailbox(ADDRESS).modify([id], { add: ['STARRED'] })
   t.equal(reported(), 2)
   sim.mailbox(ADDRESS).modify([id], { remove: ['STARRED'] })
-  t.equal(reported(), 3, 'a label that was taken off counts')
+  t.equal(reported(), 3, 'a removed label counts')
 
   await post('watch', { topicName: TOPIC, labelIds: ['STARRED'], labelFilterBehavior: 'EXCLUDE' })
   t.equal(reported(), 4)
@@ -158,13 +160,13 @@ t.test('Google’s own library accepts the token, by certificates and for its au
   await t.rejects(client.verifyIdToken({ idToken: late, audience: url }), /Token used too late/)
 })
 
-t.test('certificates and keys are the same, and the certificates are real ones', async t => {
+t.test('certificates and keys match, and the certificates are real', async t => {
   const { sim } = await connected(t, mailboxOf(1))
   const pems = (await (await fetch(`${sim.url}/oauth2/v1/certs`)).json()) as Record<string, string>
   const { keys } = (await (await fetch(`${sim.url}/oauth2/v3/certs`)).json()) as { keys: { kid: string; n: string }[] }
   const [[kid = '', pem = ''] = []] = Object.entries(pems)
   const certificate = new X509Certificate(pem)
-  t.ok(certificate.verify(certificate.publicKey), 'it is signed by itself')
+  t.ok(certificate.verify(certificate.publicKey), 'it is self-signed')
   t.match(certificate.subject, 'CN=federated-signon.system.gserviceaccount.com')
   t.ok(Date.parse(certificate.validTo) > Date.now() && Date.parse(certificate.validFrom) < Date.now())
   t.match(keys, [
@@ -172,10 +174,10 @@ t.test('certificates and keys are the same, and the certificates are real ones',
   ])
   const answer = await fetch(`${sim.url}/oauth2/v1/certs`)
   t.match(answer.headers.get('cache-control'), /max-age=3600/)
-  t.equal(sim.calls().total, 0, 'asking for them is no call to Gmail')
+  t.equal(sim.calls().total, 0, 'requests for them are not calls to Gmail')
 })
 
-t.test('a push is tried again until it is taken, and is the same message', async t => {
+t.test('a push is retried as the same message until accepted', async t => {
   const { sim, post, pushed } = await open(t, { speed: 20 }, count => (count < 4 ? 500 : 200))
   await post('watch', { topicName: TOPIC })
   await until(() => sim.pushes.counts().delivered === 1, 'it is delivered')
@@ -183,7 +185,7 @@ t.test('a push is tried again until it is taken, and is the same message', async
   t.equal(new Set(pushed.map(({ body }) => body.message.messageId)).size, 1)
 })
 
-t.test('pushes can be lost, come twice, and come late', async t => {
+t.test('pushes can be lost, duplicated and delayed', async t => {
   const { sim, post, pushed, arrived } = await open(t, { speed: 1e6 })
   const put = async (body: object) =>
     answerOf(
@@ -207,7 +209,7 @@ t.test('pushes can be lost, come twice, and come late', async t => {
   t.match(await put({ to: { url: 'nowhere' } }), { status: 400 })
 })
 
-t.test('closing does not wait for a push that nobody answers, nor for one that is to be tried again', async t => {
+t.test('closing waits for no unanswered or retried push', async t => {
   for (const status of [SILENCE, 503]) {
     const { sim, post, arrived } = await open(t, {}, () => status)
     await post('watch', { topicName: TOPIC })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ADDRESS, answerOf, connected, mailboxOf, plainMail } from './client.ts'
 
-t.test('pages of history may be empty and yet go on', async t => {
+t.test('an empty page of history may continue', async t => {
   const { sim, get } = await connected(t, mailboxOf(5))
   sim.quirks.emptyPages = true
   const sizes: number[] = []
@@ -15,10 +15,10 @@ t.test('pages of history may be empty and yet go on', async t => {
   } while (token !== '')
   t.same(sizes, [0, 2, 0, 2, 0, 1])
   const { historyId } = (await get('profile')).body
-  t.same((await get(`history?startHistoryId=${historyId}`)).body, { historyId }, 'where nothing is new, nothing is odd')
+  t.same((await get(`history?startHistoryId=${historyId}`)).body, { historyId }, 'without news there is no quirk')
 })
 
-t.test('some records hold only an id and messages, the same each time', async t => {
+t.test('some records hold only an id and messages, always the same ones', async t => {
   const { sim, get } = await connected(t, mailboxOf(40))
   const bare = async () => {
     const { history } = (await get('history?startHistoryId=1000&historyTypes=messageAdded')).body
@@ -35,7 +35,7 @@ t.test('some records hold only an id and messages, the same each time', async t 
   t.equal((await bare()).length, 40)
 })
 
-t.test('history may lag behind a change, and then tells no id that it has not told of', async t => {
+t.test('a lagging history returns no id before its records', async t => {
   let nowMs = Date.UTC(2026, 10, 1)
   const { sim, get } = await connected(t, mailboxOf(3), { now: () => nowMs })
   const start = sim.mailbox(ADDRESS).historyId()
@@ -46,12 +46,12 @@ t.test('history may lag behind a change, and then tells no id that it has not to
   })
   const { historyId } = sim.deliver(ADDRESS, plainMail(9).raw)
   t.same((await get(`history?startHistoryId=${start}`)).body, { historyId: start })
-  t.same((await get(`history?startHistoryId=${historyId}`)).body, { historyId }, 'an id that a push told of is no 404')
+  t.same((await get(`history?startHistoryId=${historyId}`)).body, { historyId }, 'an id from a push is not a 404')
   nowMs += 500
   t.match((await get(`history?startHistoryId=${start}`)).body, { historyId, history: [{ id: historyId }] })
 })
 
-t.test('quirks are set whole over HTTP', async t => {
+t.test('PUT replaces all quirks over HTTP', async t => {
   const { sim } = await connected(t, mailboxOf(1))
   const put = async (body: object) =>
     answerOf(

@@ -5,7 +5,7 @@ import { ADDRESS, answerOf, askToken, connected, mailboxOf, postParts } from './
 const MINUTE_MS = 60_000
 const get = (id: string) => `GET /gmail/v1/users/me/messages/${id}?format=minimal`
 
-t.test('units are counted by the table of 2026, nothing is refused, until a quota is set', async t => {
+t.test('units follow the table of 2026; nothing is refused without a quota', async t => {
   const { sim, headers, get: ask } = await connected(t, mailboxOf(3))
   const { messages } = (await ask('messages')).body
   await ask('profile')
@@ -38,7 +38,7 @@ t.test('units are counted by the table of 2026, nothing is refused, until a quot
   t.same(sim.quota.counts().methods, {})
 })
 
-t.test('the table of older projects is a setting, with their limit', async t => {
+t.test('the legacy table is a setting, with its limit', async t => {
   const { sim, get: ask } = await connected(t, mailboxOf(1))
   sim.quota.set({ table: 'legacy' })
   const { messages } = (await ask('messages')).body
@@ -47,7 +47,7 @@ t.test('the table of older projects is a setting, with their limit', async t => 
   t.equal(sim.quota.counts(ADDRESS).units, 5 + 5 + 10)
 })
 
-t.test('a mailbox gets 6,000 units in any minute, and the parts beyond are refused one by one', async t => {
+t.test('a mailbox gets 6,000 units a minute; excess parts are refused individually', async t => {
   let nowMs = Date.UTC(2026, 10, 1)
   const { sim, headers, get: ask } = await connected(t, mailboxOf(1), { now: () => nowMs, quota: {} })
   const { id = '' } = (await ask('messages')).body.messages[0] ?? {}
@@ -84,7 +84,7 @@ t.test('a fast simulator has fast minutes', async t => {
   t.equal((await ask('profile')).status, 200)
 })
 
-t.test('the project has a minute of its own, which all mailboxes share', async t => {
+t.test('all mailboxes share the project’s minute', async t => {
   const { sim, get: ask } = await connected(t, mailboxOf(1), { others: [memoryMailbox('bo@example.com', [])] })
   sim.quota.set({ projectUnitsPerMinute: 2 })
   const { body } = await askToken(sim, 'simulated:bo@example.com')
@@ -97,7 +97,7 @@ t.test('the project has a minute of its own, which all mailboxes share', async t
   t.match(sim.quota.counts(), { refused: { project: 2 } })
 })
 
-t.test('a spent minute is refused in each of the ways Google has, and says when to come back where asked', async t => {
+t.test('an exhausted minute is refused in each of Google’s forms, with optional waits', async t => {
   let nowMs = Date.UTC(2026, 10, 1)
   const { sim, headers } = await connected(t, mailboxOf(1), { now: () => nowMs })
   const ask = async (settings: object) => {
@@ -148,35 +148,32 @@ t.test('a spent minute is refused in each of the ways Google has, and says when 
   })
 })
 
-t.test(
-  'each part of a batch is a request in flight, and those beyond the limit are refused in an outer 200',
-  async t => {
-    const { sim, headers, get: ask } = await connected(t, mailboxOf(1), { profile: 'live', quota: { concurrent: 25 } })
-    const { id = '' } = (await ask('messages')).body.messages[0] ?? {}
-    const batch = (size: number) => postParts(sim.url, headers, Array<string>(size).fill(get(id)))
-    const alone = await batch(40)
-    t.equal(alone.filter(({ status }) => status === 200).length, 25)
-    t.match(
-      alone.find(({ status }) => status === 429),
-      {
-        body: {
-          error: {
-            code: 429,
-            message: 'Too many concurrent requests for user',
-            errors: [{ reason: 'rateLimitExceeded' }],
-            status: 'RESOURCE_EXHAUSTED',
-          },
+t.test('each part of a batch is in flight, and excess parts are refused', async t => {
+  const { sim, headers, get: ask } = await connected(t, mailboxOf(1), { profile: 'live', quota: { concurrent: 25 } })
+  const { id = '' } = (await ask('messages')).body.messages[0] ?? {}
+  const batch = (size: number) => postParts(sim.url, headers, Array<string>(size).fill(get(id)))
+  const alone = await batch(40)
+  t.equal(alone.filter(({ status }) => status === 200).length, 25)
+  t.match(
+    alone.find(({ status }) => status === 429),
+    {
+      body: {
+        error: {
+          code: 429,
+          message: 'Too many concurrent requests for user',
+          errors: [{ reason: 'rateLimitExceeded' }],
+          status: 'RESOURCE_EXHAUSTED',
         },
       },
-    )
-    const together = (await Promise.all([batch(20), batch(20)])).flat()
-    t.equal(together.filter(({ status }) => status === 429).length, 15)
-    t.equal((await batch(25)).filter(({ status }) => status === 429).length, 0, 'what is answered is in flight no more')
-    t.match(sim.quota.counts(ADDRESS), { peakConcurrent: 25, inFlight: 0, refused: { concurrent: 30 } })
-  },
-)
+    },
+  )
+  const together = (await Promise.all([batch(20), batch(20)])).flat()
+  t.equal(together.filter(({ status }) => status === 429).length, 15)
+  t.equal((await batch(25)).filter(({ status }) => status === 429).length, 0, 'an answered request is not in flight')
+  t.match(sim.quota.counts(ADDRESS), { peakConcurrent: 25, inFlight: 0, refused: { concurrent: 30 } })
+})
 
-t.test('a client that goes away leaves nothing in flight', async t => {
+t.test('a client that disconnects leaves nothing in flight', async t => {
   const { sim, headers } = await connected(t, mailboxOf(1), { profile: 'seed' })
   const leaving = new AbortController()
   const asked = fetch(`${sim.url}/gmail/v1/users/me/profile`, { headers, signal: leaving.signal })

@@ -21,7 +21,7 @@ const mboxOf = (headers: readonly string[]) =>
 
 const labelled = (...values: readonly string[]) => mboxOf(values.map(value => `X-Gmail-Labels: ${value}\n`))
 
-// As Takeout writes it: UTF-8 in quoted-printable words, folded between any two bytes of a name.
+// Takeout's format: UTF-8 in quoted-printable words, folded between any two bytes of a name.
 function encoded(value: string): string {
   const bytes = [...Buffer.from(value)].map(byte => {
     const character = String.fromCharCode(byte)
@@ -39,7 +39,7 @@ async function labelsIn(t: Test, mbox: string, labels?: Record<string, string>) 
   return Array.from({ length: mailbox.size }, (_, index) => mailbox.message(index).labels)
 }
 
-t.test('system labels are told in every language of the table, in each of their spellings', async t => {
+t.test('system labels are recognized in every language and spelling of the table', async t => {
   for (const [language, row] of Object.entries(LABEL_NAMES)) {
     const names = row.flatMap((spellings, index) =>
       spellings.split('|').map(name => ({ id: NAMED[index] ?? '', name })),
@@ -52,12 +52,12 @@ t.test('system labels are told in every language of the table, in each of their 
   }
 })
 
-t.test('what a person made is no system label because another language has a name like it', async t => {
+t.test('a user label stays, even if it is a system name in another language', async t => {
   const english = labelled('Inbox,Opened', 'Archived,Papierkorb', 'Archived,Lixo,Koš')
   t.same(await labelsIn(t, english), [['INBOX'], ['Papierkorb'], ['Lixo', 'Koš']])
 })
 
-t.test('joined exports are read each in its language', async t => {
+t.test('concatenated exports are read each in its language', async t => {
   const joined = labelled(
     'Inbox,Unread',
     'Trash',
@@ -80,13 +80,13 @@ t.test('joined exports are read each in its language', async t => {
   ])
 })
 
-t.test('an export of one label alone shows its language by it', async t => {
+t.test('an export of a single label reveals its language', async t => {
   t.same(await labelsIn(t, labelled('Papierkorb')), [['TRASH']])
   t.same(await labelsIn(t, labelled(encoded('Roskaposti'))), [['SPAM']])
   t.same(await labelsIn(t, labelled('Spam')), [['SPAM']])
 })
 
-t.test('case, width, spaces, marks and composition of a name do not matter', async t => {
+t.test('case, width, spaces, marks and composition of a name are ignored', async t => {
   const german = ['POSTEINGANG', 'entwürfe', 'Entwu\u0308rfe', 'Entwürfe\u200e', ' Papierkorb\t', 'papierkorb']
   t.same(await labelsIn(t, labelled(...german.map(encoded))), [
     ['INBOX'],
@@ -105,7 +105,7 @@ t.test('case, width, spaces, marks and composition of a name do not matter', asy
   t.same(await labelsIn(t, labelled(encoded('Mesaje primite'), encoded('Coş de gunoi'))), [['INBOX'], ['TRASH']])
 })
 
-t.test('a list is comma-separated values, encoded as a whole, by name, or not at all, and folded anywhere', async t => {
+t.test('a label list may be encoded in any way, and folded anywhere', async t => {
   t.same(splitLabels('Inbox,"Team, Berlin","He said ""no""",Kategorie: "Neuigkeiten",,  ,a"b'), [
     'Inbox',
     'Team, Berlin',
@@ -129,11 +129,11 @@ t.test('a list is comma-separated values, encoded as a whole, by name, or not at
   ])
 })
 
-t.test('a mail that brings such a header along does not label itself', async t => {
+t.test('a mail that contains such a header does not label itself', async t => {
   t.same(await labelsIn(t, mboxOf(['X-Gmail-Labels: Inbox\nX-Gmail-Labels: Spam\n'])), [['INBOX']])
 })
 
-t.test('an export in a language that is not known is refused, with its labels and how to name them', async t => {
+t.test('an export in an unknown language is refused, with labels and remedy', async t => {
   const welsh = labelled('Mewnflwch,Heb ei ddarllen', 'Sbwriel\x1b[31m', 'Drafftiau', 'Sbam')
   const path = `${t.testdir({ 'cy.mbox': welsh })}/cy.mbox`
   const error: unknown = await loadMail(path).catch((error: unknown) => error)
@@ -150,7 +150,7 @@ t.test('an export in a language that is not known is refused, with its labels an
   t.same((await labelsIn(t, welsh, { SPAM: '', TRASH: '', DRAFT: '' })).length, 4, 'none of them is an answer too')
 })
 
-t.test('both simulators serve an export by its labels, told or named', async t => {
+t.test('both simulators serve an export by its labels, recognized or named', async t => {
   const welsh = labelled('Mewnflwch', 'Sbam', 'Sbwriel', 'Drafftiau')
   const dir = t.testdir({
     'de.mbox': labelled('Posteingang', 'Spam,Ungelesen', 'Papierkorb', encoded('Entwürfe')),
@@ -182,7 +182,7 @@ t.test('both simulators serve an export by its labels, told or named', async t =
   })
 })
 
-t.test('files without labels of Gmail are asked nothing', async t => {
+t.test('files without Gmail labels need no names', async t => {
   t.same(await labelsIn(t, mboxOf(['', ''])), [['INBOX', 'UNREAD'], ['INBOX']])
 })
 
@@ -196,11 +196,15 @@ for (const name of ['takeout-en.mbox', 'takeout-de.mbox']) {
     }
   }
   const mbox = read()
-  t.test(`${name}: spam, trash and drafts are told`, { skip: mbox === undefined && 'no reports here' }, async t => {
-    const labels = await labelsIn(t, mbox ?? '')
-    t.same(
-      labels.map(list => list.find(label => [...SKIPPED, 'INBOX', 'SENT'].includes(label))),
-      ['INBOX', ...SKIPPED.slice(0, 2), 'DRAFT', 'SENT'],
-    )
-  })
+  t.test(
+    `${name}: spam, trash and drafts are recognized`,
+    { skip: mbox === undefined && 'no reports here' },
+    async t => {
+      const labels = await labelsIn(t, mbox ?? '')
+      t.same(
+        labels.map(list => list.find(label => [...SKIPPED, 'INBOX', 'SENT'].includes(label))),
+        ['INBOX', ...SKIPPED.slice(0, 2), 'DRAFT', 'SENT'],
+      )
+    },
+  )
 }

@@ -11,12 +11,12 @@ const NOTHING = { ids: [], gone: [], labels: [] }
 const PLACE = { token: 'x', since: 'pinned:9:1', from: 'history:1', window: 3 }
 const listed = (...ids: string[]): Listed[] => ids.map(id => ({ id, thread: `t${id}` }))
 
-/** What follows from one page of a run, of a provider that answers with this and a mailbox that suspects these. */
+/** Handles one page of a run, with this provider answer and these suspects, and returns the outcome. */
 async function outcomeOf(
   page: NonNullable<WatchEvent['page']>,
   changes: Partial<Changes>,
   suspects: readonly Listed[] = [],
-  held: readonly Message[] = [],
+  cached: readonly Message[] = [],
 ) {
   const put: Message[] = []
   let suspected = 0
@@ -47,7 +47,7 @@ async function outcomeOf(
       },
     } as unknown as StageContext['ledger'],
     cache: {
-      get: async ids => new Map(held.filter(({ id }) => ids.includes(id)).map(message => [message.id, message])),
+      get: async ids => new Map(cached.filter(({ id }) => ids.includes(id)).map(message => [message.id, message])),
       put: async messages => void put.push(...messages),
       touch: async () => new Set(),
     },
@@ -66,7 +66,7 @@ async function outcomeOf(
   }
 }
 
-t.test('of a resync only what is not known is listed, and what is there is cleared', async t => {
+t.test('a resync lists only unknown messages and clears suspects', async t => {
   const { sent, facts } = await outcomeOf(PLACE, {
     ids: listed('known1', 'new1'),
     overlaps: true,
@@ -81,7 +81,7 @@ t.test('of a resync only what is not known is listed, and what is there is clear
   ])
 })
 
-t.test('the cursor does not move before suspects are verified', async t => {
+t.test('the cursor moves only after suspects are verified', async t => {
   const last = await outcomeOf(PLACE, { present: listed('a'), cursor: 'history:9' })
   t.same(last.names, ['suspects-cleared', 'page-listed'])
   t.match(last.next, { cause: 'page', page: { ...PLACE, token: '', window: 4, verifyThen: 'history:9' } })
@@ -102,34 +102,31 @@ const message = (id: string, ...labels: string[]): Message => {
   return { id, thread: `t${id}`, labels, date: 0, subject: '', snippet: '', ...person }
 }
 
-t.test(
-  'messages that a page brings are kept; known ones make their thread another version where labels that matter changed',
-  async t => {
-    const messages = [
-      message('new1'),
-      message('known1', 'UNREAD'),
-      message('known2', 'Rome'),
-      message('known3', 'Rome'),
-      message('known4', 'Rome'),
-    ]
-    const { put, facts, sent } = await outcomeOf(
-      PLACE,
-      { ids: messages.map(({ id, thread }) => ({ id, thread })), messages, overlaps: true, next: 'y' },
-      [],
-      [message('known1'), message('known2', 'Oslo'), message('known3', 'Rome', 'STARRED')],
-    )
-    const [first, second, , fourth] = messages
-    t.same(put, [first, second, fourth], 'but for those, which go to the cache when they are known to be other ones')
-    t.match(sent, [['message-ids', 'run/3/0', { id: 'new1' }]])
-    t.same(
-      facts.flatMap(({ fact, message }) => (fact === 'message-relabelled' ? [message] : [])),
-      [messages[2], messages[4]],
-      'one that is not held any more may have had others',
-    )
-  },
-)
+t.test('messages on a page are cached, and relevant label changes recorded', async t => {
+  const messages = [
+    message('new1'),
+    message('known1', 'UNREAD'),
+    message('known2', 'Rome'),
+    message('known3', 'Rome'),
+    message('known4', 'Rome'),
+  ]
+  const { put, facts, sent } = await outcomeOf(
+    PLACE,
+    { ids: messages.map(({ id, thread }) => ({ id, thread })), messages, overlaps: true, next: 'y' },
+    [],
+    [message('known1'), message('known2', 'Oslo'), message('known3', 'Rome', 'STARRED')],
+  )
+  const [first, second, , fourth] = messages
+  t.same(put, [first, second, fourth], 'but for those, which go to the cache when they are known to be other ones')
+  t.match(sent, [['message-ids', 'run/3/0', { id: 'new1' }]])
+  t.same(
+    facts.flatMap(({ fact, message }) => (fact === 'message-relabelled' ? [message] : [])),
+    [messages[2], messages[4]],
+    'one that is no longer cached may have had others',
+  )
+})
 
-t.test('a page that is listed again, for nothing of it was committed, makes the same of relabelled mail', async t => {
+t.test('a retried page gives the same result for relabelled mail', async t => {
   const messages = [message('known1', 'Rome')]
   const page = { ids: listed('known1'), messages, overlaps: true, next: 'y' }
   const first = await outcomeOf(PLACE, page, [], [message('known1', 'Oslo')])
@@ -138,7 +135,7 @@ t.test('a page that is listed again, for nothing of it was committed, makes the 
   t.same(again.facts, first.facts)
 })
 
-t.test('what left is suspected where it is known or at hand, unless the page has it as well', async t => {
+t.test('known or cached messages that left a folder become suspects', async t => {
   const page = { ids: listed('known2', 'new1'), left: ['known1', 'known2', 'new2', 'held1'], overlaps: true, next: 'y' }
   const { sent, facts } = await outcomeOf(PLACE, page, [], [message('held1')])
   t.match(sent, [['message-ids', 'run/3/0', { id: 'new1' }]])
@@ -153,7 +150,7 @@ t.test('what left is suspected where it is known or at hand, unless the page has
   )
 })
 
-t.test('known mail that is to be left out from now on is gone', async t => {
+t.test('known mail that is filtered now counts as gone', async t => {
   const { sent, facts } = await outcomeOf(PLACE, {
     ids: [
       { id: 'known1', thread: 'tknown1', filtered: 'labelled DRAFT' },
@@ -166,12 +163,12 @@ t.test('known mail that is to be left out from now on is gone', async t => {
   t.match(sent, [['message-ids', 'run/3/0', { id: 'new1', filtered: 'labelled DRAFT' }]])
 })
 
-t.test('where something was not told all that is known is suspected', async t => {
+t.test('a reset makes all known messages suspects', async t => {
   t.equal((await outcomeOf(PLACE, { mayBeStale: true, next: 'y' })).suspected, 1)
   t.equal((await outcomeOf(PLACE, { next: 'y' })).suspected, 0)
 })
 
-t.test('as many suspects as fit on a page may not be all', async t => {
+t.test('a full page of suspects is followed by another', async t => {
   const many = listed(...Array.from({ length: 700 }, (_, index) => `${index}`))
   const { sent, names, next } = await outcomeOf({ ...PLACE, token: '', verifyThen: 'history:9' }, {}, many)
   t.equal(sent.length, 500)
@@ -179,7 +176,7 @@ t.test('as many suspects as fit on a page may not be all', async t => {
   t.match(next, { page: { verifyThen: 'history:9', window: 4 } })
 })
 
-t.test('what a page tells of is followed, with its number', async t => {
+t.test('changes on a page are recorded with its number', async t => {
   const { facts, sent } = await outcomeOf(PLACE, {
     gone: [{ id: 'a', thread: 'ta' }],
     labels: [
@@ -197,7 +194,7 @@ t.test('what a page tells of is followed, with its number', async t => {
   ])
 })
 
-t.test('what left is verified when all is listed, but for what came elsewhere meanwhile', async t => {
+t.test('suspects are verified after the listing, unless they reappeared', async t => {
   const left = { left: ['known1', 'known2', 'other'], overlaps: true }
   const page = await outcomeOf(PLACE, { ...left, ids: listed('known2'), next: 'y' })
   t.same(page.sent, [])

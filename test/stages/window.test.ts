@@ -18,7 +18,7 @@ const listing = { item, lane: 'live', now: 2 } as const
 const ids = (count: number, length: number, threads = 1) =>
   Array.from({ length: count }, (_, n) => ({ id: `${n}`.padEnd(length, '/'), thread: `t${n % threads}` }))
 
-t.test('an ordinary page is one window, by its number', async t => {
+t.test('an ordinary page is one window with its number', async t => {
   const { facts = [], deliveries = [] } = openWindow(listing, 3, ids(1000, 152, 10))
   t.match(facts, [{ fact: 'window-opened', window: '3', context: false }])
   t.equal(facts.length, 1)
@@ -26,7 +26,7 @@ t.test('an ordinary page is one window, by its number', async t => {
   t.same(openWindow(listing, 3, []), { deliveries: [], facts: [], failed: [] })
 })
 
-t.test('a page that would be too large an entry is several, each with places of its own', async t => {
+t.test('a page too large for an entry becomes several windows', async t => {
   const { facts = [], deliveries = [] } = openWindow(listing, 3, ids(9000, 152))
   const windows = facts.flatMap(fact => (fact.fact === 'window-opened' ? [fact] : []))
   t.ok(windows.length > 2)
@@ -36,7 +36,7 @@ t.test('a page that would be too large an entry is several, each with places of 
   )
   t.ok(
     windows.every(({ window }) => Number(window) >= 3 && Number(window) < 4),
-    'they stand before the next page',
+    'they sort before the next page',
   )
   for (const { window, items } of windows) {
     const merged = JSON.stringify(items.map(one => ({ ...one, fate: 'filtered' }))).replaceAll('/', '\\/')
@@ -55,7 +55,7 @@ t.test('a page that would be too large an entry is several, each with places of 
   t.ok(entries.every(entry => encodeEntry(messageIds, entry).length < 1 << 20))
 })
 
-t.test('a slice whose reasons make it too large is several', async t => {
+t.test('a slice with long reasons is split', async t => {
   const reason = 'r'.repeat(4000)
   const fates = ids(600, 20).map(({ id }, index) => ({
     ...item,

@@ -51,25 +51,25 @@ export async function startUp(t: Test, environment: Record<string, string>): Pro
   return up
 }
 
-/** Says that Ana's mailbox changed. */
+/** Posts a watch event for Ana's mailbox. */
 export function push({ client }: TestRedis): Promise<string> {
   const run = `push-${randomUUID()}`
   return postWatchEvent(client, keys, ANA, { run, at: Date.now(), body: { cause: 'push' } })
 }
 
-/** Ana's mailbox as Redis has it. */
+/** Reads the record of Ana's mailbox. */
 export async function record({ client }: TestRedis): Promise<Record<string, string>> {
   return client.hgetall(keys.mailbox(ANA))
 }
 
-/** What happened to Ana's mailbox, as it was told. */
+/** Returns the entries of Ana's mailbox in `mailbox-events`. */
 export async function eventsOf({ client }: TestRedis): Promise<Record<string, string>[]> {
   const entries = await client.xrange(keys.mailboxEvents('p00'), '-', '+')
   const events = entries.map(([, fields]) => fieldsOf(fields))
   return events.filter(({ mailbox }) => mailbox === ANA)
 }
 
-/** Waits until a mailbox has more tasks than that; how many it has. */
+/** Waits until a mailbox has more tasks than that, and returns their number. */
 export async function waitForTasks(redis: TestRedis, more: number, mailbox = ANA): Promise<number> {
   return until(async () => {
     const count = (await tasksOf(redis, mailbox)).length
@@ -77,7 +77,7 @@ export async function waitForTasks(redis: TestRedis, more: number, mailbox = ANA
   }, `${mailbox} has more than ${more} tasks`)
 }
 
-/** The tasks of a mailbox. */
+/** Returns the tasks of a mailbox. */
 export async function tasksOf(redis: TestRedis, mailbox: string): Promise<string[]> {
   const tasks: string[] = []
   for (const lane of LANES) {
@@ -88,7 +88,7 @@ export async function tasksOf(redis: TestRedis, mailbox: string): Promise<string
   return tasks.sort()
 }
 
-/** How many entries of a stream its stage has not acknowledged; all of them where it never ran. */
+/** Counts the entries of a stream that its stage has not acknowledged; all of them where it never ran. */
 export async function waitingIn({ client }: TestRedis, stream: string): Promise<number> {
   let count = 0
   for (const lane of LANES) {

@@ -9,13 +9,13 @@ export type Pattern =
   | { type: 'repeat'; inner: Pattern; least: number; most: number; isLazy: boolean }
   | { type: 'back'; capture: number }
 
-/** Where a match begins and ends, and how many characters and alternatives were looked at until it was found, or was not. */
+/** A match with its bounds, and the characters and alternatives tried until it was found or failed. */
 export interface Counted {
   match: readonly [start: number, end: number] | undefined
   steps: number
 }
 
-/** Where `countSteps` gives up. */
+/** The number of steps at which `countSteps` stops. */
 export const MOST_STEPS = 300_000
 const ATOM = /\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}|\\p\{[^}]*\}|\\[\s\S]|\[(?:[^\]\\]|\\.)*\]|[\s\S]/y
 
@@ -83,7 +83,7 @@ export function parsePattern(source: string): Pattern {
 }
 
 /**
- * Looks for a pattern as an engine does that goes back and tries again, and counts. Gives up, without a match, beyond `MOST_STEPS`. `flags` are those of the expression.
+ * Matches a pattern as a backtracking engine does, and counts its steps. Stops, without a match, beyond `MOST_STEPS`. `flags` are those of the expression.
  */
 export function countSteps(pattern: Pattern, flags: string): (text: string, from?: number) => Counted {
   const tests = new Map<string, RegExp>()

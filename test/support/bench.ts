@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 const BENCH = fileURLToPath(new URL('../../bench/main.js', import.meta.url))
 
-/** Runs `npm run bench` with these words to its end; with `--json` its figures are the last line of `stdout`. */
+/** Runs `npm run bench` with these arguments to its end; with `--json` the last line of `stdout` holds the figures. */
 export async function bench(...words: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [BENCH, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''

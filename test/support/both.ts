@@ -5,7 +5,7 @@ import type { SimMailbox } from '../../sim/mailbox.ts'
 import { connected, postParts } from '../sim/client.ts'
 import { graphConnected } from '../sim/graph-client.ts'
 
-/** What people wrote of a message, which no provider may change. */
+/** The parts of a message that its sender wrote, and that no provider may change. */
 export type Written = Pick<Message, 'subject' | 'from' | 'to' | 'cc' | 'snippet' | 'unreadable'>
 
 const BATCH = 100
@@ -16,7 +16,7 @@ export async function readBoth(
   t: { teardown: (end: () => Promise<void>) => void },
   mailbox: SimMailbox,
 ): Promise<{ gmail: Written[]; outlook: Written[] }> {
-  // Times that tell the mails apart, for neither provider gives their positions away.
+  // Distinct times identify the mails, because neither provider reveals their positions.
   const base = Date.UTC(2026, 0, 1)
   const timed: SimMailbox = {
     ...mailbox,

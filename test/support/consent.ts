@@ -3,19 +3,19 @@ import type { Provider } from '../../shared/mailbox.ts'
 import { type Finished, type Process, start } from './processes.ts'
 import { until } from './until.ts'
 
-/** A key to seal accounts with. */
+/** A key that seals accounts. */
 export function sealingKey(): string {
   return randomBytes(32).toString('base64')
 }
 
-/** `mailsluice connect`, waiting for somebody to consent at `url`. */
+/** A running `mailsluice connect` that waits for consent at `url`. */
 export interface Connecting extends Process {
   url: string
-  /** Consents, or not, as a browser at the OAuth server does: what the person gets to see, and how the command ended. */
+  /** Consents or refuses as a browser does; returns the page shown and the result of the command. */
   consent(): Promise<{ status: number; page: string; finished: Finished }>
 }
 
-/** Starts the command and waits for the page it names; throws when it ends before. */
+/** Starts the command and waits for its URL; throws when it ends before. */
 export async function startConnecting(
   environment: Record<string, string>,
   words: readonly string[] = [],
@@ -41,7 +41,7 @@ export async function startConnecting(
   }
 }
 
-/** Connects a mailbox to its end. */
+/** Connects a mailbox and waits for the end of the command. */
 export async function connect(environment: Record<string, string>, words: readonly string[] = []): Promise<Finished> {
   const { finished } = await (await startConnecting(environment, words)).consent()
   return finished

@@ -18,16 +18,16 @@ type Kind = 'open' | 'probe' | 'changes' | 'fetch' | 'watch' | 'stop'
 
 const WATCH_MS = 7 * 24 * 3_600_000
 
-/** A mailbox in memory that fulfils the port: a first listing in pages, then what was delivered since. */
+/** A mailbox in memory that implements the port: a first listing in pages, then the later deliveries. */
 export interface FakeMailbox extends Mailbox {
   deliver(count: number, threads?: number): MessageId[]
   remove(id: MessageId): void
-  /** Puts labels on a message and takes others off. */
+  /** Adds labels to a message and removes others. */
   relabel(id: MessageId, added: readonly string[], removed?: readonly string[]): void
-  /** Of a thread of which several messages are wanted the others come along. */
+  /** Fetches the rest of a thread where several of its messages are wanted. */
   wholeThreads: boolean
   calls: string[]
-  /** Called before each provider call; what it throws, the call throws. */
+  /** Called before each provider call; the call throws its errors. */
   before: (kind: Kind, wanted: readonly Wanted[]) => void | Promise<void>
 }
 

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import ts from 'typescript'
 
-/** One thing a source file does that its floor forbids. */
+/** A violation of the floor rules in a source file. */
 export interface Breach {
   file: string
   line: number
@@ -32,12 +32,12 @@ const ROOMS = [
 ]
 // Rooms of shared/ without input, output or libraries; all may import them.
 const PURE_ROOMS = ['settings', 'mail', 'task', 'provider', 'windows']
-// What adapters to providers on the web have in common.
+// Shared by the adapters to providers on the web.
 const COMMON = 'shared/http'
 const OUTPUTS = ['stdout', 'stderr']
 const PURE_LIBRARIES = ['zod', 'node:crypto']
 
-/** Checks sources, given as path → text with paths from the project's folder, against the rules that CONTRIBUTING states. */
+/** Checks sources, given as path → text with paths from the project's folder, against the rules in CONTRIBUTING. */
 export function breaches(files: ReadonlyMap<string, string>): Breach[] {
   const parsed = [...files].map(([file, text]) => ts.createSourceFile(file, text, ts.ScriptTarget.ES2023, true))
   return [...parsed.flatMap(source => [...importBreaches(source), ...codeBreaches(source)]), ...cycles(parsed)]

@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import { type AppContext, openApp } from '../../pipeline/base/app.ts'
 import type { Log } from '../../pipeline/base/log.ts'
 import { startGateway } from '../../pipeline/gateway/gateway.ts'
+import type { Pace } from '../../pipeline/gateway/pace.ts'
 import { readConfig } from '../../shared/config.ts'
 import { type Envelope, LANES, parseEnvelope } from '../../shared/envelope.ts'
 import type { Cursor, MailboxId } from '../../shared/mailbox.ts'
@@ -14,9 +15,9 @@ import { ANA } from './pipeline.ts'
 export interface TestGateway {
   app: AppContext
   url: string
-  /** Everything it logged, a line each: level, facts and text. */
+  /** Its log, one line an entry: level, fields and text. */
   reported: string[]
-  /** Posts to /gmail/push; without a word about it, a good push of Ana's mailbox with a good token. */
+  /** Posts to /gmail/push; by default a valid push of Ana's mailbox with a valid token. */
   push(options?: {
     token?: string | undefined
     authorization?: string
@@ -28,12 +29,12 @@ export interface TestGateway {
 
 let count = 0
 
-/** Starts one with a key prefix of its own. */
+/** Starts a gateway with its own key prefix. */
 export async function openGateway(
   t: Test,
   redisUrl: string,
   google: GoogleKeys,
-  options: { settings?: Record<string, string>; cursor?: Cursor } = {},
+  options: { settings?: Record<string, string>; cursor?: Cursor; pace?: Pace } = {},
 ): Promise<TestGateway> {
   count += 1
   const config = readConfig({
@@ -49,7 +50,11 @@ export async function openGateway(
   const app = await openApp(config, redisUrl)
   await connectMailbox(app.redis, app.keys, ANA, options.cursor ?? 'history:1000', 0)
   const reported: string[] = []
-  const gateway = await startGateway(app, { port: 0, log: logTo(reported) }).catch(error => {
+  const gateway = await startGateway(app, {
+    port: 0,
+    ...(options.pace ? { pace: options.pace } : {}),
+    log: logTo(reported),
+  }).catch(error => {
     app.close()
     throw error
   })
@@ -74,7 +79,7 @@ export async function openGateway(
 
 let messages = 0
 
-/** A push as Pub/Sub makes it, with a message id of its own unless one is given. */
+/** Builds a push as Pub/Sub does, with a new message id unless one is given. */
 export function pushOf(said: { historyId: number | string; emailAddress?: string; messageId?: string }): string {
   messages += 1
   const { historyId, emailAddress = 'ana@example.com', messageId = `m${messages}` } = said
@@ -83,7 +88,7 @@ export function pushOf(said: { historyId: number | string; emailAddress?: string
   return JSON.stringify({ message, subscription: 'projects/project/subscriptions/gmail' })
 }
 
-/** The watch events of a mailbox, oldest first. */
+/** Returns the watch events of a mailbox, oldest first. */
 export async function eventsOf(
   { redis, keys }: Pick<AppContext, 'redis' | 'keys'>,
   mailbox: MailboxId = ANA,
@@ -95,7 +100,7 @@ export async function eventsOf(
   return events.filter(event => event.mailbox === mailbox)
 }
 
-/** A log that keeps what it is told, a line each. */
+/** A log that collects its entries, one line each. */
 export function logTo(reported: string[]): Log {
   const at =
     (level: string) =>

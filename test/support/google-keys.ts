@@ -4,18 +4,18 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, exportSPKI, generateKeyPair, type JWTHeaderParameters, SignJWT } from 'jose'
 
-/** Whom the tests' pushes are made out to, and who sends them. */
+/** The audience and the service account of the tests' pushes. */
 export const AUDIENCE = 'https://mail.example.com/gmail/push'
 export const SERVICE_ACCOUNT = 'gmail-push@project.iam.gserviceaccount.com'
 
 /** A Google that signs tokens and publishes its public keys on loopback. */
 export interface GoogleKeys {
   certsUrl: string
-  /** How often its keys were asked for. */
+  /** The number of requests for its keys. */
   asked(): number
-  /** A token as Pub/Sub sends it, with claims changed (`undefined` leaves one out), a header changed, or signed with a key nobody published. */
+  /** A token as Pub/Sub sends it, with changed claims (`undefined` omits one), a changed header, or an unpublished signing key. */
   token(change?: Change): Promise<string>
-  /** Of a token, the same with its signature by HMAC and the published key as the secret. */
+  /** The same token, signed by HMAC with the published key as secret. */
   hmacToken(): Promise<string>
   close(): Promise<void>
 }
@@ -28,7 +28,7 @@ interface Change {
 
 const KID = 'key-1'
 
-/** Starts one. */
+/** Starts the key server. */
 export async function startGoogleKeys(): Promise<GoogleKeys> {
   const published = await generateKeyPair('RS256', { extractable: true })
   const another = await generateKeyPair('RS256')
@@ -63,7 +63,7 @@ export async function startGoogleKeys(): Promise<GoogleKeys> {
   }
 }
 
-/** A token that says it needs no signature. */
+/** Builds a token that claims to need no signature. */
 export function unsignedToken(): string {
   return `${[{ alg: 'none', kid: KID, typ: 'JWT' }, ordinaryClaims()].map(encoded).join('.')}.`
 }

@@ -4,19 +4,19 @@ import { clientStateKeys, clientStateOf } from '../../shared/outlook/client-stat
 import { connectMailbox } from '../../shared/redis/mailboxes.ts'
 import { subscriptionMemory } from '../../shared/redis/subscriptions.ts'
 
-/** What the clientStates of tests are made with. */
+/** The secret behind the clientStates of tests. */
 export const CLIENT_STATE = 'a secret of the tests, long enough'
 export const BO: MailboxId = 'outlook:bo@example.com'
 export const CY: MailboxId = 'outlook:cy@example.com'
 
 const [KEY = Buffer.alloc(0)] = clientStateKeys({ secret: CLIENT_STATE, sealingKeys: [] })
 
-/** The clientState that Graph was given for a mailbox. */
+/** Returns the clientState of a mailbox's subscription. */
 export function stateOf(mailbox: MailboxId): string {
   return clientStateOf(KEY, mailbox)
 }
 
-/** Connects a mailbox and keeps a subscription for it. */
+/** Connects a mailbox and stores a subscription for it. */
 export async function subscribe(
   app: Pick<AppContext, 'redis' | 'keys'>,
   mailbox: MailboxId,
@@ -29,7 +29,7 @@ export async function subscribe(
 
 let versions = 0
 
-/** A change notification as Graph posts it, of another change each time. */
+/** Builds a change notification as Graph posts it, for a new change each time. */
 export function changeOf(subscriptionId: string, clientState: unknown, more: object = {}): object {
   versions += 1
   return {
@@ -49,7 +49,7 @@ export function changeOf(subscriptionId: string, clientState: unknown, more: obj
   }
 }
 
-/** What Graph says of a subscription itself. */
+/** Builds a lifecycle notification of a subscription. */
 export function lifecycleOf(subscriptionId: string, clientState: string, lifecycleEvent: string): object {
   const subscriptionExpirationDateTime = '2026-11-30T09:30:00.0000000Z'
   return { subscriptionId, subscriptionExpirationDateTime, tenantId: '84bd8158', clientState, lifecycleEvent }

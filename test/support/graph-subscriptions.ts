@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A subscription as it was ordered. */
+/** A subscription as it was requested. */
 export interface Ordered {
   id: string
   resource: string
@@ -14,23 +14,23 @@ export interface Ordered {
   expirationDateTime: string
 }
 
-/** The part of Graph that keeps subscriptions, on loopback. */
+/** Graph's subscription endpoints, on loopback. */
 export interface GraphSubscriptions {
   rootUrl: string
-  /** What there is, by id. */
+  /** The existing subscriptions, by id. */
   kept: Map<string, Ordered>
-  /** What it was asked: method, path and Prefer header, a line each. */
+  /** The requests it got: method, path and Prefer header, one line each. */
   asked: string[]
-  /** Answers the next request instead, if it says something. */
+  /** Answers the next request instead, if it returns an answer. */
   instead: (() => { status: number; body?: unknown; headers?: Record<string, string> } | undefined) | undefined
-  /** Whether it asks the addresses first whether they are there, as Graph does. */
+  /** Whether it validates notification addresses first, as Graph does. */
   shakesHands: boolean
   close(): Promise<void>
 }
 
 const NOT_THERE = { error: { code: 'ResourceNotFound', message: 'The object was not found.' } }
 
-/** Starts one without subscriptions. */
+/** Starts the endpoints without subscriptions. */
 export async function startGraphSubscriptions(): Promise<GraphSubscriptions> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []

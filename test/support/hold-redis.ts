@@ -3,16 +3,16 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { embeddedRedis } from '../../pipeline/embedded-redis/server.ts'
 
-/** A process of its own that uses the embedded Redis of a folder. */
+/** A separate process that uses the embedded Redis of a folder. */
 export interface RedisHolder {
   url: string
-  /** Sends the signal and waits for the end; resolves with the exit code, if there was one. */
+  /** Sends the signal and waits for the end; resolves with the exit code, if any. */
   end(signal: NodeJS.Signals): Promise<number | null>
 }
 
 const here = fileURLToPath(import.meta.url)
 
-/** Starts such a process; resolves once it has its Redis. SIGTERM makes it stop in order, SIGUSR2 makes it just exit. */
+/** Starts such a process; resolves once it has its Redis. SIGTERM stops it cleanly, SIGUSR2 makes it exit at once. */
 export async function holdRedis(dataDir: string): Promise<RedisHolder> {
   const child: ChildProcess = spawn(process.execPath, [...process.execArgv, here, dataDir], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -1,13 +1,13 @@
 import { countSteps, MOST_STEPS, type Pattern, parsePattern } from './backtracking.ts'
 
-/** A text that makes a regular expression try again and again: a beginning, and what is repeated; an end follows that it does not want. */
+/** A text that makes a regular expression backtrack: a beginning, a repeated part, and an end that does not match. */
 export interface Hostile {
   prefix: string
   pump: string
 }
 
 const LONGEST_PUMP = 6
-// Hardly anything that comes to it takes all of it.
+// Few expressions use all of it.
 const SUFFIX = '\u0001\n '
 const ALWAYS = [' ', '\t', '\n', 'a', '0', '@', '.', '<', '"', '\\', '=', ':', ',', '-', '\u200b']
 const SAMPLES = ['a', '0', ' ', '-', '.', '/', '"', ';', 'A', '\t', '>', '\u00ad', '\u200c', '\u0001']
@@ -15,10 +15,10 @@ const VARIANTS = 3
 const TIMES = 8
 // Up to so many a bounded repetition looks like one without end.
 const MANY_CHARACTERS = 512
-// Four times the text takes four times the steps, or sixteen times as many where it is searched anew for each character.
+// Four times the text takes four times the steps, or sixteen times as many where each character restarts the search.
 const MOST_GROWTH = 6
 
-/** The first text found on which an expression takes steps out of proportion to its length; `undefined` where none is. Takes no clock. */
+/** Finds a text for which an expression takes more than linear steps; `undefined` where there is none. Uses no clock. */
 export function slowTextFor({ source, flags, global }: RegExp): Hostile | undefined {
   const pattern = parsePattern(source)
   const search = countSteps(pattern, flags)
@@ -41,7 +41,7 @@ export function slowTextFor({ source, flags, global }: RegExp): Hostile | undefi
   }
 }
 
-/** The text with its pump so many times. */
+/** Builds the text with its pump so many times. */
 export function textOf({ prefix, pump }: Hostile, times: number): string {
   return prefix + pump.repeat(times) + SUFFIX
 }

@@ -1,4 +1,4 @@
-/** Text as a stranger may write it: it colours, retitles, clears and rings, in seven bits and in eight, and turns a line around. */
+/** Text from a stranger: it colours, retitles, clears and rings, in seven bits and in eight, and reverses a line. */
 export const HOSTILE =
   'red\u001b[31m title\u001b]0;owned\u0007 clear\u001bc c1\u009b2J\u009d0;x\u009c del\u007f over\rwritten back\b back \u202egpj.exe \u2066iso\u2069 \u200fmark tag\u{e0041}'
 
@@ -19,7 +19,7 @@ const OBEYED: readonly (readonly [from: number, to: number])[] = [
   [0xe0000, 0xe007f],
 ]
 
-/** What of a text a terminal would obey, or be turned around by, by code point; it should be nothing. */
+/** Returns the code points of a text that a terminal would obey or that reverse it; none are allowed. */
 export function obeyedIn(text: string): string[] {
   const codes = new Set(Array.from(text, character => character.codePointAt(0) ?? 0))
   return [...codes]

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { TestRedis } from './redis.ts'
 
-/** All that a Redis holds, a text a key: its name, then its value as JSON; of streams and lists a text an element. */
+/** Reads a whole Redis, one text a key: its name, then its value as JSON; for streams and lists one text an element. */
 export async function everything({ client }: TestRedis): Promise<string[]> {
   const texts: string[] = []
   for (const key of (await client.keys('*')).sort()) {
@@ -30,7 +30,7 @@ async function partsOf(client: TestRedis['client'], key: string): Promise<unknow
   }
 }
 
-/** Every key with its value as Redis would dump it, and when it expires (ms since 1970; -1: never). */
+/** Returns every key with its dumped value and its expiry (ms since 1970; -1: never). */
 export async function keyspace(client: Redis): Promise<Record<string, unknown>> {
   const keys = (await client.keys('*')).sort()
   const values = await Promise.all(
@@ -43,7 +43,7 @@ export async function keyspace(client: Redis): Promise<Record<string, unknown>> 
   return Object.fromEntries(values.map(([key, ...rest]) => [key, rest]))
 }
 
-/** Keys under a prefix that are kept for ever, or longer than so many seconds. */
+/** Returns the keys under a prefix that never expire, or live longer than so many seconds. */
 export async function neverExpiring(client: Redis, prefix: string, mostSeconds: number): Promise<string[]> {
   const keys = await client.keys(`${prefix}:*`)
   const left = await Promise.all(keys.map(key => client.ttl(key)))

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FolderFault, Links } from '../../shared/provider/links.ts'
 
-/** What an adapter keeps, in memory; `lose` forgets some of it, as a full Redis may. */
+/** An adapter's stored links, in memory; `lose` forgets some of them, as a full Redis may. */
 export function heldLinks(): Links & { lose(): void; size(): number } {
   const texts = new Map<string, string>()
   const faults = new Map<string, FolderFault>()

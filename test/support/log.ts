@@ -1,2 +1,2 @@
-/** A log that keeps quiet. */
+/** A silent log. */
 export const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }

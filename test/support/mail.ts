@@ -1,6 +1,6 @@
 import { memoryMailbox, type SimMailbox } from '../../sim/mailbox.ts'
 
-/** A simulated mailbox of `count` short mails, dealt out to `threads` threads by their reply headers. */
+/** Builds a simulated mailbox of `count` short mails, distributed over `threads` threads by their reply headers. */
 export function testMailbox(address: string, count: number, threads: number): SimMailbox {
   return memoryMailbox(
     address,
@@ -11,7 +11,7 @@ export function testMailbox(address: string, count: number, threads: number): Si
   )
 }
 
-/** The mail at a place in such a mailbox. */
+/** Builds the mail at an index of such a mailbox. */
 export function testMail(index: number, threads: number): string {
   const reply = index >= threads ? [`In-Reply-To: <${index - threads}@example.com>`] : []
   return [
@@ -25,7 +25,7 @@ export function testMail(index: number, threads: number): string {
   ].join('\r\n')
 }
 
-/** A short mail to Ana with a number for its name, an answer to another number where one is given. */
+/** Builds a short numbered mail to Ana, as a reply to another number where one is given. */
 export function numberedMail(number: number, answers?: number): string {
   return [
     'From: Bo <bo@example.com>',

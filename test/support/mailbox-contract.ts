@@ -3,20 +3,20 @@ import { MailError } from '../../shared/error.ts'
 import type { Call, CallKind, Changes, Cursor, Mailbox } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
 
-/** A mailbox at its provider, to be held to the contract; its first sync lists all of it. */
+/** A mailbox under test; its first sync lists all of it. */
 export interface ContractSubject {
   mailbox: Mailbox
-  /** Delivers so many mails, each to a thread of its own or dealt out to so many threads, and tells their ids in the order of delivery. */
+  /** Delivers so many mails, each in its own thread or distributed over so many threads, and returns their ids in order of delivery. */
   deliver(count: number, threads?: number): Promise<readonly MessageId[]>
   /** Deletes a message for good. */
   remove?(id: MessageId): Promise<void>
-  /** Puts labels on a message and takes others off. */
+  /** Adds labels to a message and removes others. */
   relabel?(id: MessageId, added: readonly string[], removed: readonly string[]): Promise<void>
-  /** Its mail is in several folders, which are listed one beside the other: the order of delivery holds within each. */
+  /** Its mail is in several folders that are listed in parallel: the order of delivery holds within each. */
   inFolders?: boolean
-  /** An id the provider might have given and has not. */
+  /** A valid id that the provider never issued. */
   unknown: MessageId
-  /** How many HTTP requests the provider had so far, but for tokens; where it can tell. */
+  /** The number of HTTP requests so far, except for tokens, where it is known. */
   requests?(): number
   close(): Promise<void>
 }
@@ -25,7 +25,7 @@ const ENOUGH_PAGES = 1000
 const PROMPTLY_MS = 1000
 const LONG_ENOUGH_MS = 2 * 24 * 3_600_000
 
-/** Holds a mailbox to what every Mailbox guarantees; `open` gives each fact an empty mailbox of its own. */
+/** Tests the guarantees of every Mailbox; `open` gives each fact its own empty mailbox. */
 export function mailboxContract(t: Test, name: string, open: () => Promise<ContractSubject>): void {
   const fact = (what: string, check: (t: Test, subject: ContractSubject, calls: Calls) => Promise<void>) =>
     t.test(`${name}: ${what}`, async t => {
@@ -53,7 +53,7 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
     t.ok(synced.pages.every(page => page.ids.every(({ id, thread }) => id !== '' && thread !== '')))
   })
 
-  fact('what is delivered after opening, and between pages, is listed', async (t, { mailbox, deliver }, { call }) => {
+  fact('mail delivered after opening, and between pages, is listed', async (t, { mailbox, deliver }, { call }) => {
     const delivered = [...(await deliver(15))]
     const { cursor } = await mailbox.open(call)
     delivered.push(...(await deliver(2)))
@@ -64,7 +64,7 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
     t.same([...found].sort(), delivered.sort())
   })
 
-  fact('changes list what is new, in order, and nothing else', async (t, { mailbox, deliver, inFolders }, { call }) => {
+  fact('changes list new mail in order, and nothing else', async (t, { mailbox, deliver, inFolders }, { call }) => {
     const ordered = (ids: readonly MessageId[]) => (inFolders ? [...ids].sort() : ids)
     await deliver(5)
     const synced = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
@@ -91,7 +91,7 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
     },
   )
 
-  fact('a message that a listing brings is what fetching it gives', async (t, { mailbox, deliver }, { call }) => {
+  fact('a listed message equals the fetched one', async (t, { mailbox, deliver }, { call }) => {
     await deliver(7)
     const { pages } = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
     const listed = pages.flatMap(page => page.ids)
@@ -118,7 +118,7 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
     }
   })
 
-  fact('what comes along with the wanted is whole, and of a wanted thread', async (t, subject, { call }) => {
+  fact('extra messages are whole, and of a wanted thread', async (t, subject, { call }) => {
     const { mailbox, deliver, remove } = subject
     await deliver(12, 3)
     const { pages } = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
@@ -151,7 +151,7 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
     for (const { id } of kept) t.match(answers.get(id), { outcome: 'ok', message: { id } })
   })
 
-  fact('an unknown id is gone, and harms no other', async (t, { mailbox, deliver, unknown }, { call }) => {
+  fact('an unknown id is gone and affects no other', async (t, { mailbox, deliver, unknown }, { call }) => {
     const [id = ''] = await deliver(1)
     const wanted = [
       { id: unknown, thread: unknown },
@@ -163,7 +163,7 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
   })
 
   fact(
-    'a deleted message is told as gone, or as one that left and cannot be had',
+    'a deleted message is listed as gone, or as one that left and cannot be fetched',
     async (t, { mailbox, deliver, remove }, { call }) => {
       if (!remove) return void t.pass('nothing can be deleted here')
       const [id = '', kept = ''] = await deliver(2)
@@ -184,30 +184,27 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
     },
   )
 
-  fact(
-    'after a cursor was lost all that is there is told, and what came since is listed',
-    async (t, subject, { call }) => {
-      const { mailbox, deliver, remove } = subject
-      const delivered = [...(await deliver(16))]
-      const synced = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
-      if (remove) await remove(delivered.shift() ?? '')
-      // Everything was received after that moment.
-      const { cursor } = await mailbox.open(call, 1_000)
-      const fresh = await deliver(2)
-      const again = await listAll(mailbox, cursor, call)
-      const later = await listAll(mailbox, again.cursor, call)
-      t.ok(again.pages.at(-1)?.present, 'the last page says that the listing tells what is there')
-      const present = again.pages.flatMap(page => page.present?.map(({ id }) => id) ?? [])
-      const allOf = new Set([...present, ...listedIds(later)])
-      t.same([...allOf].sort(), [...delivered, ...fresh].sort())
-      t.same([...new Set([...listedIds(again), ...listedIds(later)])].sort(), [...delivered, ...fresh].sort())
-      t.ok(again.pages.every(page => page.ids.length === 0 || page.overlaps))
-      t.ok(synced.pages.every(page => page.present === undefined))
-    },
-  )
+  fact('after a lost cursor everything is reported, and later mail is listed', async (t, subject, { call }) => {
+    const { mailbox, deliver, remove } = subject
+    const delivered = [...(await deliver(16))]
+    const synced = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
+    if (remove) await remove(delivered.shift() ?? '')
+    // Everything was received after that moment.
+    const { cursor } = await mailbox.open(call, 1_000)
+    const fresh = await deliver(2)
+    const again = await listAll(mailbox, cursor, call)
+    const later = await listAll(mailbox, again.cursor, call)
+    t.ok(again.pages.at(-1)?.present, 'the last page says that the listing tells what is there')
+    const present = again.pages.flatMap(page => page.present?.map(({ id }) => id) ?? [])
+    const allOf = new Set([...present, ...listedIds(later)])
+    t.same([...allOf].sort(), [...delivered, ...fresh].sort())
+    t.same([...new Set([...listedIds(again), ...listedIds(later)])].sort(), [...delivered, ...fresh].sort())
+    t.ok(again.pages.every(page => page.ids.length === 0 || page.overlaps))
+    t.ok(synced.pages.every(page => page.present === undefined))
+  })
 
   fact(
-    'labels that change are told, as a change or with the whole message, and nothing else',
+    'changed labels are reported, as a change or with the message, and nothing else',
     async (t, subject, { call }) => {
       const { mailbox, deliver, relabel } = subject
       if (!relabel) return void t.pass('nothing can be relabelled here')
@@ -231,20 +228,17 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
     },
   )
 
-  fact(
-    'it can be watched, for longer when asked again, and not any more',
-    async (t, { mailbox }, { call, metered }) => {
-      const first = await mailbox.watch(call)
-      t.ok(first.expiresAt > Date.now() + LONG_ENOUGH_MS, 'a watch that is renewed daily never lapses')
-      const second = await mailbox.watch(call)
-      t.ok(second.expiresAt >= first.expiresAt)
-      await mailbox.stop(call)
-      t.equal(metered.length, 3)
-      await mailbox.stop(call)
-    },
-  )
+  fact('a watch starts, is extended and stops', async (t, { mailbox }, { call, metered }) => {
+    const first = await mailbox.watch(call)
+    t.ok(first.expiresAt > Date.now() + LONG_ENOUGH_MS, 'a watch that is renewed daily never lapses')
+    const second = await mailbox.watch(call)
+    t.ok(second.expiresAt >= first.expiresAt)
+    await mailbox.stop(call)
+    t.equal(metered.length, 3)
+    await mailbox.stop(call)
+  })
 
-  fact('what was changed up to is told with the last page of changes, and grows', async (t, subject, { call }) => {
+  fact('the last page of changes carries a position that grows', async (t, subject, { call }) => {
     const { mailbox, deliver } = subject
     const synced = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
     const before = (await listAll(mailbox, synced.cursor, call)).pages.at(-1)?.upTo
@@ -256,7 +250,7 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
     t.ok(BigInt(after ?? 0) > BigInt(before))
   })
 
-  fact('who gives up is answered promptly, with a MailError', async (t, { mailbox, deliver }, { call }) => {
+  fact('an aborted call fails promptly with a MailError', async (t, { mailbox, deliver }, { call }) => {
     const [id = '', other = ''] = await deliver(2)
     const { cursor } = await mailbox.open(call)
     const wanted = [id, other].map(one => ({ id: one, thread: one }))

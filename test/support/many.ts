@@ -18,9 +18,9 @@ export interface Many {
   app: AppContext
   mailboxes: Mailboxes
   sync(mailbox: MailboxId): Promise<string>
-  /** The ids of the messages that tasks of a mailbox hold. */
+  /** The message ids in the tasks of a mailbox. */
   taskedIds(mailbox: MailboxId): Promise<Set<string>>
-  /** How many dead letters there are, of all mailboxes and stages. */
+  /** The number of dead letters, of all mailboxes and stages. */
   dead(): Promise<number>
   record(mailbox: MailboxId): ReturnType<typeof readMailbox>
   stop(): Promise<void>
@@ -28,7 +28,7 @@ export interface Many {
 
 let count = 0
 
-/** Starts it with these mailboxes connected; it ends with the test. With `prefix` it goes on with what another has left. */
+/** Starts it with these mailboxes connected; it ends with the test. With `prefix` it continues another's work. */
 export async function startMany(
   t: { teardown(work: () => unknown): void },
   redis: TestRedis,

@@ -3,32 +3,32 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** How the token endpoint meets a question: it grants, never answers, cuts the line, or answers this. */
+/** The token endpoint's reaction: it grants, never answers, resets the connection, or answers this. */
 export type Answering =
   | 'grants'
   | 'never'
   | 'hangs up'
   | { status: number; body: object | string; headers?: Record<string, string> }
 
-/** Microsoft's sign-in on loopback, with refresh tokens that are good once. */
+/** Microsoft's sign-in on loopback, with single-use refresh tokens. */
 export interface MicrosoftServer {
   url: string
-  /** Secrets it gave away, in order. */
+  /** The secrets it issued, in order. */
   refreshTokens: string[]
   accessTokens: string[]
   codes: string[]
-  /** What the token endpoint was asked, in order: the path and the form. */
+  /** The requests to the token endpoint, in order: path and form. */
   asked: { path: string; form: Record<string, string> }[]
-  /** Those of them with a refresh token. */
+  /** The requests with a refresh token. */
   refreshes(): number
   answering: Answering
-  /** How long its access tokens live. */
+  /** The lifetime of its access tokens. */
   lifeSeconds: number
-  /** Who consents where nobody is suggested, and to what. */
+  /** The default consenting user, and the granted scopes. */
   consents: { address: string; scope?: string; denied?: boolean; said?: string; withoutRefreshToken?: boolean }
-  /** The secret its clients have to show; unset, they are public ones. */
+  /** The client secret it requires; unset, clients are public. */
   clientSecret: string | undefined
-  /** Whose access token it is; `application` for one of an app's own. */
+  /** The owner of an access token; `application` for one of an app itself. */
   ownerOf(token: string): string | undefined
   /** Ends all grants of a mailbox, as its owner can. */
   revoke(address: string): void
@@ -43,7 +43,7 @@ interface Reply {
 
 const SCOPES = 'Mail.Read User.Read profile openid email'
 
-/** Starts one; every mailbox is known to it, and `simulated:ADDRESS` is always a good refresh token. */
+/** Starts the sign-in; it knows every mailbox, and `simulated:ADDRESS` is always a valid refresh token. */
 export async function startMicrosoft(): Promise<MicrosoftServer> {
   const codes = new Map<string, { address: string; challenge: string; redirectUri: string; scope: string }>()
   const grants = new Map<string, string>()
@@ -167,7 +167,7 @@ export async function startMicrosoft(): Promise<MicrosoftServer> {
   }
 }
 
-/** A refusal with Microsoft's number; as it would, it says whom and what it is about: nothing of that may come to light. */
+/** Builds a refusal with Microsoft's number. As Microsoft's do, it names user and secret; neither may be printed. */
 export function refused(error: string, number: number, about = 'planted words'): Reply {
   const description = `AADSTS${number}: refused for planted@example.com, ${about}. Trace ID: planted`
   return {

@@ -3,13 +3,13 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Notifying } from '../../shared/outlook/subscription.ts'
 
-/** Somebody on loopback whom Graph may notify: shakes hands, and takes whatever comes. */
+/** A receiver on loopback that Graph may notify: validates, and accepts every notification. */
 export interface Notified {
   notify: Notifying
   close(): Promise<void>
 }
 
-/** Starts one. */
+/** Starts the receiver. */
 export async function startNotified(): Promise<Notified> {
   const server = createServer((request, response) => {
     request.resume()

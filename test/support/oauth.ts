@@ -3,31 +3,31 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** How the token endpoint meets a refresh: it grants, never answers, or fails with this status. */
+/** The token endpoint's reaction to a refresh: it grants, never answers, or fails with this status. */
 export type Refreshing = 'grants' | 'never' | { status: number; error: string }
 
-/** Google's OAuth on loopback, in front of a Gmail simulator where one is named: tokens are its own, all else is passed on. */
+/** Google's OAuth on loopback, in front of a Gmail simulator where one is named: it issues the tokens and forwards the rest. */
 export interface OAuthServer {
   url: string
-  /** Secrets it gave away, in order. */
+  /** The secrets it issued, in order. */
   refreshTokens: string[]
   accessTokens: string[]
   revoked: string[]
-  /** Token requests with a refresh token, whatever came of them. */
+  /** Token requests with a refresh token, failed ones included. */
   refreshes: number
-  /** The forms its token endpoint was sent. */
+  /** The forms sent to its token endpoint. */
   asked: string[]
-  /** When the last of them came, in ms since 1970, and the shortest time between two. */
+  /** The time of the last one, in ms since 1970, and the shortest interval between two. */
   refreshedAt: number
   shortestGapMs: number
   refreshing: Refreshing
-  /** Every refresh gives another refresh token, and the one before is good no more. */
+  /** Every refresh issues another refresh token and invalidates the previous one. */
   rotates: boolean
-  /** How long its access tokens live. */
+  /** The lifetime of its access tokens. */
   lifeSeconds: number
-  /** Who consents where no address is hinted at, and to what. */
+  /** The default consenting user, and the granted scopes. */
   consents: { address: string; scope?: string; denied?: boolean; error?: string; withoutRefreshToken?: boolean }
-  /** A refresh token that is good for a mailbox. */
+  /** Issues a refresh token for a mailbox. */
   grant(address: string): string
   /** Ends all grants of a mailbox, as its owner can. */
   revoke(address: string): void
@@ -48,7 +48,7 @@ interface Code {
   scope: string
 }
 
-/** Starts one; every mailbox is known to it, and `simulated:ADDRESS` is good for one that nobody connected. */
+/** Starts the server; it knows every mailbox, and `simulated:ADDRESS` is valid for an unconnected one. */
 export async function startOAuth(options: { simUrl?: string; address?: string } = {}): Promise<OAuthServer> {
   const codes = new Map<string, Code>()
   const grants = new Map<string, string>()
@@ -201,7 +201,7 @@ export async function startOAuth(options: { simUrl?: string; address?: string } 
   }
 }
 
-// As Google would not, it says what it was given: nothing of that may come to light.
+// Unlike Google, it quotes the request: none of it may be printed.
 function refused(given: string): Reply {
   return { status: 400, body: { error: 'invalid_grant', error_description: given } }
 }

@@ -9,7 +9,7 @@ import type { TestRedis } from './redis.ts'
 export const BO: MailboxId = 'outlook:bo@example.com'
 export const BO_ADDRESS = 'bo@example.com'
 
-/** The whole pipeline over a simulated Outlook that holds one mailbox, Bo's; both end with the test. */
+/** The whole pipeline over a simulated Outlook with one mailbox, Bo's; both end with the test. */
 export async function startOutlook(
   t: { teardown(work: () => unknown): void },
   redis: TestRedis,

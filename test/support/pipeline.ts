@@ -17,17 +17,17 @@ import { until } from './until.ts'
 
 export const ANA: MailboxId = 'gmail:ana@example.com'
 
-/** The whole pipeline in the test's process, over a real Redis and a mailbox of the test's choice. */
+/** The whole pipeline in the test's process, over a real Redis and a chosen mailbox. */
 export interface TestPipeline {
   app: AppContext
   mailbox: Mailbox
-  /** Asks for a sync of its mailbox. */
+  /** Requests a sync of its mailbox. */
   request(): Promise<string>
-  /** Waits until nothing is under way or delayed any more, a later look included; the newest run first. */
+  /** Waits until no work is in flight or delayed, a later look included; returns the runs, newest first. */
   quiet(): Promise<RunRecord[]>
-  /** Asks for a sync and waits for it; the run it became. */
+  /** Requests a sync, waits for it, and returns its run. */
   sync(): Promise<RunRecord>
-  /** Everything in a stream, of both lanes and all partitions, oldest first; ids one by one. */
+  /** The envelopes of a stream, of both lanes and all partitions, oldest first; ids one by one. */
   read<Body>(stream: Stream<Body>): Promise<Envelope<Body>[]>
   dead(stage: StageName): Promise<Record<string, string>[]>
   start(only?: readonly StageName[]): void
@@ -37,7 +37,7 @@ export interface TestPipeline {
 
 let count = 0
 
-/** Starts the stages, all of them or some, with Ana's mailbox connected, or the one of `id`; each call has a key prefix of its own. */
+/** Starts all or some stages with Ana's mailbox connected, or the one of `id`; each call has its own key prefix. */
 export async function startPipeline(
   redis: TestRedis,
   open: Mailbox | ((app: AppContext) => Mailbox),
@@ -82,7 +82,7 @@ export async function startPipeline(
         const empty = backlog.every(({ waiting, inWork, delayed }) => (waiting ?? 0) + inWork + delayed === 0)
         return idle && empty && runs.every(run => run.settled)
       }
-      // Work that moves from one place to another between two questions is in neither.
+      // Work that moves between two reads is seen in neither place.
       await until(async () => (await isQuiet()) && (await isQuiet()), 'everything is done')
       return listRuns(app.redis, keys, 100)
     },

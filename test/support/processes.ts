@@ -4,14 +4,14 @@ import { fileURLToPath } from 'node:url'
 
 const MAIN = fileURLToPath(new URL('../../pipeline/main.js', import.meta.url))
 
-/** What a finished command printed, and how it ended. */
+/** The output and exit of a finished command. */
 export interface Finished {
   code: number | null
   stdout: string
   stderr: string
 }
 
-/** A mailsluice process that a test started. */
+/** A mailsluice process of a test. */
 export interface Process {
   pid: number
   stdout(): string
@@ -20,7 +20,7 @@ export interface Process {
   exited: Promise<Finished>
 }
 
-/** Starts `mailsluice …words` with just these variables and PATH. */
+/** Starts `mailsluice …words` with only these variables and PATH. */
 export function start(words: readonly string[], environment: Record<string, string>): Process {
   const env = { PATH: process.env.PATH ?? '', ...environment }
   const child: ChildProcess = spawn(process.execPath, [MAIN, ...words], { env, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -52,7 +52,7 @@ export async function run(
   return running.exited.finally(() => clearTimeout(timer))
 }
 
-/** The JSON object on the last line of what a command printed. */
+/** Parses the JSON object on the last line of a command's output. */
 export function lastJson(finished: Finished): Record<string, unknown> {
   const last = finished.stdout.trim().split('\n').at(-1) ?? ''
   try {

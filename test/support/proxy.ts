@@ -1,36 +1,36 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** A TCP proxy before Redis that can fail the way networks do. */
+/** A TCP proxy in front of Redis that fails as networks do. */
 export interface CuttingProxy {
   url: string
   port: number
-  /** Forwards the next request that matches, lets Redis do it, and cuts the connection before its answer comes back. */
+  /** Forwards the next matching request, lets Redis execute it, and cuts the connection before the answer. */
   cutAfter(request: RegExp, options?: { leastReplyBytes?: number }): Moment
-  /** Cuts the connection in the middle of the next write of requests that matches: Redis gets the first half of it. */
+  /** Cuts the connection in the middle of the next matching write: Redis gets its first half. */
   cutWithin(request: RegExp): Moment
-  /** Forwards nothing more of the connection on which a request matches, beginning with that request. */
+  /** Stops forwarding a connection from its next matching request on. */
   holdBefore(request: RegExp): Moment
-  /** Passes nothing on any more of what Redis writes on a connection, beginning with the command that matches: for a replica's. */
+  /** Stops forwarding what Redis writes on a connection, from the matching command on: for a replica's link. */
   muteBefore(reply: RegExp): Moment
-  /** Passes nothing on any more on the connections there are, silently: of what goes to Redis, of what comes from there, or of both. */
+  /** Silently stops forwarding on the open connections: to Redis, from Redis, or both. */
   blackHole(direction: 'requests' | 'replies' | 'both'): void
-  /** Resets every connection there is. */
+  /** Resets every open connection. */
   reset(): void
   /** Cuts all connections and refuses new ones. */
   refuse(): void
   /** Accepts connections again. */
   heal(): void
-  /** Forwards new connections to another port; those there are stay where they are. */
+  /** Forwards new connections to another port; open ones stay. */
   redirect(port: number): void
-  /** How many connections were refused. */
+  /** The number of refused connections. */
   refused(): number
   close(): Promise<void>
 }
 
-/** Something that will go wrong at one request. */
+/** A planned failure of one request. */
 export interface Moment {
-  /** Resolves once it has. */
+  /** Resolves once it has happened. */
   struck: Promise<void>
   strikes(): number
 }
@@ -160,12 +160,12 @@ export async function startProxy(port: number): Promise<CuttingProxy> {
       pair.lost.replies = true
       cutting.strike()
       client.off('close', end).resetAndDestroy()
-      // Whatever else was sent before the cut still happens.
+      // Other requests sent before the cut still happen.
       server.end()
     })
   }
 
-  /** The plan for what goes over the wire now, if there is one; it is taken off the list. */
+  /** Removes and returns the plan for the current data, if there is one. */
   function planned(data: Buffer, is: (action: Plan['action']) => boolean): Plan | undefined {
     const text = data.toString('latin1')
     const place = plans.findIndex(({ action, matches }) => is(action) && matches.test(text))
@@ -173,7 +173,7 @@ export async function startProxy(port: number): Promise<CuttingProxy> {
   }
 }
 
-/** Where the command begins that matches. */
+/** Finds the start of the matching command. */
 function commandAt(data: Buffer, matches: RegExp): number {
   const text = data.toString('latin1')
   const end = text.lastIndexOf('\r\n*', text.search(matches))

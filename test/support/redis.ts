@@ -9,19 +9,19 @@ import type { Test } from 'tap'
 import { connectRedis } from '../../shared/redis/connect.ts'
 import { until } from './until.ts'
 
-/** A real redis-server of a test's own, on a loopback port. */
+/** A real redis-server for one test, on a loopback port. */
 export interface TestRedis {
   url: string
   port: number
-  /** A client that may be used freely in the test; closed with the server. */
+  /** A client for the test; closed with the server. */
   client: Redis
   kill(signal: NodeJS.Signals): Promise<void>
-  /** Kills it and starts it again on the same port: with the files it has written, or with nothing left of them. */
+  /** Kills and restarts it on the same port, with its files or without them. */
   restart(options?: { empty?: boolean }): Promise<void>
   stop(): Promise<void>
 }
 
-/** Starts a redis-server with an empty data folder of its own; `options` are further command line words. */
+/** Starts a redis-server with its own empty data folder; `options` are further arguments. */
 export async function startRedis(...options: string[]): Promise<TestRedis> {
   const port = await freePort()
   const dir = await mkdtemp(join(tmpdir(), 'mailsluice-redis-'))
@@ -70,7 +70,7 @@ export async function redisFor(t: Test, ...options: string[]): Promise<{ server:
   return { server, redis }
 }
 
-/** A port nobody listens on. */
+/** Finds a free port. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

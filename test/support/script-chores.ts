@@ -8,7 +8,7 @@ import type { MailboxId } from '../../shared/mailbox.ts'
 import { createHealing } from '../../shared/redis/heal.ts'
 import { deadLetterNotification, GATEWAY, takeDeadNotification } from '../../shared/redis/intake.ts'
 import { createLease } from '../../shared/redis/lease.ts'
-import { lookOver } from '../../shared/redis/look.ts'
+import { inspectPartition } from '../../shared/redis/look.ts'
 import { connectMailbox, postWatchEvent } from '../../shared/redis/mailboxes.ts'
 import { createQueue } from '../../shared/redis/queue.ts'
 import { createQuota } from '../../shared/redis/quota.ts'
@@ -22,10 +22,10 @@ import { merged, watchEvents } from '../../shared/streams.ts'
 
 const CY: MailboxId = 'gmail:cy@example.com'
 const FIRST_ENTRY = '1-1'
-// What failed midway has changed, and has to be seen twice again.
+// A half-failed change counts as new, and must be seen twice again.
 const LOOKS = 5
 
-/** Has everything done that scripts do and no sync needs; `ask` asks again until Redis does it. What came of it, the same each time. */
+/** Runs the scripts that no sync needs; `ask` retries until Redis executes one. Returns the results, the same each time. */
 export async function doChores(app: AppContext, ask: <T>(what: () => Promise<T>) => Promise<T>) {
   const { redis, keys, now } = app
   const [partition] = [keys.partitionOf(CY)]
@@ -67,7 +67,7 @@ export async function doChores(app: AppContext, ask: <T>(what: () => Promise<T>)
   await redis.xdel(stream, '3-1')
   await sleep(2)
   await ask(() => others.reclaim(1, 10, ['live']))
-  await ask(() => others.leave())
+  await ask(() => others.shutdown())
   await ask(() => reapPartition(redis, keys, partition, { stages: STAGES, idleMs: 0 }))
   await redis.xack(stream, 'thread-group', '1-1', '2-1')
   await ask(() => trimPartition(redis, keys, partition, { stages: STAGES, retentionMs: 0 }))
@@ -89,7 +89,7 @@ export async function doChores(app: AppContext, ask: <T>(what: () => Promise<T>)
   }
 }
 
-/** Loses a run, an event and a mailbox's place, and has them healed. */
+/** Loses a run, an event and a mailbox's place, and heals them. */
 async function healLosses({ redis, keys, now }: AppContext, ask: <T>(what: () => Promise<T>) => Promise<T>) {
   const partition = keys.partitionOf(CY)
   const names = ['first', 'second', 'third']
@@ -97,7 +97,7 @@ async function healLosses({ redis, keys, now }: AppContext, ask: <T>(what: () =>
   const options = { redis, keys, now, newRunId }
   const [healing, restoring] = [createHealing({ ...options, stages: STAGES, afterMs: 0 }), createRestoring(options)]
   const look = async () => {
-    const sight = await ask(() => lookOver(redis, keys, partition))
+    const sight = await ask(() => inspectPartition(redis, keys, partition))
     await ask(() => restoring.restore(partition, sight))
     await ask(() => healing.heal(partition, sight))
   }

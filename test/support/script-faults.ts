@@ -4,34 +4,34 @@ import { scriptText } from '../../shared/redis/scripts.ts'
 
 const folder = new URL('../../shared/redis/lua/', import.meta.url)
 
-/** Every script; the other files beside them are parts. */
+/** Every script; the other Lua files are parts. */
 export const SCRIPTS: readonly string[] = readdirSync(folder)
   .filter(file => readFileSync(new URL(file, folder), 'utf8').includes('-- KEYS '))
   .map(file => file.replace('.lua', ''))
   .sort()
 
-/** Every command that scripts give, as the server names it. */
+/** Every command that scripts use, as the server names it. */
 export const COMMANDS: readonly string[] = texts(
   /(?:redis\.p?call\(|stage\(\w+, |\{ )'(HDEL|HSET|(?<=\('|, ')\w+)'/g,
 ).sort()
 
-/** Every kind of fact that the commit script applies to a run or a mailbox; `held` is none of these, and the fates of a slice are one. */
+/** Every kind of fact that the commit script applies to a run or a mailbox, except `held`; the fates of a slice count as one. */
 export const FACTS: readonly string[] = ['held', ...texts(/apply\['([\w-]+)'\]/g)]
   .map(fact => fact.replace('fates', 'fate'))
   .sort()
 
-/** Lets each script fail once at its k-th call of Redis. */
+/** Makes each script fail once at its k-th call of Redis. */
 export interface Faults {
-  /** From now on each script fails at its next k-th call, once. */
+  /** Makes each script fail once at its next k-th call. */
   arm(k: number): Promise<void>
-  /** The scripts that failed since this was asked last. */
+  /** The scripts that failed since the last call. */
   met(): Promise<string[]>
 }
 
 const ARMED = 'faults:armed'
 const MET = 'faults:met'
 
-// In place of `redis`, the script's calls are counted.
+// Replaces `redis`, and counts the script's calls.
 const counting = (name: string) => `
 local server, calls = redis, 0
 local failAt = tonumber(server.call('HGET', '${ARMED}', '${name}') or 0)
@@ -50,7 +50,7 @@ end
 redis.call, redis.pcall = counted(server.call), counted(server.pcall)
 `
 
-/** Has the scripts of a connection counted. It must not have called any yet. */
+/** Counts the scripts of a connection, which must not have called any yet. */
 export function countCalls(redis: Redis): Faults {
   for (const name of SCRIPTS) {
     const [first = '', ...rest] = scriptText(name).split('\n')

@@ -11,26 +11,26 @@ import { createSteps, type Steps } from './steps.ts'
 
 type StepOptions = Omit<Parameters<typeof createSteps>[0], 'app' | 'mailbox' | 'id'>
 
-/** A small life of a mailbox that meets every kind of fact, and what is left of it. */
+/** A scenario of a mailbox with every kind of fact, and its final state. */
 export interface Life {
   tasks: string[]
   runs: RunRecord[]
-  /** Runs of what was given up, each once: an entry that is there twice is given up twice. */
+  /** Runs with dead letters, each once, because a repeated entry is dead-lettered twice. */
   dead: string[]
-  /** Fields of the mailbox that only a run under way may leave. */
+  /** Fields of the mailbox that only an active run may set. */
   left: string[]
 }
 
 const BO: MailboxId = 'gmail:bo@example.com'
 
-/** Lives it. A connection whose Redis refuses what it is asked comes to the same. */
+/** Runs the scenario. A connection with refusals reaches the same state. */
 export async function live(app: AppContext, options: StepOptions = {}): Promise<Life> {
   const { redis, keys, now, newRunId } = app
   const fake: FakeMailbox = Object.assign(fakeMailbox(4), { silentAfterPushMs: 1000 })
   const sick = new Set<string>()
-  // How often a message cannot be had before it can.
+  // The number of failed fetches before one succeeds.
   const ailing = new Map<string, number>()
-  // How often nothing can be listed before it can.
+  // The number of failed listings before one succeeds.
   let silent = 0
   fake.before = (kind, wanted) => {
     if (kind === 'changes' && silent > 0) {
@@ -65,7 +65,7 @@ export async function live(app: AppContext, options: StepOptions = {}): Promise<
   fake.deliver(6, 3)
   await push()
   await steps.drain()
-  // Mail comes, goes and changes; the cache has lost what a thread needs.
+  // Mail arrives, disappears and changes; the cache has lost mail of a thread.
   fake.deliver(2, 3)
   fake.remove('m1')
   fake.relabel('m2', ['STARRED', 'IMPORTANT'])
@@ -73,7 +73,7 @@ export async function live(app: AppContext, options: StepOptions = {}): Promise<
   await push()
   await push()
   await steps.drain()
-  // Pushes come while it is paused.
+  // Pushes arrive during a pause.
   await ask(() => pauseMailbox(redis, keys, BO, now()))
   fake.deliver(1, 3)
   await push()
@@ -91,7 +91,7 @@ export async function live(app: AppContext, options: StepOptions = {}): Promise<
   fake.deliver(5, 3)
   await push()
   await steps.drain()
-  // A message cannot be had, then it can.
+  // A fetch fails, then succeeds.
   fake.deliver(1, 3)
   sick.add('m14')
   await push()
@@ -100,7 +100,7 @@ export async function live(app: AppContext, options: StepOptions = {}): Promise<
   const letters = await steps.untilDone(() => listDead(redis, keys))
   for (const letter of letters) await ask(() => redriveDead(redis, keys, letter, { now: now(), newRunId: newRunId() }))
   await steps.drain()
-  // A listing fails and then succeeds; a message is set aside, and comes back.
+  // A listing fails and then succeeds; a message is deferred, and returns.
   fake.deliver(2, 3)
   ailing.set('m15', 4)
   silent = 2
@@ -126,7 +126,7 @@ export async function live(app: AppContext, options: StepOptions = {}): Promise<
   }
 }
 
-/** What a life is held to: its counters, run by run. */
+/** Returns the counters of a scenario, run by run. */
 export function sumsOf({ runs }: Life) {
   return runs.map(({ run, cause, listed, fates, threads, tasks, unchanged, deleted, settled, addsUp, failure }) => ({
     run: cause === 'push' ? run : '',

@@ -2,30 +2,30 @@ import type { Redis } from 'ioredis'
 import { scriptText } from '../../shared/redis/scripts.ts'
 import { SCRIPTS } from './script-faults.ts'
 
-/** Something wrong with a server or its data, for as long as a script is tried. */
+/** A defect of a server or its data, while one script is tried. */
 export interface Trouble {
   name: string
   begin(): Promise<unknown>
   end(): Promise<unknown>
 }
 
-/** What scripts were refused for, and what a refusal has changed all the same. */
+/** The refusals of scripts, and their unwanted changes. */
 export interface Trials {
   refused: Set<string>
   changed: string[]
-  /** Troubles that a script was not refused for. */
+  /** Troubles that did not refuse a script. */
   accepted: string[]
 }
 
-// Of the same trouble a script meets no more.
+// Repetitions of one trouble per script are limited to this.
 const TIMES = 3
 type Words = [keys: number, ...(string | number)[]]
 
 const ASIDE = 'test:aside'
-// Values that scripts reckon with or decode.
+// Values that scripts count with or decode.
 const COUNTER = /^(opened|merged|grouped|listed|done|of|since|releases|releasedAt|threads|settled|#\w+|fate:\w+)$/
 
-// Finds out what a script would ask of Redis, and ends it at its first write.
+// Records a script's commands, and ends it at its first write.
 const LOOKING = `
 local server, used = redis, {}
 local redis = setmetatable({}, { __index = server })
@@ -47,8 +47,8 @@ redis.call, redis.pcall = asked(server.call), asked(server.pcall)
 `
 
 /**
- * Has each script of a connection tried under every trouble that concerns it, on a server that `admin` rules, before it is called. `state` tells
- * one state of the server from another.
+ * Tries each script of a connection under every relevant trouble before its call, on a server that `admin` controls. `state` distinguishes
+ * states of the server.
  */
 export function trying(
   redis: Redis,
@@ -63,7 +63,7 @@ export function trying(
     const looking = /^#!/.test(text) ? text.replace('\n', LOOKING) : `${LOOKING}${text}`
     const call = (...words: Words) => tried(script, text, looking, words)
     Object.assign(redis, {
-      // One after the other: what another has changed meanwhile would be held against it.
+      // One at a time: changes of another script would count against it.
       [`mailsluice-${script}`]: (...words: Words) => {
         const answer = last.then(() => call(...words))
         last = answer.catch(() => undefined)
@@ -135,7 +135,7 @@ export function trying(
     const isText = type === 'string' || key.includes(':seen:')
     const another = isText ? () => admin.rpush(key, 'x') : () => admin.set(key, 'x')
     const troubles: Trouble[] = []
-    // Whatever holds a message is overwritten or deleted.
+    // A key with a message is overwritten or deleted.
     if (type !== 'string' && !key.includes(':msg:') && !key.endsWith(':suspects')) {
       troubles.push({
         name: `with a wrong type of ${kind}`,

@@ -1,13 +1,13 @@
 import type { Redis } from 'ioredis'
 
-/** All keys of a server under a prefix, as Redis dumps them. */
+/** The dumped keys of a server under a prefix. */
 export interface Snapshot {
   keys: readonly string[]
-  /** Sets the server back: every key under the prefix is as it was, and those that came later are gone. */
+  /** Restores every key under the prefix, and deletes later ones. */
   restore(): Promise<void>
 }
 
-/** Remembers all keys under a prefix. */
+/** Dumps all keys under a prefix. */
 export async function takeSnapshot(client: Redis, prefix: string): Promise<Snapshot> {
   const keys = await client.keys(`${prefix}:*`)
   const kept = await Promise.all(

@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
-/** The sources in these folders of the project, by their paths in it, with what the compiler reads in them. */
+/** Parses the sources in these folders of the project, by their paths. */
 export function sourcesIn(folders: readonly string[]): ReadonlyMap<string, ts.SourceFile> {
   const root = projectFolder()
   const entries = folders.flatMap(folder => readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
@@ -16,7 +16,7 @@ export function sourcesIn(folders: readonly string[]): ReadonlyMap<string, ts.So
   )
 }
 
-/** Every node of a source, each before those within it. */
+/** Returns every node of a source, parents first. */
 export function nodesOf(node: ts.Node): ts.Node[] {
   const nodes: ts.Node[] = []
   const visit = (at: ts.Node) => {
@@ -27,7 +27,7 @@ export function nodesOf(node: ts.Node): ts.Node[] {
   return nodes
 }
 
-/** Where a node stands, as `file:line`. */
+/** Returns the position of a node, as `file:line`. */
 export function placeOf(node: ts.Node): string {
   const file = node.getSourceFile()
   return `${file.fileName}:${file.getLineAndCharacterOfPosition(node.getStart()).line + 1}`

@@ -4,7 +4,7 @@ import { testMailbox } from './mail.ts'
 import { startRedis, type TestRedis } from './redis.ts'
 
 interface SetUp {
-  /** What processes need to find them. */
+  /** The environment of processes that use them. */
   environment: Record<string, string>
   redis: TestRedis
   sim: GmailSimulator

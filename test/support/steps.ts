@@ -15,11 +15,11 @@ import { createQueue, type Queue } from '../../shared/redis/queue.ts'
 import { joined, type Outcome, type Stage, type StageContext } from '../../shared/stage.ts'
 import { silent } from './log.ts'
 
-/** The stages, a batch at a time and one after the other: nothing runs beside them, and no time has to pass. */
+/** The stages, one batch at a time: nothing runs in parallel, and no time has to pass. */
 export interface Steps {
-  /** Works until nothing waits any more; what is delayed comes at once. */
+  /** Works until no work waits; delayed work is due at once. */
   drain(): Promise<void>
-  /** Asks Redis again until it does as it is asked. */
+  /** Retries until Redis executes the command. */
   untilDone<T>(ask: () => Promise<T>): Promise<T>
 }
 
@@ -29,11 +29,11 @@ interface Options {
   id: MailboxId
   /** Called before each step. */
   before?: () => Promise<void>
-  /** Called when Redis refused something, before it is asked again. */
+  /** Called when Redis refused a command, before the retry. */
   refused?: (error: unknown) => Promise<void>
-  /** What is refused at its commit is handled anew, as by another process; otherwise the same commit is tried again. */
+  /** A refused commit is handled again, as by another process; otherwise the same commit is retried. */
   recreated?: boolean
-  /** Told the facts of each step. */
+  /** Called with the facts of each step. */
   onFacts?: (facts: readonly Fact[]) => void
 }
 
@@ -41,7 +41,7 @@ const ME = 'me'
 const MOST_TRIES = 100
 const AT_ONCE = 10
 
-/** The stages over the streams of one mailbox, whose groups are made here. */
+/** Creates the groups of one mailbox's streams, and the stages over them. */
 export async function createSteps(options: Options): Promise<Steps> {
   const { app, mailbox, id, recreated = false } = options
   const { redis, keys, now, newRunId, config } = app
@@ -131,7 +131,7 @@ export async function createSteps(options: Options): Promise<Steps> {
     }
   }
 
-  // What is delayed is due now.
+  // Delayed work is due now.
   async function hasten(): Promise<boolean> {
     let moved = false
     for (const [stage, queue] of queues) {

@@ -1,6 +1,6 @@
 import type { Subscription, SubscriptionMemory } from '../../shared/provider/subscription.ts'
 
-/** What remembers a subscription for as long as the test lasts. */
+/** A store for a subscription during a test. */
 export function heldSubscription(): SubscriptionMemory & { held: Subscription | undefined } {
   const memory = {
     held: undefined as Subscription | undefined,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const LOOK_AGAIN_MS = 20
 
-/** Waits until a condition holds (is truthy and does not throw); throws, naming it, when it does not within `deadlineMs`. */
+/** Waits until a condition is truthy and does not throw; throws with its name after `deadlineMs`. */
 export async function until<T>(
   condition: () => T | undefined | Promise<T | undefined>,
   what: string,

@@ -1,4 +1,4 @@
-// One process that runs many commands of `mailsluice`, one after the other, and writes what each printed: starting Node for each takes longer
+// One process that runs many commands of `mailsluice` in turn and writes their output: starting Node for each takes longer
 // than all of them. The commands are a JSON list of lists of words on stdin; the answer is a JSON list of `{ words, stdout, stderr }`.
 import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
@@ -15,7 +15,7 @@ for (const name of ['stdout', 'stderr'] as const) {
     return true
   }
 }
-// The program ends itself after its command.
+// The program exits after its command.
 process.exit = (() => undefined) as typeof process.exit
 process.setMaxListeners(0)
 
@@ -23,7 +23,7 @@ const results = []
 for (const [index, words] of commands.entries()) {
   Object.assign(heard, { stdout: '', stderr: '' })
   process.argv = [process.execPath, MAIN, ...words]
-  // Another address makes it another module, which runs again.
+  // A new URL makes it a new module, which runs again.
   await import(`${MAIN}?${index}`)
   results.push({ words, ...heard })
 }

@@ -1,4 +1,4 @@
--- Part of commit.lua. Of a run that was abandoned nothing follows any more: the run that heals it does its work again.
+-- Part of commit.lua. An abandoned run has no further effects: the run that heals it repeats its work.
 
 local function isAbandoned(input)
   local place = input[4]

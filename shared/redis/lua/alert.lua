@@ -1,9 +1,9 @@
 #!lua
--- Puts down what was found of a run that ended, once.
+-- Stores the alerts of a run that ended, once.
 --
--- KEYS    run, the partition's runs that ended and were not looked at, its stream of mailbox events
--- ARGV    run id, what was found as JSON, then for each event to write its fields and values as a JSON list
--- Result  1, or 0 when it was put down before or the run is forgotten
+-- KEYS    run, the partition's ended runs that were not checked, its stream of mailbox events
+-- ARGV    run id, alerts as JSON, then for each event to write its fields and values as a JSON list
+-- Result  1, or 0 when the alerts were stored before or the run is forgotten
 
 --@ staged.lua
 

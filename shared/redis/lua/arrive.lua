@@ -1,8 +1,8 @@
 #!lua
--- Takes in that a mailbox changed: writes it to the mailbox's stream, unless it was taken in before, and counts it.
+-- Posts a notification to its mailbox's stream, unless it was posted before, and counts it.
 --
--- KEYS    mailbox, what remembers the event, the mailbox's watch events, the partition's counts
--- ARGV    envelope, seconds to remember the event, 1 if it is old news, the run it asks for
+-- KEYS    mailbox, the key that remembers the event, the mailbox's watch events, the partition's counts
+-- ARGV    envelope, seconds to remember the event, 1 if it is outdated, the run it asks for
 -- Result  'posted' | 'duplicate' | 'stale' | 'unknown' when the mailbox is not connected
 
 --@ staged.lua
@@ -17,10 +17,10 @@ end
 local function post()
   local what, mark = ARGV[3] == '1' and 'stale' or 'posted', 'counted:' .. seen
   stage(CONTENT, 'XADD', stream, '*', 'envelope', ARGV[1])
-  -- Until a run begins, something is to be listed, whatever becomes of the stream.
+  -- Marks pending work to list until a run begins, whatever happens to the stream.
   if what == 'posted' then put(GROUND, mailbox, 'asked', ARGV[4]) end
   if not get(counts, mark) then count(what) end
-  -- It stands until the event is remembered, so that no event counts twice.
+  -- Kept until the event is remembered, so that no event counts twice.
   put(GUARDS, counts, mark, '1')
   stage(OVER, 'SET', seen, '1', 'EX', ARGV[2])
   stage(AFTER, 'HDEL', counts, mark)

@@ -1,14 +1,14 @@
 #!lua
--- Makes a run the active one of its mailbox, unless another is. Asked again for the same run it answers the same.
+-- Makes a run the active one of its mailbox, unless another is active. Repeating it for the same run gives the same answer.
 --
--- KEYS    mailbox, run, the partition's index of runs, the run that is active as far as the caller knows (or the run once more)
--- ARGV    run id, cause, runs to keep in the index, mailbox id, id of the run that is active as far as the caller knows or '',
---         seconds to remember that a run never came about, the newest history id that was announced or '', how many names of messages
---         to keep at most, then the names of messages that the run was to look for
+-- KEYS    mailbox, run, the partition's index of runs, the active run as far as the caller knows (or the run again)
+-- ARGV    run id, cause, runs to keep in the index, mailbox id, id of the active run as far as the caller knows or '',
+--         seconds to remember that a run was coalesced, the newest announced history id or '', the most message names
+--         to keep, then the names of messages that the run was to look for
 -- Result  {'unknown'} | {'coalesced'} | {'changed'} | {'begun', cursor or '', '1' if synced else '0', how long ago the cursor moved (ms)
---         or '', how long ago the run began (ms), the newest history id that was announced to it or to those that coalesced before it, or '',
---         1 if it does a lost run's work again, for which known mail need not be listed}
--- `from` is the cursor that the active run began at; a run that heals another begins there again (`heal.lua`).
+--         or '', how long ago the run began (ms), the newest history id announced to it or to those coalesced before it, or '',
+--         1 if it repeats a lost run's work, for which known mail need not be listed}
+-- `from` is the cursor at which the active run began; a run that heals another begins there again (`heal.lua`).
 
 --@ clock.lua
 --@ staged.lua
@@ -17,14 +17,14 @@
 local mailbox, run, index, other = unpack(KEYS)
 local id, cause, keepRuns, name, believed, keepSeconds, announced, most = unpack(ARGV)
 
--- By their digits: a double cannot hold every history id.
+-- Compares by digits: a double cannot hold every history id.
 local function newest(a, b)
   if not b or #a > #b or (#a == #b and a > b) then return a end
   return b
 end
 
--- What a run that never comes about was to look for is left to the next: what is named right now may not be listed yet. `settle.lua` reads it.
-local function leaveNames()
+-- Keeps the message names of a coalesced run for the next run, because a message named now may not be listed yet. `settle.lua` reads them.
+local function keepNames()
   local names, seen = {}, {}
   for place = #ARGV, 9, -1 do names[#names + 1] = ARGV[place] end
   local before = decoded(get(mailbox, 'created') or '[]', mailbox)
@@ -40,11 +40,11 @@ end
 local function coalesce()
   put(GROUND, mailbox, 'dirty', '1')
   if announced ~= '' then put(GROUND, mailbox, 'announced', newest(announced, get(mailbox, 'announced'))) end
-  leaveNames()
+  keepNames()
   drop(mailbox, 'asked')
 end
 
--- `lost`: the active run is forgotten, and what it had listed may be lost with it.
+-- `lost`: the active run is forgotten, and its listed messages may be lost with it.
 local function begin(active, lost)
   if lost then goBackTo(mailbox, mailbox) end
   if lost or active ~= id then beginHere(mailbox, run) end
@@ -58,7 +58,7 @@ local function begin(active, lost)
     put(CONTENT, run, 'cause', cause)
     put(CONTENT, run, 'releasedAt', now)
   end
-  -- It stays with the run: an id that is never reached holds up no other.
+  -- The id stays with the run, so that an id that is never reached delays no other run.
   announced = newest(announced, get(run, 'announced'))
   announced = newest(announced, get(mailbox, 'announced'))
   if announced ~= '' then put(CONTENT, run, 'announced', announced) end
@@ -79,12 +79,12 @@ local active = get(mailbox, 'activeRun') or ''
 local lost = active == id and not get(run, 'startedAt')
 if get(run, 'coalesced') or get(run, 'endedAt') or get(run, 'abandoned') then
   state = 'coalesced'
-  -- The run that does an abandoned one's work again may have listed before this event came.
+  -- The run that heals an abandoned one may have listed before this event came.
   if active ~= '' and get(run, 'abandoned') then put(GUARDS, mailbox, 'dirty', '1') end
   if get(mailbox, 'asked') == id then drop(mailbox, 'asked') end
 elseif active ~= '' and active ~= id then
   if active ~= believed then return { 'changed' } end
-  -- A run that is forgotten or over can hold nobody up.
+  -- A forgotten or ended run must not block others.
   prefetch(other, { 'startedAt', 'endedAt' })
   lost = not get(other, 'startedAt')
   if not lost and not get(other, 'endedAt') then

@@ -1,4 +1,4 @@
--- Part of every script that reckons with time. Redis's clock is the one that all processes share; nothing else asks for it.
+-- Part of every script that uses the time. All processes share Redis's clock; nothing else reads it in scripts.
 
 local clock = redis.call('TIME')
 -- Milliseconds since 1970.

@@ -1,16 +1,17 @@
 #!lua
--- Hands work over: for each input that is pending for this consumer it writes what follows from it, then acknowledges the input. It is safe to
--- call again, whatever it failed at: entries may then be there twice, a task never, and every count is right.
+-- Commits work: for each input pending for this consumer, writes its effects, then acknowledges it. Safe to repeat after any failure:
+-- entries may be written twice, a task never, and every count stays right.
 --
 -- KEYS     every key that is touched
--- ARGV[1]  plan: {group, consumer, inputs: [[key, entryId, run or 0, key of its run or 0]], of: {key, mailbox, run} or nothing where no input
+-- ARGV[1]  plan: {group, consumer, inputs: [[key, entryId, run or 0, key of its run or 0]], of: {key, mailbox, run} or nothing where no
+-- input
 --          could be read, outputs: [[input, key, arg]], delays: [[input, key, ms from now, arg, run]],
 --          waits: [[input, run, from, until: ms from now]], parked: [[input, list, arg, events, reason]],
 --          held: [[input, list, arg, run id, 1 if one such is enough]], dead: [[input, key, arg, stage, stream, kind, message, 1 if unread]],
 --          counts: [[input, run, field, by]],
 --          facts: [{fact, input, run, …}], runs: [{…}], fates: [fate], limits: {…}}; places count from 1
--- ARGV[n]  envelopes, as their place in the plan names them
--- Result   {one 1 or 0 an input (0: it was not ours any more, or its run is not begun here), one JSON text an event}
+-- ARGV[n]  envelopes, which the plan names by place
+-- Result   {a 1 or 0 for each input (0: it was no longer ours, or its run has not begun here), a JSON text for each event}
 
 --@ clock.lua
 --@ staged.lua
@@ -30,7 +31,7 @@ local function addNew(place, run, id, body)
   }))
 end
 
--- How a run's counters change; they are set to what they come to, together with what guards them.
+-- Changes a run's counter; the new value is written together with its guard.
 local function count(key, field, by)
   if by ~= 0 then put(GUARDS, key, field, number(key, field) + by) end
 end
@@ -44,8 +45,8 @@ local apply = {}
 --@ standing.lua
 --@ abandoned.lua
 
--- A run is begun before it is listed. A server that took over meanwhile may never have heard of it: the input then stays pending, and
--- after a lease it begins the run once more. Committed, what it listed would belong to a run that nothing ends.
+-- A run begins before it is listed. A server that took over meanwhile may not have that write: the input then stays pending, and after a
+-- lease it begins the run again. If it were committed, its listing would belong to a run that nothing ends.
 local unbegun = {}
 for _, fact in ipairs(plan.facts) do
   if fact.begins and not get(KEYS[plan.runs[fact.run].key], 'startedAt') then unbegun[fact.input] = true end
@@ -68,7 +69,7 @@ for place, input in ipairs(plan.inputs) do
   end
 end
 for _, input in ipairs(leftOvers) do dropInput(input) end
-if #leftOvers > 0 then tellOfMailbox('entries-dropped', { entries = tostring(#leftOvers) }) end
+if #leftOvers > 0 then reportForMailbox('entries-dropped', { entries = tostring(#leftOvers) }) end
 for _, out in ipairs(plan.outputs) do
   if mine[out[1]] then add(out[2], ARGV[out[3]]) end
 end
@@ -79,13 +80,13 @@ for _, parked in ipairs(plan.parked) do
   if mine[parked[1]] then park(parked) end
 end
 for _, held in ipairs(plan.held) do
-  if mine[held[1]] then hold(held) end
+  if mine[held[1]] then parkHeld(held) end
 end
 for _, dead in ipairs(plan.dead) do
   if mine[dead[1]] then deadLetter(dead) end
 end
 
--- What a batch cost is counted under its first input, which is marked until it is acknowledged.
+-- The cost of a batch is counted under its first input, which stays marked until it is acknowledged.
 local costs = {}
 for _, cost in ipairs(plan.counts) do
   local input, key = plan.inputs[cost[1]], KEYS[plan.runs[cost[2]].key]
@@ -98,7 +99,7 @@ for _, cost in ipairs(plan.counts) do
 end
 for mark, key in pairs(costs) do stage(AFTER, 'HDEL', key, mark) end
 
--- Waits for a rate limit, as one length of time: what overlaps counts once, and done again it adds nothing.
+-- Rate-limit waits, as one length of time: overlaps count once, and repeating adds nothing.
 for _, wait in ipairs(plan.waits) do
   local key = KEYS[plan.runs[wait[2]].key]
   if mine[wait[1]] and get(key, 'startedAt') then
@@ -111,7 +112,7 @@ for _, wait in ipairs(plan.waits) do
 end
 
 local touched = {}
--- A run may be overdue while all that is left of it is tried again.
+-- A run may become overdue while its last work is retried.
 for _, delay in ipairs(plan.delays) do
   if mine[delay[1]] then touched[delay[5]] = true end
 end

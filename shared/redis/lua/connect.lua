@@ -1,10 +1,10 @@
 #!lua
--- Makes a mailbox known; one that is known already stays as it is.
+-- Connects a mailbox; a connected one stays unchanged.
 --
 -- KEYS    mailbox, the partition's set of mailboxes, the partition's mailbox events
 -- ARGV    mailbox id, cursor, now (ms)
 -- Result  1 if it is new
--- `since` is by the clock that numbers stream entries: what was written before belongs to a mailbox of that name that was removed.
+-- `since` uses the clock that numbers stream entries: earlier entries belong to a removed mailbox of the same name.
 
 --@ clock.lua
 --@ staged.lua

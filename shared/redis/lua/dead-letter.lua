@@ -1,9 +1,9 @@
 #!lua
--- Gives up a notification that cannot be read: puts it among the gateway's dead letters, and acknowledges it where it came by the intake.
+-- Dead-letters an unreadable notification of the gateway, and acknowledges its intake entry, if any.
 --
 -- KEYS    intake, its dead letters
--- ARGV    group, entry id or '' where it did not come by the intake, its fields as a flat list in JSON, kind, message, how many letters are kept
--- Result  1, or 0 when another has dealt with the entry
+-- ARGV    group, entry id or '' without an intake entry, its fields as a flat list in JSON, kind, message, the most letters to keep
+-- Result  1, or 0 when another process has handled the entry
 
 --@ clock.lua
 --@ staged.lua

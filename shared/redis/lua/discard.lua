@@ -1,8 +1,8 @@
--- Deletes messages that cannot be read, unless something else was written in their place meanwhile.
--- No `#!lua` line: a server that is out of memory would refuse the script, and work goes on there.
+-- Deletes unreadable messages, unless they were overwritten meanwhile.
+-- No `#!lua` line: a server that is out of memory would refuse the script, and work continues there.
 --
--- KEYS    a key for each message
--- ARGV    for each the text that cannot be read, or '' for a key that holds no text
+-- KEYS    one key a message
+-- ARGV    for each key its unreadable text, or '' for a key that holds no text
 -- Result  how many were deleted
 
 --@ staged.lua

@@ -1,9 +1,9 @@
--- Drops the oldest entries that some group has not acknowledged, and says so in the partition's events.
--- No `#!lua` line: a server that is out of memory would refuse the script, and this is one that makes room.
+-- Drops the oldest entries that some group has not acknowledged, and reports it in the partition's events.
+-- No `#!lua` line: a server that is out of memory would refuse the script, and this one frees memory.
 --
 -- KEYS    stream, the partition's stream of mailbox events
--- ARGV    how many to drop at most, only those older than this (ms) or '', why
--- Result  {entries that were dropped, those among them that some group had not acknowledged}
+-- ARGV    the most entries to drop, only those older than this (ms) or '', the reason
+-- Result  {dropped entries, those among them that some group had not acknowledged}
 
 --@ clock.lua
 --@ staged.lua
@@ -32,14 +32,14 @@ for _, entry in ipairs(entries) do
   end
   if isUnread then unread = unread + 1 end
 end
--- Pending for ever, they would keep what came after them.
+-- If they stayed pending, they would block trimming of later entries.
 for place, group in ipairs(groups) do
   for first = 1, #pending[place], MOST_WORDS do
     stage(OVER, 'XACK', stream, group.name, unpack(pending[place], first, math.min(first + MOST_WORDS - 1, #pending[place])))
   end
 end
 stage(ACKNOWLEDGED, 'XTRIM', stream, 'MINID', following(entries[#entries][1]))
--- A full server may refuse it; the keeper's log says it as well.
+-- A full server may refuse it; the keeper's log reports it as well.
 if unread > 0 then
   stage(AFTER, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'tasks-dropped', 'tasks', unread, 'reason', reason, 'at', now).isOptional = true
 end

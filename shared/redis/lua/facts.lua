@@ -1,21 +1,21 @@
--- Part of commit.lua. Facts of listing and of messages. `f` is the fact, `run` its run in the plan, `key` the run's key.
+-- Part of commit.lua. Facts about listing and messages. `f` is the fact, `run` its run in the plan, `key` the run's key.
 
 apply['page-listed'] = function(f, run, key)
-  -- A page that comes a second time has asked for its next one already.
+  -- A repeated page has requested its next page already.
   if run.repeated and run.repeated[f.input] then return end
   count(key, 'pages', 1)
   if f.next then put(GUARDS, key, 'next', ARGV[f.next]) else put(GUARDS, key, 'listing', 'done') end
 end
 
 apply['message-gone'] = function(f, run, key)
-  -- An earlier page may have listed it, and be grouped later than this.
+  -- An earlier page may list it and be grouped later than this.
   put(MARKS, KEYS[run.fresh], 'gone:' .. f.id, f.page)
-  leave(run, key, f.thread, f.known, { f.id, f.message, f.digest })
+  removeFromThread(run, key, f.thread, f.known, { f.id, f.message, f.digest })
 end
 
 apply['message-relabelled'] = function(f, run, key)
   if not get(KEYS[f.known], 'id:' .. f.id) then return end
-  -- That its labels changed is told by what is held of it: that must not be overwritten before this is sure to be known.
+  -- The cached labels prove the change, so they must not be overwritten before this fact is sure to be stored.
   if f.message then stage(OVER, 'SET', KEYS[f.message], ARGV[f.text], 'EX', plan.limits.messageSeconds) end
   reconsider(run, f.thread)
 end
@@ -38,7 +38,8 @@ apply['cursor-moved'] = function(f, run, key)
   put(OVER, mailbox, 'synced', '1')
 end
 
--- A mailbox has one look pending: in the delays, or until its active run ends. A look whose run has begun is what that run goes on with.
+-- A mailbox has at most one pending look: in the delays, or until its active run ends. Once a look's run has begun, the look is no longer
+-- pending.
 apply['look-later'] = function(f, run, key)
   local mailbox, delays, look = KEYS[run.mailbox], KEYS[f.delays], ARGV[f.member]
   prefetch(mailbox, { 'activeRun', 'look', 'lookAfterRun' })
@@ -56,7 +57,7 @@ apply['look-later'] = function(f, run, key)
   end
 end
 
--- It waits no more: a later one is another.
+-- Ends the pending look of this run; a later look is another.
 apply['look-taken'] = function(f, run, key)
   local mailbox = KEYS[run.mailbox]
   local look = get(mailbox, 'look')
@@ -64,7 +65,7 @@ apply['look-taken'] = function(f, run, key)
 end
 
 apply['run-failed'] = function(f, run, key)
-  -- A look that found nothing yet has no run.
+  -- A look that has found nothing yet has no run.
   if not get(key, 'startedAt') then return end
   put(GUARDS, key, 'status', 'failed')
   put(GUARDS, key, 'failure', f.reason)
@@ -72,12 +73,12 @@ apply['run-failed'] = function(f, run, key)
   drop(key, 'next')
 end
 
--- What was met until now is let out, though a page is still to come.
+-- Emits the threads queued until now, although a page is still to come.
 apply['run-stalled'] = function(f, run, key)
   if get(key, 'startedAt') then put(GUARDS, key, 'releaseUpTo', now) end
 end
 
--- The number of a release, which its entry's id holds.
+-- Returns the number of a release from its entry's id.
 local function releaseIn(id) return tonumber(string.match(id, '/release/(%d+)')) or 0 end
 
 apply['known-read'] = function(f, run, key)
@@ -89,6 +90,6 @@ end
 
 apply['release-handled'] = function(f, run, key)
   local under = get(key, 'releasing')
-  -- A release that comes a second time does not end the one after it. '1' is of an earlier version.
+  -- A repeated release does not end the one after it. '1' was written by an earlier version.
   if under == '1' or under == words(releaseIn(f.id)) then drop(key, 'releasing') end
 end

@@ -1,5 +1,5 @@
--- Part of staged.lua. Fields of hashes as they will be once everything staged is written. What is put in a phase is one command a hash, so fields
--- that are put together change together.
+-- Part of staged.lua. Fields of hashes as they will be once everything staged is written. Fields put in one phase are written with one
+-- command a hash, so they change together.
 
 local hashes, order = {}, {}
 
@@ -17,7 +17,7 @@ local function hashOf(key)
   return hash
 end
 
--- Reads fields together that will be asked for one by one.
+-- Reads several fields at once for later single reads.
 local function prefetch(key, fields)
   local hash, missing = hashOf(key), {}
   if hash.cleared then return end
@@ -55,7 +55,7 @@ local function put(phase, key, field, value)
   hash.puts[phase][field] = value
 end
 
--- Removes a field, in the phase OVER unless said otherwise.
+-- Removes a field, in the phase OVER by default.
 local function drop(key, field, phase)
   local hash = hashOf(key)
   if not get(key, field) then return end
@@ -64,13 +64,13 @@ local function drop(key, field, phase)
   if hash.held[field] ~= false then hash.drops[field] = phase or OVER end
 end
 
--- A whole hash begins anew.
+-- Empties a whole hash.
 local function clear(key)
   local hash = hashOf(key)
   hash.cleared, hash.now, hash.puts, hash.drops = true, {}, {}, {}
 end
 
--- Reads a whole hash; answers its fields.
+-- Reads a whole hash and returns its fields.
 local function getAll(key)
   local hash, fields = hashOf(key), redis.call('HGETALL', key)
   for at = 1, #fields, 2 do hash.held[fields[at]] = fields[at + 1] end

@@ -1,9 +1,9 @@
--- Part of begin.lua and heal.lua. Where a run began: the cursor, when that had moved, and whether the mailbox was synced by then. It is kept
--- with the run and with the mailbox, so that the loss of one is no loss.
+-- Part of begin.lua and heal.lua. The start of a run: the cursor, when it had moved, and whether the mailbox was synced by then. It is
+-- stored with the run and with the mailbox, so that either copy may be lost.
 
 local FROM = { cursor = 'from', cursorAt = 'fromAt', synced = 'fromSynced' }
 
--- Notes that a run begins where the mailbox is now.
+-- Records that a run begins at the mailbox's current cursor.
 local function beginHere(mailbox, run)
   for field, from in pairs(FROM) do
     local value = get(mailbox, field) or ''
@@ -12,7 +12,7 @@ local function beginHere(mailbox, run)
   end
 end
 
--- Sets a mailbox back to where a run began, as the run or the mailbox remembers it. What does not remember changes nothing.
+-- Resets a mailbox to the start of a run, as the run or the mailbox recorded it. Without a record nothing changes.
 local function goBackTo(source, mailbox)
   if not get(source, FROM.cursor) then return end
   for field, from in pairs(FROM) do

@@ -2,9 +2,9 @@
 -- No `#!lua` line: a server that is out of memory would refuse the script, and work is handed over there too.
 --
 -- KEYS    a stream
--- ARGV    group, from consumer, to consumer, idle time to give them (ms; a long one lets anybody take them over at once), 1 when the
---         consumer leaves in order: then nothing counts against what it has, for it has not died over it
--- Result  {entries handed over, 1 when the consumer is gone}
+-- ARGV    group, from consumer, to consumer, idle time to set (ms; a long one lets any consumer take them over at once), 1 when the
+--         consumer shuts down in order: then nothing counts against its entries, for it has not died over them
+-- Result  {entries handed over, 1 when the consumer was removed}
 
 --@ staged.lua
 

@@ -1,15 +1,15 @@
 #!lua
--- Heals a run that stands still and of which nothing waits anywhere: abandons it, and starts a run in its place that does the rest.
+-- Heals a stalled run without any waiting work: abandons it, and starts a run that does the rest.
 --
--- KEYS    mailbox, the old run, its threads, what is new in them, what it owes, its suspects, the same but for the last of the new run, the
+-- KEYS    mailbox, the old run, its threads, their new ids, its unsent threads, its suspects, the first four again for the new run, the
 --         partition's index of runs, the partition's mailbox events, the mailbox's watch events, a window of the new run, the mailbox's
---         missing ids, what of the mailbox is set aside, then the places where work may wait
+--         missing ids, the mailbox's deferred items, then the places where work may wait
 -- ARGV    plan: {mailbox, old, new, revision: of the old run, envelope: of the watch event that begins the new run,
---         text: what every entry of the old run holds, places: [[kind, group]], keepSeconds, head: what keys of the partition begin with,
---         ids: {window: its name, of, items: as it has them, entry: of missing ids} that no page lists again, or nothing}
+--         text: contained in every entry of the old run, places: [[kind, group]], keepSeconds, head: the prefix of the partition's keys,
+--         ids: {window: its name, of, items: in its format, entry: of missing ids} that no page lists again, or nothing}
 -- Result  'unknown', where the mailbox is not connected | 'moved' | 'waits' | 'busy', where another run is active |
---         {how many threads the new run was given, '1' if it lists again what the old one listed}
--- The new run begins at the cursor the old one began at, unless that had come to its end. It owes every thread the old one owed.
+--         {how many threads the new run took over, '1' if it lists the old run's mail again}
+-- The new run begins at the old run's cursor, unless the old run had finished. It owes every thread that the old one owed.
 
 --@ clock.lua
 --@ staged.lua
@@ -49,7 +49,7 @@ if isBusy() then return 'busy' end
 if revisionOf(old, oldThreads, oldUnsent) ~= plan.revision then return 'moved' end
 if isWaiting(plan.places, plan.text) then return 'waits' end
 
--- A run that came to its end once has handed over all it listed.
+-- A run that finished once has handed over all its listed mail.
 local isDone = get(old, 'status') == 'done'
 local remembers = get(old, 'from') and old or get(mailbox, 'activeRun') == plan.old and mailbox
 local count = oweAll()
@@ -67,7 +67,7 @@ stage(GROUND, 'ZADD', index, now, plan.new)
 stage(CONTENT, 'XADD', stream, '*', 'envelope', plan.envelope)
 stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'healed', 'mailbox', plan.mailbox, 'at', now,
   'run', plan.old, 'by', plan.new, 'threads', count)
--- What ended as it should may still have a message that waits by itself: that goes on.
+-- A run that ended properly may still have a message that waits alone, and that continues.
 if not isDone or not get(old, 'endedAt') or number(old, 'opened') > number(old, 'merged') or number(old, 'deferred') > 0 then
   put(MARKS, old, 'abandoned', plan.new)
   put(MARKS, old, 'status', 'abandoned')
@@ -75,7 +75,7 @@ end
 if not get(old, 'endedAt') then put(MARKS, old, 'endedAt', now) end
 put(MARKS, old, 'healedBy', plan.new)
 put(MARKS, old, 'mailbox', plan.mailbox)
--- The mailbox goes over to the new run last: what fails before is healed once more, from where this run began.
+-- The mailbox switches to the new run last: an earlier failure is healed again from where this run began.
 put(GUARDS, mailbox, 'activeRun', plan.new)
 for _, field in ipairs(redis.call('HKEYS', deferred)) do
   if string.sub(field, 1, #plan.old + 1) == plan.old .. '/' then drop(deferred, field) end

@@ -1,13 +1,13 @@
--- Renews the lease of entries that are still ours; an entry that another took over stays with the other.
--- No `#!lua` line: a server that is out of memory would refuse the script, and whoever works there keeps his work.
+-- Renews the lease of entries that are still ours; entries that another consumer took over are not touched.
+-- No `#!lua` line: a server that is out of memory would refuse the script, and its consumers must keep their work.
 --
 -- KEYS    a stream
 -- ARGV    group, consumer, 1 if work on them begins now, entry ids…
 -- Result  the ids that are no longer ours
--- Work that begins is counted as one more delivery: a process that dies has died over what it worked on, not over what it had read ahead.
+-- Starting work counts as one more delivery: a process that dies has died over its work, not over entries it had read ahead.
 
 local stream, group, me, begins = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
--- `unpack` takes some eight thousand values.
+-- `unpack` accepts some eight thousand values.
 local mostAtOnce = 4000
 local claims, latest, lost = {}, {}, {}
 for at = 4, #ARGV do
@@ -26,7 +26,7 @@ for at = 4, #ARGV do
     lost[#lost + 1] = id
   end
 end
--- Together, so that done again after a failure they do not count twice.
+-- Claimed together, so that a repetition after a failure does not count twice.
 for _, claim in ipairs(claims) do
   local words = { 'XCLAIM', stream, group, me, 0, unpack(claim.ids) }
   for _, word in ipairs({ 'RETRYCOUNT', claim.deliveries, 'JUSTID' }) do words[#words + 1] = word end

@@ -1,9 +1,9 @@
 #!lua
--- Keeps messages of a mailbox; of one that was removed nothing is kept, nor of one that is to be at rest and is not.
+-- Caches messages of a mailbox. Nothing is cached for a removed mailbox, nor for one that must be idle and is not.
 --
--- KEYS    mailbox, then a key for each message
--- ARGV    seconds to keep them, the cursor that the mailbox must be at with no run under way ('' for wherever it is), then the messages
--- Result  how many are kept
+-- KEYS    mailbox, then one key a message
+-- ARGV    seconds to keep them, the cursor that the idle mailbox must have ('' for any state), then the messages
+-- Result  how many were cached
 
 --@ staged.lua
 

@@ -1,8 +1,8 @@
 #!lua
--- Takes a lease that is free, renews one that is ours, or gives ours back. One that another holds stays with the other.
+-- Takes a free lease, renews ours, or releases ours. Another holder's lease is not touched.
 --
 -- KEYS    the lease
--- ARGV    token, for how long (ms; 0 gives it back)
+-- ARGV    token, for how long (ms; 0 releases it)
 -- Result  1 while it is ours, else 0
 
 local holder = redis.call('GET', KEYS[1])

@@ -1,12 +1,11 @@
--- Looks a partition over for what may stand still: runs that are not over, and marks of mailboxes. Changes nothing.
+-- Inspects a partition for stalled work: runs that are not over, and marks of mailboxes. Changes nothing.
 -- No `#!lua` line: a server that is out of memory would refuse the script.
 --
--- KEYS    the partition's set of mailboxes, its index of runs, the delays of the first stage; the keys of mailboxes and runs are made of
+-- KEYS    the partition's set of mailboxes, its index of runs, the delays of the first stage; the keys of mailboxes and runs are built from
 --         their names and have the same hash tag
--- ARGV    what every key of the partition begins with
--- Result  {mailboxes as {name, '1' if its record is there, active run or '', what it says that is to come, where that is not the active
---         run's business, or '', its subscription or '', how many messages its index holds, '1' if it was synced, '1' if work is parked and it waits for
---         nobody},
+-- ARGV    the prefix of the partition's keys
+-- Result  {mailboxes as {name, '1' if its record exists, active run or '', its marks of pending work without an active run, or '',
+--         its subscription or '', how many messages its index holds, '1' if it was synced, '1' if work is parked although nothing blocks it},
 --         runs as {run, mailbox, revision, '1' if it only owes threads}, how many runs the index has}
 
 local mailboxes, runs, delays = unpack(KEYS)
@@ -14,7 +13,7 @@ local head = ARGV[1]
 
 --@ revision.lua
 
--- Marks without which a mailbox at rest has everything: each says that something is to be listed.
+-- Marks of pending work to list; a mailbox at rest without any of them is complete.
 local MARKS = { 'dirty', 'created', 'announced', 'lookAfterRun', 'asked' }
 
 local function marksOf(key, name)
@@ -51,7 +50,7 @@ local function lookAtRun(run, owner)
   local key, unsent = head .. 'run:' .. run, head .. 'run:' .. run .. ':unsent'
   local endedAt, threads, settled, opened, merged, deferred, healedBy, mailbox =
     unpack(redis.call('HMGET', key, 'endedAt', 'threads', 'settled', 'opened', 'merged', 'deferred', 'healedBy', 'mailbox'))
-  -- A run that is forgotten is known by the mailbox that waits for it, or is nobody's.
+  -- A forgotten run is known through the mailbox that waits for it; otherwise it has no owner.
   if not mailbox and not owner then return end
   local hasAll = endedAt and tonumber(opened or 0) <= tonumber(merged or 0) and tonumber(deferred or 0) <= 0
   if not owner then

@@ -1,4 +1,4 @@
--- Part of commit.lua. Whether an entry of `merged` says what its window says. Only then its ids become known, whoever wrote it.
+-- Part of commit.lua. Whether an entry of `merged` matches its window. Only then its ids become known, whoever wrote the entry.
 
 -- `said.items` are {id, thread, fate}, in the window's order.
 local function isMerged(window, said)

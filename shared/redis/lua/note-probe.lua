@@ -1,9 +1,9 @@
 #!lua
--- Notes that a mailbox that waits for its account was asked for, and in vain.
+-- Records a failed probe of a mailbox that is parked for its account.
 --
 -- KEYS    mailbox
--- ARGV    now (ms), why it still waits, or nothing where that is not known
--- Result  1, or 0 where the mailbox does not wait any more
+-- ARGV    now (ms), the reason, or '' where it is unknown
+-- Result  1, or 0 where the mailbox is no longer parked
 
 --@ staged.lua
 

@@ -1,9 +1,9 @@
 #!lua
--- Notes fields of a mailbox; of one that is not connected, or was removed meanwhile, nothing is noted.
+-- Stores fields of a mailbox; stores nothing for one that is not connected or was removed meanwhile.
 --
 -- KEYS    mailbox
--- ARGV    how many fields to set, each with its value, then fields to forget
--- Result  1 if it was noted
+-- ARGV    how many fields to set, each with its value, then fields to remove
+-- Result  1 if they were stored
 
 --@ staged.lua
 

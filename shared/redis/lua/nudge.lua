@@ -1,8 +1,8 @@
 #!lua
--- Has a mailbox at rest looked at, of which it is noted that something is to be listed, and for which no event waits anywhere.
+-- Posts an event for an idle mailbox that has marks of pending work and no waiting event.
 --
 -- KEYS    mailbox, the mailbox's watch events, the partition's mailbox events, then the places where its events may wait
--- ARGV    plan: {mailbox, run: that the event asks for, envelope, text: what every entry of the mailbox holds,
+-- ARGV    plan: {mailbox, run: that the event asks for, envelope, text: contained in every entry of the mailbox,
 --         places: [[kind, group]]}
 -- Result  1 if an event was written
 

@@ -1,10 +1,10 @@
--- Finds again what was delivered to a consumer and is not acknowledged, and renews its lease. It is not counted as one more delivery, as
--- reading it again from the stream would be: a lost connection is no crash.
--- No `#!lua` line: a server that is out of memory would refuse the script, and what was begun has to be ended there too.
+-- Finds a consumer's delivered and unacknowledged entries, and renews their lease. This counts no further delivery, as reading them again
+-- from the stream would: a lost connection is no crash.
+-- No `#!lua` line: a server that is out of memory would refuse the script, and started work must end there too.
 --
 -- KEYS    a stream
--- ARGV    group, consumer, the id after which to go on, most to look at
--- Result  {entries as {id, fields, deliveries}; count of entries trimmed away, which are acknowledged; the last id looked at, or ''}
+-- ARGV    group, consumer, the id after which to continue, the most entries to inspect
+-- Result  {entries as {id, fields, deliveries}; how many entries were trimmed, which are acknowledged; the last inspected id, or ''}
 
 local group, me = ARGV[1], ARGV[2]
 

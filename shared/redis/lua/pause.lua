@@ -1,5 +1,5 @@
 #!lua
--- Pauses a mailbox that is known.
+-- Pauses a connected mailbox.
 --
 -- KEYS    mailbox, the partition's mailbox events
 -- ARGV    mailbox id, now (ms)

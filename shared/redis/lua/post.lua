@@ -1,5 +1,5 @@
 #!lua
--- Writes a watch event to its mailbox's stream. A mailbox that is connected remembers that something is to be listed, until a run begins.
+-- Writes a watch event to its mailbox's stream. A connected mailbox keeps a mark of pending work until a run begins.
 --
 -- KEYS    mailbox, the mailbox's watch events
 -- ARGV    envelope, the run it asks for

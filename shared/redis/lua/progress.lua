@@ -1,11 +1,11 @@
--- Part of scripts that look at how far the groups of a stream are.
+-- Part of scripts that measure the progress of a stream's groups.
 
 local function smaller(a, b)
   if #a ~= #b then return #a < #b end
   return a < b
 end
 
--- By their digits: a double cannot hold every sequence number.
+-- Compares by digits: a double cannot hold every sequence number.
 local function before(a, b)
   local aMs, aSeq = string.match(a, '^(%d+)%-(%d+)$')
   local bMs, bSeq = string.match(b, '^(%d+)%-(%d+)$')
@@ -19,7 +19,7 @@ local function following(id)
   return string.format('%s-%.0f', ms, tonumber(seq) + 1)
 end
 
--- The pending entries count too when the group was set back or forward.
+-- The pending entries count too, in case the group's position was set back or forward.
 local function firstNeeded(stream, group)
   local unread = following(group['last-delivered-id'])
   local oldest = redis.call('XPENDING', stream, group.name)[2]
@@ -35,7 +35,7 @@ local function groupsOf(stream)
   return groups
 end
 
--- The first entry that some group has not acknowledged; without a group nobody has read anything.
+-- The first entry that some group has not acknowledged; without a group all entries are unread.
 local function oldestNeeded(stream, groups)
   local oldest
   for _, group in ipairs(groups) do

@@ -1,10 +1,10 @@
 #!lua
--- Moves delayed entries that are due back to the streams they came from.
+-- Moves delayed entries that are due back to their streams.
 --
 -- KEYS    the delay sets, then every stream their members may name
--- ARGV    how many of the keys are delay sets, most to move from each
+-- ARGV    how many of the keys are delay sets, the most to move from each
 -- Result  in how many ms the next one is due, or -1
--- Members are the stream's key, a line feed, and the entry's text. What names no stream of these stays where it is.
+-- Members are the stream's key, a line feed, and the entry's text. Members of other streams stay where they are.
 
 --@ clock.lua
 --@ staged.lua
@@ -19,7 +19,7 @@ for place = 1, sets do
     local cut = string.find(member, '\n', 1, true)
     local stream = cut and string.sub(member, 1, cut - 1)
     if isStream[stream] then
-      -- In turn, so that little is there twice should one of them fail.
+      -- One by one, so that few entries are duplicated if a command fails.
       stage(CONTENT, 'XADD', stream, '*', 'envelope', string.sub(member, cut + 1))
       stage(CONTENT, 'ZREM', set, member)
       moved = moved + 1

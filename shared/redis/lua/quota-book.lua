@@ -1,10 +1,11 @@
--- Part of quota-reserve.lua and quota-settle.lua. Reads a quota's book as it is now.
+-- Part of quota-reserve.lua and quota-settle.lua. Reads a quota's book in its current state.
 --
 -- Fields of the book
+-- Fields of the book
 --   spent:<ms>   units that count until then
---   lease:<id>   what is under way: "ends since units requests"; one that is never settled counts as sent in its last moment
---   places       requests at a time that the provider bears; narrowedAt: when it last refused more, which holds for a day
---   share        of the limit that is ours, as far as is known, at refusedAt: when the provider last said it was spent
+--   lease:<id>   requests in flight: "ends since units requests"; an unsettled lease counts as sent in its last moment
+--   places       concurrent requests that the provider accepts; narrowedAt: when it last refused more, which holds for a day
+--   share        our known share of the limit, at refusedAt: when the provider last said that the limit was spent
 --   refusals     how often it said so since it last served us; pausedUntil: nothing is sent before
 
 --@ clock.lua
@@ -13,7 +14,7 @@
 local key, window = KEYS[1], tonumber(ARGV[2])
 local limit, places, narrowMs = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 now = tonumber(ARGV[1]) or now
--- Units are put down for a slice of the window, so that the book stays small however many requests there are.
+-- Units are recorded for a slice of the window, so that the book stays small however many requests there are.
 local slice = math.max(1, math.floor(window / 240))
 local keepWindows = 60
 
@@ -30,7 +31,7 @@ local function spend(at, units)
   book.spent[#book.spent + 1] = { ends = ends, units = units }
 end
 
--- A field that is over is emptied together with all that follows from it, and removed after that.
+-- An expired field is emptied together with the writes that follow from it, and removed afterwards.
 local function retire(name)
   put(GUARDS, key, name, '')
   stage(OVER, 'HDEL', key, name)
@@ -70,8 +71,8 @@ for name, value in pairs(getAll(key)) do
 end
 for _, lease in ipairs(late) do spend(lease.ends, lease.units) end
 
--- After a refusal the share is less, and grows again: slowly at first, for whoever else spends here goes on, then ever faster. In five minutes it
--- is whole, however long the provider counts: one stray refusal is no reason to be slow for longer.
+-- After a refusal the share shrinks and grows again: slowly at first, because other clients continue to spend, then ever faster. It is
+-- whole after five minutes, whatever the provider's window: one stray refusal must not slow us for longer.
 local growMs = math.min(window, 60000)
 
 local function shareNow()
@@ -83,7 +84,7 @@ end
 local narrowUntil = (book.narrowedAt or -narrowMs) + narrowMs
 if book.places and narrowUntil > now then places = math.min(places, math.max(1, math.floor(book.places))) end
 
--- A pause, and what was learned of places, may last longer than anything else in the book.
+-- A pause and a learned concurrency may outlast everything else in the book.
 local function keep()
   local ends = math.max(book.pausedUntil or 0, narrowUntil)
   stage(OVER, 'PEXPIRE', key, whole(math.max(window * keepWindows, ends - now)))

@@ -1,16 +1,17 @@
 #!lua
--- Takes units of a quota ahead of requests, or says how long they have to wait. In any window of time, whichever way the provider cuts
--- its own, no more than the limit is spent: units count until a whole window has gone by since their answer was there.
+-- Reserves units of a quota before requests, or returns how long they have to wait. In any window of time, however the provider places its
+-- own, at most the limit is spent: units count until a whole window has passed since their answer.
 --
 -- KEYS    a mailbox's book, or a project's
--- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time (0: any number), how long fewer are
---         remembered (ms), id, how long units are held that nobody settles (ms), how long their requests count as under way (ms), units, requests
+-- ARGV    now (ms; '' for the server's clock), window (ms), units a window, concurrent requests (0: any number), how long a reduced
+--         concurrency lasts (ms), id, how long unsettled units are reserved (ms), how long their requests count as in flight (ms), units,
+--         requests
 -- Result  {'go'} | {'wait', ms} | {'fewer', requests that may go together}
 
 --@ quota-book.lua
 
 local id, leaseMs, answerMs, units, requests = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
--- A place comes free when an answer does, however long the provider counts.
+-- A place becomes free with an answer, whatever the provider's window.
 local placeWaitMs = math.min(100, math.ceil(window / 600))
 local smallest = 0.01
 
@@ -18,13 +19,13 @@ local function wait(ms) return { 'wait', math.max(1, math.ceil(ms)) } end
 
 if (book.pausedUntil or 0) > now then return wait(book.pausedUntil - now) end
 
--- After a refusal one request finds out whether the provider serves again.
+-- After a refusal one request tests whether the provider serves again.
 local probing = (book.refusals or 0) > 0
 if probing then places = 1 end
 if places > 0 and requests > places then return { 'fewer', places } end
 
 local allowed = math.floor(limit * (probing and 1 or shareNow()))
--- What is small, such as looking for news, is not held up by what is large.
+-- A share is reserved for small requests such as checks for news, so that large ones cannot delay them.
 if units > limit * smallest then allowed = allowed - math.floor(limit * smallest) end
 if units > allowed then
   if requests > 1 then return { 'fewer', math.max(1, math.floor(requests * allowed / units)) } end
@@ -43,7 +44,7 @@ if over > 0 then
     over = over - one.units
     if over <= 0 then return wait(one.ends - now) end
   end
-  -- What is under way counts for a window from its end.
+  -- Requests in flight count for a window from their end.
   return wait(window)
 end
 

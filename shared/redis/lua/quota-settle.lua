@@ -1,23 +1,23 @@
 #!lua
--- Ends a reservation: puts down what was spent, and learns from what the provider refused.
+-- Ends a reservation: records the spent units, and adapts to the provider's refusals.
 --
 -- KEYS    a mailbox's book, or a project's
--- ARGV    now (ms; '' for the server's clock), window (ms), units a window, requests at a time (0: any number), how long fewer are
---         remembered (ms), id, units spent, 'rate', 'concurrency' or '' for what was refused, how long the provider asked to wait (ms; -1: it
---         did not say), refused or not; requests at a time below which no refusal leads; how many times as long each pause is than the last
--- Result  the requests at a time that are left where this refusal halved them, otherwise 0
+-- ARGV    now (ms; '' for the server's clock), window (ms), units a window, concurrent requests (0: any number), how long a reduced
+--         concurrency lasts (ms), id, units spent, the refusal: 'rate', 'concurrency' or '', how long the provider asked to wait (ms; -1:
+--         it did not say), refused or not; the least concurrency after refusals; the ratio of each pause to the last
+-- Result  the remaining concurrency where this refusal halved it, otherwise 0
 
 --@ quota-book.lua
 
 local id, units, refused, retryAfterMs = ARGV[6], tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
--- What the provider does not say is found out: soon at first, be its window a minute or an hour.
+-- Where the provider names no time, the pause is found by trial: short at first, whether its window is a minute or an hour.
 local firstPause, longestPause = math.min(2000, window / 30), window / 4
 local leastShare, stepDown = 0.05, 0.9
 
 local narrowed = 0
 local lease = book.leases[id]
 local since = lease and lease.since or 0
--- Of requests that were under way together several may be refused: that is one refusal.
+-- Several refusals of requests that were in flight together count as one.
 local isNews = function(last) return since >= (last or 0) end
 
 if lease then
@@ -31,13 +31,13 @@ local function pauseUntil(ends)
   put(GUARDS, key, 'pausedUntil', whole(book.pausedUntil))
 end
 
--- Whatever was refused, and why: nobody asks again before.
+-- A requested wait applies to all requests, whatever was refused and why.
 if retryAfterMs > 0 then pauseUntil(now + retryAfterMs) end
 
 if refused == 'rate' then
   if isNews(book.refusedAt) then
-    -- What we had of the last window is what others leave us. A mailbox with little to do had little and proves little, so one refusal takes half
-    -- at most. A refused probe takes nothing: it may have met the same spent minute.
+    -- Our part of the last window is the share that other clients leave us. A mailbox with little work had little and proves little, so one
+    -- refusal takes at most half. A refused probe takes nothing: it may have met the same spent minute.
     local share, refusals = shareNow(), (book.refusals or 0) + 1
     if refusals == 1 then share = math.min(share, math.max(leastShare, stepDown * book.used / limit, share / 2)) end
     local pause = retryAfterMs > 0 and retryAfterMs or math.min(longestPause, firstPause * tonumber(ARGV[11]) ^ (refusals - 1))

@@ -1,9 +1,9 @@
 #!lua
--- Removes consumers that have not been heard of for long and hold nothing. Whoever still holds an entry stays, and so does the entry.
+-- Removes consumers that were silent for long and have no pending entry. A consumer with a pending entry stays, and so does the entry.
 --
--- KEYS    streams of one partition, once for each group that is looked at
+-- KEYS    streams of one partition, once for each group to inspect
 -- ARGV    silence (ms), then the group for each stream
--- Result  {{place of the stream, consumer}…}: who was removed
+-- Result  {{place of the stream, consumer}…}: the removed consumers
 
 --@ staged.lua
 
@@ -11,7 +11,7 @@ local removed = {}
 for place, stream in ipairs(KEYS) do
   local group = ARGV[place + 1]
   local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, group)
-  -- The stream or the group may not be there (yet).
+  -- The stream or the group may not exist (yet).
   if consumers.err and not string.find(consumers.err, 'no such key', 1, true) and not string.find(consumers.err, 'NOGROUP', 1, true) then
     refuse(consumers.err)
   end

@@ -1,7 +1,7 @@
--- Reads messages, and keeps those that are held for another while.
--- No `#!lua` line: a server that is out of memory would refuse the script, and work goes on there.
+-- Reads messages, and renews the TTL of the cached ones.
+-- No `#!lua` line: a server that is out of memory would refuse the script, and work continues there.
 --
--- KEYS    a key for each message
+-- KEYS    one key a message
 -- ARGV    seconds to keep them
 -- Result  for each its text, nothing, or 0 where the key holds no text
 

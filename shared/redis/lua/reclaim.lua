@@ -1,11 +1,12 @@
--- Takes over entries whose consumer has not been heard of for a lease, and marks how far each stream is done.
--- No `#!lua` line: a server that is out of memory would refuse the script, and what lies about has to be taken over there too.
+-- Takes over entries whose lease expired, and marks each stream's progress.
+-- No `#!lua` line: a server that is out of memory would refuse the script, and expired work must be taken over there too.
 --
 -- KEYS    streams, then for each the hash that holds its mark
--- ARGV    group, consumer, lease (ms), most to take in all, then for each stream the id after which to go on, or 0-0
--- Result  a list for each stream that was come to: {where to go on, or 0-0 at the end; entries taken as {id, fields, deliveries}; count of
---         entries trimmed away, which are acknowledged; the other consumers that hold entries}
--- Everything up to a stream's mark is acknowledged: a group that is lost begins there again.
+-- ARGV    group, consumer, lease (ms), the most entries to take in all, then for each stream the id after which to continue, or 0-0
+-- Result  a list for each stream that was reached: {where to continue, or 0-0 at the end; entries taken as {id, fields, deliveries}; how
+-- many
+--         entries were trimmed, which are acknowledged; the other consumers with pending entries}
+-- Everything up to a stream's mark is acknowledged: a lost group is recreated there.
 
 local group, me, left = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local streams = #KEYS / 2
@@ -32,7 +33,7 @@ local function lastDelivered(stream)
     local found = named(flat)
     if found.name == group then
       local last = found['last-delivered-id']
-      -- Loaded from an append-only file, a group has forgotten how many entries it has read: its lag is overstated, or unknown.
+      -- After loading from an append-only file, a group no longer knows how many entries it has read: its lag is overstated or unknown.
       if last ~= '0-0' and (found.lag ~= 0 or not found['entries-read']) then
         local all = named(redis.call('XINFO', 'STREAM', stream))
         if all['last-generated-id'] == last then
@@ -48,7 +49,7 @@ end
 local function mark(stream, hash)
   local _, oldest, _, holders = unpack(redis.call('XPENDING', stream, group))
   local done = oldest and idBefore(oldest) or lastDelivered(stream)
-  -- Out of memory it stays as it is: an older mark is as true.
+  -- Without memory the old mark stays, which is still valid.
   if get(hash, stream) ~= done then stage(AFTER, 'HSET', hash, stream, done).isOptional = true end
   local others = {}
   for _, holder in ipairs(holders or {}) do

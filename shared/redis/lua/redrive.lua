@@ -1,10 +1,10 @@
 #!lua
--- Takes a dead letter out and, with an envelope, puts that into a stream. Of two who try at once, one does it.
+-- Removes a dead letter and, with an envelope, writes that to a stream. Of two concurrent callers only one succeeds.
 --
--- KEYS    dead letters, stream, run, window, the partition's index of runs, what happened to the run's threads
--- ARGV    id of the dead letter, envelope or '', run id, mailbox, the window's name, and for an id whose fate it was: its place as a
+-- KEYS    dead letters, stream, run, window, the partition's index of runs, the state of the run's threads
+-- ARGV    id of the dead letter, envelope or '', run id, mailbox, the window's name, and for a dead-lettered message id: its place as a
 --         window's items in JSON, or ''
--- Result  1, or 0 when the dead letter was not there any more
+-- Result  1, or 0 when the dead letter was already gone
 
 --@ clock.lua
 --@ staged.lua
@@ -12,7 +12,7 @@
 local dead, stream, run, window, index, fresh = unpack(KEYS)
 local id, envelope, runId, mailbox, name, items = unpack(ARGV)
 
--- The run counts the new window once, however often this is done; see `windows.lua`.
+-- The run counts the new window once, however often this is repeated; see `windows.lua`.
 local function openWindow()
   local field, of = 'window:' .. name, #decoded(items, 'ARGV')
   prefetch(run, { 'startedAt', 'opened', 'dead', field })
@@ -23,7 +23,7 @@ local function openWindow()
   if get(run, 'startedAt') then
     put(GUARDS, run, 'dead', number(run, 'dead') - of)
   else
-    -- The run is forgotten: one of the same name is there for this id alone.
+    -- The run is forgotten; a run of the same name is created for this id alone.
     stage(GROUND, 'DEL', fresh)
     local fields = { startedAt = now, mailbox = mailbox, cause = 'redrive', releasedAt = now, listing = 'done', mergedAt = now, listed = of }
     for each, value in pairs(fields) do put(GUARDS, run, each, value) end

@@ -1,9 +1,9 @@
 #!lua
--- Makes a mailbox known again whose record or whose place among the mailboxes was lost. Removing one takes both away together.
+-- Restores a mailbox whose record or index entry was lost. Removing a mailbox removes both together.
 --
 -- KEYS    mailbox, the partition's set of mailboxes, the partition's mailbox events
 -- ARGV    mailbox id
--- Result  'whole' | 'gone', where neither is there | 'listed' again | 'recorded' again, with no cursor
+-- Result  'whole' | 'gone', where neither exists | 'listed' again | 'recorded' again, without a cursor
 
 --@ clock.lua
 --@ staged.lua

@@ -1,8 +1,8 @@
 #!lua
--- Puts the parked work of a mailbox back, some envelopes a call; the last call frees the mailbox. What is paused stays parked.
+-- Puts a mailbox's parked work back, some envelopes a call; the last call unparks the mailbox. A paused mailbox's work stays parked.
 --
 -- KEYS    the parked list, the mailbox, the partition's mailbox events, then every stream the list's members may name
--- ARGV    most to put back, mailbox id, now (ms), 1 if its pause ends too
+-- ARGV    the most to put back, mailbox id, now (ms), 1 to end its pause too
 -- Result  {put back, still parked}
 -- Members are the stream's key, a line feed, and the envelope.
 

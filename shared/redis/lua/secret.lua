@@ -1,9 +1,9 @@
 #!lua
--- Changes a mailbox's secrets, unless they were changed meanwhile or are gone.
+-- Changes a mailbox's secrets, unless they were changed or removed meanwhile.
 --
 -- KEYS    secrets
--- ARGV    a field and what it must hold, then fields and their new values ('' removes one)
--- Result  1, or 0 when the field holds something else
+-- ARGV    a field and its required value, then fields and their new values ('' removes one)
+-- Result  1, or 0 when the field has another value
 
 --@ staged.lua
 
@@ -13,7 +13,7 @@ local removed = {}
 for place = 3, #ARGV, 2 do
   if ARGV[place + 1] == '' then removed[#removed + 1] = ARGV[place] else put(GUARDS, key, ARGV[place], ARGV[place + 1]) end
 end
--- First: what is set may be what has to be held.
+-- Removed first, because a set field may be the one with the required value.
 if #removed > 0 then stage(GROUND, 'HDEL', key, unpack(removed)) end
 flush()
 return 1

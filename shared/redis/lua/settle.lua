@@ -1,9 +1,9 @@
--- Part of commit.lua. What a run's counters make due: its next page, its metrics, its threads' release, its end. Each once.
+-- Part of commit.lua. Steps that a run's counters make due, each once: its next page, its metrics, the release of its threads, its end.
 
--- Counted beside what guards them, among what happened to the run's threads; the run shows them.
+-- Counted beside their guards, in the hash of the run's threads; the run shows copies.
 local SHOWN = { 'threads', 'settled', 'tasks', 'unchanged', 'deleted', 'givenUp' }
 
--- A run's fields as they will be, without those that only keep its counters right.
+-- Returns a run's fields as they will be, without its bookkeeping fields.
 local function fieldsOf(key)
   local fields, held = {}, redis.call('HGETALL', key)
   for at = 1, #held, 2 do fields[held[at]] = held[at + 1] end
@@ -29,12 +29,12 @@ local function release(run, key)
   addNew(run.merged, run, run.id .. '/release/' .. count, { window = 'release', release = true })
 end
 
--- The envelope of a delayed entry, which follows its stream's key and a line feed.
+-- Returns the envelope of a delayed entry, which follows its stream's key and a line feed.
 local function envelopeIn(member)
   return string.sub(member, string.find(member, '\n', 1, true) + 1)
 end
 
--- What came in while a run was under way is looked for by the next, which is told what was named. It answers a look that waited as well.
+-- Starts the next run for changes that arrived during this one, with the named messages. It also serves a waiting look.
 local function beginNext(run, isWanted)
   local mailbox, text = KEYS[run.mailbox], ARGV[run.again]
   prefetch(mailbox, { 'dirty', 'lookAfterRun', 'created', 'look' })
@@ -60,9 +60,9 @@ end
 local function finish(run, key)
   local isNews = not get(key, 'endedAt')
   if isNews then
-    -- Once: a run that a redrive reopens was looked at before.
+    -- Once: a run that a redrive reopens was checked before.
     if not get(key, 'alerts') then stage(CONTENT, 'ZADD', KEYS[run.ended], 'NX', now, run.id) end
-    -- Only what is over may be forgotten, and what was set aside has yet to come back.
+    -- Only a finished run may be forgotten, and its deferred items still have to come back.
     if number(key, 'deferred') <= 0 then stage(WAITING, 'EXPIRE', key, plan.limits.keepSeconds) end
     stage(WAITING, 'EXPIRE', KEYS[run.fresh], plan.limits.keepSeconds)
     stage(WAITING, 'EXPIRE', KEYS[run.unsent], plan.limits.keepSeconds)
@@ -74,7 +74,7 @@ local function finish(run, key)
   if get(KEYS[run.mailbox], 'activeRun') == run.id then beginNext(run) end
 end
 
--- Whether a run that goes on for long lets out what it has by now: every so long, and then all that was met until then.
+-- Returns whether a long run must emit its queued threads: once every period, and then all threads queued until then.
 local function isOverdue(run, key)
   local first = firstWaiting(run)
   if not first then return false end
@@ -117,7 +117,7 @@ local function settle(run)
   local opened, merged, grouped = number(key, 'opened'), number(key, 'merged'), number(key, 'grouped')
   local page = get(key, 'next')
   local next = page and decoded(page, key)
-  -- What was listed and is not grouped yet is not known, and nobody would verify it.
+  -- Listed messages that are not grouped yet are not known, and would not be verified.
   local isEarly = next and next.body.page and next.body.page.verifyThen and grouped < opened
   if next and not isEarly and opened - merged < plan.limits.openWindows then
     drop(key, 'next')

@@ -1,21 +1,21 @@
--- Part of every script that writes. A script has three parts. It reads, reckons and stages what is to be written; it checks that Redis will do
--- all of it; then it writes, phase by phase. Whatever is wrong refuses the script with nothing written. What fails between two writes is done
--- again from the start: so each phase writes only what the later ones vouch for, and inputs are acknowledged after everything else.
+-- Part of every script that writes. A script has three parts. It reads, computes and stages its writes; it checks that Redis will accept
+-- all of them; then it writes, phase by phase. Any problem found before refuses the script with nothing written. After a failure between
+-- two writes, the script is repeated from the start. So each phase writes only what later phases guard, and inputs are acknowledged last.
 --
---   stage(phase, command…)               a command to give in a phase; what it returns has the `answer` once it was given, and may be made
+--   stage(phase, command…)               adds a command to a phase; returns it, with its `answer` once it was run. It may be made
 --                                        `isOptional`: then it may fail, and is not checked
 --   get, getAll, put, drop, clear        fields of hashes, as they will be once everything staged is written
---   lastId(stream), isThere(stream, id, such)   to announce an entry, and to look for it when it is done again
+--   lastId(stream), isThere(stream, id, such)   to announce an entry, and to find it when the script is repeated
 --   expect(key, type)                    refuses a key of another type, where nothing else reads it
---   refuse(text)                         ends the script, with nothing written
+--   refuse(text)                         ends the script with nothing written
 --   flush()                              checks, then writes; nothing is read or staged after it
 
--- What must be there before anybody is told of it; what tells of it; marks that this was done; lists of what waits; what leaves because of it;
--- counters, with the guards that say that all of that is done; what is over; acknowledgements; what may be left undone. A write after the
--- guards must follow from what is there when it is done again.
+-- The phases: state needed before any announcement; the announcements; marks that this was done; lists of waiting work; removals that
+-- follow; counters with the guards that all of that is done; finished state; acknowledgements; optional writes. A write after the guards
+-- must follow from the stored state when the script is repeated.
 local GROUND, CONTENT, MARKS, WAITING, LEAVING, GUARDS, OVER, ACKNOWLEDGED, AFTER = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
--- `unpack` takes some eight thousand values.
+-- `unpack` accepts some eight thousand values.
 local MOST_WORDS = 4000
 local EXHAUSTED = '18446744073709551615-18446744073709551615'
 local TYPES = {
@@ -27,13 +27,13 @@ local phases, typeOf, lastIds = {}, {}, {}
 
 local function refuse(text) error(text, 0) end
 
--- What an entry tells in fields of its own is read by anybody, and is without control characters: C0, DEL, and C1 as UTF-8 has it.
+-- An entry's own fields are read by anyone, so they must hold no control characters: C0, DEL, and C1 in UTF-8.
 local function withoutControls(value)
   if type(value) ~= 'string' or not string.find(value, '[%c\194]') then return value end
   return (string.gsub(string.gsub(value, '%c', ' '), '\194[\128-\159]', ' '))
 end
 
--- The fields of an entry follow its id. An envelope is JSON, which escapes what it has to.
+-- The fields of an entry follow its id. An envelope is JSON, which is already escaped.
 local function cleanFields(command)
   local at = 3
   while command[at] ~= '*' do at = at + 1 end
@@ -53,7 +53,7 @@ end
 
 --@ fields.lua
 
--- The last id of a stream, which no later entry is below; a stream whose ids are used up takes no entry.
+-- Returns the last id of a stream, which every later entry exceeds; a stream whose ids are used up accepts no entry.
 local function lastId(key)
   if lastIds[key] then return lastIds[key] end
   local last, info = '0-0', redis.pcall('XINFO', 'STREAM', key)
@@ -70,7 +70,7 @@ local function lastId(key)
   return last
 end
 
--- Whether a stream has such an entry after that id, from an attempt that failed.
+-- Returns whether a stream has such an entry after that id, from a failed attempt.
 local function isThere(stream, after, isSuch)
   repeat
     local page = redis.call('XRANGE', stream, '(' .. after, '+', 'COUNT', 100)

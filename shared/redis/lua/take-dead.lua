@@ -1,9 +1,9 @@
 #!lua
--- Takes a dead letter of the gateway out and, when it is to be tried again, puts it back into the intake. Of two who try, one does it.
+-- Removes a dead letter of the gateway and, for a retry, puts it back into the intake. Of two concurrent callers only one succeeds.
 --
 -- KEYS    dead letters, intake
 -- ARGV    id of the dead letter, '1' to put it back
--- Result  1, or 0 when it was not there any more
+-- Result  1, or 0 when it was already gone
 
 --@ staged.lua
 

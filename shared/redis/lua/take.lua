@@ -1,5 +1,5 @@
--- Part of own.lua and reclaim.lua. Takes a pending entry, with its count of deliveries set; answers it as {id, fields, deliveries}, or nothing
--- when it was trimmed away: then it is acknowledged.
+-- Part of own.lua and reclaim.lua. Takes a pending entry with its delivery count set; returns it as {id, fields, deliveries}. A trimmed
+-- entry is acknowledged, and nothing is returned.
 
 local function take(stream, id, deliveries)
   local entry = redis.call('XRANGE', stream, id, id)[1]

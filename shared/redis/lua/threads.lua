@@ -1,8 +1,8 @@
--- Part of commit.lua. A run's threads: those that wait to go out, and facts of those that do.
+-- Part of commit.lua. A run's threads: the queue of threads to emit, and facts about emitted ones.
 --
--- What happens to them is in one hash: `<thread>` its new ids, `changed:`, `asked:`, `out:` (1: it went out), `settled:` (by which entry),
--- `left:<id>` and `gone:<id>`. Their counters lie in the same hash, so that each changes together with the mark it counts; a run shows copies.
--- The sorted set of those that wait is an index: a thread in it that is out was only not removed yet.
+-- Their state is in one hash: `<thread>` its new ids, `changed:`, `asked:`, `out:` (1: it was emitted), `settled:` (by which entry),
+-- `left:<id>` and `gone:<id>`. Their counters are in the same hash, so that each changes together with the mark it counts; a run shows
+-- copies. The sorted set of queued threads is an index: an emitted thread in it was only not removed yet.
 
 local function counterOf(field) return '#' .. field end
 
@@ -19,7 +19,7 @@ local function countThread(run, field, by)
   put(MARKS, fresh, name, before + by)
 end
 
--- Where a thread is in the index: whether it was there, whether it will be, and since when where that changes.
+-- Returns a thread's place in the index: whether it was there, whether it will be, and since when where that changes.
 local function placeOf(run, thread)
   run.places = run.places or {}
   local place = run.places[thread]
@@ -33,18 +33,18 @@ end
 
 local function isOut(run, thread) return get(KEYS[run.fresh], 'out:' .. thread) == '1' end
 
--- Until a thread is dispatched the run owes it, whatever becomes of the places where it waits. `heal.lua` reads it.
+-- Until a thread is dispatched the run owes it, whatever happens to the places where it waits. `heal.lua` reads this.
 local function owe(run, thread, version)
   put(MARKS, KEYS[run.unsent], thread, version or '')
 end
 
--- A thread waits to go out, at the end of the queue where it was not in it.
+-- Queues a thread, at the end of the queue where it was not in it.
 local function join(run, thread)
   owe(run, thread)
   local fresh = KEYS[run.fresh]
   if isOut(run, thread) then
     put(MARKS, fresh, 'out:' .. thread, '0')
-    -- Left over by a script that failed; before the mark, which nobody would look behind.
+    -- Leftovers of a failed script; removed before the mark, because later checks stop at the mark.
     drop(fresh, thread, CONTENT)
     drop(fresh, 'changed:' .. thread, CONTENT)
     drop(fresh, 'asked:' .. thread, CONTENT)
@@ -53,7 +53,7 @@ local function join(run, thread)
   if not place.is then place.is, place.since = true, now end
 end
 
--- Of a thread that grew since, the run owes another version.
+-- If the thread grew since, the run still owes another version.
 local function payOff(run, thread, version)
   if get(KEYS[run.unsent], thread) == version then drop(KEYS[run.unsent], thread) end
 end
@@ -77,7 +77,7 @@ local function grow(run, thread, known, ids)
     has[id] = true
   end
   put(MARKS, fresh, thread, cjson.encode(all))
-  -- Whoever looked at the thread before has to see that it grew.
+  -- A concurrent reader of the thread must see that it grew.
   if beyond > 0 then put(MARKS, fresh, 'changed:' .. thread, number(fresh, 'changed:' .. thread) + beyond) end
 end
 
@@ -86,8 +86,8 @@ local function reconsider(run, thread)
   put(MARKS, KEYS[run.fresh], 'changed:' .. thread, number(KEYS[run.fresh], 'changed:' .. thread) + 1)
 end
 
--- A message that is not known may be gone without notice.
-local function leave(run, key, thread, known, gone)
+-- A message that is not known is removed silently.
+local function removeFromThread(run, key, thread, known, gone)
   local id, message, digest = unpack(gone)
   stage(LEAVING, 'DEL', KEYS[message])
   if not get(KEYS[known], 'id:' .. id) then return end
@@ -106,7 +106,7 @@ local function countWaiting(run)
   return count
 end
 
--- Since when the thread waits that waits longest.
+-- Returns since when the longest-waiting thread waits.
 local function firstWaiting(run)
   local places, moving, first = run.places or {}, 0, nil
   for _, place in pairs(places) do
@@ -137,16 +137,16 @@ end
 apply['context-asked'] = function(f, run, key)
   local fresh = KEYS[run.fresh]
   for _, thread in ipairs(f.threads) do
-    -- A thread that had gone out comes back: it will be counted again when it goes.
+    -- An emitted thread returns; it will be counted again when it is emitted.
     if isOut(run, thread) or not placeOf(run, thread).is then countThread(run, 'threads', -1) end
     join(run, thread)
-    -- One that waits for mail makes room for those that are ready.
+    -- Threads that wait for mail move behind those that are ready.
     placeOf(run, thread).since = now
     put(MARKS, fresh, 'asked:' .. thread, number(fresh, 'asked:' .. thread) + 1)
   end
 end
 
--- It changes again and again, and is likely to go on so; the newest of these are remembered.
+-- Such a thread keeps changing and will probably continue; the newest ones are remembered.
 local function keepWarm(warm, thread)
   stage(GROUND, 'ZADD', warm, now, thread)
   stage(GROUND, 'ZREMRANGEBYRANK', warm, 0, -1 - plan.limits.warmThreads)
@@ -158,7 +158,7 @@ apply['thread-released'] = function(f, run, key)
   prefetch(fresh, { thread, 'changed:' .. thread, 'out:' .. thread, 'asked:' .. thread })
   if not placeOf(run, thread).is then return end
   if not isOut(run, thread) then
-    -- What grew or shrank since it was looked at stays for the next release. `ledger.ts` writes the same.
+    -- A thread that changed since it was read stays for the next release. `ledger.ts` builds the same value.
     if (get(fresh, thread) or '') .. '/' .. (get(fresh, 'changed:' .. thread) or '') ~= f.seen then return end
     if f.to then
       prefetch(KEYS[f.known], { 'released', 'dispatchedAt' })
@@ -172,7 +172,7 @@ apply['thread-released'] = function(f, run, key)
     put(MARKS, fresh, 'out:' .. thread, '1')
   end
   if not f.to then drop(KEYS[run.unsent], thread) end
-  -- Of a thread without mail the dispatched version is remembered for a while: what is deleted by mistake is soon put back.
+  -- The dispatched version of a thread without mail is kept for a while, because mail deleted by mistake is soon restored.
   if f.empty then expiring[f.known] = true end
   drop(fresh, thread)
   drop(fresh, 'asked:' .. thread)
@@ -180,7 +180,7 @@ apply['thread-released'] = function(f, run, key)
   placeOf(run, thread).is = false
 end
 
--- Whether the task of a thread's version was written after that entry, by a script that failed before it could say so.
+-- Returns whether the task of a thread's version was written after that entry, by a script that failed before recording it.
 local function isWritten(stream, after, thread, version)
   return isThere(stream, after, function(fields)
     local isTask, task = pcall(cjson.decode, string.find(fields[2], version, 1, true) and fields[2] or '')
@@ -188,13 +188,13 @@ local function isWritten(stream, after, thread, version)
   end)
 end
 
--- Whether a thread goes out as a task by this. It is announced before it is written: whoever does it again looks for it there first.
+-- Returns whether this writes a thread's task. The task is announced before it is written, and a repetition looks for it there first.
 local function dispatch(f, mark)
   local known, version = KEYS[f.known], f.version
   prefetch(known, { 'released', 'dispatched', 'dispatching' })
   local last, by, announced = string.match(get(known, 'dispatching') or '', '^(%S+) (%S+) (.*)$')
   if get(known, 'dispatched') == version then return announced == version and by == mark end
-  -- A version that a newer one has overtaken on the way is of no use any more.
+  -- A version overtaken by a newer one is obsolete.
   if not f.to or (get(known, 'released') or version) ~= version then return false end
   if announced ~= version then last = lastId(KEYS[f.to]) end
   put(GROUND, known, 'dispatching', last .. ' ' .. mark .. ' ' .. version)
@@ -208,10 +208,10 @@ apply['thread-settled'] = function(f, run, key)
   local fresh, mark = KEYS[run.fresh], string.sub(redis.sha1hex(f.id), 1, 12)
   local isTask = dispatch(f, mark)
   payOff(run, f.thread, f.version)
-  -- A run that is forgotten counts nothing.
+  -- A forgotten run has no counters.
   if not get(key, 'startedAt') then return end
   put(GUARDS, key, 'settledAt', now)
-  -- An entry that is there twice is counted once; one that was given up and driven again has come to something after all.
+  -- A duplicate entry is counted once; a dead-lettered one that was redriven now has its result.
   local before, givenUp = get(fresh, 'settled:' .. f.thread), mark .. '!'
   if before == mark or (before == givenUp and f.givenUp) then return end
   put(MARKS, fresh, 'settled:' .. f.thread, f.givenUp and givenUp or mark)

@@ -1,11 +1,11 @@
--- Trims streams behind all of their groups: what some group has not acknowledged stays, and so does what is younger than the retention.
+-- Trims streams behind all of their groups: keeps every entry that some group has not acknowledged or that is younger than the retention.
 -- A stream without any group keeps everything.
--- No `#!lua` line: a server that is out of memory would refuse the script, and this is the one that makes room.
+-- No `#!lua` line: a server that is out of memory would refuse the script, and this one frees memory.
 --
 -- KEYS    streams of one partition
--- ARGV    retention (ms), then for each stream the groups without which nothing of it is trimmed, as a JSON list
--- Result  {entries removed, {{place of the stream, group, age (ms) of the oldest entry it keeps}…}: groups that nobody expects and
---         that keep entries beyond the retention}
+-- ARGV    retention (ms), then for each stream the groups that must exist before it is trimmed, as a JSON list
+-- Result  {entries removed, {{place of the stream, group, age (ms) of the oldest entry it keeps}…}: unexpected groups that keep
+--         entries beyond the retention}
 
 --@ clock.lua
 --@ staged.lua
@@ -32,7 +32,7 @@ for place, stream in ipairs(KEYS) do
       end
       if before(needed, floor) then floor = needed end
     end
-    -- Without any group nobody has read it.
+    -- Without any group all entries are unread.
     if absent == 0 and #groups > 0 then trims[#trims + 1] = stage(OVER, 'XTRIM', stream, 'MINID', '~', floor) end
   end
 end

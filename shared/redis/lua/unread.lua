@@ -1,8 +1,8 @@
--- Measures what groups have yet to acknowledge. Changes nothing.
+-- Measures entries that groups have not acknowledged. Changes nothing.
 --
 -- KEYS    streams of one partition
 -- ARGV    retention (ms): for how long acknowledged entries are kept
--- Result  for each stream {unread entries or -1, bytes that are kept because of them or -1, the first of them or '', bytes an entry};
+-- Result  for each stream {unread entries or -1, the bytes they keep in use or -1, the first of them or '', bytes an entry};
 --         -1 where the server cannot tell
 
 --@ clock.lua
@@ -14,7 +14,8 @@ local function fieldOf(flat, name)
   end
 end
 
--- What the slowest group has not acknowledged. Loaded from an append-only file, a group overstates its lag until it has read again.
+-- Counts the unacknowledged entries of the slowest group. After loading from an append-only file, a group overstates its lag until it reads
+-- again.
 local function countUnread(stream, groups, length)
   if #groups == 0 then return length end
   local lastId, most = fieldOf(redis.call('XINFO', 'STREAM', stream), 'last-generated-id'), 0
@@ -43,7 +44,7 @@ for place, stream in ipairs(KEYS) do
     result[place][4] = each
     local first = unread ~= 0 and redis.call('XRANGE', stream, oldestNeeded(stream, groups), '+', 'COUNT', 1)[1]
     if first then
-      -- One unread entry beyond the retention keeps all that came after it, and where the server cannot count, all may be unread.
+      -- An unread entry beyond the retention keeps all later ones; and where the server cannot count, all may be unread.
       local isWhole = unread < 0 or before(first[1], cutoff)
       if not isWhole and bytes > 0 then bytes = math.ceil(bytes * unread / length) end
       result[place] = { unread, bytes, first[1], each }

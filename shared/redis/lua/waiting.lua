@@ -1,6 +1,6 @@
--- Part of heal.lua and nudge.lua. Whether any entry that waits in some places holds a text. The places are those of `waits.ts`.
+-- Part of heal.lua and nudge.lua. Whether any waiting entry in some places contains a text. The places are those of `waits.ts`.
 
--- Who stands still behind so much is only behind it.
+-- Work behind so many entries is merely late.
 local MOST = 10000
 
 local function anyHolds(texts, text)
@@ -16,7 +16,7 @@ local function textsOf(entries)
   return texts
 end
 
--- Unread entries, then those that somebody holds.
+-- Unread entries first, then pending ones.
 local function streamHolds(stream, group, text)
   if redis.call('EXISTS', stream) == 0 then return false end
   local last

@@ -1,7 +1,7 @@
--- Part of commit.lua. Facts of windows. `f` is the fact, `run` its run in the plan, `key` the run's key.
+-- Part of commit.lua. Facts about windows. `f` is the fact, `run` its run in the plan, `key` the run's key.
 --
--- A run keeps, beside its counters, what it has counted of each window: `window:<name>` is JSON with the fates and `opened`, `merged`, `grouped`.
--- The window itself says what is true of it, so doing a fact again counts only what was not counted.
+-- Beside its counters, a run keeps what it has counted of each window: `window:<name>` is JSON with the fates and `opened`, `merged`,
+-- `grouped`. The window itself holds the truth, so repeating a fact counts only what was not counted.
 
 local FATES = plan.fates
 
@@ -24,17 +24,17 @@ end
 
 --@ deferred.lua
 
--- Brings a run's counters up to what its window says.
+-- Brings a run's counters up to date with its window.
 local function reconcile(run, key, f, account)
   local window = KEYS[f.window]
   local context, of = get(window, 'context') == '1', number(window, 'of')
-  if account.aside and not account.opened then comeBack(run, key, f, account, context) end
+  if account.aside and not account.opened then returnDeferred(run, key, f, account, context) end
   for _, fate in ipairs(FATES) do
     local counted = number(window, 'fate:' .. fate)
     if not context then count(key, fate, counted - (account[fate] or 0)) end
     account[fate] = counted > 0 and counted or nil
   end
-  -- A window that has lost its items is lost; its run stands still, and is healed.
+  -- A window without its items is lost; its run stalls and is healed.
   if number(window, 'done') >= of and not account.merged and get(window, 'items') then
     local items, places = decoded(get(window, 'items'), window), {}
     for place in ipairs(items) do places[place] = words(place - 1) end
@@ -52,14 +52,14 @@ end
 apply['window-opened'] = function(f, run, key)
   local window = KEYS[f.window]
   local account = accountOf(key, f.name)
-  -- Its input may come a second time, when it was posted twice or its group was lost: a window is opened once.
+  -- Its input may come twice, when it was posted twice or its group was lost; a window is opened once.
   if account.opened then
     run.repeated = run.repeated or {}
     run.repeated[f.input] = true
     return
   end
   prefetchWindow(window, { 'items' })
-  -- An attempt that failed midway may have listed something else.
+  -- A failed attempt may have listed something else.
   if get(window, 'of') and get(window, 'items') ~= ARGV[f.items] then clear(window) end
   put(GROUND, window, 'of', f.of)
   put(GROUND, window, 'context', f.context and '1' or '0')
@@ -82,12 +82,12 @@ apply['fates-known'] = function(f, run, key)
   local of, news, counts = get(window, 'of') and number(window, 'of'), 0, {}
   if not of then return end
   local account, isCounted = accountOf(key, f.name)
-  -- An item whose setting aside failed midway was not set aside.
+  -- An item whose deferral failed midway was not deferred.
   if f.deferred and not account.aside then return end
   for _, known in ipairs(f.fates) do
     local index, fate = words(known[1]), known[2]
     if get(key, accountField(ownOf(f.name, index))) then fate = 'deferred' end
-    -- A slice may be of another window than it says.
+    -- A slice may belong to another window than it says.
     if known[1] < of and not get(window, index) then
       if known[3] then placeInThread(window, known[1], known[3]) end
       put(GROUND, window, index, fate)
@@ -101,7 +101,7 @@ apply['fates-known'] = function(f, run, key)
   reconcile(run, key, f, account)
 end
 
--- What a later page has told as gone is not put into its thread any more.
+-- Omits messages that a later page has reported as gone.
 local function stillThere(run, window, ids)
   local page = tonumber(window)
   if #ids == 0 or not page then return ids end
@@ -125,11 +125,11 @@ end
 
 apply['window-grouped'] = function(f, run, key)
   local account, isCounted = accountOf(key, f.name)
-  -- `grouped` in the window itself is of an earlier version.
+  -- `grouped` in the window itself was written by an earlier version.
   if account.grouped or not isCounted and get(KEYS[f.window], 'grouped') then return end
   if not isMerged(KEYS[f.window], f) then return refuseWindow(run, f.name) end
   prefetch(KEYS[run.fresh], fieldsRead(f))
-  -- All that was known when something happened to it is suspected, and so is what had been listed and becomes known only now.
+  -- All messages known at the change are suspects, and so are listed ones that become known only now.
   local page, suspiciousSince = tonumber(f.name), tonumber(get(KEYS[run.suspects], '') or nil)
   local isSuspicious = page and suspiciousSince and page < suspiciousSince
   for _, thread in ipairs(f.threads) do
@@ -144,9 +144,9 @@ apply['window-grouped'] = function(f, run, key)
       grow(run, thread.id, thread.key, there)
     end
     for _, gone in ipairs(thread.gone) do
-      -- An earlier page may have listed it, and be grouped later than this.
+      -- An earlier page may list it and be grouped later than this.
       if f.verified then put(MARKS, KEYS[run.fresh], 'gone:' .. gone[1], f.verified) end
-      leave(run, key, thread.id, thread.key, gone)
+      removeFromThread(run, key, thread.id, thread.key, gone)
     end
   end
   account.grouped = 1

@@ -5,11 +5,17 @@ import type { Account } from '../account.ts'
 import type { Entry } from '../entry.ts'
 import { wordsOf } from './words.ts'
 
-/** What a search reads of a mail: its words by where they stand. A gap is between two headers or parts, so that no phrase reaches across. */
+/**
+ * The searchable words of a mail by place. Headers and parts are separated, so that no phrase spans two of
+ * them.
+ */
 export interface Document {
-  /** The words of these headers' values, by name in lower case. */
+  /** Returns the words of these headers' values, by name in lower case. */
   header(...names: string[]): readonly string[]
-  /** Everything a word without an operator is looked for in: subject, people, text and names of attachments. */
+  /**
+   * Returns the words that a search without an operator covers: subject, people, text and names of
+   * attachments.
+   */
   text(): readonly string[]
   filenames: readonly string[]
   messageId: string
@@ -24,7 +30,7 @@ const KEPT_BYTES = 32 << 20
 const SHOWN = ['subject', 'from', 'to', 'cc', 'bcc']
 const documents = new WeakMap<Account, ReturnType<typeof keepRecent<Document>>>()
 
-/** What a search reads of a message; read once for searches that follow each other. */
+/** Reads the searchable words of a message, once for consecutive searches. */
 export function documentOf(account: Account, entry: Entry): Promise<Document> {
   const kept =
     documents.get(account) ?? keepRecent<Document>({ limit: KEPT_BYTES, weigh: ({ sizeBytes }) => sizeBytes })
@@ -58,7 +64,7 @@ function read(root: Part, sizeBytes: number): Document {
   }
 }
 
-/** A Message-ID without its brackets. */
+/** Returns a Message-ID without its brackets. */
 export function bare(messageId: string): string {
   return messageId.trim().replace(/^</, '').replace(/>$/, '')
 }

@@ -5,13 +5,13 @@ import { bare } from './document.ts'
 import { byDocument, byEntry, type Term } from './term.ts'
 import { positionsOf, wordsOf } from './words.ts'
 
-/** What operators are read with. */
+/** The context of operators. */
 export interface SearchContext {
   account: Account
   nowMs: number
 }
 
-/** What an operator makes of its value; `undefined` for one that it cannot simulate. */
+/** Converts an operator's value to a term; `undefined` if it is not simulated. */
 type Operator = (value: string, context: SearchContext) => Term | undefined
 
 const DAY_MS = 86_400_000
@@ -40,7 +40,8 @@ const LINKED = new Map([
   ['youtube', ['youtube.com/', 'youtu.be/']],
 ])
 
-// As support.google.com/mail/answer/7190 lists them. That `to:` is for any recipient is how Gmail's filters have it (FilterCriteria.to).
+// As listed at support.google.com/mail/answer/7190. That `to:` covers any recipient follows Gmail's filters
+// (FilterCriteria.to).
 const OPERATORS = new Map<string, Operator>([
   ['from', inHeaders('from')],
   ['to', inHeaders('to', 'cc', 'bcc')],
@@ -73,7 +74,7 @@ const OPERATORS = new Map<string, Operator>([
   ],
 ])
 
-/** The term of an operator and its value; `undefined` for an operator, or a value, that is not simulated. */
+/** Returns the term of an operator and its value; `undefined` if either is not simulated. */
 export function operatorTerm(name: string, value: string, context: SearchContext): Term | undefined {
   return OPERATORS.get(name.toLowerCase())?.(value, context)
 }
@@ -146,13 +147,13 @@ function carries(id: string): (entry: Entry) => boolean {
   return ({ labelIds }) => labelIds.includes(id)
 }
 
-// Seconds since 1970, 2026/10/31, 2026-10-31 or 10/31/2026; the API takes days as UTC's here.
+// Seconds since 1970, 2026/10/31, 2026-10-31 or 10/31/2026; days are in UTC here.
 function dateMs(value: string): number | undefined {
   if (/^\d{5,11}$/.test(value)) return Number(value) * 1000
   const [, y, m, d] = /^(\d{4})[/-](\d{1,2})[/-](\d{1,2})$/.exec(value) ?? []
   const [, month = m, day = d, year = y] = /^(\d{1,2})[/-](\d{1,2})[/-](\d{4})$/.exec(value) ?? []
   if (year === undefined) return undefined
   const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)))
-  // The 31st of June is no day.
+  // 31 June is not a day.
   return date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day) ? date.getTime() : undefined
 }

@@ -3,7 +3,7 @@ import { operatorTerm, type SearchContext } from './operators.ts'
 import { allOf, anyOf, byEntry, nearTerm, not, phraseTerm, type Term } from './term.ts'
 import { wordsOf } from './words.ts'
 
-/** A piece of a search: a bracket, `-`, an operator with its colon, a quoted text, or a word. */
+/** A token of a search: a bracket, `-`, an operator with its colon, a quoted text, or a word. */
 interface Piece {
   kind: 'open' | 'close' | 'minus' | 'operator' | 'quoted' | 'word'
   text: string
@@ -18,8 +18,8 @@ const MOST_CHARACTERS = 10_000
 const MOST_DEPTH = 50
 
 /**
- * Reads a Gmail search: words, "phrases", operators, `-`, `OR`, `AND`, `( )`, `{ }` and `AROUND n`. What stands side by side must all fit, and `OR`
- * binds what is next to it. Throws a 400 that names what is not simulated.
+ * Parses a Gmail search: words, "phrases", operators, `-`, `OR`, `AND`, `( )`, `{ }` and `AROUND n`. Adjacent
+ * terms must all match, and `OR` binds its neighbours. Throws a 400 that names any unsupported part.
  */
 export function parseSearch(text: string, context: SearchContext): Term {
   if (text.length > MOST_CHARACTERS) throw invalid('The search is too long', 'q')
@@ -30,16 +30,16 @@ export function parseSearch(text: string, context: SearchContext): Term {
   const isWord = (...words: string[]) => next()?.kind === 'word' && words.includes(next()?.text ?? '')
 
   const term = sequence(undefined, undefined)
-  if (next()) throw invalid(`The search has a "${next()?.text}" too many`, 'q')
+  if (next()) throw invalid(`The search has an extra "${next()?.text}"`, 'q')
   return term
 
-  /** Terms up to a bracket or the end. */
+  /** Parses terms up to a bracket or the end. */
   function sequence(closing: string | undefined, operator: string | undefined): Term {
     const terms: Term[] = []
     for (;;) {
       const piece = next()
       if (!piece || (piece.kind === 'close' && piece.text === closing)) break
-      if (piece.kind === 'close') throw invalid(`The search has a "${piece.text}" too many`, 'q')
+      if (piece.kind === 'close') throw invalid(`The search has an extra "${piece.text}"`, 'q')
       if (isWord('AND', 'OR', '|')) at += 1
       else terms.push(alternatives(operator))
     }
@@ -79,7 +79,7 @@ export function parseSearch(text: string, context: SearchContext): Term {
       case 'quoted':
         return operator === undefined ? quotedTerm(piece.text) : valued(operator, piece.text)
       default:
-        // A plus asks for the very word, and every word is taken as that here.
+        // A plus means an exact word; here every word is exact.
         return operator === undefined
           ? phraseTerm(wordsOf(piece.text))
           : valued(operator, piece.text.replace(/(?<![,;])[,;]+$/, ''))
@@ -91,7 +91,7 @@ export function parseSearch(text: string, context: SearchContext): Term {
     if (depth > MOST_DEPTH) throw invalid('The search is too deep', 'q')
     const closing = CLOSED_BY.get(opening)
     const inner = sequence(closing, operator)
-    // A bracket that is never closed goes to the end.
+    // A bracket that never closes extends to the end.
     if (next()?.text === closing) at += 1
     depth -= 1
     return inner

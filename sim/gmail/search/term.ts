@@ -4,33 +4,39 @@ import { positionsOf } from './words.ts'
 
 type Answer = boolean | Promise<boolean>
 
-/** A part of a search: whether a message fits, and whether spam and trash are searched too. */
+/** A part of a search: whether a message matches, and whether it includes spam and trash. */
 export interface Term {
   test(entry: Entry, read: () => Promise<Document>): Answer
-  /** It has to read the mail: what need not is asked first. */
+  /** Whether it must read the mail; terms that need not are tested first. */
   reads: boolean
   everywhere: boolean
-  /** Of words without an operator, what AROUND measures between. */
+  /** The words of a term without an operator, for AROUND. */
   phrase?: readonly string[]
 }
 
-/** A term by what Gmail knows of a message without its content. */
+/** Creates a term on a message's metadata. */
 export function byEntry(test: (entry: Entry) => boolean, everywhere = false): Term {
   return { test, reads: false, everywhere }
 }
 
-/** A term by what a mail says. */
+/** Creates a term on a mail's content. */
 export function byDocument(test: (document: Document) => boolean): Term {
   return { test: async (_, read) => test(await read()), reads: true, everywhere: false }
 }
 
-/** Words in a row, anywhere in what a person sees of a mail. Punctuation alone is no word, and fits all. */
+/**
+ * Creates a term for consecutive words anywhere in a mail's visible text. Punctuation alone matches
+ * everything.
+ */
 export function phraseTerm(phrase: readonly string[]): Term {
   if (phrase.length === 0) return byEntry(() => true)
   return { ...byDocument(document => positionsOf(phrase, document.text()).length > 0), phrase }
 }
 
-/** Two phrases with so many words between them at most; in this order only where they were quoted together. */
+/**
+ * Creates a term for two phrases with at most this many words between them; ordered only if they were quoted
+ * together.
+ */
 export function nearTerm(
   [first, second]: readonly [readonly string[], readonly string[]],
   most: number,
@@ -47,7 +53,7 @@ export function nearTerm(
   })
 }
 
-/** All of these. */
+/** Matches all of these. */
 export function allOf(terms: readonly Term[]): Term {
   const cheapFirst = [...terms].sort((a, b) => Number(a.reads) - Number(b.reads))
   return joined(terms, (entry, read) =>
@@ -55,7 +61,7 @@ export function allOf(terms: readonly Term[]): Term {
   )
 }
 
-/** Any of these. */
+/** Matches any of these. */
 export function anyOf(terms: readonly Term[]): Term {
   const cheapFirst = [...terms].sort((a, b) => Number(a.reads) - Number(b.reads))
   return joined(terms, (entry, read) =>
@@ -63,7 +69,7 @@ export function anyOf(terms: readonly Term[]): Term {
   )
 }
 
-/** What a term does not fit. To leave spam out is no wish to see the trash. */
+/** Matches the messages that a term does not. Excluding spam does not include the trash. */
 export function not({ test, reads }: Term): Term {
   return { test: (entry, read) => then(test(entry, read), fits => !fits), reads, everywhere: false }
 }
@@ -74,7 +80,7 @@ function joined(terms: readonly Term[], test: Term['test']): Term {
   return { test, reads: terms.some(({ reads }) => reads), everywhere: terms.some(({ everywhere }) => everywhere) }
 }
 
-// What needs no mail is answered at once: a listing of thousands waits for nothing.
+// Terms that need no mail are answered synchronously, so a listing of thousands does not wait.
 function then(before: Answer, next: (fits: boolean) => Answer): Answer {
   return typeof before === 'boolean' ? next(before) : before.then(next)
 }

@@ -1,14 +1,16 @@
-// Scripts that put no spaces between words: each character stands for itself, so that a phrase is found wherever it is written.
+// Scripts without spaces between words: each character is a word, so that a phrase is found anywhere.
 const UNSPACED =
   '\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Thai}\\p{Script=Lao}\\p{Script=Khmer}\\p{Script=Myanmar}'
 const WORD = new RegExp(`[${UNSPACED}]|(?:(?![${UNSPACED}])[\\p{L}\\p{N}\\p{M}_])+`, 'gu')
 
-/** The words of a text in lower case, without what stands between them: `Bo@Example.com` is `bo`, `example`, `com`. */
+/**
+ * Returns the words of a text in lower case, without separators: `Bo@Example.com` is `bo`, `example`, `com`.
+ */
 export function wordsOf(text: string): string[] {
   return text.normalize('NFKC').toLowerCase().match(WORD) ?? []
 }
 
-/** Where a phrase begins in a text: every position of its first word. Nothing is nowhere. */
+/** Returns the positions of a phrase in a text, by its first word; none for an empty phrase. */
 export function positionsOf(phrase: readonly string[], text: readonly string[]): number[] {
   const [first] = phrase
   const found: number[] = []

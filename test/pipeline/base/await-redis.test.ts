@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t from 'tap'
-import { awaitApp, endless, insist } from '../../../pipeline/base/await-redis.ts'
+import { awaitApp, retryUntilServing, waitForever } from '../../../pipeline/base/await-redis.ts'
 import { startJsRedis } from '../../../pipeline/embedded-redis/js-redis.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { MailError } from '../../../shared/error.ts'
@@ -11,7 +11,7 @@ import { until } from '../../support/until.ts'
 
 const { signal } = new AbortController()
 const config = readConfig({ LOG_LEVEL: 'silent' })
-// Slow to read its data, so that it can be met while it does.
+// Loads its data slowly, so that the test meets it while loading.
 const server = await startRedis(
   ...['--key-load-delay', '20000', '--loading-process-events-interval-bytes', '1024', '--rdbcompression', 'no'],
 )
@@ -22,7 +22,7 @@ const admin = (...words: string[]) => server.client.call(words[0] ?? '', ...word
 
 let restarting = Promise.resolve()
 
-/** What is wrong with the server, how it is brought about and mended, and what is said. */
+/** A fault of the server, how to cause and end it, and the expected error. */
 const troubles: [what: string, begin: () => Promise<unknown>, end: () => Promise<unknown>, says: RegExp][] = [
   ['is away', () => server.kill('SIGKILL'), () => server.restart(), /No Redis answers at .*ECONNREFUSED/],
   [
@@ -41,7 +41,7 @@ const troubles: [what: string, begin: () => Promise<unknown>, end: () => Promise
     'is a replica',
     () => admin('REPLICAOF', '127.0.0.1', '1'),
     () => admin('REPLICAOF', 'NO', 'ONE'),
-    /is a replica, which takes no writes/,
+    /is a read-only replica/,
   ],
   [
     'takes a command back',
@@ -70,79 +70,76 @@ const troubles: [what: string, begin: () => Promise<unknown>, end: () => Promise
 ]
 
 for (const [what, begin, end, says] of troubles) {
-  t.test(`a Redis that ${what} is waited for without end, and that is said once`, async t => {
+  t.test(`a process waits without limit for a Redis that ${what}, and logs it once`, async t => {
     const { log, lines } = keepLog()
     await begin()
-    const opening = awaitApp(config, server.url, endless(signal, log))
-    await until(() => lines.some(({ fields }) => says.test(String(fields.error))), 'it says that it waits')
+    const opening = awaitApp(config, server.url, waitForever(signal, log))
+    await until(() => lines.some(({ fields }) => says.test(String(fields.error))), 'it logs the wait')
     await end()
     const app = await opening
     app.close()
-    // While a server starts what is wrong with it changes.
-    t.same(
-      [...new Set(lines.map(({ text }) => text))],
-      ['Redis cannot be used yet; waiting for it', 'Redis can be used; going on'],
-    )
+    // The reported fault changes while a server starts.
+    t.same([...new Set(lines.map(({ text }) => text))], ['Redis unavailable; retrying', 'Redis available again'])
   })
 }
 
-t.test('a wrong password is told from none', async t => {
+t.test('a wrong password and a missing one have different errors', async t => {
   const url = server.url.replace('//', '//:wrong@')
   await admin('CONFIG', 'SET', 'requirepass', 'x')
-  const patience = { signal, patienceMs: 0, waits: () => undefined }
-  await t.rejects(awaitApp(config, url, patience), { kind: 'misconfigured', message: /\(WRONGPASS .*REDIS_URL/ })
+  const wait = { signal, timeoutMs: 0, onWait: () => undefined }
+  await t.rejects(awaitApp(config, url, wait), { kind: 'misconfigured', message: /\(WRONGPASS .*REDIS_URL/ })
   await admin('CONFIG', 'SET', 'requirepass', '')
 })
 
-t.test('one that is full can be read', async t => {
-  const patience = { signal, patienceMs: 0, waits: () => undefined }
-  const first = await awaitApp(config, server.url, patience)
+t.test('a full Redis can be read', async t => {
+  const wait = { signal, timeoutMs: 0, onWait: () => undefined }
+  const first = await awaitApp(config, server.url, wait)
   first.close()
   await admin('CONFIG', 'SET', 'maxmemory', '1')
-  const app = await awaitApp(config, server.url, { ...patience, reads: true })
+  const app = await awaitApp(config, server.url, { ...wait, reads: true })
   app.close()
-  await t.rejects(awaitApp(config, server.url, patience), { kind: 'unavailable', message: /is full/ })
+  await t.rejects(awaitApp(config, server.url, wait), { kind: 'unavailable', message: /is full/ })
   await admin('CONFIG', 'SET', 'maxmemory', '0')
 })
 
-t.test('patience ends, and a process that is told to stop waits no more', async t => {
+t.test('the wait ends at its limit and at a stop', async t => {
   const url = `redis://127.0.0.1:${await freePort()}`
   const said: string[] = []
   const waits = (reason: string) => void said.push(reason)
-  await t.rejects(awaitApp(config, url, { signal, patienceMs: 3000, waits }), {
+  await t.rejects(awaitApp(config, url, { signal, timeoutMs: 3000, onWait: waits }), {
     kind: 'misconfigured',
     message: /No Redis answers.*ECONNREFUSED/,
   })
   t.equal(said.length, 1)
   const stopping = new AbortController()
-  const waiting = awaitApp(config, url, { signal: stopping.signal, waits: () => stopping.abort() })
+  const waiting = awaitApp(config, url, { signal: stopping.signal, onWait: () => stopping.abort() })
   await t.rejects(waiting, /No Redis answers/)
 })
 
-t.test('one that accepts and never answers is one that does not answer', async t => {
+t.test('a server that accepts and never answers counts as unavailable', async t => {
   const silent = createServer(() => undefined).listen(0, '127.0.0.1')
   await once(silent, 'listening')
   t.teardown(() => silent.close())
   const address = silent.address()
   const url = `redis://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
-  await t.rejects(awaitApp(config, url, { signal, patienceMs: 0, waits: () => undefined }), /No Redis answers/)
+  await t.rejects(awaitApp(config, url, { signal, timeoutMs: 0, onWait: () => undefined }), /No Redis answers/)
 })
 
-t.test('the JavaScript Redis needs no waiting', async t => {
+t.test('the JavaScript Redis is available at once', async t => {
   const js = await startJsRedis()
   t.teardown(() => js.close())
-  const app = await awaitApp(config, js.url, { signal, patienceMs: 0, waits: t.fail })
+  const app = await awaitApp(config, js.url, { signal, timeoutMs: 0, onWait: t.fail })
   app.close()
 })
 
-t.test('what cannot be waited for is told at once: a setting of the server, and what a provider did', async t => {
-  const patience = { signal, waits: () => t.fail('waits') }
+t.test('server settings and provider errors are thrown at once', async t => {
+  const wait = { signal, onWait: () => t.fail('waits') }
   await admin('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
-  await t.rejects(awaitApp(config, server.url, patience), { message: /maxmemory-policy/ })
+  await t.rejects(awaitApp(config, server.url, wait), { message: /maxmemory-policy/ })
   await admin('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
   const refused = new MailError('unavailable', 'Gmail', { cause: new Error('ECONNREFUSED') })
   await t.rejects(
-    insist(server.url, () => Promise.reject(refused), patience),
+    retryUntilServing(server.url, () => Promise.reject(refused), wait),
     refused,
   )
 })

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
 
-t.test('a secret that comes as a field is not written down', async t => {
+t.test('a secret in a field is not logged', async t => {
   const module = new URL('../../../pipeline/base/log.js', import.meta.url).href
   const code = `
     const { createLog } = await import('${module}')

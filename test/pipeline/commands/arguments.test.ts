@@ -10,7 +10,7 @@ import {
 } from '../../../pipeline/commands/arguments.ts'
 import { parseMailboxId } from '../../../shared/mailbox.ts'
 
-t.test('options are read by the rule of settings, whatever they are for', async t => {
+t.test('all options follow the rules of settings', async t => {
   const port = checked(wholeNumber(0, 65_535))
   t.equal(port(' 8080\r'), 8080)
   t.equal(port('0'), 0)
@@ -24,7 +24,7 @@ t.test('options are read by the rule of settings, whatever they are for', async 
   t.throws(() => checked(word)('one two'), /use one word/)
 })
 
-t.test('a mailbox is one address', async t => {
+t.test('a mailbox argument is one address', async t => {
   t.equal(parseMailboxId(" outlook:O'Neil@Example.com\r\n"), "outlook:o'neil@example.com")
   for (const text of [
     'gmail:ana@example.com;bo@example.com',

@@ -45,7 +45,7 @@ t.test('a redriven message reaches its thread and its task, and its run adds up'
   t.same(await listDead(client, keys), [])
 })
 
-t.test('of two who redrive at once, one does it', async t => {
+t.test('two concurrent redrives redrive once', async t => {
   const { pipeline, heal, letter } = await withOneDead()
   t.teardown(() => pipeline.stop())
   const { redis: client, keys } = pipeline.app
@@ -58,7 +58,7 @@ t.test('of two who redrive at once, one does it', async t => {
   t.equal(new Set(fates.map(({ id }) => id)).size, fates.length, 'no id twice')
 })
 
-t.test('what fails again is dead again, and can be redriven again', async t => {
+t.test('a redriven message that fails again can be redriven again', async t => {
   const { pipeline, heal, letter } = await withOneDead()
   t.teardown(() => pipeline.stop())
   const { redis: client, keys } = pipeline.app
@@ -73,7 +73,7 @@ t.test('what fails again is dead again, and can be redriven again', async t => {
   t.match((await pipeline.quiet())[0], { listed: 10, fates: { fetched: 10, dead: 0 }, addsUp: true })
 })
 
-t.test('a message whose run is forgotten can be redriven all the same', async t => {
+t.test('a message of an expired run can be redriven', async t => {
   const { pipeline, heal, letter } = await withOneDead()
   t.teardown(() => pipeline.stop())
   const { redis: client, keys } = pipeline.app
@@ -85,7 +85,7 @@ t.test('a message whose run is forgotten can be redriven all the same', async t 
   t.match((await pipeline.quiet())[0], { cause: 'redrive', listed: 1, fates: { fetched: 1 }, addsUp: true, tasks: 1 })
 })
 
-t.test('a message whose run was abandoned is redriven in a run of its own', async t => {
+t.test('a message of an abandoned run is redriven in a new run', async t => {
   const { pipeline, heal, letter } = await withOneDead()
   t.teardown(() => pipeline.stop())
   const { redis: client, keys } = pipeline.app
@@ -95,17 +95,17 @@ t.test('a message whose run was abandoned is redriven in a run of its own', asyn
   t.match((await pipeline.quiet())[0], { cause: 'redrive', listed: 1, fates: { fetched: 1 }, addsUp: true, tasks: 1 })
 })
 
-t.test('a dropped one is gone for good, once', async t => {
+t.test('a dropped dead letter is deleted once', async t => {
   const { pipeline, letter } = await withOneDead()
   t.teardown(() => pipeline.stop())
   const { redis: client, keys } = pipeline.app
   t.equal(await dropDead(client, keys, letter), true)
   t.equal(await dropDead(client, keys, letter), false)
   await t.rejects(readDead(client, keys, letter.name), { message: /there is no dead letter batch-fetch/ })
-  await t.rejects(readDead(client, keys, 'nonsense'), { message: /"nonsense" names no dead letter/ })
+  await t.rejects(readDead(client, keys, 'nonsense'), { message: /"nonsense" is not the name of a dead letter/ })
 })
 
-t.test('a listing that was refused becomes a new run', async t => {
+t.test('redriving a refused listing starts a new run', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -121,7 +121,7 @@ t.test('a listing that was refused becomes a new run', async t => {
   t.match((await pipeline.quiet())[0], { cause: 'request', listed: 3, addsUp: true, failure: undefined })
 })
 
-t.test('entries that cannot be read go to the dead letters and hold nobody up', async t => {
+t.test('unreadable entries are dead-lettered and block nothing', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -143,7 +143,7 @@ t.test('entries that cannot be read go to the dead letters and hold nobody up', 
   ])
 })
 
-t.test('a mailbox whose account fails waits with all its work, and goes on when it is resumed', async t => {
+t.test('a mailbox with a failed account is parked until it is resumed', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -153,12 +153,12 @@ t.test('a mailbox whose account fails waits with all its work, and goes on when 
     if (kind === 'fetch') throw new MailError('unauthorized', 'the grant is gone')
   }
   await pipeline.request()
-  await until(async () => (await client.llen(keys.parked(ANA))) === 3, 'all its work waits')
+  await until(async () => (await client.llen(keys.parked(ANA))) === 3, 'all its work is parked')
   t.match(await readMailbox(client, keys, ANA), { needsReauth: 'the grant is gone' })
   const calls = mailbox.calls.length
   await pipeline.request()
   await until(async () => (await readMailbox(client, keys, ANA))?.dirty, 'events are noted meanwhile')
-  t.equal(mailbox.calls.length, calls, 'and cost no call')
+  t.equal(mailbox.calls.length, calls, 'parked work costs no call')
   mailbox.before = () => undefined
   const resumed = await Promise.all([resumeMailbox(client, keys, ANA), resumeMailbox(client, keys, ANA)])
   t.equal(
@@ -173,7 +173,7 @@ t.test('a mailbox whose account fails waits with all its work, and goes on when 
   t.same(await pipeline.dead('batch-fetch'), [])
 })
 
-t.test('a slice that nobody could read and whose window is gone gets a window of its own, whole', async t => {
+t.test('an unreadable slice of an expired window is redriven in a new window', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -218,27 +218,27 @@ t.test('a slice that nobody could read and whose window is gone gets a window of
   t.same(await listDead(client, keys), [])
 })
 
-t.test('a list of dead letters says that there are more, and status counts them for their stage', async t => {
+t.test('dead list reports the total, and status counts per stage', async t => {
   const pipeline = await startPipeline(redis, fakeMailbox(), { only: [] })
   t.teardown(() => pipeline.stop())
   const { redis: client, keys, config } = pipeline.app
   const printed: string[] = []
-  const asked = (json: boolean): CommandContext => ({
+  const contextWith = (json: boolean): CommandContext => ({
     config: { ...config, REDIS_URL: redis.url },
     json,
     signal: new AbortController().signal,
     print: text => printed.push(text),
   })
   for (const at of ['1', '2', '3']) await client.xadd(keys.dead('p01', 'merge'), '*', 'envelope', '{}', 'at', at)
-  await deadList(asked(false), { stage: undefined, limit: 2 })
+  await deadList(contextWith(false), { stage: undefined, limit: 2 })
   t.match(printed.at(-1), /\nThe oldest 2 of 3: `--limit 3` shows more\.$/)
-  await deadList(asked(true), { stage: undefined, limit: 2 })
+  await deadList(contextWith(true), { stage: undefined, limit: 2 })
   t.match(JSON.parse(printed.at(-1) ?? ''), { dead: { length: 2 }, total: 3 })
-  await deadList(asked(false), { stage: 'merge', limit: 3 })
+  await deadList(contextWith(false), { stage: 'merge', limit: 3 })
   t.notMatch(printed.at(-1), /shows more/)
-  await deadList(asked(false), { stage: 'ai-dispatch', limit: 1 })
+  await deadList(contextWith(false), { stage: 'ai-dispatch', limit: 1 })
   t.equal(printed.at(-1), 'No dead letters.')
-  await status(asked(true))
+  await status(contextWith(true))
   const { backlog } = JSON.parse(printed.at(-1) ?? '') as { backlog: { stage: string }[] }
   t.match(
     backlog.filter(({ stage }) => stage === 'merge'),
@@ -248,11 +248,11 @@ t.test('a list of dead letters says that there are more, and status counts them 
       { lane: 'both', dead: 3 },
     ],
   )
-  await status(asked(false))
+  await status(contextWith(false))
   t.match(printed.at(-1), /merge +│ both +│ +│ +│ +0 │ +3 │/)
 })
 
-/** A mailbox of two threads, of whose ten messages one was refused. */
+/** Sets up a mailbox with two threads and ten messages, one of which is refused. */
 async function withOneDead() {
   const mailbox = fakeMailbox()
   const pipeline: TestPipeline = await startPipeline(redis, mailbox)

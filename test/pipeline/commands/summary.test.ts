@@ -24,14 +24,14 @@ const runs = [
     units: 85,
   }),
   run('b', OUTLOOK, { listed: 4, cached: 4, 'calls:delta': 2, 'calls:profile': 1, tasks: 4, units: 3 }),
-  // Looks that found nothing.
+  // Runs that found nothing.
   run('c', GMAIL, { listed: 0, 'calls:history': 1, units: 2 }),
   run('d', GMAIL, { listed: 0, 'calls:history': 1, units: 2 }),
 ]
 const summarised = (some: readonly RunRecord[]) =>
   summarise(some, { mailboxes: 2, seconds: 1, redis: 'redis', saved: () => 0 })
 
-t.test('the rows of the summary, its last line and its JSON count the same calls', async t => {
+t.test('rows, last line and JSON of the summary count the same calls', async t => {
   const summary = summarised(runs)
   const text = summaryTable(runs, summary)
   const rows = rowsOf(text)
@@ -48,9 +48,9 @@ t.test('the rows of the summary, its last line and its JSON count the same calls
   t.equal(sum('units'), summary.units)
 })
 
-t.test('each row accounts for every message that was listed', async t => {
+t.test('each row accounts for every listed message', async t => {
   for (const row of rowsOf(summaryTable(runs, summarised(runs)))) {
-    const fates = ['fetched', 'cached', 'gone', 'filtered', 'dead', 'set aside'].map(name => Number(row[name]))
+    const fates = ['fetched', 'cached', 'gone', 'filtered', 'dead', 'deferred'].map(name => Number(row[name]))
     t.equal(
       fates.reduce((total, count) => total + count, 0),
       Number(row.messages),
@@ -59,14 +59,14 @@ t.test('each row accounts for every message that was listed', async t => {
   }
 })
 
-t.test('where nothing was new, each look is a row and is counted', async t => {
+t.test('runs without new messages have their own rows', async t => {
   const looks = runs.slice(2)
   const text = summaryTable(looks, summarised(looks))
   t.equal(rowsOf(text).length, 2)
-  t.match(text, 'Nothing new, for 2 provider calls.')
+  t.match(text, 'No new messages; 2 provider calls.')
 })
 
-/** The rows of a table by the names of its columns. */
+/** Parses the rows of a table by column name. */
 function rowsOf(text: string): Record<string, string>[] {
   const [head = [], ...rows] = text
     .split('\n')

@@ -15,7 +15,7 @@ t.teardown(() => redis.stop())
 const BO = 'gmail:bo@example.com'
 const OTHERS = Array.from({ length: 20 }, (_, index): MailboxId => `gmail:${index}@example.com`)
 
-t.test('every entry of every lane and partition is printed once, from now on, until the signal', async t => {
+t.test('tail prints each new entry of all lanes and partitions once', async t => {
   const pipeline = await quiet(t)
   await write(pipeline, 'before', ANA)
   const following = follow(pipeline, 'watch-events')
@@ -44,13 +44,13 @@ t.test('every entry of every lane and partition is printed once, from now on, un
   t.equal(following.lines().length, names.length)
 })
 
-t.test('what comes between two reads is not skipped', async t => {
+t.test('entries between two reads are not skipped', async t => {
   const pipeline = await quiet(t)
   const following = follow(pipeline, 'watch-events', {
     onPrint(count) {
       if (count > 1) return
       void write(pipeline, 'meanwhile', BO, 'bulk')
-      // Redis has it before the next read is asked for.
+      // Redis has the entry before the next read starts.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
     },
   })
@@ -64,7 +64,7 @@ t.test('what comes between two reads is not skipped', async t => {
   await following.stop()
 })
 
-t.test('from the start on, in full with --json, without groups and without taking anything away', async t => {
+t.test('tail --from-start --json prints all entries and consumes none', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -91,7 +91,7 @@ t.test('from the start on, in full with --json, without groups and without takin
   t.equal(groups.length, 1, 'the stage’s own')
 })
 
-t.test('an entry nobody can read is printed as such', async t => {
+t.test('an unreadable entry is printed as unreadable', async t => {
   const pipeline = await quiet(t)
   const { redis: client, keys } = pipeline.app
   await client.xadd(keys.stream('p00', 'merged', 'live'), '*', 'envelope', 'a secret that is no envelope')
@@ -101,7 +101,7 @@ t.test('an entry nobody can read is printed as such', async t => {
   await following.stop()
 })
 
-t.test('a lost connection is made again, and nothing is lost or shown twice', async t => {
+t.test('tail reconnects without loss or duplicates', async t => {
   const pipeline = await quiet(t)
   const following = follow(pipeline, 'watch-events')
   await until(() => following.isReading(), 'it waits for entries')
@@ -109,7 +109,7 @@ t.test('a lost connection is made again, and nothing is lost or shown twice', as
   await until(() => following.lines().length === 1, 'it is printed')
   await until(
     async () => (await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')) !== undefined,
-    'all are cut off',
+    'all are disconnected',
   )
   await until(() => write(pipeline, 'two', ANA).then(() => true), 'the test is connected again')
   await until(() => following.lines().length >= 2, 'the second is printed')
@@ -120,7 +120,7 @@ t.test('a lost connection is made again, and nothing is lost or shown twice', as
   await following.stop()
 })
 
-t.test('an unknown stream is answered with the names there are', async t => {
+t.test('an unknown stream causes an error with the valid names', async t => {
   const pipeline = await quiet(t)
   const { context } = commandContext(pipeline, false, new AbortController().signal)
   await t.rejects(
@@ -129,13 +129,13 @@ t.test('an unknown stream is answered with the names there are', async t => {
   )
 })
 
-t.test('a signal that is aborted already ends it at once', async t => {
+t.test('an aborted signal ends tail at once', async t => {
   const pipeline = await quiet(t)
   const { context } = commandContext(pipeline, false, AbortSignal.abort())
   await t.resolves(tail(context, 'merged', { fromStart: true }))
 })
 
-t.test('told to stop while Redis is gone, it stops', async t => {
+t.test('tail stops while Redis is gone', async t => {
   const pipeline = await quiet(t)
   const all = [1, 2, 3, 4].map(() => follow(pipeline, 'merged'))
   await until(() => all[0]?.isReading(), 'it waits for entries')
@@ -145,15 +145,15 @@ t.test('told to stop while Redis is gone, it stops', async t => {
     tries += 1
     socket.destroy()
   }).listen(redis.port, '127.0.0.1')
-  await until(() => tries >= 40, 'they try again and again')
+  await until(() => tries >= 40, 'they keep retrying')
   gone.close()
-  // Each waits to connect again by now, with a question that nobody will answer; one that has just been refused would stop anyway.
+  // By now each connection waits to reconnect with an unanswered command; one that was just refused would stop anyway.
   await sleep(600)
   await Promise.all(all.map(following => following.stop()))
   await redis.restart()
 })
 
-/** A pipeline without stages. */
+/** Opens a pipeline without stages. */
 async function quiet(t: { teardown(work: () => Promise<void>): void }): Promise<TestPipeline> {
   const pipeline = await startPipeline(redis, fakeMailbox(), { only: [] })
   t.teardown(() => pipeline.stop())

@@ -19,12 +19,12 @@ async function temporaryFolder(t: Test): Promise<string> {
   return folder
 }
 
-/** A process that has ended. */
+/** Returns the owner record of an ended process. */
 function ended(): { pid: number; since: number } {
   return { pid: spawnSync(process.execPath, ['--version']).pid, since: 1 }
 }
 
-t.test('a note is found while its process runs, by nobody else to be read, and can be taken back', async t => {
+t.test('a note is private, valid while its process runs, and removable', async t => {
   const dataDir = join(await temporaryFolder(t), 'made', 'for', 'it')
   t.equal(await findRunning(dataDir, 'sim'), undefined)
   await noteRunning(dataDir, 'sim', { url: 'http://127.0.0.1:8025' })
@@ -35,7 +35,7 @@ t.test('a note is found while its process runs, by nobody else to be read, and c
   t.equal(await findRunning(dataDir, 'sim'), undefined)
 })
 
-t.test('the note of a process that ended counts for nothing', async t => {
+t.test('the note of an ended process is ignored', async t => {
   const dataDir = await temporaryFolder(t)
   await writeFile(join(dataDir, 'sim.json'), JSON.stringify({ ...ended(), value: 'http://127.0.0.1:1' }))
   t.equal(await findRunning(dataDir, 'sim'), undefined)
@@ -43,13 +43,13 @@ t.test('the note of a process that ended counts for nothing', async t => {
   t.equal(await findRunning(dataDir, 'sim'), undefined)
 })
 
-t.test('a process of an earlier life with the same id is not this one', async t => {
+t.test('an earlier process with the same id is another process', async t => {
   t.equal(isAlive(thisProcess()), true)
   t.equal(isAlive({ pid: process.pid, since: thisProcess().since - 60_000 }), false)
   t.equal(isAlive(ended()), false)
 })
 
-t.test('what is done under a lock is done by one at a time, whatever a killed holder left', async t => {
+t.test('a lock admits one owner at a time, even after a kill', async t => {
   const folder = await temporaryFolder(t)
   await writeFile(join(folder, 'a.lock.3'), JSON.stringify(ended()))
   let inside = 0

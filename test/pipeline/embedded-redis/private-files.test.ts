@@ -8,7 +8,7 @@ import { embeddedRedis } from '../../../pipeline/embedded-redis/server.ts'
 import { silent } from '../../support/log.ts'
 import { until } from '../../support/until.ts'
 
-t.test('nobody else can read what an embedded Redis keeps, in whatever folder and however old', async t => {
+t.test('files of an embedded Redis are private to their owner', async t => {
   const dataDir = await mkdtemp(join(tmpdir(), 'mailsluice-private-'))
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   const umask = process.umask(0)
@@ -34,7 +34,7 @@ t.test('nobody else can read what an embedded Redis keeps, in whatever folder an
   const all = await readdir(dataDir, { recursive: true })
   t.ok(all.some(name => name.endsWith('.aof')))
   for (const name of all) {
-    // Redis deletes what it has rewritten.
+    // Redis deletes files that it has rewritten.
     const { mode } = await stat(join(dataDir, name)).catch(() => ({ mode: 0o600 }))
     t.equal(mode & 0o077, 0, `${name} has mode ${(mode & 0o777).toString(8)}`)
   }

@@ -32,13 +32,13 @@ const pidOf = (url: string) =>
   ask(url, async client => Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1]))
 const gone = (pid: number) => until(async () => !isRunning(pid) || (await isZombie(pid)), `process ${pid} is gone`)
 
-// An orphan that ended is listed until the init process takes notice, which some containers' never does.
+// An ended orphan stays listed until init reaps it, which never happens in some containers.
 const isZombie = async (pid: number) => /\) Z /.test(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''))
 
-t.test('a real server is started, with a password, an append-only file and no eviction', async t => {
+t.test('a real server starts with a password, append-only file and no eviction', async t => {
   const { dataDir, log, reported } = await setUp(t)
   const redis = await embeddedRedis({ dataDir, log })
-  t.match(redis.label, new RegExp(`^(redis|valkey)-server \\d+\\.\\d+\\.\\d+, kept in ${dataDir}$`))
+  t.match(redis.label, new RegExp(`^(redis|valkey)-server \\d+\\.\\d+\\.\\d+, stored in ${dataDir}$`))
   t.equal(redis.durable, true)
   await ask(redis.url, async client => {
     t.same(await client.config('GET', 'appendonly'), ['appendonly', 'yes'])
@@ -64,7 +64,7 @@ t.test('a real server is started, with a password, an append-only file and no ev
   t.same(reported, [])
 })
 
-t.test('what was written is there after a stop and a start', async t => {
+t.test('data survives a stop and a start', async t => {
   const { dataDir, log } = await setUp(t)
   const first = await embeddedRedis({ dataDir, log })
   await ask(first.url, client => client.xadd('s', '1-1', 'a', 'b'))
@@ -74,7 +74,7 @@ t.test('what was written is there after a stop and a start', async t => {
   await second.stop()
 })
 
-t.test('a server whose process was killed is adopted, and stopped by the adopter', async t => {
+t.test('the server of a killed process is adopted, and stopped by its adopter', async t => {
   const { dataDir, log } = await setUp(t)
   const killed = await holdRedis(dataDir)
   const pid = await pidOf(killed.url)
@@ -95,7 +95,7 @@ t.test('an exit without a stop leaves no server behind', async t => {
   await gone(pid)
 })
 
-t.test('many that start at once share one server, which the last one stops', async t => {
+t.test('concurrent starts share one server, which the last user stops', async t => {
   const { dataDir, log } = await setUp(t)
   const holders = await Promise.all(Array.from({ length: 3 }, () => holdRedis(dataDir)))
   const own = await Promise.all([embeddedRedis({ dataDir, log }), embeddedRedis({ dataDir, log })])
@@ -108,7 +108,7 @@ t.test('many that start at once share one server, which the last one stops', asy
   await gone(pid)
 })
 
-t.test('a lock that a killed process left is taken over, and so is a note of a server that is no more', async t => {
+t.test('stale locks and stale server notes are taken over', async t => {
   const { dataDir, log } = await setUp(t)
   const dead = { pid: 2 ** 22 + 1, since: 1 }
   await writeFile(join(dataDir, 'redis.lock.7'), JSON.stringify(dead))
@@ -119,36 +119,33 @@ t.test('a lock that a killed process left is taken over, and so is a note of a s
   await redis.stop()
 })
 
-t.test(
-  'without a server program, a Redis in JavaScript serves this machine only, and says what that means',
-  async t => {
-    const { dataDir, log, reported } = await setUp(t)
-    const redis = await embeddedRedis({ dataDir, programs: ['no-such-redis-server'], log })
-    t.equal(redis.label, 'js-redis-server 0.3.0, nothing is kept')
-    t.equal(redis.durable, false)
-    t.match(reported, [/no no-such-redis-server on PATH.*nothing is kept.*Install Redis 7\.0 or newer/])
-    const { port } = new URL(redis.url)
-    await t.rejects(
-      ask(`redis://127.0.0.1:${port}`, client => client.get('a')),
-      /NOAUTH/,
-    )
-    for (const address of addressesOfThisMachine()) {
-      await t.rejects(reach(address, Number(port)), /ECONNREFUSED/, `not reachable at ${address}`)
-    }
-    const client = await connectRedis(redis.url)
-    t.equal(await client.eval('return redis.call("SET", KEYS[1], ARGV[1])', 1, 'a', 'b'), 'OK')
+t.test('without a server program, a JavaScript Redis serves this machine with a warning', async t => {
+  const { dataDir, log, reported } = await setUp(t)
+  const redis = await embeddedRedis({ dataDir, programs: ['no-such-redis-server'], log })
+  t.equal(redis.label, 'js-redis-server 0.3.0, not durable')
+  t.equal(redis.durable, false)
+  t.match(reported, [/no no-such-redis-server on PATH.*loses its data.*Install Redis 7\.0 or newer/])
+  const { port } = new URL(redis.url)
+  await t.rejects(
+    ask(`redis://127.0.0.1:${port}`, client => client.get('a')),
+    /NOAUTH/,
+  )
+  for (const address of addressesOfThisMachine()) {
+    await t.rejects(reach(address, Number(port)), /ECONNREFUSED/, `not reachable at ${address}`)
+  }
+  const client = await connectRedis(redis.url)
+  t.equal(await client.eval('return redis.call("SET", KEYS[1], ARGV[1])', 1, 'a', 'b'), 'OK')
 
-    const other = await holdRedis(dataDir)
-    t.equal(other.url, redis.url, 'other processes use the same one')
-    await other.end('SIGTERM')
-    t.equal(await client.get('a'), 'b')
-    client.disconnect()
-    await redis.stop()
-    t.equal(await findEmbeddedRedis(dataDir), undefined)
-  },
-)
+  const other = await holdRedis(dataDir)
+  t.equal(other.url, redis.url, 'other processes use the same one')
+  await other.end('SIGTERM')
+  t.equal(await client.get('a'), 'b')
+  client.disconnect()
+  await redis.stop()
+  t.equal(await findEmbeddedRedis(dataDir), undefined)
+})
 
-t.test('a folder that cannot be used is named, with the way to mend it', async t => {
+t.test('an unusable folder is named with a remedy', async t => {
   const { dataDir, log } = await setUp(t)
   const file = join(dataDir, 'a-file')
   await writeFile(file, '')
@@ -161,14 +158,14 @@ t.test('a folder that cannot be used is named, with the way to mend it', async t
   }
 })
 
-t.test('a server that does not start is quoted, and nothing of it stays', async t => {
+t.test('a failed server start is quoted and leaves nothing behind', async t => {
   const { dataDir, log } = await setUp(t)
   await mkdir(join(dataDir, 'redis', 'appendonlydir'), { recursive: true })
   await writeFile(join(dataDir, 'redis', 'appendonlydir', 'appendonly.aof.manifest'), 'not a manifest\n')
   await t.rejects(embeddedRedis({ dataDir, log }), {
     name: 'MailError',
     kind: 'misconfigured',
-    message: /did not start \(exit code 1\): .*manifest.*redis\.log is its log/,
+    message: /did not start \(exit code 1\): .*manifest.*the log is .*redis\.log/,
   })
   t.equal(await findEmbeddedRedis(dataDir), undefined)
 })

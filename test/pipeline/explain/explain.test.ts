@@ -12,7 +12,7 @@ import { until } from '../../support/until.ts'
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('a message is shown hop by hop, from the watch event to its task', async t => {
+t.test('explain shows each hop from the watch event to the task', async t => {
   const mailbox = fakeMailbox(10)
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -21,9 +21,9 @@ t.test('a message is shown hop by hop, from the watch event to its task', async 
   const { seen, stories } = await explained(pipeline, 'm12')
   t.equal(seen, true)
   t.equal(stories.length, 1)
-  const [story] = stories
+  const [explanation] = stories
   t.same(
-    story?.hops.map(({ stream, envelope }) => `${stream} ${envelope.id}`),
+    explanation?.hops.map(({ stream, envelope }) => `${stream} ${envelope.id}`),
     [
       `watch-events ${run}`,
       `watch-events ${run}/page/2`,
@@ -36,7 +36,7 @@ t.test('a message is shown hop by hop, from the watch event to its task', async 
       `analysis-tasks ${run}/release/1/t0/task`,
     ],
   )
-  t.match(story, {
+  t.match(explanation, {
     mailbox: ANA,
     run,
     message: 'm12',
@@ -45,17 +45,17 @@ t.test('a message is shown hop by hop, from the watch event to its task', async 
     thread: { thread: 't0', known: 4, waits: false },
     cachedForSeconds: Number,
   })
-  t.same(story?.elsewhere, [])
-  t.equal(story?.tasks.length, 1)
-  for (const { progress } of story?.hops ?? []) t.ok(progress.every(({ state }) => state === 'done'))
+  t.same(explanation?.elsewhere, [])
+  t.equal(explanation?.tasks.length, 1)
+  for (const { progress } of explanation?.hops ?? []) t.ok(progress.every(({ state }) => state === 'done'))
   const text = await explainedText(pipeline, 'm12')
   t.match(text, /^m12 in gmail:ana@example.com, run \S+ \(request, ended\)/)
   t.match(text, /\+\d+ ms {2}fetched-messages {2}bulk {2}fetched in window 2/)
   t.match(text, /window 2 is merged/)
-  t.notMatch(text, /This is|About|Ana /, 'nothing that was written in a mail')
+  t.notMatch(text, /This is|About|Ana /, 'no mail content')
 })
 
-t.test('an envelope id stands for its message in that run, and a message in two runs has two stories', async t => {
+t.test('an envelope id selects one run; a message id shows all runs', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -74,7 +74,7 @@ t.test('an envelope id stands for its message in that run, and a message in two 
   t.equal((await explained(pipeline, 'm1', 'gmail:bo@example.com')).seen, false)
 })
 
-t.test('what has not been read, is in work, or waits for fates is said', async t => {
+t.test('explain shows unread entries, work in progress and missing fates', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { only: ['list-ids', 'cache-filter'] })
   t.teardown(() => pipeline.stop())
@@ -105,7 +105,7 @@ t.test('what has not been read, is in work, or waits for fates is said', async t
   t.match(await explainedText(pipeline, 'm1'), /merged .*thread-group has not read it yet/)
 })
 
-t.test('a delay, a parked mailbox and a dead letter are told of, with what to do', async t => {
+t.test('explain shows delays, parked work and dead letters with remedies', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -125,7 +125,10 @@ t.test('a delay, a parked mailbox and a dead letter are told of, with what to do
   error = new MailError('rejected', 'no such format')
   await poison.sync()
   const dead = await explainedText(poison, 'm1')
-  t.match(dead, /given up in batch-fetch at .* \(rejected\): no such format; dead letter batch-fetch\/p0\d\/\d+-\d+/)
+  t.match(
+    dead,
+    /dead-lettered in batch-fetch at .* \(rejected\): no such format; dead letter batch-fetch\/p0\d\/\d+-\d+/,
+  )
   t.match(dead, /fate dead: no such format/)
 
   const parked = await startPipeline(redis, mailbox)
@@ -135,7 +138,7 @@ t.test('a delay, a parked mailbox and a dead letter are told of, with what to do
   await until(async () => /parked: its mailbox waits/.test(await explainedText(parked, 'm1')), 'it is parked')
 })
 
-t.test('what is in no stream any more is found where it waits', async t => {
+t.test('a message trimmed from the streams is found where it waits', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -154,19 +157,19 @@ t.test('what is in no stream any more is found where it waits', async t => {
   t.same(stories[0]?.hops, [])
 })
 
-t.test('a message that was never seen: so it is said, with what to check', async t => {
+t.test('an unknown message gives a list of checks', async t => {
   const pipeline = await startPipeline(redis, fakeMailbox())
   t.teardown(() => pipeline.stop())
   const { context, printed } = commandContext(pipeline, false)
   t.equal(await explain(context, '18c0ffee', { mailbox: 'gmail:bo@example.com' }), false)
-  t.match(printed(), /18c0ffee was never seen in gmail:bo@example.com/)
+  t.match(printed(), /18c0ffee was not found in gmail:bo@example.com/)
   t.match(printed(), /gmail:bo@example.com is connected: `mailsluice sync gmail:bo@example.com` connects it/)
   t.match(printed(), /INITIAL_SYNC/)
   t.same((await explained(pipeline, '18c0ffee')).stories, [])
   await t.rejects(explain(context, 'm1', { mailbox: 'bo' }), /is not a mailbox/)
 })
 
-t.test('a stream of thousands of entries is read to its end', async t => {
+t.test('a stream of thousands of entries is read completely', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())

@@ -15,7 +15,7 @@ t.teardown(() => redis.stop())
 const KEY = Buffer.alloc(32, 7).toString('base64')
 const ASK = 'const answer = await fetch(process.argv[1]); process.exitCode = answer.status === 200 ? 0 : 1'
 
-t.test('beside stages a gateway has an event loop of its own', async t => {
+t.test('a gateway beside stages has its own event loop', async t => {
   const config = readConfig({ REDIS_PREFIX: 'apart', GATEWAY_HOST: '127.0.0.1', MAILBOXES_KEY: KEY })
   const app = await openApp(config, redis.url)
   t.teardown(() => app.close())
@@ -27,9 +27,9 @@ t.test('beside stages a gateway has an event loop of its own', async t => {
   t.equal(gateway.config.OUTLOOK_NOTIFICATION_URL, url)
   t.match(gateway.label, url)
 
-  // Nothing of this thread runs until that has ended.
-  const asked = spawnSync(process.execPath, ['--input-type=module', '-e', ASK, `${url}/healthz`], { timeout: 20_000 })
-  t.equal(asked.status, 0, 'it answers while this thread does nothing')
+  // This thread is blocked until that has ended.
+  const probe = spawnSync(process.execPath, ['--input-type=module', '-e', ASK, `${url}/healthz`], { timeout: 20_000 })
+  t.equal(probe.status, 0, 'it answers while this thread is blocked')
 
   await subscribe(app, BO, 'sub-bo')
   const post = (value: unknown[]) =>
@@ -38,23 +38,20 @@ t.test('beside stages a gateway has an event loop of its own', async t => {
   t.equal((await post([changeOf('sub-bo', clientStateOf(key, BO))])).status, 202)
   t.equal((await eventsOf(app, BO)).length, 1, 'it has the same keys')
   t.equal((await post([changeOf('sub-bo', 'wrong')])).status, 202)
-  await until(
-    () => reported.some(line => line.includes('without the right clientState')),
-    'what it tells is logged here',
-  )
+  await until(() => reported.some(line => line.includes('with a wrong clientState')), 'its log lines arrive here')
 
   await gateway.stop(2000)
   await t.rejects(fetch(`${url}/healthz`))
 })
 
-t.test('what keeps it from listening is thrown', async t => {
+t.test('an error before listening is thrown', async t => {
   const config = readConfig({ REDIS_PREFIX: 'apart2', GATEWAY_HOST: '127.0.0.1', GMAIL_PUSH_AUDIENCE: 'half' })
   const app = await openApp(config, redis.url)
   t.teardown(() => app.close())
   const options = { log: logTo([]), settingsAt: () => ({}), signal: new AbortController().signal }
   await t.rejects(startGatewayApart(app, { ...options, port: 0 }), {
     kind: 'misconfigured',
-    message: /GMAIL_PUSH_AUDIENCE is set and GMAIL_PUSH_SERVICE_ACCOUNT is not/,
+    message: /GMAIL_PUSH_AUDIENCE is set but GMAIL_PUSH_SERVICE_ACCOUNT is not/,
   })
   const taken = Number(new URL(redis.url).port)
   const other = await openApp(readConfig({ REDIS_PREFIX: 'apart2', GATEWAY_HOST: '127.0.0.1' }), redis.url)

@@ -5,7 +5,7 @@ import { createBodyReader } from '../../../pipeline/gateway/body.ts'
 const PIECE_BYTES = 16 * 1024
 const none = { length: 0, take: () => undefined }
 
-t.test('a body is handed on whole and in order, in pieces', async t => {
+t.test('a body is passed on completely and in order, in pieces', async t => {
   const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, n) => n % 251))
   const pieces: Buffer[] = []
   const read = createBodyReader(1_000_000)
@@ -18,7 +18,7 @@ t.test('a body is handed on whole and in order, in pieces', async t => {
   t.ok(pieces.every(({ length }) => length <= PIECE_BYTES))
 })
 
-t.test('of many long bodies one piece is taken in a turn of the event loop, and short ones do not wait', async t => {
+t.test('long bodies take turns piece by piece, and short ones do not wait', async t => {
   const read = createBodyReader(10_000_000)
   let turn = 0
   const ticking = setInterval(() => undefined, 1000)
@@ -58,7 +58,7 @@ t.test('of many long bodies one piece is taken in a turn of the event loop, and 
   t.ok(isFirst)
 })
 
-t.test('a body is refused where it says or turns out to be too long', async t => {
+t.test('a body is refused when its declared or real length is too long', async t => {
   const read = createBodyReader(1_000_000)
   let took = 0
   const take = (piece: Buffer) => {
@@ -68,10 +68,10 @@ t.test('a body is refused where it says or turns out to be too long', async t =>
   await t.rejects(read(Readable.from([Buffer.alloc(6), Buffer.alloc(6)]), { limit: 10, length: 0, take }), {
     message: /too long/,
   })
-  t.equal(took, 6, 'and nothing of what is too much is looked at')
+  t.equal(took, 6, 'the excess is not read')
 })
 
-t.test('all bodies together are bounded; a short one is read however many there are', async t => {
+t.test('the total size of bodies is bounded, except for short ones', async t => {
   const most = 100_000
   const read = createBodyReader(most)
   const stuck = new Readable({ read: () => undefined })
@@ -79,15 +79,15 @@ t.test('all bodies together are bounded; a short one is read however many there 
   const reading = read(stuck, { limit: 1_000_000, length: 0, take: () => undefined })
   await new Promise(resolve => setTimeout(resolve, 50))
   await t.rejects(read(Readable.from([Buffer.alloc(50_000)]), { ...none, limit: 1_000_000 }), {
-    message: /too much is being posted/,
+    message: /too many large requests/,
   })
   await read(Readable.from([Buffer.alloc(10_000)]), { ...none, limit: 1_000_000 })
   stuck.destroy(new Error('gone'))
-  await t.rejects(reading, { message: /not sent to its end/ })
+  await t.rejects(reading, { message: /body is incomplete/ })
   await read(Readable.from([Buffer.alloc(50_000)]), { ...none, limit: 1_000_000 })
   await t.rejects(
     read(stuck, { ...none, limit: 10 }),
-    { message: /not sent to its end/ },
-    'what is gone is not waited for',
+    { message: /body is incomplete/ },
+    'a closed request is not awaited',
   )
 })

@@ -15,7 +15,7 @@ function clientOf(trusted: string, peer: string, forwarded?: string): string {
 }
 
 const cases: [what: string, trusted: string, peer: string, forwarded: string | undefined, client: string][] = [
-  ['nobody is trusted', '', '203.0.113.9', '198.51.100.7', '203.0.113.9'],
+  ['no proxy is trusted', '', '203.0.113.9', '198.51.100.7', '203.0.113.9'],
   ['one hop', '1', PROXY, '198.51.100.7', '198.51.100.7'],
   ['one hop, and what the client wrote', '1', PROXY, '1.1.1.1, 2.2.2.2,198.51.100.7', '198.51.100.7'],
   ['two hops', '2', PROXY, '1.1.1.1, 198.51.100.7, 192.0.2.1', '198.51.100.7'],
@@ -40,20 +40,20 @@ const cases: [what: string, trusted: string, peer: string, forwarded: string | u
   ['commas alone', '5', PROXY, ',,,,', PROXY],
 ]
 
-t.test('the client is whom trusted proxies name, and nobody else', async t => {
+t.test('only trusted proxies determine the client address', async t => {
   for (const [what, trusted, peer, forwarded, client] of cases)
     t.equal(clientOf(trusted, peer, forwarded), client, what)
   t.equal(createClientAddress({ hops: 0 })({ socket: {}, headers: {} } as unknown as IncomingMessage), 'unknown')
 })
 
-t.test('one network of IPv6 counts as one', async t => {
+t.test('one IPv6 network counts as one client', async t => {
   t.equal(peerKey('2001:db8:1:2:3:4:5:6'), peerKey('2001:db8:1:2::9'))
   t.not(peerKey('2001:db8:1:2::9'), peerKey('2001:db8:1:3::9'))
   t.equal(peerKey('::ffff:1.2.3.4'), '1.2.3.4')
   t.equal(peerKey('nothing'), 'unknown')
 })
 
-t.test('what is neither a number of hops nor addresses is refused by name', async t => {
+t.test('invalid trusted proxies are refused by name', async t => {
   for (const value of [
     '-1',
     '21',

@@ -11,19 +11,19 @@ const LOCAL = ['127.0.0.1', '127.0.0.2']
 interface Rig {
   server: Server
   connections: Connections
-  /** Opens a connection from one of two addresses of this machine and writes to it. */
+  /** Opens a connection from one of two local addresses and writes to it. */
   open(text?: string, from?: string): Promise<Socket>
   asked(): number
   answer(): void
 }
 
-t.test('connections that only wait make room, the oldest of who holds the most first', async t => {
+t.test('idle connections are closed first, the oldest of the largest client', async t => {
   const { open, connections } = await start(t)
   const single = await open('', LOCAL[1])
   const idle = await Promise.all(
     Array.from({ length: MOST - 1 }, () => open('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nslow')),
   )
-  await until(() => connections.count() === MOST, 'all are there')
+  await until(() => connections.count() === MOST, 'all are open')
   for (let n = 0; n < 50; n += 1) await open()
   t.equal(await get(await open()), 'HTTP/1.1 200 OK')
   t.ok(
@@ -34,11 +34,11 @@ t.test('connections that only wait make room, the oldest of who holds the most f
   t.equal(connections.count(), MOST)
 })
 
-t.test('what was believed before stays, and what is being answered', async t => {
+t.test('proven connections and those being answered stay open', async t => {
   const rig = await start(t, { holds: true })
   const { open, connections, server } = rig
   const proven = await open()
-  await until(() => connections.count() === 1, 'it is there')
+  await until(() => connections.count() === 1, 'it is open')
   server.once('request', request => connections.prove(request.socket))
   const first = get(proven)
   await until(() => rig.asked() === 1, 'it is asked')
@@ -52,7 +52,7 @@ t.test('what was believed before stays, and what is being answered', async t => 
   t.equal(await busy, 'HTTP/1.1 200 OK')
 })
 
-t.test('where all are being answered a new one is closed, and nobody else', async t => {
+t.test('only a new connection is closed when all others are being answered', async t => {
   const { open, asked, answer } = await start(t, { holds: true })
   const answers = Array.from({ length: MOST }, async () => get(await open()))
   await until(() => asked() === MOST, 'all are being answered')
@@ -60,6 +60,19 @@ t.test('where all are being answered a new one is closed, and nobody else', asyn
   await until(() => late.destroyed, 'the new one is closed')
   answer()
   for (const line of await Promise.all(answers)) t.equal(line, 'HTTP/1.1 200 OK')
+})
+
+t.test('a connection whose refusal waits to be answered is closed first, though its request is whole', async t => {
+  const { server, connections, open, asked, answer } = await start(t, { holds: true })
+  server.on('request', request => request.url === '/refused' && connections.refuse(request.socket))
+  const refused = await open('GET /refused HTTP/1.1\r\nhost: a\r\n\r\n')
+  const others = Array.from({ length: MOST - 1 }, async () => get(await open()))
+  await until(() => asked() === MOST, 'all are being answered')
+  const late = get(await open())
+  await until(() => refused.destroyed, 'the refused one is closed')
+  await until(() => asked() === MOST + 1, 'the new one is met')
+  answer()
+  for (const line of await Promise.all([...others, late])) t.equal(line, 'HTTP/1.1 200 OK')
 })
 
 async function start(t: Test, { holds = false } = {}): Promise<Rig> {
@@ -89,7 +102,7 @@ async function start(t: Test, { holds = false } = {}): Promise<Rig> {
       const { port } = server.address() as AddressInfo
       const socket = connect({ port, host: '127.0.0.1', localAddress: from })
       sockets.push(socket)
-      // Closing is told of by an error or by an end.
+      // A close arrives as an error or as an end.
       socket.on('error', () => socket.destroy()).on('end', () => socket.destroy())
       socket.resume()
       await once(socket, 'connect')

@@ -20,20 +20,20 @@ t.teardown(async () => {
   await redis.stop()
 })
 
-t.test('what any program writes to the intake comes to its mailbox', async t => {
+t.test('an intake entry of any program reaches its mailbox', async t => {
   const { app } = await openGateway(t, redis.url, google)
   const { keys } = app
   const data = Buffer.from('{"emailAddress":"ana@example.com","historyId":1002}').toString('base64')
   await redis.client.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', '1001')
   await redis.client.xadd(keys.intake, '*', 'data', data, 'note', 'of no matter')
   await redis.client.xadd(keys.intake, '*', 'emailAddress', 'nobody@example.com', 'historyId', '1')
-  await until(async () => (await countArrivals(app.redis, keys)).unknown === 1, 'all are taken in')
+  await until(async () => (await countArrivals(app.redis, keys)).unknown === 1, 'all are processed')
   t.same((await eventsOf(app)).map(({ body }) => body.historyId).sort(), ['1001', '1002'])
   await until(async () => (await readIntake(app.redis, keys)).inWork === 0, 'all are acknowledged')
   t.match(await readIntake(app.redis, keys), { waiting: 0, inWork: 0, dead: 0 })
 })
 
-t.test('a message that is pulled and pushed is taken in once', async t => {
+t.test('a message that is both pulled and pushed counts once', async t => {
   const { app, push } = await openGateway(t, redis.url, google)
   await push({ body: pushOf({ historyId: 1001, messageId: 'both-ways' }) })
   const words = ['emailAddress', 'ana@example.com', 'historyId', '1001', 'messageId', 'both-ways']
@@ -42,15 +42,15 @@ t.test('a message that is pulled and pushed is taken in once', async t => {
   t.equal((await eventsOf(app)).length, 1)
 })
 
-t.test('what was written before there was any gateway is taken in when there is', async t => {
+t.test('entries from before the first gateway are processed', async t => {
   const { prefix, keys } = fresh()
   await redis.client.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', '1001')
   const { app } = await openGateway(t, redis.url, google, { settings: { REDIS_PREFIX: prefix } })
-  await until(async () => (await eventsOf(app)).length === 1, 'it is there')
+  await until(async () => (await eventsOf(app)).length === 1, 'it has arrived')
   t.match(await eventsOf(app), [{ body: { cause: 'push', historyId: '1001' } }])
 })
 
-t.test('what cannot be read goes to the dead letters, can be driven again, and holds up nothing', async t => {
+t.test('unreadable entries are dead-lettered, redrivable and block nothing', async t => {
   const { app } = await openGateway(t, redis.url, google)
   const { keys } = app
   const bad = [
@@ -64,7 +64,7 @@ t.test('what cannot be read goes to the dead letters, can be driven again, and h
   await redis.client.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', '1001')
   await until(async () => (await eventsOf(app)).length === 1, 'the good one comes through')
   const list = () => listDead(app.redis, keys)
-  await until(async () => (await list()).length === 5, 'the others are given up')
+  await until(async () => (await list()).length === 5, 'the others are dead-lettered')
   t.match(await readIntake(app.redis, keys), { inWork: 0, dead: 5 })
   const letters = await list()
   const [first, ...others] = letters
@@ -72,33 +72,33 @@ t.test('what cannot be read goes to the dead letters, can be driven again, and h
   t.match(first, { stage: 'gateway', stream: 'intake', kind: 'unparsable', message: /emailAddress \(invalid_type\)/ })
   t.same(letters.map(({ text }) => JSON.parse(text) as string[]).sort(), bad.sort())
   const again = () => redriveDead(app.redis, keys, first, { now: Date.now(), newRunId: 'run' })
-  t.same((await Promise.all([again(), again()])).sort(), [false, true], 'of two who drive it again, one does')
+  t.same((await Promise.all([again(), again()])).sort(), [false, true], 'two concurrent redrives redrive once')
   await until(async () => (await list()).some(({ name }) => !letters.some(one => one.name === name)), 'it fails again')
   t.equal((await list()).length, 5)
   for (const letter of others) t.equal(await dropDead(app.redis, keys, letter), true)
   t.equal((await list()).length, 1)
 })
 
-t.test('the commands show what the gateway gave up, and drive it again', async t => {
+t.test('the commands show and redrive dead letters of the gateway', async t => {
   const { prefix, keys } = fresh()
   await connectMailbox(redis.client, keys, ANA, 'history:1000', 0)
   const environment = { REDIS_URL: redis.url, REDIS_PREFIX: prefix, PARTITIONS: '2' }
   const gateway = await startGatewayProcess(t, environment)
   await redis.client.xadd(keys.intake, '*', 'historyId', '1001')
-  await until(async () => (await readIntake(redis.client, keys)).dead === 1, 'it is given up')
+  await until(async () => (await readIntake(redis.client, keys)).dead === 1, 'it is dead-lettered')
   const listed = await run(['dead', 'list', '--stage', 'gateway'], environment)
   t.match(listed.stdout, /gateway\/intake\/\d+-\d+ .*not a Gmail notification: emailAddress/)
   const [name = ''] = /gateway\/intake\/\d+-\d+/.exec(listed.stdout) ?? []
   t.match(await run(['dead', 'show', name], environment), { code: 0, stdout: /\["historyId","1001"\]/ })
   t.match(lastJson(await run(['dead', 'redrive', name, '--json'], environment)), { redriven: 1 })
-  await until(async () => (await readIntake(redis.client, keys)).dead === 1, 'it is given up again')
+  await until(async () => (await readIntake(redis.client, keys)).dead === 1, 'it is dead-lettered again')
   t.match(lastJson(await run(['dead', 'drop', '--all', '--json'], environment)), { dropped: 1 })
   t.match(lastJson(await run(['status', '--json'], environment)), { intake: { dead: 0 }, arrivals: { posted: 0 } })
   gateway.kill('SIGTERM')
   t.equal((await gateway.exited).code, 0)
 })
 
-t.test('a gateway killed between writing and acknowledging: what it wrote is there once', async t => {
+t.test('a gateway killed before the acknowledgement causes no duplicate', async t => {
   const { prefix, keys } = fresh()
   await connectMailbox(redis.client, keys, ANA, 'history:1000', 0)
   const proxy = await startProxy(redis.port)
@@ -109,16 +109,16 @@ t.test('a gateway killed between writing and acknowledging: what it wrote is the
   await redis.client.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', '1001')
   await held.struck
   t.equal((await eventsOf({ redis: redis.client, keys })).length, 1, 'it was written')
-  t.match(await readIntake(redis.client, keys), { inWork: 1 }, 'and not acknowledged')
+  t.match(await readIntake(redis.client, keys), { inWork: 1 }, 'it is not acknowledged')
   gateway.kill('SIGKILL')
   await gateway.exited
   await startGatewayProcess(t, { ...environment, REDIS_URL: redis.url })
   await until(async () => (await readIntake(redis.client, keys)).inWork === 0, 'another has acknowledged it')
-  t.equal((await eventsOf({ redis: redis.client, keys })).length, 1, 'it is there once')
+  t.equal((await eventsOf({ redis: redis.client, keys })).length, 1, 'it has arrived once')
   t.match(await countArrivals(redis.client, keys), { posted: 1, duplicate: 1 })
 })
 
-t.test('several gateways share the intake: each entry is taken in once', async t => {
+t.test('several gateways process each intake entry once', async t => {
   const { prefix, keys } = fresh()
   const settings = { REDIS_PREFIX: prefix }
   const gateways = await Promise.all([1, 2, 3].map(() => openGateway(t, redis.url, google, { settings })))
@@ -127,14 +127,14 @@ t.test('several gateways share the intake: each entry is taken in once', async t
     pipeline.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', `${2000 + n}`)
   await pipeline.exec()
   await gateways[0]?.stop()
-  await until(async () => (await eventsOf({ redis: redis.client, keys })).length >= 300, 'all are there')
+  await until(async () => (await eventsOf({ redis: redis.client, keys })).length >= 300, 'all have arrived')
   await until(async () => (await readIntake(redis.client, keys)).inWork === 0, 'all are acknowledged')
   const ids = (await eventsOf({ redis: redis.client, keys })).map(({ body }) => body.historyId)
   t.equal(ids.length, 300)
   t.equal(new Set(ids).size, 300)
 })
 
-t.test('the intake survives a Redis that was away, and a group that is gone', async t => {
+t.test('the intake survives an outage of Redis and a missing group', async t => {
   const own = await startRedis('--appendonly', 'yes')
   t.teardown(() => own.stop())
   const { app } = await openGateway(t, own.url, google)
@@ -142,17 +142,17 @@ t.test('the intake survives a Redis that was away, and a group that is gone', as
   const write = (historyId: number) =>
     own.client.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', `${historyId}`)
   await write(1001)
-  await until(async () => (await eventsOf({ redis: own.client, keys })).length === 1, 'the first is there')
+  await until(async () => (await eventsOf({ redis: own.client, keys })).length === 1, 'the first has arrived')
   await own.restart()
   await write(1002)
-  await until(async () => (await eventsOf({ redis: own.client, keys })).length === 2, 'the second is there')
+  await until(async () => (await eventsOf({ redis: own.client, keys })).length === 2, 'the second has arrived')
   await own.client.xgroup('DESTROY', keys.intake, GATEWAY)
   await write(1003)
-  await until(async () => (await eventsOf({ redis: own.client, keys })).length >= 3, 'the third is there')
-  t.equal((await eventsOf({ redis: own.client, keys })).length, 3, 'and none twice')
+  await until(async () => (await eventsOf({ redis: own.client, keys })).length >= 3, 'the third has arrived')
+  t.equal((await eventsOf({ redis: own.client, keys })).length, 3, 'no entry is duplicated')
 })
 
-t.test('it works on the JavaScript Redis', async t => {
+t.test('the intake works on the JavaScript Redis', async t => {
   const js = await startJsRedis()
   t.teardown(() => js.close())
   const { app, push } = await openGateway(t, js.url, google)
@@ -160,14 +160,14 @@ t.test('it works on the JavaScript Redis', async t => {
   t.equal((await push()).status, 204)
   await app.redis.xadd(keys.intake, '*', 'emailAddress', 'ana@example.com', 'historyId', '1002')
   await app.redis.xadd(keys.intake, '*', 'hello', 'world')
-  await until(async () => (await readIntake(app.redis, keys)).dead === 1, 'the bad one is given up')
-  await until(async () => (await eventsOf(app)).length === 2, 'the good one is there')
+  await until(async () => (await readIntake(app.redis, keys)).dead === 1, 'the bad one is dead-lettered')
+  await until(async () => (await eventsOf(app)).length === 2, 'the good one has arrived')
   const [letter] = await listDead(app.redis, keys)
   t.ok(letter && (await redriveDead(app.redis, keys, letter, { now: Date.now(), newRunId: 'run' })))
-  await until(async () => (await listDead(app.redis, keys))[0]?.name !== letter?.name, 'it is given up again')
+  await until(async () => (await listDead(app.redis, keys))[0]?.name !== letter?.name, 'it is dead-lettered again')
 })
 
-t.test('what was taken in is trimmed when the retention is over, and nothing else', async t => {
+t.test('only processed entries are trimmed after the retention', async t => {
   const { keys } = fresh()
   const old = Date.now() - 3_600_000
   await redis.client.xgroup('CREATE', keys.intake, GATEWAY, '0', 'MKSTREAM')
@@ -192,6 +192,6 @@ async function startGatewayProcess(t: Test, environment: Record<string, string>)
     gateway.kill('SIGKILL')
     await gateway.exited
   })
-  await until(() => gateway.stderr().includes('the gateway listens'), 'the gateway listens')
+  await until(() => gateway.stderr().includes('gateway listening'), 'the gateway listens')
   return gateway
 }

@@ -4,10 +4,10 @@ import { MOST_NOTIFICATIONS, readGraphNotification } from '../../../shared/outlo
 import { changeOf } from '../../support/graph-notifications.ts'
 
 const MOST_BYTES = 8 * 1024
-// As the gateway hands bodies on.
+// The chunk size of the gateway.
 const PIECE_BYTES = 16 * 1024
 
-/** Reads a body that comes in chunks of so many bytes. */
+/** Reads a body in chunks of `size` bytes. */
 function read<T>(body: string | Buffer, of: (item: unknown) => T | undefined, size = 65_536): T[] {
   const reader = openItemReader({ what: 'list', mostItems: 1000, mostItemBytes: MOST_BYTES, read: of })
   const bytes = Buffer.from(body)
@@ -17,7 +17,7 @@ function read<T>(body: string | Buffer, of: (item: unknown) => T | undefined, si
 
 const same = (item: unknown) => item as object
 
-t.test('items are what JSON says they are, however the body is cut into chunks', async t => {
+t.test('items equal the parsed JSON for any chunk boundaries', async t => {
   const items = [
     1,
     'a "quoted" ], } , [ { \\ text',
@@ -41,7 +41,7 @@ t.test('items are what JSON says they are, however the body is cut into chunks',
       t.same(read(body, same, size), items, `${body.slice(0, 30)} by ${size}`)
 })
 
-t.test('what is no such JSON is refused', async t => {
+t.test('other JSON is refused', async t => {
   const bad = [
     '',
     '{',
@@ -83,7 +83,7 @@ t.test('what is no such JSON is refused', async t => {
   t.same(read('{"__proto__":{"value":[1]}}', same), [], 'a prototype lends nothing')
 })
 
-t.test('a body is refused at the first byte that breaks a bound', async t => {
+t.test('a body is refused at the first byte over a limit', async t => {
   const endless = openItemReader({ what: 'list', mostItems: 1000, mostItemBytes: MOST_BYTES, read: same })
   endless.write(Buffer.from(`{"value":[${'0,'.repeat(1000)}`))
   t.throws(() => endless.write(Buffer.from('0')), { message: /more than 1000 items/ })
@@ -91,20 +91,20 @@ t.test('a body is refused at the first byte that breaks a bound', async t => {
     ['['.repeat(100), /nested more than 32 deep/],
     [`{"value":[${'['.repeat(100)}`, /nested more than 32 deep/],
     [`{"value":[${'{"a":'.repeat(100)}`, /nested more than 32 deep/],
-    [`{"${'x'.repeat(20_000)}`, /more than 16384 bytes beside its items/],
-    [`{${' '.repeat(20_000)}`, /more than 16384 bytes beside its items/],
+    [`{"${'x'.repeat(20_000)}`, /more than 16384 bytes outside its items/],
+    [`{${' '.repeat(20_000)}`, /more than 16384 bytes outside its items/],
     [`{"a":[${'0,'.repeat(600)}0],"value":[${'0,'.repeat(600)}`, /more than 1000 items/],
   ]
   for (const [body, message] of cases)
     t.throws(() => read(body, same, 1024), { kind: 'unparsable', message }, body.slice(0, 20))
 })
 
-t.test('an item that is too long is left out, and its text kept nowhere', async t => {
+t.test('an item that is too long is dropped without a copy', async t => {
   const long = { text: 'x'.repeat(MOST_BYTES) }
   t.same(read(JSON.stringify({ value: [1, long, 2] }), same, 1000), [1, 2])
 })
 
-t.test('a thousand items are read, and no chunk holds up the event loop', async t => {
+t.test('a thousand items are read without blocking the event loop', async t => {
   const hostile = [
     `{"value":[${'0,'.repeat(500_000)}0]}`,
     `{"value":[${'{"subscriptionId":"a","clientState":5},'.repeat(999)}0]}`,
@@ -126,7 +126,7 @@ t.test('a thousand items are read, and no chunk holds up the event loop', async 
   t.ok(slowestPieceMs(good) < 10)
 })
 
-// In the processor's time, and the least of some, for a machine may be busy with other things.
+// The minimum CPU time of several runs, because the machine may be busy.
 function slowestPieceMs(body: string): number {
   return Math.min(...Array.from({ length: 5 }, () => slowestOf(body)))
 }

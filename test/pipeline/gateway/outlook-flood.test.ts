@@ -19,9 +19,9 @@ const LATENCY_MS = 50
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('a thousand notifications of one mailbox become few runs, and no mail is missed', async t => {
+t.test('a thousand notifications of a mailbox cause few runs and lose no mail', async t => {
   const mailbox = fakeMailbox()
-  // No provider answers at once.
+  // Real providers have latency.
   mailbox.before = () => timeout(LATENCY_MS)
   mailbox.deliver(5)
   const pipeline = await startPipeline(redis, mailbox, {

@@ -19,7 +19,7 @@ t.teardown(async () => {
 
 const NOTHING = { posted: 0, duplicate: 0, stale: 0, unknown: 0 }
 
-t.test('the handshake is answered with the decoded token, as text whatever it is, and writes nothing', async t => {
+t.test('the validation request gets its decoded token as plain text', async t => {
   const { url, app } = await open(t)
   const written = async () => (await app.redis.keys('*')).filter(key => !key.includes(':intake')).sort()
   const before = await written()
@@ -56,7 +56,7 @@ t.test('the handshake is answered with the decoded token, as text whatever it is
   t.same(await written(), before)
 })
 
-t.test('a change is in the stream of its mailbox when it is answered', async t => {
+t.test('a change is in the stream of its mailbox before the answer', async t => {
   const { app, post } = await open(t)
   const answer = await post([changeOf('sub-bo', stateOf(BO))])
   t.equal(answer.status, 202)
@@ -65,7 +65,7 @@ t.test('a change is in the stream of its mailbox when it is answered', async t =
   t.same(await eventsOf(app, CY), [])
 })
 
-t.test('all changes of a mailbox in one POST are one event', async t => {
+t.test('all changes of a mailbox in one POST cause one event', async t => {
   const { app, post } = await open(t)
   const [bo, cy] = [stateOf(BO), stateOf(CY)]
   const changes = Array.from({ length: 300 }, (_, n) => (n % 3 === 0 ? changeOf('sub-cy', cy) : changeOf('sub-bo', bo)))
@@ -74,7 +74,7 @@ t.test('all changes of a mailbox in one POST are one event', async t => {
   t.equal((await eventsOf(app, CY)).length, 1)
 })
 
-t.test('a POST that comes again is taken in once; the next change of the same mail is another', async t => {
+t.test('a repeated POST counts once; the next change counts again', async t => {
   const { app, post } = await open(t)
   const value = [changeOf('sub-bo', stateOf(BO)), changeOf('sub-bo', stateOf(BO))]
   const answers = await Promise.all(Array.from({ length: 5 }, () => post(value)))
@@ -86,7 +86,7 @@ t.test('a POST that comes again is taken in once; the next change of the same ma
   t.equal((await eventsOf(app, BO)).length, 3)
 })
 
-t.test('what could be said twice in the same words is looked for each time', async t => {
+t.test('notifications without a unique name are checked each time', async t => {
   const { app, post } = await open(t)
   const bare = changeOf('sub-bo', stateOf(BO), { resourceData: null })
   const missed = lifecycleOf('sub-bo', stateOf(BO), 'missed')
@@ -96,22 +96,22 @@ t.test('what could be said twice in the same words is looked for each time', asy
 })
 
 const forged: [what: string, item: () => unknown, unknown: number, reported: RegExp][] = [
-  ['another clientState', () => changeOf('sub-bo', 'x'.repeat(43)), 0, /without the right clientState/],
-  ['a clientState of another length', () => changeOf('sub-bo', 'short'), 0, /without the right clientState/],
-  ['no clientState', () => changeOf('sub-bo', undefined), 0, /without the right clientState/],
-  ['an empty clientState', () => changeOf('sub-bo', ''), 0, /without the right clientState/],
-  ['the clientState of another mailbox', () => changeOf('sub-bo', stateOf(CY)), 0, /without the right clientState/],
-  ['one letter more', () => changeOf('sub-bo', `${stateOf(BO)}A`), 0, /without the right clientState/],
-  ['another case', () => changeOf('sub-bo', stateOf(BO).toUpperCase()), 0, /without the right clientState/],
-  ['the secret itself', () => changeOf('sub-bo', CLIENT_STATE), 0, /without the right clientState/],
+  ['another clientState', () => changeOf('sub-bo', 'x'.repeat(43)), 0, /with a wrong clientState/],
+  ['a clientState of another length', () => changeOf('sub-bo', 'short'), 0, /with a wrong clientState/],
+  ['no clientState', () => changeOf('sub-bo', undefined), 0, /with a wrong clientState/],
+  ['an empty clientState', () => changeOf('sub-bo', ''), 0, /with a wrong clientState/],
+  ['the clientState of another mailbox', () => changeOf('sub-bo', stateOf(CY)), 0, /with a wrong clientState/],
+  ['one letter more', () => changeOf('sub-bo', `${stateOf(BO)}A`), 0, /with a wrong clientState/],
+  ['another case', () => changeOf('sub-bo', stateOf(BO).toUpperCase()), 0, /with a wrong clientState/],
+  ['the secret itself', () => changeOf('sub-bo', CLIENT_STATE), 0, /with a wrong clientState/],
   ['an unknown subscription', () => changeOf('sub-nobody', stateOf(BO)), 1, /unknown subscriptions/],
   ['the subscription of a prototype', () => changeOf('__proto__', stateOf(BO)), 1, /unknown subscriptions/],
-  ['a forged removal', () => lifecycleOf('sub-bo', stateOf(CY), 'subscriptionRemoved'), 0, /right clientState/],
-  ['a forged reauthorisation', () => lifecycleOf('sub-bo', '', 'reauthorizationRequired'), 0, /right clientState/],
-  ['a forged miss', () => lifecycleOf('sub-bo', 'missed', 'missed'), 0, /right clientState/],
+  ['a forged removal', () => lifecycleOf('sub-bo', stateOf(CY), 'subscriptionRemoved'), 0, /wrong clientState/],
+  ['a forged reauthorisation', () => lifecycleOf('sub-bo', '', 'reauthorizationRequired'), 0, /wrong clientState/],
+  ['a forged miss', () => lifecycleOf('sub-bo', 'missed', 'missed'), 0, /wrong clientState/],
 ]
 
-t.test('a forged notification is answered like any other, told, and never acted on', async t => {
+t.test('a forged notification gets 202, is logged, and has no effect', async t => {
   for (const [what, make, unknown, says] of forged) {
     const { app, post, reported } = await open(t)
     const answer = await post([make()])
@@ -125,7 +125,7 @@ t.test('a forged notification is answered like any other, told, and never acted 
   }
 })
 
-t.test('a good one among forged ones and junk is acted on, and it alone', async t => {
+t.test('only the genuine notification among forged ones has an effect', async t => {
   const { app, post } = await open(t)
   const value = [
     null,
@@ -142,7 +142,7 @@ t.test('a good one among forged ones and junk is acted on, and it alone', async 
   t.equal((await eventsOf(app, CY)).length, 0)
 })
 
-t.test('a thousand forged notifications in a POST are one line, and counted', async t => {
+t.test('a thousand forged notifications in a POST cause one log line', async t => {
   const { app, post, reported } = await open(t)
   const value = Array.from({ length: 1000 }, (_, n) => changeOf(n % 2 ? 'sub-bo' : `sub-${n}`, 'wrong'))
   t.equal((await post(value)).status, 202)
@@ -158,7 +158,7 @@ t.test('a thousand forged notifications in a POST are one line, and counted', as
   t.equal((await eventsOf(app, BO)).length, 1)
 })
 
-t.test('what is no notification is refused', async t => {
+t.test('a body without notifications is refused', async t => {
   const { app, url, reported } = await open(t)
   const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`
   const bodies = [
@@ -189,25 +189,22 @@ t.test('what is no notification is refused', async t => {
   t.same(await countArrivals(app.redis, app.keys), NOTHING)
 })
 
-t.test(
-  'what becomes of a subscription is marked for the keeper, and looked at where something may be lost',
-  async t => {
-    const { app, post } = await open(t)
-    const due = async () => (await readDue(app.redis, app.keys)).sort((a, b) => (a.due < b.due ? -1 : 1))
-    const say = (event: string) => post([lifecycleOf('sub-bo', stateOf(BO), event)], '/outlook/lifecycle')
-    for (let n = 0; n < 3; n += 1) t.equal((await say('reauthorizationRequired')).status, 202)
-    t.same(await due(), [{ id: 'sub-bo', due: 'renew', mailbox: BO }])
-    t.equal((await eventsOf(app, BO)).length, 0, 'nothing is lost yet')
-    t.equal((await say('subscriptionRemoved')).status, 202)
-    t.match(await due(), [{ due: 'removed', mailbox: BO }, { due: 'renew' }])
-    t.equal((await eventsOf(app, BO)).length, 1)
-    for (const event of ['missed', 'somethingNew', 'constructor']) t.equal((await say(event)).status, 202)
-    t.equal((await due()).length, 2)
-    t.equal((await eventsOf(app, BO)).length, 4)
-  },
-)
+t.test('lifecycle events are recorded for the keeper', async t => {
+  const { app, post } = await open(t)
+  const due = async () => (await readDue(app.redis, app.keys)).sort((a, b) => (a.due < b.due ? -1 : 1))
+  const say = (event: string) => post([lifecycleOf('sub-bo', stateOf(BO), event)], '/outlook/lifecycle')
+  for (let n = 0; n < 3; n += 1) t.equal((await say('reauthorizationRequired')).status, 202)
+  t.same(await due(), [{ id: 'sub-bo', due: 'renew', mailbox: BO }])
+  t.equal((await eventsOf(app, BO)).length, 0, 'nothing is lost yet')
+  t.equal((await say('subscriptionRemoved')).status, 202)
+  t.match(await due(), [{ due: 'removed', mailbox: BO }, { due: 'renew' }])
+  t.equal((await eventsOf(app, BO)).length, 1)
+  for (const event of ['missed', 'somethingNew', 'constructor']) t.equal((await say(event)).status, 202)
+  t.equal((await due()).length, 2)
+  t.equal((await eventsOf(app, BO)).length, 4)
+})
 
-t.test('the other keys of a MAILBOXES_KEY that was changed are accepted still', async t => {
+t.test('older keys of MAILBOXES_KEY are still accepted', async t => {
   const key = (fill: number) => Buffer.alloc(32, fill).toString('base64')
   const state = (settings: Record<string, string>) => {
     const [made = Buffer.alloc(0)] = clientStateKeys({ sealingKeys: readConfig(settings).MAILBOXES_KEY })
@@ -224,7 +221,7 @@ t.test('the other keys of a MAILBOXES_KEY that was changed are accepted still', 
   t.match(await answer.json(), { detail: /set MAILBOXES_KEY or OUTLOOK_CLIENT_STATE/ })
 })
 
-t.test('too many requests are told to come later', async t => {
+t.test('too many refused requests get 429', async t => {
   const { post } = await open(t, { GATEWAY_RATE_LIMIT: '3' })
   for (let n = 0; n < 5; n += 1) t.equal((await post([changeOf('sub-bo', stateOf(BO))])).status, 202)
   for (let n = 0; n < 3; n += 1)
@@ -236,18 +233,18 @@ t.test('too many requests are told to come later', async t => {
   t.equal(
     (await post([changeOf('sub-bo', stateOf(BO))])).status,
     202,
-    'what is Graph comes in, whoever shares its address',
+    'a notification of Graph is accepted although its address is rate-limited',
   )
 })
 
-t.test('of a mailbox that was removed meanwhile it is accepted, counted and dropped', async t => {
+t.test('a notification of a removed mailbox is accepted, counted and dropped', async t => {
   const { app, post } = await open(t)
   await app.redis.del(app.keys.mailbox(BO))
   t.equal((await post([changeOf('sub-bo', stateOf(BO))])).status, 202)
   t.match(await countArrivals(app.redis, app.keys), { posted: 0, unknown: 1 })
 })
 
-t.test('while Redis is away a notification is told to come again, in time, and nothing is lost', async t => {
+t.test('without Redis a notification gets 503 in time, and nothing is lost', async t => {
   const own = await startRedis('--appendonly', 'yes', '--appendfsync', 'always')
   t.teardown(() => own.stop())
   const { app, post, url } = await open(t, {}, own.url)
@@ -270,7 +267,7 @@ t.test('while Redis is away a notification is told to come again, in time, and n
   t.match(await readDue(app.redis, app.keys), [{ id: 'sub-cy', due: 'removed', mailbox: CY }])
 })
 
-t.test('a stream of a wrong type loses nothing: the notification comes again until it is mended', async t => {
+t.test('a stream of a wrong type loses no notification', async t => {
   const { app, post } = await open(t)
   const stream = app.keys.stream(app.keys.partitionOf(BO), 'watch-events', 'bulk')
   await app.redis.set(stream, 'no stream')

@@ -20,7 +20,7 @@ t.teardown(async () => {
 
 const call: Call = { signal: new AbortController().signal, meter: () => undefined }
 
-t.test('the gateway answers while a subscription is made, and believes what comes by it', async t => {
+t.test('the gateway validates a new subscription and accepts its notifications', async t => {
   const { app, graph, watch } = await open(t)
   t.match(await watch(), { recreated: true })
   const [ordered] = [...graph.kept.values()]
@@ -35,7 +35,7 @@ t.test('the gateway answers while a subscription is made, and believes what come
   t.same(await eventsOf(app, CY), [], 'the clientState is good for this mailbox alone')
 })
 
-t.test('with another secret the subscription is made anew, and only the new one is believed', async t => {
+t.test('a new secret recreates the subscription and invalidates the old one', async t => {
   const { app, graph, watch, post } = await open(t)
   await watch({ secret: 'a secret that was there before' })
   const [old] = [...graph.kept.values()]
@@ -47,14 +47,14 @@ t.test('with another secret the subscription is made anew, and only the new one 
   t.equal((await eventsOf(app, BO)).length, 1)
 })
 
-t.test('where Graph does not reach the gateway it is said what is to be done', async t => {
+t.test('an unreachable gateway causes an error with a remedy', async t => {
   const { watch, graph } = await open(t)
   const base = `http://127.0.0.1:${await freePort()}`
-  await t.rejects(watch({ base }), { message: /must be reached from the internet at OUTLOOK_NOTIFICATION_URL/ })
+  await t.rejects(watch({ base }), { message: /must be reachable from the internet at OUTLOOK_NOTIFICATION_URL/ })
   t.equal(graph.kept.size, 0)
 })
 
-t.test('where Graph is to notify is said by an https address, and a secret to know it by', async t => {
+t.test('notifications require an https address and a secret', async t => {
   const of = (settings: Record<string, string>, simUrl?: string) => notifyingOf(readConfig(settings), simUrl, BO)
   const secret = { OUTLOOK_CLIENT_STATE: CLIENT_STATE }
   t.equal(of(secret), undefined)

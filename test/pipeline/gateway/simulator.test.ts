@@ -17,7 +17,7 @@ const THREADS = 5
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('a mail that arrives at Gmail is a task, with nobody asking', async t => {
+t.test('a mail that arrives at Gmail becomes a task through a push', async t => {
   const { sim, pipeline } = await open(t)
   sim.resetCalls()
   sim.deliver(ADDRESS, testMail(10, THREADS))
@@ -31,7 +31,7 @@ t.test('a mail that arrives at Gmail is a task, with nobody asking', async t => 
   t.equal((await pipeline.quiet()).filter(({ cause }) => cause === 'look').length, 0, 'which is no run')
 })
 
-t.test('a push that comes twice costs nothing, and one that comes after its mail was listed only a look', async t => {
+t.test('a repeated push costs nothing, a late one a single check', async t => {
   const { sim, pipeline, gatewayPort } = await open(t)
   sim.pushes.set({ duplicateNext: 1 })
   sim.deliver(ADDRESS, testMail(10, THREADS))
@@ -55,7 +55,7 @@ t.test('a push that comes twice costs nothing, and one that comes after its mail
   t.match(sim.calls(), { history: 1, total: 1 }, 'Gmail is silent after this push as after any other')
 })
 
-t.test('of two mails within a second Gmail announces one, and both are found within seconds', async t => {
+t.test('two mails within a second cause one push, and both are found', async t => {
   const { sim, pipeline } = await open(t)
   sim.resetCalls()
   const { published, tooSoon } = sim.pushes.counts()
@@ -71,11 +71,11 @@ t.test('of two mails within a second Gmail announces one, and both are found wit
   t.match(second, { listed: 1, tasks: 1, addsUp: true })
   const after = sim.pushes.counts()
   t.equal(after.published + after.tooSoon, published + tooSoon + 2)
-  // A machine that took longer than a second for the first had the second pushed.
+  // On a machine that needs over a second for the first mail, the second is pushed too.
   if (after.tooSoon > tooSoon) t.equal(second?.cause, 'look')
 })
 
-t.test('a push that comes before its mail is in the history: it is found all the same', async t => {
+t.test('a push that precedes its history record loses no mail', async t => {
   const { sim, pipeline } = await open(t)
   sim.quirks.historyLagMs = 1200
   sim.resetCalls()
@@ -107,7 +107,7 @@ async function open(t: Test) {
   })
   await mailbox.watch({ signal: new AbortController().signal, meter: () => undefined })
   const arrivals = () => countArrivals(pipeline.app.redis, pipeline.app.keys)
-  await until(async () => (await arrivals()).posted === 1, 'the watch is told of at once')
+  await until(async () => (await arrivals()).posted === 1, 'the watch sends a push at once')
   await pipeline.quiet()
   return { sim, pipeline, gatewayPort: gateway.port }
 }

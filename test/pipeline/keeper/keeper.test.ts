@@ -23,12 +23,12 @@ interface Reported {
   text: string
 }
 
-/** A keeper with a connection of its own, and what it told. */
+/** A keeper with its own connection, and its log. */
 interface TestKeeper extends Keeper {
   app: AppContext
   reported: Reported[]
   texts: () => string[]
-  /** How often its clock was asked: every round does. */
+  /** How often its clock was read; every round reads it. */
   rounds: () => number
 }
 
@@ -45,28 +45,28 @@ t.test('every round trims and reaps all partitions', async t => {
   }
 })
 
-t.test('of two keepers one works, and the other takes over at once when the first stops', async t => {
+t.test('one of two keepers is active, the other takes over at a stop', async t => {
   const first = await keep(t)
-  await until(() => first.texts().includes('this keeper is at work'), 'the first is at work')
+  await until(() => first.texts().includes('this keeper is active'), 'the first is at work')
   const second = await keep(t)
   await until(() => second.rounds() > 5, 'the second has asked a few times')
   t.same(second.texts(), [], 'it waits')
   await first.stop()
-  await until(() => second.texts().includes('this keeper is at work'), 'the second is at work')
-  t.same(first.texts(), ['this keeper is at work'])
+  await until(() => second.texts().includes('this keeper is active'), 'the second is at work')
+  t.same(first.texts(), ['this keeper is active'])
 })
 
-t.test('the other takes over when the first is gone without a word', async t => {
+t.test('the other keeper takes over after a crash', async t => {
   const first = await keep(t)
-  await until(() => first.texts().includes('this keeper is at work'), 'the first is at work')
+  await until(() => first.texts().includes('this keeper is active'), 'the first is at work')
   const second = await keep(t)
   first.app.close()
-  await until(() => second.texts().includes('this keeper is at work'), 'the second is at work')
+  await until(() => second.texts().includes('this keeper is active'), 'the second is at work')
 })
 
-t.test('a keeper that lost its lease steps back, and does not take it from the other', async t => {
+t.test('a keeper that lost its lease goes on standby', async t => {
   const { reported, texts, rounds } = await keep(t)
-  await until(() => texts().includes('this keeper is at work'), 'it is at work')
+  await until(() => texts().includes('this keeper is active'), 'it is active')
   await server.client.set(LEASE, 'another')
   await until(() => texts().includes('another keeper has taken over'), 'it steps back')
   const before = rounds()
@@ -75,7 +75,7 @@ t.test('a keeper that lost its lease steps back, and does not take it from the o
   t.equal(reported.length, 2)
 })
 
-t.test('a group that holds back trimming is told of once a day, and stays', async t => {
+t.test('a group that blocks trimming is logged once a day and kept', async t => {
   let clock = Date.now()
   const keeper = await keep(t, { now: () => clock })
   const stream = keeper.app.keys.stream('p00', 'threads', 'live')
@@ -83,7 +83,7 @@ t.test('a group that holds back trimming is told of once a day, and stays', asyn
   await server.client.xgroup('CREATE', stream, 'forgotten', '0')
   const warned = () => keeper.reported.filter(({ level }) => level === 'warn')
   await finishedEntry(stream, 'ai-dispatch')
-  await until(() => warned().length > 0, 'it is told of')
+  await until(() => warned().length > 0, 'it is logged')
   const before = keeper.rounds()
   await until(() => keeper.rounds() > before + 5, 'more rounds are made')
   t.match(warned(), [
@@ -91,24 +91,24 @@ t.test('a group that holds back trimming is told of once a day, and stays', asyn
   ])
   t.equal(warned().length, 1)
   clock += 25 * HOUR_MS
-  await until(() => warned().length === 2, 'it is told of the next day')
+  await until(() => warned().length === 2, 'it is logged again the next day')
   t.match(await server.client.xinfo('GROUPS', stream), { length: 2 })
 })
 
-t.test('what keeps it from its work is told once, and so is its end', async t => {
+t.test('a failure of the keeper and its end are logged once', async t => {
   const keeper = await keep(t)
-  await until(() => keeper.rounds() > 1, 'it is at work')
+  await until(() => keeper.rounds() > 1, 'it is active')
   await server.client.multi().del(LEASE).lpush(LEASE, 'no lease').exec()
-  await until(() => keeper.texts().some(text => text.includes('cannot do all of its work')), 'it cannot work')
+  await until(() => keeper.texts().some(text => text.includes('keeper round failed')), 'it fails')
   const before = keeper.reported.length
-  await until(() => askedAgain(keeper), 'it goes on trying')
+  await until(() => askedAgain(keeper), 'it keeps retrying')
   t.equal(keeper.reported.length, before)
   await server.client.del(LEASE)
-  await until(() => keeper.texts().at(-1) === 'the keeper can do its work again', 'it works again')
+  await until(() => keeper.texts().at(-1) === 'keeper works again', 'it works again')
   t.match(keeper.reported.at(-1)?.facts, { outageMs: Number })
 })
 
-t.test('what fails in one partition keeps no other from its turn', async t => {
+t.test('a failure in one partition does not block the others', async t => {
   const keeper = await keep(t)
   const { keys, redis, now } = keeper.app
   const other = keys.partitions.find(partition => partition !== keys.partitionOf(ANA)) ?? 'p00'
@@ -116,12 +116,12 @@ t.test('what fails in one partition keeps no other from its turn', async t => {
   await connectMailbox(redis, keys, ANA, 'here', now())
   await until(() => keeper.reported.some(({ facts }) => facts.mailbox === ANA), 'the mailbox of the other is listed')
   t.match(
-    keeper.reported.filter(({ text }) => /cannot do all/.test(text)),
+    keeper.reported.filter(({ text }) => /keeper round failed/.test(text)),
     [{ facts: { error: /WRONGTYPE/ } }],
   )
 })
 
-t.test('a full Redis is trimmed all the same', async t => {
+t.test('a full Redis is still trimmed', async t => {
   const stream = 'test:{p01}:s:merged'
   await finishedEntry(stream, 'thread-group')
   const { app } = await openIn(t)
@@ -133,7 +133,7 @@ t.test('a full Redis is trimmed all the same', async t => {
   await keeper.stop()
 })
 
-t.test('a run whose work was lost is told of with what it lacked, and another does the rest', async t => {
+t.test('a stalled run is logged with its missing fates and replaced', async t => {
   const mailbox = fakeMailbox()
   mailbox.deliver(3)
   const pipeline = await startPipeline(server, mailbox, { only: ['list-ids', 'cache-filter'] })
@@ -147,37 +147,37 @@ t.test('a run whose work was lost is told of with what it lacked, and another do
   const keeper = startKeeper(pipeline.app, { log: logTo(reported), intervalMs: INTERVAL_MS })
   t.teardown(() => keeper.stop())
   const warnings = () => reported.filter(({ level }) => level === 'warn')
-  await until(() => warnings().length > 0, 'it is told of')
+  await until(() => warnings().length > 0, 'it is logged')
   t.match(warnings(), [
-    { facts: { run, mailbox: ANA, missing: ['window 1 lacks 3 of 3 fates'] }, text: /a run stood still/ },
+    { facts: { run, mailbox: ANA, missing: ['window 1 lacks 3 of 3 fates'] }, text: /a run was stalled/ },
   ])
 })
 
-t.test('it stops when its signal is aborted, and within a moment though Redis is away', async t => {
+t.test('the keeper stops on abort, quickly even during an outage', async t => {
   const stopping = new AbortController()
   const keeper = await keep(t, { signal: stopping.signal })
-  await until(async () => (await server.client.exists(LEASE)) === 1, 'it is at work')
+  await until(async () => (await server.client.exists(LEASE)) === 1, 'it is active')
   stopping.abort()
   await until(async () => (await server.client.exists(LEASE)) === 0, 'it gave its lease back')
   keeper.app.close()
   await keeper.stop()
 })
 
-t.test('a server that does not answer is not waited for', async t => {
+t.test('a stop does not wait for a silent Redis', async t => {
   const keeper = await keep(t)
-  await until(() => keeper.rounds() > 1, 'it is at work')
+  await until(() => keeper.rounds() > 1, 'it is active')
   await server.client.client('PAUSE', 3500, 'ALL')
   const since = Date.now()
   await keeper.stop()
   t.ok(Date.now() - since < 3000)
 })
 
-t.test('it works on the JavaScript Redis', async t => {
+t.test('the keeper works on the JavaScript Redis', async t => {
   const js = await startJsRedis()
   t.teardown(() => js.close())
   const { reported, rounds } = await keep(t, {}, js.url)
   await until(() => rounds() > 3, 'it makes its rounds')
-  t.match(reported, [{ text: 'this keeper is at work' }])
+  t.match(reported, [{ text: 'this keeper is active' }])
   t.equal(reported.length, 1)
 })
 
@@ -219,7 +219,7 @@ function logTo(reported: Reported[]): KeeperOptions['log'] {
   return { debug: () => undefined, info: at('info'), warn: at('warn'), error: at('error') }
 }
 
-/** Whether a keeper makes rounds at present. */
+/** Waits until the keeper makes more rounds. */
 async function askedAgain({ rounds }: TestKeeper): Promise<boolean> {
   const before = rounds()
   await until(() => rounds() > before + 3, 'more rounds')
@@ -227,7 +227,7 @@ async function askedAgain({ rounds }: TestKeeper): Promise<boolean> {
 }
 
 let finished = 0
-/** Writes an entry of five hours ago that a consumer has read and acknowledged. */
+/** Writes a five-hour-old entry that a consumer has read and acknowledged. */
 async function finishedEntry(stream: string, group: string): Promise<void> {
   finished += 1
   const id = `${Date.now() - 5 * HOUR_MS}-${finished}`

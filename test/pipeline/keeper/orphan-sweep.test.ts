@@ -11,7 +11,7 @@ t.teardown(() => redis.stop())
 const GONE: MailboxId = 'gmail:gone@example.com'
 const DAY_SECONDS = 24 * 3600
 
-t.test('what belongs to nobody is forgotten in a day, what belongs to somebody is left alone', async t => {
+t.test('orphaned keys expire within a day, others stay', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -32,7 +32,7 @@ t.test('what belongs to nobody is forgotten in a day, what belongs to somebody i
     keys.window(partition, 'forgotten', 'context:x'),
   ]
   for (const key of orphans) await client.hset(key, 'mailbox', GONE)
-  // Links are kept for months.
+  // Links live for months.
   await client.expire(keys.link(GONE, 'l1'), 90 * DAY_SECONDS)
   await client.hset(keys.window(partition, 'older', '1'), 'of', '1')
   await client.expire(keys.window(partition, 'older', '1'), 60)
@@ -66,7 +66,7 @@ t.test('what belongs to nobody is forgotten in a day, what belongs to somebody i
   }
 })
 
-t.test('it stops between two steps when it is not to go on', async t => {
+t.test('the sweep stops between steps when the lease is lost', async t => {
   const pipeline = await startPipeline(redis, fakeMailbox(), { only: [] })
   t.teardown(() => pipeline.stop())
   const { redis: client, keys } = pipeline.app

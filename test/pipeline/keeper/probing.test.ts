@@ -14,7 +14,7 @@ const redis = await startRedis()
 t.teardown(() => redis.stop())
 const ours = async () => true
 
-t.test('a thousand parked mailboxes are tried one a second, each once an hour', async t => {
+t.test('a thousand parked mailboxes are probed one a second, each hourly', async t => {
   const names = Array.from({ length: 1000 }, (_, place): MailboxId => `gmail:m${place}@example.com`)
   const { app, clock, asked, probe } = await open(t, names)
   await probe(ours)
@@ -36,7 +36,7 @@ t.test('a thousand parked mailboxes are tried one a second, each once an hour', 
   t.match(record, { needsReauth: 'still no licence', probedAt: clock.ms }, 'the newest reason is kept')
 })
 
-t.test('what is not served for another reason keeps its own, and a paused mailbox is left alone', async t => {
+t.test('a probe failing otherwise keeps the reason, paused mailboxes are skipped', async t => {
   const ana: MailboxId = 'gmail:ana@example.com'
   const bo: MailboxId = 'gmail:bo@example.com'
   const { app, clock, asked, probe } = await open(t, [ana, bo], new MailError('unavailable', 'HTTP 503'))

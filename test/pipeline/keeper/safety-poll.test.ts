@@ -12,14 +12,14 @@ import { startRedis } from '../../support/redis.ts'
 
 const MINUTE_MS = 60_000
 const EVERY_MS = 30 * MINUTE_MS
-// The latest that anything is due.
+// The latest due time of any poll.
 const LATEST_MS = 1.2 * EVERY_MS
 const BO: MailboxId = 'outlook:bo@example.com'
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-t.test('a mailbox that was not synced for a while is looked at, and its mail is found', async t => {
+t.test('a mailbox without a recent sync is polled, and its mail arrives', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -36,14 +36,14 @@ t.test('a mailbox that was not synced for a while is looked at, and its mail is 
   t.match(run, { cause: 'poll', listed: 3, tasks: 3 })
 })
 
-t.test('without safety polls a cursor is verified all the same, once it is as old as it may be', async t => {
+t.test('without safety polls, an old cursor is still verified', async t => {
   t.equal(pollEveryMs(readConfig({})), EVERY_MS)
   t.equal(pollEveryMs(readConfig({ SAFETY_POLL_MINUTES: '0' })), 24 * 60 * MINUTE_MS)
   t.equal(pollEveryMs(readConfig({ SAFETY_POLL_MINUTES: '0', CACHE_SYNC_TOKEN_TTL: '3600' })), 60 * MINUTE_MS)
   t.equal(pollEveryMs(readConfig({ CACHE_SYNC_TOKEN_TTL: '600' })), 10 * MINUTE_MS)
 })
 
-t.test('one that is synced meanwhile is left alone', async t => {
+t.test('a recently synced mailbox is not polled', async t => {
   const { poll, clock, app } = await open(t, [ANA])
   clock.ms += LATEST_MS
   await app.redis.hset(app.keys.mailbox(ANA), 'cursorAt', `${clock.ms - MINUTE_MS}`)
@@ -51,7 +51,7 @@ t.test('one that is synced meanwhile is left alone', async t => {
   t.same(await eventsOf(app), [])
 })
 
-t.test('it is polled once while nothing comes of it, and again when as much time has gone', async t => {
+t.test('an unanswered poll is repeated only after the interval', async t => {
   const { poll, clock, app } = await open(t, [ANA])
   clock.ms += LATEST_MS
   for (let n = 0; n < 5; n += 1) {
@@ -64,14 +64,14 @@ t.test('it is polled once while nothing comes of it, and again when as much time
   t.equal((await eventsOf(app)).length, 2)
 })
 
-t.test('a lost notification is made up for, whichever provider lost it', async t => {
+t.test('a safety poll replaces a lost notification of either provider', async t => {
   const { poll, clock, app } = await open(t, [ANA, BO])
   clock.ms += LATEST_MS
   for (let round = 0; round < 2; round += 1) await poll(ours)
   for (const name of [ANA, BO]) t.match(await eventsOf(app, name), [{ mailbox: name, body: { cause: 'poll' } }])
 })
 
-t.test('two keepers that both think it theirs ask once', async t => {
+t.test('two active keepers request one run', async t => {
   const { poll, clock, app } = await open(t, [ANA])
   const other = createSafetyPoll(app, { everyMs: EVERY_MS, roundMs: MINUTE_MS, log: logTo([]) })
   clock.ms += LATEST_MS
@@ -79,14 +79,14 @@ t.test('two keepers that both think it theirs ask once', async t => {
   t.equal((await eventsOf(app)).length, 1)
 })
 
-t.test('a keeper whose turn it is not asks for nothing', async t => {
+t.test('a standby keeper requests nothing', async t => {
   const { poll, clock, app } = await open(t, [ANA])
   clock.ms += LATEST_MS
   await poll(async () => false)
   t.same(await eventsOf(app), [])
 })
 
-t.test('one that waits for its account is left alone', async t => {
+t.test('a parked mailbox is not polled', async t => {
   const { poll, clock, app } = await open(t, [ANA])
   await app.redis.hset(app.keys.mailbox(ANA), 'status', 'needs-reauth', 'statusReason', 'gone')
   clock.ms += LATEST_MS
@@ -94,7 +94,7 @@ t.test('one that waits for its account is left alone', async t => {
   t.same(await eventsOf(app), [])
 })
 
-t.test('what is due together is spread over time, and each gets its turn', async t => {
+t.test('polls due together are spread over time', async t => {
   const names = Array.from({ length: 120 }, (_, n): MailboxId => `gmail:m${n}@example.com`)
   const { poll, clock, app } = await open(t, names)
   clock.ms += 10 * EVERY_MS
@@ -110,7 +110,7 @@ t.test('what is due together is spread over time, and each gets its turn', async
   t.ok((await asked()).every(count => count === 1))
 })
 
-t.test('until something is due Redis is asked for nothing', async t => {
+t.test('no Redis commands are sent until a poll is due', async t => {
   const { poll, clock } = await open(t, [ANA, BO])
   await poll(ours)
   const before = await commandCount(redis)
@@ -118,7 +118,7 @@ t.test('until something is due Redis is asked for nothing', async t => {
     clock.ms += MINUTE_MS
     await poll(ours)
   }
-  // The count itself is one.
+  // The count itself is one command.
   t.ok((await commandCount(redis)) - before <= 1)
 })
 

@@ -24,7 +24,7 @@ const redis = await startRedis()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
-t.test('only mailboxes of providers that are to notify are watched', async t => {
+t.test('only mailboxes of notifying providers are watched', async t => {
   const { round, graph, counts, connect } = await open(t)
   await connect(ANA)
   await round()
@@ -32,7 +32,7 @@ t.test('only mailboxes of providers that are to notify are watched', async t => 
   t.same(counts, { [BO]: 1 })
 })
 
-t.test('a subscription that is made anew has its mailbox looked at; one that goes on has not', async t => {
+t.test('a recreated subscription requests a sync, a renewed one does not', async t => {
   const { round, graph, clock, app, held, reported } = await open(t)
   await round()
   t.equal(graph.kept.size, 1)
@@ -48,11 +48,11 @@ t.test('a subscription that is made anew has its mailbox looked at; one that goe
   clock.ms += DAY_MS
   await round()
   t.ok(graph.kept.has((await held()) ?? ''))
-  t.equal((await eventsOf(app, BO)).length, 2, 'it was gone, and nobody had said so')
+  t.equal((await eventsOf(app, BO)).length, 2, 'it was deleted without a notice')
   t.same(reported, [])
 })
 
-t.test('one that is to be reauthorised is prolonged in the next round, once', async t => {
+t.test('a subscription to reauthorise is renewed once, in the next round', async t => {
   const { round, graph, clock, app, held } = await open(t)
   await round()
   const id = (await held()) ?? ''
@@ -67,31 +67,28 @@ t.test('one that is to be reauthorised is prolonged in the next round, once', as
   t.equal((await eventsOf(app, BO)).length, 1, 'nothing was lost')
 })
 
-t.test(
-  'one that Graph removed is made anew in the next round without asking for the old one, and its mailbox looked at',
-  async t => {
-    const { round, graph, clock, app, held } = await open(t)
-    await round()
-    const id = (await held()) ?? ''
-    await markDue(app.redis, app.keys, id, 'removed')
-    clock.ms += MINUTE_MS
-    await round()
-    t.ok(graph.asked.every(line => line.startsWith('POST')))
-    t.equal(graph.asked.length, 2)
-    t.not(await held(), id)
-    t.equal((await eventsOf(app, BO)).length, 2)
-    const owners = await subscribersOf(app.redis, app.keys, [id, (await held()) ?? ''])
-    t.same([...owners.values()], [BO], 'the old one is nobody’s')
-    // Graph may say it again: it is not about the new one.
-    await markDue(app.redis, app.keys, id, 'removed')
-    clock.ms += MINUTE_MS
-    await round()
-    t.equal(graph.asked.length, 2)
-    t.equal(await redis.client.exists(app.keys.subscriptionsDue), 0)
-  },
-)
+t.test('a removed subscription is recreated in the next round, with a sync', async t => {
+  const { round, graph, clock, app, held } = await open(t)
+  await round()
+  const id = (await held()) ?? ''
+  await markDue(app.redis, app.keys, id, 'removed')
+  clock.ms += MINUTE_MS
+  await round()
+  t.ok(graph.asked.every(line => line.startsWith('POST')))
+  t.equal(graph.asked.length, 2)
+  t.not(await held(), id)
+  t.equal((await eventsOf(app, BO)).length, 2)
+  const owners = await subscribersOf(app.redis, app.keys, [id, (await held()) ?? ''])
+  t.same([...owners.values()], [BO], 'the old one is nobody’s')
+  // Graph may repeat the notice, which is not about the new subscription.
+  await markDue(app.redis, app.keys, id, 'removed')
+  clock.ms += MINUTE_MS
+  await round()
+  t.equal(graph.asked.length, 2)
+  t.equal(await redis.client.exists(app.keys.subscriptionsDue), 0)
+})
 
-t.test('what cannot be done stays marked, is tried again in minutes, and told once', async t => {
+t.test('a failed renewal stays marked, is retried in minutes, and logged once', async t => {
   const { round, graph, clock, app, mailbox, held, reported, watch } = await open(t)
   await round()
   const before = await watch()
@@ -116,35 +113,32 @@ t.test('what cannot be done stays marked, is tried again in minutes, and told on
   t.equal(graph.kept.size, 2, 'the one Graph had forgotten, and the new one')
 })
 
-t.test(
-  'a mark waits for the account of its mailbox; one of a mailbox nobody wants watched, or that is gone, is dropped',
-  async t => {
-    const { round, graph, clock, app, held } = await open(t)
-    const { redis: client, keys } = app
-    await round()
-    const id = (await held()) ?? ''
-    await pauseMailbox(client, keys, BO, clock.ms)
-    await markDue(client, keys, id, 'renew')
-    clock.ms += MINUTE_MS
-    await round()
-    t.equal(graph.asked.length, 1)
-    await resumeMailbox(client, keys, BO, { unpause: true })
-    await round()
-    t.equal(graph.asked.length, 2)
-    await markDue(client, keys, id, 'renew')
-    await noteUnwatched(client, keys, BO)
-    await round()
-    await markDue(client, keys, 'of nobody', 'removed')
-    await round()
-    await markDue(client, keys, id, 'renew')
-    await client.del(keys.mailbox(BO))
-    await round()
-    t.equal(graph.asked.length, 2)
-    t.equal(await client.exists(keys.subscriptionsDue), 0)
-  },
-)
+t.test('a mark waits for a parked mailbox, and is dropped for unwatched ones', async t => {
+  const { round, graph, clock, app, held } = await open(t)
+  const { redis: client, keys } = app
+  await round()
+  const id = (await held()) ?? ''
+  await pauseMailbox(client, keys, BO, clock.ms)
+  await markDue(client, keys, id, 'renew')
+  clock.ms += MINUTE_MS
+  await round()
+  t.equal(graph.asked.length, 1)
+  await resumeMailbox(client, keys, BO, { unpause: true })
+  await round()
+  t.equal(graph.asked.length, 2)
+  await markDue(client, keys, id, 'renew')
+  await noteUnwatched(client, keys, BO)
+  await round()
+  await markDue(client, keys, 'of nobody', 'removed')
+  await round()
+  await markDue(client, keys, id, 'renew')
+  await client.del(keys.mailbox(BO))
+  await round()
+  t.equal(graph.asked.length, 2)
+  t.equal(await client.exists(keys.subscriptionsDue), 0)
+})
 
-t.test('a subscription that lapsed is told of, and made anew when Graph answers again', async t => {
+t.test('a lapsed subscription is logged, and recreated when Graph answers', async t => {
   const { round, clock, mailbox, reported, app } = await open(t)
   await round()
   mailbox.before = () => {
@@ -152,7 +146,7 @@ t.test('a subscription that lapsed is told of, and made anew when Graph answers 
   }
   clock.ms += 8 * DAY_MS
   await round()
-  t.match(reported, [/^error .*cannot be renewed/, /^error .*the watch has lapsed: no pushes come/])
+  t.match(reported, [/^error .*cannot renew the watch/, /^error .*the watch has lapsed; only safety polls/])
   mailbox.before = () => undefined
   clock.ms += 2 * HOUR_MS
   await round()
@@ -160,7 +154,7 @@ t.test('a subscription that lapsed is told of, and made anew when Graph answers 
   t.equal((await eventsOf(app, BO)).length, 1, 'it was prolonged: Graph had kept it after all')
 })
 
-t.test('a round without a mark costs one command, and nothing where the keeper is another', async t => {
+t.test('a round without marks costs one command, and none on standby', async t => {
   const { round, clock, app, held, keep, graph } = await open(t)
   await round()
   const before = await commandCount(redis)

@@ -29,21 +29,18 @@ t.teardown(() => redis.stop())
 
 const ours = async () => true
 
-t.test(
-  'mail of a thread that keeps changing outlives its TTL, and no call is made for it; other mail does not',
-  async t => {
-    const { pipeline, mailbox, warm, held } = await open(t)
-    for (const id of [...HOT, ...COLD]) await redis.client.pexpire(key(pipeline, id), GONE_SOON_MS)
-    const calls = [...mailbox.calls]
-    await warm()
-    await until(async () => (await held(COLD)).length === 0, 'the rest is gone')
-    t.same(await held(HOT), HOT)
-    for (const id of HOT) t.ok((await redis.client.ttl(key(pipeline, id))) > TTL_SECONDS - 60)
-    t.same(mailbox.calls, calls)
-  },
-)
+t.test('mail of active threads outlives its TTL without provider calls', async t => {
+  const { pipeline, mailbox, warm, held } = await open(t)
+  for (const id of [...HOT, ...COLD]) await redis.client.pexpire(key(pipeline, id), GONE_SOON_MS)
+  const calls = [...mailbox.calls]
+  await warm()
+  await until(async () => (await held(COLD)).length === 0, 'the rest is gone')
+  t.same(await held(HOT), HOT)
+  for (const id of HOT) t.ok((await redis.client.ttl(key(pipeline, id))) > TTL_SECONDS - 60)
+  t.same(mailbox.calls, calls)
+})
 
-t.test('a thread is kept warm that goes out again within a day, and for a day', async t => {
+t.test('a thread emitted again within a day stays cached for a day', async t => {
   const { pipeline, mailbox, warm, clock, held } = await open(t)
   const { client, keys } = { client: redis.client, keys: pipeline.app.keys }
   t.same(await client.zrange(keys.warm(ANA), '0', '-1'), ['t0'], 'not one that was merely new')
@@ -64,54 +61,51 @@ t.test('a thread is kept warm that goes out again within a day, and for a day', 
   await client.del(key(pipeline, 'm0'))
   clock.ms += 25 * HOUR_MS
   await warm()
-  t.same(await held(['m0']), [], 'after a day it is left alone')
+  t.same(await held(['m0']), [], 'after a day it is not renewed')
   await removeMailbox(client, keys, ANA)
   t.equal(await client.exists(keys.warm(ANA)), 0)
 })
 
-t.test(
-  'counted at the server: lost mail is fetched within the share of the quota, round by round, and no further',
-  async t => {
-    const sim = await startGmail({ profile: 'instant', mailboxes: [testMailbox('ana@example.com', 50, 10)] })
-    t.teardown(() => sim.close())
-    // A hundredth of this is a hundred units a minute: two whole threads.
-    const settings = { WARM_SHARE: '0.01', GMAIL_USER_UNITS: '10000' }
-    const gmail = openMailboxes(readConfig(settings), sim.url)(ANA)
-    const pipeline = await startPipeline(redis, gmail, { settings })
-    t.teardown(() => pipeline.stop())
-    await pipeline.sync()
-    for (let index = 50; index < 60; index += 1) sim.deliver('ana@example.com', testMail(index, 10))
-    await pipeline.sync()
-    await pipeline.stopStages()
-    const messages = await redis.client.keys(key(pipeline, '*'))
-    t.equal(messages.length, 60)
-    await redis.client.del(...messages)
+t.test('evicted mail is fetched round by round within its quota share', async t => {
+  const sim = await startGmail({ profile: 'instant', mailboxes: [testMailbox('ana@example.com', 50, 10)] })
+  t.teardown(() => sim.close())
+  // One percent of this is a hundred units a minute: two whole threads.
+  const settings = { WARM_SHARE: '0.01', GMAIL_USER_UNITS: '10000' }
+  const gmail = openMailboxes(readConfig(settings), sim.url)(ANA)
+  const pipeline = await startPipeline(redis, gmail, { settings })
+  t.teardown(() => pipeline.stop())
+  await pipeline.sync()
+  for (let index = 50; index < 60; index += 1) sim.deliver('ana@example.com', testMail(index, 10))
+  await pipeline.sync()
+  await pipeline.stopStages()
+  const messages = await redis.client.keys(key(pipeline, '*'))
+  t.equal(messages.length, 60)
+  await redis.client.del(...messages)
 
-    const { warm, clock } = warmingOf(pipeline, gmail)
-    let asked = 0
-    const reserve = async () => {
-      asked += 1
-      return { permit: 'wait', waitMs: 1 } as const
-    }
-    const waiting = warmingOf(pipeline, gmail, () => ({ reserve }))
-    sim.resetCalls()
-    await waiting.warm()
-    t.same([asked, sim.calls().total], [1, 0], 'where it would have to wait, however shortly, it has no turn')
-    for (let minute = 1; minute <= 5; minute += 1) {
-      const before = sim.quota.counts().units
-      await warm()
-      await warm()
-      t.equal(sim.quota.counts().units - before, 80, `in minute ${minute}, however often it looks`)
-      t.equal(await redis.client.exists(...messages), minute * 12)
-      clock.ms += MINUTE_MS
-    }
-    sim.resetCalls()
+  const { warm, clock } = warmingOf(pipeline, gmail)
+  let asked = 0
+  const reserve = async () => {
+    asked += 1
+    return { permit: 'wait', waitMs: 1 } as const
+  }
+  const waiting = warmingOf(pipeline, gmail, () => ({ reserve }))
+  sim.resetCalls()
+  await waiting.warm()
+  t.same([asked, sim.calls().total], [1, 0], 'where it would have to wait, however shortly, it has no turn')
+  for (let minute = 1; minute <= 5; minute += 1) {
+    const before = sim.quota.counts().units
     await warm()
-    t.equal(sim.calls().total, 0, 'all is warm')
-  },
-)
+    await warm()
+    t.equal(sim.quota.counts().units - before, 80, `in minute ${minute}, however often it looks`)
+    t.equal(await redis.client.exists(...messages), minute * 12)
+    clock.ms += MINUTE_MS
+  }
+  sim.resetCalls()
+  await warm()
+  t.equal(sim.calls().total, 0, 'all is warm')
+})
 
-t.test('while a run is under way nothing is fetched, and what a run may know better is not kept', async t => {
+t.test('warming neither fetches nor stores mail during a run', async t => {
   const { pipeline, mailbox, warm, held } = await open(t)
   const record = pipeline.app.keys.mailbox(ANA)
   await redis.client.del(key(pipeline, 'm0'))
@@ -138,7 +132,7 @@ t.test('while a run is under way nothing is fetched, and what a run may know bet
   t.same(await held(['m0']), ['m0'])
 })
 
-t.test('what fails is told of in passing and tried in the next round; who is paused is left alone', async t => {
+t.test('failed warming is retried next round, paused mailboxes are skipped', async t => {
   const { pipeline, mailbox, warm, held, reported } = await open(t)
   await redis.client.del(key(pipeline, 'm0'))
   await redis.client.hset(pipeline.app.keys.mailbox(ANA), 'pausedAt', '1')
@@ -151,13 +145,13 @@ t.test('what fails is told of in passing and tried in the next round; who is pau
   }
   const { clock: _, ...again } = warmingOf(pipeline, mailbox, undefined, reported)
   await again.warm()
-  t.match(reported, [/^debug .*away.*another time/, /^debug .*units/])
+  t.match(reported, [/^debug .*away.*retrying next round/, /^debug .*units/])
   mailbox.before = () => undefined
   await again.warm()
   t.same(await held(['m0']), ['m0'])
 })
 
-t.test('a keeper keeps warm with a WARM_SHARE, and asks for nothing without', async t => {
+t.test('a keeper warms only with a WARM_SHARE', async t => {
   const { pipeline, mailbox, held } = await open(t)
   const { app } = pipeline
   const log = createLog(app.config, 'keeper')
@@ -166,18 +160,18 @@ t.test('a keeper keeps warm with a WARM_SHARE, and asks for nothing without', as
   await redis.client.hset(orphan, 'id:x', '1')
   await redis.client.config('RESETSTAT')
   const off = keeperOf({ ...app, config: { ...app.config, WARM_SHARE: 0 } }, log, () => mailbox)
-  // That duty comes after.
+  // The next duty runs after warming.
   await until(async () => (await redis.client.ttl(orphan)) > 0, 'its round is made')
   await off.stop()
   t.same(await held(['m0']), [])
   t.notMatch(await redis.client.info('commandstats'), /zrevrangebyscore/)
 
   const on = keeperOf(app, log, () => mailbox)
-  await until(async () => (await held(['m0'])).length === 1, 'it is warm again')
+  await until(async () => (await held(['m0'])).length === 1, 'it is cached again')
   await on.stop()
 })
 
-t.test('each run counts the known mail it needed again and what of it was lost, and status has the share', async t => {
+t.test('runs count needed and evicted known mail, and status shows the share', async t => {
   const { pipeline, mailbox, first, second } = await open(t)
   t.match(
     [first, second],
@@ -191,7 +185,7 @@ t.test('each run counts the known mail it needed again and what of it was lost, 
   t.match(await pipeline.sync(), { reread: 5, lost: 1, context: 1 }, 'once, though its thread had to wait for it')
   const share = JSON.parse(await shown(pipeline, true)).knownMail
   t.same(share, { reread: 7, lost: 1, share: 6 / 7 })
-  t.match(await shown(pipeline), 'Known mail at hand when a thread needed it again: 85 % (6 of 7 messages')
+  t.match(await shown(pipeline), 'Known messages still cached when a thread needed them: 85 % (6 of 7 messages')
   const fresh = await startPipeline(redis, fakeMailbox())
   t.teardown(() => fresh.stop())
   t.match(await shown(fresh), 'needed it again: unknown')
@@ -201,7 +195,7 @@ function key({ app }: TestPipeline, id: string): string {
   return app.keys.message(ANA, id)
 }
 
-/** Two threads, one of which has changed since it first went out. */
+/** Creates two threads, one of which has changed since its first release. */
 async function open(t: Test) {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, {

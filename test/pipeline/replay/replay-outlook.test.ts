@@ -19,28 +19,25 @@ t.teardown(() => redis.stop())
 const { signal } = new AbortController()
 const silent = createLog({ LOG_LEVEL: 'silent' }, 'test')
 
-t.test(
-  'what the stages make of an Outlook mailbox comes out as it did; no key changes and nobody is called',
-  async t => {
-    const { pipeline, sim, gone, relabelled } = await eventful(t)
-    const { app } = pipeline
-    await pipeline.stopStages()
-    sim.resetCalls()
-    const before = await keyspace(redis.client)
-    for (const stage of STAGES) {
-      const { differences, failed, notAtHand, same } = await dryRun(stage, app, {})
-      t.same([differences, failed], [[], []], stage.name)
-      t.ok(same >= 4, `${stage.name} emitted ${same}`)
-      // Of the threads of the first run some have lost mail since, and the labels of one have changed.
-      const changed = stage.name === 'thread-group' || stage.name === 'ai-dispatch'
-      t.equal(notAtHand.length, changed ? gone.length + relabelled.length : 0, stage.name)
-    }
-    t.same(await keyspace(redis.client), before)
-    t.match(sim.calls(), { total: 0 })
-  },
-)
+t.test('a dry run of an Outlook mailbox gives the same output without effects', async t => {
+  const { pipeline, sim, gone, relabelled } = await eventful(t)
+  const { app } = pipeline
+  await pipeline.stopStages()
+  sim.resetCalls()
+  const before = await keyspace(redis.client)
+  for (const stage of STAGES) {
+    const { differences, failed, notAtHand, same } = await dryRun(stage, app, {})
+    t.same([differences, failed], [[], []], stage.name)
+    t.ok(same >= 4, `${stage.name} emitted ${same}`)
+    // Some threads of the first run have lost mail since, and the labels of one have changed.
+    const changed = stage.name === 'thread-group' || stage.name === 'ai-dispatch'
+    t.equal(notAtHand.length, changed ? gone.length + relabelled.length : 0, stage.name)
+  }
+  t.same(await keyspace(redis.client), before)
+  t.match(sim.calls(), { total: 0 })
+})
 
-t.test('a list-ids that has nothing verified shows in the diff, message by message', async t => {
+t.test('a list-ids without verification shows in the diff', async t => {
   const { pipeline, gone } = await eventful(t)
   const real = stageNamed('list-ids')
   const careless: Stage = {
@@ -57,7 +54,7 @@ t.test('a list-ids that has nothing verified shows in the diff, message by messa
   )
 })
 
-t.test('in a sandbox every stage makes of an Outlook run the tasks it made then, and all of it expires', async t => {
+t.test('a sandbox reproduces the tasks of an Outlook run and expires', async t => {
   const { pipeline, sim, runs } = await eventful(t)
   const { app } = pipeline
   await pipeline.stopStages()
@@ -74,7 +71,7 @@ t.test('in a sandbox every stage makes of an Outlook run the tasks it made then,
       t.same([replayed.differences, replayed.changedSince, replayed.notAtHand], [[], [], []], stage.name)
       t.ok(replayed.same > 0 && replayed.same <= then.tasks)
       t.match(replayed.runs, [{ settled: true, addsUp: true, fates: { dead: 0 } }])
-      // What was verified is verified again, from wherever the replay begins.
+      // Verified messages are verified again, for any start of the replay.
       if (!['cache-filter', 'ai-dispatch'].includes(stage.name))
         t.equal(replayed.runs[0]?.deleted, then.deleted, stage.name)
       if (stage.name === 'list-ids') t.same(replayed.runs.map(counts), [counts(then)])
@@ -85,7 +82,7 @@ t.test('in a sandbox every stage makes of an Outlook run the tasks it made then,
   t.match(sim.calls(), { total: 0 })
 })
 
-t.test('what of a run was deleted or relabelled since is named in a sandbox, and all else is as it was', async t => {
+t.test('a sandbox names messages deleted or relabelled since the run', async t => {
   const { pipeline, runs, gone, relabelled } = await eventful(t)
   const { app } = pipeline
   const stage = stageNamed('list-ids')
@@ -98,7 +95,7 @@ t.test('what of a run was deleted or relabelled since is named in a sandbox, and
   t.equal(replayed.same, (runs[0]?.tasks ?? 0) - gone.length - relabelled.length)
 })
 
-t.test('what the cursors of a sandbox name can be read there', async t => {
+t.test('the links of cursors in a sandbox exist there', async t => {
   const { pipeline } = await eventful(t)
   const { app } = pipeline
   const sandbox = await openSandbox(app, 'links', 600)
@@ -115,7 +112,7 @@ t.test('what the cursors of a sandbox name can be read there', async t => {
   t.same(await neverExpiring(redis.client, sandbox.prefix, 600 + 3600), [])
 })
 
-t.test('one message that is gone brings, in a sandbox, its thread without it', async t => {
+t.test('replaying one gone message gives its thread without it', async t => {
   const { pipeline, gone } = await eventful(t)
   const { app } = pipeline
   const [message = ''] = gone
@@ -126,14 +123,14 @@ t.test('one message that is gone brings, in a sandbox, its thread without it', a
     t.equal(inputs.length, 1)
     const sandbox = await openSandbox(app, 'one', 600)
     const replayed = await replayInto(app, sandbox, { stage, inputs, log: silent, signal })
-    // Its window held two.
+    // Its window contained two.
     const left = name === 'thread-group' ? 2 : 1
     t.match(replayed, { same: left, runs: [{ deleted: left, tasks: left, addsUp: true }] }, name)
     t.same([replayed.differences, replayed.notAtHand], [[], []], name)
   }
 })
 
-t.test('a watch event that is put back lists an Outlook mailbox once more, and finds what came', async t => {
+t.test('a requeued watch event lists an Outlook mailbox again', async t => {
   const { pipeline, sim, runs } = await eventful(t)
   const { app } = pipeline
   const run = runs[0]?.run ?? ''
@@ -146,7 +143,7 @@ t.test('a watch event that is put back lists an Outlook mailbox once more, and f
   t.match(again, { listed: 1, tasks: 1, addsUp: true })
 })
 
-t.test('verifications and windows of an Outlook run that are put back change no task', async t => {
+t.test('requeued verifications and windows of an Outlook run change no task', async t => {
   const { pipeline, runs } = await eventful(t)
   const { app } = pipeline
   const before = await pipeline.quiet()
@@ -171,8 +168,8 @@ function stageNamed(name: StageName): Stage {
 }
 
 /**
- * Three runs of Bo's mailbox: its first sync; new mail and mail that was moved, trashed, deleted, read, made important or dropped from
- * the cache; and one after Graph forgot how far the inbox was listed, in which a message went without a word.
+ * Records three runs of Bo's mailbox: its first sync; new mail and mail that was moved, trashed, deleted, read, made important or evicted
+ * from the cache; and one after the delta link of the inbox expired, in which a message disappeared silently.
  */
 async function eventful(t: Test) {
   const { sim, pipeline } = await startOutlook(t, redis, testMailbox(BO_ADDRESS, 24, 6), {

@@ -22,27 +22,24 @@ t.teardown(() => redis.stop())
 const { signal } = new AbortController()
 const silent = createLog({ LOG_LEVEL: 'silent' }, 'test')
 
-t.test(
-  'what is replayed by the stages as they are comes out as it did, and a rehearsal changes no key and calls nobody',
-  async t => {
-    const { pipeline, mailbox } = await eventful(t)
-    const { app } = pipeline
-    // A stage at work notes how far it is.
-    await pipeline.stopStages()
-    mailbox.calls.length = 0
-    const before = await keyspace(redis.client)
-    for (const stage of STAGES) {
-      const rehearsal = await dryRun(stage, app, {})
-      t.same([rehearsal.differences, rehearsal.notAtHand, rehearsal.failed], [[], [], []], stage.name)
-      t.ok(rehearsal.same >= 8, `${stage.name} emitted ${rehearsal.same}`)
-      t.ok(rehearsal.inputs >= 6)
-    }
-    t.same(await keyspace(redis.client), before)
-    t.same(mailbox.calls, [])
-  },
-)
+t.test('a dry run gives the recorded output and has no effects', async t => {
+  const { pipeline, mailbox } = await eventful(t)
+  const { app } = pipeline
+  // A running stage records its progress.
+  await pipeline.stopStages()
+  mailbox.calls.length = 0
+  const before = await keyspace(redis.client)
+  for (const stage of STAGES) {
+    const result = await dryRun(stage, app, {})
+    t.same([result.differences, result.notAtHand, result.failed], [[], [], []], stage.name)
+    t.ok(result.same >= 8, `${stage.name} emitted ${result.same}`)
+    t.ok(result.inputs >= 6)
+  }
+  t.same(await keyspace(redis.client), before)
+  t.same(mailbox.calls, [])
+})
 
-t.test('a thread-group that forgets the last message of each thread shows in the diff, thread by thread', async t => {
+t.test('a thread-group that drops messages shows in the diff by thread', async t => {
   const { app } = (await eventful(t)).pipeline
   const real = stageNamed('thread-group')
   const forgetful = altered(real, outcome => ({
@@ -70,7 +67,7 @@ t.test('a thread-group that forgets the last message of each thread shows in the
   t.same((await dryRun(real, app, {})).differences, [])
 })
 
-t.test('a change in any stage shows as what it changes', async t => {
+t.test('a change in any stage shows in the diff', async t => {
   const { app } = (await eventful(t)).pipeline
   const kinds = async (name: StageName, change: (outcome: Outcome<unknown>) => Outcome<unknown>) => {
     const { differences } = await dryRun(altered(stageNamed(name), change), app, {})
@@ -120,7 +117,7 @@ t.test('a change in any stage shows as what it changes', async t => {
   t.same(await kinds('ai-dispatch', () => ({})), ['only then analysis-tasks'])
 })
 
-t.test('a handler that throws is told of for the input it throws at, and the others are compared', async t => {
+t.test('a handler that throws is reported for its input only', async t => {
   const { app } = (await eventful(t)).pipeline
   const real = stageNamed('cache-filter')
   const picky: Stage = {
@@ -143,7 +140,7 @@ t.test('a handler that throws is told of for the input it throws at, and the oth
   t.ok(same > 20)
 })
 
-t.test('inputs are chosen by run, mailbox, time and message', async t => {
+t.test('inputs are selected by run, mailbox, time and message', async t => {
   const { app } = (await eventful(t)).pipeline
   const filter = stageNamed('cache-filter')
   const all = await selectInputs(app, filter, {})
@@ -168,7 +165,7 @@ t.test('inputs are chosen by run, mailbox, time and message', async t => {
   t.throws(() => parseTime('yesterday'), /is not a time/)
 })
 
-t.test('what has left the cache since is reported, not taken for a difference', async t => {
+t.test('evicted messages are reported, not counted as differences', async t => {
   const { app } = (await eventful(t)).pipeline
   await app.redis.del(app.keys.message(ANA, 'm8'))
   for (const name of ['batch-fetch', 'thread-group', 'ai-dispatch'] as const) {
@@ -178,11 +175,11 @@ t.test('what has left the cache since is reported, not taken for a difference', 
   }
 })
 
-t.test('the command prints the diff without mail content, and says whether there is one', async t => {
+t.test('the command prints the diff without mail content', async t => {
   const { app } = (await eventful(t)).pipeline
   const { context, printed } = commandContext(app.config)
   t.equal(await replay(context, 'ai-dispatch', {}), true)
-  t.match(printed(), /ai-dispatch: \d+ recorded inputs rehearsed\. \d+ same, 0 changed, 0 only now, 0 only then\./)
+  t.match(printed(), /ai-dispatch: \d+ recorded inputs re-run\. \d+ same, 0 changed, 0 only now, 0 only then\./)
   const other = commandContext({ ...app.config, PROMPT_VERSION: '2' })
   t.equal(await replay(other.context, 'ai-dispatch', {}), false)
   t.match(other.printed(), /~ analysis-tasks .* changed\n {4}body\.promptVersion: "1" → "2"/)
@@ -197,40 +194,37 @@ t.test('the command prints the diff without mail content, and says whether there
   const unrelated = { json: false }
   await t.rejects(
     replay(context, 'merge', { ...unrelated, message: 'nobody' }),
-    /hold no input of merge that fits message nobody$/,
+    /hold no input of merge that matches message nobody$/,
   )
   await t.rejects(replay(context, 'merge', { into: 'a', requeue: true }), /one of --into and --requeue/)
-  await t.rejects(replay(context, 'merge', { ...unrelated, requeue: true }), /say which inputs/)
+  await t.rejects(replay(context, 'merge', { ...unrelated, requeue: true }), /name the inputs to requeue/)
 })
 
-t.test(
-  'in a sandbox, every stage makes of its recorded inputs the tasks it made then, and all of it expires',
-  async t => {
-    const { pipeline, mailbox } = await eventful(t)
-    const { app } = pipeline
-    const tasks = (await pipeline.read(analysisTasks)).length
-    await pipeline.stopStages()
-    mailbox.calls.length = 0
-    const real = async () => withoutKeys(await keyspace(redis.client), `${app.config.REDIS_PREFIX}-replay-`)
-    const before = await real()
-    for (const stage of STAGES) {
-      const sandbox = await openSandbox(app, stage.name, 600)
-      const inputs = await selectInputs(app, stage, {})
-      const replayed = await replayInto(app, sandbox, { stage, inputs, log: silent, signal })
-      t.same([replayed.differences, replayed.notAtHand], [[], []], stage.name)
-      t.ok(replayed.same > 0 && replayed.same <= tasks, `${replayed.same} tasks`)
-      t.ok(replayed.runs.every(run => run.settled && run.addsUp))
-      const entries = inputs.map(({ envelope }) => envelope.id)
-      const [first] = await selectInputs(sandbox.app, stage, {})
-      t.ok(first?.envelope.replayOf === first?.envelope.id && entries.includes(first?.envelope.id ?? ''))
-      t.same(await neverExpiring(redis.client, sandbox.prefix, 600 + 3600), [])
-    }
-    t.same(await real(), before)
-    t.same(mailbox.calls, [])
-  },
-)
+t.test('a sandbox reproduces the recorded tasks of every stage and expires', async t => {
+  const { pipeline, mailbox } = await eventful(t)
+  const { app } = pipeline
+  const tasks = (await pipeline.read(analysisTasks)).length
+  await pipeline.stopStages()
+  mailbox.calls.length = 0
+  const real = async () => withoutKeys(await keyspace(redis.client), `${app.config.REDIS_PREFIX}-replay-`)
+  const before = await real()
+  for (const stage of STAGES) {
+    const sandbox = await openSandbox(app, stage.name, 600)
+    const inputs = await selectInputs(app, stage, {})
+    const replayed = await replayInto(app, sandbox, { stage, inputs, log: silent, signal })
+    t.same([replayed.differences, replayed.notAtHand], [[], []], stage.name)
+    t.ok(replayed.same > 0 && replayed.same <= tasks, `${replayed.same} tasks`)
+    t.ok(replayed.runs.every(run => run.settled && run.addsUp))
+    const entries = inputs.map(({ envelope }) => envelope.id)
+    const [first] = await selectInputs(sandbox.app, stage, {})
+    t.ok(first?.envelope.replayOf === first?.envelope.id && entries.includes(first?.envelope.id ?? ''))
+    t.same(await neverExpiring(redis.client, sandbox.prefix, 600 + 3600), [])
+  }
+  t.same(await real(), before)
+  t.same(mailbox.calls, [])
+})
 
-t.test('one message in a sandbox brings its thread alone, whole', async t => {
+t.test('replaying one message gives only its thread, completely', async t => {
   const { app } = (await eventful(t)).pipeline
   for (const name of ['cache-filter', 'batch-fetch', 'merge', 'ai-dispatch'] as const) {
     const sandbox = await openSandbox(app, 'one')
@@ -243,7 +237,7 @@ t.test('one message in a sandbox brings its thread alone, whole', async t => {
   }
 })
 
-t.test('a sandbox shows what other settings would have brought, and what only the provider still has', async t => {
+t.test('a sandbox shows the effect of other settings', async t => {
   const { app } = (await eventful(t)).pipeline
   const { context, printed } = commandContext({ ...app.config, PROMPT_VERSION: '2' })
   t.equal(await replay(context, 'thread-group', { into: 'prompt-2' }), false)
@@ -259,7 +253,7 @@ t.test('a sandbox shows what other settings would have brought, and what only th
   })
 })
 
-t.test('what is in a sandbox expires also when the replay is stopped half way', async t => {
+t.test('a sandbox expires also when the replay is interrupted', async t => {
   const { app } = (await eventful(t)).pipeline
   const sandbox = await openSandbox(app, 'stopped', 600)
   const stopping = new AbortController()
@@ -268,7 +262,7 @@ t.test('what is in a sandbox expires also when the replay is stopped half way', 
   const replayed = replayInto(app, sandbox, { stage, inputs, log: silent, signal: stopping.signal })
   await until(
     async () => (await selectInputs(sandbox.app, stageNamed('cache-filter'), {})).length > 0,
-    'it is under way',
+    'it is in flight',
   )
   stopping.abort()
   await t.rejects(replayed, /stopped/)
@@ -276,7 +270,7 @@ t.test('what is in a sandbox expires also when the replay is stopped half way', 
   t.ok((await redis.client.keys(`${sandbox.prefix}:*`)).length > 10)
 })
 
-t.test('a sandbox can never be another namespace', async t => {
+t.test('a sandbox never reaches another namespace', async t => {
   const { pipeline } = await eventful(t)
   const { app } = pipeline
   await pipeline.stopStages()
@@ -300,9 +294,9 @@ t.test('a sandbox can never be another namespace', async t => {
     'a?',
   ]
   for (const name of names) {
-    await t.rejects(openSandbox(app, name), /cannot name a sandbox/, JSON.stringify(name))
+    await t.rejects(openSandbox(app, name), /is no valid sandbox name/, JSON.stringify(name))
     const { context } = commandContext(app.config)
-    await t.rejects(replay(context, 'merge', { into: name }), /cannot name a sandbox/)
+    await t.rejects(replay(context, 'merge', { into: name }), /is no valid sandbox name/)
   }
   t.same(await keyspace(redis.client), before)
 
@@ -315,7 +309,7 @@ t.test('a sandbox can never be another namespace', async t => {
   t.equal(await redis.client.get(`${main}-replay-taken:{p00}:mailbox:${ANA}`), 'somebody else')
   t.equal(await redis.client.exists(`${main}-replay-taken:sandbox`), 0)
 
-  // The same prefix, thought out in two ways.
+  // The same prefix, derived in two ways.
   const nested = { ...app, config: { ...app.config, REDIS_PREFIX: `${main}-replay-a` } }
   await openSandbox(nested, 'b')
   await t.rejects(openSandbox(app, 'a-replay-b'), /in use and is no sandbox/)
@@ -324,13 +318,13 @@ t.test('a sandbox can never be another namespace', async t => {
   await redis.client.set(`${kept.prefix}:{p00}:old`, '1')
   await redis.client.set(`${kept.prefix}y:{p00}:neighbour`, '1')
   await openSandbox(app, 'x')
-  t.equal(await redis.client.exists(`${kept.prefix}:{p00}:old`), 0, 'a sandbox of before is emptied')
-  t.equal(await redis.client.exists(`${kept.prefix}y:{p00}:neighbour`), 1, 'and nothing beside it')
+  t.equal(await redis.client.exists(`${kept.prefix}:{p00}:old`), 0, 'an earlier sandbox is emptied')
+  t.equal(await redis.client.exists(`${kept.prefix}y:{p00}:neighbour`), 1, 'a neighbouring prefix is untouched')
   const after = await keyspace(redis.client)
   t.same(Object.fromEntries(Object.keys(before).map(key => [key, after[key]])), before)
 })
 
-t.test('fates that were lost can be put back, and their window completes', async t => {
+t.test('requeued fates complete their window', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { only: ['list-ids', 'cache-filter'] })
   t.teardown(() => pipeline.stop())
@@ -357,7 +351,7 @@ t.test('fates that were lost can be put back, and their window completes', async
   t.equal((await pipeline.read(missingIds)).filter(({ replayOf }) => replayOf === lost.envelope.id).length, 1)
 })
 
-t.test('putting back what is done already changes no count of its run, and makes no task twice', async t => {
+t.test('requeueing finished work changes no count and duplicates no task', async t => {
   const { pipeline } = await eventful(t)
   const { app } = pipeline
   const before = await pipeline.quiet()
@@ -387,7 +381,7 @@ t.test('putting back what is done already changes no count of its run, and makes
   t.equal((await pipeline.read(merged)).length, windows, 'no window is merged twice')
 })
 
-t.test('windows that are put back are grouped again in a run of their own', async t => {
+t.test('requeued windows are grouped again in a new run', async t => {
   const { pipeline } = await eventful(t)
   const { app } = pipeline
   const [oldest] = (await pipeline.quiet()).slice(-1)
@@ -404,13 +398,13 @@ t.test('windows that are put back are grouped again in a run of their own', asyn
   }
   await requeue(app, stage, inputs, signal)
   const third = (await pipeline.quiet()).find(one => one.run === `${run}~replay-2`)
-  t.match(third, { tasks: oldest?.threads, unchanged: 0 }, 'what nobody dispatched is dispatched')
+  t.match(third, { tasks: oldest?.threads, unchanged: 0 }, 'versions that were never dispatched are dispatched')
   const replays = await selectInputs(app, stage, { run: `${run}~replay-1` })
   const { requeued } = await requeue(app, stage, replays.slice(0, 1), signal)
   t.match(requeued[0]?.replay, /^[^~]*~replay-3$/, 'a replay of a replay is a replay of the original')
 })
 
-t.test('a watch event that is put back asks for a run of its own, and pages follow from it', async t => {
+t.test('a requeued watch event starts a new run with its pages', async t => {
   const { pipeline, mailbox } = await eventful(t)
   const { app } = pipeline
   const [oldest] = (await pipeline.quiet()).slice(-1)
@@ -437,7 +431,7 @@ function altered(stage: Stage, change: (outcome: Outcome<unknown>) => Outcome<un
   return { ...stage, handle: async (batch, ctx) => change(await stage.handle(batch, ctx)) }
 }
 
-/** Three runs: pages, mail that is gone or dead, threads whose older mail had to be fetched again, and a listing of what is known. */
+/** Records three runs: pages, gone and dead mail, threads with refetched older mail, and a listing of known messages. */
 async function eventful(t: Test): Promise<{ pipeline: TestPipeline; mailbox: FakeMailbox }> {
   const mailbox = fakeMailbox(10)
   const pipeline = await startPipeline(redis, mailbox)

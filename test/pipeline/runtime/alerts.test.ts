@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { alertLines, marksOf, recentAlerts } from '../../../pipeline/commands/marks.ts'
-import { createJudging } from '../../../pipeline/keeper/alerting.ts'
+import { createRunAlerting } from '../../../pipeline/keeper/alerting.ts'
 import { logEvent } from '../../../pipeline/runtime/log-events.ts'
 import { MailError } from '../../../shared/error.ts'
 import { readRun, runRecord } from '../../../shared/redis/runs.ts'
@@ -17,7 +17,7 @@ interface Reported {
   text: string
 }
 
-t.test('known mail that the cache has lost is an alert of its run, and an event, once', async t => {
+t.test('evicted known mail raises one alert and one event for its run', async t => {
   const { pipeline, mailbox } = await started(t)
   mailbox.deliver(60, 10)
   await pipeline.sync()
@@ -37,7 +37,7 @@ t.test('known mail that the cache has lost is an alert of its run, and an event,
   t.same(runs.map(marksOf), ['cold-cache'])
 })
 
-t.test('parts that fail are counted, whole calls too, and rate limits are not', async t => {
+t.test('failed parts and failed calls are counted, rate limits are not', async t => {
   const { pipeline, mailbox } = await started(t)
   const errors = [new MailError('unavailable', 'away'), new MailError('throttled', 'too fast', { retryAfterMs: 10 })]
   mailbox.before = kind => {
@@ -50,7 +50,7 @@ t.test('parts that fail are counted, whole calls too, and rate limits are not', 
   t.match(await recordOf(pipeline, run), { asked: 20, failed: 10, alerts: [{ alert: 'failed-parts' }] })
 })
 
-t.test('what a run waits for rate limits is put down to it, at one time once, and what is our own is not', async t => {
+t.test('a run records provider rate-limit waits, overlapping ones once, and not its own limits', async t => {
   const { pipeline, mailbox } = await started(t, { GMAIL_BATCH_SIZE: '5' })
   mailbox.deliver(30)
   let refused = 0
@@ -66,12 +66,12 @@ t.test('what a run waits for rate limits is put down to it, at one time once, an
   t.ok(run.waitedMs >= 1500 && run.waitedMs <= most, `waited ${run.waitedMs} of ${most} ms`)
 })
 
-t.test('short waits, which batches spend in their process, are put down as well', async t => {
+t.test('short waits inside a process are recorded too', async t => {
   const { pipeline, mailbox } = await started(t)
   mailbox.deliver(3)
   const fetch = mailbox.fetch
   let refused = 0
-  // Refused before anything was sent, as by a quota.
+  // Refused before any call, as by a quota.
   mailbox.fetch = (wanted, call) => {
     refused += 1
     if (refused <= 3) throw new MailError('throttled', 'not yet', { retryAfterMs: 200 })
@@ -81,7 +81,7 @@ t.test('short waits, which batches spend in their process, are put down as well'
   t.ok(run.waitedMs >= 300 && run.waitedMs < 4000, `waited ${run.waitedMs} ms`)
 })
 
-t.test('an entry of the metrics has the numbers under the names that dashboards know', async t => {
+t.test('a metrics entry uses the field names of the dashboards', async t => {
   const { pipeline, mailbox } = await started(t)
   mailbox.deliver(12, 3)
   const run = await pipeline.sync()
@@ -94,7 +94,7 @@ t.test('an entry of the metrics has the numbers under the names that dashboards 
   t.equal(entry.timestamp, ((run.mergedAt ?? 0) / 1000).toFixed(3))
 })
 
-t.test('a run says what the cache held, what it cost, and that it is done', t => {
+t.test('a run logs its cache hits, its cost and its completion', t => {
   const reported: Reported[] = []
   const fields = {
     mailbox: ANA,
@@ -126,38 +126,33 @@ t.test('a run says what the cache held, what it cost, and that it is done', t =>
   t.end()
 })
 
-t.test('a wait that outlasts the run counts up to its end', t => {
+t.test("a wait that outlasts its run counts up to the run's end", t => {
   const fields = { mailbox: ANA, startedAt: '0', endedAt: '10000', waitedMs: '9000', waitedUntil: '12000' }
   t.equal(runRecord('r', fields).waitedMs, 7000)
   t.equal(runRecord('r', { ...fields, waitedUntil: '9500' }).waitedMs, 9000)
   t.end()
 })
 
-t.test(
-  'the keeper looks at a run whose process died when it had ended, once, and forgets runs that are gone',
-  async t => {
-    const { pipeline } = await started(t)
-    const { keys, now } = pipeline.app
-    const partition = keys.partitionOf(ANA)
-    const endedAt = now() - 60_000
-    await redis.client.hset(keys.run(partition, 'left'), { mailbox: ANA, startedAt: endedAt - 61_000, endedAt })
-    await redis.client.zadd(keys.endedRuns(partition), endedAt, 'left', `${endedAt}`, 'gone')
-    await redis.client.zadd(keys.endedRuns(partition), now(), 'another is at it')
-    const reported: Reported[] = []
-    const duty = createJudging(pipeline.app, logTo(reported))
-    await duty(async () => true)
-    // As if another had looked at it at the same time.
-    await redis.client.zadd(keys.endedRuns(partition), endedAt, 'left')
-    await duty(async () => true)
-    t.match(reported, [
-      { level: 'error', text: /the sync was slow/, facts: { run: 'left', mailbox: ANA, seconds: 61 } },
-    ])
-    t.equal(reported.length, 1)
-    t.match(await eventsOf(pipeline), [{ event: 'alert', alert: 'slow', level: 'error', run: 'left' }])
-    t.equal((await eventsOf(pipeline)).length, 1)
-    t.same(await redis.client.zrange(keys.endedRuns(partition), '0', '-1'), ['another is at it'])
-  },
-)
+t.test('the keeper evaluates an ended run of a dead process once, and forgets missing runs', async t => {
+  const { pipeline } = await started(t)
+  const { keys, now } = pipeline.app
+  const partition = keys.partitionOf(ANA)
+  const endedAt = now() - 60_000
+  await redis.client.hset(keys.run(partition, 'left'), { mailbox: ANA, startedAt: endedAt - 61_000, endedAt })
+  await redis.client.zadd(keys.endedRuns(partition), endedAt, 'left', `${endedAt}`, 'gone')
+  await redis.client.zadd(keys.endedRuns(partition), now(), 'another is at it')
+  const reported: Reported[] = []
+  const duty = createRunAlerting(pipeline.app, logTo(reported))
+  await duty(async () => true)
+  // As if another keeper had evaluated it at the same time.
+  await redis.client.zadd(keys.endedRuns(partition), endedAt, 'left')
+  await duty(async () => true)
+  t.match(reported, [{ level: 'error', text: /the sync was slow/, facts: { run: 'left', mailbox: ANA, seconds: 61 } }])
+  t.equal(reported.length, 1)
+  t.match(await eventsOf(pipeline), [{ event: 'alert', alert: 'slow', level: 'error', run: 'left' }])
+  t.equal((await eventsOf(pipeline)).length, 1)
+  t.same(await redis.client.zrange(keys.endedRuns(partition), '0', '-1'), ['another is at it'])
+})
 
 async function started(t: Test, settings: Record<string, string> = {}) {
   const mailbox: FakeMailbox = fakeMailbox()
@@ -170,7 +165,7 @@ async function recordOf({ app: { keys } }: TestPipeline, run: string) {
   return readRun(redis.client, keys, keys.partitionOf(ANA), run)
 }
 
-/** Deletes all mail from the cache. */
+/** Evicts all mail from the cache. */
 async function forgetMail({ app: { keys } }: TestPipeline): Promise<void> {
   const cached = await redis.client.keys(`${keys.message(ANA, '*')}`.replace(/[{}]/g, '?'))
   await redis.client.del(...cached)

@@ -10,20 +10,20 @@ import { until } from '../../support/until.ts'
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('a history that does not hold yet what was announced is looked at again, until it does', async t => {
+t.test('a history that lags behind a push is listed again until it catches up', async t => {
   const { mailbox, pipeline } = await open(t)
   mailbox.deliver(3)
   await pipeline.sync()
   mailbox.calls.length = 0
   const run = await announce(pipeline, 5)
-  await until(() => mailbox.calls.length === 2, 'it was looked at twice in vain')
+  await until(() => mailbox.calls.length === 2, 'two listings found nothing')
   mailbox.deliver(2)
   const [first] = await pipeline.quiet()
   t.match(first, { run, cause: 'push', listed: 2, tasks: 2, addsUp: true })
   t.match(mailbox.calls.join(), /^changes,changes,(changes,)*fetch/)
 })
 
-t.test('it is given up after a few looks, and holds up no later run', async t => {
+t.test('an announced change is abandoned after a few listings and blocks no run', async t => {
   const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   await pipeline.sync()
@@ -39,14 +39,14 @@ t.test('it is given up after a few looks, and holds up no later run', async t =>
   t.same(mailbox.calls, ['changes'])
 })
 
-t.test('what is there is handed over at once, and the rest is looked for by another run', async t => {
+t.test('available mail is emitted at once, another run lists the rest', async t => {
   const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   await pipeline.sync()
   mailbox.calls.length = 0
   mailbox.deliver(2)
   mailbox.before = kind => {
-    // The rest comes to light once the first part was handed over.
+    // The rest becomes visible once the first part was emitted.
     if (kind === 'fetch') {
       mailbox.before = () => undefined
       mailbox.deliver(1)
@@ -64,7 +64,7 @@ t.test('what is there is handed over at once, and the rest is looked for by anot
   t.match(again, [{ run: `${run}~again`, body: { cause: 'push', historyId: '4' } }])
 })
 
-t.test('what is announced while a run is under way is looked for by the next', async t => {
+t.test('the next run lists what was announced during a run', async t => {
   const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   await pipeline.sync()
@@ -78,13 +78,13 @@ t.test('what is announced while a run is under way is looked for by the next', a
     await until(() => client.hexists(keys.mailbox(ANA), 'announced'), 'the announcement is kept')
   }
   await pipeline.request()
-  await until(() => mailbox.calls.filter(call => call === 'changes').length === 3, 'the next run looks again')
+  await until(() => mailbox.calls.filter(call => call === 'changes').length === 3, 'the next run lists again')
   mailbox.deliver(1)
   const runs = await pipeline.quiet()
   t.match(runs.slice(0, 2), [{ cause: 'coalesced', listed: 1 }, { listed: 1 }])
 })
 
-t.test('a listing that reaches what was announced costs one call, and so does the very id it had reached', async t => {
+t.test('a listing that reaches the announced history id costs one call', async t => {
   const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   await pipeline.sync()
@@ -97,7 +97,7 @@ t.test('a listing that reaches what was announced costs one call, and so does th
   }
 })
 
-t.test('of what is announced while a run is under way, the newest is kept: by number, however long', async t => {
+t.test('the numerically newest history id announced during a run is kept', async t => {
   const { app, stop } = await startPipeline(redis, fakeMailbox(), { only: [] })
   t.teardown(stop)
   const { redis: client, keys, now } = app
@@ -116,7 +116,7 @@ t.test('of what is announced while a run is under way, the newest is kept: by nu
   t.match(await begin('third'), { announced: undefined })
 })
 
-t.test('of the messages that are named while a run is under way the newest fifty are kept, each once', async t => {
+t.test('the newest fifty distinct messages named during a run are kept', async t => {
   const { app, stop } = await startPipeline(redis, fakeMailbox(), { only: [] })
   t.teardown(stop)
   const { redis: client, keys, now } = app

@@ -12,9 +12,9 @@ import { redisFor } from '../../support/redis.ts'
 
 const { server } = await redisFor(t)
 const LIMIT = 10
-const PAUSED = { message: /later stages are behind; listing waits/ }
+const PAUSED = { message: /later stages are behind; listing is paused/ }
 
-t.test('bulk work over the limit pauses bulk listings, and live ones only live work does', async t => {
+t.test('bulk work pauses bulk listing alone, live work pauses live listing', async t => {
   const pipeline = await startPipeline(server, fakeMailbox(), { only: [] })
   t.teardown(() => pipeline.stop())
   const { redis, keys } = pipeline.app
@@ -35,7 +35,7 @@ t.test('bulk work over the limit pauses bulk listings, and live ones only live w
   const stage = withBackpressure(first, app, { sliceSize: 1, limit: LIMIT, log })
   const list = (lane: Lane) => {
     const item: Envelope = { id: lane, run: lane, mailbox: ANA, at: 0, attempt: 0, lane, trace: '', body: {} }
-    // It looks again after a while only.
+    // The next check is due only after a while.
     clock.ms += 1000
     return stage.handle({ mailbox: ANA, items: [item] }, {} as StageContext)
   }

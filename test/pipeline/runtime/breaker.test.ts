@@ -13,7 +13,7 @@ import { until } from '../../support/until.ts'
 const { redis } = await redisFor(t)
 const call = { signal: new AbortController().signal, meter: () => undefined }
 
-t.test('a provider that fails again and again is left alone, then tried with one call, and trusted again', async t => {
+t.test('a failing provider opens the breaker, one successful trial call closes it', async t => {
   const mailbox = fakeMailbox()
   let down = true
   mailbox.before = () => {
@@ -23,8 +23,8 @@ t.test('a provider that fails again and again is left alone, then tried with one
   for (let n = 0; n < 2; n += 1) await t.rejects(guarded.open(call), { message: 'HTTP 503' })
   await t.rejects(
     guarded.open(call),
-    { message: /left alone for a while \(HTTP 503\)/ },
-    'the one that opens it costs no attempt',
+    { message: /calls are paused \(HTTP 503\)/ },
+    'the call that opens it costs no attempt',
   )
   mailbox.calls.length = 0
   const refused = await guarded.open(call).catch((error: MailError) => error)
@@ -49,7 +49,7 @@ t.test('a provider that fails again and again is left alone, then tried with one
   await guarded.open(call)
 })
 
-t.test('what is not the provider being away opens nothing', async t => {
+t.test('other errors do not open the breaker', async t => {
   const mailbox = fakeMailbox()
   mailbox.before = () => {
     throw new MailError('throttled', 'slow down')
@@ -59,7 +59,7 @@ t.test('what is not the provider being away opens nothing', async t => {
     await t.rejects(guarded.fetch([{ id: 'a', thread: 't' }], call), { message: 'slow down' })
 })
 
-t.test('a fetch of which every part is unavailable counts, one of which some part is not does not', async t => {
+t.test('a fetch counts as a failure only if every part is unavailable', async t => {
   const mailbox = fakeMailbox()
   const unavailable: Fetched = { outcome: 'failed', error: new MailError('unavailable', 'HTTP 503') }
   let gone = false
@@ -77,10 +77,10 @@ t.test('a fetch of which every part is unavailable counts, one of which some par
   t.equal((await guarded.fetch(wanted('a', 'b'), call)).size, 2)
   gone = false
   await t.rejects(guarded.fetch(wanted('c'), call), { message: 'HTTP 503' })
-  await t.rejects(guarded.fetch(wanted('d'), call), { message: /left alone/ })
+  await t.rejects(guarded.fetch(wanted('d'), call), { message: /calls are paused/ })
 })
 
-t.test('one item that fails for ever opens nothing as long as the provider answers anything else', async t => {
+t.test('one permanently failing item opens nothing while the provider answers others', async t => {
   const mailbox = fakeMailbox()
   let away = false
   mailbox.before = (kind, [one]) => {
@@ -99,11 +99,11 @@ t.test('one item that fails for ever opens nothing as long as the provider answe
         () => false,
         (error: MailError) => error.kind === 'throttled',
       ),
-    'an outage is told from the sick item, though nothing else is asked for',
+    'a probe distinguishes the outage from the failing item',
   )
 })
 
-t.test('several sick items among healthy ones open nothing either', async t => {
+t.test('several failing items among healthy ones open nothing either', async t => {
   const mailbox = fakeMailbox()
   const sick = ['s1', 's2', 's3', 's4', 's5', 's6']
   mailbox.before = (kind, [one]) => {
@@ -117,7 +117,7 @@ t.test('several sick items among healthy ones open nothing either', async t => {
   for (const id of [...sick, ...sick]) t.equal(await kindOf(guarded.fetch(wanted(id), call)), 'unavailable')
 })
 
-t.test('what failed before is no probe: it would keep an open breaker open for healthy work', async t => {
+t.test('a previously failed item is not used as the trial call', async t => {
   const mailbox = fakeMailbox()
   let away = true
   mailbox.before = (kind, [one]) => {
@@ -136,13 +136,13 @@ t.test('what failed before is no probe: it would keep an open breaker open for h
   away = false
   await until(
     () => guarded.fetch(wanted('a'), call).catch((error: MailError) => error.kind === 'unavailable'),
-    'the sick item is asked for again',
+    'the failing item is fetched again',
   )
   t.same(reported, ['open', 'closed'])
   t.equal((await guarded.fetch(wanted('b'), call)).size, 1)
 })
 
-t.test('each mailbox has a breaker of its own, and an outage is told once', async t => {
+t.test('each mailbox has its own breaker, and an outage is logged once', async t => {
   const reported: string[] = []
   const log = logTo(reported)
   const guardOf = createGuards(

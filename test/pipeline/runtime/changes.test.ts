@@ -8,7 +8,7 @@ import { until } from '../../support/until.ts'
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-/** Six messages in two threads, read and dispatched: m0, m2, m4 in t0 and m1, m3, m5 in t1. */
+/** Syncs six messages in two threads: m0, m2, m4 in t0 and m1, m3, m5 in t1. */
 async function twoThreads(t: { teardown(done: () => unknown): void }) {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
@@ -29,7 +29,7 @@ function lookInto({ app: { redis: client, keys }, read }: TestPipeline) {
   }
 }
 
-t.test('a deleted message leaves its thread, which goes out shrunk, for one call', async t => {
+t.test('a deleted message is removed from its thread, which is emitted for one call', async t => {
   const { mailbox, pipeline, newest, known, cached } = await twoThreads(t)
   mailbox.remove('m2')
   t.match(await pipeline.sync(), { listed: 0, deleted: 1, threads: 1, tasks: 1, addsUp: true })
@@ -44,14 +44,14 @@ t.test('a deleted message leaves its thread, which goes out shrunk, for one call
   t.equal(await cached('m2'), null)
 })
 
-t.test('what is deleted and was never known changes nothing', async t => {
+t.test('deleting an unknown message changes nothing', async t => {
   const { mailbox, pipeline } = await twoThreads(t)
   const [id = ''] = mailbox.deliver(1)
   mailbox.remove(id)
   t.match(await pipeline.sync(), { listed: 0, deleted: 0, threads: 0, tasks: 0, addsUp: true })
 })
 
-t.test('a thread of which nothing is left goes silently, and is forgotten in time', async t => {
+t.test('an empty thread is not emitted, and expires', async t => {
   const { mailbox, pipeline, tasks, known } = await twoThreads(t)
   for (const id of ['m1', 'm3', 'm5']) mailbox.remove(id)
   t.match(await pipeline.sync(), { deleted: 3, threads: 0, tasks: 0, settled: true })
@@ -63,7 +63,7 @@ t.test('a thread of which nothing is left goes silently, and is forgotten in tim
   t.equal(await client.ttl(keys.thread(ANA, 't0')), -1, 'the other stays')
 })
 
-t.test('a message deleted and another arrived in one thread are told in one task', async t => {
+t.test('a deletion and an arrival in one thread make one task', async t => {
   const { mailbox, pipeline, newest } = await twoThreads(t)
   mailbox.remove('m0')
   mailbox.deliver(1, 2)
@@ -76,7 +76,7 @@ t.test('a message deleted and another arrived in one thread are told in one task
   )
 })
 
-t.test('a message that a later page tells as gone is not put into its thread by an earlier one', async t => {
+t.test('a message deleted on a later page is not added by an earlier one', async t => {
   const mailbox = fakeMailbox(2)
   const pipeline = await startPipeline(redis, mailbox, { only: ['list-ids'] })
   t.teardown(() => pipeline.stop())
@@ -101,7 +101,7 @@ t.test('a message that a later page tells as gone is not put into its thread by 
   )
 })
 
-t.test('reading and starring change the cache and nothing else', async t => {
+t.test('reading and starring change only the cache', async t => {
   const { mailbox, pipeline, cached } = await twoThreads(t)
   mailbox.relabel('m1', ['STARRED'], ['UNREAD'])
   t.match(await pipeline.sync(), { listed: 0, threads: 0, tasks: 0 })
@@ -115,7 +115,7 @@ t.test('reading and starring change the cache and nothing else', async t => {
   t.same(mailbox.calls, ['changes', 'changes'])
 })
 
-t.test('a label that matters sends the thread out again, without a fetch', async t => {
+t.test('a relevant label emits the thread again without a fetch', async t => {
   const { mailbox, pipeline, newest, tasks } = await twoThreads(t)
   mailbox.relabel('m1', ['Label_1'], ['INBOX'])
   t.match(await pipeline.sync(), { listed: 0, deleted: 0, threads: 1, tasks: 1 })
@@ -128,7 +128,7 @@ t.test('a label that matters sends the thread out again, without a fetch', async
   t.match(await pipeline.sync(), { threads: 1, tasks: 0, unchanged: 1 }, 'the version was dispatched already')
 })
 
-t.test('a relabelled message that is not known makes no thread go out', async t => {
+t.test('relabelling an unknown message emits no thread', async t => {
   const { mailbox, pipeline } = await twoThreads(t)
   const { changes } = mailbox
   mailbox.changes = async (...of) => ({
@@ -138,7 +138,7 @@ t.test('a relabelled message that is not known makes no thread go out', async t 
   t.match(await pipeline.sync(), { threads: 0, tasks: 0 })
 })
 
-t.test('a deletion whose thread the provider does not tell is found by what is known', async t => {
+t.test('a deletion without a thread id is resolved from known threads', async t => {
   const { mailbox, pipeline, known } = await twoThreads(t)
   const { changes } = mailbox
   mailbox.changes = async (...of) => ({ ...(await changes(...of)), gone: [{ id: 'm3' }, { id: 'unheard of' }] })
@@ -146,7 +146,7 @@ t.test('a deletion whose thread the provider does not tell is found by what is k
   t.same(await known('t1'), ['id:m1', 'id:m5'])
 })
 
-t.test('an id that is left out gets its fate unfetched, and a page of nothing else moves on', async t => {
+t.test('a filtered id gets its fate without a fetch, and its page advances', async t => {
   const mailbox = fakeMailbox(2)
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -164,20 +164,17 @@ t.test('an id that is left out gets its fate unfetched, and a page of nothing el
   t.match(await pipeline.sync(), { listed: 0 }, 'the cursor has moved')
 })
 
-t.test(
-  'what is to be verified is fetched though the cache holds it, and leaves its thread when it is gone',
-  async t => {
-    const { mailbox, pipeline, known } = await twoThreads(t)
-    const { changes } = mailbox
-    mailbox.remove('m1')
-    mailbox.changes = async (...of) => ({
-      ...(await changes(...of)),
-      gone: [],
-      ids: ['m0', 'm1'].map(id => ({ id, thread: id === 'm0' ? 't0' : 't1', verify: true })),
-    })
-    const run = await pipeline.sync()
-    t.match(run, { listed: 2, fates: { fetched: 1, gone: 1, cached: 0 }, deleted: 1, tasks: 1, unchanged: 1 })
-    t.same(mailbox.calls, ['changes', 'fetch 2'])
-    t.same(await known('t1'), ['id:m3', 'id:m5'])
-  },
-)
+t.test('verification fetches cached messages and removes missing ones from their thread', async t => {
+  const { mailbox, pipeline, known } = await twoThreads(t)
+  const { changes } = mailbox
+  mailbox.remove('m1')
+  mailbox.changes = async (...of) => ({
+    ...(await changes(...of)),
+    gone: [],
+    ids: ['m0', 'm1'].map(id => ({ id, thread: id === 'm0' ? 't0' : 't1', verify: true })),
+  })
+  const run = await pipeline.sync()
+  t.match(run, { listed: 2, fates: { fetched: 1, gone: 1, cached: 0 }, deleted: 1, tasks: 1, unchanged: 1 })
+  t.same(mailbox.calls, ['changes', 'fetch 2'])
+  t.same(await known('t1'), ['id:m3', 'id:m5'])
+})

@@ -15,7 +15,7 @@ for (const [whose, skewMs] of [
   ['an hour ahead', HOUR_MS],
   ['an hour behind', -HOUR_MS],
 ] as const) {
-  t.test(`with a clock ${whose} nothing waits longer than it was told to`, async t => {
+  t.test(`with a clock ${whose} nothing waits longer than requested`, async t => {
     Date.now = () => now() + skewMs
     const mailbox = fakeMailbox()
     mailbox.deliver(30, 10)
@@ -23,7 +23,7 @@ for (const [whose, skewMs] of [
     mailbox.before = kind => {
       if (kind !== 'fetch' || refusals >= 1) return
       refusals += 1
-      // Longer than a batch waits in memory: it goes to the delays.
+      // Longer than a batch waits in memory, so it goes to the delays.
       throw new MailError('throttled', 'slow down', { retryAfterMs: 2100 })
     }
     const pipeline = await startPipeline(server, mailbox)
@@ -39,7 +39,7 @@ for (const [whose, skewMs] of [
     t.ok(Math.abs(since - now()) < 60_000)
   })
 
-  t.test(`of processes of which one has a clock ${whose} none keeps another's work waiting`, async t => {
+  t.test(`a process with a clock ${whose} does not delay the work of others`, async t => {
     const mailbox = fakeMailbox()
     mailbox.deliver(30, 10)
     let refusals = 0
@@ -50,7 +50,7 @@ for (const [whose, skewMs] of [
     }
     const pipeline = await startPipeline(server, mailbox, { only: ['list-ids', 'cache-filter', 'merge'] })
     t.teardown(() => pipeline.stop())
-    // What it would reckon with if it believed its machine.
+    // The time it would use if it trusted the clock of its machine.
     const astray = pipeline.app.now
     pipeline.app.now = () => astray() + skewMs
     pipeline.start(['batch-fetch', 'thread-group', 'ai-dispatch'])

@@ -7,7 +7,7 @@ const CALLS = { size: 20, ids: 20, calls: true, concurrency: 3 } as const
 const NINE_BATCHES = 9
 let count = 0
 
-t.test('a stage that makes calls reads no more than its slots can begin within two calls', async t => {
+t.test('a calling stage reads only what its slots can start within two calls', async t => {
   const credit = createCredit(CALLS)
   t.equal(credit.room('live'), NINE_BATCHES)
   for (let count = 0; count < NINE_BATCHES; count += 1) add(credit, `gmail:m${count}@example.com`, 1)
@@ -17,14 +17,14 @@ t.test('a stage that makes calls reads no more than its slots can begin within t
   t.equal(credit.room('live'), 1)
 })
 
-t.test('thin entries of one mailbox share batches, so more of them are read', async t => {
+t.test('small entries of one mailbox share batches, so more are read', async t => {
   const credit = createCredit(CALLS)
   while (credit.room('live') > 0) add(credit, 'gmail:ana@example.com', 2)
   const entries = credit.out().length
   t.ok(entries > 70 && entries <= 90, `${entries} entries of two ids, of nine batches of twenty`)
 })
 
-t.test('full slices are a batch each, and so is one that is larger', async t => {
+t.test('a full or larger slice is a batch of its own', async t => {
   const credit = createCredit(CALLS)
   while (credit.room('live') > 0) add(credit, 'gmail:ana@example.com', 20)
   t.equal(credit.out().length, NINE_BATCHES)
@@ -36,7 +36,7 @@ t.test('each lane has credit of its own', async t => {
   t.equal(credit.room('live'), NINE_BATCHES)
 })
 
-t.test('large entries use credit up by their bytes, and one of any size comes through', async t => {
+t.test('large entries use up credit by bytes, and any single one fits', async t => {
   const credit = createCredit({ size: 20, concurrency: 3 })
   while (credit.room('live') > 0) add(credit, 'gmail:ana@example.com', 1, 'live', 'x'.repeat(1 << 20))
   t.equal(credit.out().length, 4, 'four mebibytes')
@@ -44,7 +44,7 @@ t.test('large entries use credit up by their bytes, and one of any size comes th
   t.ok(credit.room('live') > 0)
 })
 
-t.test('an entry counts once, and as a batch of its own until it is known whose it is', async t => {
+t.test('an entry counts once, as its own batch until its mailbox is known', async t => {
   const credit = createCredit(CALLS)
   const entry = raw()
   t.ok(credit.take(entry))
@@ -55,7 +55,7 @@ t.test('an entry counts once, and as a batch of its own until it is known whose 
   t.equal(credit.room('live'), NINE_BATCHES)
 })
 
-t.test('who waits for room is woken when something is freed', async t => {
+t.test('a freed entry wakes a reader that waits for room', async t => {
   const credit = createCredit(CALLS)
   for (const lane of ['live', 'bulk'] as const)
     while (credit.room(lane) > 0) add(credit, 'gmail:ana@example.com', 20, lane)

@@ -12,10 +12,10 @@ t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
 const LARGEST_ENTRY = 1 << 20
-// As long as Graph's immutable ids and more: eight thousand of them are beyond what an entry may hold.
+// Longer than Graph's immutable ids: eight thousand of them exceed the size of an entry.
 const PREFIX = `AAMkAGI2${'x'.repeat(150)}`
 
-t.test('one new mail in a long thread fetches what its task holds, the newest, and no more', async t => {
+t.test('new mail in a long thread fetches only the newest messages its task needs', async t => {
   const { pipeline, mailbox } = await start(t, fakeMailbox())
   mailbox.deliver(1500, 1)
   t.match(await pipeline.sync(), { listed: 1500, threads: 1, tasks: 1, settled: true })
@@ -33,7 +33,7 @@ t.test('one new mail in a long thread fetches what its task holds, the newest, a
   t.ok(kept > 50 && fetched >= kept && fetched <= kept * 1.25 + 5, `${fetched} fetched for ${kept}`)
 })
 
-t.test('a conversation of thousands of mails with long ids becomes a task, and every entry can be read', async t => {
+t.test('a conversation of thousands of mails with long ids becomes a readable task', async t => {
   const { pipeline, mailbox } = await start(t, fakeMailbox(500, Date.now, PREFIX))
   const ids = mailbox.deliver(4000, 1)
   t.ok(2 * ids.join('').length > LARGEST_ENTRY)
@@ -52,12 +52,12 @@ t.test('a conversation of thousands of mails with long ids becomes a task, and e
   t.equal(task?.body.budget.omitted, 4000 - (task?.body.messages.length ?? 0))
   t.ok((await longestEntry(pipeline)) < LARGEST_ENTRY)
   t.ok(noted > 0 && noted < 300_000, `a run notes ${noted} characters of new ids`)
-  // Relabelling what no task holds is no other version.
+  // Relabelling a message outside the task makes no new version.
   mailbox.relabel(ids[0] ?? '', ['Old'])
   t.match(await pipeline.sync(), { threads: 1, tasks: 0, unchanged: 1, settled: true })
 })
 
-t.test('a page of more ids than an entry holds is several windows, and each id has its fate', async t => {
+t.test("a page beyond an entry's size becomes several windows with all fates", async t => {
   const { pipeline, mailbox } = await start(t, fakeMailbox(10_000, Date.now, PREFIX))
   mailbox.deliver(4500, 900)
   const run = await pipeline.sync()
@@ -66,7 +66,7 @@ t.test('a page of more ids than an entry holds is several windows, and each id h
   t.ok((await longestEntry(pipeline)) < LARGEST_ENTRY)
 })
 
-t.test('a thread whose entry an earlier version wrote too large is given up, settled, and seen', async t => {
+t.test('an oversized thread entry of an earlier version is dead-lettered and settled', async t => {
   const { pipeline, mailbox } = await start(t, fakeMailbox())
   mailbox.deliver(2, 2)
   await pipeline.stopStages()

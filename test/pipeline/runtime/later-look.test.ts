@@ -22,7 +22,7 @@ const SILENT_MS = 300
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('a mailbox that was pushed is listed once more, which leaves no run', async t => {
+t.test('a pushed mailbox is listed once more, without a new run', async t => {
   const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   const at = Date.now()
@@ -35,41 +35,41 @@ t.test('a mailbox that was pushed is listed once more, which leaves no run', asy
   t.same(await client.zcard(keys.delay(keys.partitionOf(ANA), 'list-ids')), 0)
 })
 
-t.test('ten pushes are followed by one look, after the last', async t => {
+t.test('ten pushes are followed by one later listing', async t => {
   const { mailbox, pipeline } = await open(t)
   for (let n = 0; n < 10; n += 1) {
     await push(pipeline)
-    await until(async () => (await pending(pipeline)).length === 1, 'one look is pending')
+    await until(async () => (await pending(pipeline)).length === 1, 'one later listing is pending')
   }
   const runs = await causes(pipeline)
   t.ok(runs.every(cause => cause === 'push' || cause === 'coalesced'))
   t.equal(mailbox.calls.length, runs.length + 1)
 })
 
-t.test('a push that comes during a run is followed by a look as well', async t => {
+t.test('a push during a run is followed by a later listing too', async t => {
   const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   const release = hold(mailbox, 'fetch')
   await pipeline.request()
   await until(() => mailbox.calls.includes('fetch 1'), 'a run is active')
   await push(pipeline)
-  await until(async () => (await pending(pipeline)).length === 1, 'a look is pending')
+  await until(async () => (await pending(pipeline)).length === 1, 'a later listing is pending')
   release()
   t.same(await causes(pipeline), ['coalesced', 'request'])
   t.same(mailbox.calls, ['changes', 'fetch 1', 'changes', 'changes'])
 })
 
-t.test('what a look finds is a run of its own, and costs no second listing', async t => {
+t.test('a later listing that finds mail becomes a run without a second listing', async t => {
   const { mailbox, pipeline } = await open(t)
   await push(pipeline)
-  await until(async () => (await pending(pipeline)).length === 1, 'a look is pending')
+  await until(async () => (await pending(pipeline)).length === 1, 'a later listing is pending')
   mailbox.deliver(1)
   const [run] = await pipeline.quiet()
   t.match(run, { cause: 'look', listed: 1, tasks: 1, addsUp: true })
   t.same(mailbox.calls, ['changes', 'changes', 'fetch 1', 'changes'])
 })
 
-t.test('as long as a look finds something another follows, three at most', async t => {
+t.test('later listings repeat while they find mail, at most three times', async t => {
   const { mailbox, pipeline } = await open(t)
   mailbox.before = kind => void (kind === 'changes' && mailbox.deliver(1))
   await push(pipeline)
@@ -77,13 +77,13 @@ t.test('as long as a look finds something another follows, three at most', async
   t.equal(mailbox.calls.filter(call => call === 'changes').length, 4)
 })
 
-t.test('a look that comes due during a run waits until that ends, so that its tasks go out first', async t => {
+t.test('a listing due during a run waits until the run has emitted its tasks', async t => {
   const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   const release = hold(mailbox, 'fetch')
   await push(pipeline)
   const { redis: client, keys } = pipeline.app
-  await until(() => client.hexists(keys.mailbox(ANA), 'lookAfterRun'), 'the look waits')
+  await until(() => client.hexists(keys.mailbox(ANA), 'lookAfterRun'), 'the listing waits')
   t.same(await pending(pipeline), [])
   t.same(mailbox.calls, ['changes', 'fetch 1'])
   release()
@@ -91,13 +91,13 @@ t.test('a look that comes due during a run waits until that ends, so that its ta
   t.same(mailbox.calls, ['changes', 'fetch 1', 'changes'])
 })
 
-t.test('a look that waits is answered by the run that follows for another reason', async t => {
+t.test('the next run answers a waiting listing', async t => {
   const { mailbox, pipeline } = await open(t)
   mailbox.deliver(1)
   const release = hold(mailbox, 'fetch')
   await push(pipeline)
   const { redis: client, keys } = pipeline.app
-  await until(() => client.hexists(keys.mailbox(ANA), 'lookAfterRun'), 'the look waits')
+  await until(() => client.hexists(keys.mailbox(ANA), 'lookAfterRun'), 'the listing waits')
   await pipeline.request()
   await until(() => client.hexists(keys.mailbox(ANA), 'dirty'), 'another run is to follow')
   release()
@@ -105,10 +105,10 @@ t.test('a look that waits is answered by the run that follows for another reason
   t.same(mailbox.calls, ['changes', 'fetch 1', 'changes'])
 })
 
-t.test('a pending look survives its process', async t => {
+t.test('a pending listing survives its process', async t => {
   const { mailbox, pipeline } = await open(t)
   await push(pipeline)
-  await until(async () => (await pending(pipeline)).length === 1, 'a look is pending')
+  await until(async () => (await pending(pipeline)).length === 1, 'a later listing is pending')
   await pipeline.stopStages()
   mailbox.deliver(1)
   pipeline.start()
@@ -116,7 +116,7 @@ t.test('a pending look survives its process', async t => {
 })
 
 for (const news of [0, 1]) {
-  t.test(`a look whose process died after its run began goes on, with ${news} new messages`, async t => {
+  t.test(`a listing resumes after its process died in a run, with ${news} new messages`, async t => {
     const { mailbox, pipeline } = await open(t)
     await pipeline.stopStages()
     const { redis: client, keys, now } = pipeline.app
@@ -130,35 +130,35 @@ for (const news of [0, 1]) {
   })
 }
 
-t.test('a push replaces no look that has begun its run, for the run would have nothing to go on with', async t => {
+t.test('a push does not replace a listing whose run has begun', async t => {
   const { mailbox, pipeline } = await open(t)
   await push(pipeline)
-  await until(async () => (await pending(pipeline)).length === 1, 'a look is pending')
+  await until(async () => (await pending(pipeline)).length === 1, 'a later listing is pending')
   mailbox.deliver(1)
   let looked = 0
   mailbox.before = kind => {
     if (kind !== 'changes') return
     looked += 1
-    // The page in hand is of no use any more, and the look fails after it has begun its run.
+    // The stored page is useless now, and the listing fails after it has begun its run.
     if (looked === 1)
       return pipeline.app.redis.hset(pipeline.app.keys.mailbox(ANA), 'cursor', 'history:0:0:moved').then()
     if (looked === 2) throw new MailError('throttled', 'slow down', { retryAfterMs: 500 })
   }
-  await until(async () => looked === 2 && (await pending(pipeline)).length === 1, 'the look is tried again later')
+  await until(async () => looked === 2 && (await pending(pipeline)).length === 1, 'the listing is retried later')
   await push(pipeline)
-  await until(async () => (await pending(pipeline)).length === 2, 'a look follows the push as well')
+  await until(async () => (await pending(pipeline)).length === 2, 'the push causes a later listing too')
   const runs = await pipeline.quiet()
   t.match(runs, [{ cause: 'coalesced' }, { cause: 'look', addsUp: true }])
 })
 
-t.test('old news asks for a look and for no run', async t => {
+t.test('a stale push requests a later listing and no run', async t => {
   const { mailbox, pipeline } = await open(t)
   await push(pipeline, { stale: true })
   t.same(await causes(pipeline), [])
   t.same(mailbox.calls, ['changes'])
 })
 
-t.test('a provider that announces every change is not looked at again', async t => {
+t.test('a provider that announces every change gets no later listing', async t => {
   const mailbox = fakeMailbox()
   const { pipeline } = await open(t, mailbox)
   await push(pipeline)
@@ -167,16 +167,16 @@ t.test('a provider that announces every change is not looked at again', async t 
   t.same(mailbox.calls, ['changes'])
 })
 
-t.test('Outlook is no provider that is silent, Gmail is', async t => {
+t.test('only Gmail needs later listings, Outlook does not', async t => {
   const outlook = await startOutlook(t, redis, testMailbox('bo@example.com', 1, 1))
   t.equal(outlook.pipeline.mailbox.silentAfterPushMs, undefined)
   t.equal(openMailboxes(readConfig({}), 'http://127.0.0.1:1')(ANA).silentAfterPushMs, 1000)
 })
 
-t.test('a look is nothing that a rehearsal misses, whether it found something or not', async t => {
+t.test('a replay without writes handles later listings with and without results', async t => {
   const { mailbox, pipeline } = await open(t)
   await push(pipeline)
-  await until(async () => (await pending(pipeline)).length === 1, 'a look is pending')
+  await until(async () => (await pending(pipeline)).length === 1, 'a later listing is pending')
   mailbox.deliver(2)
   t.same(await causes(pipeline), ['look', 'push'])
   const looks = (await pipeline.read(watchEvents)).filter(({ body }) => body.cause === 'look')
@@ -185,33 +185,33 @@ t.test('a look is nothing that a rehearsal misses, whether it found something or
   t.match(rehearsal, { inputs: 2, same: 2, differences: [], failed: [], notAtHand: [] })
 })
 
-t.test('a look at a paused mailbox is held, and made when the mailbox is resumed', async t => {
+t.test('a listing of a paused mailbox is parked until it is resumed', async t => {
   const { mailbox, pipeline } = await open(t)
   const { redis: client, keys, now } = pipeline.app
   await push(pipeline)
-  await until(async () => (await pending(pipeline)).length === 1, 'a look is pending')
+  await until(async () => (await pending(pipeline)).length === 1, 'a later listing is pending')
   await pauseMailbox(client, keys, ANA, now())
   await pipeline.stopStages()
   pipeline.start()
-  await until(async () => (await client.llen(keys.parked(ANA))) === 1, 'the look is held')
+  await until(async () => (await client.llen(keys.parked(ANA))) === 1, 'the listing is parked')
   mailbox.deliver(1)
   await resumeMailbox(client, keys, ANA, { unpause: true })
   t.match(await pipeline.quiet(), [{ cause: 'look', listed: 1 }])
 })
 
-t.test('the look of a mailbox that is removed goes with it', async t => {
+t.test('removing a mailbox removes its pending listing', async t => {
   const { mailbox, pipeline } = await open(t)
   await push(pipeline)
-  await until(async () => (await pending(pipeline)).length === 1, 'a look is pending')
+  await until(async () => (await pending(pipeline)).length === 1, 'a later listing is pending')
   await removeMailbox(pipeline.app.redis, pipeline.app.keys, ANA)
   t.same(await pending(pipeline), [])
   t.same(mailbox.calls, ['changes'])
 })
 
-t.test('a look that is given up leaves nothing of a run', async t => {
+t.test('a dead-lettered listing leaves no keys of a run', async t => {
   const { mailbox, pipeline } = await open(t)
   await push(pipeline)
-  await until(async () => (await pending(pipeline)).length === 1, 'a look is pending')
+  await until(async () => (await pending(pipeline)).length === 1, 'a later listing is pending')
   mailbox.before = () => {
     throw new MailError('rejected', 'no')
   }
@@ -235,7 +235,7 @@ async function push(pipeline: TestPipeline, { stale = false } = {}): Promise<voi
   )
 }
 
-/** The causes of the runs since the first sync, the newest first, once all is quiet. */
+/** Returns the causes of the runs since the first sync, newest first, once the pipeline is idle. */
 async function causes(pipeline: TestPipeline): Promise<string[]> {
   const runs = await pipeline.quiet()
   return runs.map(({ cause }) => cause)
@@ -250,7 +250,7 @@ async function runKeys(pipeline: TestPipeline): Promise<string[]> {
   return (await pipeline.quiet()).map(({ run }) => keys.run(keys.partitionOf(ANA), run))
 }
 
-/** Every key of a run, without what happened to its threads. */
+/** Returns every key of a run, except for its thread state. */
 async function keysOfRuns({ app }: TestPipeline): Promise<string[]> {
   return (await app.redis.keys('*:run:*')).filter(key => !key.endsWith(':fresh'))
 }
@@ -264,7 +264,7 @@ function lookOf(run: string) {
   return { id: run, run, mailbox: ANA, at: 0, attempt: 0, lane: 'live', trace: run, body } as const
 }
 
-/** Holds the calls of a kind up until it is let go. */
+/** Blocks the calls of a kind until it is released. */
 function hold(mailbox: FakeMailbox, kind: string): () => void {
   let release = () => {}
   const held = new Promise<void>(resolve => {
@@ -274,7 +274,7 @@ function hold(mailbox: FakeMailbox, kind: string): () => void {
   return release
 }
 
-/** A mailbox that is synced, and remembers no run of before. */
+/** Creates a synced mailbox without earlier runs. */
 async function open(t: Test, mailbox: FakeMailbox = Object.assign(fakeMailbox(), { silentAfterPushMs: SILENT_MS })) {
   await redis.client.flushall()
   const pipeline = await startPipeline(redis, mailbox)

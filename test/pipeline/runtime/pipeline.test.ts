@@ -37,7 +37,7 @@ t.test('fifty messages cost four calls, a repeat one, a pushed message two', asy
   t.equal(tasks.at(-1)?.body.reason, 'grown')
 })
 
-t.test('a task holds the whole thread, oldest first', async t => {
+t.test('a task contains the whole thread, oldest first', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -52,7 +52,7 @@ t.test('a task holds the whole thread, oldest first', async t => {
   t.equal(new Set(tasks.map(({ body }) => body.task)).size, 3)
 })
 
-t.test('at most two windows of a run are open, and a thread over many pages goes out once', async t => {
+t.test('at most two windows are open, and a thread over many pages is emitted once', async t => {
   const mailbox = fakeMailbox(10)
   const pipeline = await startPipeline(redis, mailbox, { only: ['list-ids'] })
   t.teardown(() => pipeline.stop())
@@ -68,7 +68,7 @@ t.test('at most two windows of a run are open, and a thread over many pages goes
   t.equal(new Set(windows.map(({ id }) => id)).size, 10)
 })
 
-t.test('what comes along with a thread is fetched no second time', async t => {
+t.test('messages fetched with their thread are not fetched again', async t => {
   const mailbox = fakeMailbox(10)
   mailbox.wholeThreads = true
   const settings = { GMAIL_MAX_CONCURRENT_BATCHES: '1', GMAIL_BATCH_SIZE: '10' }
@@ -82,7 +82,7 @@ t.test('what comes along with a thread is fetched no second time', async t => {
   t.match(run, { listed: 20, fates: { fetched: 20 }, threads: 5, tasks: 5, addsUp: true, calls: { batch: 1 } })
 })
 
-t.test('while later stages are far behind nothing new is listed, and all comes once they have caught up', async t => {
+t.test('listing pauses while later stages are behind, and then everything arrives', async t => {
   const mailbox = fakeMailbox(300)
   const pipeline = await startPipeline(redis, mailbox, { settings: { BACKLOG_LIMIT: '10' } })
   t.teardown(() => pipeline.stop())
@@ -103,13 +103,13 @@ t.test('while later stages are far behind nothing new is listed, and all comes o
   await until(isHeld, 'the second page is taken up')
   const begun = performance.now()
   await until(() => performance.now() - begun > 500, 'it would be listed within milliseconds')
-  t.equal((await pipeline.read(messageIds)).length, 300, 'and is held back')
+  t.equal((await pipeline.read(messageIds)).length, 300, 'and is deferred')
   pipeline.start(['cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'])
   const [run] = await pipeline.quiet()
   t.match(run, { listed: 700, fates: { fetched: 700 }, tasks: 30, addsUp: true })
 })
 
-t.test('what was deleted meanwhile is gone, and its window completes', async t => {
+t.test('a message deleted before its fetch is gone, and its window completes', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -119,7 +119,7 @@ t.test('what was deleted meanwhile is gone, and its window completes', async t =
   t.match(await pipeline.sync(), { listed: 25, fates: { fetched: 23, gone: 2, dead: 0 }, addsUp: true })
 })
 
-t.test('being throttled waits, uses up no attempt and never ends in dead letters', async t => {
+t.test('throttled items wait, use up no attempt and are never dead-lettered', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { settings: { MAX_ATTEMPTS: '1' } })
   t.teardown(() => pipeline.stop())
@@ -133,12 +133,12 @@ t.test('being throttled waits, uses up no attempt and never ends in dead letters
   t.same(
     mailbox.calls,
     ['changes', 'fetch 20', 'fetch 20', 'fetch 20', 'fetch 20'],
-    'what waited together is one call again',
+    'items that waited together are one call again',
   )
   t.same(await pipeline.dead('batch-fetch'), [])
 })
 
-t.test('a poison message hurts only itself', async t => {
+t.test('a poison message affects only itself', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -154,7 +154,7 @@ t.test('a poison message hurts only itself', async t => {
   t.match(JSON.parse(dead?.envelope ?? ''), { body: { ids: [{ id: 'm7' }] }, mailbox: ANA })
 })
 
-t.test('what fails for a while is tried again, and in the end given up', async t => {
+t.test('a failing message is retried, and dead-lettered in the end', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, {
     settings: { MAX_ATTEMPTS: '2', RATE_LIMIT_BACKOFF_FACTOR: '1' },
@@ -171,7 +171,7 @@ t.test('what fails for a while is tried again, and in the end given up', async t
   t.match(await pipeline.sync(), { listed: 1, fates: { dead: 1 }, addsUp: true })
 })
 
-t.test('a listing that is refused ends its run and frees the mailbox', async t => {
+t.test('a rejected listing ends its run and frees the mailbox', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -184,7 +184,7 @@ t.test('a listing that is refused ends its run and frees the mailbox', async t =
   t.match(await pipeline.sync(), { failure: undefined, listed: 2 })
 })
 
-t.test('events during a run are answered by one run after it', async t => {
+t.test('events during a run cause one run after it', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -209,7 +209,7 @@ t.test('events during a run are answered by one run after it', async t => {
   t.equal((await pipeline.read(analysisTasks)).length, 4)
 })
 
-t.test('a thread whose older mail left the cache goes out whole', async t => {
+t.test('a thread with evicted older mail is emitted whole', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -229,7 +229,7 @@ t.test('a thread whose older mail left the cache goes out whole', async t => {
   )
 })
 
-t.test('context that is gone at the provider is dropped from its thread', async t => {
+t.test('context deleted at the provider is dropped from its thread', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -246,7 +246,7 @@ t.test('context that is gone at the provider is dropped from its thread', async 
   )
 })
 
-t.test('mail that leaves the cache before ai-dispatch gets to it is fetched again', async t => {
+t.test('mail evicted before ai-dispatch reads it is fetched again', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, {
     only: ['list-ids', 'cache-filter', 'batch-fetch', 'merge', 'thread-group'],
@@ -268,7 +268,7 @@ t.test('mail that leaves the cache before ai-dispatch gets to it is fetched agai
   )
 })
 
-t.test('a version that was dispatched is not dispatched again', async t => {
+t.test('a dispatched version is not dispatched again', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -280,7 +280,7 @@ t.test('a version that was dispatched is not dispatched again', async t => {
   t.equal((await pipeline.read(analysisTasks)).length, 5)
 })
 
-t.test('an expired cursor is replaced by a fresh one, and what is not known is listed', async t => {
+t.test('an expired cursor is replaced, and unknown mail is listed', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
@@ -297,7 +297,7 @@ t.test('an expired cursor is replaced by a fresh one, and what is not known is l
   t.match(await pipeline.sync(), { listed: 2, fates: { fetched: 2 }, tasks: 2, addsUp: true })
 })
 
-t.test('a run that takes long lets go all that it has', async t => {
+t.test('a long run emits the threads it has', async t => {
   const mailbox = fakeMailbox(150)
   const pipeline = await startPipeline(redis, mailbox, { settings: { MAX_SYNC_DURATION: '1' } })
   t.teardown(() => pipeline.stop())
@@ -306,13 +306,13 @@ t.test('a run that takes long lets go all that it has', async t => {
   mailbox.before = async kind => {
     if (kind === 'changes' && ++listings === 3)
       await until(async () => (await pipeline.read(threads)).length === 300, 'all threads before the listing ends')
-    // Longer the second time: what was let go first must be long ago.
+    // Longer the second time, so that the first release is long ago.
     else if (kind === 'changes') await new Promise(resolve => setTimeout(resolve, 1100 * listings ** 2))
   }
   t.match(await pipeline.sync(), { listed: 450, threads: 450, tasks: 450, addsUp: true })
 })
 
-t.test('an event for a mailbox that is not connected is dropped and leaves nothing', async t => {
+t.test('an event for an unconnected mailbox is dropped without a trace', async t => {
   const pipeline = await startPipeline(redis, fakeMailbox())
   t.teardown(() => pipeline.stop())
   const { app } = pipeline

@@ -2,7 +2,7 @@ import t from 'tap'
 import { promoteInTime } from '../../../pipeline/runtime/promote.ts'
 import { until } from '../../support/until.ts'
 
-t.test('work that is due while Redis does not answer comes back once it answers', async t => {
+t.test('work due during a Redis outage returns after the outage', async t => {
   const stopping = new AbortController()
   t.teardown(() => stopping.abort())
   let [asked, isAway] = [0, true]

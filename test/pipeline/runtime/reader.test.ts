@@ -18,7 +18,7 @@ const [partition = 'p00'] = keys.partitions
 const live = keys.stream(partition, 'cached-messages', 'live')
 const bulk = keys.stream(partition, 'cached-messages', 'bulk')
 
-t.test('what is written is read, in order, from both lanes and all partitions', async t => {
+t.test('entries are read in order from both lanes and all partitions', async t => {
   const { got } = reading(t)
   await write(live, 3)
   await write(bulk, 2)
@@ -30,7 +30,7 @@ t.test('what is written is read, in order, from both lanes and all partitions', 
   )
 })
 
-t.test('never more is out than there is credit for, and credit that comes back is used', async t => {
+t.test('reading stays within the credit, and freed credit is used', async t => {
   const { got, reader, credit, capacity } = reading(t, { capacity: 10, leaseMs: HOUR_MS })
   await write(live, 100)
   await until(() => got.length >= capacity - 3, 'most of the credit is used')
@@ -43,7 +43,7 @@ t.test('never more is out than there is credit for, and credit that comes back i
   t.equal(new Set(got.map(({ entryId }) => entryId)).size, 100)
 })
 
-t.test('each lane is read though the other never ends', async t => {
+t.test('each lane is read while the other is never empty', async t => {
   const { got, reader, credit } = reading(t, { capacity: 10, leaseMs: HOUR_MS })
   await write(live, 2000)
   await write(bulk, 2000)
@@ -56,7 +56,7 @@ t.test('each lane is read though the other never ends', async t => {
   t.ok(ofBulk > 100 && ofBulk < 900, `${ofBulk} of ${got.length} were bulk`)
 })
 
-t.test('a lane whose credit is used up does not keep the other from being read', async t => {
+t.test('a lane without credit does not block the other', async t => {
   const { got, credit, reader } = reading(t, { capacity: 10 })
   await write(bulk, 100)
   await until(() => credit.room('bulk') === 0, 'bulk has no credit left')
@@ -67,7 +67,7 @@ t.test('a lane whose credit is used up does not keep the other from being read',
   await until(() => got.length > before, 'and bulk is read on when it has credit again')
 })
 
-t.test('what was delivered to a consumer and never arrived there is read again', async t => {
+t.test('entries of a lost read answer are read again', async t => {
   const { queue } = queueOf('me')
   await queue.createGroups()
   await write(live, 3)
@@ -80,7 +80,7 @@ t.test('what was delivered to a consumer and never arrived there is read again',
   )
 })
 
-t.test('a reader whose own pending entries use up all credit waits for credit, and reads no stream', async t => {
+t.test('own pending entries that use up the credit stop all reads', async t => {
   const { queue } = queueOf('full')
   await queue.createGroups()
   await write(live, 20)
@@ -98,7 +98,7 @@ t.test('a reader whose own pending entries use up all credit waits for credit, a
   t.same(errors, [])
 })
 
-t.test('what another consumer has left lying for a lease is taken over, and not before', async t => {
+t.test('entries of another consumer are taken over after a lease, not before', async t => {
   const { queue } = queueOf('elsewhere:1:a')
   await queue.createGroups()
   await write(live, 3)
@@ -109,7 +109,7 @@ t.test('what another consumer has left lying for a lease is taken over, and not 
   t.ok(performance.now() - begun >= 600, 'after its lease')
 })
 
-t.test('what a dead process of this host held is taken over at once', async t => {
+t.test('entries of a dead process of this host are taken over at once', async t => {
   const { queue } = queueOf('here:1:a')
   await queue.createGroups()
   await write(live, 3)
@@ -119,16 +119,16 @@ t.test('what a dead process of this host held is taken over at once', async t =>
   const consumers = (await redis.xinfo('CONSUMERS', live, 'merge')) as unknown[][]
   t.notOk(
     consumers.some(fields => fields.includes('here:1:a')),
-    'the dead consumer is gone',
+    'the dead consumer is removed',
   )
 })
 
-t.test('a reader at work notices a process of its host that died, long before the lease is over', async t => {
+t.test('a busy reader notices a dead process of its host before the lease expires', async t => {
   let isDead = false
   const { got } = reading(t, { leaseMs: HOUR_MS, isDead: consumer => isDead && consumer === 'here:1:a' })
   await until(async () => (await redis.exists(live)) === 1, 'reading')
   await write(live, 1)
-  await until(() => got.length === 1, 'it is at work')
+  await until(() => got.length === 1, 'it is active')
   const [mine] = got
   await redis.xclaim(live, 'merge', 'here:1:a', 0, mine?.entryId ?? '')
   isDead = true
@@ -138,7 +138,7 @@ t.test('a reader at work notices a process of its host that died, long before th
   t.pass('within seconds of the last read')
 })
 
-t.test('an entry that is being worked on for long stays with its consumer', async t => {
+t.test('a long-running entry stays with its consumer', async t => {
   const { got, queue } = reading(t, { leaseMs: HOUR_MS })
   await write(live, 1)
   await until(() => got.length === 1, 'read')
@@ -146,14 +146,14 @@ t.test('an entry that is being worked on for long stays with its consumer', asyn
   const idle = async () =>
     Number(((await redis.xpending(live, 'merge', '-', '+', 1)) as [string, string, number][])[0]?.[2])
   await until(async () => (await idle()) >= 60, 'it has been idle for a while')
-  t.same(await queue.hold(live, [id]), [])
+  t.same(await queue.renewLease(live, [id]), [])
   t.ok((await idle()) < 60, 'its lease is renewed')
   await redis.xclaim(live, 'merge', 'other', 0, id)
-  t.same(await queue.hold(live, [id]), [id], 'an entry that another took stays with the other')
+  t.same(await queue.renewLease(live, [id]), [id], 'an entry that another took stays with the other')
   t.match(await redis.xpending(live, 'merge', '-', '+', 1), [[id, 'other']])
 })
 
-t.test('delayed work comes back when it is due, though the reader blocks for longer', async t => {
+t.test('delayed work returns on time although the reader blocks for longer', async t => {
   const { got, reader, queue } = reading(t, { leaseMs: HOUR_MS })
   await until(async () => ((await redis.xinfo('GROUPS', live).catch(() => [])) as unknown[]).length === 1, 'reading')
   const dueAt = Date.now() + 400
@@ -168,17 +168,17 @@ t.test('delayed work comes back when it is due, though the reader blocks for lon
   t.equal(await queue.promote(), undefined)
 })
 
-t.test('what a stopping consumer still holds can be taken over at once', async t => {
+t.test('pending entries of a stopped consumer can be taken over at once', async t => {
   const { got, reader, queue } = reading(t)
   await write(live, 3)
   await until(() => got.length === 3, 'read')
   reader.stop()
-  t.equal(await queue.leave(), 3)
+  t.equal(await queue.shutdown(), 3)
   const successor = reading(t, { leaseMs: HOUR_MS })
   await until(() => successor.got.length === 3, 'the successor has them')
 })
 
-t.test('a stream that is deleted under a blocked reader is read on when it is back', async t => {
+t.test('a stream deleted under a blocked reader is read again when recreated', async t => {
   const { got } = reading(t)
   await write(live, 1)
   await until(() => got.length === 1, 'reading')

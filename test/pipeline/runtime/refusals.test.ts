@@ -13,7 +13,7 @@ const call = { signal: new AbortController().signal, meter: () => undefined }
 const { redis } = await redisFor(t)
 const keys = createKeys('refusals', 1)
 
-/** A mailbox behind the judgement of one process; several share what Redis knows. */
+/** Wraps a mailbox as one process does; several share the state in Redis. */
 function open(mailbox: FakeMailbox = fakeMailbox()) {
   const judged = createRefusals({
     threshold: 3,
@@ -26,38 +26,35 @@ function open(mailbox: FakeMailbox = fakeMailbox()) {
   return { mailbox, judged }
 }
 
-t.test(
-  'a refused token is retried with growing pauses, by all processes together, and parks after a quarter of an hour',
-  async t => {
-    const { mailbox, judged } = open()
-    const other = open(mailbox)
-    mailbox.before = () => {
-      throw new MailError('unauthorized', 'HTTP 401', { blames: 'token' })
-    }
-    const pauses: number[] = []
-    let error = await failureOf(judged.open(call))
-    for (let asked = 0; error?.kind === 'throttled' && asked < 100; asked += 1) {
-      pauses.push(error.retryAfterMs ?? 0)
-      await pass(error.retryAfterMs ?? 0)
-      error = await failureOf((asked % 2 ? judged : other.judged).open(call))
-    }
-    t.same([pauses[0], pauses.at(-1)], [1000, MINUTE_MS])
-    t.ok(pauses.length < 40, `${pauses.length} tries`)
-    t.match(error, {
-      kind: 'unauthorized',
-      message: /HTTP 401; every new access token has been refused for 1[56] minutes/,
-    })
+t.test('a refused token is retried across processes and parks after 15 minutes', async t => {
+  const { mailbox, judged } = open()
+  const other = open(mailbox)
+  mailbox.before = () => {
+    throw new MailError('unauthorized', 'HTTP 401', { blames: 'token' })
+  }
+  const pauses: number[] = []
+  let error = await failureOf(judged.open(call))
+  for (let asked = 0; error?.kind === 'throttled' && asked < 100; asked += 1) {
+    pauses.push(error.retryAfterMs ?? 0)
+    await pass(error.retryAfterMs ?? 0)
+    error = await failureOf((asked % 2 ? judged : other.judged).open(call))
+  }
+  t.same([pauses[0], pauses.at(-1)], [1000, MINUTE_MS])
+  t.ok(pauses.length < 40, `${pauses.length} tries`)
+  t.match(error, {
+    kind: 'unauthorized',
+    message: /HTTP 401; every new access token has been refused for 1[56] minutes/,
+  })
 
-    mailbox.before = () => undefined
-    await judged.open(call)
-    mailbox.before = () => {
-      throw new MailError('unavailable', 'HTTP 401', { blames: 'token' })
-    }
-    t.match(await failureOf(judged.open(call)), { kind: 'throttled', retryAfterMs: 1000 }, 'a success ends it')
-  },
-)
+  mailbox.before = () => undefined
+  await judged.open(call)
+  mailbox.before = () => {
+    throw new MailError('unavailable', 'HTTP 401', { blames: 'token' })
+  }
+  t.match(await failureOf(judged.open(call)), { kind: 'throttled', retryAfterMs: 1000 }, 'a success ends it')
+})
 
-t.test('a message that is refused beside others is its own fault', async t => {
+t.test('a message refused beside served ones is itself at fault', async t => {
   const { mailbox, judged } = open()
   mailbox.deliver(2)
   const answers = await withRefused(mailbox, ['m0'], judged).fetch(wanted('m0', 'm1'), call)
@@ -65,7 +62,7 @@ t.test('a message that is refused beside others is its own fault', async t => {
   t.match(answers.get('m1'), { outcome: 'ok' })
 })
 
-t.test('a message that is refused alone is tried again as long as the mailbox is served', async t => {
+t.test('a message refused alone is retried while the mailbox is served', async t => {
   const { mailbox, judged } = open()
   mailbox.deliver(5)
   const guarded = withRefused(mailbox, ['m0', 'm1'], judged)
@@ -76,7 +73,7 @@ t.test('a message that is refused alone is tried again as long as the mailbox is
   t.ok(mailbox.calls.includes('probe'))
 })
 
-t.test('it is the account where the whole mailbox is refused, or enough messages in a row', async t => {
+t.test('a refused mailbox or enough refused messages count for the account', async t => {
   const first = open()
   first.mailbox.before = kind => {
     if (kind === 'probe') throw new MailError('unauthorized', 'Mail service not enabled')
@@ -89,16 +86,16 @@ t.test('it is the account where the whole mailbox is refused, or enough messages
   await all.fetch(wanted('m0'), call)
   await all.fetch(wanted('m1'), call)
   const error = await failureOf(all.fetch(wanted('m2'), call))
-  t.match(error, { kind: 'unauthorized', message: /^every message is refused: HTTP 403$/ })
+  t.match(error, { kind: 'unauthorized', message: /^the provider refuses every message: HTTP 403$/ })
 })
 
-/** Lets time pass for what is remembered of refusals. */
+/** Ages the recorded refusals. */
 async function pass(ms: number): Promise<void> {
   const key = `${keys.tokenRefused(ANA)}:since`
   await redis.pexpire(key, (await redis.pttl(key)) - ms)
 }
 
-/** The mailbox as it is judged, with these messages refused. */
+/** Creates the wrapped mailbox with these messages refused. */
 function withRefused(mailbox: FakeMailbox, ids: readonly string[], judged: ReturnType<typeof open>['judged']) {
   const { fetch } = mailbox
   mailbox.fetch = async (some, options) => {

@@ -8,7 +8,7 @@ import { startRedis } from '../../support/redis.ts'
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-/** Twelve messages in four threads that were read, and a provider that has forgotten its history and lists five messages a page. */
+/** Syncs twelve messages in four threads from a provider that lost its history and lists five messages a page. */
 async function forgotten(t: { teardown(done: () => unknown): void }) {
   const mailbox = fakeMailbox(5)
   const pipeline = await startPipeline(redis, mailbox)
@@ -36,7 +36,7 @@ async function forgotten(t: { teardown(done: () => unknown): void }) {
   }
 }
 
-t.test('what came and what went while the history was lost is found, and only what changed goes out', async t => {
+t.test('a resync finds additions and deletions and emits only changed threads', async t => {
   const { mailbox, pipeline, threadsOf } = await forgotten(t)
   mailbox.remove('m1')
   mailbox.remove('m6')
@@ -47,10 +47,10 @@ t.test('what came and what went while the history was lost is found, and only wh
   t.same(mailbox.calls.sort(), ['changes', 'changes', 'changes', 'fetch 1', 'fetch 2', 'open'])
   mailbox.calls.length = 0
   t.match(await pipeline.sync(), { listed: 0, deleted: 0, tasks: 0 })
-  t.same(mailbox.calls, ['changes'], 'it goes on from a fresh cursor')
+  t.same(mailbox.calls, ['changes'], 'it continues from a new cursor')
 })
 
-t.test('where nothing changed nothing is fetched and nothing goes out', async t => {
+t.test('a resync without changes fetches and emits nothing', async t => {
   const { mailbox, pipeline, client, keys } = await forgotten(t)
   const run = await pipeline.sync()
   t.match(run, { listed: 0, deleted: 0, context: 0, threads: 0, tasks: 0, addsUp: true })
@@ -58,7 +58,7 @@ t.test('where nothing changed nothing is fetched and nothing goes out', async t 
   t.equal(await client.exists(keys.runSuspects(keys.partitionOf(ANA), run.run)), 0, 'nothing of it is left')
 })
 
-t.test('a message that seems to be gone and is there stays in its thread', async t => {
+t.test('a message that only seems deleted stays in its thread', async t => {
   const { mailbox, pipeline, client, keys } = await forgotten(t)
   const { changes } = mailbox
   mailbox.changes = async (...of) => {
@@ -69,7 +69,7 @@ t.test('a message that seems to be gone and is there stays in its thread', async
   t.equal(await client.hexists(keys.thread(ANA, 't3'), 'id:m3'), 1)
 })
 
-t.test('a message that cannot be verified stays in its thread', async t => {
+t.test('an unverifiable message stays in its thread', async t => {
   const { mailbox, pipeline, client, keys } = await forgotten(t)
   mailbox.remove('m3')
   mailbox.before = kind => {
@@ -80,7 +80,7 @@ t.test('a message that cannot be verified stays in its thread', async t => {
   t.equal((await pipeline.dead('batch-fetch')).length, 1)
 })
 
-t.test('a verification that breaks off leaves the cursor where it was, so that the next run does it again', async t => {
+t.test('an interrupted verification keeps the cursor, and the next run repeats it', async t => {
   const { mailbox, pipeline, client, keys, expire } = await forgotten(t)
   const cursor = () => client.hget(keys.mailbox(ANA), 'cursor')
   const before = await cursor()
@@ -94,14 +94,14 @@ t.test('a verification that breaks off leaves the cursor where it was, so that t
   t.match(await pipeline.sync(), { failure: 'no more pages' })
   t.equal(await cursor(), before)
   const suspects = await client.keys('*:suspects')
-  t.same(suspects, [], 'a run that is over suspects nobody')
+  t.same(suspects, [], 'a finished run makes no suspects')
   mailbox.changes = changes
   expire()
   t.match(await pipeline.sync(), { failure: undefined, deleted: 1 })
   t.not(await cursor(), before)
 })
 
-t.test('more suspects than go on a page are verified page by page', async t => {
+t.test('suspects beyond one page are verified page by page', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())

@@ -12,7 +12,7 @@ const NOW = 1_790_000_000_000
 const { log } = keepLog()
 const policy = { backoffFactor: 2, maxAttempts: 12, random: () => 1 }
 
-/** What becomes of an id that has failed so often since then, and fails once more. */
+/** Returns the outcome for an id that has failed this often since then, and fails again. */
 function failing(
   error: MailError,
   {
@@ -41,18 +41,18 @@ function failing(
 
 const away = new MailError('unavailable', 'HTTP 500')
 
-t.test('an id is set aside at its second failure, where the fault is its own', async t => {
+t.test('an id at fault is deferred at its second failure', async t => {
   t.same(failing(away, { attempt: 0, isOwn: true }), { facts: [], dueInMs: [1000] })
   t.same(failing(away, { attempt: 1, isOwn: true }), { facts: ['set-aside'], dueInMs: [] })
   t.same(failing(away, { attempt: 1 }), { facts: [], dueInMs: [2000] })
 })
 
-t.test('one that was asked for with its thread is asked for by itself first', async t => {
+t.test('an id fetched with its thread is first retried alone', async t => {
   t.same(failing(away, { attempt: 1, isOwn: true, body: { ofThread: 3 } }), { facts: [], dueInMs: [2000] })
   t.same(failing(away, { attempt: 2, isOwn: true, body: { ofThread: 3 } }), { facts: ['set-aside'], dueInMs: [] })
 })
 
-t.test('one that waits in its window is tried again twenty seconds after it first failed', async t => {
+t.test('an id in its window is retried twenty seconds after its first failure', async t => {
   t.same(failing(away, { attempt: 6, sinceMs: 15_000 }).dueInMs, [5000])
   t.same(failing(away, { attempt: 6, sinceMs: 25_000 }).dueInMs, [64_000], 'and from then on with growing pauses')
   const asked = new MailError('unavailable', 'HTTP 503', { retryAfterMs: 30_000 })
@@ -64,7 +64,7 @@ t.test('being throttled is no failure, however long it lasts', async t => {
   t.same(failing(throttled, { attempt: 5, sinceMs: 90_000, isOwn: true }), { facts: [], dueInMs: [1100] })
 })
 
-t.test('what was set aside is not set aside again: its error is told', async t => {
+t.test('a deferred id is not deferred again, its error is recorded', async t => {
   const body = { window: 'deferred:1/0' }
   t.same(failing(away, { attempt: 2, isOwn: true, body }), { facts: ['still-deferred'], dueInMs: [4000] })
 })

@@ -33,7 +33,7 @@ const THROTTLED: Fetched = { outcome: 'throttled' }
 const limit = (retryAfterMs?: number) =>
   new MailError('throttled', '429', retryAfterMs === undefined ? {} : { retryAfterMs })
 
-t.test('without a Retry-After, pauses for a rate limit grow by RATE_LIMIT_BACKOFF_FACTOR, until an answer', async t => {
+t.test('without Retry-After, pauses grow by RATE_LIMIT_BACKOFF_FACTOR until an answer', async t => {
   for (const [factor, pauses] of Object.entries({
     1: [1000, 1000, 1000, 1000],
     2: [1000, 2000, 4000, 8000, 15_000, 15_000],
@@ -46,7 +46,7 @@ t.test('without a Retry-After, pauses for a rate limit grow by RATE_LIMIT_BACKOF
   }
 })
 
-t.test('what the provider says goes before it, and counts for nothing', async t => {
+t.test('Retry-After takes precedence and does not grow the pauses', async t => {
   const { probed, fetched } = slow(3)
   t.equal((await probed(limit(777)))?.retryAfterMs, 777)
   t.same(await fetched({ a: { ...THROTTLED, retryAfterMs: 5 } }), { a: { ...THROTTLED, retryAfterMs: 5 } })
@@ -57,31 +57,28 @@ t.test('what the provider says goes before it, and counts for nothing', async t 
   t.equal(await probed(ours), ours)
 })
 
-t.test(
-  'a batch of which something was answered begins anew, and calls that were under way together count once',
-  async t => {
-    const { clock, next, mailbox, fetched, probed } = slow(2)
-    await probed(limit())
-    await probed(limit())
-    const gone: Fetched = { outcome: 'gone' }
-    t.same(await fetched({ a: THROTTLED, b: gone }), { a: { ...THROTTLED, retryAfterMs: 1000 }, b: gone })
-    let refuse = () => {}
-    next.answer = () =>
-      new Promise((_, reject) => {
-        const before = refuse
-        refuse = () => {
-          before()
-          reject(limit())
-        }
-      })
-    const together = [1, 2, 3].map(() => mailbox.probe(call).catch((error: MailError) => error.retryAfterMs))
-    clock.ms += 10
-    refuse()
-    t.same(await Promise.all(together), [1000, 1000, 1000])
-  },
-)
+t.test('a partly served batch resets the pause, concurrent refusals count once', async t => {
+  const { clock, next, mailbox, fetched, probed } = slow(2)
+  await probed(limit())
+  await probed(limit())
+  const gone: Fetched = { outcome: 'gone' }
+  t.same(await fetched({ a: THROTTLED, b: gone }), { a: { ...THROTTLED, retryAfterMs: 1000 }, b: gone })
+  let refuse = () => {}
+  next.answer = () =>
+    new Promise((_, reject) => {
+      const before = refuse
+      refuse = () => {
+        before()
+        reject(limit())
+      }
+    })
+  const together = [1, 2, 3].map(() => mailbox.probe(call).catch((error: MailError) => error.retryAfterMs))
+  clock.ms += 10
+  refuse()
+  t.same(await Promise.all(together), [1000, 1000, 1000])
+})
 
-t.test('what a stage decides follows these pauses', async t => {
+t.test('the retry decision uses these pauses', async t => {
   const policy = { backoffFactor: 3, maxAttempts: 12, random: () => 0 }
   const { probed } = slow(3)
   for (const retryInMs of [1000, 3000, 9000, 15_000]) {

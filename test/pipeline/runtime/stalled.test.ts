@@ -10,7 +10,7 @@ const PAGE = 7
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('a page that keeps failing holds up no mail of the pages before it, and arrives when it is well', async t => {
+t.test('a failing page delays no earlier mail and arrives when it heals', async t => {
   const mailbox = fakeMailbox(PAGE)
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())

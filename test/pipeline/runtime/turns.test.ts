@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createTurns, type Ending, type Lot } from '../../../pipeline/runtime/turns.ts'
+import { type BatchResult, createTurns, type MailboxBatch } from '../../../pipeline/runtime/turns.ts'
 import type { Lane } from '../../../shared/envelope.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import type { Entry } from '../../../shared/redis/entry.ts'
@@ -10,7 +10,7 @@ const BO: MailboxId = 'gmail:bo@example.com'
 const WAIT_MS = 50
 let count = 0
 
-t.test('fifty ids in slices make batches of 20, 20 and 10, and nothing waits for more', async t => {
+t.test('fifty ids in slices make batches of 20, 20 and 10 at once', async t => {
   const { add, sizes } = waiting()
   add(slice(ANA, { ids: 20, of: 50 }), slice(ANA, { ids: 20, of: 50 }), slice(ANA, { ids: 10, of: 50 }))
   t.same(sizes(), [20, 20, 10])
@@ -22,19 +22,19 @@ t.test('a lone message waits for nothing', async t => {
   t.same(sizes(), [1])
 })
 
-t.test('thin slices of one mailbox are joined to full batches, of several windows too', async t => {
+t.test('small slices of one mailbox are joined across windows to full batches', async t => {
   const { add, sizes } = waiting()
   for (let count = 0; count < 9; count += 1) add(slice(ANA, { ids: 4, of: 4, window: `${count}` }))
   t.same(sizes(), [20, 16])
 })
 
-t.test('a slice that is larger than a batch goes by itself, and what does not fit waits for the next', async t => {
+t.test('an oversized slice is its own batch, the rest waits for the next', async t => {
   const { add, sizes } = waiting()
   add(slice(ANA, { ids: 33, of: 53 }), slice(ANA, { ids: 12, of: 53 }), slice(ANA, { ids: 8, of: 53 }))
   t.same(sizes(), [33, 20])
 })
 
-t.test('a thin batch waits for the rest of its window, and no longer than waitMs', async t => {
+t.test('a small batch waits for the rest of its window, at most waitMs', async t => {
   const { add, sizes, turns, clock } = waiting()
   add(slice(ANA, { ids: 5, of: 30 }))
   t.same(sizes(), [])
@@ -45,13 +45,13 @@ t.test('a thin batch waits for the rest of its window, and no longer than waitMs
   t.same(sizes(), [5])
 })
 
-t.test('without a wait nothing is waited for', async t => {
+t.test('without waitMs a small batch starts at once', async t => {
   const { add, sizes } = waiting({ waitMs: 0 })
   add(slice(ANA, { ids: 5, of: 30 }))
   t.same(sizes(), [5])
 })
 
-t.test('batches are of one mailbox and lane, and mailboxes take turns', async t => {
+t.test('a batch has one mailbox and lane, and mailboxes take turns', async t => {
   const { add, lots } = waiting()
   for (let count = 0; count < 3; count += 1) add(slice(ANA, { ids: 20, of: 20, window: `${count}` }))
   add(slice(BO, { ids: 20, of: 20 }))
@@ -91,16 +91,16 @@ t.test('a mailbox that fails has one batch in work at a time until one is done',
   end(one, 'done')
   t.equal(lots().length, 3)
 
-  function end(lot: Lot<ListedId> | undefined, ending: Ending): void {
+  function end(lot: MailboxBatch<ListedId> | undefined, ending: BatchResult): void {
     if (lot) turns.end(lot, ending)
   }
 })
 
-t.test('a mailbox rests until its turn has come, is first again then, and others go on', async t => {
+t.test('a paused mailbox is first after its pause, and others continue', async t => {
   const { add, turns, sizes, clock } = waiting()
   add(slice(ANA, { ids: 7, of: 7 }), slice(ANA, { ids: 20, of: 20, window: '2' }))
   const lot = turns.next()
-  if (lot) turns.end(lot, { restUntil: clock.now + 1000 })
+  if (lot) turns.end(lot, { pausedUntil: clock.now + 1000 })
   add(slice(BO, { ids: 3, of: 3 }))
   t.same(sizes(), [3])
   t.equal(turns.nextAt(), clock.now + 1000)
@@ -108,20 +108,20 @@ t.test('a mailbox rests until its turn has come, is first again then, and others
   t.same(sizes(), [7, 20])
 })
 
-t.test('what rests gives up all but a batch for each slot, to make room for others', async t => {
+t.test('paused mailboxes keep one batch a slot and free the rest', async t => {
   const { add, turns, sizes, clock } = waiting()
   for (let count = 0; count < 8; count += 1) add(slice(ANA, { ids: 20, of: 20, window: `${count}` }))
-  t.same(turns.takeResting('live'), [], 'nothing rests')
+  t.same(turns.takePaused('live'), [], 'nothing rests')
   const lot = turns.next()
-  const restUntil = clock.now + 1000
-  if (lot) turns.end(lot, { restUntil })
-  t.match(turns.takeResting('live'), [{ entries: { length: 5 }, restUntil }])
-  t.same(turns.takeResting('live'), [], 'the others stay')
-  clock.now = restUntil
+  const pausedUntil = clock.now + 1000
+  if (lot) turns.end(lot, { pausedUntil })
+  t.match(turns.takePaused('live'), [{ entries: { length: 5 }, pausedUntil }])
+  t.same(turns.takePaused('live'), [], 'the others stay')
+  clock.now = pausedUntil
   t.same(sizes(), [20, 20, 20])
 })
 
-t.test('entries without ids are counted one by one, and leave at once', async t => {
+t.test('entries without ids count as one each and start at once', async t => {
   const { add, lots } = waiting({ size: 2, ids: undefined })
   for (let count = 0; count < 3; count += 1) add({ ...slice(ANA, { ids: 1, of: 1 }), stream: watchEvents.name })
   t.same(
@@ -143,7 +143,7 @@ function waiting({
   const pace = { size, waitMs, concurrency: 3, ...(size === 2 ? {} : { ids }) }
   const turns = createTurns<ListedId>(pace, () => clock.now)
   const lots = () => {
-    const found: Lot<ListedId>[] = []
+    const found: MailboxBatch<ListedId>[] = []
     for (let lot = turns.next(); lot; lot = turns.next()) found.push(lot)
     return found
   }

@@ -8,7 +8,7 @@ const ANA = 'gmail:ana@example.com'
 const BO = 'gmail:bo@example.com'
 const call: Call = { signal: new AbortController().signal, meter: () => undefined }
 
-/** A witness of the mailboxes of Ana and Bo, at a time that the test sets. */
+/** Creates a witness of the mailboxes of Ana and Bo, with a clock that the test sets. */
 function watched() {
   let at = 1000
   const witness = createWitness(3, () => at)
@@ -38,7 +38,7 @@ function watched() {
   }
 }
 
-t.test('a fault is the own fault of an item when the provider answers another mailbox meanwhile', async t => {
+t.test('an item is at fault when the provider answers another mailbox meanwhile', async t => {
   const { witness, bo, fail, set, since } = watched()
   await bo.open(call)
   await fail('m1')
@@ -49,7 +49,7 @@ t.test('a fault is the own fault of an item when the provider answers another ma
   t.equal(witness.isOwnFault('outlook:ana@example.com', since(1000)), false, 'at another provider')
 })
 
-t.test('where nobody else is asked, it is after twenty seconds, or when others of the batch were answered', async t => {
+t.test('alone, an item is at fault after twenty seconds or beside served ones', async t => {
   const { witness, fail, set, since } = watched()
   await fail('m1')
   t.equal(witness.isOwnFault(ANA, since(1000)), false)
@@ -60,7 +60,7 @@ t.test('where nobody else is asked, it is after twenty seconds, or when others o
   t.equal(witness.isOwnFault(ANA, since(1000)), true)
 })
 
-t.test('where many fail and nobody is answered it is an outage, however long', async t => {
+t.test('many failures without an answer are an outage, however long', async t => {
   const { witness, fail, set, since } = watched()
   await fail('m1', 'm2')
   await fail('m3')

@@ -6,10 +6,10 @@ import { QUOTA_COSTS } from '../../../shared/gmail/quota.ts'
 import type { Fetched } from '../../../shared/mailbox.ts'
 import { apiError, batchAnswer, openCall, resource, type Written } from './google.ts'
 
-// Nobody looks at the stacks of errors that are expected.
+// Stacks of expected errors are never read.
 Error.stackTraceLimit = 0
 
-// What may have become of a message or a thread, and how a part says so.
+// The true fate of a message or a thread, and the part that reports it.
 const TRUTHS = {
   ok: undefined,
   gone: { status: '404 Not Found', body: apiError(404, 'notFound') },
@@ -21,7 +21,7 @@ const TRUTHS = {
 type Truth = keyof typeof TRUTHS
 const FOR_ALL: readonly Truth[] = ['throttled', 'unavailable', 'unauthorized']
 
-// Ids and subjects that no change of a few bytes turns into one another.
+// Ids and subjects that no change of a few bytes can confuse.
 const idOf = (index: number) => `18c${String.fromCharCode(97 + index).repeat(13)}`
 const threadIdOf = (thread: number) => `19d${String.fromCharCode(97 + thread).repeat(13)}`
 const subjectOf = (index: number) => `Subject ${String.fromCharCode(65 + index).repeat(12)}`
@@ -33,7 +33,7 @@ const seldom = <T>(what: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: what })
 const truth = fc.constantFrom(...(Object.keys(TRUTHS) as Truth[]))
 const harmless = {
-  // A message of no thread of those is alone in its own.
+  // A message outside these threads is alone in its own thread.
   messages: fc.array(fc.record({ truth, thread: fc.nat({ max: THREADS + 2 }) }), { minLength: 2, maxLength: MESSAGES }),
   threads: fc.tuple(
     ...Array.from({ length: THREADS }, () => fc.oneof({ weight: 3, arbitrary: fc.constant('ok' as const) }, truth)),
@@ -68,7 +68,10 @@ interface Damage {
   typed: boolean
 }
 
-/** Tries so many answers that differ in order and spelling, or, where they are `harmful`, in anything; tells how many, or a counterexample. */
+/**
+ * Tries this many answers that differ in order and spelling or, if `harmful`, in anything. Returns the number
+ * tried, or a counterexample.
+ */
 export async function tryAnswers(
   kind: 'harmless' | 'harmful',
   { cases, seed, limitMs }: { cases: number; seed: number; limitMs: number },
@@ -99,7 +102,7 @@ async function outcomesOf(how: Damage) {
   }))
   const outcomes = await fetchMessages(options, wanted, openCall())
   for (const [id, outcome] of outcomes) {
-    if (outcome.outcome === 'ok' && outcome.message.id !== id) throw new Error('a message stands under another id')
+    if (outcome.outcome === 'ok' && outcome.message.id !== id) throw new Error("a message has another id's entry")
   }
   return how.messages.map(({ truth, thread }, index) => {
     const outcome = outcomes.get(idOf(index))
@@ -111,13 +114,13 @@ async function outcomesOf(how: Damage) {
   })
 }
 
-// The first message is alone in any case: a single request is no batch.
+// The first message is always alone: a single request is not a batch.
 function threadOf({ messages, threads }: Damage, index: number): string {
   const { thread = THREADS } = (index > 0 && messages[index]) || {}
   return threadIdOf(thread < threads.length ? thread : THREADS + index)
 }
 
-// Batch answers are damaged; what is asked for on its own is answered truly.
+// Damages batch answers; single requests are answered correctly.
 function clientOf(how: Damage): GmailClient {
   return {
     async postBatch(_, { body }) {
@@ -147,7 +150,7 @@ function answerTo(how: Damage, kind: string, id: string): { status?: string; bod
     return TRUTHS[how.messages[index]?.truth ?? 'ok'] ?? { body: message(how, index) }
   }
   const thread = indexOf(id)
-  // One of each thread was not listed and comes along.
+  // One message of each thread was not listed and comes along.
   const inside = how.messages.flatMap(({ truth, thread: of }, index) =>
     of === thread && index > 0 && truth === 'ok' ? [index] : [],
   )
@@ -186,14 +189,14 @@ function isRight(outcome: Fetched, truth: Truth, index: number): boolean {
   return outcome.outcome === truth
 }
 
-// Its own subject but for damaged bytes, or none at all.
+// Whether a subject is the message's own, apart from damaged bytes, or empty.
 function isOwn(subject: string, index: number): boolean {
   const letters = [...subject.matchAll(/[A-L]/g)].map(([letter]) => letter)
   const own = letters.filter(letter => letter === subjectOf(index).at(-1)).length
   return letters.length === 0 || own >= letters.length - 3
 }
 
-// Neither final nor a message: the pipeline asks for it again.
+// Whether an outcome is neither final nor a message, so that the pipeline retries it.
 function isAskedAgain(outcome: Fetched): boolean {
   if (outcome.outcome === 'throttled') return true
   return outcome.outcome === 'failed' && ['unavailable', 'unparsable', 'unauthorized'].includes(outcome.error.kind)

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 
-// `PROPERTY_CASES=1000000` tries ten times as many, however long it takes; a busy machine tries fewer in its time.
+// `PROPERTY_CASES=1000000` tries ten times as many, however long it takes. A busy machine tries fewer in its
+// time.
 const { PROPERTY_CASES } = process.env
 const CASES = Number(PROPERTY_CASES ?? 100_000)
 const LIMIT_MS = PROPERTY_CASES === undefined ? 40_000 : 3_600_000
@@ -13,11 +14,11 @@ t.test('an answer in any order and spelling gives every id its outcome', async t
   await tryAll(t, 'harmless', CASES / 10)
 })
 
-t.test('whatever happens to an answer, an id gets its own outcome or is asked for again', async t => {
+t.test('a damaged answer gives an id its own outcome or a retry', async t => {
   await tryAll(t, 'harmful', CASES)
 })
 
-// A worker tells a counterexample where it finds one: with the seed in it, it is found again.
+// A worker reports a counterexample with the seed that reproduces it.
 async function tryAll(t: Test, kind: 'harmless' | 'harmful', cases: number): Promise<void> {
   t.setTimeout(2 * LIMIT_MS)
   const file = new URL('./answers-worker.js', import.meta.url)

@@ -48,7 +48,7 @@ t.test('a batch answer is read', async t => {
     ['m4', 200, 'Hello\nworld'],
   ]
   t.same(outline(parseBatch(TYPE, plain)), expected)
-  t.same(outline(parseBatch(TYPE, plain.replaceAll('\r\n', '\n'))), expected, 'with LF alone')
+  t.same(outline(parseBatch(TYPE, plain.replaceAll('\r\n', '\n'))), expected, 'with LF only')
   let line = 0
   t.same(
     outline(
@@ -58,12 +58,16 @@ t.test('a batch answer is read', async t => {
       ),
     ),
     expected,
-    'with mixed line ends',
+    'with mixed line endings',
   )
   t.same(outline(parseBatch(TYPE, `Hello.\r\n\r\n${plain}Bye.\r\n--batch_abc\r\nbye`)), expected, 'with text around it')
   t.same(outline(parseBatch(TYPE, plain.replace('--batch_abc--\r\n', ''))), expected, 'without its end')
   t.same(outline(parseBatch(undefined, plain)), expected, 'without a content type')
-  t.same(outline(parseBatch('multipart/mixed; boundary=other', plain)), expected, 'with another boundary than was said')
+  t.same(
+    outline(parseBatch('multipart/mixed; boundary=other', plain)),
+    expected,
+    'with another boundary than the header says',
+  )
   t.same(
     outline(parseBatch('multipart/mixed;charset=UTF-8; Boundary="batch_abc"; x=y', plain)),
     expected,
@@ -78,7 +82,7 @@ t.test('a batch answer is read', async t => {
   )
 })
 
-t.test('an answer that was cut short loses only its end', async t => {
+t.test('a truncated answer loses only its end', async t => {
   const { body } = batchAnswer([
     { contentId: '<response-m0>', body: { id: 'a' } },
     { contentId: '<response-m1>', body: { id: 'b' } },
@@ -91,7 +95,7 @@ t.test('an answer that was cut short loses only its end', async t => {
   }
 })
 
-t.test('a part that cannot be understood keeps its place', async t => {
+t.test('an unreadable part keeps its position', async t => {
   const { body } = batchAnswer([
     { contentId: '<response-m0>', body: { id: 'a' } },
     { contentId: '<response-m1>', body: { id: 'b' } },
@@ -111,7 +115,7 @@ t.test('a part that cannot be understood keeps its place', async t => {
   )
 })
 
-t.test("a part's headers are read: folded ones, any case, the first of two", async t => {
+t.test('the headers of a part are read: folded, in any case, first of two', async t => {
   const { body } = batchAnswer([
     { contentId: '<response-m0>', status: '429 Too Many', headers: ['RETRY-AFTER: 2.5', 'X-A: 1', '  2', 'X-A: 3'] },
   ])
@@ -120,13 +124,13 @@ t.test("a part's headers are read: folded ones, any case, the first of two", asy
   t.equal(part?.headers.get('x-a'), '1 2')
 })
 
-t.test('what is no batch answer has no parts', async t => {
+t.test('text that is not a batch answer has no parts', async t => {
   t.same(parseBatch('text/html', '<html><body>Sorry</body></html>'), [])
   t.same(parseBatch(undefined, ''), [])
   t.ok(parseBatch('text/plain', 'Sorry\n-- \n--The team\n').every(part => part.status === 0))
 })
 
-t.test('parts are matched by id, whatever their order', async t => {
+t.test('parts are matched by id in any order', async t => {
   const ids = ['m0', 'm1', 'm2']
   const match = (contentIds: (string | undefined)[]) => {
     const { body } = batchAnswer(contentIds.map((contentId, index) => ({ contentId, body: `part ${index}` })))
@@ -135,17 +139,21 @@ t.test('parts are matched by id, whatever their order', async t => {
   }
   t.same(match(['<response-m2>', '<response-m0>', '<response-m1>']), ['120', true])
   t.same(match(['<response-m0>', '<response-m2>']), ['0-1', false], 'one is missing')
-  t.same(match(['<response-m0>', '<response-m1>', '<response-x>']), ['01-', false], 'one is a stranger')
-  t.same(match(['<response-m0>', '<response-m1>', '<response-m1>']), ['0--', false], 'two claim the same')
+  t.same(match(['<response-m0>', '<response-m1>', '<response-x>']), ['01-', false], 'one has an unknown id')
+  t.same(match(['<response-m0>', '<response-m1>', '<response-m1>']), ['0--', false], 'two claim the same id')
   t.same(match(['<response-m0>', '<response-m1>', '<response-m2>', '<response-m1>']), ['0-2', false], 'one too many')
-  t.same(match(['response-', 'response-', 'response-']), ['012', false], 'no ids: the order decides')
+  t.same(match(['response-', 'response-', 'response-']), ['012', false], 'without ids, order decides')
   t.same(match([undefined, undefined, undefined]), ['012', false])
   t.same(match(['<x>', '<x>', '<x>']), ['012', false])
-  t.same(match(['response-', 'response-']), ['---', false], 'no ids and one missing: nothing decides')
-  t.same(match(['<response-m1>', '<response-m1>', '<response-m1>']), ['---', false], 'an id of ours thrice is no order')
+  t.same(match(['response-', 'response-']), ['---', false], 'without ids and with one missing, nothing decides')
+  t.same(
+    match(['<response-m1>', '<response-m1>', '<response-m1>']),
+    ['---', false],
+    'one known id thrice does not prove an order',
+  )
 })
 
-// Recorded answers that other clients are tested with; not part of the project.
+// Recorded answers from tests of other clients; not part of the project.
 const CORPUS = resolve('../shared/corpus/api')
 const skip = existsSync(CORPUS) ? false : 'needs ../shared/corpus'
 
@@ -197,7 +205,7 @@ t.test('a recorded Gmail answer without usable ids is matched by order', { skip 
   )
 })
 
-t.test('where a damaged line makes two parts one, neither gets the status of the other', async t => {
+t.test('two parts merged by a damaged line keep their own statuses', async t => {
   const { body } = batchAnswer([
     { contentId: '<response-m0>', status: '429 Too Many Requests', body: { error: { code: 429 } } },
     { contentId: '<response-m1>', status: '404 Not Found', body: { error: { code: 404 } } },

@@ -20,7 +20,7 @@ const everyCall: [string, (mailbox: Mailbox, call: ReturnType<typeof openCall>) 
   ['batch', (mailbox, call) => mailbox.fetch(two, call)],
 ]
 
-t.test('calls at the same time share one token request, the batch too', async t => {
+t.test('concurrent calls and batches share one token request', async t => {
   const { mailbox, google } = await openGmail(t, ({ path }) => (path.startsWith('/batch') ? batch : profile))
   await Promise.all([mailbox.open(openCall()), mailbox.fetch(two, openCall()), mailbox.open(openCall())])
   await mailbox.fetch(two, openCall())
@@ -35,7 +35,7 @@ t.test('calls at the same time share one token request, the batch too', async t 
   })
 })
 
-t.test('a token without an expiry is kept, and a rate limit does not refresh it', async t => {
+t.test('a token without expiry is cached; a rate limit does not refresh it', async t => {
   let limited = true
   const { mailbox, google } = await openGmail(
     t,
@@ -50,7 +50,7 @@ t.test('a token without an expiry is kept, and a rate limit does not refresh it'
   t.equal(google.tokens.length, 1)
 })
 
-t.test('a token that is refused is asked for anew by the next call', async t => {
+t.test('the next call replaces a refused token', async t => {
   const { mailbox, google } = await openGmail(t, ({ headers, path }) => {
     if (headers.authorization === 'Bearer token-1') return { status: 401, body: apiError(401, 'authError') }
     return path.startsWith('/batch') ? batch : profile
@@ -75,32 +75,29 @@ t.test('nothing is retried', async t => {
   }
 })
 
-t.test(
-  'a dead grant is unauthorized, other token failures are what they are, each asked once and not metered',
-  async t => {
-    const cases: [Reply, string][] = [
-      [
-        { status: 400, body: { error: 'invalid_grant', error_description: 'Token has been expired or revoked.' } },
-        'unauthorized',
-      ],
-      [{ status: 401, body: { error: 'invalid_client' } }, 'misconfigured'],
-      [{ status: 429, body: { error: 'rate_limit_exceeded' } }, 'throttled'],
-      [{ status: 503, body: 'later' }, 'unavailable'],
-      [{ status: 200, body: '<html>Welcome</html>' }, 'unavailable'],
-      ['hang up', 'unavailable'],
-    ]
-    for (const [reply, kind] of cases) {
-      const { mailbox, google } = await openGmail(t, () => profile, { token: () => reply })
-      const call = openCall()
-      t.equal((await failure(mailbox.open(call))).kind, kind, JSON.stringify(reply))
-      t.equal(google.tokens.length, 1)
-      t.equal(google.asked.length, 0)
-      t.same(call.metered, [])
-    }
-  },
-)
+t.test('a dead grant is unauthorized; other token failures keep their kind, unretried and unmetered', async t => {
+  const cases: [Reply, string][] = [
+    [
+      { status: 400, body: { error: 'invalid_grant', error_description: 'Token has been expired or revoked.' } },
+      'unauthorized',
+    ],
+    [{ status: 401, body: { error: 'invalid_client' } }, 'misconfigured'],
+    [{ status: 429, body: { error: 'rate_limit_exceeded' } }, 'throttled'],
+    [{ status: 503, body: 'later' }, 'unavailable'],
+    [{ status: 200, body: '<html>Welcome</html>' }, 'unavailable'],
+    ['hang up', 'unavailable'],
+  ]
+  for (const [reply, kind] of cases) {
+    const { mailbox, google } = await openGmail(t, () => profile, { token: () => reply })
+    const call = openCall()
+    t.equal((await failure(mailbox.open(call))).kind, kind, JSON.stringify(reply))
+    t.equal(google.tokens.length, 1)
+    t.equal(google.asked.length, 0)
+    t.same(call.metered, [])
+  }
+})
 
-t.test('giving up ends every call at once', async t => {
+t.test('aborting ends every call at once', async t => {
   for (const [name, work] of everyCall) {
     const { mailbox, google } = await openGmail(t, (_, { asked }) => (asked.length === 1 ? profile : 'never'))
     await mailbox.open(openCall())
@@ -111,12 +108,12 @@ t.test('giving up ends every call at once', async t => {
     call.abort()
     t.equal((await failed).kind, 'unavailable', name)
     t.ok(Date.now() - began < 1000, name)
-    t.equal((await failure(work(mailbox, call))).kind, 'unavailable', `${name}, given up before`)
-    t.equal(google.asked.length, 2, 'nothing is sent after')
+    t.equal((await failure(work(mailbox, call))).kind, 'unavailable', `${name}, aborted before`)
+    t.equal(google.asked.length, 2, 'nothing is sent afterwards')
   }
 })
 
-t.test('giving up while a token is waited for ends the call, and sends nothing when the token comes', async t => {
+t.test('an abort during a token request ends the call and sends nothing later', async t => {
   const { mailbox, google } = await openGmail(t, () => profile, { token: () => 'never' })
   const call = openCall()
   const failed = failure(mailbox.open(call))
@@ -125,7 +122,7 @@ t.test('giving up while a token is waited for ends the call, and sends nothing w
   t.equal(google.asked.length, 0)
 })
 
-t.test('an answer that does not come is waited for only so long', async t => {
+t.test('a missing answer times out', async t => {
   const { mailbox } = await openGmail(t, () => 'never', { timeoutMs: 60 })
   for (const [name, work] of everyCall) {
     const error = await failure(work(mailbox, openCall()))
@@ -134,7 +131,7 @@ t.test('an answer that does not come is waited for only so long', async t => {
   }
 })
 
-t.test('no message holds a secret, a token or mail', async t => {
+t.test('no message contains a secret, a token or mail', async t => {
   const replies: Reply[] = [
     { status: 400, body: apiError(400, 'invalidArgument', 'token-1 private words') },
     { status: 403, body: 'private words token-1' },

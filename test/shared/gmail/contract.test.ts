@@ -47,7 +47,7 @@ for (const pageSize of [
   })
 }
 
-t.test('the demo mailbox is read whole, but for spam, trash and drafts', async t => {
+t.test('the demo mailbox is read completely, except spam, trash and drafts', async t => {
   const demo = demoMailbox()
   const everywhere = Array.from({ length: demo.size }, (_, index) => demo.message(index))
   const junk = ['SPAM', 'TRASH', 'DRAFT']
@@ -93,7 +93,7 @@ t.test('fifty messages cost four calls with batches of twenty', async t => {
   ])
 })
 
-t.test('an expired history asks for a reset, and the mailbox can be listed anew', async t => {
+t.test('an expired history asks for a reset, and the mailbox can be listed again', async t => {
   const sim = await startGmail({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, [{ raw: numberedMail(1) }])] })
   t.teardown(() => sim.close())
   const mailbox = mailboxAt(sim.url)
@@ -107,7 +107,7 @@ t.test('an expired history asks for a reset, and the mailbox can be listed anew'
   t.equal(recreated.ids.length, 2)
 })
 
-t.test('a mailbox that the grant is not for is unauthorized', async t => {
+t.test("another mailbox than the grant's is unauthorized", async t => {
   const sim = await startGmail({ profile: 'instant', mailboxes: [] })
   t.teardown(() => sim.close())
   await t.rejects(mailboxAt(sim.url).open(openCall()), { name: 'MailError', message: /connect the mailbox again/ })

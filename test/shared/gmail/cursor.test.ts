@@ -1,6 +1,6 @@
 import t from 'tap'
 import { MailError } from '../../../shared/error.ts'
-import { type Listing, readCursor, readPage, writeCursor, writePage } from '../../../shared/gmail/cursor.ts'
+import { type GmailListing, readCursor, readPage, writeCursor, writePage } from '../../../shared/gmail/cursor.ts'
 
 const unparsable = (work: () => unknown) => {
   try {
@@ -11,7 +11,7 @@ const unparsable = (work: () => unknown) => {
   return false
 }
 
-t.test('cursors are read as they were written', async t => {
+t.test('cursors survive a round trip', async t => {
   for (const at of ['pinned', 'history'] as const) {
     const place = { at, historyId: 18_446_744_073_709_551_615n }
     t.same(readCursor(writeCursor(place)), place)
@@ -20,7 +20,7 @@ t.test('cursors are read as they were written', async t => {
   t.equal(writeCursor({ at: 'pinned', historyId: 123n }), 'pinned:123')
 })
 
-t.test('a cursor of anyone else is refused', async t => {
+t.test('a foreign cursor is refused', async t => {
   for (const text of [
     '',
     '123',
@@ -39,9 +39,9 @@ t.test('a cursor of anyone else is refused', async t => {
   }
 })
 
-t.test('pages are read as they were written, whatever the token', async t => {
+t.test('pages with any token survive a round trip', async t => {
   const token = 'a:b=/+\n:1'
-  const listings: Listing[] = [
+  const listings: GmailListing[] = [
     { list: 'newest', left: 40 },
     { list: 'all' },
     { list: 'after', seconds: 1_790_000_000 },
@@ -49,10 +49,10 @@ t.test('pages are read as they were written, whatever the token', async t => {
     { list: 'history' },
   ]
   for (const listing of listings) t.same(readPage(writePage(listing, token)), { ...listing, token })
-  t.same(readPage(writePage({ list: 'sweep' })), { list: 'sweep' }, 'a sweep may begin without one')
+  t.same(readPage(writePage({ list: 'sweep' })), { list: 'sweep' }, 'a sweep may start without a token')
 })
 
-t.test('a page of anyone else is refused', async t => {
+t.test('a foreign page is refused', async t => {
   for (const text of ['', 'x', 'all::', 'all:5:x', 'newest::x', 'newest:-1:x', 'after:x:x', 'history:x', 'drafts::x']) {
     t.ok(
       unparsable(() => readPage(text)),

@@ -49,17 +49,17 @@ t.test('the reason decides, not the status', async t => {
     t.equal(judge(status, body).kind, kind, `${status} ${JSON.stringify(body).slice(0, 70)}`)
 })
 
-t.test('what refuses an account is told from what refuses a token or one request, with its remedy', async t => {
+t.test('account, token and request refusals differ, and carry remedies', async t => {
   const cases: [number, unknown, MailError['blames'], RegExp][] = [
     [
       400,
       apiError(400, 'failedPrecondition', 'Mail service not enabled'),
       undefined,
-      /an administrator has to turn it on/,
+      /ask an administrator to turn it on/,
     ],
     [403, apiError(403, 'forbidden', 'Delegation denied for ana@example.com'), undefined, /have it delegated/],
     [403, apiError(403, 'forbidden', 'User is suspended.'), undefined, /the account is suspended/],
-    [403, apiError(403, 'domainPolicy'), undefined, /its administrator has to allow it/],
+    [403, apiError(403, 'domainPolicy'), undefined, /ask its administrator to allow it/],
     [403, apiError(403, 'insufficientPermissions'), undefined, /connect the mailbox again/],
     [403, apiError(403, 'forbidden'), 'access', /connect the mailbox again/],
     [400, apiError(400, 'failedPrecondition', 'Precondition check failed.'), 'access', /connect the mailbox again/],
@@ -76,24 +76,24 @@ t.test('what refuses an account is told from what refuses a token or one request
   }
 })
 
-t.test('what was damaged on its way refuses nothing for good', async t => {
+t.test('a damaged answer is never a final refusal', async t => {
   const damaged = { error: { ' ode': 404, errors: [{ reason: 'AotFound' }] } }
   t.equal(judge(404, damaged).kind, 'unavailable')
   t.equal(judge(400, { error: { errors: [{ reason: 'invalidArgumant' }] } }).kind, 'unparsable')
 })
 
-t.test('a history id that is too old is expired', async t => {
+t.test('an old history id is expired', async t => {
   const answer = { status: 404, body: apiError(404, 'notFound') }
   t.equal(errorOf(answer, 'history.list', { notFound: 'expired' }).kind, 'expired')
 })
 
-t.test('how long to wait is read wherever Google says it', async t => {
+t.test('the wait is read from every place that Google uses', async t => {
   const wait = (retryAfter?: string, message?: string) =>
     judge(429, apiError(429, 'rateLimitExceeded', message), retryAfter).retryAfterMs
   t.equal(wait('3'), 3000)
   t.equal(wait('2.128'), 2128)
   t.equal(wait('Mon, 02 Nov 2026 12:00:30 GMT'), 30_000)
-  t.equal(wait('Mon, 02 Nov 2026 11:00:00 GMT'), 0, 'a time that has passed')
+  t.equal(wait('Mon, 02 Nov 2026 11:00:00 GMT'), 0, 'a time in the past')
   t.equal(wait(undefined, 'User-rate limit exceeded.  Retry after 2026-11-02T12:00:05.250Z'), 5250)
   t.equal(wait(undefined, 'Rate limit exceeded. Retry after 20 seconds.'), 20_000)
   t.equal(wait('1', 'Retry after 2026-11-02T12:01:00Z'), 1000, 'the header comes first')
@@ -102,21 +102,21 @@ t.test('how long to wait is read wherever Google says it', async t => {
   t.equal(wait(undefined, 'Busy; retry after 1.5 s, please.'), 1500)
   t.equal(wait('0'), 0)
   t.equal(wait('.5 s'), 500)
-  t.equal(wait('soon', 'Retry after 4'), 4000, 'what cannot be read is as if it were not there')
+  t.equal(wait('soon', 'Retry after 4'), 4000, 'an unreadable header is ignored')
   t.equal(wait(undefined, 'Retry after a while'), undefined)
   t.equal(wait('soon'), undefined)
   t.equal(wait(), undefined)
-  t.equal(wait('99999999'), 86_400_000, 'a day at most')
+  t.equal(wait('99999999'), 86_400_000, 'at most a day')
   t.equal(judge(429, { error: { code: 429, details: [{ retryDelay: '1.5s' }] } }).retryAfterMs, 1500)
   t.equal(
     judge(403, apiError(403, 'dailyLimitExceeded')).retryAfterMs,
     600_000,
-    'a spent day is not asked every second',
+    'an exhausted day is not retried every second',
   )
   t.equal(judge(503, '', '7').retryAfterMs, 7000)
 })
 
-t.test('which limit was met is told by the reason, or where it has none of its own, by the words', async t => {
+t.test('the reason decides which limit was exceeded, or else the text', async t => {
   const refused = (status: number, body: unknown) => refusalOf({ status, body })
   const crowd = 'Too many concurrent requests for user'
   t.equal(refused(429, apiError(429, 'rateLimitExceeded', crowd)), 'concurrency')
@@ -130,7 +130,7 @@ t.test('which limit was met is told by the reason, or where it has none of its o
   t.equal(refused(200, apiError(429, 'rateLimitExceeded')), undefined)
 })
 
-t.test('only the API itself can say that a message is gone', async t => {
+t.test('only the API itself can report a message as gone', async t => {
   t.ok(isNotFound({ status: 404, body: apiError(404, 'notFound') }))
   t.ok(
     isNotFound({
@@ -176,7 +176,7 @@ t.test('a call without an answer is unavailable and keeps no request', async t =
 const BODIES = resolve('../shared/corpus/api/google-error-bodies.json')
 const skip = existsSync(BODIES) ? false : 'needs ../shared/corpus'
 
-t.test('recorded error bodies are told apart', { skip }, async t => {
+t.test('recorded error bodies get the right kinds', { skip }, async t => {
   const bodies: Record<string, { httpStatus: number; body: unknown }> = JSON.parse(readFileSync(BODIES, 'utf8'))
   const kinds = Object.entries(bodies).map(([name, { httpStatus, body }]) => [name, judge(httpStatus, body).kind])
   t.match(Object.fromEntries(kinds), {

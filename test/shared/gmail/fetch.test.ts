@@ -8,7 +8,7 @@ const single = (asked: Asked) => ({ body: resource(idOf(asked)) })
 const isBatch = ({ path }: Asked) => path === '/batch/gmail/v1'
 const ok = (index: number, id: string): Written => ({ contentId: `<response-m${index}>`, body: resource(id) })
 
-t.test('one message is one get with the fields and headers that are used', async t => {
+t.test('one message is one get with the used fields and headers', async t => {
   const { mailbox, google } = await openGmail(t, single)
   const call = openCall()
   const answers = await mailbox.fetch(wanted('a'), call)
@@ -32,7 +32,7 @@ t.test('one message is one get with the fields and headers that are used', async
   ])
 })
 
-t.test('several messages are one batch, whatever the order of its parts', async t => {
+t.test('several messages are one batch in any order of parts', async t => {
   const { mailbox, google } = await openGmail(t, () => batchAnswer([ok(2, 'c'), ok(0, 'a'), ok(1, 'b')]))
   const call = openCall()
   const answers = await mailbox.fetch([...wanted('a', 'b', 'c'), ...wanted('a')], call)
@@ -71,7 +71,7 @@ t.test('under the legacy quota a message costs five units', async t => {
   ])
 })
 
-t.test('id and threadId are asked for whatever the fields are', async t => {
+t.test('id and threadId are always requested', async t => {
   for (const [fields, asked] of [
     ['snippet', 'id,threadId,snippet'],
     ['id,payload(headers,threadId)', 'threadId,id,payload(headers,threadId)'],
@@ -134,7 +134,7 @@ t.test('each part has its own outcome', async t => {
   t.equal(google.asked.length, 1)
 })
 
-t.test('a missing part fails its id alone', async t => {
+t.test('a missing part fails only its id', async t => {
   const { mailbox, google } = await openGmail(t, () => batchAnswer([ok(0, 'a'), ok(2, 'c')]))
   const answers = await mailbox.fetch(wanted('a', 'b', 'c'), openCall())
   t.match(Object.fromEntries(answers), {
@@ -145,7 +145,7 @@ t.test('a missing part fails its id alone', async t => {
   t.equal(google.asked.length, 1)
 })
 
-t.test('without usable ids the order decides, but nothing final is believed of it', async t => {
+t.test('without usable ids the order decides, but not for final outcomes', async t => {
   const gone = { status: '404 Not Found', body: apiError(404, 'notFound') }
   const parts: Written[] = [
     { contentId: 'response-', body: resource('a') },
@@ -165,14 +165,14 @@ t.test('without usable ids the order decides, but nothing final is believed of i
   t.same(google.asked.map(idOf), ['v1', 'b'])
 })
 
-t.test('an answer in another order than was asked for, without ids, is put right message by message', async t => {
+t.test('a reordered answer without ids is corrected message by message', async t => {
   const parts = ['b', 'c', 'a'].map(id => ({ contentId: 'response-', body: resource(id) }))
   const { mailbox } = await openGmail(t, asked => (isBatch(asked) ? batchAnswer(parts) : single(asked)))
   const answers = await mailbox.fetch(wanted('a', 'b', 'c'), openCall())
   for (const id of ['a', 'b', 'c']) t.match(answers.get(id), { outcome: 'ok', message: { id, subject: `About ${id}` } })
 })
 
-t.test('an unreadable answer is asked for again message by message, five at a time', async t => {
+t.test('an unreadable answer is retried message by message, five at a time', async t => {
   const ids = Array.from({ length: 12 }, (_, index) => `m${index}`)
   const { mailbox, google } = await openGmail(t, asked =>
     isBatch(asked) ? { body: '<html>Welcome</html>' } : single(asked),
@@ -185,7 +185,7 @@ t.test('an unreadable answer is asked for again message by message, five at a ti
   t.equal(google.asked.length, 13)
 })
 
-t.test('what stops one of the single gets stops the rest unasked', async t => {
+t.test('an error of the mailbox ends the remaining single gets', async t => {
   const ids = Array.from({ length: 30 }, (_, index) => `m${index}`)
   const { mailbox, google } = await openGmail(t, asked =>
     isBatch(asked)
@@ -210,11 +210,11 @@ t.test('the outer status comes first', async t => {
   for (const [status, body, error] of cases) {
     const { mailbox, google } = await openGmail(t, () => ({ status, body, headers: { 'retry-after': '2.5' } }))
     t.match(await failure(mailbox.fetch(wanted('a', 'b'), openCall())), error, `a batch: ${status}`)
-    t.equal(google.asked.length, 1, 'and is not sent again')
+    t.equal(google.asked.length, 1, 'it is not sent again')
   }
 })
 
-t.test('a single get throws what holds for the mailbox, and tells what became of the message', async t => {
+t.test('a single get throws mailbox errors and returns message outcomes', async t => {
   const answer = async (status: number, body: unknown) => {
     const { mailbox, google } = await openGmail(t, () => ({ status, body }))
     const answers = await mailbox.fetch(wanted('a'), openCall()).finally(() => t.equal(google.asked.length, 1))
@@ -231,7 +231,7 @@ t.test('a single get throws what holds for the mailbox, and tells what became of
   t.match(await answer(200, 'Hello'), { outcome: 'failed', error: { kind: 'unparsable' } })
 })
 
-t.test('nothing wanted costs nothing', async t => {
+t.test('wanting nothing costs nothing', async t => {
   const { mailbox, google } = await openGmail(t, single)
   t.equal((await mailbox.fetch([], openCall())).size, 0)
   t.equal(google.asked.length + google.tokens.length, 0)

@@ -21,7 +21,7 @@ async function open(t: Test, filter: LabelFilter, options: { query?: string; now
   )
 }
 
-t.test('as much as Gmail can leave out is left out of the listing', async t => {
+t.test('the listing leaves out as much as Gmail can filter', async t => {
   const searches: [LabelFilter, query: string, expected: Record<string, string[]>][] = [
     [{ labels: [], skip: JUNK }, '', { q: ['-in:drafts'] }],
     [{ labels: [], skip: ['TRASH', 'SPAM'] }, '', {}],
@@ -47,7 +47,7 @@ t.test('as much as Gmail can leave out is left out of the listing', async t => {
   }
 })
 
-t.test("Gmail's own labels need no asking; names of others are looked up, and again after an hour", async t => {
+t.test('system labels need no request; other names are looked up hourly', async t => {
   let now = 1_790_000_000_000
   const listings = (google: { asked: { path: string }[] }) =>
     google.asked.filter(({ path }) => path.endsWith('/labels')).length
@@ -69,7 +69,7 @@ t.test("Gmail's own labels need no asking; names of others are looked up, and ag
   t.equal(listings(google), 2)
 })
 
-t.test('what only its content shows to be left out is told so when it is fetched', async t => {
+t.test('a message filtered by its content is reported when fetched', async t => {
   const wanted = [{ id: 'a', thread: 'a' }]
   const skipped = await open(t, { labels: [], skip: ['clients/very big'] })
   t.strictSame(
@@ -85,31 +85,28 @@ t.test('what only its content shows to be left out is told so when it is fetched
   t.match((await taken.mailbox.fetch(wanted, openCall())).get('a'), { outcome: 'ok', message: { id: 'a' } })
 })
 
-t.test(
-  'a search that the scope does not allow is told with its remedies, and everything else is no such thing',
-  async t => {
-    const refusal = (message: string, reason = 'forbidden') => ({
-      status: 403,
-      body: {
-        error: { code: 403, message, status: 'PERMISSION_DENIED', errors: [{ reason, domain: 'global', message }] },
-      },
-    })
-    const first = await openGmail(t, () => refusal("Metadata scope does not support 'q' parameter"))
-    const error = await failure(first.mailbox.changes('pinned:1', undefined, openCall()))
-    t.match(error, { kind: 'misconfigured' })
-    t.match(
-      error.message,
-      /gmail\.metadata allows no search; connect .* gmail\.readonly.*GMAIL_QUERY.*SKIP_LABELS without DRAFT/,
-    )
-    const other = await openGmail(t, () => ({ status: 403, body: apiError(403, 'forbidden') }))
-    t.match(await failure(other.mailbox.changes('pinned:1', undefined, openCall())), { kind: 'unauthorized' })
-    const none = await openGmail(t, () => ({ body: {} }), { filter: { labels: [], skip: ['SPAM', 'TRASH'] } })
-    await none.mailbox.changes('pinned:1', undefined, openCall())
-    t.notOk(none.google.asked[0]?.query.has('q'), 'it can be done without')
-  },
-)
+t.test('a search refused for its scope carries remedies; other errors do not', async t => {
+  const refusal = (message: string, reason = 'forbidden') => ({
+    status: 403,
+    body: {
+      error: { code: 403, message, status: 'PERMISSION_DENIED', errors: [{ reason, domain: 'global', message }] },
+    },
+  })
+  const first = await openGmail(t, () => refusal("Metadata scope does not support 'q' parameter"))
+  const error = await failure(first.mailbox.changes('pinned:1', undefined, openCall()))
+  t.match(error, { kind: 'misconfigured' })
+  t.match(
+    error.message,
+    /gmail\.metadata allows no search; connect .* gmail\.readonly.*GMAIL_QUERY.*SKIP_LABELS without DRAFT/,
+  )
+  const other = await openGmail(t, () => ({ status: 403, body: apiError(403, 'forbidden') }))
+  t.match(await failure(other.mailbox.changes('pinned:1', undefined, openCall())), { kind: 'unauthorized' })
+  const none = await openGmail(t, () => ({ body: {} }), { filter: { labels: [], skip: ['SPAM', 'TRASH'] } })
+  await none.mailbox.changes('pinned:1', undefined, openCall())
+  t.notOk(none.google.asked[0]?.query.has('q'), 'the search can be avoided')
+})
 
-t.test('a resync lists what came since, and then what is there, without the search', async t => {
+t.test('a resync lists newer mail, then existing mail without the search', async t => {
   const { mailbox, google } = await openGmail(
     t,
     ({ query }) => ({

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { MailError } from '../../../shared/error.ts'
 import type { Call, CallKind } from '../../../shared/mailbox.ts'
 
-/** What the scripted Google was asked. */
+/** A request that the scripted Google received. */
 export interface Asked {
   method: string
   path: string
@@ -13,10 +13,13 @@ export interface Asked {
   body: string
 }
 
-/** What it answers: objects as JSON, text as it is; `never` leaves the caller waiting, `hang up` cuts the connection. */
+/**
+ * A scripted answer: objects as JSON, text unchanged; `never` leaves the caller waiting, `hang up` cuts the
+ * connection.
+ */
 export type Reply = { status?: number; headers?: Record<string, string>; body?: unknown } | 'never' | 'hang up'
 
-/** A Google on loopback that answers as the script says and remembers what it was asked; token requests are apart. */
+/** A scripted Google on loopback that records its requests; token requests are counted separately. */
 export interface Google {
   rootUrl: string
   tokenUrl: string
@@ -25,7 +28,7 @@ export interface Google {
   close(): Promise<void>
 }
 
-/** Starts one; without a word of `token` it grants tokens called token-1, token-2 and so on. */
+/** Starts a scripted Google; without `token` it grants tokens called token-1, token-2 and so on. */
 export async function startGoogle(
   script: (asked: Asked, google: Google) => Reply,
   token?: (asked: Asked) => Reply,
@@ -72,7 +75,7 @@ export async function startGoogle(
   return google
 }
 
-/** A call that may be given up, and what it was metered. */
+/** Creates an abortable call that records what was metered. */
 export function openCall(): Call & { metered: [CallKind, number][]; abort(): void } {
   const controller = new AbortController()
   const metered: [CallKind, number][] = []
@@ -84,7 +87,7 @@ export function openCall(): Call & { metered: [CallKind, number][]; abort(): voi
   }
 }
 
-/** The MailError that a call fails with; throws when it succeeds or throws anything else. */
+/** Returns the MailError that a call fails with; throws if it succeeds or throws anything else. */
 export async function failure(work: Promise<unknown>): Promise<MailError> {
   const thrown = await work.then(
     () => 'nothing',
@@ -94,12 +97,12 @@ export async function failure(work: Promise<unknown>): Promise<MailError> {
   throw new Error(`expected a MailError, not ${thrown}`)
 }
 
-/** An error body the way the API writes it. */
+/** Builds an error body in the API's format. */
 export function apiError(code: number, reason: string, message = 'It went wrong.') {
   return { error: { code, message, errors: [{ message, domain: 'global', reason }] } }
 }
 
-/** A message resource with an id and a subject of its own. */
+/** Builds a message resource with its own id and subject. */
 export function resource(id: string, subject = `About ${id}`) {
   return {
     id,
@@ -111,7 +114,7 @@ export function resource(id: string, subject = `About ${id}`) {
   }
 }
 
-/** One part of a batch answer to be written; `contentId` as it stands in the header, none where it is undefined. */
+/** One part of a batch answer to write; `contentId` is the header's raw value, absent if undefined. */
 export interface Written {
   contentId?: string | undefined
   status?: string
@@ -119,7 +122,7 @@ export interface Written {
   headers?: string[]
 }
 
-/** A batch answer as Google writes it. */
+/** Writes a batch answer in Google's format. */
 export function batchAnswer(
   parts: readonly Written[],
   boundary = 'batch_abc',

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { historyRecord, whatHappened } from '../../../shared/gmail/history.ts'
+import { historyRecord, summarizeHistory } from '../../../shared/gmail/history.ts'
 import type { LabelFilter } from '../../../shared/provider/filter.ts'
 
 const WITHOUT_JUNK: LabelFilter = { labels: [], skip: ['SPAM', 'TRASH', 'DRAFT'] }
@@ -10,12 +10,12 @@ const message = (id: string, ...labelIds: string[]) => ({
 })
 const change = (labels: readonly string[], of: ReturnType<typeof message>) => ({ ...of, labelIds: labels })
 const happened = (filter: LabelFilter, ...records: object[]) =>
-  whatHappened(
+  summarizeHistory(
     records.map(record => historyRecord.parse(record)),
     filter,
   )
 
-t.test('mail that comes in is listed, and what is left out with the reason', async t => {
+t.test('new mail is listed; filtered mail is listed with its reason', async t => {
   const added = [message('a', 'INBOX'), message('b', 'SPAM'), message('c', 'DRAFT', 'INBOX'), message('d')]
   t.strictSame(happened(WITHOUT_JUNK, { messagesAdded: added }), {
     ids: [
@@ -33,7 +33,7 @@ t.test('mail that comes in is listed, and what is left out with the reason', asy
   ])
 })
 
-t.test('what was added and relabelled since is listed, and its labels change where it is held already', async t => {
+t.test('mail added and relabelled is listed, and its cached labels change', async t => {
   const found = happened(
     WITHOUT_JUNK,
     { messagesAdded: [message('a', 'INBOX')] },
@@ -46,7 +46,7 @@ t.test('what was added and relabelled since is listed, and its labels change whe
   })
 })
 
-t.test('what was added and trashed since is left out, and what was added and deleted is gone', async t => {
+t.test('mail added and trashed is filtered; mail added and deleted is gone', async t => {
   const found = happened(
     WITHOUT_JUNK,
     { messagesAdded: [message('a', 'INBOX'), message('b', 'INBOX')] },
@@ -60,7 +60,7 @@ t.test('what was added and trashed since is left out, and what was added and del
   })
 })
 
-t.test('labels that take a message out of what is read make it gone, those that bring it in make it new', async t => {
+t.test('label changes make a message gone or new, by the filter', async t => {
   for (const [filter, label] of [
     [WITHOUT_JUNK, 'TRASH'],
     [WITHOUT_JUNK, 'SPAM'],
@@ -76,25 +76,22 @@ t.test('labels that take a message out of what is read make it gone, those that 
   }
 })
 
-t.test(
-  'with labels that are asked for, mail that loses its last one is gone, and mail that gets one is new',
-  async t => {
-    const removed = (...left: string[]) => ({ labelsRemoved: [change(['INBOX'], message('a', ...left))] })
-    t.strictSame(happened(ONLY_INBOX, removed('SENT')).gone, [{ id: 'a', thread: 'ta' }])
-    t.strictSame(happened(ONLY_INBOX, removed('Label_1')).labels, [
-      { id: 'a', thread: 'ta', added: [], removed: ['INBOX'] },
-    ])
-    t.strictSame(
-      happened(ONLY_INBOX, removed()).ids,
-      [{ id: 'a', thread: 'ta', verify: true }],
-      'its labels are not told',
-    )
-    const put = { labelsAdded: [change(['INBOX'], message('a', 'INBOX', 'SENT'))] }
-    t.strictSame(happened(ONLY_INBOX, put).ids, [{ id: 'a', thread: 'ta', verify: true }])
-  },
-)
+t.test('with wanted labels, losing the last one is gone and gaining one is new', async t => {
+  const removed = (...left: string[]) => ({ labelsRemoved: [change(['INBOX'], message('a', ...left))] })
+  t.strictSame(happened(ONLY_INBOX, removed('SENT')).gone, [{ id: 'a', thread: 'ta' }])
+  t.strictSame(happened(ONLY_INBOX, removed('Label_1')).labels, [
+    { id: 'a', thread: 'ta', added: [], removed: ['INBOX'] },
+  ])
+  t.strictSame(
+    happened(ONLY_INBOX, removed()).ids,
+    [{ id: 'a', thread: 'ta', verify: true }],
+    'its labels are not reported',
+  )
+  const put = { labelsAdded: [change(['INBOX'], message('a', 'INBOX', 'SENT'))] }
+  t.strictSame(happened(ONLY_INBOX, put).ids, [{ id: 'a', thread: 'ta', verify: true }])
+})
 
-t.test('the last word on a label holds, and what came and went within a page was never there', async t => {
+t.test('the last label change counts, and an undone change never happened', async t => {
   const kept = message('a', 'INBOX', 'STARRED')
   const found = happened(
     WITHOUT_JUNK,
@@ -105,7 +102,7 @@ t.test('the last word on a label holds, and what came and went within a page was
   t.strictSame(found, { ids: [], gone: [], labels: [{ id: 'a', thread: 'ta', added: ['INBOX'], removed: ['TRASH'] }] })
 })
 
-t.test('where the other labels are not told, what came and went decides nothing either', async t => {
+t.test('an undone change with unknown labels decides nothing', async t => {
   const found = happened(
     WITHOUT_JUNK,
     { labelsAdded: [change(['TRASH'], message('a'))] },
@@ -114,7 +111,7 @@ t.test('where the other labels are not told, what came and went decides nothing 
   t.strictSame(found, { ids: [], gone: [], labels: [{ id: 'a', thread: 'ta', added: [], removed: ['TRASH'] }] })
 })
 
-t.test('reading and starring is a change of labels and nothing else', async t => {
+t.test('reading and starring only changes labels', async t => {
   const found = happened(WITHOUT_JUNK, {
     messages: [{ id: 'a', threadId: 'ta' }],
     labelsRemoved: [change(['UNREAD'], message('a', 'INBOX'))],
@@ -122,7 +119,7 @@ t.test('reading and starring is a change of labels and nothing else', async t =>
   t.strictSame(found, { ids: [], gone: [], labels: [{ id: 'a', thread: 'ta', added: [], removed: ['UNREAD'] }] })
 })
 
-t.test('a bare record has its messages verified, unless another tells what happened', async t => {
+t.test('messages of a bare record are verified, unless another record explains them', async t => {
   const bare = (id: string) => ({ id: '7', messages: [{ id, threadId: `t${id}` }] })
   t.strictSame(happened(WITHOUT_JUNK, bare('a')), {
     ids: [{ id: 'a', thread: 'ta', verify: true }],
@@ -138,7 +135,7 @@ t.test('a bare record has its messages verified, unless another tells what happe
   ])
 })
 
-t.test('a message whose thread is not told is its own thread, and gone without one', async t => {
+t.test('a message without a thread is its own thread, and gone without one', async t => {
   const found = happened(WITHOUT_JUNK, {
     messagesAdded: [{ message: { id: 'a' } }],
     messagesDeleted: [{ message: { id: 'b' } }],

@@ -13,7 +13,7 @@ async function pagesOf(mailbox: Mailbox, since: string): Promise<Changes[]> {
   return pages
 }
 
-t.test('opening pins the history before anything is listed', async t => {
+t.test('opening pins the history before any listing', async t => {
   const { mailbox, google } = await openGmail(t, () => ({
     body: { emailAddress: 'Ana@Example.com', historyId: '123' },
   }))
@@ -26,8 +26,8 @@ t.test('opening pins the history before anything is listed', async t => {
   )
 })
 
-t.test('the newest N are asked for, and no more', async t => {
-  // Google gives 300 at a time, whatever is asked.
+t.test('exactly the newest N are requested', async t => {
+  // Google returns 300 at a time for any request.
   const { mailbox, google } = await openGmail(
     t,
     ({ query }) => {
@@ -58,7 +58,7 @@ t.test('the newest N are asked for, and no more', async t => {
   t.equal(google.asked[0]?.query.has('includeSpamTrash'), false)
 })
 
-t.test('a mailbox with less than N ends with it; fifty messages cost one listing of five units', async t => {
+t.test('a small mailbox ends early; fifty messages cost one listing of five units', async t => {
   const { mailbox, google } = await openGmail(t, () => ({ body: { messages: numbered(50), resultSizeEstimate: 50 } }), {
     initialSync: { kind: 'newest', count: 50 },
   })
@@ -75,7 +75,7 @@ t.test('an empty mailbox lists nothing', async t => {
   t.same(await pagesOf(mailbox, 'pinned:9'), [{ ids: [], gone: [], labels: [], cursor: 'history:9' }])
 })
 
-t.test('all are listed 500 a page, each once a page, past empty pages', async t => {
+t.test('all mail is listed 500 a page, each id once a page, past empty pages', async t => {
   const replies = [
     { messages: [...numbered(3), ...numbered(1)], nextPageToken: 'b' },
     { nextPageToken: 'c' },
@@ -95,7 +95,7 @@ t.test('all are listed 500 a page, each once a page, past empty pages', async t 
   )
 })
 
-t.test('the last days keep the moment they began with', async t => {
+t.test('the last days keep their starting moment', async t => {
   let now = 1_790_000_000_500
   const { mailbox, google } = await openGmail(
     t,
@@ -110,7 +110,7 @@ t.test('the last days keep the moment they began with', async t => {
   )
 })
 
-t.test('the history tells what was added, what is gone and which labels changed', async t => {
+t.test('the history reports added, gone and relabelled mail', async t => {
   const message = (id: string) => ({ message: { id, threadId: `t${id}`, labelIds: ['INBOX'] } })
   const label = (id: string, ...labelIds: string[]) => ({ ...message(id), labelIds })
   const { mailbox, google } = await openGmail(t, () => ({
@@ -152,7 +152,7 @@ t.test('the history tells what was added, what is gone and which labels changed'
   t.equal(query?.get('maxResults'), '100')
 })
 
-t.test("history pages go on through empty ones, and the last page's history id is kept", async t => {
+t.test('history continues through empty pages and keeps the last history id', async t => {
   const replies = [
     { history: [{ messagesAdded: [{ message: { id: 'a', threadId: 'a' } }] }], nextPageToken: 'b', historyId: '300' },
     { nextPageToken: 'c', historyId: '300' },
@@ -187,7 +187,7 @@ t.test('the cursor never goes backwards, and compares numbers', async t => {
   }
 })
 
-t.test('a history id that is too old asks for a reset; a 404 page of something else does not', async t => {
+t.test("an old history id asks for a reset; a proxy's 404 does not", async t => {
   const { mailbox } = await openGmail(t, () => ({ status: 404, body: apiError(404, 'notFound') }))
   t.same(await mailbox.changes('history:1', undefined, openCall()), { ids: [], gone: [], labels: [], reset: true })
   t.match(await failure(mailbox.changes('pinned:1', undefined, openCall())), { kind: 'rejected' })
@@ -195,7 +195,7 @@ t.test('a history id that is too old asks for a reset; a 404 page of something e
   t.match(await failure(other.mailbox.changes('history:1', undefined, openCall())), { kind: 'unavailable' })
 })
 
-t.test('answers that cannot be read are unparsable', async t => {
+t.test('unreadable answers are unparsable', async t => {
   for (const body of ['<html></html>', '{"messages":[', { messages: [{}] }, { messages: 'none' }, []]) {
     const { mailbox } = await openGmail(t, () => ({ body }))
     t.match(await failure(mailbox.changes('pinned:1', undefined, openCall())), { kind: 'unparsable' })

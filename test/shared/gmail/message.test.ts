@@ -43,7 +43,7 @@ t.test('a message resource becomes a message', async t => {
   })
 })
 
-t.test('encoded words are decoded, folds are not seen', async t => {
+t.test('encoded words are decoded and folds removed', async t => {
   const message = withHeaders(
     ['Subject', '=?UTF-8?B?R3LDvMOfZQ==?=\r\n =?UTF-8?Q?_aus_K=C3=B6ln?='],
     ['From', '=?ISO-8859-1?Q?J=FCrgen?= <j@example.com>'],
@@ -51,10 +51,10 @@ t.test('encoded words are decoded, folds are not seen', async t => {
   t.equal(message?.subject, 'Grüße aus Köln')
   t.same(message?.from, [{ name: 'Jürgen', address: 'j@example.com' }])
   t.equal(withHeaders(['Subject', 'Re:  a\r\n\tlong   one '])?.subject, 'Re: a long one')
-  t.equal(withHeaders(['Subject', 'Grüße 🎉'])?.subject, 'Grüße 🎉', 'what is decoded already stays')
+  t.equal(withHeaders(['Subject', 'Grüße 🎉'])?.subject, 'Grüße 🎉', 'decoded text is unchanged')
 })
 
-t.test('what is missing is empty', async t => {
+t.test('missing fields are empty', async t => {
   const empty = { id: 'a', thread: 't', labels: [], date: 0, subject: '', from: [], to: [], cc: [], snippet: '' }
   t.same(readMessage({ id: 'a', threadId: 't' }), empty)
   t.same(
@@ -66,7 +66,7 @@ t.test('what is missing is empty', async t => {
   t.same(withHeaders(['To', 'undisclosed-recipients:;'])?.to, [])
 })
 
-t.test('what has no id and thread is no message', async t => {
+t.test('a resource without id and thread is not a message', async t => {
   for (const body of [
     undefined,
     null,
@@ -87,7 +87,7 @@ t.test('a snippet is plain text without padding', async t => {
   t.equal(snippet('Sale &zwnj; &zwnj; \u034f \u200c\u00a0\u200c\u00a0\u034f\u00ad\u200b\u2007\ufeff'), 'Sale')
   t.equal(snippet('A\u200b \u034fsale\u200c\u200c\u200c now'), 'A sale now')
   t.equal(snippet('a\r\n  b\u00a0\u2003c'), 'a b c')
-  t.equal(snippet('👩\u200d💻 می\u200cخواهم'), '👩\u200d💻 می\u200cخواهم', 'what joins stays')
+  t.equal(snippet('👩\u200d💻 می\u200cخواهم'), '👩\u200d💻 می\u200cخواهم', 'joiners stay')
   t.equal(snippet('&amp;lt;b&amp;gt;'), '&lt;b&gt;', 'entities are decoded once')
   t.equal(snippet('\u200b\u200c'), '')
 })

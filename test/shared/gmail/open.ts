@@ -5,7 +5,7 @@ import { type Asked, type Google, type Reply, startGoogle } from './google.ts'
 
 type Options = Parameters<typeof gmailMailbox>[0]
 
-/** A Gmail mailbox at a scripted Google, which is closed when the test ends. */
+/** Opens a Gmail mailbox at a scripted Google that closes when the test ends. */
 export async function openGmail(
   t: Test,
   script: (asked: Asked, google: Google) => Reply,

@@ -11,8 +11,8 @@ const served = (asked: Asked) =>
     ? batchAnswer(idsIn(asked).map((id, index) => ({ contentId: `<response-m${index}>`, body: resource(id) })))
     : { body: resource(asked.path.split('/').at(-1) ?? '') }
 
-// Says what it is told to, then go.
-function scripted(...words: (Exclude<Permit, { leave: 'go' }> | 'go')[]) {
+// Gives the scripted permits first, then "go".
+function scripted(...words: (Exclude<Permit, { permit: 'go' }> | 'go')[]) {
   const asked: Cost[] = []
   const settled: Spent[] = []
   const quota: Quota = {
@@ -26,7 +26,7 @@ function scripted(...words: (Exclude<Permit, { leave: 'go' }> | 'go')[]) {
   return { call: { ...openCall(), quota }, asked, settled }
 }
 
-t.test('leave is taken before a call is sent, for what it costs, and settled with what it cost', async t => {
+t.test('a permit is acquired before a call and settled with its real cost', async t => {
   const { mailbox } = await openGmail(t, asked =>
     asked.path.endsWith('/profile') ? { body: { emailAddress: 'a@b', historyId: '1' } } : served(asked),
   )
@@ -46,7 +46,7 @@ t.test('leave is taken before a call is sent, for what it costs, and settled wit
   )
 })
 
-t.test('who has no turn is throttled unsent, and is told when to ask again', async t => {
+t.test('a call without a permit is throttled unsent, with a wait', async t => {
   const { mailbox, google } = await openGmail(t, served)
   for (const waitMs of [20, 50_000]) {
     const { call } = scripted({ permit: 'wait', waitMs })
@@ -55,7 +55,7 @@ t.test('who has no turn is throttled unsent, and is told when to ask again', asy
   }
 })
 
-t.test('what may not go together goes in parts, and what cannot go later bears why', async t => {
+t.test('a call too large for the quota goes in parts; the rest carries the reason', async t => {
   const { mailbox, google } = await openGmail(t, served)
   const parts = scripted({ permit: 'fewer', most: 2 }, 'go', { permit: 'fewer', most: 1 })
   t.same(
@@ -75,7 +75,7 @@ t.test('what may not go together goes in parts, and what cannot go later bears w
   })
 })
 
-t.test('what is refused costs nothing, and is told apart: a spent minute from a crowd', async t => {
+t.test('refusals cost nothing, and a rate limit differs from a concurrency limit', async t => {
   const minute = { status: '403 Forbidden', body: apiError(403, 'userRateLimitExceeded') }
   const crowd = {
     status: '429 Busy',
@@ -101,7 +101,7 @@ t.test('what is refused costs nothing, and is told apart: a spent minute from a 
   }
 })
 
-t.test('an outer refusal is settled too, and so is a call that nobody answered', async t => {
+t.test('outer refusals and unanswered calls are settled too', async t => {
   const refused = await openGmail(t, () => ({ status: 429, headers: { 'retry-after': '2' }, body: 'Slow down' }))
   const outer = scripted()
   await failure(refused.mailbox.fetch(wanted('a', 'b'), outer.call))
@@ -115,7 +115,7 @@ t.test('an outer refusal is settled too, and so is a call that nobody answered',
   t.same(unanswered.settled, [{ units: 40 }, { units: 20 }], 'it may have been counted')
 })
 
-t.test('books that cannot be settled spoil no answer', async t => {
+t.test('a failing settlement spoils no answer', async t => {
   const { mailbox } = await openGmail(t, served)
   const quota: Quota = { reserve: async () => ({ permit: 'go', settle: () => Promise.reject(new Error('away')) }) }
   t.match((await mailbox.fetch(wanted('a'), { ...openCall(), quota })).get('a'), { outcome: 'ok' })

@@ -14,7 +14,7 @@ const part = (index: number, body: unknown, status = '200 OK'): Written => ({
 })
 const pathsIn = ({ body }: Asked) => [...body.matchAll(/GET \/gmail\/v1\/users\/me\/([^?]+)/g)].map(([, path]) => path)
 
-t.test('two wanted messages of a thread are one part for the units of two, and bring the rest along', async t => {
+t.test('two messages of a thread are one part for two units, with the rest', async t => {
   const { mailbox, google } = await openGmail(t, () =>
     batchAnswer([part(0, thread('T', 'a', 'x', 'b')), part(1, message('c', 'U'))]),
   )
@@ -30,7 +30,7 @@ t.test('two wanted messages of a thread are one part for the units of two, and b
   t.equal(new URLSearchParams(query).get('fields'), fields)
 })
 
-t.test('a thread that is all that is wanted is one request of its own', async t => {
+t.test('a single wanted thread is one request', async t => {
   const { mailbox, google } = await openGmail(t, () => ({ body: thread('T', 'a', 'b', 'c') }))
   const call = openCall()
   const answers = await mailbox.fetch(inThread('T', 'a', 'b'), call)
@@ -39,7 +39,7 @@ t.test('a thread that is all that is wanted is one request of its own', async t 
   t.equal(google.asked[0]?.path, '/gmail/v1/users/me/threads/T')
 })
 
-t.test('a message whose thread others of the page share is fetched with it, unless that failed before', async t => {
+t.test('a shared thread is fetched whole, unless that failed before', async t => {
   const { mailbox, google } = await openGmail(t, ({ path }) => ({
     body: path.includes('threads') ? thread('T', 'a', 'b') : message('a', 'T'),
   }))
@@ -74,7 +74,7 @@ t.test('batches that share a thread read it once', async t => {
   t.same(google.asked.flatMap(pathsIn), ['threads/T', 'messages/e'])
 })
 
-t.test('who waits for a thread that fails gets its failure, and asks nobody', async t => {
+t.test("a waiting fetch shares the thread's failure without a request", async t => {
   const { mailbox, google } = await openGmail(t, () => ({
     status: 429,
     headers: { 'retry-after': '3' },
@@ -89,14 +89,14 @@ t.test('who waits for a thread that fails gets its failure, and asks nobody', as
   t.equal(google.asked.length, 1)
 })
 
-t.test('what a thread does not give is asked for by itself, in one more call', async t => {
+t.test('messages missing from a thread are requested in one more call', async t => {
   const cases: [what: string, written: Written][] = [
     ['it lacks a message', part(0, thread('T', 'a', 'c'))],
     ['it is gone', part(0, apiError(404, 'notFound'), '404 Not Found')],
     ['it is another', part(0, thread('S', 'a', 'b', 'c'))],
     ['it is too large', part(0, apiError(413, 'uploadTooLarge'), '413 Too Large')],
     ['it cannot be read', part(0, '{"id":"T","messages":[{"id":"a"')],
-    ['a message stands in it twice', part(0, thread('T', 'a', 'b', 'b', 'c'))],
+    ['a message appears in it twice', part(0, thread('T', 'a', 'b', 'b', 'c'))],
     [
       'a message in it is of another thread',
       part(0, { id: 'T', messages: [message('a', 'T'), message('b', 'S'), message('c', 'T')] }),
@@ -125,12 +125,12 @@ t.test('what a thread does not give is asked for by itself, in one more call', a
       },
       what,
     )
-    t.equal(answers.size, 4, 'and an odd thread brings nothing along')
+    t.equal(answers.size, 4, 'an inconsistent thread brings nothing along')
     t.equal(google.asked.length, 2)
   }
 })
 
-t.test('a thread that is throttled or unavailable is asked for again, not message by message', async t => {
+t.test('a throttled or unavailable thread is retried as a thread', async t => {
   for (const [status, reason, outcome] of [
     ['429 Busy', 'rateLimitExceeded', { outcome: 'throttled' }],
     ['503 Away', 'backendError', { outcome: 'failed', error: { kind: 'unavailable' } }],
@@ -145,7 +145,7 @@ t.test('a thread that is throttled or unavailable is asked for again, not messag
   }
 })
 
-t.test('an unreadable answer is asked for again request by request, threads as threads, and counted', async t => {
+t.test('an unreadable answer is retried request by request, and counted', async t => {
   const { mailbox } = await openGmail(t, asked => {
     if (isBatch(asked)) return { body: '<html>' }
     return { body: asked.path.includes('threads') ? thread('T', 'a', 'b') : message('z', 'U') }

@@ -4,7 +4,7 @@ import { openGmail } from './open.ts'
 
 const TOPIC = 'projects/project/topics/gmail'
 
-t.test('a watch names the topic, and answers until when it lasts', async t => {
+t.test('a watch names the topic and returns its expiry', async t => {
   const answer = { historyId: '1234', expiration: '1790604800000' }
   const { mailbox, google } = await openGmail(t, () => ({ body: answer }), { notify: { topic: TOPIC, labels: [] } })
   const call = openCall()
@@ -14,7 +14,7 @@ t.test('a watch names the topic, and answers until when it lasts', async t => {
   t.same(JSON.parse(google.asked[0]?.body ?? ''), { topicName: TOPIC })
 })
 
-t.test('labels, where there are any, are what is included', async t => {
+t.test('configured labels are sent as a filter', async t => {
   const notify = { topic: TOPIC, labels: ['INBOX', 'Label_1'] }
   const { mailbox, google } = await openGmail(t, () => ({ body: { expiration: 1790604800000 } }), { notify })
   t.same(await mailbox.watch(openCall()), { expiresAt: 1790604800000 })
@@ -25,7 +25,7 @@ t.test('labels, where there are any, are what is included', async t => {
   })
 })
 
-t.test('it can be stopped', async t => {
+t.test('a watch can be stopped', async t => {
   const { mailbox, google } = await openGmail(t, () => ({ status: 204 }))
   const call = openCall()
   await mailbox.stop(call)
@@ -33,27 +33,27 @@ t.test('it can be stopped', async t => {
   t.match(google.asked, [{ method: 'POST', path: '/gmail/v1/users/me/stop' }])
 })
 
-t.test('without a topic nothing is asked, and it is said what to set', async t => {
+t.test('without a topic nothing is sent, and the error names the setting', async t => {
   const { mailbox, google } = await openGmail(t, () => ({}))
   const error = await failure(mailbox.watch(openCall()))
   t.match(error, { kind: 'misconfigured', message: /set GMAIL_PUBSUB_TOPIC/ })
   t.same(google.asked, [])
 })
 
-t.test('what stands in the way of a watch is blamed, and what helps is said', async t => {
+t.test('a failed watch names the cause and the remedy', async t => {
   const only = 'Only one user push notification client allowed per developer (call /stop then try again)'
   const cases: [words: string, labels: string[], says: RegExp, not: RegExp][] = [
     [
       only,
       [],
-      /watched for another topic.*`mailsluice unwatch gmail:ana@example\.com` and then `mailsluice watch gmail:ana@example\.com`/,
+      /watches the mailbox for another topic.*`mailsluice unwatch gmail:ana@example\.com` and then `mailsluice watch gmail:ana@example\.com`/,
       /gmail-api-push|Only one/,
     ],
     [only, ['INBOX'], /or set GMAIL_PUBSUB_TOPIC to that topic$/, /GMAIL_WATCH_LABELS/],
     [
       'Invalid label: Cleints',
       ['Cleints', 'INBOX'],
-      /GMAIL_WATCH_LABELS takes ids of labels.* and is Cleints,INBOX$/,
+      /GMAIL_WATCH_LABELS takes ids of labels.* but is Cleints,INBOX$/,
       /gmail-api-push/,
     ],
     [
@@ -79,7 +79,7 @@ t.test('what stands in the way of a watch is blamed, and what helps is said', as
   }
 })
 
-t.test('what is wrong with the topic is said with its remedy, the rest as it is for any call', async t => {
+t.test('topic errors carry a remedy; other errors are as for any call', async t => {
   const notify = { topic: TOPIC, labels: [] }
   const cases = [
     [400, 'invalidArgument', 'misconfigured', /Cloud project of GMAIL_CLIENT_ID.*gmail-api-push@system/],
@@ -94,5 +94,5 @@ t.test('what is wrong with the topic is said with its remedy, the rest as it is 
     if (kind !== 'misconfigured') t.match(await failure(mailbox.stop(openCall())), { kind, message: says })
   }
   const { mailbox } = await openGmail(t, () => ({ body: { historyId: '1' } }), { notify })
-  t.match(await failure(mailbox.watch(openCall())), { kind: 'unparsable', message: /does not say until when/ })
+  t.match(await failure(mailbox.watch(openCall())), { kind: 'unparsable', message: /contains no expiry/ })
 })

@@ -18,7 +18,7 @@ const call = () => ({ signal: new AbortController().signal, meter: () => undefin
 const sending = (doing: string) => ({ doing, call: call(), kind: 'single' as const, units: 1 })
 const token = `Bearer ${['{"alg":"RS256","kid":"a"}', '{}', 'x'].map(text => Buffer.from(text).toString('base64url')).join('.')}`
 
-// Every way by which something is asked of a provider or a simulator at this address.
+// Every kind of request to a provider or a simulator at this address.
 const WAYS: Readonly<Record<string, (url: string) => Promise<unknown>>> = {
   'the Gmail API': url =>
     gmailClient({ account, rootUrl: `${url}/`, tokenUrl: '' }).ask(sending('a'), ({ users }, inner) =>
@@ -62,7 +62,7 @@ for (const [what, ask] of Object.entries(WAYS)) {
     }
   })
 
-  t.test(`an answer without end is given up: ${what}`, async t => {
+  t.test(`an endless answer is aborted: ${what}`, async t => {
     const server = await serve(t, (_, response) =>
       response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(bomb),
     )
@@ -75,7 +75,7 @@ for (const [what, ask] of Object.entries(WAYS)) {
 const HOST = 'provider.example.test'
 
 for (const what of ['the Gmail API', "Gmail's batch", 'Graph'] as const) {
-  t.test(`calls one after the other share a connection: ${what}`, async t => {
+  t.test(`consecutive calls share a connection: ${what}`, async t => {
     const server = await serve(t, (_, response) =>
       response.writeHead(200, { 'content-type': 'application/json' }).end('{}'),
     )
@@ -85,7 +85,7 @@ for (const what of ['the Gmail API', "Gmail's batch", 'Graph'] as const) {
   })
 }
 
-t.test('everything goes through the proxy, unless NO_PROXY names the host; this machine is asked directly', async t => {
+t.test('all requests use the proxy, except to NO_PROXY hosts and this machine', async t => {
   const asked: string[] = []
   const proxy = createServer((_, response) => response.writeHead(400).end())
   proxy.on('connect', ({ url }: IncomingMessage, socket) => {
@@ -119,7 +119,7 @@ t.test('everything goes through the proxy, unless NO_PROXY names the host; this 
   await withEnvironment({ HTTPS_PROXY: url, HTTP_PROXY: url, NO_PROXY: 'other.test, .example.test' }, async () => {
     asked.length = 0
     for (const ask of Object.values(WAYS)) await outcome(ask(`https://${HOST}`))
-    t.same(asked, [], 'it is none of the proxy’s')
+    t.same(asked, [], "it is none of the proxy's")
   })
 })
 

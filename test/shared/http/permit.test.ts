@@ -5,7 +5,7 @@ import { scriptedQuota } from '../outlook/graph.ts'
 
 const ones = (count: number) => Array.from({ length: count }, () => 1)
 
-t.test('what a provider has done some at a time counts as so many, and costs all of it', async t => {
+t.test('a batch counts as its parallel requests and costs all units', async t => {
   const { quota, asked } = scriptedQuota()
   t.match(await acquirePermit({ ...openCall(), quota }, ones(20), 'asking', 4), { count: 20 })
   t.match(await acquirePermit({ ...openCall(), quota }, ones(3), 'asking', 4), { count: 3 })
@@ -17,7 +17,7 @@ t.test('what a provider has done some at a time counts as so many, and costs all
   ])
 })
 
-t.test('where fewer may go, fewer go, in the end one', async t => {
+t.test('fewer requests are sent where fewer are permitted, at least one', async t => {
   const { quota, asked } = scriptedQuota(
     { permit: 'fewer', most: 4 },
     { permit: 'fewer', most: 9 },
@@ -32,13 +32,13 @@ t.test('where fewer may go, fewer go, in the end one', async t => {
   ])
 })
 
-t.test('many short waits are not slept through for ever', async t => {
+t.test('many short waits end in a throttled error', async t => {
   const { quota } = scriptedQuota(...Array.from({ length: 50 }, () => ({ permit: 'wait' as const, waitMs: 700 })))
   const thrown = await failure(acquirePermit({ ...openCall(), quota }, ones(2), 'asking'))
   t.match(thrown, { kind: 'throttled', retryAfterMs: 700, message: 'asking: the quota is spent for now' })
 })
 
-t.test('what could not be sent is settled as spent, and why is told', async t => {
+t.test('a failed send is settled as spent, with its error', async t => {
   const { quota, settled } = scriptedQuota()
   const taken = await acquirePermit({ ...openCall(), quota }, [3], 'asking')
   await t.rejects(

@@ -5,7 +5,7 @@ import { proxyFor } from '../../../shared/http/proxy.ts'
 const PROXY = 'http://proxy.example.com:3128'
 const through = (url: string, NO_PROXY = '') => proxyFor(new URL(url), readProxies({ HTTPS_PROXY: PROXY, NO_PROXY }))
 
-t.test('this machine is never asked through a proxy, however it is called', async t => {
+t.test('this machine is never reached through a proxy, under any name', async t => {
   const names = [
     'localhost',
     'sim.localhost',
@@ -55,7 +55,7 @@ t.test('NO_PROXY names hosts, domains, addresses, networks and ports', async t =
   t.equal(through('https://[fd00::1]/', 'fd00::/8'), undefined)
 })
 
-t.test('each scheme has its variable; the lower-case one goes first, and ALL_PROXY is for both', async t => {
+t.test('each scheme has its variable, lower case first, then ALL_PROXY', async t => {
   const of = (url: string, environment: Record<string, string>) => proxyFor(new URL(url), readProxies(environment))
   t.equal(of('http://sim:8080/', { HTTPS_PROXY: PROXY }), undefined)
   t.equal(of('http://sim:8080/', { http_proxy: 'proxy:1', HTTP_PROXY: PROXY }), 'http://proxy:1')
@@ -65,7 +65,7 @@ t.test('each scheme has its variable; the lower-case one goes first, and ALL_PRO
   t.equal(of('https://sim/', {}), undefined)
 })
 
-t.test('what is no proxy is refused at the start, and never repeated', async t => {
+t.test('an invalid proxy is refused at the start and never repeated', async t => {
   for (const name of ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'https_proxy']) {
     const refused = new RegExp(`^${name.toUpperCase()}: its value is not allowed; use a proxy such as`)
     t.throws(() => readConfig({ [name]: 'socks5://me:planted@127.0.0.1:1080' }), { message: refused })

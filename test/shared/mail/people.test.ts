@@ -12,7 +12,7 @@ const gmail = (...headers: [string, string][]) =>
 const graph = (fields: object) => readGraph({ id: 'a', receivedDateTime: '2026-11-01T08:00:00Z', ...fields })?.message
 const recipient = (name?: string | null, address?: string | null) => ({ emailAddress: { name, address } })
 
-t.test('Gmail may give words as they are written, or decoded and quoted', async t => {
+t.test('Gmail headers may be raw, or decoded and quoted', async t => {
   const right = [{ name: 'Last, First', address: 'a@example.com' }]
   for (const value of [
     '=?iso-8859-1?Q?Last=2C_First?= <a@example.com>',
@@ -27,7 +27,7 @@ t.test('Gmail may give words as they are written, or decoded and quoted', async 
   t.same(readAddresses(['root, Bo <bo@example.com>']).people.length, 2)
 })
 
-t.test('Graph has people apart: the same rule holds for their names and addresses', async t => {
+t.test("the same rules apply to Graph's separate names and addresses", async t => {
   const people = [
     recipient('a@example.com', 'A@example.com'),
     recipient("'a@example.com'", 'a@example.com'),
@@ -49,7 +49,7 @@ t.test('Graph has people apart: the same rule holds for their names and addresse
   ])
 })
 
-t.test('what cannot be read is empty and marked, in the message and in its task, at both providers', async t => {
+t.test('unreadable fields are empty and marked, at both providers', async t => {
   const lost = '\ufffd\ufffd\ufffd\ufffd'
   const messages = [
     gmail(
@@ -81,13 +81,13 @@ t.test('what cannot be read is empty and marked, in the message and in its task,
   t.notOk('unreadable' in (gmail(['Subject', 'fine']) ?? {}))
 })
 
-t.test('text of which most is there is kept, and marked', async t => {
+t.test('mostly readable text is kept and marked', async t => {
   t.same(readHeader('Caf\ufffd at noon', decodeBytes), { text: 'Caf\ufffd at noon', isWhole: false })
   t.same(readSnippet('\ufffd\ufffd\ufffd ok'), { text: '', isWhole: false })
   t.same(readSnippet('=?utf-8?Q?x?= is an encoded word'), { text: '=?utf-8?Q?x?= is an encoded word', isWhole: true })
 })
 
-t.test('bytes are read in the charset that is named, or that they show', async t => {
+t.test('bytes are decoded by the named or the detected charset', async t => {
   const read = (bytes: string, charset = '') => decodeBytes(Buffer.from(bytes, 'latin1'), charset)
   for (const [charset, bytes, right] of [
     ['UTF-8', 'M\xc3\xbcnchen', 'München'],
@@ -110,7 +110,7 @@ t.test('bytes are read in the charset that is named, or that they show', async t
     t.equal(read(bytes, charset), right, `${charset}: ${right}`)
 })
 
-t.test('reading takes time in proportion to what is read', async t => {
+t.test('reading takes linear time', async t => {
   const many = 10_000
   for (const piece of [
     '=?utf-8?Q?',

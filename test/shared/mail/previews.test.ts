@@ -23,7 +23,7 @@ const outlook = (fields: Record<string, unknown>) => readOutlook(resource('m', f
 const rootOf = (body: string) =>
   parseMime(Buffer.from(`Subject: a\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n${body}`).toString('latin1'))
 
-/** A mail of this text at both providers. */
+/** Returns a mail of this text at both providers. */
 function atBoth(body: string): [string, Task['messages'][number] | undefined][] {
   const preview = lineOf(rootOf(body), 255)
   return [
@@ -32,7 +32,7 @@ function atBoth(body: string): [string, Task['messages'][number] | undefined][] 
   ]
 }
 
-t.test('a preview that is only the beginning of a mail is marked, at both providers', async t => {
+t.test('a partial preview is marked, at both providers', async t => {
   for (const body of ['A longer story. '.repeat(40), '"Quoted" & <said> '.repeat(30), '会議の資料です。'.repeat(60)]) {
     for (const [provider, message] of atBoth(body)) t.equal(message?.truncated, true, provider)
   }
@@ -40,10 +40,10 @@ t.test('a preview that is only the beginning of a mail is marked, at both provid
     for (const [provider, message] of atBoth(body)) t.equal(message?.truncated, false, provider)
   }
   const padded = `Sale ${'\u034f \u200c'.repeat(80)}`
-  t.match(gmail(padded), { snippet: 'Sale', isPart: true }, 'what is padded is cut behind its padding')
+  t.match(gmail(padded), { snippet: 'Sale', isPart: true }, 'a padded preview is cut behind its padding')
 })
 
-t.test('texts of a mail are clean as they come in, at both providers', async t => {
+t.test('texts of incoming mail are cleaned, at both providers', async t => {
   const subject = '=?UTF-8?Q?Free=00_next=1B[31m_week=07?='
   const name = '=?UTF-8?Q?B=00o?='
   const one = gmail('noon \ud83d', ['Subject', subject], ['From', `${name} <bo@example.com>`])
@@ -65,7 +65,7 @@ t.test('texts of a mail are clean as they come in, at both providers', async t =
 const folder = new URL('../../../../../shared/reports/', import.meta.url)
 const withoutReports = existsSync(folder) ? {} : { skip: 'there are no reports beside the project' }
 
-t.test('what was reported of half an emoji and of a NUL comes out right', withoutReports, async t => {
+t.test('lone surrogates and NUL characters are handled', withoutReports, async t => {
   const report = JSON.parse(readFileSync(new URL('surrogate.json', folder), 'utf8'))
   const preview = taskOf(readOutlook(report.graph)?.message)
   t.equal(preview.messages[0]?.text, report.expected_text)

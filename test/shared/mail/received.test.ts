@@ -4,7 +4,7 @@ import { judge } from '../../../shared/gmail/outcome.ts'
 import type { Message } from '../../../shared/message.ts'
 import type { GraphClient } from '../../../shared/outlook/client.ts'
 import { fetchMessages } from '../../../shared/outlook/fetch.ts'
-import { whatChanged } from '../../../shared/outlook/items.ts'
+import { summarizeItems } from '../../../shared/outlook/items.ts'
 import { isWhole, readMessage as readOutlook } from '../../../shared/outlook/message.ts'
 import { resource } from '../outlook/graph.ts'
 
@@ -21,7 +21,7 @@ const gmail = (rest: object, ...dates: string[]): Message | undefined =>
   )
 const outlook = (rest: Record<string, unknown>): Message | undefined => readOutlook(resource('m', rest), NOW)?.message
 
-t.test('a message is dated by its provider, then by its sender, then by when it was read: at both', async t => {
+t.test('the provider dates a message, then its sender, then the read time', async t => {
   t.equal(gmail({ internalDate: `${SENT}` }, 'Mon, 02 Nov 2026 09:00:00 +0100')?.date, SENT)
   t.equal(outlook({ receivedDateTime: '2026-11-01T08:00:00Z', sentDateTime: '2026-10-01T08:00:00Z' })?.date, SENT)
   t.equal(gmail({}, SENT_TEXT)?.date, SENT)
@@ -31,7 +31,7 @@ t.test('a message is dated by its provider, then by its sender, then by when it 
   t.equal(outlook({ receivedDateTime: 'yesterday' })?.date, NOW)
 })
 
-t.test('what is unset at a provider is no date: neither 1970 nor the year 1', async t => {
+t.test('an unset provider date is ignored: neither 1970 nor year 1', async t => {
   for (const internalDate of ['0', 0, '-62135596800000', '1e30', '', null, 'soon', '3600000']) {
     t.equal(gmail({ internalDate }, SENT_TEXT)?.date, SENT, `${internalDate}`)
     t.equal(gmail({ internalDate })?.date, NOW, `${internalDate}`)
@@ -45,7 +45,7 @@ t.test('what is unset at a provider is no date: neither 1970 nor the year 1', as
   t.ok(performance.now() - begun < 500)
 })
 
-t.test('a fetched message without any date is taken at both providers', async t => {
+t.test('a fetched message without any date is accepted at both providers', async t => {
   const options = { name: 'gmail:ana@example.com', now }
   const body = { id: 'a', threadId: 't' }
   const alone = judge(options, { message: 'a' }, { status: 200, body })
@@ -67,10 +67,10 @@ t.test('a fetched message without any date is taken at both providers', async t 
   t.match(answers.get('m'), { outcome: 'ok', message: { date: NOW } })
 })
 
-t.test('a listed message that does not say when it came is asked for by itself', async t => {
+t.test('a listed message without a date is fetched alone', async t => {
   for (const receivedDateTime of [null, '0001-01-01T00:00:00Z']) {
     const item = resource('m', { receivedDateTime })
     t.ok(isWhole(item))
-    t.match(whatChanged([[item, resource('n')]], EVERYTHING), { ids: [{ id: 'n' }], incomplete: ['m'] })
+    t.match(summarizeItems([[item, resource('n')]], EVERYTHING), { ids: [{ id: 'n' }], incomplete: ['m'] })
   }
 })

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { parseGraphBatch } from '../../../shared/outlook/batch.ts'
 
-t.test('each part is found under the id of its request, in whatever order they come', async t => {
+t.test("each part is found by its request's id, in any order", async t => {
   const parts = parseGraphBatch({
     responses: [
       { id: '2', status: 429, headers: { 'Retry-After': '2.128' }, body: { error: { code: 'TooManyRequests' } } },
@@ -16,17 +16,17 @@ t.test('each part is found under the id of its request, in whatever order they c
   t.match(parts.get('1'), { status: 200, body: { value: [] } })
 })
 
-t.test('what is no such answer is unparsable', async t => {
+t.test('another document is unparsable', async t => {
   for (const answer of [undefined, {}, { responses: 'none' }, { error: { code: 'BadRequest' } }]) {
-    t.throws(() => parseGraphBatch(answer), { message: /holds no list of responses/ })
+    t.throws(() => parseGraphBatch(answer), { message: /contains no list of responses/ })
   }
 })
 
-t.test('what was cut short is asked for again', async t => {
-  t.throws(() => parseGraphBatch('{"responses":[{"id":"1","sta'), { message: /damaged on its way/ })
+t.test('a truncated answer is retried', async t => {
+  t.throws(() => parseGraphBatch('{"responses":[{"id":"1","sta'), { message: /damaged in transit/ })
 })
 
-t.test('a part that is none spoils no other, and parts that claim the same request are nobody’s', async t => {
+t.test('an invalid part spoils no other, and disputed parts are dropped', async t => {
   const parts = parseGraphBatch({
     responses: [
       { status: 200, body: 'of nobody' },

@@ -12,7 +12,7 @@ async function open(t: Test, script: Parameters<typeof startGraph>[0], options: 
   return { graph, ...clientOf(graph, options) }
 }
 
-t.test('a path goes below the root, with the bearer, its headers and its body', async t => {
+t.test('a path goes below the root with the bearer, headers and body', async t => {
   const { graph, client } = await open(t, () => ({
     status: 201,
     body: { fine: true },
@@ -35,7 +35,7 @@ t.test('a path goes below the root, with the bearer, its headers and its body', 
   })
 })
 
-t.test('answers of any status are given back, JSON as such and all else as text', async t => {
+t.test('answers of any status are returned, JSON parsed and the rest as text', async t => {
   const replies: Reply[] = [
     { status: 404, body: graphError('ErrorItemNotFound') },
     { status: 503, body: '<html>busy</html>' },
@@ -56,7 +56,7 @@ t.test('answers of any status are given back, JSON as such and all else as text'
   )
 })
 
-t.test('a link is followed as it is, in this version or another, and nowhere but to Graph', async t => {
+t.test('a link is followed unchanged in any version, but only to Graph', async t => {
   const { graph, client } = await open(t, () => ({ body: {} }))
   const odd = '/v1.0/me/mailFolders(%27A+B%2F=%27)/messages/delta?$deltatoken=a%2Bb/c=='
   await client.send(sending(), { url: `${graph.url}${odd}` })
@@ -87,10 +87,10 @@ t.test('a link is followed as it is, in this version or another, and nowhere but
     t.notMatch(thrown.message, /s3cret|example\.com/)
   }
   await client.send(sending(), { url: '//example.com/me' })
-  t.same([graph.asked.length, call.metered.length], [1, 0], 'what looks like another host is a path')
+  t.same([graph.asked.length, call.metered.length], [1, 0], 'a lookalike host is treated as a path')
 })
 
-t.test('a redirect is not followed: the bearer goes nowhere else', async t => {
+t.test('a redirect is not followed, so the bearer stays', async t => {
   const other = await startGraph(() => ({ body: {} }))
   t.teardown(() => other.close())
   const { graph, client } = await open(t, () => ({ status: 307, headers: { location: `${other.url}/v1.0/me` } }))
@@ -98,24 +98,24 @@ t.test('a redirect is not followed: the bearer goes nowhere else', async t => {
   t.same([graph.asked.length, other.asked.length], [1, 0])
 })
 
-t.test('a 401 that another token may mend is unavailable, any other is given back', async t => {
+t.test('a 401 that a new token may fix is unavailable; others are returned', async t => {
   const { client, tokens } = await open(t, () => ({ status: 401 }), { refused: true })
   t.match(await failure(client.send(sending(), { url: '/me' })), {
     kind: 'unavailable',
-    message: /another is asked for/,
+    message: /requesting another/,
   })
   t.same(tokens, { given: 1, refused: ['s3cret-1'] })
   const last = await open(t, () => ({ status: 401 }))
   t.match(await last.client.send(sending(), { url: '/me' }), { status: 401 })
 })
 
-t.test('each request is metered once, when it is sent, and none is sent twice', async t => {
+t.test('each request is metered once when sent, and never repeated', async t => {
   const { graph, client } = await open(t, ({ path }) => (path.endsWith('cut') ? 'hang up' : { status: 500 }))
   const call = openCall()
   await client.send({ ...sending(call), kind: 'batch', units: 7 }, { url: '/me' })
   const thrown = await failure(client.send(sending(call), { url: '/cut' }))
   t.match(thrown, { kind: 'unavailable', message: /^asking: no answer from Microsoft \(E\w+\)$/ })
-  t.notOk(thrown.cause, 'what was thrown may hold the request')
+  t.notOk(thrown.cause, 'the thrown error may hold the request')
   t.same(call.metered, [
     ['batch', 7],
     ['single', 1],
@@ -123,7 +123,7 @@ t.test('each request is metered once, when it is sent, and none is sent twice', 
   t.equal(graph.asked.length, 2)
 })
 
-t.test('who gives up is answered promptly, before and while it waits, and a silent Graph is given up', async t => {
+t.test('an abort is answered promptly, and a silent Graph times out', async t => {
   const { graph, client, tokens } = await open(t, () => 'never')
   const before = openCall()
   before.abort()
@@ -137,7 +137,7 @@ t.test('who gives up is answered promptly, before and while it waits, and a sile
   await until(() => graph.asked.length === 1, 'it is asked')
   const began = Date.now()
   during.abort()
-  t.match(await thrown, { kind: 'unavailable', message: /given up before an answer came/ })
+  t.match(await thrown, { kind: 'unavailable', message: /aborted before an answer came/ })
   t.ok(Date.now() - began < PROMPTLY_MS)
   const hasty = clientOf(graph, { timeoutMs: 50 })
   t.match(await failure(hasty.client.send(sending(), { url: '/me' })), {
@@ -145,7 +145,7 @@ t.test('who gives up is answered promptly, before and while it waits, and a sile
   })
 })
 
-t.test('leave is taken for what it costs, and settled by the answer', async t => {
+t.test('a permit is acquired for the cost and settled by the answer', async t => {
   const replies: Reply[] = [
     { body: {} },
     { status: 429, headers: { 'retry-after': '2.128' }, body: graphError('TooManyRequests') },
@@ -170,5 +170,5 @@ t.test('leave is taken for what it costs, and settled by the answer', async t =>
   const far = scriptedQuota({ permit: 'wait', waitMs: 60_000 })
   const thrown = await failure(client.ask(sending({ ...openCall(), quota: far.quota }), { url: '/me' }))
   t.match(thrown, { kind: 'throttled', retryAfterMs: 60_000 })
-  t.equal(graph.asked.length, 4, 'and what is throttled is not sent')
+  t.equal(graph.asked.length, 4, 'a throttled call is not sent')
 })

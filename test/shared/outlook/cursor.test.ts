@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import {
-  type Place,
+  type CursorState,
   type Progress,
   readCursor,
   readPage,
@@ -12,8 +12,8 @@ import {
 const name = fc.stringMatching(/^[\w-]{1,20}$/)
 const moment = fc.option(fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }), { nil: undefined })
 
-t.test('a cursor says what was written', async t => {
-  const place: fc.Arbitrary<Place> = fc.oneof(
+t.test('a cursor survives a round trip', async t => {
+  const place: fc.Arbitrary<CursorState> = fc.oneof(
     fc.record({ at: fc.constant('pinned' as const), after: moment }),
     fc.record({ at: fc.constant('folders' as const), scope: moment, marks: fc.array(name, { maxLength: 60 }) }),
   )
@@ -23,7 +23,7 @@ t.test('a cursor says what was written', async t => {
   )
 })
 
-t.test('a page says what was written', async t => {
+t.test('a page survives a round trip', async t => {
   const progress: fc.Arbitrary<Progress> = fc.record({
     scope: moment,
     todo: fc.array(name, { maxLength: 30 }),
@@ -39,7 +39,7 @@ t.test('a page says what was written', async t => {
   )
 })
 
-t.test('anything else is told apart, with a remedy', async t => {
+t.test('anything else is refused with a remedy', async t => {
   for (const text of [
     '',
     '123456',
@@ -57,7 +57,7 @@ t.test('anything else is told apart, with a remedy', async t => {
   }
 })
 
-t.test('one that is damaged near its end is read as quickly as any', async t => {
+t.test('a cursor damaged near its end is read as fast as any', async t => {
   const long = 'a'.repeat(20_000)
   const began = Date.now()
   t.throws(() => readCursor(`folders::${long}!`))

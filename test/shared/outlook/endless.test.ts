@@ -6,7 +6,7 @@ import { heldSubscription } from '../../support/subscription.ts'
 import { failure, openCall } from '../gmail/google.ts'
 import { type Asked, batchAnswer, graphError, isBatch, type Part, type Reply, resource, startGraph } from './graph.ts'
 
-// A mailbox with an inbox and nothing else, but for what the script says first of a path below the root.
+// A mailbox with only an inbox, unless the script answers a path below the root first.
 async function open(t: Test, script: (path: string) => Part | undefined) {
   const partOf = (path: string): Part => {
     const said = script(path)
@@ -57,7 +57,7 @@ async function listAll(mailbox: Mailbox, since: string, call: Call): Promise<{ p
   throw new Error(`not at its end after ${ENOUGH_PAGES} pages`)
 }
 
-t.test('folders whose changes are refused are not asked for again and again without a pause', async t => {
+t.test('folders with refused changes are not retried without a pause', async t => {
   for (const part of [
     { status: 503, body: '' },
     { status: 403, body: graphError('ErrorAccessDenied') },
@@ -72,7 +72,7 @@ t.test('folders whose changes are refused are not asked for again and again with
   }
 })
 
-t.test('a page that names itself as the next one is not followed for ever', async t => {
+t.test('a page that links to itself is not followed forever', async t => {
   const itself = '/me/mailFolders/inbox-id/messages/delta?same'
   const { graph, mailbox } = await open(t, path =>
     path.includes('/messages/delta')
@@ -82,7 +82,7 @@ t.test('a page that names itself as the next one is not followed for ever', asyn
   t.match(await failure(listAll(mailbox, 'pinned:', openCall())), { kind: 'unavailable' })
 })
 
-t.test('nor is one that tells what is there', async t => {
+t.test('a sweep page that links to itself is not followed forever', async t => {
   const { graph, mailbox } = await open(t, path =>
     path.startsWith('/me/messages?')
       ? { status: 200, body: { value: [], '@odata.nextLink': `${graph.rootUrl}/me/messages?same` } }
@@ -90,12 +90,12 @@ t.test('nor is one that tells what is there', async t => {
   )
   t.match(await failure(listAll(mailbox, 'pinned:1000', openCall())), {
     kind: 'unavailable',
-    message: /lead in a circle/,
+    message: /form a circle/,
   })
   t.ok(graph.asked.some(({ path }) => path === '/v1.0/me/messages?same'))
 })
 
-t.test('one message that cannot be had does not keep the others of its page', async t => {
+t.test('one unreadable message does not block the rest of its page', async t => {
   for (const part of [
     { status: 400, body: graphError('ErrorInvalidIdMalformed') },
     { status: 200, body: { id: 'odd', subject: 'neither conversation nor time' } },
@@ -111,7 +111,7 @@ t.test('one message that cannot be had does not keep the others of its page', as
     t.same(
       pages.flatMap(({ ids }) => ids.map(({ id }) => id)).sort(),
       ['fine', 'odd'],
-      'it is listed, to be fetched or given up by itself',
+      'it is listed, to be fetched or dead-lettered individually',
     )
   }
 })

@@ -9,7 +9,7 @@ const now = () => NOW
 const answer = (status: number, body?: unknown, retryAfter?: string): Answer => ({ status, body, retryAfter })
 const kindOf = (status: number, body?: unknown) => errorOf(answer(status, body), 'asking', { now }).kind
 
-t.test('the code decides where there is one that is known, else the status', async t => {
+t.test('a known code decides, else the status', async t => {
   const kinds: [number, unknown, string][] = [
     [429, graphError('TooManyRequests', '', '429'), 'throttled'],
     [429, '<html>', 'throttled'],
@@ -38,16 +38,16 @@ t.test('the code decides where there is one that is known, else the status', asy
   for (const [status, body, kind] of kinds) t.equal(kindOf(status, body), kind, `${status} ${JSON.stringify(body)}`)
 })
 
-t.test('what refuses an account is told from what refuses a token or one request, with its remedy', async t => {
+t.test('account, token and request refusals differ, and carry remedies', async t => {
   const cases: [number, unknown, string | undefined, RegExp][] = [
     [404, graphError('MailboxNotEnabledForRESTAPI'), undefined, /give the user a licence/],
     [403, graphError('ErrorAccountSuspend'), undefined, /the account is suspended/],
     [401, graphError('ErrorAccountDisabled'), undefined, /the account is disabled/],
-    [404, graphError('ErrorInvalidUser'), undefined, /write the user principal name/],
-    [403, graphError('ErrorAccessDenied'), 'access', /connect it again/],
-    [403, graphError('ErrorSomethingNew'), 'access', /connect it again/],
-    [401, graphError('InvalidAuthenticationToken'), 'token', /connect it again/],
-    [401, '', 'token', /connect it again/],
+    [404, graphError('ErrorInvalidUser'), undefined, /use the user principal name/],
+    [403, graphError('ErrorAccessDenied'), 'access', /then connect it again/],
+    [403, graphError('ErrorSomethingNew'), 'access', /then connect it again/],
+    [401, graphError('InvalidAuthenticationToken'), 'token', /then connect it again/],
+    [401, '', 'token', /then connect it again/],
   ]
   for (const [status, body, blames, says] of cases) {
     const error = errorOf(answer(status, body), 'asking', { now })
@@ -56,13 +56,13 @@ t.test('what refuses an account is told from what refuses a token or one request
   }
 })
 
-t.test('what something in between says is no word on the mail', async t => {
+t.test("a proxy's answer says nothing about the mail", async t => {
   for (const status of [301, 302, 307, 403, 404, 407])
     t.equal(kindOf(status, '<html>sign in</html>'), 'unavailable', `${status}`)
   for (const status of [400, 418]) t.equal(kindOf(status, '<html>'), 'unparsable', `${status}`)
 })
 
-t.test('codes are found however deep they lie, and a nest without end ends', async t => {
+t.test('nested codes are found at a limited depth', async t => {
   const nested = (depth: number): object => ({
     code: 'Odd',
     innererror: depth > 0 ? nested(depth - 1) : { code: 'SyncStateNotFound' },
@@ -70,10 +70,14 @@ t.test('codes are found however deep they lie, and a nest without end ends', asy
   t.equal(kindOf(400, { error: nested(2) }), 'expired')
   t.equal(kindOf(400, { error: nested(2000) }), 'rejected')
   t.equal(kindOf(400, { error: { code: 'Odd', innerError: { code: 7 } } }), 'rejected')
-  t.equal(kindOf(400, { error: { innerError: { code: 'SyncStateNotFound' } } }), 'expired', 'the outer may have none')
+  t.equal(
+    kindOf(400, { error: { innerError: { code: 'SyncStateNotFound' } } }),
+    'expired',
+    'the outer error may have none',
+  )
 })
 
-t.test('only Graph itself can say that a message is gone', async t => {
+t.test('only Graph itself can report a message as gone', async t => {
   t.ok(isNotFound(answer(404, graphError('ErrorItemNotFound'))))
   t.ok(isNotFound(answer(404, graphError('itemNotFound'))))
   t.ok(isNotFound(answer(404, graphError('UnknownError', '', 'ErrorItemNotFound'))))
@@ -93,21 +97,21 @@ t.test('messages name the call, the status and the code, and quote nothing', asy
   const said = graphError('ErrorAccessDenied', 'Access to s3cret@example.com is denied: Bearer s3cret')
   t.equal(
     errorOf(answer(403, said), 'a batch of 3 messages').message,
-    'a batch of 3 messages: Microsoft answered 403 ErrorAccessDenied; see that the mailbox exists and the app may read it, and connect it again',
+    'a batch of 3 messages: Microsoft answered 403 ErrorAccessDenied; check that the mailbox exists and the app may read it, then connect it again',
   )
   for (const code of ['s3cret words', 's3cret@example.com', 'https://s3cret', 'x'.repeat(61), '']) {
     t.equal(errorOf(answer(400, graphError(code)), 'asking').message, 'asking: Microsoft answered 400')
   }
 })
 
-t.test('how long to wait is told with the error, whatever its kind', async t => {
+t.test('an error of any kind carries its wait', async t => {
   const wait = (text: string) => errorOf(answer(503, '', text), 'asking', { now }).retryAfterMs
   t.equal(wait('2.128'), 2128)
   t.equal(wait('Mon, 23 Nov 2026 10:00:05 GMT'), 5000)
   t.equal(wait('later'), undefined)
 })
 
-t.test('everything counts, and the longest wait that anything asks for holds', async t => {
+t.test('every request counts, and the longest wait applies', async t => {
   const crowd = graphError('ApplicationThrottled', 'Application is over its MailboxConcurrency limit.')
   t.same(spentOn([answer(200, {}, '9'), answer(404, graphError('ErrorItemNotFound'))], now), { units: 2 })
   t.same(spentOn([answer(429, crowd)], now), { units: 1, refused: 'concurrency' })

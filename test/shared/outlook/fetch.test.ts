@@ -36,7 +36,7 @@ async function open(t: Test, partOf: (id: string) => Part | undefined) {
   return { graph, fetch: (ids: readonly string[], call = openCall()) => fetchMessages(options, wanted(...ids), call) }
 }
 
-t.test('ids with odd characters are asked for as they are, each once', async t => {
+t.test('ids with odd characters are requested correctly, each once', async t => {
   const ids = ['AAMk/x+y==', 'a b?c&$select=d', 'é#%25', "o'data(1)", '..', 'AAMk-_']
   const { graph, fetch } = await open(t, found)
   const call = openCall()
@@ -55,7 +55,7 @@ t.test('ids with odd characters are asked for as they are, each once', async t =
   t.equal((await fetch([], call)).size, 0)
 })
 
-t.test('each message has its own outcome, and all that are throttled wait for the longest time', async t => {
+t.test('each message has its own outcome; throttled ones share the longest wait', async t => {
   const parts: Record<string, Part | undefined> = {
     fine: found('fine'),
     gone: { status: 404, body: graphError('ErrorItemNotFound') },
@@ -112,7 +112,7 @@ t.test('each message has its own outcome, and all that are throttled wait for th
   t.equal(graph.asked.length, 1)
 })
 
-t.test('a batch that is refused a turn after others had theirs is throttled, not failed', async t => {
+t.test('a batch refused after others is throttled, not failed', async t => {
   const graph = await startGraph(asked =>
     graph.asked.length > 1 ? { status: 429, headers: { 'retry-after': '3' } } : answering(asked, found),
   )
@@ -130,7 +130,7 @@ t.test('a batch that is refused a turn after others had theirs is throttled, not
   )
 })
 
-t.test('of a message alone the answer may be the word on the whole mailbox', async t => {
+t.test('the answer for a single message may concern the whole mailbox', async t => {
   const alone: [Part | undefined, object][] = [
     [
       { status: 429, headers: { 'retry-after': '2.5' } },

@@ -5,7 +5,7 @@ import { type GraphClient, graphClient } from '../../../shared/outlook/client.ts
 import type { Cost, Permit, Quota, Spent } from '../../../shared/provider/quota.ts'
 import type { AccessTokens } from '../../../shared/provider/tokens.ts'
 
-/** What the scripted Graph was asked; `path` is what follows the host, with its query. */
+/** A request that the scripted Graph received; `path` follows the host and includes the query. */
 export interface Asked {
   method: string
   path: string
@@ -13,10 +13,13 @@ export interface Asked {
   body: string
 }
 
-/** What it answers: objects as JSON, text as it is; `never` leaves the caller waiting, `hang up` cuts the connection. */
+/**
+ * A scripted answer: objects as JSON, text unchanged; `never` leaves the caller waiting, `hang up` cuts the
+ * connection.
+ */
 export type Reply = { status?: number; headers?: Record<string, string>; body?: unknown } | 'never' | 'hang up'
 
-/** A Graph on loopback that answers as the script says and remembers what it was asked. */
+/** A scripted Graph on loopback that records its requests. */
 export interface Graph {
   url: string
   rootUrl: string
@@ -24,7 +27,7 @@ export interface Graph {
   close(): Promise<void>
 }
 
-/** Starts one. */
+/** Starts a scripted Graph. */
 export async function startGraph(script: (asked: Asked, graph: Graph) => Reply | Promise<Reply>): Promise<Graph> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
@@ -56,7 +59,7 @@ export async function startGraph(script: (asked: Asked, graph: Graph) => Reply |
   return graph
 }
 
-/** A client of its own at a scripted Graph; `refused` is what its source of tokens says of a 401. */
+/** Creates a client for a scripted Graph; `refused` is its token source's reaction to a 401. */
 export function clientOf(
   { rootUrl }: Pick<Graph, 'rootUrl'>,
   { refused = false, timeoutMs, now }: { refused?: boolean; timeoutMs?: number; now?: () => number } = {},
@@ -75,7 +78,7 @@ export function clientOf(
   return { client: graphClient({ tokens, rootUrl, timeoutMs, ...(now ? { now } : {}) }), tokens: seen }
 }
 
-/** One request of a batch that was asked for. */
+/** One request of a received batch. */
 export interface Inner {
   id: string
   method: string
@@ -88,12 +91,15 @@ export type Part = { status: number; headers?: Record<string, string>; body?: un
 
 export const isBatch = ({ method, path }: Asked) => method === 'POST' && path === '/v1.0/$batch'
 
-/** The requests in a batch. */
+/** Returns the requests in a batch. */
 export function requestsIn({ body }: Asked): Inner[] {
   return (JSON.parse(body) as { requests: Inner[] }).requests
 }
 
-/** A batch answer with these parts, the last request's first, as Graph may write it; `undefined` leaves a part out. */
+/**
+ * Builds a batch answer with these parts, the last request's first, as Graph may do; `undefined` leaves a
+ * part out.
+ */
 export function batchAnswer(asked: Asked, partOf: (url: string, place: number) => Part | undefined): Reply {
   const responses = requestsIn(asked).flatMap(({ id, url }, place) => {
     const part = partOf(url, place)
@@ -102,12 +108,12 @@ export function batchAnswer(asked: Asked, partOf: (url: string, place: number) =
   return { body: { responses: responses.reverse() } }
 }
 
-/** An error body the way Graph writes it. */
+/** Builds an error body in Graph's format. */
 export function graphError(code: string, message = 'It went wrong.', inner?: string) {
   return { error: { code, message, ...(inner === undefined ? {} : { innerError: { code: inner } }) } }
 }
 
-/** A message resource with all fields that are asked for. */
+/** Builds a message resource with all requested fields. */
 export function resource(id: string, fields: Record<string, unknown> = {}): Record<string, unknown> & { id: string } {
   return {
     '@odata.etag': `W/"${id}"`,
@@ -129,8 +135,8 @@ export function resource(id: string, fields: Record<string, unknown> = {}): Reco
   }
 }
 
-/** A quota that says what it is told to, then go, and remembers what it was asked and what was settled. */
-export function scriptedQuota(...words: (Exclude<Permit, { leave: 'go' }> | 'go')[]) {
+/** Creates a quota that gives the scripted permits, then "go", and records requests and settlements. */
+export function scriptedQuota(...words: (Exclude<Permit, { permit: 'go' }> | 'go')[]) {
   const asked: Cost[] = []
   const settled: Spent[] = []
   const quota: Quota = {

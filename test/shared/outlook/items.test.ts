@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
-import { type Reported, readDeltaPage, whatChanged } from '../../../shared/outlook/items.ts'
+import { type Reported, readDeltaPage, summarizeItems } from '../../../shared/outlook/items.ts'
 import { resource } from './graph.ts'
 
 const ALL = { labels: [], skip: [] }
@@ -16,8 +16,8 @@ const sorted = ({ ids, labels, messages, left, incomplete }: Reported) => ({
 })
 const NOTHING = { ids: [], labels: [], messages: [], left: [], incomplete: [] }
 
-t.test('the last word of a folder counts', async t => {
-  const reported = whatChanged(
+t.test('the last report of a folder counts', async t => {
+  const reported = summarizeItems(
     [
       [
         resource('a', { subject: 'old' }),
@@ -37,22 +37,22 @@ t.test('the last word of a folder counts', async t => {
   })
 })
 
-t.test('what left one folder and is in another has only moved', async t => {
+t.test('a message that left one folder and is in another has moved', async t => {
   for (const folders of [
     [[removed('a')], [resource('a')]],
     [[resource('a')], [removed('a', 'changed')]],
   ]) {
-    t.same(sorted(whatChanged(folders, ALL)), { ...NOTHING, ids: ['a'], messages: ['a About a '] })
+    t.same(sorted(summarizeItems(folders, ALL)), { ...NOTHING, ids: ['a'], messages: ['a About a '] })
   }
-  t.same(sorted(whatChanged([[removed('a')], [removed('a')]], ALL)), { ...NOTHING, left: ['a'] })
-  t.same(sorted(whatChanged([[removed('a'), resource('a')]], ALL)), {
+  t.same(sorted(summarizeItems([[removed('a')], [removed('a')]], ALL)), { ...NOTHING, left: ['a'] })
+  t.same(sorted(summarizeItems([[removed('a'), resource('a')]], ALL)), {
     ...NOTHING,
     ids: ['a'],
     messages: ['a About a '],
   })
 })
 
-t.test('what is told in part is asked for, and never kept in part', async t => {
+t.test('partial items are requested and never cached', async t => {
   const partial = { id: 'a', conversationId: 'c', receivedDateTime: '2026-11-23T10:00:00Z', isRead: false }
   for (const items of [
     [partial],
@@ -63,32 +63,36 @@ t.test('what is told in part is asked for, and never kept in part', async t => {
     [resource('a'), partial],
     [partial, mark('a', true)],
   ]) {
-    t.same(sorted(whatChanged([items], ALL)), { ...NOTHING, incomplete: ['a'] }, JSON.stringify(items))
+    t.same(sorted(summarizeItems([items], ALL)), { ...NOTHING, incomplete: ['a'] }, JSON.stringify(items))
   }
 })
 
-t.test('where it is in doubt what holds, it is asked for', async t => {
+t.test('contradictory items are requested', async t => {
   const doubts: [string, unknown[][]][] = [
-    ['a new message is told and then removed: items may come out of order', [[resource('a'), removed('a')]]],
-    ['something is said of it after it left', [[removed('a'), mark('a', true)]]],
-    ['two folders tell it differently', [[resource('a')], [resource('a', { isRead: false })]]],
+    ['a new message is reported and then removed: items may be out of order', [[resource('a'), removed('a')]]],
+    ['something is reported after it left', [[removed('a'), mark('a', true)]]],
+    ['two folders report it differently', [[resource('a')], [resource('a', { isRead: false })]]],
     ['two folders mark it differently', [[mark('a', true)], [mark('a', false)]]],
-    ['one folder tells it and another marks it', [[resource('a')], [mark('a', false)]]],
+    ['one folder reports it and another marks it', [[resource('a')], [mark('a', false)]]],
   ]
   for (const [why, folders] of doubts) {
-    t.same(sorted(whatChanged(folders, ALL)), { ...NOTHING, incomplete: ['a'] }, why)
+    t.same(sorted(summarizeItems(folders, ALL)), { ...NOTHING, incomplete: ['a'] }, why)
     t.same(
-      sorted(whatChanged([...folders].reverse(), ALL)),
+      sorted(summarizeItems([...folders].reverse(), ALL)),
       { ...NOTHING, incomplete: ['a'] },
-      `${why}, the other first`,
+      `${why}, in the other order`,
     )
   }
-  t.same(sorted(whatChanged([[resource('a')], [resource('a')]], ALL)).ids, ['a'], 'who agree need not be asked')
+  t.same(
+    sorted(summarizeItems([[resource('a')], [resource('a')]], ALL)).ids,
+    ['a'],
+    'consistent reports need no request',
+  )
 })
 
-t.test('what is left out is named, for it may be known, and not kept', async t => {
+t.test('filtered messages are named, because they may be known, but not cached', async t => {
   const filter = { labels: [], skip: ['DRAFT', 'Secret'] }
-  const reported = whatChanged(
+  const reported = summarizeItems(
     [[resource('a'), resource('b', { isDraft: true }), resource('c', { categories: ['Secret'] })]],
     filter,
   )
@@ -103,12 +107,12 @@ t.test('what is left out is named, for it may be known, and not kept', async t =
   )
 })
 
-t.test('what is no item is passed by', async t => {
-  t.same(sorted(whatChanged([[null, 'text', 7, {}, { id: '' }, { id: 7 }, []], []], ALL)), NOTHING)
-  t.same(sorted(whatChanged([], ALL)), NOTHING)
+t.test('an invalid item is ignored', async t => {
+  t.same(sorted(summarizeItems([[null, 'text', 7, {}, { id: '' }, { id: 7 }, []], []], ALL)), NOTHING)
+  t.same(sorted(summarizeItems([], ALL)), NOTHING)
 })
 
-// What a folder may say of a message, and what it then holds.
+// A folder's report on a message, and the state it implies.
 type Said = { id: string; word: 'whole' | 'read' | 'unread' | 'removed'; version: number }
 const said: fc.Arbitrary<Said> = fc.record({
   id: fc.constantFrom('a', 'b', 'c'),
@@ -120,12 +124,12 @@ const itemOf = ({ id, word, version }: Said) => {
   return word === 'removed' ? removed(id) : mark(id, word === 'read')
 }
 
-t.test('any order and repetition of words comes to what the last words say, or is asked for', async t => {
+t.test('reports in any order give the last state, or a request', async t => {
   const folders = fc.array(fc.array(said, { maxLength: 12 }), { maxLength: 4 })
   fc.assert(
     fc.property(folders, folders => {
       const reported = sorted(
-        whatChanged(
+        summarizeItems(
           folders.map(words => words.map(itemOf)),
           ALL,
         ),
@@ -150,18 +154,18 @@ function check(reported: ReturnType<typeof sorted>, id: string, folders: readonl
     ...reported.left.filter(one => one === id),
     ...reported.incomplete.filter(one => one === id),
   ]
-  if (more.length > 0) throw new Error(`${id} is told of more than once`)
+  if (more.length > 0) throw new Error(`${id} is reported more than once`)
   const present = speaking.filter(words => words.at(-1)?.word !== 'removed')
   const isAsked = reported.incomplete.includes(id)
-  if (speaking.length === 0 && isAsked) throw new Error(`${id} is asked for without a word`)
+  if (speaking.length === 0 && isAsked) throw new Error(`${id} is requested without a report`)
   if (isAsked) {
     const onlyOne = speaking.length === 1 && speaking[0]?.every(({ word }) => word !== 'removed')
-    if (onlyOne) throw new Error(`${id} is asked for without need`)
+    if (onlyOne) throw new Error(`${id} is requested needlessly`)
     return
   }
-  // Nobody may miss what is somewhere, and nobody hold what is nowhere.
+  // A message in some folder must not be missed, and one in no folder must not be kept.
   if (reported.left.includes(id) !== (speaking.length > 0 && present.length === 0))
-    throw new Error(`${id} left or did not`)
+    throw new Error(`${id} is wrongly reported as left or present`)
   for (const words of present) {
     const last = lastOf(words)
     const says = last.whole
@@ -180,14 +184,14 @@ function lastOf(words: readonly Said[]): { whole: boolean; text: string } {
   return { whole: true, text: `v${whole.version} ${isRead ? '' : 'UNREAD'}` }
 }
 
-t.test('a page of a delta is read, and what is none is not', async t => {
+t.test('a delta page is read, and anything else is refused', async t => {
   t.same(readDeltaPage({ status: 200, body: { value: [1], '@odata.nextLink': 'n' } }, 'listing'), {
     items: [1],
     next: 'n',
     later: undefined,
   })
   t.same(readDeltaPage({ status: 200, body: { value: [], '@odata.deltaLink': 'd', more: 1 } }, 'listing').later, 'd')
-  t.throws(() => readDeltaPage({ status: 200, body: '<html>' }, 'listing'), { message: /damaged on its way/ })
+  t.throws(() => readDeltaPage({ status: 200, body: '<html>' }, 'listing'), { message: /damaged in transit/ })
   t.throws(() => readDeltaPage({ status: 200, body: { value: 'secret' } }, 'listing'), {
     message: /cannot be read \(value\)/,
   })
@@ -196,13 +200,13 @@ t.test('a page of a delta is read, and what is none is not', async t => {
 const sample = new URL('../../../../../shared/corpus/api/graph-docs-delta-query-messages.json', import.meta.url)
 const withoutCorpus = existsSync(sample) ? {} : { skip: 'there is no corpus beside the project' }
 
-t.test('the pages of the documentation tell what left, and of what to ask', withoutCorpus, async t => {
+t.test('the documented pages report removals and incomplete items', withoutCorpus, async t => {
   const { blocks } = JSON.parse(readFileSync(sample, 'utf8')) as { blocks: { json?: object }[] }
   const pages = blocks.flatMap(({ json }) => (json ? [readDeltaPage({ status: 200, body: json }, 'a sample')] : []))
   t.equal(pages.length, 4)
   t.ok(pages.slice(0, 2).every(({ next, later }) => next !== undefined && later === undefined))
   t.ok(pages.slice(2).every(({ next, later }) => next === undefined && later !== undefined))
-  const reported = whatChanged(
+  const reported = summarizeItems(
     pages.slice(3).map(({ items }) => items),
     ALL,
   )

@@ -8,7 +8,7 @@ import { type Asked, batchAnswer, graphError, isBatch, type Part, type Reply, re
 const call = { signal: new AbortController().signal, meter: () => undefined }
 const ENOUGH = 20_000
 
-/** A Graph whose answers are scripted, to batches part by part, and a mailbox there that is listed to its end. */
+/** Creates a Graph with scripted answers, batches part by part, and a mailbox that is listed to its end. */
 async function startListing(
   t: { teardown(work: () => unknown): void },
   script: (path: string, root: string, asked: Asked) => Part,
@@ -37,12 +37,12 @@ async function startListing(
   return {
     graph,
     mailbox,
-    /** Why folders cannot be listed for now. */
+    /** The reasons why folders cannot be listed for now. */
     faults: async () => [...(await links.faults()).values()],
     later(ms: number) {
       now += ms
     },
-    /** Pages until the end; what is throttled is asked for again when it may be. */
+    /** Lists pages until the end; throttled ones are retried after their wait. */
     async list(since: Cursor = 'pinned:') {
       const ids: string[] = []
       let [mayBeStale, waits] = [false, 0]
@@ -80,7 +80,7 @@ const foldersAre = (root: string, ...value: object[]) =>
   ok({ value, '@odata.deltaLink': `${root}/me/mailFolders/delta?$deltatoken=1` })
 const inbox = { id: 'inbox-id', parentFolderId: 'root' }
 
-/** What is answered to all but the folders' own deltas: there is an inbox and no other folder. */
+/** Answers everything except the folders' own deltas: there is only an inbox. */
 function inboxAlone(path: string, root: string): Part | undefined {
   if (path.startsWith('/me/mailFolders/delta?')) return foldersAre(root, inbox)
   if (path.startsWith('/me/mailFolders/inbox?')) return ok({ id: 'inbox-id' })
@@ -88,34 +88,31 @@ function inboxAlone(path: string, root: string): Part | undefined {
   return path.startsWith('/me/messages?') ? ok({ value: [] }) : undefined
 }
 
-t.test(
-  'a folder whose links are forgotten faster than it is listed is begun anew after longer and longer pauses',
-  async t => {
-    let forgets = 6
-    const { list } = await startListing(t, (path, root) => {
-      const other = inboxAlone(path, root)
-      if (other) return other
-      if (!path.includes('$skiptoken')) return next(root, '1', [resource('m1')])
-      forgets -= 1
-      return forgets >= 0 ? gone : later(root, 'inbox-id', [resource('m2')])
-    })
-    const { ids, waits } = await list()
-    t.equal(ids.at(-1), 'm2')
-    t.ok(waits >= 1, `it waited ${waits} times`)
-  },
-)
+t.test('a folder whose links expire fast restarts after growing pauses', async t => {
+  let forgets = 6
+  const { list } = await startListing(t, (path, root) => {
+    const other = inboxAlone(path, root)
+    if (other) return other
+    if (!path.includes('$skiptoken')) return next(root, '1', [resource('m1')])
+    forgets -= 1
+    return forgets >= 0 ? gone : later(root, 'inbox-id', [resource('m2')])
+  })
+  const { ids, waits } = await list()
+  t.equal(ids.at(-1), 'm2')
+  t.ok(waits >= 1, `it waited ${waits} times`)
+})
 
-t.test('a folder whose links are always forgotten is set aside', async t => {
+t.test('a folder whose links always expire is set aside', async t => {
   const { list, graph, faults } = await startListing(t, (path, root) => {
     return inboxAlone(path, root) ?? (path.includes('$skiptoken') ? gone : next(root, '1'))
   })
   t.ok((await list()).cursor)
-  t.match(await faults(), [{ name: 'inbox', reason: /forgets again and again how far a folder was listed/ }])
+  t.match(await faults(), [{ name: 'inbox', reason: /repeatedly forgets how far a folder is listed/ }])
   t.ok(graph.asked.length < 50, `${graph.asked.length} requests`)
 })
 
-t.test('a folder that is gone before it was listed leaves in doubt what was found in it', async t => {
-  for (const how of ['it is not found', 'the folders are said to be without it', 'it was lost once before']) {
+t.test('a folder that vanishes during its listing makes known mail uncertain', async t => {
+  for (const how of ['it is not found', 'the folder list omits it', 'it was lost once before']) {
     let asked = 0
     const brief = { id: 'brief-id', parentFolderId: 'root' }
     const { list, mailbox } = await startListing(t, (path, root) => {
@@ -129,12 +126,11 @@ t.test('a folder that is gone before it was listed leaves in doubt what was foun
     })
     const first = await list()
     t.notOk(first.mayBeStale)
-    // A look that breaks off has found the folder.
-    if (how.includes('without')) t.ok((await mailbox.changes(first.cursor, undefined, call)).next)
+    // An interrupted listing has found the folder.
+    if (how.includes('omits')) t.ok((await mailbox.changes(first.cursor, undefined, call)).next)
     const second = await list(first.cursor)
     t.ok(second.mayBeStale, how)
-    if (how.includes('before'))
-      t.notOk((await list(second.cursor)).mayBeStale, 'there is nothing new to be in doubt of')
+    if (how.includes('before')) t.notOk((await list(second.cursor)).mayBeStale, 'there is no new uncertainty')
   }
 })
 
@@ -143,7 +139,7 @@ for (const [status, code] of [
   [429, 'TooManyRequests'],
   [403, 'ErrorAccessDenied'],
 ] as const) {
-  t.test(`folders that cannot be asked for (${status}) are not asked for again at once`, async t => {
+  t.test(`folders that cannot be asked for (${status}) are not retried at once`, async t => {
     let refusals = 0
     const { list, graph } = await startListing(t, (path, root) => {
       if (path.includes('/mailFolders/delta?') && refusals > 0) {
@@ -162,8 +158,8 @@ for (const [status, code] of [
 }
 
 for (const [what, { circle, error, most }] of Object.entries({
-  'a link that leads to itself': { circle: 1, error: /lead in a circle/, most: 10 },
-  'links that lead back to the third of them': { circle: 7, error: /lead in a circle/, most: 50 },
+  'a link that leads to itself': { circle: 1, error: /form a circle/, most: 10 },
+  'links that lead back to the third of them': { circle: 7, error: /form a circle/, most: 50 },
   'empty pages without end': { circle: Number.POSITIVE_INFINITY, error: /1000 empty pages in a row/, most: 1100 },
 })) {
   const tokenAfter = (token: number) => `${token + 1 > 2 + circle ? 3 : token + 1}`
@@ -179,19 +175,19 @@ for (const [what, { circle, error, most }] of Object.entries({
     t.ok(graph.asked.length <= most + 5, `${graph.asked.length} requests`)
   })
 
-  t.test(`a listing ends with an error when all that is there is told in ${what}`, async t => {
+  t.test(`a listing ends with an error if its sweep is ${what}`, async t => {
     const { list, graph } = await startListing(t, (path, root) => {
       if (!path.startsWith('/me/messages?')) return inboxAlone(path, root) ?? later(root, 'inbox-id')
       const token = tokenAfter(tokenIn(path))
       return ok({ value: items, '@odata.nextLink': `${root}/me/messages?$skiptoken=${token}` })
     })
-    // A pinned moment says that all before is known: in the end all that is there is told.
+    // A pinned moment means that earlier mail is known, so a sweep ends the listing.
     await t.rejects(list('pinned:1790000000000'), { message: error })
     t.ok(graph.asked.length <= most, `${graph.asked.length} requests`)
   })
 }
 
-t.test('folders that come and go for ever end the listing with an error', async t => {
+t.test('folders that come and go forever end the listing with an error', async t => {
   let born = 0
   const { list, graph } = await startListing(t, (path, root) => {
     if (!path.includes('/mailFolders/delta?$deltatoken')) {
@@ -202,11 +198,11 @@ t.test('folders that come and go for ever end the listing with an error', async 
     return foldersAre(root, gone, { id: `folder-${born}`, parentFolderId: 'root' })
   })
   const { cursor } = await list()
-  await t.rejects(list(cursor), { message: /its folders come and go faster than they can be listed/ })
+  await t.rejects(list(cursor), { message: /folders appear and disappear faster than they can be listed/ })
   t.ok(graph.asked.length < 250, `${graph.asked.length} requests`)
 })
 
-t.test('a folder that is said to be there and never found is passed over, at the cost of one look', async t => {
+t.test('a folder that is listed but never found is skipped after one search', async t => {
   const ghost = { id: 'ghost-id', parentFolderId: 'root' }
   const { list, graph } = await startListing(t, (path, root) => {
     if (path.includes('/mailFolders/delta?')) return foldersAre(root, inbox, ghost)
@@ -218,7 +214,7 @@ t.test('a folder that is said to be there and never found is passed over, at the
   t.ok(graph.asked.length <= 3, `${graph.asked.length} requests`)
 })
 
-t.test('what a folder tells that is thrown away with the same answer is not taken for there', async t => {
+t.test('items of a folder dropped by the same answer do not count as present', async t => {
   const folder = { id: 'oslo-id', parentFolderId: 'root' }
   const { list } = await startListing(t, (path, root) => {
     if (path.includes('/mailFolders/delta?$deltatoken'))
@@ -234,76 +230,70 @@ t.test('what a folder tells that is thrown away with the same answer is not take
   t.ok(mayBeStale)
 })
 
-t.test(
-  'mail in an unknown folder is left out only where messages name folders as the folders themselves do',
-  async t => {
-    for (const [name, becomes] of [
-      ['inbox-id', { outcome: 'filtered', reason: 'in a folder that is not known yet' }],
-      ['the-inbox-by-another-id', { outcome: 'ok' }],
-    ] as const) {
-      const { list, mailbox } = await startListing(t, (path, root) => {
-        if (path.startsWith('/me/messages/m2')) return ok(resource('m2', { parentFolderId: 'unheard-of' }))
-        return inboxAlone(path, root) ?? later(root, 'inbox-id', [resource('m1', { parentFolderId: name })])
-      })
-      await list()
-      t.match((await mailbox.fetch([{ id: 'm2', thread: 't' }], call)).get('m2'), becomes, name)
-    }
-  },
-)
+t.test("mail in an unknown folder is left out only if messages use the folders' ids", async t => {
+  for (const [name, becomes] of [
+    ['inbox-id', { outcome: 'filtered', reason: 'in a folder that is not known yet' }],
+    ['the-inbox-by-another-id', { outcome: 'ok' }],
+  ] as const) {
+    const { list, mailbox } = await startListing(t, (path, root) => {
+      if (path.startsWith('/me/messages/m2')) return ok(resource('m2', { parentFolderId: 'unheard-of' }))
+      return inboxAlone(path, root) ?? later(root, 'inbox-id', [resource('m1', { parentFolderId: name })])
+    })
+    await list()
+    t.match((await mailbox.fetch([{ id: 'm2', thread: 't' }], call)).get('m2'), becomes, name)
+  }
+})
 
 for (const [status, code] of [
   [500, 'ErrorInternalServerError'],
   [403, 'ErrorAccessDenied'],
   [400, 'ErrorInvalidRequest'],
 ] as const) {
-  t.test(
-    `a folder that answers ${status} for ever leaves the others alone, and is tried again later and later`,
-    async t => {
-      let isIll = true
-      const sick = { id: 'sick-id', parentFolderId: 'root' }
-      const {
-        list,
-        mailbox,
-        faults,
-        graph,
-        later: pass,
-      } = await startListing(t, (path, root) => {
-        if (path.startsWith('/me/mailFolders/delta?')) return foldersAre(root, inbox, sick)
-        if (path.startsWith('/me/mailFolders/sick-id?')) return ok({ displayName: 'Receipts' })
-        if (path.includes('sick-id') && isIll) return { status, body: graphError(code) }
-        if (path.includes('sick-id')) return later(root, 'sick-id', [resource('late', { parentFolderId: 'sick-id' })])
-        return inboxAlone(path, root) ?? later(root, 'inbox-id', path.includes('deltatoken') ? [] : [resource('m1')])
-      })
-      const first = await list()
-      t.same(first.ids, ['m1'])
-      const [fault] = await faults()
-      t.match(fault, { name: 'Receipts', times: 3, reason: new RegExp(code) })
+  t.test(`a folder that always answers ${status} leaves the others alone, with growing retries`, async t => {
+    let isIll = true
+    const sick = { id: 'sick-id', parentFolderId: 'root' }
+    const {
+      list,
+      mailbox,
+      faults,
+      graph,
+      later: pass,
+    } = await startListing(t, (path, root) => {
+      if (path.startsWith('/me/mailFolders/delta?')) return foldersAre(root, inbox, sick)
+      if (path.startsWith('/me/mailFolders/sick-id?')) return ok({ displayName: 'Receipts' })
+      if (path.includes('sick-id') && isIll) return { status, body: graphError(code) }
+      if (path.includes('sick-id')) return later(root, 'sick-id', [resource('late', { parentFolderId: 'sick-id' })])
+      return inboxAlone(path, root) ?? later(root, 'inbox-id', path.includes('deltatoken') ? [] : [resource('m1')])
+    })
+    const first = await list()
+    t.same(first.ids, ['m1'])
+    const [fault] = await faults()
+    t.match(fault, { name: 'Receipts', times: 3, reason: new RegExp(code) })
 
-      graph.asked.length = 0
-      const idle = await mailbox.changes(first.cursor, undefined, call)
-      t.equal(idle.lookAt, fault?.tryAt, 'somebody is to look when it is due')
-      t.notOk(
-        graph.asked.some(({ path, body }) => (path + body).includes('sick-id')),
-        'until then it is not asked',
-      )
-      let { cursor } = idle
-      const pauses: number[] = []
-      for (let n = 0; n < 8; n += 1) {
-        const before = (await faults())[0]?.tryAt ?? 0
-        pass(3_600_000)
-        cursor = (await list(cursor)).cursor
-        pauses.push(Math.round((((await faults())[0]?.tryAt ?? 0) - before) / 60_000))
-      }
-      t.same(pauses.slice(-2), [60, 60], `${pauses}`)
-      isIll = false
+    graph.asked.length = 0
+    const idle = await mailbox.changes(first.cursor, undefined, call)
+    t.equal(idle.lookAt, fault?.tryAt, 'a retry is scheduled for then')
+    t.notOk(
+      graph.asked.some(({ path, body }) => (path + body).includes('sick-id')),
+      'it is not asked before',
+    )
+    let { cursor } = idle
+    const pauses: number[] = []
+    for (let n = 0; n < 8; n += 1) {
+      const before = (await faults())[0]?.tryAt ?? 0
       pass(3_600_000)
-      t.same((await list(cursor)).ids, ['late'], 'and when it is well it is listed')
-      t.same(await faults(), [])
-    },
-  )
+      cursor = (await list(cursor)).cursor
+      pauses.push(Math.round((((await faults())[0]?.tryAt ?? 0) - before) / 60_000))
+    }
+    t.same(pauses.slice(-2), [60, 60], `${pauses}`)
+    isIll = false
+    pass(3_600_000)
+    t.same((await list(cursor)).ids, ['late'], 'it is listed after it recovers')
+    t.same(await faults(), [])
+  })
 }
 
-t.test('folders that all refuse links of another way in are listed anew, and what is gone is looked for', async t => {
+t.test('folders that all refuse foreign links restart, and a sweep follows', async t => {
   let way = 'first'
   const { list, faults } = await startListing(t, (path, root) => {
     const isOld = path.includes('deltatoken=1') && way === 'second'
@@ -322,21 +312,18 @@ for (const [status, code] of [
   [500, 'ErrorInternalServerError'],
   [403, 'ErrorAccessDenied'],
 ] as const) {
-  t.test(
-    `an item that tells only a part and whose message answers ${status} is listed to be asked for by itself`,
-    async t => {
-      const { mailbox, list } = await startListing(t, (path, root) => {
-        if (path.startsWith('/me/messages/part')) return { status, body: graphError(code) }
-        return inboxAlone(path, root) ?? later(root, 'inbox-id', [resource('m1'), { id: 'part' }])
-      })
-      t.same((await list()).ids, ['m1', 'part'])
-      const { next: page } = await mailbox.changes('pinned:', undefined, call)
-      t.match((await mailbox.changes('pinned:', page, call)).ids[1], { id: 'part', verify: true })
-    },
-  )
+  t.test(`a partial item whose message answers ${status} is listed for a separate request`, async t => {
+    const { mailbox, list } = await startListing(t, (path, root) => {
+      if (path.startsWith('/me/messages/part')) return { status, body: graphError(code) }
+      return inboxAlone(path, root) ?? later(root, 'inbox-id', [resource('m1'), { id: 'part' }])
+    })
+    t.same((await list()).ids, ['m1', 'part'])
+    const { next: page } = await mailbox.changes('pinned:', undefined, call)
+    t.match((await mailbox.changes('pinned:', page, call)).ids[1], { id: 'part', verify: true })
+  })
 }
 
-t.test('a folder is looked at again after a listing that ended with what is there', async t => {
+t.test('the list of folders is checked again after a sweep', async t => {
   const { list, faults } = await startListing(t, (path, root) => {
     if (path.startsWith('/me/mailFolders/delta?'))
       return foldersAre(root, inbox, { id: 'sick-id', parentFolderId: 'root' })

@@ -23,19 +23,29 @@ const refusals: [what: string, answering: Answering, kind: string, says: RegExp,
   ['another app', refused('unauthorized_client', 700_016), 'misconfigured', /OUTLOOK_CLIENT_ID or OUTLOOK_TENANT/],
   ['another tenant', refused('invalid_request', 90_002), 'misconfigured', /correct OUTLOOK_TENANT/],
   [
-    'no consent of an administrator',
+    'missing consent of an administrator',
     refused('invalid_grant', 90_094),
     'misconfigured',
     /AADSTS90094; an administrator .*adminconsent\?client_id=ID/,
   ],
-  ['consent that waits for one', refused('consent_required', 90_095), 'misconfigured', /AADSTS90095; an administrator/],
-  ['a rule of the organization', refused('invalid_grant', 53_003), 'misconfigured', /Conditional Access/],
-  ['an account that is not assigned', refused('invalid_grant', 50_105), 'misconfigured', /has to assign it/],
+  [
+    'consent that waits for an administrator',
+    refused('consent_required', 90_095),
+    'misconfigured',
+    /AADSTS90095; an administrator/,
+  ],
+  ['a Conditional Access rule', refused('invalid_grant', 53_003), 'misconfigured', /Conditional Access/],
+  ['an account that is not assigned', refused('invalid_grant', 50_105), 'misconfigured', /administrator to assign it/],
   ['an account of another tenant', refused('invalid_grant', 50_020), 'misconfigured', /correct OUTLOOK_TENANT/],
   ['any other client', refused('invalid_client', 1), 'misconfigured', /OUTLOOK_CLIENT_ID, OUTLOOK_CLIENT_SECRET/],
   ['any other refusal', refused('invalid_scope', 70_011), 'misconfigured', /400 invalid_scope AADSTS70011; correct/],
-  ['too many', { status: 429, body: {}, headers: { 'retry-after': '7' } }, 'throttled', /answered 429$/, 7000],
-  ['too many of one', { ...refused('invalid_grant', 50_196), status: 429 }, 'throttled', /answered 429/],
+  ['too many requests', { status: 429, body: {}, headers: { 'retry-after': '7' } }, 'throttled', /answered 429$/, 7000],
+  [
+    'too many requests of one account',
+    { ...refused('invalid_grant', 50_196), status: 429 },
+    'throttled',
+    /answered 429/,
+  ],
   [
     'an outage',
     { status: 503, body: { error: 'temporarily_unavailable' }, headers: { 'retry-after': '2' } },
@@ -43,17 +53,17 @@ const refusals: [what: string, answering: Answering, kind: string, says: RegExp,
     /503/,
     2000,
   ],
-  ['an outage that calls itself a dead grant', { ...refused('invalid_grant', 1), status: 500 }, 'unavailable', /500/],
+  ['an outage that claims to be a dead grant', { ...refused('invalid_grant', 1), status: 500 }, 'unavailable', /500/],
   ['a page of a proxy', { status: 403, body: '<html>planted</html>' }, 'unavailable', /answered 403$/],
-  ['a page that says it is well', { status: 200, body: '<html>planted</html>' }, 'unavailable', /answered 200$/],
+  ['a page with status 200', { status: 200, body: '<html>planted</html>' }, 'unavailable', /answered 200$/],
   ['nothing', { status: 200, body: 'null' }, 'unavailable', /answered 200$/],
-  ['no token', { status: 200, body: { token_type: 'Bearer', expires_in: 3600 } }, 'unavailable', /holds no token$/],
-  ['a cut line', 'hangs up', 'unavailable', /no answer from Microsoft \(ECONNRESET\)$/],
+  ['no token', { status: 200, body: { token_type: 'Bearer', expires_in: 3600 } }, 'unavailable', /contains no token$/],
+  ['a cut connection', 'hangs up', 'unavailable', /no answer from Microsoft \(ECONNRESET\)$/],
   ['silence', 'never', 'unavailable', /no answer from Microsoft$/],
 ]
 
 for (const [what, answering, kind, says, waitMs] of refusals) {
-  t.test(`it is told as what it is, once and without secrets: ${what}`, async t => {
+  t.test(`each error is reported once, by its kind and without secrets: ${what}`, async t => {
     const { app, microsoft } = await setUp(t)
     const { cache } = await beginGrant(app, 'simulated:bo@example.com', 'a test')
     microsoft.answering = answering
@@ -61,17 +71,17 @@ for (const [what, answering, kind, says, waitMs] of refusals) {
     const error = await renewGrant({ ...app, timeoutMs: 300 }, cache, 'a test').then(() => undefined, asMailError)
     t.equal(error?.kind, kind, error?.message ?? 'nothing was thrown')
     t.match(error?.message, says)
-    t.match(error?.message, /^a test, asking for a token: /)
+    t.match(error?.message, /^a test, requesting a token: /)
     t.equal(error?.retryAfterMs, waitMs)
     t.equal(error && isDeadGrant(error), kind === 'unauthorized')
     t.equal(microsoft.asked.length, asked + 1)
     t.notMatch([error?.message, error?.stack, JSON.stringify(error?.cause)].join(), /planted/)
     microsoft.answering = 'grants'
-    t.ok(await renewGrant(app, cache, 'a test').then(granted => granted.access.token), 'afterwards it goes on')
+    t.ok(await renewGrant(app, cache, 'a test').then(granted => granted.access.token), 'the next request succeeds')
   })
 }
 
-t.test('no secret goes where the answer points to', async t => {
+t.test('no secret is sent to the target of a redirect', async t => {
   const { app, microsoft } = await setUp(t)
   const { cache } = await beginGrant(app, 'simulated:bo@example.com', 'a test')
   let visits = 0

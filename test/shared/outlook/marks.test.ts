@@ -18,7 +18,7 @@ function linksOf(held: Map<string, string>): Links {
   }
 }
 
-t.test('marks are read as they were kept, in the order they are asked for', async t => {
+t.test('marks survive a round trip, in the requested order', async t => {
   const links = linksOf(new Map())
   const marks = [
     { folder: 'a', at: 1 },
@@ -35,7 +35,7 @@ t.test('marks are read as they were kept, in the order they are asked for', asyn
   t.same(await keepMarks(links, []), [])
 })
 
-t.test('what was lost, or is no mark, is missing, and spoils no other', async t => {
+t.test('a lost or invalid mark is missing, and spoils no other', async t => {
   const held = new Map([
     ['text', 'no JSON'],
     ['other', '{"folder":7}'],

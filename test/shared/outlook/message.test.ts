@@ -24,7 +24,7 @@ t.test('a message has its folder, its conversation as thread, and its people', a
   })
 })
 
-t.test('labels are its marks and categories, whatever the spelling, and not its folder', async t => {
+t.test('labels are marks and categories in any spelling, not the folder', async t => {
   const of = (fields: Record<string, unknown>) => read(fields)?.labels
   t.same(of({ isRead: false, isDraft: true, importance: 'high', flag: { flagStatus: 'flagged' } }), [
     'DRAFT',
@@ -43,7 +43,7 @@ t.test('labels are its marks and categories, whatever the spelling, and not its 
   t.same(of({ parentFolderId: 'other' }), of({}))
 })
 
-t.test('people without a name, an address, or anything at all are met', async t => {
+t.test('people without a name, an address, or both are accepted', async t => {
   const toRecipients = [
     null,
     {},
@@ -73,12 +73,12 @@ t.test('null, missing and unknown fields cost no message', async t => {
   const nulls = Object.fromEntries(MESSAGE_FIELDS.split(',').map(name => [name, null]))
   const message = read({ ...nulls, receivedDateTime: '2026-11-23T10:00:00Z', unknown: { deep: [1] } })
   const date = Date.parse('2026-11-23T10:00:00Z')
-  // In no conversation it is a thread of its own.
+  // A message without a conversation is its own thread.
   t.same(message, { id: 'm', thread: 'm', labels: [], date, subject: '', snippet: '', from: [], to: [], cc: [] })
   t.same(readMessage({ id: 'm', receivedDateTime: '2026-11-23T10:00:00Z' }), { folder: undefined, message })
 })
 
-t.test('times are read to the millisecond, however exact and from wherever', async t => {
+t.test('times are read to the millisecond in any precision and zone', async t => {
   const times: [string, number][] = [
     ['2026-11-23T10:00:00.1239999Z', 1_795_428_000_123],
     ['2026-11-23T11:00:00+01:00', 1_795_428_000_000],
@@ -89,23 +89,23 @@ t.test('times are read to the millisecond, however exact and from wherever', asy
   for (const text of ['yesterday', '', 7, null]) t.equal(read({ receivedDateTime: text }), undefined, `${text}`)
 })
 
-t.test('what has no id is no message', async t => {
+t.test('a resource without an id is not a message', async t => {
   for (const body of [undefined, null, '', 'text', [], {}, { ...resource('m'), id: '' }, { ...resource('m'), id: 7 }]) {
     t.equal(readMessage(body), undefined)
   }
 })
 
-t.test('an item is whole when it tells all that was asked for', async t => {
+t.test('an item is complete if it has all requested fields', async t => {
   t.ok(isWhole(resource('m')))
-  t.ok(isWhole(resource('m', { isDraft: 'true', from: undefined })), 'a draft is from nobody')
+  t.ok(isWhole(resource('m', { isDraft: 'true', from: undefined })), 'a draft may lack a sender')
   for (const name of MESSAGE_FIELDS.split(',')) {
     t.notOk(isWhole(resource('m', { [name]: undefined })), name)
   }
-  t.ok(isWhole(resource('m', { subject: null, from: null })), 'null is an answer')
+  t.ok(isWhole(resource('m', { subject: null, from: null })), 'null is a value')
   for (const item of [null, 'text', []]) t.notOk(isWhole(item))
 })
 
-t.test('only an item that says nothing else is a change of the read mark', async t => {
+t.test('only an item with nothing else is a change of the read mark', async t => {
   t.same(readReadMark({ '@odata.etag': 'x', id: 'm', isRead: 'false' }), { id: 'm', isRead: false })
   t.same(readReadMark({ id: 'm', isRead: true }), { id: 'm', isRead: true })
   for (const item of [
@@ -123,16 +123,12 @@ t.test('only an item that says nothing else is a change of the read mark', async
 const sample = new URL('../../../../../shared/corpus/api/graph-docs-delta-query-messages.json', import.meta.url)
 const withoutCorpus = existsSync(sample) ? {} : { skip: 'there is no corpus beside the project' }
 
-t.test(
-  'no item of the documentation, which asks for three fields, is taken for a whole message',
-  withoutCorpus,
-  async t => {
-    const { blocks } = JSON.parse(readFileSync(sample, 'utf8')) as { blocks: { json?: { value: unknown[] } }[] }
-    const items = blocks.flatMap(({ json }) => json?.value ?? [])
-    t.ok(items.length > 5)
-    for (const item of items) {
-      t.notOk(isWhole(item))
-      t.equal(readReadMark(item), undefined)
-    }
-  },
-)
+t.test('no documented item, with its three fields, counts as complete', withoutCorpus, async t => {
+  const { blocks } = JSON.parse(readFileSync(sample, 'utf8')) as { blocks: { json?: { value: unknown[] } }[] }
+  const items = blocks.flatMap(({ json }) => json?.value ?? [])
+  t.ok(items.length > 5)
+  for (const item of items) {
+    t.notOk(isWhole(item))
+    t.equal(readReadMark(item), undefined)
+  }
+})

@@ -4,7 +4,7 @@ import { changeOf } from '../../support/graph-notifications.ts'
 
 const LONG = 'x'.repeat(1001)
 
-t.test('what matters of a notification is read, and no field is longer than Graph makes it', async t => {
+t.test("the relevant fields are read, up to Graph's lengths", async t => {
   const change = {
     subscriptionId: 'a',
     clientState: 's',
@@ -35,7 +35,7 @@ t.test('what matters of a notification is read, and no field is longer than Grap
   t.match(readGraphNotification({ subscriptionId: 'a', lifecycleEvent: 'constructor' }), { lifecycle: 'constructor' })
 })
 
-t.test('what is no notification is none', async t => {
+t.test('anything else is not a notification', async t => {
   for (const item of [
     null,
     undefined,
@@ -58,7 +58,7 @@ t.test('what is no notification is none', async t => {
     t.equal(readGraphNotification(item), undefined, JSON.stringify(item)?.slice(0, 60))
 })
 
-t.test('notifications have the same name whenever they come again, in whichever order', async t => {
+t.test('repeated notifications have the same name in any order', async t => {
   const read = (items: unknown[]) => items.flatMap(one => readGraphNotification(one) ?? [])
   const [first, second] = [changeOf('a', 's'), changeOf('a', 's')]
   t.equal(nameOfNotifications(read([first, second])), nameOfNotifications(read([second, first])))

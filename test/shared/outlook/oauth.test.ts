@@ -15,7 +15,7 @@ import { codeFrom, consented, redirectUri, setUp } from './consent.ts'
 
 const { signal } = new AbortController()
 
-t.test('consent asks for reading and no more, with PKCE; somebody who is named is suggested', async t => {
+t.test('consent requests read access only, with PKCE and a login hint', async t => {
   const { app } = await setUp(t)
   const { url, verifier } = await askConsent(app, { redirectUri, state: 'state' })
   t.ok(url.startsWith(`${app.loginUrl}/common/oauth2/v2.0/authorize?`), url)
@@ -50,7 +50,7 @@ t.test('consent asks for reading and no more, with PKCE; somebody who is named i
   t.match(atMicrosoft.url, /^https:\/\/login\.microsoftonline\.com\/contoso\.com\/oauth2\/v2\.0\/authorize\?/)
 })
 
-t.test('a code becomes tokens with its verifier and no other, and each refresh replaces the refresh token', async t => {
+t.test('a code needs its verifier, and each refresh replaces the refresh token', async t => {
   const { app, microsoft } = await setUp(t)
   const granted = await consented(app)
   t.ok(canReadMail(granted) && lasts(granted))
@@ -61,10 +61,10 @@ t.test('a code becomes tokens with its verifier and no other, and each refresh r
     const renewed = await renewGrant(app, cache, 'a test')
     t.equal(renewed.access.token, microsoft.accessTokens[round])
     t.ok(renewed.cache.includes(microsoft.refreshTokens[round] ?? 'none'))
-    t.notOk(renewed.cache.includes(microsoft.refreshTokens[round - 1] ?? ''), 'the old one is not kept')
+    t.notOk(renewed.cache.includes(microsoft.refreshTokens[round - 1] ?? ''), 'the old token is dropped')
     cache = renewed.cache
   }
-  t.equal(microsoft.asked.length, 4, 'nothing but tokens is asked for')
+  t.equal(microsoft.asked.length, 4, 'only tokens are requested')
   await t.rejects(renewGrant(app, granted.cache, 'a test'), { message: /invalid_grant AADSTS700082; connect/ })
 
   const { url } = await askConsent(app, { redirectUri, state: 's' })
@@ -73,7 +73,7 @@ t.test('a code becomes tokens with its verifier and no other, and each refresh r
   await t.rejects(wrong, { message: /exchanging the code for tokens: Microsoft answered 400 invalid_grant/ })
 })
 
-t.test('an exchange that is given up ends at once', async t => {
+t.test('an aborted exchange ends at once', async t => {
   const { app, microsoft } = await setUp(t)
   const { url, verifier } = await askConsent(app, { redirectUri, state: 's' })
   microsoft.answering = 'never'
@@ -85,17 +85,17 @@ t.test('an exchange that is given up ends at once', async t => {
   await t.rejects(asked, { message: /no answer from Microsoft/ })
 })
 
-t.test('what was not granted is seen: reading mail, or reading it for long', async t => {
+t.test('missing permission to read, or to read for long, is detected', async t => {
   const { app, microsoft } = await setUp(t)
   microsoft.consents = { address: 'bo@example.com', scope: 'Mail.ReadBasic User.Read openid' }
   t.notOk(canReadMail(await consented(app)))
   microsoft.consents = { address: 'bo@example.com', scope: 'https://graph.microsoft.com/Mail.Read' }
-  t.ok(canReadMail(await consented(app)), 'personal accounts name it in full')
+  t.ok(canReadMail(await consented(app)), 'personal accounts name the scope in full')
   microsoft.consents = { address: 'bo@example.com', withoutRefreshToken: true }
   t.notOk(lasts(await consented(app)))
 })
 
-t.test('what two mailboxes were granted is never in one cache', async t => {
+t.test('the grants of two mailboxes never share a cache', async t => {
   const { app, microsoft } = await setUp(t)
   const [ana, bo] = await Promise.all(
     ['ana', 'bo'].map(name => beginGrant(app, `simulated:${name}@example.com`, 'a test')),
@@ -109,7 +109,7 @@ t.test('what two mailboxes were granted is never in one cache', async t => {
   t.ok(bonew?.cache.includes('bo@example.com') && !bonew.cache.includes('ana@example.com'))
 })
 
-t.test('an account that holds no refresh token has to be connected again, and nobody is asked', async t => {
+t.test('an account without a refresh token must reconnect, without a request', async t => {
   const { app, microsoft } = await setUp(t)
   const { cache } = await beginGrant(app, 'simulated:bo@example.com', 'a test')
   const asked = microsoft.asked.length
@@ -121,7 +121,7 @@ t.test('an account that holds no refresh token has to be connected again, and no
   t.equal(microsoft.asked.length, asked)
 })
 
-t.test('an app of its own gets one token for all its mailboxes, and asks again when that ends', async t => {
+t.test('an app gets one token for all its mailboxes, and renews it', async t => {
   const { app, microsoft } = await setUp(t)
   microsoft.clientSecret = 'planted-secret'
   let now = Date.now()
@@ -144,7 +144,7 @@ t.test('an app of its own gets one token for all its mailboxes, and asks again w
   t.notMatch(error?.message, /planted/)
 })
 
-t.test('tokens of a process alone go on with what the first was replaced by', async t => {
+t.test('tokens of one process continue with the replaced refresh token', async t => {
   const { app, microsoft } = await setUp(t)
   let now = Date.now()
   const tokens = ownTokens(app, 'simulated:bo@example.com', () => now)
@@ -158,5 +158,5 @@ t.test('tokens of a process alone go on with what the first was replaced by', as
   microsoft.revoke('bo@example.com')
   now += 3_600_000
   await t.rejects(tokens.get('a test', signal), { message: /invalid_grant/ })
-  t.equal(await tokens.get('a test', signal), microsoft.accessTokens[2], 'the first is tried again')
+  t.equal(await tokens.get('a test', signal), microsoft.accessTokens[2], 'the first token is tried again')
 })

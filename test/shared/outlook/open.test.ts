@@ -25,16 +25,16 @@ async function open(t: Test, reply: Reply, application = false) {
   return mailbox.open(call)
 }
 
-t.test('a mailbox is named by its mail address, and its owner may sign in by another name', async t => {
+t.test('a mailbox is named by its mail address; the sign-in name may differ', async t => {
   const upn = { mail: 'Bo@example.com', userPrincipalName: 'b.o@corp.example' }
   t.match(await open(t, { body: upn }), { address: 'Bo@example.com', also: ['b.o@corp.example'] })
   t.match(await open(t, { body: { ...upn, mail: null } }), { address: 'b.o@corp.example', also: undefined })
 })
 
-t.test('a mailbox of the organization that is no user is told so, with the name that helps', async t => {
+t.test('an unknown user gets an error with the helpful name', async t => {
   for (const code of ['ErrorInvalidUser', 'Request_ResourceNotFound']) {
     const error = await open(t, { status: 404, body: { error: { code, message: 'planted' } } }, true).catch(asMailError)
-    t.match(error, { kind: 'unauthorized', message: /write the user principal name where the mail address is another/ })
+    t.match(error, { kind: 'unauthorized', message: /use the user principal name if the mail address differs/ })
     t.notMatch(String(error), /planted/)
   }
 })

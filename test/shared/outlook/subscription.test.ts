@@ -14,7 +14,7 @@ const NOTIFY: Notifying = {
   clientState: 'state-of-bo',
 }
 
-t.test('a subscription is ordered with all that cannot be added later, and remembered', async t => {
+t.test('a subscription is created complete and stored', async t => {
   const { graph, watch, memory, clock, metered } = await open(t)
   const made = await watch()
   t.same(graph.asked, ['POST /v1.0/subscriptions IdType="ImmutableId"'])
@@ -29,12 +29,12 @@ t.test('a subscription is ordered with all that cannot be added later, and remem
   })
   t.same(made, { expiresAt: Date.parse(ordered?.expirationDateTime ?? ''), recreated: true })
   const lasts = made.expiresAt - clock.ms
-  t.ok(lasts < 10_080 * MINUTE_MS && lasts > 6.9 * DAY_MS, 'a little less than is allowed')
+  t.ok(lasts < 10_080 * MINUTE_MS && lasts > 6.9 * DAY_MS, 'a little less than the maximum')
   t.same(metered, ['watch 1'])
-  t.notMatch(JSON.stringify(memory.held), /state-of-bo/, 'the secret is not what is remembered')
+  t.notMatch(JSON.stringify(memory.held), /state-of-bo/, 'the secret is not stored')
 })
 
-t.test('asked again it goes on for longer, by one request, and is no new one', async t => {
+t.test('a renewal takes one request and creates nothing', async t => {
   const { graph, watch, memory, clock } = await open(t)
   const first = await watch()
   const id = memory.held?.id
@@ -46,7 +46,7 @@ t.test('asked again it goes on for longer, by one request, and is no new one', a
   t.equal(graph.kept.size, 1)
 })
 
-t.test('one that Graph has no more is made anew in the same call', async t => {
+t.test('a subscription that Graph lost is recreated in the same call', async t => {
   const { graph, watch, memory, metered } = await open(t)
   await watch()
   const old = memory.held?.id
@@ -58,7 +58,7 @@ t.test('one that Graph has no more is made anew in the same call', async t => {
   t.ok(graph.kept.has(memory.held?.id ?? ''))
 })
 
-t.test('one that was made with another address, clientState or mailbox is made anew', async t => {
+t.test('a changed address, clientState or mailbox recreates the subscription', async t => {
   const { graph, watch } = await open(t)
   await watch()
   const changes = [
@@ -72,7 +72,7 @@ t.test('one that was made with another address, clientState or mailbox is made a
   t.equal([...graph.kept.values()].at(-1)?.resource, '/users/bo@example.com/messages')
 })
 
-t.test('a 404 of anything but Graph, or any other failure, makes no other subscription', async t => {
+t.test("a proxy's 404 or another failure recreates nothing", async t => {
   const { graph, watch, memory } = await open(t)
   await watch()
   const held = memory.held
@@ -88,28 +88,31 @@ t.test('a 404 of anything but Graph, or any other failure, makes no other subscr
     graph.instead = () => answer
     const before = graph.asked.length
     t.equal((await failure(watch())).kind, kind)
-    t.equal(graph.asked.length, before + 1, 'nothing else was asked')
+    t.equal(graph.asked.length, before + 1, 'nothing else is sent')
   }
   t.same(memory.held, held)
   t.equal(graph.kept.size, 1)
 })
 
-t.test('it is said what is to be set where it cannot be ordered', async t => {
+t.test('a failed creation names the setting to change', async t => {
   const { graph, watch, memory } = await open(t)
   t.match(await failure(watch('nowhere')), { kind: 'misconfigured', message: /set OUTLOOK_NOTIFICATION_URL/ })
   t.same(graph.asked, [])
   graph.instead = () => ({ status: 400, body: { error: { code: 'ValidationError', message: 'no https://secret' } } })
   const refused = await failure(watch())
-  t.match(refused, { kind: 'misconfigured', message: /must be reached from the internet at OUTLOOK_NOTIFICATION_URL/ })
+  t.match(refused, {
+    kind: 'misconfigured',
+    message: /must be reachable from the internet at OUTLOOK_NOTIFICATION_URL/,
+  })
   t.notMatch(refused.message, /secret|state-of-bo/)
   t.equal(memory.held, undefined)
 })
 
-t.test('it is ended by one request, and by none where there is none', async t => {
+t.test('ending takes one request, or none without a subscription', async t => {
   const { graph, watch, stop, memory } = await open(t)
   await stop()
   t.same(graph.asked, [])
-  t.match(await failure(stop(AbortSignal.abort())), { kind: 'unavailable', message: /given up before/ })
+  t.match(await failure(stop(AbortSignal.abort())), { kind: 'unavailable', message: /cancelled before/ })
   await watch()
   await stop()
   t.equal(graph.kept.size, 0)
@@ -117,11 +120,11 @@ t.test('it is ended by one request, and by none where there is none', async t =>
   await watch()
   graph.kept.clear()
   await stop()
-  t.equal(memory.held, undefined, 'one that is gone is as good as ended')
+  t.equal(memory.held, undefined, 'a missing one counts as ended')
   await watch()
   graph.instead = () => ({ status: 503, body: {} })
   t.equal((await failure(stop())).kind, 'unavailable')
-  t.ok(memory.held, 'what may be there still is remembered')
+  t.ok(memory.held, 'one that may still exist stays stored')
 })
 
 async function open(t: Test) {

@@ -34,7 +34,7 @@ async function open(t: Test, script: Parameters<typeof startGraph>[0]) {
   }
 }
 
-t.test('answers are in the order of the requests, twenty a batch at most, one after the other', async t => {
+t.test('answers keep the request order, in successive batches of at most twenty', async t => {
   const { graph, ask } = await open(t, served)
   const call = openCall()
   const answers = await ask(urlsOf(43), { call, batchSize: 50 })
@@ -57,7 +57,7 @@ t.test('answers are in the order of the requests, twenty a batch at most, one af
   t.same(await ask([]), [])
 })
 
-t.test('one alone goes alone, and so do all where there are no batches', async t => {
+t.test('a single request goes alone, and so do all without batches', async t => {
   const { graph, ask } = await open(t, served)
   const call = openCall()
   await ask(urlsOf(1))
@@ -69,7 +69,7 @@ t.test('one alone goes alone, and so do all where there are no batches', async t
   t.equal(call.metered.length, 3)
 })
 
-t.test('a link of this version goes into the batch below the root, any other goes alone in its turn', async t => {
+t.test('a link of this version joins the batch; any other goes alone in turn', async t => {
   const { graph, ask } = await open(t, asked => (isBatch(asked) ? served(asked) : { body: { of: asked.path } }))
   const links = [`${graph.rootUrl}/me/a?$skiptoken=x%2F`, '/me/b', `${graph.url}/beta/c`, `${graph.rootUrl}/d`, '/e']
   t.same(
@@ -83,7 +83,7 @@ t.test('a link of this version goes into the batch below the root, any other goe
   t.match(await failure(ask(['https://example.com/v1.0/me', '/me'])), { kind: 'unparsable' })
 })
 
-t.test('each part has its own outcome; who is not mentioned, or finds the bearer too old, has none', async t => {
+t.test('parts have their own outcomes; missing parts and 401s have none', async t => {
   const parts: Part[] = [
     { status: 200, body: { fine: true } },
     { status: 401, body: graphError('InvalidAuthenticationToken') },
@@ -99,11 +99,11 @@ t.test('each part has its own outcome; who is not mentioned, or finds the bearer
     answers.map(answer => answer && [answer.status, answer.retryAfter]),
     [[200, undefined], undefined, [429, '7'], [424, undefined], [503, '2.5'], [302, undefined], undefined],
   )
-  t.same(settled, [{ units: 7, refused: 'rate', retryAfterMs: 7000 }], 'the longest wait holds for the mailbox')
-  t.equal(graph.asked.length, 1, 'nothing is asked for again')
+  t.same(settled, [{ units: 7, refused: 'rate', retryAfterMs: 7000 }], 'the longest wait applies to the mailbox')
+  t.equal(graph.asked.length, 1, 'nothing is retried')
 })
 
-t.test('what is said of the whole batch is thrown, and settled', async t => {
+t.test('an error of the whole batch is thrown and settled', async t => {
   const whole: [Reply, object, object][] = [
     [
       { status: 429, headers: { 'retry-after': '2.128' }, body: 'busy' },
@@ -130,7 +130,7 @@ t.test('what is said of the whole batch is thrown, and settled', async t => {
   }
 })
 
-t.test('what comes after a batch that was answered is refused for itself', async t => {
+t.test('requests after an answered batch are refused individually', async t => {
   for (const [reply, later] of [
     [
       { status: 429, headers: { 'retry-after': '1.5' } },
@@ -151,11 +151,11 @@ t.test('what comes after a batch that was answered is refused for itself', async
   const { graph, ask } = await open(t, served)
   const { quota } = scriptedQuota('go', { permit: 'wait', waitMs: 9000 })
   const answers = await ask(urlsOf(5), { batchSize: 3, call: { ...openCall(), quota } })
-  t.match(answers[4], { status: 429, retryAfter: '9' }, 'a turn that is far is no failure')
+  t.match(answers[4], { status: 429, retryAfter: '9' }, 'a distant permit is not a failure')
   t.equal(graph.asked.length, 1)
 })
 
-t.test('a batch asks for leave for all of it, and for four at a time; where fewer may go it goes in parts', async t => {
+t.test('a batch acquires permits for all, four at a time, and may be split', async t => {
   const { graph, ask } = await open(t, served)
   const { quota, asked, settled } = scriptedQuota('go', { permit: 'fewer', most: 2 }, 'go', {
     permit: 'fewer',
@@ -184,12 +184,12 @@ t.test('a batch asks for leave for all of it, and for four at a time; where fewe
   )
 })
 
-t.test('who gives up between two batches is told so', async t => {
+t.test('an abort between two batches is reported', async t => {
   const call = openCall()
   const { graph, ask } = await open(t, asked => {
     if (graph.asked.length < 2) return served(asked)
     call.abort()
     return 'never'
   })
-  t.match(await failure(ask(urlsOf(5), { call, batchSize: 3 })), { kind: 'unavailable', message: /given up/ })
+  t.match(await failure(ask(urlsOf(5), { call, batchSize: 3 })), { kind: 'unavailable', message: /aborted/ })
 })

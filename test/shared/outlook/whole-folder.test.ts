@@ -10,7 +10,7 @@ const SCOPE = Date.parse('2026-11-01T00:00:00Z')
 const call = { signal: new AbortController().signal, meter: () => undefined }
 const old = { receivedDateTime: '2026-10-01T00:00:00Z' }
 
-t.test('a folder that is listed whole brings nothing older than is wanted, be it told whole or in part', async t => {
+t.test('an unfiltered folder brings no mail before the scope, complete or partial', async t => {
   const graph = await startGraph((asked, { rootUrl }) => batchAnswer(asked, url => partOf(url, rootUrl)))
   t.teardown(() => graph.close())
   const links = heldLinks()

@@ -12,7 +12,7 @@ const keys = createKeys('test', 1)
 const [partition = 'p00'] = keys.partitions
 const live = keys.stream(partition, 'cached-messages', 'live')
 
-t.test('what a group has read is not said to wait, though Redis says so after a restart', async t => {
+t.test('read entries do not count as waiting, even after a restart', async t => {
   const server = await startRedis('--appendonly', 'yes', '--appendfsync', 'always')
   t.teardown(() => server.stop())
   const first = await connectRedis(server.url)
@@ -31,7 +31,7 @@ t.test('what a group has read is not said to wait, though Redis says so after a 
   t.teardown(() => second.disconnect())
   const after = queueOf(second)
   while ((await after.reclaim(0, 100, LANES)).more);
-  t.equal(await lag(), 0, 'set right when nothing is left')
+  t.equal(await lag(), 0, 'corrected when nothing is left')
   await server.client.xadd(live, '*', 'envelope', 'new')
   t.equal(await waiting(), 1)
 

@@ -19,7 +19,7 @@ const message = (id: string): Message => ({
   ...{ id, thread: 't', labels: [], date: 1, subject: 's', from: [], to: [], cc: [], snippet: '' },
 })
 
-/** Ways in which a cached message can be unreadable. */
+/** The ways in which a cached message can be unreadable. */
 const spoilings: [what: string, spoil: (key: string) => Promise<unknown>][] = [
   ['is cut off', at => redis.set(at, JSON.stringify(message('a')).slice(0, 40))],
   ['is no JSON', at => redis.set(at, 'v1:AAAA')],
@@ -31,7 +31,7 @@ const spoilings: [what: string, spoil: (key: string) => Promise<unknown>][] = [
 ]
 
 for (const [what, spoil] of spoilings) {
-  t.test(`a cached message that ${what} is not held, is deleted and counted`, async t => {
+  t.test(`a cached message that ${what} is deleted and counted as missing`, async t => {
     await connectMailbox(redis, keys, ANA, 'history:1', 0)
     const counts: number[] = []
     const cache = createCache(redis, keys, { mailbox: ANA, ttlSeconds: 60, onInvalid: count => counts.push(count) })
@@ -48,7 +48,7 @@ for (const [what, spoil] of spoilings) {
   })
 }
 
-t.test('spoiled mail is fetched again, and its thread goes out whole', async t => {
+t.test('unreadable cached mail is refetched, and its thread is emitted whole', async t => {
   const mailbox = fakeMailbox(40)
   const pipeline = await startPipeline(server, mailbox)
   t.teardown(() => pipeline.stop())
@@ -70,7 +70,7 @@ t.test('spoiled mail is fetched again, and its thread goes out whole', async t =
   t.same(sizes.sort(), [6, 7])
 })
 
-t.test('a warning comes at once, and then one in a while with how many there were', async t => {
+t.test('the first warning comes at once; later ones are counted', async t => {
   const { log, lines } = keepLog()
   const warn = warnOfInvalid(log, 50)
   warn(1)

@@ -15,18 +15,18 @@ t.beforeEach(() => server.client.flushall())
 
 const at = { place: 'redis://here', now: Date.now }
 
-t.test('a server like ours passes, and nothing is left on it', async t => {
+t.test('a suitable server passes and is left unchanged', async t => {
   t.same(await checkServer(clientOf(t, server.url), { ...at, prefix: 'test' }), [])
   t.equal(await server.client.dbsize(), 0)
 })
 
-t.test('so does the JavaScript Redis', async t => {
+t.test('the JavaScript Redis passes too', async t => {
   const js = await startJsRedis()
   t.teardown(() => js.close())
   t.same(await checkServer(clientOf(t, js.url), { ...at, prefix: 'test' }), [])
 })
 
-t.test('commands that the user may not give are named, with the rule that allows them', async t => {
+t.test('denied commands are named with the rule that allows them', async t => {
   const url = await user('+@all', '-xclaim', '-xgroup|create', '-xgroup|setid')
   await t.rejects(checkServer(clientOf(t, url), at), {
     kind: 'misconfigured',
@@ -37,12 +37,12 @@ t.test('commands that the user may not give are named, with the rule that allows
   t.same(await checkServer(clientOf(t, url), at), [])
 })
 
-t.test('without MULTI nothing is tried at all', async t => {
+t.test('without MULTI no command is tried', async t => {
   await t.rejects(checkServer(clientOf(t, await user('+@all', '-multi')), at), /tess" use MULTI: .* \+multi$/)
   t.equal(await server.client.dbsize(), 0)
 })
 
-t.test('keys that the user may not use are named, where it is known what ours begin with', async t => {
+t.test('denied keys are named where the prefix is known', async t => {
   const url = await user('+@all', 'resetkeys', '~other:*')
   t.same(await checkServer(clientOf(t, url), at), [])
   await t.rejects(
@@ -51,7 +51,7 @@ t.test('keys that the user may not use are named, where it is known what ours be
   )
 })
 
-t.test('who is given what the check names, and no more, can run everything', async t => {
+t.test('a user with exactly the named rights can run everything', async t => {
   const url = await user('-@all')
   const rules = await allow(t, url)
   await server.client.call('ACL', 'LOG', 'RESET')
@@ -69,10 +69,10 @@ t.test('who is given what the check names, and no more, can run everything', asy
   t.match(await pipeline.sync(), { listed: 30, tasks: 10, addsUp: true })
   await keeper.stop()
   await pipeline.stop()
-  t.same(reported, ['this keeper is at work'])
+  t.same(reported, ['this keeper is active'])
   const refused = (await server.client.call('ACL', 'LOG')) as unknown[][]
   const commands = refused.map(fields => String(fields[fields.indexOf('object') + 1]))
-  // The client introduces itself, and the policy is asked for, without need.
+  // The client sends CLIENT commands and reads the policy, both optional.
   t.same(
     commands.filter(command => !/^(client|config)/.test(command)),
     [],
@@ -82,16 +82,16 @@ t.test('who is given what the check names, and no more, can run everything', asy
     ...readFileSync(new URL(file, scripts), 'utf8').matchAll(/(?:redis\.p?call\(|stage\(\w+, )'(\w+)'/g),
   ])
   const unnamed = used.map(([, command = '']) => command.toLowerCase()).filter(command => !rules.includes(command))
-  t.same(unnamed, [], `${used.length} calls in scripts are looked at`)
+  t.same(unnamed, [], `${used.length} calls in scripts are checked`)
 })
 
-t.test('a replica is refused, and its primary named', async t => {
+t.test('a replica is refused with the name of its primary', async t => {
   const replica = await startRedis('--replicaof', '127.0.0.1', `${server.port}`)
   t.teardown(() => replica.stop())
   await until(async () => /master_link_status:up/.test(await replica.client.info('replication')), 'it follows')
   await t.rejects(
     checkServer(clientOf(t, replica.url), at),
-    new RegExp(`is a replica, which takes no writes: connect to its primary \\(127.0.0.1:${server.port}\\)`),
+    new RegExp(`is a read-only replica: connect to its primary \\(127.0.0.1:${server.port}\\)`),
   )
 })
 
@@ -101,7 +101,7 @@ t.test('a node of a cluster is refused', async t => {
   await t.rejects(checkServer(clientOf(t, node.url), at), /is a node of a cluster/)
 })
 
-t.test('a server that evicts any key is refused, one that evicts what expires is not', async t => {
+t.test('evicting any key is refused; evicting expiring keys is not', async t => {
   t.teardown(() => server.client.config('SET', 'maxmemory-policy', 'noeviction'))
   await server.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
   await t.rejects(checkServer(clientOf(t, server.url), at), /allkeys-lru\): set it to noeviction or volatile-lru/)
@@ -109,15 +109,15 @@ t.test('a server that evicts any key is refused, one that evicts what expires is
   t.same(await checkServer(clientOf(t, server.url), at), [])
 })
 
-t.test('clocks that differ by seconds are warned of, however far they are apart', async t => {
+t.test('clocks that differ by seconds cause a warning', async t => {
   const check = (aheadMs: number) => checkServer(clientOf(t, server.url), { ...at, now: () => Date.now() + aheadMs })
   t.same(await check(3000), [])
   t.match(await check(10_000), [/the clock of redis:\/\/here is (9|10) s behind this machine's: set both by NTP/])
   t.match(await check(-10_000), [/is (9|10) s ahead of this machine's/])
-  t.match(await check(3_600_000), [/3600 s behind/], 'nothing that is shared goes by the clock of a machine')
+  t.match(await check(3_600_000), [/3600 s behind/], 'no shared state depends on a machine clock')
 })
 
-t.test('a slow answer is no difference of clocks', async t => {
+t.test('a slow answer is not taken for a clock difference', async t => {
   let clock = Date.now() - 100_000
   const now = () => {
     clock += 100_000
@@ -126,7 +126,7 @@ t.test('a slow answer is no difference of clocks', async t => {
   t.same(await checkServer(clientOf(t, server.url), { ...at, now }), [])
 })
 
-/** Allows what the check names until it names nothing more; all of that. */
+/** Grants the rights that the check names until it names none; returns all of them. */
 async function allow(t: Test, url: string): Promise<string> {
   const refusal = await checkServer(clientOf(t, url), at).then(
     () => '',
@@ -139,7 +139,7 @@ async function allow(t: Test, url: string): Promise<string> {
 }
 
 function clientOf(t: Test, url: string): Redis {
-  // The ready check would tell on the terminal that INFO is not allowed.
+  // The ready check would print that INFO is denied.
   const client = new Redis(url, { enableReadyCheck: false, protocol: 2 })
   t.teardown(() => client.disconnect())
   return client

@@ -15,7 +15,7 @@ import { analysisTasks, type Fate, fetchedMessages, merged, missingIds, watchEve
 import { buildTask } from '../../../shared/task/task.ts'
 import { startRedis } from '../../support/redis.ts'
 
-/** An entry of one envelope. */
+/** Creates an entry of one envelope. */
 type Entry = AnyEntry & { envelope: Envelope }
 
 const ANA: MailboxId = 'gmail:ana@example.com'
@@ -47,7 +47,7 @@ const task = buildTask({ mailbox: ANA, thread: 't', version: 'v', reason: 'new' 
 const input = keys.stream(partition, missingIds.name, 'live')
 const output = keys.stream(partition, fetchedMessages.name, 'live')
 
-t.test('only an input that is still ours brings anything about', async t => {
+t.test('only inputs that are still ours have effects', async t => {
   const [mine, taken] = [await read('mine'), await read('taken')]
   await redis.xack(input, 'batch-fetch', taken.entryId)
   const { acked } = await commitWork({ ...work([mine, taken]), deliveries: [mine, taken].map(fetched) }, options)
@@ -56,7 +56,7 @@ t.test('only an input that is still ours brings anything about', async t => {
   t.equal(((await redis.xpending(input, 'batch-fetch')) as number[])[0], 0)
 })
 
-t.test('of a run that was abandoned inputs are acknowledged, and nothing follows', async t => {
+t.test('inputs of an abandoned run are acknowledged without effect', async t => {
   const [lost, other] = [await read('lost'), await read('other')]
   Object.assign(lost.envelope, { run: 'abandoned' })
   await redis.hset(keys.run(partition, 'abandoned'), 'startedAt', 1, 'abandoned', 'another')
@@ -66,10 +66,10 @@ t.test('of a run that was abandoned inputs are acknowledged, and nothing follows
   t.match(await redis.hgetall(keys.run(partition, 'abandoned')), { abandoned: 'another' })
   t.equal(((await redis.xpending(input, 'batch-fetch')) as number[])[0], 0)
   const event = { ...envelope('abandoned'), run: 'abandoned', body: { cause: 'request' } }
-  t.equal(await createLedger(redis, keys, ANA, options.now).begin(event), undefined, 'and it begins no more')
+  t.equal(await createLedger(redis, keys, ANA, options.now).begin(event), undefined, 'and it starts no more')
 })
 
-t.test('a commit sent twice happens once', async t => {
+t.test('a commit sent twice takes effect once', async t => {
   const entry = await read('a')
   const again = { ...work([entry]), deliveries: [fetched(entry)] }
   await commitWork(again, options)
@@ -90,7 +90,7 @@ t.test('a key of a wrong type is found before anything is acknowledged', async t
   t.same(await ids(output), ['a'])
 })
 
-t.test('a full Redis refuses a commit up front, and nothing is half done', async t => {
+t.test('a full Redis refuses a commit before any write', async t => {
   const entry = await read('a')
   await redis.config('SET', 'maxmemory', '1')
   t.teardown(() => redis.config('SET', 'maxmemory', '0'))
@@ -99,7 +99,7 @@ t.test('a full Redis refuses a commit up front, and nothing is half done', async
   t.equal(((await redis.xpending(input, 'batch-fetch')) as number[])[0], 1)
 })
 
-t.test('delayed and dead inputs are acknowledged and kept', async t => {
+t.test('delayed and dead-lettered inputs are acknowledged and kept', async t => {
   const [late, bad] = [await read('late'), await read('bad')]
   const { MailError } = await import('../../../shared/error.ts')
   const error = new MailError('rejected', 'no')
@@ -120,7 +120,7 @@ t.test('delayed and dead inputs are acknowledged and kept', async t => {
   ])
 })
 
-t.test('a mailbox begins to wait for its account once, however much of its work is parked', async t => {
+t.test('a mailbox is parked once, however much of its work is parked', async t => {
   const { MailError } = await import('../../../shared/error.ts')
   const error = new MailError('unauthorized', 'connect it again')
   const events: string[] = []
@@ -191,7 +191,7 @@ t.test('the last fate of a window merges it, once, in listing order', async t =>
   t.equal(await redis.xlen(keys.metrics(partition, 'gmail')), 1)
 })
 
-t.test('fates of places that a window does not have complete nothing', async t => {
+t.test('fates outside a window complete nothing', async t => {
   await begun()
   const opener = await read('open')
   const items = ['a', 'b'].map(id => ({ id, thread: 't' }))
@@ -231,7 +231,7 @@ t.test('a third window waits until one of two is merged', async t => {
   t.same(await ids(pages), ['after-1', 'after-2'])
 })
 
-t.test('a page that verifies waits until all that was listed is grouped', async t => {
+t.test('a verifying page waits until all listed windows are grouped', async t => {
   await begun()
   const pages = keys.stream(partition, watchEvents.name, 'bulk')
   const entry = await read('last-page')
@@ -258,7 +258,7 @@ t.test('a page that verifies waits until all that was listed is grouped', async 
   t.same(await ids(pages), ['verify'])
 })
 
-t.test('an entry of merged that says something else than its window makes no id known', async t => {
+t.test('an entry of merged that contradicts its window makes no id known', async t => {
   await begun()
   const opener = await read('open')
   const items = ['a', 'b'].map(id => ({ id, thread: 't' }))
@@ -300,11 +300,11 @@ t.test('an entry of merged that says something else than its window makes no id 
   t.same(await redis.keys(`${keys.thread(ANA, '')}*`), [])
   t.same(await reported('1', ['a', 't', 'fetched'], ['b', 't', 'gone']), [])
   t.same(await redis.hkeys(keys.thread(ANA, 't')), ['id:a'])
-  t.same(await reported('1', ['a', 't', 'fetched'], ['b', 't', 'gone']), [], 'a second time it is done already')
+  t.same(await reported('1', ['a', 't', 'fetched'], ['b', 't', 'gone']), [], 'a second time changes nothing')
   t.ok((await redis.ttl(keys.window(partition, 'run', '1'))) > 0)
 })
 
-t.test('a thread version becomes a task once, whoever comes second', async t => {
+t.test('a thread version becomes a task only once', async t => {
   await begun()
   const settle = async (id: string, version: string) => {
     const entry = await read(id)
@@ -319,7 +319,7 @@ t.test('a thread version becomes a task once, whoever comes second', async t => 
   t.match(await readRun(redis, keys, partition, 'run'), { tasks: 2, unchanged: 1 })
 })
 
-t.test('a version that a newer one overtook on the way is not dispatched', async t => {
+t.test('a version overtaken by a newer one is not dispatched', async t => {
   await begun()
   await redis.hset(keys.thread(ANA, 't'), 'released', 'v2')
   const settle = async (id: string, version: string) => {
@@ -335,7 +335,7 @@ t.test('a version that a newer one overtook on the way is not dispatched', async
   t.same(await ids(keys.stream(partition, analysisTasks.name, 'live')), ['newer/task'])
 })
 
-t.test('a thread that grew while it was being let go stays for the next release', async t => {
+t.test('a thread that grows during its release stays for the next', async t => {
   await begun()
   const change = async (id: string, fact: (entry: Entry) => Fact) => {
     const entry = await read(id)
@@ -372,7 +372,7 @@ t.test('a thread that grew while it was being let go stays for the next release'
   t.same(await ledger.pendingThreads('run', 10), [])
 })
 
-t.test('an event gets the same answer however often it asks, and a run that is forgotten holds nobody up', async t => {
+t.test('begin is repeatable, and a forgotten run blocks no other', async t => {
   await connectMailbox(redis, keys, ANA, 'pinned:1', 0)
   const ledger = createLedger(redis, keys, ANA, options.now)
   const event = (run: string) => ({ ...envelope(run), run, body: { cause: 'request' } })
@@ -384,7 +384,11 @@ t.test('an event gets the same answer however often it asks, and a run that is f
   t.match(await ledger.begin(event('third')), { cursor: 'pinned:1' })
   await redis.hset(keys.mailbox(ANA), 'cursor', 'history:2', 'synced', '1')
   await redis.del(keys.run(partition, 'third'))
-  t.match(await ledger.begin(event('fourth')), { cursor: 'pinned:1', synced: false, heals: true }, 'it goes back')
+  t.match(
+    await ledger.begin(event('fourth')),
+    { cursor: 'pinned:1', synced: false, heals: true },
+    'it resets the cursor',
+  )
   t.match(await ledger.begin(event('fourth')), { cursor: 'pinned:1', heals: true })
   t.match(await readMailbox(redis, keys, ANA), { activeRun: 'fourth' })
 })
@@ -407,7 +411,7 @@ function envelope(id: string): Envelope {
   }
 }
 
-/** Writes an entry to the input and reads it in the group, as batch-fetch would. */
+/** Writes an entry to the input and reads it in the group, as batch-fetch does. */
 async function read(id: string): Promise<Entry> {
   await connectMailbox(redis, keys, ANA, 'pinned:1', 0)
   const text = encodeEnvelope(envelope(id))

@@ -3,8 +3,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import t from 'tap'
 import { isConnectionError, openRedis } from '../../../shared/redis/connect.ts'
 
-t.test('a pipeline or transaction that is cut in the middle of its answer failed by the connection', async t => {
-  // It answers the first command of several alone, and closes.
+t.test('a truncated pipeline or transaction is a connection failure', async t => {
+  // The server answers only the first of several commands, and closes.
   const server = createServer(socket => {
     socket.on('data', data => {
       const commands = `${data}`.split(/^\*/m).slice(1)

@@ -14,7 +14,7 @@ import { readRun } from '../../../shared/redis/runs.ts'
 import { merged } from '../../../shared/streams.ts'
 import { startRedis } from '../../support/redis.ts'
 
-/** An entry of one envelope. */
+/** Creates an entry of one envelope. */
 type Entry = AnyEntry & { envelope: Envelope }
 
 const ANA: MailboxId = 'gmail:ana*[x]@example.com'
@@ -45,7 +45,7 @@ const options = {
 const ledger = createLedger(redis, keys, ANA, options.now)
 const input = keys.stream(partition, merged.name, 'live')
 
-t.test('a message that is gone leaves its thread and the cache, and its thread waits to go out', async t => {
+t.test('a gone message is removed, and its thread is queued', async t => {
   await grouped('1', 'a', 'b')
   await letGo()
   await redis.set(keys.message(ANA, 'a'), '{}')
@@ -55,10 +55,10 @@ t.test('a message that is gone leaves its thread and the cache, and its thread w
   t.match(await readRun(redis, keys, partition, 'run'), { deleted: 1 })
   await gone('a', 2)
   await gone('unheard of', 2)
-  t.match(await readRun(redis, keys, partition, 'run'), { deleted: 1 }, 'once, and only what was known')
+  t.match(await readRun(redis, keys, partition, 'run'), { deleted: 1 }, 'once, and only known messages')
 })
 
-t.test('who lost its input makes nobody leave', async t => {
+t.test('a lost input removes no message', async t => {
   await grouped('1', 'a')
   await redis.set(keys.message(ANA, 'a'), '{}')
   const entry = await read('gone')
@@ -68,7 +68,7 @@ t.test('who lost its input makes nobody leave', async t => {
   t.equal(await redis.exists(keys.message(ANA, 'a')), 1)
 })
 
-t.test('a thread that shrinks or is relabelled while it is let go waits for the next release', async t => {
+t.test('a thread that changes during its release waits for the next', async t => {
   await grouped('1', 'a', 'b')
   const [before] = await ledger.pendingThreads('run', 10)
   await gone('a', 2)
@@ -85,7 +85,7 @@ t.test('a thread that shrinks or is relabelled while it is let go waits for the 
   t.same(await ledger.pendingThreads('run', 10), [])
 })
 
-t.test('what a later page tells as gone is not grouped, and what a later page lists again is', async t => {
+t.test('later pages decide whether a message is gone or present', async t => {
   await gone('a', 2)
   await grouped('1', 'a', 'b')
   t.same(await waiting(), [{ thread: 't', ids: ['b'], fresh: ['b'] }])
@@ -93,7 +93,7 @@ t.test('what a later page tells as gone is not grouped, and what a later page li
   t.same(await waiting(), [{ thread: 't', ids: ['b', 'a'], fresh: ['b', 'a'] }])
 })
 
-t.test('a message that is brought with its new labels is held from then on, if it is known', async t => {
+t.test('a relabelled message is cached if it is known', async t => {
   const message = {
     id: 'a',
     thread: 't',
@@ -113,18 +113,18 @@ t.test('a message that is brought with its new labels is held from then on, if i
   t.equal(await redis.ttl(keys.message(ANA, 'a')), options.messageSeconds)
 })
 
-t.test('relabelling what is not known makes no thread wait', async t => {
+t.test('relabelling an unknown message queues no thread', async t => {
   await relabelled('a')
   t.same(await ledger.pendingThreads('run', 10), [])
 })
 
-t.test('an empty thread is forgotten in a week, unless mail comes back to it', async t => {
+t.test('an empty thread expires in a week unless it gets mail', async t => {
   await grouped('1', 'a')
   await gone('a', 2)
   await letGo(undefined, true)
   const week = 7 * 24 * 3600
   await redis.hset(keys.thread(ANA, 't'), 'dispatched', 'v')
-  t.equal(await redis.ttl(keys.thread(ANA, 't')), -1, 'a hash without fields is none')
+  t.equal(await redis.ttl(keys.thread(ANA, 't')), -1, 'a hash without fields does not exist')
   await grouped('3', 'a')
   await gone('a', 4)
   await letGo(undefined, true)
@@ -133,7 +133,7 @@ t.test('an empty thread is forgotten in a week, unless mail comes back to it', a
   t.equal(await redis.ttl(keys.thread(ANA, 't')), -1)
 })
 
-t.test('all that is known is suspected, and who is seen is cleared', async t => {
+t.test('all known messages are suspected; seen ones are cleared', async t => {
   await grouped('1', 'a', 'b', 'c')
   const other = createLedger(redis, keys, 'gmail:anaxx@example.com', options.now)
   await redis.hset(keys.thread('gmail:anaxx@example.com', 'u'), 'id:z', '1')
@@ -155,7 +155,7 @@ t.test('all that is known is suspected, and who is seen is cleared', async t => 
   t.same(await other.threadsOf(['a', 'z']), new Map(), 'of another mailbox')
 })
 
-t.test('the index of threads knows who is known, and who left no more', async t => {
+t.test('the thread index holds known messages and drops removed ones', async t => {
   await grouped('1', 'a', 'b', 'c')
   t.same(await ledger.threadsOf(['a', 'b', 'c', 'd']), new Map(['a', 'b', 'c'].map(id => [id, 't'])))
   await gone('a', 2)
@@ -163,24 +163,21 @@ t.test('the index of threads knows who is known, and who left no more', async t 
   t.same(await ledger.threadsOf(['a', 'b', 'c']), new Map([['c', 't']]))
 })
 
-t.test('what is verified as gone stays out, though an earlier page that listed it is grouped later', async t => {
+t.test('a message verified as gone stays out despite earlier pages', async t => {
   await asked('2', 'a')
   await verifiedGone('2', 'a')
   await grouped('1', 'a', 'b')
   t.same(await waiting(), [{ thread: 't', ids: ['b'], fresh: ['b'] }])
 })
 
-t.test(
-  'what earlier pages have listed is suspected as well once it is known, and what later ones list is not',
-  async t => {
-    await ledger.suspectAll('run', 3)
-    await grouped('2', 'early')
-    await grouped('3', 'late')
-    t.same(await ledger.suspects('run', 10), [{ id: 'early', thread: 't' }])
-  },
-)
+t.test('messages of earlier pages become suspects; those of later pages do not', async t => {
+  await ledger.suspectAll('run', 3)
+  await grouped('2', 'early')
+  await grouped('3', 'late')
+  t.same(await ledger.suspects('run', 10), [{ id: 'early', thread: 't' }])
+})
 
-t.test('what left is suspected, until it is seen', async t => {
+t.test('a message that left is suspected until it is seen', async t => {
   const entry = await read('left')
   await commit(entry, {
     fact: 'suspected',

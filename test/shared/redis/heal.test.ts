@@ -3,7 +3,7 @@ import { STAGES } from '../../../pipeline/base/stages.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import { createHealing, type Healed } from '../../../shared/redis/heal.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
-import { lookOver } from '../../../shared/redis/look.ts'
+import { inspectPartition } from '../../../shared/redis/look.ts'
 import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
 import { redisFor } from '../../support/redis.ts'
 
@@ -19,18 +19,18 @@ const stream = keys.stream(partition, 'missing-ids', 'bulk')
 const events = keys.stream(partition, 'watch-events', 'live')
 const envelope = `{"v":1,"id":"x","run":"one","mailbox":"${ANA}"}`
 
-t.test('a run that stands still is seen twice, then abandoned for one that begins where it began', async t => {
+t.test('a run idle in two checks is abandoned and started again', async t => {
   const { look, pass } = await watching()
   t.same(await look(), [])
   pass(AFTER_MS - 1)
   t.same(await look(), [], 'not before its time')
   pass(1)
   const missing = [
-    'the listing has not come to its end',
+    'the listing is not finished',
     'window 2 lacks 1 of 3 fates',
     '1 more windows not merged',
     '1 windows merged and not grouped',
-    '2 threads not let go',
+    '2 threads not emitted',
   ]
   t.same(await look(), [{ mailbox: ANA, run: 'one', by: 'new1', threads: 3, missing }])
   t.match(await redis.hgetall(run), { abandoned: 'new1', healedBy: 'new1', status: 'abandoned', opened: '4' })
@@ -51,7 +51,7 @@ t.test('a run that stands still is seen twice, then abandoned for one that begin
   t.same(await look(), [], 'the new run has its event')
 })
 
-t.test('one that moves does not stand still', async t => {
+t.test('a run that progresses is not healed', async t => {
   const { look, pass } = await watching()
   for (const units of [1, 2, 3]) {
     await redis.hset(run, 'units', units)
@@ -61,7 +61,7 @@ t.test('one that moves does not stand still', async t => {
   t.match(await look(), [{ run: 'one' }])
 })
 
-t.test('a run of which anything waits is left alone, be it held by whom it may', async t => {
+t.test('a run with waiting work is not healed', async t => {
   const group = 'batch-fetch'
   const add = async () => (await redis.xadd(stream, '*', 'envelope', envelope)) ?? ''
   const places: Record<string, () => Promise<unknown>> = {
@@ -87,7 +87,7 @@ t.test('a run of which anything waits is left alone, be it held by whom it may',
   }
 })
 
-t.test('the script looks for itself: what came to wait since then, or moved, is left alone', async t => {
+t.test('the script checks again and skips runs that changed meanwhile', async t => {
   const { look, pass } = await watching()
   await look()
   pass(AFTER_MS)
@@ -97,7 +97,7 @@ t.test('the script looks for itself: what came to wait since then, or moved, is 
   t.same(await look(() => redis.hset(run, 'merged', 3)), [])
 })
 
-t.test('what is acknowledged, or of another run, is no work of it', async t => {
+t.test("acknowledged entries and other runs' entries do not count as waiting", async t => {
   const { look, pass } = await watching()
   await redis.xgroup('CREATE', stream, 'batch-fetch', '0', 'MKSTREAM')
   const id = await redis.xadd(stream, '*', 'envelope', envelope)
@@ -111,7 +111,7 @@ t.test('what is acknowledged, or of another run, is no work of it', async t => {
   t.match(await look(), [{ run: 'one' }])
 })
 
-t.test('behind very much work nothing stands still', async t => {
+t.test('behind a large backlog nothing counts as stalled', async t => {
   const { look, pass } = await watching()
   const pipeline = redis.pipeline()
   for (let n = 0; n < 10_000; n += 1) pipeline.xadd(stream, '*', 'envelope', '')
@@ -121,7 +121,7 @@ t.test('behind very much work nothing stands still', async t => {
   t.same(await look(), [])
 })
 
-t.test('a run that ended is healed only where it owes a thread, and the cursor stays', async t => {
+t.test('an ended run is healed only if it owes a thread', async t => {
   const { look, pass } = await watching()
   const ended = [
     'listing',
@@ -151,10 +151,10 @@ t.test('a run that ended is healed only where it owes a thread, and the cursor s
   pass(AFTER_MS)
   t.match(await look(), [{ run: 'one', by: 'new1', threads: 1 }])
   t.match(await redis.hgetall(mailbox), { activeRun: 'new1', cursor: 'now' })
-  t.notOk((await redis.hgetall(run)).abandoned, 'a message of it that waits by itself goes on')
+  t.notOk((await redis.hgetall(run)).abandoned, 'its message that waits alone continues')
 })
 
-t.test('a message that was set aside is carried over, though its own window is lost as well', async t => {
+t.test('a deferred message is carried over even without its window', async t => {
   const { look, pass } = await watching()
   await redis.hdel(mailbox, 'activeRun')
   await redis.del(keys.runThreads(partition, 'one'), keys.runUnsent(partition, 'one'))
@@ -172,11 +172,11 @@ t.test('a message that was set aside is carried over, though its own window is l
   pass(AFTER_MS)
   const [healed] = await look()
   t.match(healed, { run: 'one', by: 'new1' })
-  t.same(healed?.missing, ['2 messages set aside'])
+  t.same(healed?.missing, ['2 messages deferred'])
   t.match(await redis.hgetall(keys.window(partition, 'new1', 'lost')), { of: '1', items: '[["lost","t1"]]' })
 })
 
-t.test('while another run is under way a run that is over waits', async t => {
+t.test('an ended run waits while another is active', async t => {
   const { look, pass } = await watching()
   await redis.hset(keys.run(partition, 'two'), 'startedAt', 1, 'mailbox', ANA)
   await redis.hset(mailbox, 'activeRun', 'two')
@@ -186,7 +186,7 @@ t.test('while another run is under way a run that is over waits', async t => {
   t.same(await look(), [])
 })
 
-t.test('a mailbox at rest that says something is to be listed gets an event, unless one waits', async t => {
+t.test('an idle mailbox with a mark gets an event unless one waits', async t => {
   const marks: Record<string, string[]> = {
     dirty: ['dirty', '1'],
     asked: ['asked', 'lost'],
@@ -213,7 +213,7 @@ t.test('a mailbox at rest that says something is to be listed gets an event, unl
   }
 })
 
-t.test('a mailbox that can never be listed gets no event after the other', async t => {
+t.test('a mailbox that cannot be listed is not nudged repeatedly', async t => {
   const { look, pass } = await watching()
   await redis.del(run, keys.runs(partition))
   await redis.hdel(mailbox, 'activeRun', 'synced')
@@ -223,7 +223,7 @@ t.test('a mailbox that can never be listed gets no event after the other', async
     return look()
   }
   t.match(await idle(), [{ mailbox: ANA }])
-  // Its run came to nothing.
+  // Its run did not begin.
   await redis.del(keys.stream(partition, 'watch-events', 'bulk'))
   await redis.hdel(mailbox, 'asked')
   t.same(await idle(), [])
@@ -231,7 +231,7 @@ t.test('a mailbox that can never be listed gets no event after the other', async
   t.match(await look(), [{ mailbox: ANA }], 'but after half an hour')
 })
 
-t.test('what a lost look holds is not told', async t => {
+t.test('the content of a lost look is not reported', async t => {
   const { look, pass } = await watching()
   await redis.del(run, keys.runs(partition))
   await redis.hdel(mailbox, 'activeRun')
@@ -239,10 +239,10 @@ t.test('what a lost look holds is not told', async t => {
   await look()
   pass(AFTER_MS)
   const [healed] = await look()
-  t.same(healed?.missing, ['the event for what it says is to come: look'])
+  t.same(healed?.missing, ['an event for its pending marks: look'])
 })
 
-t.test('a mailbox at rest whose cursor names a link that is lost is listed', async t => {
+t.test('an idle mailbox with a lost link is listed', async t => {
   const { look, pass } = await watching()
   await redis.del(run, keys.runs(partition))
   await redis.hdel(mailbox, 'activeRun')
@@ -259,8 +259,8 @@ t.test('a mailbox at rest whose cursor names a link that is lost is listed', asy
 })
 
 /**
- * A mailbox whose active run has one of four windows grouped, one merged, one that lacks a fate, and a context window; that owes two threads
- * that were grouped and one that was released; and a healing with a clock of its own.
+ * Creates a mailbox whose active run has one of four windows grouped, one merged, one that lacks a fate, and a context window. The run owes
+ * two grouped threads and one released one. The healing has a clock of its own.
  */
 async function watching(): Promise<{
   look: (meanwhile?: () => Promise<unknown>) => Promise<Healed[]>
@@ -282,7 +282,7 @@ async function watching(): Promise<{
   const healing = createHealing({ redis, keys, stages: STAGES, afterMs: AFTER_MS, now: () => clock, newRunId })
   return {
     async look(meanwhile) {
-      const sight = await lookOver(redis, keys, partition)
+      const sight = await inspectPartition(redis, keys, partition)
       await meanwhile?.()
       return healing.heal(partition, sight)
     },

@@ -22,7 +22,7 @@ async function open() {
   return { keys, of, links: of(ANA), daysLeft }
 }
 
-t.test('texts are found by their names, and the same text has the same name', async t => {
+t.test('texts are found by name, and equal texts share a name', async t => {
   const { links } = await open()
   const texts = ['a link', `${'x'.repeat(5000)}$deltatoken=ä%2B`, '', 'a link']
   const names = await links.keep(texts)
@@ -31,7 +31,7 @@ t.test('texts are found by their names, and the same text has the same name', as
   t.equal(new Set(names).size, 3)
   t.ok(
     names.every(name => /^[\w-]{16}$/.test(name)),
-    'a cursor can hold them',
+    'a cursor can contain them',
   )
   t.same(await links.keep(['a link']), names.slice(0, 1))
   const read = await links.read([...names].reverse())
@@ -41,7 +41,7 @@ t.test('texts are found by their names, and the same text has the same name', as
   )
 })
 
-t.test('what was lost is missing, and nothing is asked for nothing', async t => {
+t.test('lost texts are missing, and empty requests send nothing', async t => {
   const { links, keys } = await open()
   const [name = '', other = ''] = await links.keep(['a', 'b'])
   await redis.client.del(keys.link(ANA, name))
@@ -49,7 +49,7 @@ t.test('what was lost is missing, and nothing is asked for nothing', async t => 
   t.same([await links.keep([]), [...(await links.read([]))], await links.retire([])], [[], [], undefined])
 })
 
-t.test('links live for months after they were last read, and three days once they have successors', async t => {
+t.test('links last months after a read, three days after retirement', async t => {
   const { links, keys, daysLeft } = await open()
   const [name = ''] = await links.keep(['a link'])
   const key = keys.link(ANA, name)
@@ -59,13 +59,13 @@ t.test('links live for months after they were last read, and three days once the
   t.equal(await daysLeft(key), 90)
   await links.retire([name, 'never-kept-12345'])
   t.equal(await daysLeft(key), 3)
-  t.equal((await links.read([name])).get(name), 'a link', 'whoever holds an old cursor finds it')
+  t.equal((await links.read([name])).get(name), 'a link', 'an old cursor still finds it')
   await links.retire([name])
   await links.keep(['a link'])
-  t.equal(await daysLeft(key), 90, 'what is kept again is of use again')
+  t.equal(await daysLeft(key), 90, 'a text stored again is current again')
 })
 
-t.test('the folders are kept as they were written last', async t => {
+t.test('the folders are stored as last written', async t => {
   const { links, keys, daysLeft } = await open()
   t.equal(await links.folders(), undefined)
   await links.keepFolders('{"a":1}')
@@ -75,7 +75,7 @@ t.test('the folders are kept as they were written last', async t => {
   t.equal(await daysLeft(keys.folders(ANA)), 90)
 })
 
-t.test('no mailbox sees what another has kept', async t => {
+t.test("no mailbox sees another's links", async t => {
   const { links, of } = await open()
   const bo = of(BO)
   const names = await links.keep(['a link'])
@@ -86,7 +86,7 @@ t.test('no mailbox sees what another has kept', async t => {
   t.equal((await links.read(names)).size, 1)
 })
 
-t.test('what Redis refuses is not taken for kept', async t => {
+t.test('a refused write is not reported as stored', async t => {
   const { links, keys } = await open()
   const [name = ''] = await links.keep(['a link'])
   await redis.client.del(keys.link(ANA, name))
@@ -99,7 +99,7 @@ t.test('what Redis refuses is not taken for kept', async t => {
   await redis.client.config('SET', 'maxmemory', (memory as string[])[1] ?? '0')
 })
 
-t.test('of a mailbox that is not connected nothing is kept', async t => {
+t.test('nothing is stored for a mailbox that is not connected', async t => {
   const { of, keys } = await open()
   const cy: MailboxId = 'outlook:cy@example.com'
   const [name = ''] = await of(cy).keep(['a link'])

@@ -20,7 +20,7 @@ interface Client {
   refused: number
 }
 
-/** A provider that lets 6,000 units be spent in any minute, and its time, which passes as fast as its clients can be asked. */
+/** A provider that allows 6,000 units in any minute, with a simulated clock. */
 function provider() {
   const minute = slidingWindow(MINUTE_MS)
   const serve = (client: Client, nowMs: number) => {
@@ -39,7 +39,7 @@ function provider() {
   return { serve, pass }
 }
 
-t.test('a client that nobody told of is met with few refusals, and keeps what it has', async t => {
+t.test('an unknown client causes few refusals and keeps its share', async t => {
   const { serve, pass } = provider()
   const clock = { ms: 0 }
   const began = 1_790_000_000_000
@@ -56,7 +56,7 @@ t.test('a client that nobody told of is met with few refusals, and keeps what it
     now: () => began + clock.ms,
   })
 
-  // Asks for batches one after the other, as many together as it is told.
+  // Requests batches one after the other, with as many parts as permitted.
   function fetcher(): Client {
     let settle: (() => Promise<void>) | undefined
     const self: Client = {
@@ -84,7 +84,7 @@ t.test('a client that nobody told of is met with few refusals, and keeps what it
     return self
   }
 
-  // Asks for one message after another, a third of what a minute holds, and tries again a little later when it is refused.
+  // Requests single messages for a third of each minute, and retries refused ones a little later.
   const stranger: Client = {
     nextAt: 0,
     served: 0,

@@ -37,7 +37,7 @@ async function serve(t: Test, quota: Quota, units: number, requests = 1): Promis
   await granted(t, await quota.reserve({ units, requests })).settle({ units })
 }
 
-t.test('a minute can be spent at once, and what was spent comes back a minute after its answer', async t => {
+t.test("a minute's units may be spent at once and return a minute later", async t => {
   const { clock, quota } = ledger()
   for (let batch = 0; batch < 14; batch += 1) {
     const { settle } = granted(t, await quota.reserve({ units: 400, requests: 20 }))
@@ -49,14 +49,14 @@ t.test('a minute can be spent at once, and what was spent comes back a minute af
   t.match(permit, { permit: 'wait' })
   const waitMs = permit.permit === 'wait' ? permit.waitMs : 0
   t.ok(waitMs >= MINUTE_MS - left + 200, 'never before the first answer is a minute old')
-  t.ok(waitMs <= MINUTE_MS - left + 200 + 500, 'and soon after it')
+  t.ok(waitMs <= MINUTE_MS - left + 200 + 500, 'and shortly after it')
   clock.ms += waitMs - 1
   t.match(await quota.reserve({ units: 400, requests: 20 }), { permit: 'wait' })
   clock.ms += 1
   await serve(t, quota, 400, 20)
 })
 
-t.test('whichever minute is looked at, no more than the limit is spent in it, and almost all of it', async t => {
+t.test('any minute spends at most the limit, and almost all of it', async t => {
   const { clock, quota } = ledger()
   const began = clock.ms
   const spans: { from: number; to: number; units: number }[] = []
@@ -81,7 +81,7 @@ t.test('whichever minute is looked at, no more than the limit is spent in it, an
       clock.ms += 1
     } else clock.ms += permit.permit === 'wait' ? Math.min(permit.waitMs, 100) : 0
   }
-  // The provider may count a request at any moment from its being sent to its answer: the worst for each window is looked for.
+  // The provider may count a request at any time from its sending to its answer; the worst time for each window is used.
   const edges = spans.map(({ to }) => to)
   const worst = Math.max(
     ...edges.map(edge =>
@@ -89,13 +89,13 @@ t.test('whichever minute is looked at, no more than the limit is spent in it, an
     ),
   )
   t.ok(worst <= 6000, `${worst} units in the worst minute`)
-  // The first minute may be spent in its first moment, which would flatter the rest.
+  // The first minute may be spent at its start, which would distort the rest.
   const later = spans.filter(({ from }) => from >= began + MINUTE_MS)
   const share = later.reduce((sum, { units }) => sum + units, 0) / (6000 * 19)
   t.ok(share >= 0.97, `${(share * 100).toFixed(1)} % used`)
 })
 
-t.test('what is small is not held up by what is large', async t => {
+t.test('large requests do not delay small ones', async t => {
   const { quota } = ledger()
   for (;;) {
     const permit = await quota.reserve({ units: 200, requests: 10 })
@@ -106,12 +106,12 @@ t.test('what is small is not held up by what is large', async t => {
   await serve(t, quota, 20)
 })
 
-t.test('what was not spent is given back, and a reservation nobody settles runs out', async t => {
+t.test('unspent units return, and unsettled reservations expire', async t => {
   const { clock, quota } = ledger({ mailboxUnits: 1000, requests: 50 })
   await granted(t, await quota.reserve({ units: 980, requests: 49 })).settle({ units: 0 })
   await serve(t, quota, 500, 25)
   granted(t, await quota.reserve({ units: 480, requests: 24 }))
-  t.match(await quota.reserve({ units: 40, requests: 2 }), { permit: 'wait' }, 'whoever holds it may have sent it')
+  t.match(await quota.reserve({ units: 40, requests: 2 }), { permit: 'wait' }, 'its owner may have sent it')
   clock.ms += 4999
   t.match(await quota.reserve({ units: 5, requests: 40 }), { permit: 'wait' }, 'and may be waiting for its answer')
   clock.ms += 1
@@ -124,7 +124,7 @@ t.test('what was not spent is given back, and a reservation nobody settles runs 
   await serve(t, quota, 900)
 })
 
-t.test('requests at a time are limited for all together, and halved by a crowd once', async t => {
+t.test('concurrency is shared, and one crowd of refusals halves it once', async t => {
   const { clock, quota, reported } = ledger({ mailboxUnits: 1_000_000, requests: 60 })
   t.match(await quota.reserve({ units: 2000, requests: 100 }), { permit: 'fewer', most: 60 })
   const first = granted(t, await quota.reserve({ units: 800, requests: 40 }))
@@ -133,7 +133,7 @@ t.test('requests at a time are limited for all together, and halved by a crowd o
   clock.ms += 1
   await first.settle({ units: 300, refused: 'concurrency' })
   await second.settle({ units: 0, refused: 'concurrency' })
-  t.match(await quota.reserve({ units: 800, requests: 40 }), { permit: 'fewer', most: 30 }, 'they were one crowd')
+  t.match(await quota.reserve({ units: 800, requests: 40 }), { permit: 'fewer', most: 30 }, 'they count as one refusal')
   for (const most of [15, 7, 3, 1, 1]) {
     const crowded = granted(t, await quota.reserve({ units: 20, requests: 1 }))
     clock.ms += 1
@@ -144,43 +144,40 @@ t.test('requests at a time are limited for all together, and halved by a crowd o
   t.same(
     reported,
     [30, 15, 7, 3, 1].map(requests => ({ mailbox: ANA, requests, set: 60 })),
-    'each halving is told once',
+    'each halving is reported once',
   )
 })
 
-t.test(
-  'what a provider bears at a time is remembered for a day, however much it serves, and then tried anew',
-  async t => {
-    const { clock, keys, quota, reported } = ledger({ mailboxUnits: 1_000_000, requests: 60 })
-    const asked = () => quota.reserve({ units: 60, requests: 60 })
-    const narrowing = (set = 60) => readNarrowing({ redis: redis.client, keys, now: () => clock.ms }, ANA, set)
-    t.equal(await narrowing(), undefined)
-    const crowded = granted(t, await asked())
-    clock.ms += 1
-    await crowded.settle({ units: 50, refused: 'concurrency' })
-    const since = clock.ms
-    t.same(await narrowing(), { mailbox: ANA, requests: 30, set: 60, since })
-    t.equal(await narrowing(30), undefined, 'it is no less than is set')
-    const ttl = await redis.client.pttl(keys.quota(ANA))
-    t.ok(ttl > DAY_MS - MINUTE_MS && ttl <= DAY_MS, `${ttl} ms: the book outlives a day without requests`)
-    for (let hour = 0; hour < 23; hour += 1) {
-      for (let batch = 0; batch < 20; batch += 1) await serve(t, quota, 30, 30)
-      clock.ms += 60 * MINUTE_MS
-      t.match(await asked(), { permit: 'fewer', most: 30 })
-    }
-    clock.ms = since + DAY_MS - 1
+t.test('a reduced concurrency lasts a day, then is tried again', async t => {
+  const { clock, keys, quota, reported } = ledger({ mailboxUnits: 1_000_000, requests: 60 })
+  const asked = () => quota.reserve({ units: 60, requests: 60 })
+  const narrowing = (set = 60) => readNarrowing({ redis: redis.client, keys, now: () => clock.ms }, ANA, set)
+  t.equal(await narrowing(), undefined)
+  const crowded = granted(t, await asked())
+  clock.ms += 1
+  await crowded.settle({ units: 50, refused: 'concurrency' })
+  const since = clock.ms
+  t.same(await narrowing(), { mailbox: ANA, requests: 30, set: 60, since })
+  t.equal(await narrowing(30), undefined, 'it is never below the limit')
+  const ttl = await redis.client.pttl(keys.quota(ANA))
+  t.ok(ttl > DAY_MS - MINUTE_MS && ttl <= DAY_MS, `${ttl} ms: the book outlives a day without requests`)
+  for (let hour = 0; hour < 23; hour += 1) {
+    for (let batch = 0; batch < 20; batch += 1) await serve(t, quota, 30, 30)
+    clock.ms += 60 * MINUTE_MS
     t.match(await asked(), { permit: 'fewer', most: 30 })
-    clock.ms += 1
-    t.equal(await narrowing(), undefined)
-    const again = granted(t, await asked())
-    clock.ms += 1
-    await again.settle({ units: 50, refused: 'concurrency' })
-    t.match(await asked(), { permit: 'fewer', most: 30 }, 'a second refusal halves what is set')
-    t.equal(reported.length, 2)
-  },
-)
+  }
+  clock.ms = since + DAY_MS - 1
+  t.match(await asked(), { permit: 'fewer', most: 30 })
+  clock.ms += 1
+  t.equal(await narrowing(), undefined)
+  const again = granted(t, await asked())
+  clock.ms += 1
+  await again.settle({ units: 50, refused: 'concurrency' })
+  t.match(await asked(), { permit: 'fewer', most: 30 }, 'a second refusal halves the limit')
+  t.equal(reported.length, 2)
+})
 
-t.test('refusals lead no lower than is set', async t => {
+t.test('refusals never go below the configured concurrency', async t => {
   const { clock, quota, reported } = ledger({ mailboxUnits: 1_000_000, requests: 60, fewestRequests: 10 })
   for (let refusals = 0; refusals < 5; refusals += 1) {
     const crowded = granted(t, await quota.reserve({ units: 20, requests: 1 }))
@@ -195,14 +192,14 @@ t.test('refusals lead no lower than is set', async t => {
   )
 })
 
-t.test('a mailbox that is sent one request at a time is not said to be sent fewer', async t => {
+t.test('a concurrency of one is not reported as reduced', async t => {
   const { quota, reported } = ledger({ requests: 1 })
   await granted(t, await quota.reserve({ units: 20, requests: 1 })).settle({ units: 0, refused: 'concurrency' })
   await serve(t, quota, 20)
   t.same(reported, [])
 })
 
-t.test('a spent minute stops everybody, one request tries again, and the share grows back', async t => {
+t.test('a spent minute pauses all; one probe follows; the share recovers', async t => {
   const { clock, of, quota } = ledger()
   const other = of(ANA)
   for (let batch = 0; batch < 7; batch += 1) await serve(t, quota, 400, 20)
@@ -235,7 +232,7 @@ t.test('a spent minute stops everybody, one request tries again, and the share g
   for (let batch = 0; batch < 14; batch += 1) await serve(t, quota, 400, 20)
 })
 
-t.test('how long the provider asks to wait is waited', async t => {
+t.test('a requested wait is observed', async t => {
   const { clock, quota } = ledger()
   const refused = granted(t, await quota.reserve({ units: 20, requests: 1 }))
   await refused.settle({ units: 0, refused: 'rate', retryAfterMs: 600_000 })
@@ -244,7 +241,7 @@ t.test('how long the provider asks to wait is waited', async t => {
   await serve(t, quota, 2)
 })
 
-t.test('how long the provider asks to wait is waited whatever it refused, and whether it did', async t => {
+t.test('a requested wait applies to every refusal and to none', async t => {
   for (const refused of ['concurrency', undefined] as const) {
     const { clock, of, quota } = ledger()
     const other = of(ANA)
@@ -259,7 +256,7 @@ t.test('how long the provider asks to wait is waited whatever it refused, and wh
   }
 })
 
-t.test('of several that ask to wait the longest holds, in whatever order they are settled', async t => {
+t.test('the longest requested wait applies, in any order', async t => {
   const { quota } = ledger()
   const many = [
     granted(t, await quota.reserve({ units: 1, requests: 1 })),
@@ -270,7 +267,7 @@ t.test('of several that ask to wait the longest holds, in whatever order they ar
   t.match(await quota.reserve({ units: 1, requests: 1 }), { permit: 'wait', waitMs: 9000 })
 })
 
-t.test('the books are not forgotten before a pause is over', async t => {
+t.test('the books outlast a pause', async t => {
   const { keys, quota } = ledger()
   await granted(t, await quota.reserve({ units: 20, requests: 1 })).settle({ units: 0, retryAfterMs: DAY_MS })
   await quota.reserve({ units: 20, requests: 1 })
@@ -278,27 +275,24 @@ t.test('the books are not forgotten before a pause is over', async t => {
   t.ok(ttl > DAY_MS - MINUTE_MS && ttl <= DAY_MS, `${ttl} ms`)
 })
 
-t.test(
-  'a provider that counts ten minutes is tried again as soon as one that counts one, and left in peace for longer',
-  async t => {
-    const { clock, quota } = ledger({ windowMs: 10 * MINUTE_MS, requests: 4 })
-    const all = granted(t, await quota.reserve({ units: 20, requests: 4 }))
-    t.match(
-      await quota.reserve({ units: 1, requests: 1 }),
-      { permit: 'wait', waitMs: 100 },
-      'a place comes free any time',
-    )
-    await all.settle({ units: 20 })
-    for (const waitMs of [2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 150_000, 150_000]) {
-      const probe = granted(t, await quota.reserve({ units: 1, requests: 1 }))
-      await probe.settle({ units: 1, refused: 'rate' })
-      t.match(await quota.reserve({ units: 1, requests: 1 }), { permit: 'wait', waitMs })
-      clock.ms += waitMs
-    }
-  },
-)
+t.test('pauses start equally short and grow longer for longer windows', async t => {
+  const { clock, quota } = ledger({ windowMs: 10 * MINUTE_MS, requests: 4 })
+  const all = granted(t, await quota.reserve({ units: 20, requests: 4 }))
+  t.match(
+    await quota.reserve({ units: 1, requests: 1 }),
+    { permit: 'wait', waitMs: 100 },
+    'a place may become free any time',
+  )
+  await all.settle({ units: 20 })
+  for (const waitMs of [2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 150_000, 150_000]) {
+    const probe = granted(t, await quota.reserve({ units: 1, requests: 1 }))
+    await probe.settle({ units: 1, refused: 'rate' })
+    t.match(await quota.reserve({ units: 1, requests: 1 }), { permit: 'wait', waitMs })
+    clock.ms += waitMs
+  }
+})
 
-t.test('how fast pauses grow is a setting, at both providers', async t => {
+t.test('the growth of pauses is a setting, at both providers', async t => {
   for (const [mailbox, longest] of [
     [ANA, 15_000],
     ['outlook:bo@example.com', 150_000],
@@ -324,7 +318,7 @@ t.test('how fast pauses grow is a setting, at both providers', async t => {
   }
 })
 
-// A provider that counts ten minutes, where nobody else spends: the share that is ours, in hundredths, and what changes it.
+// A provider with a window of ten minutes and no other clients: our share, in hundredths, and its changes.
 function sharing(t: Test) {
   const { clock, quota } = ledger({ mailboxUnits: 10_000, windowMs: 10 * MINUTE_MS, requests: 1000 })
   const answered = async (refused: { refused?: 'rate'; retryAfterMs?: number }) => {
@@ -336,7 +330,7 @@ function sharing(t: Test) {
     clock,
     async share() {
       const permit = await quota.reserve({ units: 10_000, requests: 1000 })
-      // The last hundredth is for what is small.
+      // The last hundredth is reserved for small requests.
       return permit.permit === 'fewer' ? permit.most / 10 + 1 : permit
     },
     serve: () => answered({}),
@@ -347,7 +341,7 @@ function sharing(t: Test) {
   }
 }
 
-t.test('one refusal takes half of our share at most, however little we spent, and a twentieth stays', async t => {
+t.test('one refusal takes at most half of the share; a twentieth remains', async t => {
   const { share, serve, refuse } = sharing(t)
   t.equal(await share(), 100)
   for (const left of [50, 25, 12.5, 6.2, 5, 5]) {
@@ -357,14 +351,14 @@ t.test('one refusal takes half of our share at most, however little we spent, an
   }
 })
 
-t.test('a probe that is refused as well takes nothing of the share', async t => {
+t.test('a refused probe does not reduce the share', async t => {
   const { share, serve, refuse } = sharing(t)
   for (let probe = 0; probe < 8; probe += 1) await refuse()
   await serve()
   t.equal(await share(), 50)
 })
 
-t.test('whatever the refusals took, all is ours again in five minutes, however long the provider counts', async t => {
+t.test('the share is whole again five minutes after refusals', async t => {
   const { clock, share, serve, refuse } = sharing(t)
   for (let refusal = 0; refusal < 6; refusal += 1) {
     await refuse()
@@ -378,7 +372,7 @@ t.test('whatever the refusals took, all is ours again in five minutes, however l
   }
 })
 
-t.test('a request counts as under way for as long as its answer may take', async t => {
+t.test('a request counts as in flight while its answer may come', async t => {
   const { clock, quota } = ledger({ requests: 4, answerMs: 31_000 })
   granted(t, await quota.reserve({ units: 20, requests: 4 }))
   clock.ms += 30_999
@@ -387,17 +381,21 @@ t.test('a request counts as under way for as long as its answer may take', async
   await serve(t, quota, 1)
 })
 
-t.test('the project is spent by all its mailboxes', async t => {
+t.test('all mailboxes share the project quota', async t => {
   const { clock, of } = ledger({ projectUnits: 3000 })
   const [ana, bo] = [of(ANA), of('gmail:bo@example.com')]
   for (let batch = 0; batch < 7; batch += 1) await serve(t, batch % 2 === 0 ? ana : bo, 400, 20)
   t.match(await ana.reserve({ units: 400, requests: 20 }), { permit: 'wait' })
   clock.ms += MINUTE_MS + 500
   for (let batch = 0; batch < 7; batch += 1) await serve(t, bo, 400, 20)
-  t.match(await bo.reserve({ units: 400, requests: 20 }), { permit: 'wait' }, 'what the project refused was not taken')
+  t.match(
+    await bo.reserve({ units: 400, requests: 20 }),
+    { permit: 'wait' },
+    'a refusal of the project reserves nothing',
+  )
 })
 
-t.test('more than there is at all goes in parts, and a single request always at last', async t => {
+t.test('oversized requests are split; a single request always passes in the end', async t => {
   const { quota } = ledger({ mailboxUnits: 300, requests: 60 })
   t.match(await quota.reserve({ units: 800, requests: 40 }), { permit: 'fewer', most: 14 })
   const small = ledger({ mailboxUnits: 30 })
@@ -405,7 +403,7 @@ t.test('more than there is at all goes in parts, and a single request always at 
   t.match(await small.quota.reserve({ units: 100, requests: 1 }), { permit: 'wait' })
 })
 
-t.test('the books stay small, end by themselves, and use the clock of the server', async t => {
+t.test("the books stay small, expire, and use the server's clock", async t => {
   const { keys, quota, clock } = ledger({ mailboxUnits: 100_000, requests: 5000 })
   for (let request = 0; request < 2000; request += 1) {
     await serve(t, quota, 20)

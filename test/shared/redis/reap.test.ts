@@ -13,19 +13,19 @@ const keys = createKeys('test', 2)
 const stream = keys.stream('p00', 'message-ids', 'live')
 const group = 'cache-filter'
 
-t.test('who is silent and holds nothing is removed', async t => {
+t.test('a silent consumer without entries is removed', async t => {
   await consumer('gone')
   t.same(await reap(0), [{ stream, group, consumer: 'gone' }])
   t.same(await consumers(), [])
 })
 
-t.test('who was heard of lately stays', async t => {
+t.test('a recently active consumer stays', async t => {
   await consumer('busy')
   t.same(await reap(DAY_MS), [])
   t.same(await consumers(), ['busy'])
 })
 
-t.test('who holds an entry stays, and so does the entry', async t => {
+t.test('a consumer with a pending entry stays, with the entry', async t => {
   const held = await consumer('holding', 'entry')
   await consumer('empty')
   t.match(await reap(0), [{ consumer: 'empty' }])
@@ -35,7 +35,7 @@ t.test('who holds an entry stays, and so does the entry', async t => {
   t.match(await reap(0), [{ consumer: 'holding' }])
 })
 
-t.test('what was released stays until somebody has taken it', async t => {
+t.test('released entries stay until they are taken over', async t => {
   const id = await consumer('leaving', 'entry')
   await redis.call('XCLAIM', stream, group, '__released', 0, id, 'IDLE', DAY_MS, 'JUSTID')
   await redis.xgroup('DELCONSUMER', stream, group, 'leaving')
@@ -46,13 +46,13 @@ t.test('what was released stays until somebody has taken it', async t => {
   t.same(await consumers(), ['heir'])
 })
 
-t.test('groups that are not ours keep their consumers', async t => {
+t.test('foreign groups keep their consumers', async t => {
   await consumer('theirs', undefined, 'audit')
   t.same(await reap(0), [])
   t.same(await consumers('audit'), ['theirs'])
 })
 
-t.test('in one partition only, in both lanes', async t => {
+t.test('consumers are removed in one partition only, in both lanes', async t => {
   const [bulk, other] = [keys.stream('p00', 'message-ids', 'bulk'), keys.stream('p01', 'message-ids', 'live')]
   for (const key of [bulk, other]) {
     await redis.xgroup('CREATE', key, group, '0', 'MKSTREAM')
@@ -77,7 +77,7 @@ function reap(idleMs: number) {
   return reapPartition(redis, keys, 'p00', { stages: STAGES, idleMs })
 }
 
-/** Makes a consumer, and with `text` gives it an entry; the entry's id. */
+/** Creates a consumer, with an entry if `text` is given; returns the entry's id. */
 async function consumer(name: string, text?: string, of = group): Promise<string> {
   await redis.xgroup('CREATE', stream, of, '0', 'MKSTREAM').catch(() => undefined)
   await redis.xgroup('CREATECONSUMER', stream, of, name)

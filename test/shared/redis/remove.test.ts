@@ -13,7 +13,7 @@ t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 
 for (const after of [1, 3, 8, 14]) {
-  t.test(`removed while it is synced, after ${after} fetches: what is under way comes to nothing`, async t => {
+  t.test(`removed during a sync, after ${after} fetches: in-flight work has no effect`, async t => {
     const { pipeline, mailbox } = await busy(after)
     t.teardown(() => pipeline.stop())
     const { redis: client, keys } = pipeline.app
@@ -23,38 +23,35 @@ for (const after of [1, 3, 8, 14]) {
     await until(async () => (await leftOf()).length === 0, 'nothing is left').catch(async () =>
       t.same(await leftOf(), []),
     )
-    // Nothing can come back: no stage holds anything of it any more.
+    // No stage has anything of the mailbox in flight, so nothing can reappear.
     await pipeline.stopStages()
     t.same(await leftOf(), [])
     t.same(await removeMailbox(client, keys, ANA), { keys: 0, entries: 0, waiting: 0 })
   })
 }
 
-t.test(
-  'removed and connected again in the middle of a sync: it begins anew, and nothing of before is mixed in',
-  async t => {
-    const { pipeline, mailbox } = await busy(5)
-    t.teardown(() => pipeline.stop())
-    const { redis: client, keys, now } = pipeline.app
-    await until(() => mailbox.calls.length > 5, 'it is in the middle')
-    const before = (await readMailbox(client, keys, ANA))?.activeRun ?? ''
-    await removeMailbox(client, keys, ANA)
-    await connectMailbox(client, keys, ANA, 'pinned:0:0', now())
-    const run = await pipeline.sync()
-    t.match(run, { listed: 300, threads: 60, tasks: 60, addsUp: true })
-    t.equal(await readRun(client, keys, keys.partitionOf(ANA), before), undefined)
-    const runs = (await everything(redis)).filter(text => /:run:/.test(text) && text.includes(before))
-    t.same(runs, [])
-  },
-)
+t.test('a mailbox removed and reconnected during a sync starts clean', async t => {
+  const { pipeline, mailbox } = await busy(5)
+  t.teardown(() => pipeline.stop())
+  const { redis: client, keys, now } = pipeline.app
+  await until(() => mailbox.calls.length > 5, 'it is in the middle')
+  const before = (await readMailbox(client, keys, ANA))?.activeRun ?? ''
+  await removeMailbox(client, keys, ANA)
+  await connectMailbox(client, keys, ANA, 'pinned:0:0', now())
+  const run = await pipeline.sync()
+  t.match(run, { listed: 300, threads: 60, tasks: 60, addsUp: true })
+  t.equal(await readRun(client, keys, keys.partitionOf(ANA), before), undefined)
+  const runs = (await everything(redis)).filter(text => /:run:/.test(text) && text.includes(before))
+  t.same(runs, [])
+})
 
-t.test('a watch event of before, met after, makes no run of the mailbox that is there now', async t => {
+t.test('an old watch event starts no run of a reconnected mailbox', async t => {
   const pipeline = await startPipeline(redis, fakeMailbox(), { only: [] })
   t.teardown(() => pipeline.stop())
   const { redis: client, keys, now } = pipeline.app
   await pipeline.request()
   const writtenAt = await serverMs()
-  // Within the same millisecond nobody can tell before from after.
+  // Within one millisecond, before and after cannot be distinguished.
   await until(async () => (await serverMs()) > writtenAt, 'time passes')
   await removeMailbox(client, keys, ANA)
   await connectMailbox(client, keys, ANA, 'pinned:0:0', now())
@@ -63,12 +60,12 @@ t.test('a watch event of before, met after, makes no run of the mailbox that is 
   const runs = await pipeline.quiet()
   const [run, ...others] = runs
   t.same(others, [], 'one run')
-  // Beside an event that was dropped, another is answered by the run that begins then.
+  // The next run answers an event that arrived beside a dropped one.
   t.ok(run?.run === fresh || run?.cause === 'coalesced', `cause ${run?.cause}`)
   t.equal((await readMailbox(client, keys, ANA))?.activeRun, undefined)
 })
 
-/** A mailbox of 300 messages that is being synced, slowly. */
+/** Connects a mailbox of 300 messages that syncs slowly. */
 async function busy(after: number): Promise<{ pipeline: TestPipeline; mailbox: ReturnType<typeof fakeMailbox> }> {
   const mailbox = fakeMailbox(50)
   const pipeline = await startPipeline(redis, mailbox)
@@ -78,7 +75,7 @@ async function busy(after: number): Promise<{ pipeline: TestPipeline; mailbox: R
   return { pipeline, mailbox }
 }
 
-/** Everything that names the mailbox or belongs to a run of it. */
+/** Returns every key and entry of the mailbox or its runs. */
 async function leftOf(): Promise<string[]> {
   const texts = await everything(redis)
   return texts.filter(

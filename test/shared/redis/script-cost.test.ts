@@ -4,10 +4,10 @@ import { startPipeline } from '../../support/pipeline.ts'
 import { redisFor } from '../../support/redis.ts'
 
 const { server } = await redisFor(t)
-// Some twenty-two as a rule. A look that finds nothing adds a few.
+// About twenty-two in general. A look that finds nothing adds a few.
 const MOST_A_MESSAGE = 28
 
-t.test('what scripts ask of Redis for a message stays within bounds', async t => {
+t.test('the Redis commands per message stay bounded', async t => {
   const mailbox = fakeMailbox(100)
   mailbox.deliver(200, 100)
   const monitor = await server.client.monitor()

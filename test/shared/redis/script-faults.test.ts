@@ -7,13 +7,13 @@ import { countCalls, FACTS } from '../../support/script-faults.ts'
 import { live, sumsOf } from '../../support/script-scenario.ts'
 
 const { server } = await redisFor(t)
-// It is as long as the longest script.
+// As many calls as the longest script makes.
 const LONGEST_MS = 90_000
 
 const config = readConfig({ LOG_LEVEL: 'silent', REDIS_PREFIX: 'test', PARTITIONS: '1', GMAIL_BATCH_SIZE: '3' })
 
 t.test(
-  'a script that fails at any of its calls loses nothing, and is right when it was done again',
+  'a script failing at any call loses nothing and can be repeated',
   {
     timeout: LONGEST_MS,
   },
@@ -27,22 +27,22 @@ t.test(
     const failed = new Set<string>()
     for (let k = 1; ; k += 1) {
       await server.client.flushall()
-      // Done again by the same process, or from the start by another.
+      // Repeated by the same process, or from the start by another.
       const life = await live(app, { recreated: k % 2 === 0, before: () => faults.arm(k) })
       const met = await faults.met()
       if (met.length === 0) break
       for (const name of met) failed.add(name)
       t.same(sumsOf(life), sumsOf(good), `the runs add up when calls ${k} failed`)
       t.same(life.tasks.sort(), good.tasks.sort(), `each task is there once when calls ${k} failed`)
-      t.same(life.left, [], `nothing is under way when calls ${k} failed`)
-      t.ok(life.dead.includes('run-10'), `what was refused is a dead letter when calls ${k} failed`)
+      t.same(life.left, [], `nothing is in flight when calls ${k} failed`)
+      t.ok(life.dead.includes('run-10'), `the refused input is a dead letter when calls ${k} failed`)
     }
     for (const name of ['arrive', 'begin', 'commit', 'connect', 'promote', 'redrive', 'resume'])
       t.ok(failed.has(name), name)
   },
 )
 
-t.test('so are those that no sync needs', async t => {
+t.test('so can the scripts that no sync uses', async t => {
   const app = await openApp(config, server.url)
   t.teardown(() => app.close())
   const faults = countCalls(app.redis)

@@ -11,10 +11,10 @@ const { server } = await redisFor(t, '--enable-debug-command', 'yes')
 const { client } = server
 const config = readConfig({ LOG_LEVEL: 'silent', REDIS_PREFIX: 'test', PARTITIONS: '1', GMAIL_BATCH_SIZE: '3' })
 
-// Commands of `look.lua` and `unread.lua`.
+// The commands of `look.lua` and `unread.lua`.
 const ASKED_ONLY = ['smembers', 'memory', 'xlen']
 
-/** Everything there is, and how far each group is with its stream. */
+/** Returns all data, and each group's progress in its stream. */
 async function state() {
   const streams = (await client.keys('test:*')).filter(key => /:s:|intake$/.test(key)).sort()
   const groups = await Promise.all(streams.map(key => client.xinfo('GROUPS', key).catch(String)))
@@ -22,7 +22,7 @@ async function state() {
 }
 
 t.test(
-  'a script that is refused has changed nothing, and is right when it is done again',
+  'a refused script changes nothing and can be repeated',
   {
     timeout: 90_000,
   },
@@ -38,17 +38,17 @@ t.test(
     const life = await live(app)
     await client.flushall()
     await doChores(app, what => what())
-    t.same(trials.changed, [], `${trials.refused.size} kinds of refusals are looked at`)
+    t.same(trials.changed, [], `${trials.refused.size} kinds of refusals are checked`)
     const refused = [...trials.refused]
     const met = COMMANDS.map(command => command.toLowerCase()).filter(
-      // Scripts that write nothing are not tried.
+      // Scripts that write nothing are skipped.
       command => !ASKED_ONLY.includes(command) && !refused.some(one => one.endsWith(` without ${command}`)),
     )
-    t.same(met, [], 'every command that scripts give was withdrawn and missed')
+    t.same(met, [], 'every script command was denied and detected')
     t.same(
       trials.accepted.filter(one => one.includes(' without ')),
       [],
-      'no script goes on without a command that it gives',
+      'no script continues without one of its commands',
     )
     t.ok(
       refused.some(one => /wrong type of test::run/.test(one)) &&
@@ -56,6 +56,6 @@ t.test(
     )
     t.same(sumsOf(life), sumsOf(good), 'the runs add up')
     t.same(life.tasks.sort(), good.tasks.sort(), 'each task is there once')
-    t.same(life.left, [], 'nothing is under way')
+    t.same(life.left, [], 'nothing is in flight')
   },
 )

@@ -16,7 +16,7 @@ const two = { version: 'v2', key: randomBytes(32) }
 const vault = createVault(redis, keys, createSeal([one]))
 const access = { token: 'plain-access', givenAt: 1, endsAt: 2 }
 
-t.test('an account is kept sealed, and is there for whoever has the key', async t => {
+t.test('an account is stored sealed and opens with the key', async t => {
   t.equal(await vault.read(ANA), undefined)
   await vault.put(ANA, { secret: 'plain-refresh', access })
   t.match(await vault.read(ANA), { secret: 'plain-refresh', access, refused: undefined })
@@ -24,18 +24,18 @@ t.test('an account is kept sealed, and is there for whoever has the key', async 
   t.same([...(await createVault(redis, keys, createSeal([])).has([ANA, BO]))], [ANA])
 })
 
-t.test('a sealed value that is put in another mailbox, or in another field, is refused', async t => {
+t.test('a sealed value in another mailbox or field is refused', async t => {
   await vault.put(ANA, { secret: 'of ana', access })
   await vault.put(BO, { secret: 'of bo', access })
   await redis.hset(keys.secret(BO), 'refresh', (await redis.hget(keys.secret(ANA), 'refresh')) ?? '')
   await t.rejects(vault.read(BO), { message: /the account of gmail:bo@example.com does not open with key v1/ })
   await redis.hset(keys.secret(ANA), 'access', (await redis.hget(keys.secret(ANA), 'refresh')) ?? '')
-  t.match(await vault.read(ANA), { secret: 'of ana', access: undefined }, 'an access token is got anew')
+  t.match(await vault.read(ANA), { secret: 'of ana', access: undefined }, 'a new access token is requested')
   await redis.hset(keys.secret(ANA), 'refresh', 'spoiled')
   await t.rejects(vault.read(ANA), { message: /the account of gmail:ana@example.com is sealed with key v\?/ })
 })
 
-t.test('an access token that cannot be read is deleted, counted, and keeps nobody from his account', async t => {
+t.test('an unreadable access token is deleted, counted and replaceable', async t => {
   const counts: number[] = []
   const seal = createSeal([one])
   const counting = createVault(redis, keys, seal, count => counts.push(count))
@@ -53,7 +53,7 @@ t.test('an access token that cannot be read is deleted, counted, and keeps nobod
   t.same(counts, [1, 1, 1, 1, 1, 1])
 })
 
-t.test('what was got for a grant is not kept once another grant is there, or none', async t => {
+t.test('a refresh is not stored after its grant changed', async t => {
   await vault.put(ANA, { secret: 'old' })
   const old = (await vault.read(ANA))?.id ?? ''
   await vault.put(ANA, { secret: 'new' })
@@ -66,7 +66,7 @@ t.test('what was got for a grant is not kept once another grant is there, or non
   t.equal(await redis.exists(keys.secret(ANA)), 0, 'a removed account does not come back')
 })
 
-t.test('a refresh token that the provider replaced is kept, under another id', async t => {
+t.test('a replaced refresh token is stored under another id', async t => {
   await vault.put(ANA, { secret: 'first' })
   const { id = '' } = (await vault.read(ANA)) ?? {}
   t.equal(await vault.refreshed(ANA, id, { access, secret: 'second' }), true)
@@ -75,7 +75,7 @@ t.test('a refresh token that the provider replaced is kept, under another id', a
   t.not(grant?.id, id)
 })
 
-t.test('an access token that is refused is forgotten, unless another is there already', async t => {
+t.test('a refused access token is deleted unless already replaced', async t => {
   await vault.put(ANA, { secret: 'r', access })
   await vault.forget(ANA, 'another')
   t.match(await vault.read(ANA), { access })
@@ -83,7 +83,7 @@ t.test('an access token that is refused is forgotten, unless another is there al
   t.equal((await vault.read(ANA))?.access, undefined)
 })
 
-t.test('sealing anew with a new key makes the old one needless, at any time and twice at once', async t => {
+t.test('resealing makes the old key unnecessary, even when run twice', async t => {
   await vault.put(ANA, { secret: 'r', access })
   const both = createVault(redis, keys, createSeal([two, one]))
   const counts = await Promise.all(Array.from({ length: 8 }, () => both.reseal(ANA)))
@@ -98,13 +98,13 @@ t.test('sealing anew with a new key makes the old one needless, at any time and 
   await t.rejects(vault.read(ANA), { message: /MAILBOXES_KEY does not hold v2/ })
 })
 
-t.test('a grant that was replaced while it was sealed anew stays replaced', async t => {
+t.test('a grant replaced during resealing stays replaced', async t => {
   await vault.put(ANA, { secret: 'old' })
   const slow = createSeal([two, one])
   const both = createVault(redis, keys, {
     ...slow,
     open: (sealed, place) => {
-      // Another process connects the mailbox in this very moment.
+      // Another process connects the mailbox at this moment.
       void vault.put(ANA, { secret: 'new' })
       return slow.open(sealed, place)
     },
@@ -113,7 +113,7 @@ t.test('a grant that was replaced while it was sealed anew stays replaced', asyn
   t.match(await vault.read(ANA), { secret: 'new' })
 })
 
-t.test("Outlook's grants are kept in the same way, in a place of their own", async t => {
+t.test("Outlook's grants are stored alike, in their own field", async t => {
   const outlook: MailboxId = 'outlook:ana@example.com'
   await vault.put(outlook, { secret: 'plain-cache', access })
   t.match(await vault.read(outlook), { secret: 'plain-cache', access })
@@ -137,11 +137,15 @@ const OTHER = { name: 'http://127.0.0.1:8026', isSimulator: true }
 const at = (issuer: Issuer, sealing = [one]) => createVault(redis, keys, createSeal(sealing), undefined, () => issuer)
 
 for (const mailbox of ['gmail:cy@example.com', 'outlook:cy@example.com'] as const) {
-  t.test(`a grant is shown to its issuer alone: ${mailbox}`, async t => {
+  t.test(`a grant is sent to its issuer only: ${mailbox}`, async t => {
     for (const issuer of [GOOGLE, SIMULATOR]) {
       await at(issuer).put(mailbox, { secret: 'plain-refresh', access })
       t.match(await at(issuer).read(mailbox), { secret: 'plain-refresh', access, issuer: issuer.name })
-      t.match(await vault.read(mailbox), { secret: 'plain-refresh', issuer: issuer.name }, 'by what shows it to nobody')
+      t.match(
+        await vault.read(mailbox),
+        { secret: 'plain-refresh', issuer: issuer.name },
+        'by work that sends it nowhere',
+      )
       for (const other of [GOOGLE, SIMULATOR, OTHER].filter(({ name }) => name !== issuer.name)) {
         const refused = { kind: 'misconfigured', message: new RegExp(`${mailbox} was connected at ${issuer.name}`) }
         await t.rejects(at(other).read(mailbox), refused)
@@ -163,7 +167,7 @@ for (const mailbox of ['gmail:cy@example.com', 'outlook:cy@example.com'] as cons
     }
   })
 
-  t.test(`what was kept before is its provider's, and no simulator's: ${mailbox}`, async t => {
+  t.test(`an old grant belongs to its provider, never to a simulator: ${mailbox}`, async t => {
     await vault.put(mailbox, { secret: 'plain-refresh', access })
     t.equal(await redis.hexists(keys.secret(mailbox), 'issuer'), 0)
     await t.rejects(at(SIMULATOR).read(mailbox), {

@@ -49,7 +49,7 @@ t.beforeEach(async () => {
   ])
 })
 
-t.test('an item that is set aside twice waits once, and is counted once', async t => {
+t.test('an item deferred twice waits and counts once', async t => {
   await settled('1', 1, 'fetched')
   await done('batch-fetch', asideOf)
   await settled('1', 0, 'deferred')
@@ -59,7 +59,7 @@ t.test('an item that is set aside twice waits once, and is counted once', async 
   t.match(await readRun(redis, keys, 'p00', 'run'), { listed: 2, fates: { fetched: 1, deferred: 1 }, addsUp: true })
 })
 
-t.test('what has its fate already is not set aside', async t => {
+t.test('an item with a fate is not deferred', async t => {
   await settled('1', 0, 'fetched')
   await done('batch-fetch', asideOf)
   t.equal(await redis.zcard(delays), 0)
@@ -67,47 +67,44 @@ t.test('what has its fate already is not set aside', async t => {
   t.equal(await redis.exists(keys.window('p00', 'run', 'deferred:1/0')), 0)
 })
 
-t.test('who lost an item to another sets nothing aside', async t => {
+t.test('a consumer that lost an item cannot defer it', async t => {
   const entry = await read('batch-fetch')
   await redis.xack(input, 'batch-fetch', entry.entryId)
   await commit('batch-fetch', entry, asideOf)
   t.equal(await redis.zcard(delays), 0)
 })
 
-t.test(
-  'a run without the item ends, is not forgotten, and ends again once the item has a fate, told however often',
-  async t => {
-    await settled('1', 1, 'fetched')
-    await done('batch-fetch', asideOf)
-    await settled('1', 0, 'deferred')
-    await grouped('1', 'b')
-    await letGo()
-    t.match(await readRun(redis, keys, 'p00', 'run'), {
-      endedAt: Number,
-      fates: { fetched: 1, deferred: 1 },
-      addsUp: true,
-    })
-    t.equal(await redis.ttl(keys.run('p00', 'run')), -1, 'for its item has yet to come back')
-    const [pending] = await ledger.pendingThreads('run', 10)
-    t.equal(pending, undefined)
+t.test('a run ends without a deferred item and again with its fate', async t => {
+  await settled('1', 1, 'fetched')
+  await done('batch-fetch', asideOf)
+  await settled('1', 0, 'deferred')
+  await grouped('1', 'b')
+  await letGo()
+  t.match(await readRun(redis, keys, 'p00', 'run'), {
+    endedAt: Number,
+    fates: { fetched: 1, deferred: 1 },
+    addsUp: true,
+  })
+  t.equal(await redis.ttl(keys.run('p00', 'run')), -1, 'because its item has yet to return')
+  const [pending] = await ledger.pendingThreads('run', 10)
+  t.equal(pending, undefined)
 
-    await settled('deferred:1/0', 0, 'fetched')
-    await settled('deferred:1/0', 0, 'dead')
-    t.match(await readRun(redis, keys, 'p00', 'run'), {
-      endedAt: undefined,
-      fates: { fetched: 2, deferred: 0, dead: 0 },
-      addsUp: true,
-    })
-    await grouped('deferred:1/0', 'a')
-    t.match(await ledger.pendingThreads('run', 10), [{ thread: 't', ids: ['b', 'a'], fresh: ['a'], omitted: [] }])
-    await letGo()
-    t.match(await readRun(redis, keys, 'p00', 'run'), { endedAt: Number })
-    t.ok((await redis.ttl(keys.run('p00', 'run'))) > 0)
-    t.same(await readDeferred(redis, keys, ANA), [])
-  },
-)
+  await settled('deferred:1/0', 0, 'fetched')
+  await settled('deferred:1/0', 0, 'dead')
+  t.match(await readRun(redis, keys, 'p00', 'run'), {
+    endedAt: undefined,
+    fates: { fetched: 2, deferred: 0, dead: 0 },
+    addsUp: true,
+  })
+  await grouped('deferred:1/0', 'a')
+  t.match(await ledger.pendingThreads('run', 10), [{ thread: 't', ids: ['b', 'a'], fresh: ['a'], omitted: [] }])
+  await letGo()
+  t.match(await readRun(redis, keys, 'p00', 'run'), { endedAt: Number })
+  t.ok((await redis.ttl(keys.run('p00', 'run'))) > 0)
+  t.same(await readDeferred(redis, keys, ANA), [])
+})
 
-t.test('a fate that comes before the run knows that the item was set aside is counted right', async t => {
+t.test('a fate that precedes the deferral is counted correctly', async t => {
   await done('batch-fetch', asideOf)
   await settled('deferred:1/0', 0, 'dead')
   await settled('1', 1, 'fetched')

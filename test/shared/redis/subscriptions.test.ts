@@ -11,7 +11,7 @@ const CY: MailboxId = 'outlook:cy@example.com'
 const { redis } = await redisFor(t)
 const keys = createKeys('subscriptions', 2)
 
-t.test('a subscription is remembered both ways, and only the newest', async t => {
+t.test('only the newest subscription is stored, in both directions', async t => {
   const memory = subscriptionMemory(redis, keys, BO)
   await connectMailbox(redis, keys, BO, 'history:1', 1)
   t.equal(await memory.read(), undefined)
@@ -26,16 +26,16 @@ t.test('a subscription is remembered both ways, and only the newest', async t =>
   t.equal(await redis.exists(keys.subscriptions), 0)
 })
 
-t.test('nothing is kept of a mailbox that was removed while its provider answered', async t => {
+t.test('nothing is stored for a mailbox removed during the provider call', async t => {
   await subscriptionMemory(redis, keys, BO).write({ id: 'late', terms: 'a' })
   t.same(await redis.keys('*'), [])
 })
 
-t.test('a mailbox that is removed takes all its subscriptions with it, and nobody else’s', async t => {
+t.test('removing a mailbox removes its subscriptions and no others', async t => {
   for (const name of [BO, CY]) await connectMailbox(redis, keys, name, 'history:1', 1)
   await subscriptionMemory(redis, keys, BO).write({ id: 'of-bo', terms: 'a' })
   await subscriptionMemory(redis, keys, CY).write({ id: 'of-cy', terms: 'a' })
-  // More than fits in one step, as if each had been interrupted.
+  // More subscriptions than one step handles, as after interruptions.
   await redis.hset(keys.subscriptions, Object.fromEntries(Array.from({ length: 2000 }, (_, n) => [`left-${n}`, BO])))
   await removeMailbox(redis, keys, BO)
   t.same(await redis.hgetall(keys.subscriptions), { 'of-cy': CY })

@@ -11,7 +11,7 @@ const { redis } = await redisFor(t)
 const keys = createKeys('test', 1)
 const since = `${keys.tokenRefused(ANA)}:since`
 
-t.test('a refusal lasts since the first of its kind, and ends with a success', async t => {
+t.test('refusals count from the first one until a success', async t => {
   t.ok((await noteTokenRefusal(redis, keys, ANA)) < MOST_MS)
   await redis.pexpire(since, 24 * 3_600_000 - 900_000)
   const lasted = await noteTokenRefusal(redis, keys, ANA)
@@ -20,13 +20,13 @@ t.test('a refusal lasts since the first of its kind, and ends with a success', a
   t.ok((await noteTokenRefusal(redis, keys, ANA)) < MOST_MS)
 })
 
-t.test('what says nothing of its age has just begun', async t => {
+t.test('a refusal without an age has just begun', async t => {
   await noteTokenRefusal(redis, keys, ANA)
   await redis.persist(since)
   t.equal(await noteTokenRefusal(redis, keys, ANA), 0)
 })
 
-t.test('a success of another process in between ends it as well', async t => {
+t.test("another process's success ends the refusals too", async t => {
   const pttl = redis.pttl.bind(redis)
   t.teardown(() => Object.assign(redis, { pttl }))
   Object.assign(redis, {

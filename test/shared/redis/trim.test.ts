@@ -8,7 +8,7 @@ import { STREAMS } from '../../../shared/streams.ts'
 import { redisFor } from '../../support/redis.ts'
 
 const HOUR_MS = 3_600_000
-// One entry a node: what is trimmed in whole nodes is trimmed exactly, and at most a hundred a call.
+// One entry a node, so that trimming is exact, with at most a hundred entries a call.
 const { server, redis } = await redisFor(t, '--stream-node-max-entries', '1')
 
 const keys = createKeys('test', 2)
@@ -16,7 +16,7 @@ const stream = keys.stream('p00', 'message-ids', 'live')
 const tasks = keys.stream('p00', 'analysis-tasks', 'live')
 const group = 'cache-filter'
 
-t.test('what every group is done with goes, once the retention is over', async t => {
+t.test('acknowledged entries are trimmed after the retention', async t => {
   await write(stream, [hoursAgo(5), hoursAgo(4), hoursAgo(2)])
   await done(stream, group, 3)
   t.same(await trim(3 * HOUR_MS), { removed: 2, held: [] })
@@ -24,14 +24,14 @@ t.test('what every group is done with goes, once the retention is over', async t
   t.match(await trim(HOUR_MS), { removed: 1 })
 })
 
-t.test('nothing within the retention goes, done or not', async t => {
+t.test('nothing within the retention is trimmed', async t => {
   await write(stream, [hoursAgo(2), hoursAgo(1)])
   await done(stream, group, 2)
   t.match(await trim(3 * HOUR_MS), { removed: 0 })
   t.equal(await redis.xlen(stream), 2)
 })
 
-t.test('nothing that is pending goes, nor what came after it', async t => {
+t.test('pending entries and later ones are not trimmed', async t => {
   await write(stream, [hoursAgo(5), hoursAgo(4), hoursAgo(3)])
   await read(stream, group, 3)
   await redis.xack(stream, group, hoursAgo(5), hoursAgo(3))
@@ -42,14 +42,14 @@ t.test('nothing that is pending goes, nor what came after it', async t => {
   t.same(await ids(stream), [])
 })
 
-t.test('nothing that is unread goes', async t => {
+t.test('unread entries are not trimmed', async t => {
   await write(stream, [hoursAgo(5), hoursAgo(4), hoursAgo(3)])
   await done(stream, group, 1)
   await trim(HOUR_MS)
   t.same(await ids(stream), [hoursAgo(4), hoursAgo(3)])
 })
 
-t.test('a group that was set back reads again what is still there', async t => {
+t.test('a group that was set back can reread the remaining entries', async t => {
   await write(stream, [hoursAgo(5), hoursAgo(4), hoursAgo(3)])
   await read(stream, group, 3)
   await redis.xack(stream, group, hoursAgo(5), hoursAgo(4))
@@ -57,7 +57,7 @@ t.test('a group that was set back reads again what is still there', async t => {
   t.match(await trim(HOUR_MS), { removed: 0 })
 })
 
-t.test('the slowest group decides, and one that nobody expects is told of', async t => {
+t.test('the slowest group decides; an unexpected one is reported', async t => {
   await write(stream, [hoursAgo(5), hoursAgo(4), hoursAgo(3)])
   await done(stream, group, 3)
   await done(stream, 'forgotten', 1)
@@ -69,23 +69,23 @@ t.test('the slowest group decides, and one that nobody expects is told of', asyn
   t.match(await redis.xinfo('GROUPS', stream), { length: 2 }, 'it is not destroyed')
 })
 
-t.test('a foreign group that keeps up, or is behind within the retention, is not told of', async t => {
+t.test('a foreign group within the retention is not reported', async t => {
   await write(stream, [hoursAgo(5), hoursAgo(1)])
   await done(stream, group, 2)
   await done(stream, 'audit', 1)
   t.same(await trim(2 * HOUR_MS), { removed: 1, held: [] })
   await redis.xgroup('DESTROY', stream, 'audit')
   await done(stream, 'idle', 1)
-  t.same((await trim(2 * HOUR_MS)).held, [], 'it was last read long ago, and nothing has come since')
+  t.same((await trim(2 * HOUR_MS)).held, [], 'it was last read long ago, without new entries')
 })
 
-t.test('a stream whose stage never came is left alone', async t => {
+t.test('a stream whose stage never ran is not trimmed', async t => {
   await write(stream, [hoursAgo(5)])
   await done(stream, 'some-other', 1)
   t.match(await trim(HOUR_MS), { removed: 0 })
 })
 
-t.test('tasks go once every group of their workers is done with them; without a group they stay', async t => {
+t.test('tasks are trimmed once all worker groups acknowledged them', async t => {
   await write(tasks, [hoursAgo(5), hoursAgo(4), hoursAgo(1)])
   t.match(await trim(HOUR_MS), { removed: 0 })
   await redis.xgroup('CREATE', tasks, 'workers', '0')
@@ -95,7 +95,7 @@ t.test('tasks go once every group of their workers is done with them; without a 
   t.same(await ids(tasks), [hoursAgo(1)])
 })
 
-t.test('more than one call removes is removed, and sequence numbers too long for a double are told apart', async t => {
+t.test('trimming repeats calls and handles long sequence numbers', async t => {
   const ms = hoursAgo(5).split('-')[0]
   await write(
     stream,
@@ -109,7 +109,7 @@ t.test('more than one call removes is removed, and sequence numbers too long for
   t.same(await ids(stream), [big, bigger], 'the last that was read may stay, the next must')
 })
 
-t.test('aborted, it stops after the call that is under way', async t => {
+t.test('when aborted, it stops after the current call', async t => {
   await write(
     stream,
     Array.from({ length: 350 }, (_, n) => hoursAgo(5, n)),
@@ -123,7 +123,7 @@ t.test('aborted, it stops after the call that is under way', async t => {
   t.ok(removed > 0 && removed < 350, `${removed} were removed`)
 })
 
-t.test('a full Redis is trimmed all the same', async t => {
+t.test('a full Redis is still trimmed', async t => {
   await write(stream, [hoursAgo(5)])
   await done(stream, group, 1)
   await server.client.config('SET', 'maxmemory', '1')
@@ -132,7 +132,7 @@ t.test('a full Redis is trimmed all the same', async t => {
   t.match(await trim(HOUR_MS), { removed: 1 })
 })
 
-t.test('every stream that work is handed over in is trimmed, in both lanes, and nothing else', t => {
+t.test('exactly the work streams are trimmed, in both lanes', t => {
   const found = workStreams(keys, 'p01', STAGES)
   t.same(
     found.map(({ key }) => key),
@@ -142,7 +142,7 @@ t.test('every stream that work is handed over in is trimmed, in both lanes, and 
   t.end()
 })
 
-t.test('in one partition only', async t => {
+t.test('one call trims one partition only', async t => {
   const other = keys.stream('p01', 'message-ids', 'live')
   await write(other, [hoursAgo(5)])
   await done(other, group, 1)
@@ -176,7 +176,7 @@ async function write(key: string, entryIds: readonly string[]): Promise<void> {
   await Promise.all(entryIds.map(id => redis.xadd(key, id, 'envelope', '')))
 }
 
-/** Reads as a group's consumer, making the group where it is new; the ids. */
+/** Reads as a group's consumer, creating a missing group; returns the ids. */
 async function read(key: string, name: string, count: number): Promise<string[]> {
   await redis.xgroup('CREATE', key, name, '0').catch(() => undefined)
   const answer = await redis.call('XREADGROUP', 'GROUP', name, 'me', 'COUNT', count, 'STREAMS', key, '>')

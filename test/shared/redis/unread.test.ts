@@ -25,7 +25,7 @@ t.test('without a group every task is unread, in all partitions and lanes', asyn
   t.ok((unread.bytes ?? 0) > 7 * text.length, `${unread.bytes} bytes`)
 })
 
-t.test('the slowest group counts, read or pending, and what all have acknowledged does not', async t => {
+t.test('the slowest group counts; acknowledged tasks do not', async t => {
   await write(live, 10, hours(2))
   await take(live, 'fast', 10)
   await redis.xack(live, 'fast', ...(await ids(live)))
@@ -36,17 +36,17 @@ t.test('the slowest group counts, read or pending, and what all have acknowledge
   await redis.xack(live, 'slow', first, second)
   const unread = await read()
   t.match(unread, { tasks: 8, oldestAt: began - hours(2) })
-  t.ok((unread.bytes ?? 0) < (await whole(live)) * 0.85, 'what was acknowledged takes none of the room')
+  t.ok((unread.bytes ?? 0) < (await whole(live)) * 0.85, 'acknowledged tasks do not count')
 })
 
-t.test('one unread task beyond the retention keeps all that came after it, and counts so', async t => {
+t.test('an old unread task keeps and counts all later ones', async t => {
   await write(live, 10, 4 * DAY_MS)
   await take(live, 'workers', 10)
   await redis.xack(live, 'workers', ...(await ids(live)).slice(1))
   t.match(await read(), { tasks: 1, bytes: await whole(live) })
 })
 
-t.test('the room is a quarter of maxmemory, or 256 MB, or what is set', async t => {
+t.test('the limit is a quarter of maxmemory, 256 MB, or the setting', async t => {
   t.equal((await read()).maxBytes, 256 * MB)
   await server.client.config('SET', 'maxmemory', `${80 * MB}`)
   t.teardown(() => server.client.config('SET', 'maxmemory', '0'))
@@ -54,14 +54,14 @@ t.test('the room is a quarter of maxmemory, or 256 MB, or what is set', async t 
   t.equal((await read({ maxBytes: 50_000 })).maxBytes, 50_000)
 })
 
-t.test('it is nearly full at four fifths', async t => {
+t.test('nearly full means four fifths', async t => {
   await write(live, 50, hours(1))
   const bytes = (await read()).bytes ?? 0
   t.equal((await read({ maxBytes: Math.ceil(bytes / 0.79) })).nearlyFull, false)
   t.equal((await read({ maxBytes: Math.floor(bytes / 0.81) })).nearlyFull, true)
 })
 
-t.test('beyond the room the oldest tasks of all streams go, no more than must, and an event says how many', async t => {
+t.test('above the limit the oldest tasks are dropped, with an event', async t => {
   await write(live, 150, hours(3))
   await write(bulk, 150, hours(1))
   const maxBytes = Math.ceil(((await read()).bytes ?? 0) * 0.75)
@@ -71,10 +71,10 @@ t.test('beyond the room the oldest tasks of all streams go, no more than must, a
   t.equal((await ids(live))[0], `${began - hours(3)}-${dropped}`, 'the oldest of it')
   t.ok(((await read()).bytes ?? 0) <= maxBytes)
   t.equal(await toldDropped('TASK_MAX_BYTES'), dropped)
-  t.equal(await dropOverfull(redis, keys, limits({ maxBytes }), always), 0, 'done again it drops nothing')
+  t.equal(await dropOverfull(redis, keys, limits({ maxBytes }), always), 0, 'a repetition drops nothing')
 })
 
-t.test('nothing is dropped for what is acknowledged, nor when another keeper has taken over', async t => {
+t.test('no task is dropped for acknowledged ones or by an old keeper', async t => {
   await write(live, 100, hours(2))
   t.equal(await dropOverfull(redis, keys, limits({ maxBytes: 10 }), { ...always, goesOn: async () => false }), 0)
   await take(live, 'workers', 100)
@@ -83,7 +83,7 @@ t.test('nothing is dropped for what is acknowledged, nor when another keeper has
   t.same(await lengths(), [100, 0])
 })
 
-t.test('unread tasks go when they are older than their retention, and only then', async t => {
+t.test('unread tasks are dropped only after their retention', async t => {
   await write(live, 150, 31 * DAY_MS)
   await write(live, 5, 29 * DAY_MS)
   t.equal(await dropOutdated(redis, keys, limits(), always), 150)
@@ -91,7 +91,7 @@ t.test('unread tasks go when they are older than their retention, and only then'
   t.equal(await toldDropped('TASK_RETENTION'), 150)
 })
 
-t.test('a pending task that was dropped holds nothing back afterwards', async t => {
+t.test('a dropped pending task blocks nothing', async t => {
   await write(live, 1, 31 * DAY_MS)
   await write(live, 3, 4 * DAY_MS)
   await take(live, 'workers', 4)
@@ -101,14 +101,14 @@ t.test('a pending task that was dropped holds nothing back afterwards', async t 
   t.equal(((await redis.xpending(live, 'workers')) as [number])[0], 0)
 })
 
-t.test('a full Redis drops all the same', async t => {
+t.test('a full Redis still drops tasks', async t => {
   await write(live, 50, 31 * DAY_MS)
   await server.client.config('SET', 'maxmemory', '1')
   t.teardown(() => server.client.config('SET', 'maxmemory', '0'))
   t.equal(await dropOutdated(redis, keys, limits(), always), 50)
 })
 
-t.test('the JavaScript Redis counts tasks, and has no idea of their size', async t => {
+t.test('the JavaScript Redis counts tasks without their size', async t => {
   const js = await startJsRedis()
   const client = await connectRedis(js.url)
   t.teardown(async () => {
@@ -153,7 +153,7 @@ async function whole(key: string): Promise<number> {
   return (await redis.call('MEMORY', 'USAGE', key, 'SAMPLES', '20')) as number
 }
 
-/** How many tasks the events say were dropped for this reason. */
+/** Returns how many tasks the events report as dropped for this reason. */
 async function toldDropped(reason: string): Promise<number> {
   const events = await Promise.all(keys.partitions.map(one => redis.xrange(keys.mailboxEvents(one), '-', '+')))
   const reported = events.flat().map(([, [, event, , tasks, , why]]) => ({ event, tasks: Number(tasks), why }))

@@ -13,19 +13,21 @@ import { until } from '../../support/until.ts'
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('ARCHITECTURE says of each kind of key what it is, and how it comes back', async t => {
+t.test('ARCHITECTURE describes each kind of key and its recovery', async t => {
   const text = readFileSync('ARCHITECTURE.md', 'utf8')
   const section = text.slice(text.indexOf('## How each key comes back'))
-  const rows = [...section.slice(0, section.indexOf('\n## ', 1)).matchAll(/^\| `(\w+)` \| (\w+) \| (.+) \|$/gm)]
+  const rows = [...section.slice(0, section.indexOf('\n## ', 1)).matchAll(/^\| `(\w+)` \| (\w+) \| (.+) \| (.+) \|$/gm)]
   t.same(
     rows.map(([, name, kind]) => `${name} ${kind}`),
     Object.entries(KINDS_OF_KEYS).map(([name, kind]) => `${name} ${kind}`),
   )
-  for (const [, name, , how = ''] of rows)
+  for (const [, name, , holds = '', how = ''] of rows) {
+    t.ok(holds.length > 10, `${name} holds ${holds}`)
     t.ok(how.length > 10 || how === 'lost' || how === 'likewise', `${name}: ${how}`)
+  }
 })
 
-t.test('work waits in no place that is not listed', async t => {
+t.test('work waits only in listed places', async t => {
   const mailbox = fakeMailbox(2)
   const pipeline = await startPipeline(redis, mailbox, { only: [] })
   t.teardown(() => pipeline.stop())
@@ -65,7 +67,7 @@ t.test('work waits in no place that is not listed', async t => {
   }
 })
 
-/** Keys that hold an entry of a run, and whether anybody would look for it there. */
+/** Returns keys that hold an entry of a run, and whether the healing searches them. */
 async function keysWith({ app }: TestPipeline, run: string) {
   const { keys, redis: client } = app
   const partition = keys.partitionOf(ANA)

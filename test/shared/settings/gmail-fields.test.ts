@@ -4,7 +4,7 @@ import { faultOfFields } from '../../../shared/settings/gmail-fields.ts'
 
 const ALL = ['id', 'threadId', 'labelIds', 'snippet', 'payload/headers', 'internalDate']
 
-t.test('the preset, and every other way to ask for what is needed, is taken', async t => {
+t.test('the default and all equivalent choices are accepted', async t => {
   t.equal(readConfig({}).GMAIL_FIELDS, ALL.join(','))
   for (const fields of [
     '*',
@@ -18,7 +18,7 @@ t.test('the preset, and every other way to ask for what is needed, is taken', as
     t.equal(faultOfFields(fields), undefined, fields)
 })
 
-t.test('what no message has is refused at the start, by name', async t => {
+t.test('unknown fields are refused at the start, by name', async t => {
   const faults: [string, RegExp][] = [
     [`${ALL},subject`, /no message has subject$/],
     [`${ALL},payload/header`, /no message has payload\/header$/],
@@ -32,7 +32,7 @@ t.test('what no message has is refused at the start, by name', async t => {
   }
 })
 
-t.test('without what tasks are made of it is refused, naming what is missing', async t => {
+t.test('a choice without required fields is refused, naming them', async t => {
   for (const missing of ALL.slice(2)) {
     const rest = ALL.filter(name => name !== missing).join(',')
     t.match(faultOfFields(rest), new RegExp(`tasks need ${missing}$`), missing)
@@ -42,7 +42,7 @@ t.test('without what tasks are made of it is refused, naming what is missing', a
   t.match(faultOfFields('id,snipet'), /no message has snipet, and tasks need labelIds, snippet/)
 })
 
-t.test('what is no choice of fields is refused, and at once', async t => {
+t.test('an invalid choice of fields is refused at once', async t => {
   for (const fields of [
     '',
     ',',

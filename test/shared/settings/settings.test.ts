@@ -8,7 +8,7 @@ const LISTS = ['GMAIL_LABELS', 'SKIP_LABELS', 'GMAIL_WATCH_LABELS', 'OUTLOOK_MAI
 const NAMES = readFileSync(new URL('../../../../.env.example', import.meta.url), 'utf8').matchAll(/^# ([A-Z_]{4,})=/gm)
 const SETTINGS = [...NAMES].map(([, name = '']) => name)
 
-t.test('every setting is as unset where its value is blank', async t => {
+t.test('a blank setting counts as unset', async t => {
   t.ok(SETTINGS.length > 50, 'the example names them')
   for (const name of SETTINGS) {
     for (const blank of ['', ' ', '\t', '\r', '\r\n', '\u00a0', '\ufeff', '\u200b ']) {
@@ -17,7 +17,7 @@ t.test('every setting is as unset where its value is blank', async t => {
   }
 })
 
-t.test('white space around a value is no part of it, whatever the setting', async t => {
+t.test('white space around a value is ignored, for every setting', async t => {
   const values: Record<string, string> = {
     REDIS_URL: 'redis://127.0.0.1:6379',
     INITIAL_SYNC: 'all',
@@ -45,35 +45,32 @@ t.test('white space around a value is no part of it, whatever the setting', asyn
   }
 })
 
-t.test(
-  'quotes, comments, own names and variables that were not replaced are refused by name, whatever the setting',
-  async t => {
-    const marks: [mark: (name: string) => string, says: RegExp][] = [
-      [() => '"8080"', /without (quotes|backslashes)/],
-      [() => "'8080'", /without quotes/],
-      [() => '“8080”', /without quotes/],
-      [() => '8080 # every one', /without the comment behind it/],
-      [() => '8080 #', /without the comment/],
-      [name => `${name}=8080`, /only what follows/],
-      [() => `$\{VALUE}`, /a variable with \$ and braces is not replaced/],
-      [() => `$\{{Redis.VALUE}}`, /a variable/],
-      [() => '80\u200b80', /invisible character \\u200b/],
-      [() => '80\u000080', /invisible character \\u0000/],
-    ]
-    for (const name of SETTINGS.filter(one => one !== 'REDIS_TLS_CA')) {
-      for (const [mark, says] of marks) {
-        const value = mark(name)
-        const [fault = ''] = faultsOf({ [name]: value })
-        t.ok(
-          fault.startsWith(`${name}: `) && / is not allowed; use /.test(fault) && says.test(fault),
-          `${name}: ${value} (${fault})`,
-        )
-      }
+t.test('quotes, comments, names and unexpanded variables are refused', async t => {
+  const marks: [mark: (name: string) => string, says: RegExp][] = [
+    [() => '"8080"', /without (quotes|backslashes)/],
+    [() => "'8080'", /without quotes/],
+    [() => '“8080”', /without quotes/],
+    [() => '8080 # every one', /without the comment behind it/],
+    [() => '8080 #', /without the comment/],
+    [name => `${name}=8080`, /only what follows/],
+    [() => `$\{VALUE}`, /a variable with \$ and braces is not replaced/],
+    [() => `$\{{Redis.VALUE}}`, /a variable/],
+    [() => '80\u200b80', /invisible character \\u200b/],
+    [() => '80\u000080', /invisible character \\u0000/],
+  ]
+  for (const name of SETTINGS.filter(one => one !== 'REDIS_TLS_CA')) {
+    for (const [mark, says] of marks) {
+      const value = mark(name)
+      const [fault = ''] = faultsOf({ [name]: value })
+      t.ok(
+        fault.startsWith(`${name}: `) && / is not allowed; use /.test(fault) && says.test(fault),
+        `${name}: ${value} (${fault})`,
+      )
     }
-  },
-)
+  }
+})
 
-t.test('a quote at one end is a quote as well, and so is one inside a list', async t => {
+t.test('quotes at one end or inside a list are refused too', async t => {
   t.match(faultsOf({ SKIP_LABELS: '"SPAM,TRASH' }), [
     /^SKIP_LABELS: "\\?"?SPAM,TRASH" is not allowed; use the value without quotes/,
   ])
@@ -83,7 +80,7 @@ t.test('a quote at one end is a quote as well, and so is one inside a list', asy
   ])
 })
 
-t.test('a search may hold quotes, as many that close as open', async t => {
+t.test('a search may contain balanced quotes', async t => {
   const search = (text: string) => readConfig({ GMAIL_QUERY: text }).GMAIL_QUERY
   for (const text of [
     'subject:"deck joints"',
@@ -102,7 +99,7 @@ t.test('a search may hold quotes, as many that close as open', async t => {
     t.match(faultsOf({ GMAIL_QUERY: text }), [/^GMAIL_QUERY: /], text)
 })
 
-t.test('lists have commas, and nothing that stands for them', async t => {
+t.test('lists accept only commas as separators', async t => {
   for (const name of LISTS)
     for (const mark of [';', '；', '，', '、', '\n'])
       t.match(
@@ -118,16 +115,16 @@ t.test('lists have commas, and nothing that stands for them', async t => {
   t.same(readConfig({ GMAIL_LABELS: "Bo's Clients,Spam reports" }).GMAIL_LABELS, ["Bo's Clients", 'Spam reports'])
 })
 
-t.test('numbers are decimal digits: other notations would mean something else', async t => {
+t.test('numbers are decimal digits in no other notation', async t => {
   for (const text of ['1e3', '0x10', '1.000', '1,000', '1_000', '30m', '+5', '-5', '10 000', 'NaN', '٣'])
     t.match(faultsOf({ STREAM_RETENTION: text }), [/^STREAM_RETENTION: .* is not allowed; use a whole number/], text)
   for (const text of ['50%', '0,5', '1e-1', '.'])
     t.match(faultsOf({ GMAIL_QUOTA_SHARE: text }), [/^GMAIL_QUOTA_SHARE: .* use a number from 0.05 to 1/], text)
   t.equal(readConfig({ GMAIL_QUOTA_SHARE: '.5' }).GMAIL_QUOTA_SHARE, 0.5)
-  t.equal(readConfig({ PORT: '0' }).PORT, 0, 'a zero that somebody wrote is a zero')
+  t.equal(readConfig({ PORT: '0' }).PORT, 0, 'a written zero stays zero')
 })
 
-t.test('words that a setting knows may be written in any case', async t => {
+t.test('fixed words are accepted in any case', async t => {
   t.match(readConfig({ INITIAL_SYNC: 'ALL', LOG_LEVEL: 'Warn', GMAIL_QUOTA: 'Legacy', NODE_ENV: 'Production' }), {
     INITIAL_SYNC: { kind: 'all' },
     LOG_LEVEL: 'warn',
@@ -138,37 +135,34 @@ t.test('words that a setting knows may be written in any case', async t => {
   t.match(faultsOf({ REDIS_TLS_INSECURE: 'perhaps' }), [/use 1 or 0/])
 })
 
-t.test(
-  'the address of a Redis names a server and a database, and nothing that would be taken for something else',
-  async t => {
-    for (const url of ['redis://h', 'redis://h/', 'redis://u:p%23@h:6379/15', 'rediss://h:6380?family=0'])
-      t.equal(readConfig({ REDIS_URL: url }).REDIS_URL, url)
-    for (const url of [
-      ...[
-        'redis://h/abc',
-        'redis://h/1/2',
-        'redis://h/-1',
-        'redis://h/1.5',
-        'redis://user:pa/ss@h:6379',
-        'redis://:pa#ss@h',
-      ],
-      ...[
-        'redis://u:12?x@h',
-        'redis://h/0#1',
-        'redis://h?maxRetriesPerRequest=20',
-        'redis:///0',
-        'redis:h',
-        '127.0.0.1:6379',
-      ],
-    ]) {
-      const [fault = ''] = faultsOf({ REDIS_URL: url })
-      t.match(fault, /^REDIS_URL: its value is not allowed; use /, url)
-      t.notMatch(fault, 'pa/ss')
-    }
-  },
-)
+t.test('a Redis address names a server and a database only', async t => {
+  for (const url of ['redis://h', 'redis://h/', 'redis://u:p%23@h:6379/15', 'rediss://h:6380?family=0'])
+    t.equal(readConfig({ REDIS_URL: url }).REDIS_URL, url)
+  for (const url of [
+    ...[
+      'redis://h/abc',
+      'redis://h/1/2',
+      'redis://h/-1',
+      'redis://h/1.5',
+      'redis://user:pa/ss@h:6379',
+      'redis://:pa#ss@h',
+    ],
+    ...[
+      'redis://u:12?x@h',
+      'redis://h/0#1',
+      'redis://h?maxRetriesPerRequest=20',
+      'redis:///0',
+      'redis:h',
+      '127.0.0.1:6379',
+    ],
+  ]) {
+    const [fault = ''] = faultsOf({ REDIS_URL: url })
+    t.match(fault, /^REDIS_URL: its value is not allowed; use /, url)
+    t.notMatch(fault, 'pa/ss')
+  }
+})
 
-t.test('what is refused is shown with what cannot be seen, and not at any length', async t => {
+t.test('refused values are shown escaped and cut', async t => {
   t.match(faultsOf({ INITIAL_SYNC: 'a\rll' }), [
     'INITIAL_SYNC: "a\\rll" is not allowed; use the value without the invisible character \\r',
   ])
@@ -179,7 +173,7 @@ t.test('what is refused is shown with what cannot be seen, and not at any length
   t.ok(performance.now() - began < 500)
 })
 
-t.test('addresses, hosts and folders that mean something else are refused', async t => {
+t.test('ambiguous addresses, hosts and folders are refused', async t => {
   t.equal(readConfig({ SIM_URL: 'http://127.0.0.1:8025/' }).SIM_URL, 'http://127.0.0.1:8025')
   for (const [name, value] of Object.entries({
     SIM_URL: 'http://127.0.0.1:8025/gmail',
@@ -191,7 +185,7 @@ t.test('addresses, hosts and folders that mean something else are refused', asyn
     t.match(faultsOf({ [name]: value }), [new RegExp(`^${name}: `)])
 })
 
-t.test('a variable that looks like a setting is told of, with the setting that may be meant', async t => {
+t.test('a misspelt setting is reported with the probable one', async t => {
   const meant = (name: string) => misspeltSettings({ [name]: '5' })
   for (const [name, setting] of Object.entries({
     GMAIL_BATCHSIZE: 'GMAIL_BATCH_SIZE',
@@ -204,7 +198,7 @@ t.test('a variable that looks like a setting is told of, with the setting that m
     MAILBOX_KEY: 'MAILBOXES_KEY',
   }))
     t.same(meant(name), [{ name, meant: setting }], name)
-  t.same(meant('OUTLOOK_FOLDERS'), [{ name: 'OUTLOOK_FOLDERS' }], 'nobody else has such names')
+  t.same(meant('OUTLOOK_FOLDERS'), [{ name: 'OUTLOOK_FOLDERS' }], 'only our settings have such names')
   for (const name of [
     'https_proxy',
     'http_proxy',
@@ -230,7 +224,7 @@ t.test('a variable that looks like a setting is told of, with the setting that m
 const REPORT = new URL('../../../../../shared/reports/settings.tsv', import.meta.url)
 const isThere = existsSync(fileURLToPath(REPORT))
 t.test(
-  'what strangers reported is refused, or means what it says',
+  'reported misreadings are refused or read correctly',
   { skip: isThere ? false : 'the reports are not here' },
   async t => {
     const rows = readFileSync(REPORT, 'utf8').trim().split('\n').slice(1)

@@ -8,11 +8,11 @@ const TOKENS = 8000
 const options = { tokens: TOKENS, promptVersion: '1', model: '' }
 const thread: TaskThread = { mailbox: 'gmail:ana@example.com', thread: 't', version: 'v'.repeat(32), reason: 'new' }
 
-t.test('thirty thousand recipients leave a task as large as any, and are marked as cut', async t => {
+t.test('thirty thousand recipients are cut to fit, and marked', async t => {
   const to = Array.from({ length: 30_000 }, (_, n) => person(n))
   const one = bounded(t, [message(0, { to, cc: to })])
   t.match(one, { truncated: true, messages: [{ truncated: true, text: 'hello' }] })
-  t.ok((one.messages[0]?.to.length ?? 0) > 50, 'as many as there is room for')
+  t.ok((one.messages[0]?.to.length ?? 0) > 50, 'as many as there are places')
   t.ok(one.participants.length > 50)
   const many = bounded(
     t,
@@ -34,7 +34,7 @@ t.test('a subject of hundreds of thousands of characters is cut to a line', asyn
   t.match(task, { truncated: true })
 })
 
-t.test('a thousand and a half short mails fill a task to its budget, and no further', async t => {
+t.test('1,500 short mails fill a task exactly to its budget', async t => {
   const messages = Array.from({ length: 1500 }, (_, n) => message(n))
   const task = bounded(t, messages)
   t.ok(task.budget.used > 0.95 * TOKENS, `${task.budget.used}`)
@@ -43,7 +43,7 @@ t.test('a thousand and a half short mails fill a task to its budget, and no furt
   t.equal(buildTask({ ...thread, older: 7 }, messages, options).budget.omitted, task.budget.omitted + 7)
 })
 
-t.test('names, labels, omitted ids and whatever JSON escapes are bounded too', async t => {
+t.test('names, labels, omitted ids and escapes are bounded too', async t => {
   const strange = 'x"\\<>'.repeat(40_000)
   const hostile = message(0, {
     subject: strange,
@@ -63,13 +63,13 @@ t.test('names, labels, omitted ids and whatever JSON escapes are bounded too', a
   }
 })
 
-t.test('text in three bytes a character stays below what readers take, whatever the budget', async t => {
+t.test("text of three-byte characters stays within the readers' limit", async t => {
   const messages = Array.from({ length: 300 }, (_, n) => message(n, { snippet: '会議'.repeat(2500) }))
   const task = bounded(t, messages, { ...options, tokens: 10_000_000 })
   t.ok(task.messages.length > 50)
 })
 
-t.test('text is cut between characters, and clean, however it was cached', async t => {
+t.test('text is cut between characters and cleaned', async t => {
   const small = { ...options, tokens: 100 }
   const cut = buildTask(thread, [message(0, { snippet: `${'a'.repeat(399)}😀${'b'.repeat(50)}` })], small)
   t.match(cut.messages, [{ text: 'a'.repeat(399), truncated: true }])
@@ -85,13 +85,13 @@ t.test('text is cut between characters, and clean, however it was cached', async
   })
 })
 
-t.test('a text that is only a part of its mail says so', async t => {
+t.test('a partial text is marked', async t => {
   const task = buildTask(thread, [message(0, { isPart: true }), message(1)], options)
   t.match(task.messages, [{ truncated: true }, { truncated: false }])
   t.equal(task.truncated, false)
 })
 
-t.test('what follows the messages that fit makes no difference to them', async t => {
+t.test('messages that do not fit do not affect the others', async t => {
   const messages = Array.from({ length: 400 }, (_, n) =>
     message(n, { to: [person(n % 150)], subject: 's'.repeat((n * 37) % 200), labels: [`L${n % 60}`] }),
   )
@@ -107,7 +107,7 @@ function bounded(t: Test, messages: Message[], of = options, from = thread): Tas
   const text = JSON.stringify(task)
   t.ok(text.length <= Math.max(4 * of.tokens, 4096), `${text.length} characters for ${of.tokens} tokens`)
   const used = Math.min(of.tokens, Math.ceil(text.length / 4))
-  t.ok(task.budget.used >= used && task.budget.used <= used + 2, 'what is used is all of it')
+  t.ok(task.budget.used >= used && task.budget.used <= used + 2, 'all of the task is counted')
   t.same(taskSchema.parse(task), task)
   const head = { id: 'i'.repeat(500), run: 'r', mailbox: thread.mailbox, at: 1, attempt: 0, trace: 't' } as const
   const entry = encodeEnvelope({ ...head, lane: 'bulk', body: task })

@@ -5,7 +5,7 @@ import { buildTask, taskSchema, threadVersion } from '../../../shared/task/task.
 const options = { tokens: 100, promptVersion: '1', model: '' }
 const thread = { mailbox: 'gmail:ana@example.com' as const, thread: 't', version: 'v', reason: 'new' as const }
 
-t.test('a version is of the messages, their lasting labels, the prompt and the model, in any order', async t => {
+t.test('a version depends on messages, labels, prompt and model, in any order', async t => {
   const [a, b] = [message('a'), message('b')]
   const version = threadVersion([a, b], options)
   t.equal(threadVersion([b, a], options), version)
@@ -27,13 +27,13 @@ t.test('a task is whole and oldest first', async t => {
   t.equal(task.task, 'gmail:ana@example.com/t/v')
 })
 
-t.test('people are named once, with the name that is known', async t => {
+t.test('people are listed once, with their known name', async t => {
   const from = (name: string) => [{ name, address: 'Bo@example.com' }]
   const task = buildTask(thread, [message('a', { from: from('') }), message('b', { from: from('Bo') })], options)
   t.same(task.participants, [{ name: 'Bo', address: 'Bo@example.com' }])
 })
 
-t.test('a budget keeps the newest, and cuts rather than send nothing', async t => {
+t.test('a budget keeps the newest messages, cut if necessary', async t => {
   const long = 'x'.repeat(300)
   const two = buildTask(
     thread,

@@ -13,7 +13,7 @@ const item: Envelope = {
   body: {},
 }
 
-t.test('however much the cache has lost, it is asked for in windows of at most 500', async t => {
+t.test('lost messages are requested in windows of at most 500', async t => {
   const wanted = Array.from({ length: 1100 }, (_, n) => ({ id: `m${n}`, thread: `t${n % 3}` }))
   const { deliveries = [], facts = [] } = askContext(item, wanted, 2)
   const windows = facts.flatMap(fact => (fact.fact === 'window-opened' ? [fact] : []))
@@ -40,9 +40,9 @@ t.test('however much the cache has lost, it is asked for in windows of at most 5
       }),
     )
   }
-  t.same(facts.filter(({ fact }) => fact === 'context-asked').length, 1, 'its threads are told once')
+  t.same(facts.filter(({ fact }) => fact === 'context-asked').length, 1, 'its threads are named once')
 })
 
-t.test('nothing is asked for where nothing is lost', async t => {
+t.test('without losses nothing is requested', async t => {
   t.same(askContext(item, [], 2), {})
 })

@@ -3,10 +3,10 @@ import type { StageName } from '../../shared/stage.ts'
 import { type Child, type Children, logHolds } from './children.ts'
 
 const MAIN = fileURLToPath(new URL('../../pipeline/main.js', import.meta.url))
-/** What a process does: a stage, or the keeper's duties. */
+/** The role of a process: a stage, or the keeper. */
 type Role = StageName | 'keeper'
 
-/** How often each role is there: those that race with one another more than once. */
+/** The number of processes per role; roles that race with each other run more than once. */
 const SIZES: Record<Role, number> = {
   'list-ids': 2,
   'cache-filter': 1,
@@ -17,50 +17,50 @@ const SIZES: Record<Role, number> = {
   keeper: 1,
 }
 const SKEW = new URL('./skew.js', import.meta.url).href
-// Of the processes that do the same, one is an hour ahead, or behind, or neither.
+// Clocks are correct, an hour ahead, or an hour behind, in turn.
 const SKEWS_MS = [0, 3_600_000, -3_600_000]
-const BACK_MS = 300
-// What the process says of itself, and what Node.js says when it cannot even be started.
-const CRASHED = ['unexpected error; this process ends', '\nNode.js v']
+const RESTART_MS = 300
+// The crash line of the process itself, and the one of Node.js when the program fails to load.
+const CRASHED = ['unexpected error; exiting', '\nNode.js v']
 
-/** One process, and the next that takes its place whenever it ends. */
-export interface Post {
+/** A slot for one process; whenever the process ends, the next one takes its place. */
+export interface ProcessSlot {
   name: string
-  /** The process that serves now; `undefined` between two, and while something is done to it already. */
+  /** The running process; `undefined` during a restart, and while another fault affects it. */
   idle(): Child | undefined
-  /** Ends it with a signal; the next starts after a pause. Resolves once it has. */
+  /** Ends the process with a signal; the next starts after a pause. Resolves once it has started. */
   end(signal: 'SIGKILL' | 'SIGTERM', restartAfterMs: number): Promise<void>
-  /** Stops it in its tracks for a while, so that it comes back with a lease that may be another's. */
+  /** Pauses the process with SIGSTOP, so that it may resume with a lease that another process has claimed. */
   freeze(ms: number): Promise<void>
 }
 
-/** All processes, each replaced when it ends, as a host would. */
-export interface Crew {
-  posts: readonly Post[]
-  /** How many ended by an error that nobody caught. */
+/** All processes; each is replaced when it ends, as a host would do. */
+export interface Processes {
+  slots: readonly ProcessSlot[]
+  /** Returns the number of processes that ended with an uncaught error. */
   crashes(): Promise<number>
 }
 
-interface CrewOptions {
+interface ProcessesOptions {
   children: Children
   environment: NodeJS.ProcessEnv
   signal: AbortSignal
   pause: (ms: number) => Promise<void>
 }
 
-/** Starts every stage and the keeper as processes of their own, some of them with a clock that is an hour wrong. */
-export async function startCrew(options: CrewOptions): Promise<Crew> {
+/** Starts every stage and the keeper in processes of their own, some of them with a clock that is an hour off. */
+export async function startProcesses(options: ProcessesOptions): Promise<Processes> {
   const logs: string[] = []
   const names = (Object.keys(SIZES) as Role[]).flatMap(role =>
     Array.from({ length: SIZES[role] }, (_, index) => ({ role, name: `${role}-${index + 1}` })),
   )
-  const posts = await Promise.all(
+  const slots = await Promise.all(
     names.map(({ role, name }, place) =>
-      startPost(role, name, { ...options, skewMs: SKEWS_MS[place % SKEWS_MS.length] ?? 0 }, logs),
+      startSlot(role, name, { ...options, skewMs: SKEWS_MS[place % SKEWS_MS.length] ?? 0 }, logs),
     ),
   )
   return {
-    posts,
+    slots,
     async crashes() {
       const crashed = await Promise.all([...new Set(logs)].flatMap(log => CRASHED.map(text => logHolds(log, text))))
       return crashed.filter(Boolean).length
@@ -68,13 +68,13 @@ export async function startCrew(options: CrewOptions): Promise<Crew> {
   }
 }
 
-async function startPost(
+async function startSlot(
   role: Role,
   name: string,
-  { children, environment, signal, pause, skewMs }: CrewOptions & { skewMs: number },
+  { children, environment, signal, pause, skewMs }: ProcessesOptions & { skewMs: number },
   logs: string[],
-): Promise<Post> {
-  let restartAfterMs = BACK_MS
+): Promise<ProcessSlot> {
+  let restartAfterMs = RESTART_MS
   let busy = false
   let child: Child | undefined
   let started: () => void = () => undefined
@@ -92,7 +92,7 @@ async function startPost(
     started()
     return child
   }
-  // A process that finds no Redis when it starts says so and ends, as it should: whoever runs it starts it again.
+  // A process that finds no Redis at startup logs that and ends, as intended; its host restarts it.
   const replace = async (first: Child) => {
     for (let current = first; !signal.aborted; current = await start()) {
       await current.ended
@@ -115,7 +115,7 @@ async function startPost(
       restartAfterMs = afterMs
       child?.send(how)
       await back
-      restartAfterMs = BACK_MS
+      restartAfterMs = RESTART_MS
       busy = false
     },
     async freeze(ms) {

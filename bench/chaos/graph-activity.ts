@@ -1,38 +1,39 @@
 import type { GraphHandle } from '../../sim/graph/handle.ts'
 import type { GraphSimulator } from '../../sim/graph.ts'
 import type { SimMailbox } from '../../sim/mailbox.ts'
-import type { Until } from './mail.ts'
+import type { Conversations } from './conversations.ts'
+import type { Until } from './gmail-activity.ts'
 import { openingMailboxes } from './sizes.ts'
-import type { Talks } from './talks.ts'
 
 const READ = ['inbox', 'inbox', 'inbox', 'archive', 'sentitems', 'Projects/Rome', 'Projects/Oslo', 'Projects/Rome/Old']
 const LEFT_OUT = ['deleteditems', 'junkemail', 'drafts']
 const BURST = { chance: 0.05, mails: 20 }
 const WAVE_CHANCE = 0.03
 const PAUSE_MS = { least: 50, most: 400 }
-// Of all messages, those that one deed is done to.
+// The share of messages that one action affects.
 const SHARE = { move: 0.05, delete: 0.02, mark: 0.05 }
 
-/** Mailboxes at Outlook in which mail comes, moves, changes and goes, and so do folders. */
-export interface Deeds {
+/** Outlook mailboxes in which mail and folders are created, moved, changed and deleted. */
+export interface GraphActivity {
   mailboxes: readonly SimMailbox[]
-  /** Lays out the folders, and does one thing after the other until aborted, sometimes in all mailboxes at once. */
+  /** Creates the folders and distributes the first messages. */
   begin(sim: GraphSimulator): void
+  /** Performs one action after the other until aborted, sometimes in all mailboxes at once. */
   go(sim: GraphSimulator, until: Until): Promise<void>
 }
 
-/** So many mailboxes; what is done, and where, follows from `random`. */
-export function createDeeds(count: number, random: () => number, talks: Talks): Deeds {
-  const mailboxes = openingMailboxes('outlook', count, talks)
+/** Creates `count` mailboxes; `random` determines the actions and their targets. */
+export function createGraphActivity(count: number, random: () => number, conversations: Conversations): GraphActivity {
+  const mailboxes = openingMailboxes('outlook', count, conversations)
   const one = <T>(items: readonly T[]): T | undefined => items[Math.floor(random() * items.length)]
   const some = (at: GraphHandle, share: number) => at.ids().filter(() => random() < share)
   let made = 0
 
   const deliver = (sim: GraphSimulator, address: string, folder?: string) => {
     for (let left = random() < BURST.chance ? BURST.mails : 1; left > 0; left--)
-      sim.deliver(address, talks.next(address).raw, { folder })
+      sim.deliver(address, conversations.next(address).raw, { folder })
   }
-  const deeds: readonly ((at: GraphHandle, sim: GraphSimulator, address: string) => void)[] = [
+  const actions: readonly ((at: GraphHandle, sim: GraphSimulator, address: string) => void)[] = [
     (_, sim, address) => deliver(sim, address),
     (_, sim, address) => deliver(sim, address),
     (_, sim, address) => deliver(sim, address),
@@ -47,7 +48,7 @@ export function createDeeds(count: number, random: () => number, talks: Talks): 
     at => at.renameFolder(at.createFolder('Projects/Oslo'), `Oslo ${++made}`),
     at => at.moveFolder(at.createFolder('Projects/Oslo'), one(['deleteditems', 'archive', 'inbox']) ?? ''),
     at => at.deleteFolder(at.createFolder('Projects/Rome')),
-    // Nobody who asks for folders now and then ever hears of it.
+    // A client that polls folders never sees this one.
     at => {
       const brief = at.createFolder(`Projects/Brief ${++made}`)
       at.move(brief, ...some(at, SHARE.delete))
@@ -74,7 +75,7 @@ export function createDeeds(count: number, random: () => number, talks: Talks): 
       while (!signal.aborted) {
         const { address: any = '' } = one(mailboxes) ?? {}
         const addresses = random() < WAVE_CHANCE ? mailboxes.map(({ address }) => address) : [any]
-        for (const address of addresses) one(deeds)?.(sim.mailbox(address), sim, address)
+        for (const address of addresses) one(actions)?.(sim.mailbox(address), sim, address)
         await Promise.all(addresses.map(address => onChange(`outlook:${address}`)))
         await pause(PAUSE_MS.least + random() * (PAUSE_MS.most - PAUSE_MS.least))
       }

@@ -10,30 +10,27 @@ import { until } from '../../support/until.ts'
 const redis = await startRedis('--stream-node-max-entries', '10')
 t.teardown(() => redis.stop())
 
-t.test(
-  'a first sync lets out as many tasks as there is room for, and the others once workers acknowledge them',
-  async t => {
-    const mailbox = fakeMailbox()
-    const pipeline = await startPipeline(redis, mailbox, { settings: { TASK_MAX_BYTES: '200000' } })
-    t.teardown(() => pipeline.stop())
-    const { keys } = pipeline.app
-    mailbox.deliver(250)
-    await pipeline.request()
-    const delayed = keys.delay(keys.partitionOf(ANA), 'thread-group')
-    await until(async () => (await redis.client.zcard(delayed)) === 1, 'the next release waits')
-    await until(async () => (await written(pipeline)) >= 100, 'tasks are written')
-    const held = await unread(pipeline)
-    t.ok((held.tasks ?? 0) < 250, `${held.tasks} are written`)
-    t.ok((held.bytes ?? 0) <= held.maxBytes, `they take ${held.bytes} of ${held.maxBytes} bytes`)
-    await until(async () => {
-      await acknowledgeAll(pipeline)
-      return (await written(pipeline)) === 250
-    }, 'all are written')
-    t.match(await pipeline.quiet(), [{ listed: 250, tasks: 250, addsUp: true }])
-  },
-)
+t.test('a first sync emits tasks that fit, and the others after acknowledgements', async t => {
+  const mailbox = fakeMailbox()
+  const pipeline = await startPipeline(redis, mailbox, { settings: { TASK_MAX_BYTES: '200000' } })
+  t.teardown(() => pipeline.stop())
+  const { keys } = pipeline.app
+  mailbox.deliver(250)
+  await pipeline.request()
+  const delayed = keys.delay(keys.partitionOf(ANA), 'thread-group')
+  await until(async () => (await redis.client.zcard(delayed)) === 1, 'the next release waits')
+  await until(async () => (await written(pipeline)) >= 100, 'tasks are written')
+  const held = await unread(pipeline)
+  t.ok((held.tasks ?? 0) < 250, `${held.tasks} are written`)
+  t.ok((held.bytes ?? 0) <= held.maxBytes, `they take ${held.bytes} of ${held.maxBytes} bytes`)
+  await until(async () => {
+    await acknowledgeAll(pipeline)
+    return (await written(pipeline)) === 250
+  }, 'all are written')
+  t.match(await pipeline.quiet(), [{ listed: 250, tasks: 250, addsUp: true }])
+})
 
-t.test('a run whose mailbox was synced before is not kept, however full it is', async t => {
+t.test('a live run is never deferred, however full the room is', async t => {
   const mailbox = fakeMailbox()
   const pipeline = await startPipeline(redis, mailbox, { settings: { TASK_MAX_BYTES: '10000' } })
   t.teardown(() => pipeline.stop())
@@ -52,7 +49,7 @@ async function written(pipeline: TestPipeline): Promise<number> {
   return (await pipeline.read(analysisTasks)).length
 }
 
-/** Reads and acknowledges every task, as a worker would. */
+/** Reads and acknowledges every task, as a worker does. */
 async function acknowledgeAll({ app }: TestPipeline): Promise<void> {
   for (const lane of ['live', 'bulk'] as const) {
     const stream = app.keys.stream(app.keys.partitionOf(ANA), analysisTasks.name, lane)

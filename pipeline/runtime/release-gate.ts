@@ -9,22 +9,22 @@ import { THREADS_A_RELEASE } from '../../stages/thread-group/thread-group.ts'
 import type { Log } from '../base/log.ts'
 import { factsOf, type RoomOptions, taskLimits } from './task-room.ts'
 
-const LOOK_EVERY_MS = 5000
-// The rest is left to live mail.
+const MEASURE_EVERY_MS = 5000
+// The rest is reserved for live mail.
 const BULK_SHARE = 0.9
-// Before there is any task to measure.
+// Used until there is a task to measure.
 const BYTES_A_TASK = 2000
 
 /**
- * The stage that lets threads out, which keeps those of bulk runs until their tasks fit beside the unread ones: a run lists all its mail
- * before its first task, so a pause of the listing alone would come too late. Live runs are never kept, nor is a run while nothing is unread.
+ * Defers the release of bulk threads until their tasks fit beside the unread ones. A run lists all its mail before its first task, so pausing
+ * the listing alone would be too late. Live runs are never deferred, nor is any run while no task is unread.
  */
-export function withTaskHold(stage: Stage, app: RoomOptions, log: Log): Stage {
+export function withReleaseGate(stage: Stage, app: RoomOptions, log: Log): Stage {
   const { redis, keys, now } = app
   const limits = taskLimits(app)
   let room = 0
-  let lookedAt = Number.NEGATIVE_INFINITY
-  let heldAt: number | undefined
+  let measuredAt = Number.NEGATIVE_INFINITY
+  let deferredAt: number | undefined
 
   return {
     ...stage,
@@ -40,41 +40,35 @@ export function withTaskHold(stage: Stage, app: RoomOptions, log: Log): Stage {
       }
       const others = batch.items.filter(item => !releases.includes(item))
       const outcome = others.length > 0 ? await stage.handle({ ...batch, items: others }, ctx) : {}
-      const words = 'unread tasks take up their room; threads wait until workers acknowledge them'
-      const error = new MailError('throttled', words, { retryAfterMs: LOOK_EVERY_MS, isOurs: true })
+      const text = 'unread tasks fill TASK_MAX_BYTES; threads wait until workers acknowledge tasks'
+      const error = new MailError('throttled', text, { retryAfterMs: MEASURE_EVERY_MS, isOurs: true })
       return { ...outcome, failed: [...(outcome.failed ?? []), ...releases.map(item => ({ item, error }))] }
     },
   }
 
   async function fits(tasks: number): Promise<boolean> {
-    if (now() - lookedAt >= LOOK_EVERY_MS || room < tasks) await look(tasks)
+    if (now() - measuredAt >= MEASURE_EVERY_MS || room < tasks) await measure(tasks)
     return room >= tasks
   }
 
-  async function look(tasks: number): Promise<void> {
+  async function measure(tasks: number): Promise<void> {
     const [unread, backlog] = await Promise.all([
       readUnread(redis, keys, limits),
       readBacklog(redis, keys, [aiDispatch]),
     ])
-    lookedAt = now()
+    measuredAt = now()
     const { bytes, maxBytes, eachBytes } = unread
     const coming = backlog.reduce((sum, { waiting, inWork }) => sum + (waiting ?? 0) + inWork, 0)
     const isEmpty = unread.tasks === 0 && coming === 0
     const left = Math.floor((maxBytes * BULK_SHARE - (bytes ?? 0)) / (eachBytes || BYTES_A_TASK)) - coming
-    // However small the room, one goes out while nothing is unread.
+    // While nothing is unread, one release is emitted however small the room is.
     room = bytes === undefined ? Number.POSITIVE_INFINITY : isEmpty ? Math.max(left, tasks) : left
-    if (room < tasks && heldAt === undefined) {
-      heldAt = now()
-      log.warn(
-        factsOf(unread),
-        'unread tasks take up their room: threads of first syncs wait until workers acknowledge them',
-      )
-    } else if (room >= tasks && heldAt !== undefined) {
-      log.info(
-        { ...factsOf(unread), heldMs: now() - heldAt },
-        'there is room for tasks again; threads of first syncs go out',
-      )
-      heldAt = undefined
+    if (room < tasks && deferredAt === undefined) {
+      deferredAt = now()
+      log.warn(factsOf(unread), 'unread tasks fill TASK_MAX_BYTES; first syncs wait until workers acknowledge tasks')
+    } else if (room >= tasks && deferredAt !== undefined) {
+      log.info({ ...factsOf(unread), heldMs: now() - deferredAt }, 'there is room for tasks again; first syncs resume')
+      deferredAt = undefined
     }
   }
 }

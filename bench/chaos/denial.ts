@@ -3,16 +3,16 @@ import type { Simulators } from '../../sim/both.ts'
 import { composeMail } from '../../sim/compose.ts'
 import type { Denial } from '../../sim/denials.ts'
 
-/** Something that a provider refuses. */
-export interface Sick {
-  /** For people. */
+/** A message or folder that a provider refuses. */
+export interface InjectedDenial {
+  /** The description for people. */
   what: string
-  /** It is well again. */
+  /** Ends the fault. */
   end(): void
 }
 
-/** Has a provider refuse one thing of a mailbox: a new mail at Gmail, a folder at Outlook. What, and how, follows from a number below 1. */
-export function fallSick(sims: Simulators, mailbox: MailboxId, random: number): Sick {
+/** Makes a provider refuse one item of a mailbox: a new mail at Gmail, a folder at Outlook. A number below 1 selects the item and the error. */
+export function injectDenial(sims: Simulators, mailbox: MailboxId, random: number): InjectedDenial {
   const address = addressOf(mailbox)
   const pick = <T>(items: readonly [T, ...T[]]): T => items[Math.floor(((random * 997) % 1) * items.length)] ?? items[0]
   if (providerOf(mailbox) === 'outlook') {
@@ -23,7 +23,7 @@ export function fallSick(sims: Simulators, mailbox: MailboxId, random: number): 
   const raw = composeMail({
     from: 'Eve <eve@example.net>',
     to: [address],
-    subject: 'Feeling sick',
+    subject: 'Unreadable',
     atMs: Date.now(),
     id: `<chaos-sick-${random}@example.net>`,
     text: 'Nobody can read this for now.',
@@ -38,8 +38,8 @@ interface Denying {
   set(settings: { denials: readonly Denial[] }): void
 }
 
-function deny(faults: Denying, denial: Denial & { addresses: readonly string[] }): Sick {
-  // Of what else is set nothing changes.
+function deny(faults: Denying, denial: Denial & { addresses: readonly string[] }): InjectedDenial {
+  // All other fault settings stay unchanged.
   const setDenials = (denials: readonly Denial[]) => faults.set({ ...faults.read(), denials })
   setDenials([...faults.read().denials, denial])
   return {

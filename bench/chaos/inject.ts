@@ -1,18 +1,18 @@
 import type { Redis } from 'ioredis'
 import { addressOf, type MailboxId, providerOf } from '../../shared/mailbox.ts'
 import type { Simulators } from '../../sim/both.ts'
-import type { Crew, Post } from './crew.ts'
+import { injectDenial } from './denial.ts'
 import { insist } from './insist.ts'
 import type { PlannedFault } from './plan.ts'
+import type { Processes, ProcessSlot } from './processes.ts'
 import type { ChaosRedis } from './redis.ts'
-import { fallSick } from './sick.ts'
 import { createTampering, WITHDRAWN } from './tamper.ts'
 
-/** All that faults can hit. */
+/** The targets of faults. */
 export interface Targets {
-  crew: Crew
+  processes: Processes
   server: ChaosRedis
-  /** A client that may be cut as well. */
+  /** A client whose connection may be cut too. */
   redis: Redis
   sims: Simulators
   mailboxes: readonly MailboxId[]
@@ -21,14 +21,14 @@ export interface Targets {
   pause: (ms: number) => Promise<void>
 }
 
-/** A fault under way: what it is, for people, and when everything it hit is up again. */
-export interface Strike {
+/** An active fault: its description for people, and a promise of the recovery of everything it hitProcess. */
+export interface ActiveFault {
   what: string
   over: Promise<void>
 }
 
-/** Lets faults strike; one that finds nothing to hit, as when all its victims are down already, is `undefined`. */
-export function createStriker(targets: Targets): (fault: PlannedFault) => Strike | undefined {
+/** Creates a function that injects faults; it returns `undefined` when a fault finds no target, for instance when all victims are down. */
+export function createInjector(targets: Targets): (fault: PlannedFault) => ActiveFault | undefined {
   const { server, redis, sims, pause, signal } = targets
   const tampering = createTampering(redis, targets.prefix, work => insist(work, signal, pause))
   let redisBack: Promise<void> | undefined
@@ -41,10 +41,13 @@ export function createStriker(targets: Targets): (fault: PlannedFault) => Strike
       case 'kill':
       case 'term': {
         const how = kind === 'kill' ? 'SIGKILL' : 'SIGTERM'
-        return hit(fault, post => ({ what: `${how} to ${post.name}, back after ${ms}`, over: post.end(how, forMs) }))
+        return hitProcess(fault, slot => ({
+          what: `${how} to ${slot.name}, back after ${ms}`,
+          over: slot.end(how, forMs),
+        }))
       }
       case 'stop':
-        return hit(fault, post => ({ what: `SIGSTOP to ${post.name} for ${ms}`, over: post.freeze(forMs) }))
+        return hitProcess(fault, slot => ({ what: `SIGSTOP to ${slot.name} for ${ms}`, over: slot.freeze(forMs) }))
       case 'redisKill': {
         if (redisBack) return undefined
         redisBack = server.kill(forMs, pause).finally(() => {
@@ -53,11 +56,11 @@ export function createStriker(targets: Targets): (fault: PlannedFault) => Strike
         return { what: `SIGKILL to Redis, back after ${ms}`, over: redisBack }
       }
       case 'cut':
-        return asked('every Redis connection cut', () => redis.call('CLIENT', 'KILL', 'TYPE', 'normal'))
+        return askRedis('every Redis connection cut', () => redis.call('CLIENT', 'KILL', 'TYPE', 'normal'))
       case 'scriptFlush':
-        return asked('SCRIPT FLUSH', () => redis.script('FLUSH'))
+        return askRedis('SCRIPT FLUSH', () => redis.script('FLUSH'))
       case 'evict':
-        return asked('half of the cached messages evicted', () => evict(fault.victim))
+        return askRedis('half of the cached messages evicted', () => evict(fault.victim))
       case 'withdraw': {
         const command = pick(WITHDRAWN, fault.victim) ?? 'xadd'
         return tamper(`${command} withdrawn for ${ms}`, () => tampering.withdraw(command, () => pause(forMs)))
@@ -69,7 +72,7 @@ export function createStriker(targets: Targets): (fault: PlannedFault) => Strike
       case 'sick': {
         const mailbox = pick(targets.mailboxes, fault.victim)
         if (!mailbox) return undefined
-        const { what, end } = fallSick(sims, mailbox, fault.victim)
+        const { what, end } = injectDenial(sims, mailbox, fault.victim)
         return { what: `${what} for ${ms}`, over: pause(forMs).then(end) }
       }
       case 'expire':
@@ -88,8 +91,8 @@ export function createStriker(targets: Targets): (fault: PlannedFault) => Strike
     }
   }
 
-  // One undoes what it did: two at a time would undo each other.
-  function tamper(what: string, work: () => Promise<unknown>): Strike | undefined {
+  // Tampering restores the previous state, so two at a time would undo each other.
+  function tamper(what: string, work: () => Promise<unknown>): ActiveFault | undefined {
     if (tampered) return undefined
     const over = work().then(() => {
       tampered = undefined
@@ -111,15 +114,15 @@ export function createStriker(targets: Targets): (fault: PlannedFault) => Strike
     return `the delta links of ${mailbox} expire, ${folder ? `of its ${folder}` : 'all of them'}`
   }
 
-  function hit({ victim }: PlannedFault, how: (post: Post) => Strike): Strike | undefined {
-    const post = pick(
-      targets.crew.posts.filter(one => one.idle()),
+  function hitProcess({ victim }: PlannedFault, how: (slot: ProcessSlot) => ActiveFault): ActiveFault | undefined {
+    const slot = pick(
+      targets.processes.slots.filter(one => one.idle()),
       victim,
     )
-    return post && how(post)
+    return slot && how(slot)
   }
 
-  function asked(what: string, ask: () => Promise<unknown>): Strike {
+  function askRedis(what: string, ask: () => Promise<unknown>): ActiveFault {
     return { what, over: insist(ask, signal, pause) }
   }
 
