@@ -6,7 +6,7 @@ import { openMailboxes } from '../pipeline/accounts/providers.ts'
 import { connectIfNew } from '../pipeline/accounts/request-sync.ts'
 import { type AppContext, openApp } from '../pipeline/base/app.ts'
 import { sleep } from '../pipeline/base/wait.ts'
-import { inheritedEnvironment, readConfig } from '../shared/config.ts'
+import { readConfig } from '../shared/config.ts'
 import type { MailboxId, Provider } from '../shared/mailbox.ts'
 import { postWatchEvent } from '../shared/redis/mailboxes.ts'
 import { listRuns } from '../shared/redis/runs.ts'
@@ -14,6 +14,7 @@ import { type Simulators, startSimulators } from '../sim/both.ts'
 import { randomFrom } from '../sim/random.ts'
 import { type Children, openChildren } from './chaos/children.ts'
 import { openConversations } from './chaos/conversations.ts'
+import { environmentOf, LEASE_MS, PREFIX } from './chaos/environment.ts'
 import { createGmailActivity } from './chaos/gmail-activity.ts'
 import { createGraphActivity } from './chaos/graph-activity.ts'
 import { createInjector, type Targets } from './chaos/inject.ts'
@@ -56,8 +57,6 @@ export interface ChaosOptions {
   signal: AbortSignal
 }
 
-const PREFIX = 'chaos'
-const LEASE_MS = 2000
 // Work that a provider refused repeatedly is retried only after minutes.
 const SETTLE_WITHIN_MS = 300_000
 const START_WITHIN_MS = 60_000
@@ -127,52 +126,57 @@ async function chaosIn(folder: string, children: Children, options: ChaosOptions
   try {
     const opened = openMailboxes(config, sims.url, app)
     for (const mailbox of mailboxes) await connectIfNew(app, () => opened, mailbox, signal)
-    const push = (mailbox: MailboxId, historyId?: string) =>
-      insist(() => postWatchEvent(app.redis, app.keys, mailbox, eventOf(app, historyId)), signal, pause)
     const processes = await startProcesses({ children, environment, signal, pause })
-    for (const mailbox of mailboxes) await push(mailbox)
-
-    await untilFetching(app, { signal, pause })
-    const { redis } = app
-    const targets = { processes, server, redis, sims, mailboxes, prefix: PREFIX, signal, pause }
-    const changesOver = new AbortController()
-    const until = { signal: AbortSignal.any([signal, changesOver.signal]), pause, onChange: push }
-    const [faults] = await Promise.all([
-      injectAll(targets, options).finally(() => changesOver.abort()),
-      gmailActivity.deliver(sims.gmail, until),
-      graphActivity.go(sims.graph, until),
-    ])
-    if (signal.aborted) throw new Error(STOPPED)
-    sims.gmail.faults.set({})
-    sims.graph.faults.set({})
-    options.say('all faults healed; waiting until everything has settled')
-    for (const mailbox of mailboxes) await push(mailbox)
-    const healedAt = app.now()
-    const open = await untilSettled(app, { deadlineMs: SETTLE_WITHIN_MS, signal, pause })
-    if (signal.aborted) throw new Error(STOPPED)
-    const settleSeconds = Math.round((app.now() - healedAt) / 100) / 10
-    // The judge sends more requests at a time than the pipeline may.
-    sims.graph.throttling.set(undefined)
-    const verdict = await judge(app, sims.url, mailboxes)
-    const crashed = await processes.crashes()
-    const ok = verdict.wrong + open.length + crashed === 0
-    const { seed, seconds } = options
-    const reported = { spoiled: spoiledBy(sims), unsettled: open.length, crashed }
-    return {
-      ok,
-      seed,
-      seconds,
-      settleSeconds,
-      faults,
-      ...verdict,
-      ...reported,
-      problems: [...open, ...verdict.problems],
-    }
+    const targets = { processes, server, redis: app.redis, sims, mailboxes, prefix: PREFIX, signal, pause }
+    return await breakAndJudge(app, targets, { gmailActivity, graphActivity, options })
   } finally {
     over.abort()
     app.close()
     await sims.close()
   }
+}
+
+// Breaks everything while mail arrives, heals it, waits until all has settled, and judges.
+async function breakAndJudge(
+  app: AppContext,
+  targets: Targets,
+  facts: {
+    gmailActivity: ReturnType<typeof createGmailActivity>
+    graphActivity: ReturnType<typeof createGraphActivity>
+    options: ChaosOptions
+  },
+): Promise<ChaosResult> {
+  const { sims, mailboxes, signal, pause, processes } = targets
+  const { gmailActivity, graphActivity, options } = facts
+  const push = (mailbox: MailboxId, historyId?: string) =>
+    insist(() => postWatchEvent(app.redis, app.keys, mailbox, eventOf(app, historyId)), signal, pause)
+  for (const mailbox of mailboxes) await push(mailbox)
+  await untilFetching(app, { signal, pause })
+  const changesOver = new AbortController()
+  const until = { signal: AbortSignal.any([signal, changesOver.signal]), pause, onChange: push }
+  const [faults] = await Promise.all([
+    injectAll(targets, options).finally(() => changesOver.abort()),
+    gmailActivity.deliver(sims.gmail, until),
+    graphActivity.go(sims.graph, until),
+  ])
+  if (signal.aborted) throw new Error(STOPPED)
+  sims.gmail.faults.set({})
+  sims.graph.faults.set({})
+  options.say('all faults healed; waiting until everything has settled')
+  for (const mailbox of mailboxes) await push(mailbox)
+  const healedAt = app.now()
+  const open = await untilSettled(app, { deadlineMs: SETTLE_WITHIN_MS, signal, pause })
+  if (signal.aborted) throw new Error(STOPPED)
+  const settleSeconds = Math.round((app.now() - healedAt) / 100) / 10
+  // The judge sends more requests at a time than the pipeline may.
+  sims.graph.throttling.set(undefined)
+  const verdict = await judge(app, sims.url, mailboxes)
+  const crashed = await processes.crashes()
+  const ok = verdict.wrong + open.length + crashed === 0
+  const { seed, seconds } = options
+  const reported = { spoiled: spoiledBy(sims), unsettled: open.length, crashed }
+  const problems = [...open, ...verdict.problems]
+  return { ok, seed, seconds, settleSeconds, faults, ...verdict, ...reported, problems }
 }
 
 // On a busy machine processes start slowly, and early faults would hit nothing.
@@ -209,33 +213,6 @@ async function injectAll(
   await waitUntil(seconds * 1000)
   await Promise.all(recovering)
   return counts
-}
-
-function environmentOf(redisUrl: string, simUrl: string): NodeJS.ProcessEnv {
-  return inheritedEnvironment({
-    REDIS_URL: redisUrl,
-    SIM_URL: simUrl,
-    GMAIL_REFRESH_TOKEN: '',
-    REDIS_PREFIX: PREFIX,
-    // Fewer partitions than mailboxes, so that some share one.
-    PARTITIONS: '3',
-    INITIAL_SYNC: 'all',
-    LEASE_MS: `${LEASE_MS}`,
-    // Stalled runs are healed after two rounds.
-    KEEPER_INTERVAL: '2',
-    // Many small calls give faults more targets.
-    GMAIL_BATCH_SIZE: '5',
-    OUTLOOK_BATCH_SIZE: '5',
-    OUTLOOK_PAGE_SIZE: '20',
-    DRAIN_MS: '1000',
-    RATE_LIMIT_BACKOFF_FACTOR: '1.1',
-    // An open breaker waits for a minute, which would only slow the run down.
-    CIRCUIT_BREAKER_FAILURE_THRESHOLD: '1000',
-    // No message is omitted from a task for its length.
-    TASK_TOKENS: '10000000',
-    LOG_LEVEL: 'warn',
-    RAILWAY_REPLICA_ID: '',
-  })
 }
 
 function eventOf(app: AppContext, historyId: string | undefined): Parameters<typeof postWatchEvent>[3] {

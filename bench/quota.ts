@@ -13,7 +13,8 @@ import { startStages } from '../pipeline/runtime/start-stages.ts'
 import { type Config, readConfig } from '../shared/config.ts'
 import { connectMailbox } from '../shared/redis/mailboxes.ts'
 import type { RunRecord } from '../shared/redis/runs.ts'
-import { type GmailSimulator, startGmail } from '../sim/gmail.ts'
+import type { GmailSimulator } from '../sim/gmail/simulator.ts'
+import { startGmail } from '../sim/gmail.ts'
 import { memoryMailbox, type SimMailbox } from '../sim/mailbox.ts'
 
 /** The use of a mailbox's quota; minutes are simulated ones, which pass faster. */

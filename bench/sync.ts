@@ -14,7 +14,8 @@ import { type Config, readConfig } from '../shared/config.ts'
 import type { MailboxId } from '../shared/mailbox.ts'
 import { connectMailbox } from '../shared/redis/mailboxes.ts'
 import { demoMailbox } from '../sim/demo.ts'
-import { type GmailSimulator, startGmail } from '../sim/gmail.ts'
+import type { GmailSimulator } from '../sim/gmail/simulator.ts'
+import { startGmail } from '../sim/gmail.ts'
 
 /** The figures of reading the same mail twice: message by message, and by the pipeline. Calls are counted at the server. */
 export interface Comparison {

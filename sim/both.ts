@@ -1,6 +1,8 @@
 import type { GateOptions } from './gate.ts'
-import { type GmailOptions, type GmailSimulator, startGmail } from './gmail.ts'
-import { type GraphOptions, type GraphSimulator, openGraph, startGraph } from './graph.ts'
+import type { GmailOptions, GmailSimulator } from './gmail/simulator.ts'
+import { startGmail } from './gmail.ts'
+import type { GraphOptions, GraphSimulator } from './graph/simulator.ts'
+import { openGraph, startGraph } from './graph.ts'
 import type { SimMailbox } from './mailbox.ts'
 
 /** Running simulators of Gmail and Graph. */

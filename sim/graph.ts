@@ -2,86 +2,28 @@ import { setMaxListeners } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { fastify } from 'fastify'
 import type { Beside } from './beside.ts'
-import { type GateOptions, guardControl, guardedServer } from './gate.ts'
+import { guardControl, guardedServer } from './gate.ts'
 import { openAccount } from './graph/account.ts'
 import type { GraphState } from './graph/answer.ts'
 import type { GraphConsent } from './graph/authorize.ts'
-import { type CallCounts, countCalls } from './graph/calls.ts'
+import { countCalls } from './graph/calls.ts'
 import { addControl } from './graph/control.ts'
 import { addMailboxControl } from './graph/control-mailboxes.ts'
-import { createGraphFaults, type GraphFaultSettings, type GraphFaults } from './graph/faults.ts'
-import { type GraphDelivery, type GraphHandle, openHandle } from './graph/handle.ts'
-import { createNotifications, type Notifications } from './graph/notify.ts'
+import { createGraphFaults } from './graph/faults.ts'
+import { openHandle } from './graph/handle.ts'
+import { createNotifications } from './graph/notify.ts'
 import { addOAuth } from './graph/oauth.ts'
-import { type Quirks, USUAL_QUIRKS } from './graph/quirks.ts'
+import { USUAL_QUIRKS } from './graph/quirks.ts'
 import { addServing } from './graph/serve.ts'
+import type { GraphOptions, GraphSimulator } from './graph/simulator.ts'
 import { createStriking } from './graph/strike.ts'
-import { createSubscriptions, type Subscriptions } from './graph/subscriptions.ts'
-import { createThrottling, type Throttling, type ThrottlingSettings } from './graph/throttling.ts'
-import { createTokens, type Tokens } from './graph/token.ts'
-import type { SimMailbox } from './mailbox.ts'
+import { createSubscriptions } from './graph/subscriptions.ts'
+import { createThrottling } from './graph/throttling.ts'
+import { createTokens } from './graph/token.ts'
 import { openAccounts } from './open-accounts.ts'
-import { latencyMs, type Profile } from './profile.ts'
+import { latencyMs } from './profile.ts'
 import { randomFrom } from './random.ts'
 import { createSigner } from './signing.ts'
-
-/** A running Graph simulator. */
-export interface GraphSimulator {
-  /**
-   * Such as `http://127.0.0.1:8026`; Graph is under `/v1.0`, and its tokens come from
-   * `/common/oauth2/v2.0/token`.
-   */
-  url: string
-  mailboxes(): { address: string; messages: number }[]
-  /** Returns the handle that changes a mailbox from outside; throws if there is no such mailbox. */
-  mailbox(address: string): GraphHandle
-  /**
-   * Delivers a mail, by default received now, unread and in the inbox; throws if there is no such mailbox or
-   * folder.
-   */
-  deliver(address: string, raw: Buffer | string, options?: GraphDelivery): { id: string; conversationId: string }
-  calls(): CallCounts
-  resetCalls(): void
-  /** Unusual but valid behaviour. */
-  quirks: Quirks
-  /** Expires tokens and revokes grants. */
-  tokens: Tokens
-  /** Whether the authorization page waits for a person, and the secret that programs must send. */
-  consent: GraphConsent
-  /** Faults; none until set here or with `PUT /control/graph/faults`. */
-  faults: GraphFaults
-  /**
-   * Request counts and limits; no limits until set here, in the options or with `PUT
-   * /control/graph/throttling`.
-   */
-  throttling: Throttling
-  subscriptions: Subscriptions
-  /** The targets of notifications, and their losses. */
-  notifications: Notifications
-  /**
-   * Stops listening and cuts requests in flight; nothing of the simulator keeps the process alive afterwards.
-   */
-  close(): Promise<void>
-}
-
-/** Options of a simulator. */
-export interface GraphOptions extends GateOptions {
-  /** A free port by default. */
-  port?: number
-  profile: Profile
-  /** The latency of every call in ms; the profile's by default. */
-  latencyMs?: number
-  mailboxes: readonly SimMailbox[]
-  now?: () => number
-  /** The speed-up of latencies and quota minutes; 1 by default. */
-  speed?: number
-  /** Such as `http://127.0.0.1:8080`: replaces the host of every notification address. */
-  pushTo?: string
-  /** The initial faults; none by default. */
-  faults?: GraphFaultSettings
-  /** Without it nothing is refused, and requests are only counted. */
-  throttling?: ThrottlingSettings
-}
 
 /** A Graph that does not listen: another server passes it the requests that it claims. */
 export interface GraphParts extends Beside {

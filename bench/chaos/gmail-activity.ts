@@ -1,5 +1,5 @@
 import type { MailboxId } from '../../shared/mailbox.ts'
-import type { GmailSimulator } from '../../sim/gmail.ts'
+import type { GmailSimulator } from '../../sim/gmail/simulator.ts'
 import type { SimMailbox } from '../../sim/mailbox.ts'
 import type { Conversations } from './conversations.ts'
 import { openingMailboxes } from './sizes.ts'

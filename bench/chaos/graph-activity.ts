@@ -1,5 +1,5 @@
 import type { GraphHandle } from '../../sim/graph/handle.ts'
-import type { GraphSimulator } from '../../sim/graph.ts'
+import type { GraphSimulator } from '../../sim/graph/simulator.ts'
 import type { SimMailbox } from '../../sim/mailbox.ts'
 import type { Conversations } from './conversations.ts'
 import type { Until } from './gmail-activity.ts'

@@ -1,27 +1,16 @@
 import type { Command } from 'commander'
-import type { Lane } from '../../shared/envelope.ts'
-import { providerOf } from '../../shared/mailbox.ts'
-import { countArrivals } from '../../shared/redis/arrivals.ts'
-import { type Backlog, readBacklog } from '../../shared/redis/backlog.ts'
-import { redisLabel } from '../../shared/redis/connect.ts'
-import { type DeferredItem, readDeferred } from '../../shared/redis/deferred.ts'
-import { readIntake } from '../../shared/redis/intake.ts'
-import { listMailboxes } from '../../shared/redis/mailboxes.ts'
-import { type Narrowing, readNarrowing } from '../../shared/redis/quota.ts'
-import { listRuns, type RunRecord } from '../../shared/redis/runs.ts'
-import { readUnread } from '../../shared/redis/unread.ts'
-import { readWatch, type WatchRecord } from '../../shared/redis/watches.ts'
-import { requestsSet } from '../accounts/quotas.ts'
+import type { DeferredItem } from '../../shared/redis/deferred.ts'
+import type { Narrowing } from '../../shared/redis/quota.ts'
+import type { RunRecord } from '../../shared/redis/runs.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { sinceRead, stateOf } from '../base/mailbox-state.ts'
-import { STAGES } from '../base/stages.ts'
 import { table } from '../base/table.ts'
 import { printableLines } from '../base/terminal.ts'
 import { utcTime } from '../base/times.ts'
-import { unmatchedFilters } from '../runtime/findings.ts'
-import { taskLimits, unreadLine } from '../runtime/task-room.ts'
-import { faultLine, faultyFolders } from './folder-state.ts'
+import { unreadLine } from '../runtime/task-room.ts'
+import { faultLine } from './folder-state.ts'
 import { alertLines, recentAlerts } from './marks.ts'
+import { MAX_RUNS, readStatus, type Status } from './status-facts.ts'
 import { withReadableApp } from './with-app.ts'
 
 /** Adds the options and the action of `status`. */
@@ -29,101 +18,57 @@ export function define(command: Command, contextOf: ContextOf): void {
   command.option('--json', 'print one JSON object', false).action(options => status(contextOf(options)))
 }
 
-const MAX_RUNS = 100
 const MAX_DEFERRED = 20
 
 /** Prints the backlog of each stage and the state of each mailbox. */
 export async function status(context: CommandContext): Promise<void> {
   await withReadableApp(context, async app => {
-    const { redis, keys, config, now } = app
-    const [records, backlog, intake, arrivals, newest, server, unread] = await Promise.all([
-      listMailboxes(redis, keys),
-      readBacklog(redis, keys, STAGES),
-      readIntake(redis, keys),
-      countArrivals(redis, keys),
-      listRuns(redis, keys, MAX_RUNS),
-      redisLabel(redis),
-      readUnread(redis, keys, taskLimits(app)),
-    ])
-    const mailboxes = await Promise.all(
-      records.map(async record => {
-        const watch = await readWatch(redis, keys, record.mailbox)
-        const folders = await faultyFolders(app, record.mailbox)
-        const deferred = await readDeferred(redis, keys, record.mailbox)
-        const idle = await unmatchedFilters(app, record.mailbox)
-        return {
-          ...record,
-          idleFilters: idle,
-          deferred,
-          watch: { ...watch, state: stateOfWatch(watch, now()) },
-          faultyFolders: folders,
-        }
-      }),
-    )
-    const narrowed = (
-      await Promise.all(
-        records.map(({ mailbox }) => readNarrowing(app, mailbox, requestsSet(providerOf(mailbox), config))),
-      )
-    ).filter(narrowing => narrowing !== undefined)
-    const waiting = rowsOf(backlog)
-    if (context.json) {
-      const knownMail = cacheHits(newest)
-      const alerts = recentAlerts(newest, now())
-      const { streams: _, ...unreadFacts } = unread
-      context.print(
-        JSON.stringify({
-          redis: server,
-          mailboxes,
-          backlog: waiting,
-          intake,
-          arrivals,
-          knownMail,
-          narrowed,
-          unread: unreadFacts,
-          alerts,
-        }),
-      )
-      return
-    }
-    const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
-    stages.push(['gateway', 'intake', intake.waiting ?? 'unknown', intake.inWork, '', intake.dead])
-    for (const row of waiting)
-      stages.push(
-        row.lane === 'both'
-          ? [row.stage, row.lane, '', '', row.delayed, row.dead]
-          : [row.stage, row.lane, row.waiting ?? 'unknown', row.inWork, '', ''],
-      )
-    const boxes = table(['mailbox', 'last change read', 'watch', 'state'], 4)
-    for (const record of mailboxes)
-      boxes.push([record.mailbox, sinceRead(record, now()), record.watch.state, stateOf(record)])
-    const { posted, duplicate, stale, unknown } = arrivals
-    const notifications = `Notifications: ${posted} accepted, ${duplicate} duplicate, ${stale} stale, ${unknown} of unknown mailboxes`
-    const faulty = mailboxes.flatMap(one => one.faultyFolders.map(fault => faultLine(one.mailbox, fault)))
-    const idle = mailboxes.flatMap(record => record.idleFilters)
-    const deferredNotes = mailboxes.flatMap(({ deferred }) => deferredLines(deferred, now()))
-    const lines = [
-      notifications,
-      knownMailLine(cacheHits(newest)),
-      unreadLine(unread, now()),
-      ...alertLines(newest, now()),
-    ]
-    const notes = printableLines([...lines, ...narrowed.map(narrowedLine), ...faulty, ...idle, ...deferredNotes])
-    context.print([server, stages.toString(), boxes.toString(), notes].join('\n'))
+    const found = await readStatus(app)
+    context.print(context.json ? asJson(found, app.now()) : asText(found, app.now()))
   })
 }
 
-// Delayed work and dead letters are counted per stage: they keep no lane.
-function rowsOf(backlog: readonly Backlog[]): (Omit<Backlog, 'lane'> & { lane: Lane | 'both' })[] {
-  return STAGES.flatMap(({ name: stage }) => {
-    const rows = backlog.filter(row => row.stage === stage)
-    const sum = (count: (row: Backlog) => number) => rows.reduce((total, row) => total + count(row), 0)
-    const both = { delayed: sum(row => row.delayed), dead: sum(row => row.dead) }
-    const known = rows.every(row => row.known)
-    return [
-      ...rows.map(row => ({ ...row, delayed: 0, dead: 0 })),
-      { stage, lane: 'both', waiting: 0, known, inWork: 0, ...both } as const,
-    ]
+function asJson({ server, unread, newest, stages: backlog, ...found }: Status, now: number): string {
+  const { streams: _, ...unreadFacts } = unread
+  const { mailboxes, intake, arrivals, narrowed } = found
+  const [knownMail, alerts] = [cacheHits(newest), recentAlerts(newest, now)]
+  return JSON.stringify({
+    redis: server,
+    mailboxes,
+    backlog,
+    intake,
+    arrivals,
+    knownMail,
+    narrowed,
+    unread: unreadFacts,
+    alerts,
   })
+}
+
+function asText({ server, mailboxes, stages: rows, intake, arrivals, newest, narrowed, unread }: Status, now: number) {
+  const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
+  stages.push(['gateway', 'intake', intake.waiting ?? 'unknown', intake.inWork, '', intake.dead])
+  for (const row of rows)
+    stages.push(
+      row.lane === 'both'
+        ? [row.stage, row.lane, '', '', row.delayed, row.dead]
+        : [row.stage, row.lane, row.waiting ?? 'unknown', row.inWork, '', ''],
+    )
+  const boxes = table(['mailbox', 'last change read', 'watch', 'state'], 4)
+  for (const record of mailboxes)
+    boxes.push([record.mailbox, sinceRead(record, now), record.watch.state, stateOf(record)])
+  const { posted, duplicate, stale, unknown } = arrivals
+  const notes = printableLines([
+    `Notifications: ${posted} accepted, ${duplicate} duplicate, ${stale} stale, ${unknown} of unknown mailboxes`,
+    knownMailLine(cacheHits(newest)),
+    unreadLine(unread, now),
+    ...alertLines(newest, now),
+    ...narrowed.map(narrowedLine),
+    ...mailboxes.flatMap(one => one.faultyFolders.map(fault => faultLine(one.mailbox, fault))),
+    ...mailboxes.flatMap(record => record.idleFilters),
+    ...mailboxes.flatMap(({ deferred }) => deferredLines(deferred, now)),
+  ])
+  return [server, stages.toString(), boxes.toString(), notes].join('\n')
 }
 
 interface CacheHits {
@@ -157,11 +102,4 @@ function deferredLines(items: readonly DeferredItem[], now: number): string[] {
   })
   const more = items.length - lines.length
   return more > 0 ? [...lines, `${items[0]?.mailbox}: ${more} more are deferred`] : lines
-}
-
-function stateOfWatch({ expiresAt, failure, off }: WatchRecord, now: number): string {
-  if (off) return 'off'
-  const lasts = expiresAt !== undefined && expiresAt > now
-  const until = lasts ? `until ${new Date(expiresAt).toISOString().slice(0, 10)}` : expiresAt ? 'expired' : 'none'
-  return failure === undefined ? until : `${until}; renewal failed: ${failure}`
 }

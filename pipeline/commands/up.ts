@@ -1,14 +1,11 @@
 import type { Command } from 'commander'
 import type { Config } from '../../shared/config.ts'
-import { MailError } from '../../shared/error.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
-import { readMailbox } from '../../shared/redis/mailboxes.ts'
 import type { RunRecord } from '../../shared/redis/runs.ts'
 import type { StageName } from '../../shared/stage.ts'
 import { type MailSource, openMailSource } from '../accounts/mail-source.ts'
-import type { Mailboxes } from '../accounts/providers.ts'
 import { unitsSaved } from '../accounts/quotas.ts'
-import { connectIfNew, requestSync } from '../accounts/request-sync.ts'
+import { requestSync } from '../accounts/request-sync.ts'
 import type { AppContext } from '../base/app.ts'
 import {
   awaitApp,
@@ -19,7 +16,7 @@ import {
   waitForever,
 } from '../base/await-redis.ts'
 import { type ContextOf, FAILED } from '../base/command-context.ts'
-import { createLog, type Log } from '../base/log.ts'
+import { createLog } from '../base/log.ts'
 import { STAGES } from '../base/stages.ts'
 import { screen } from '../base/terminal.ts'
 import { untilAborted } from '../base/wait.ts'
@@ -30,6 +27,7 @@ import { keeperOf } from '../keeper/duties.ts'
 import type { Keeper } from '../keeper/keeper.ts'
 import { startStages } from '../runtime/start-stages.ts'
 import { checked, collect, parseStages, wholeNumber } from './arguments.ts'
+import { connectAll, type Ready } from './connect-all.ts'
 import { untilQuiet, warnAboutStall } from './follow.ts'
 import { type Summary, summarise, summaryTable } from './summary.ts'
 
@@ -174,43 +172,6 @@ function report(
   if (!options.json) options.print(summaryTable(runs, summary))
   else if (options.once) options.print(JSON.stringify(summary))
   return summary
-}
-
-/** The mailboxes that can be synced, the number of others that wait for their account (`lacking`), and the number of all. */
-interface Ready {
-  mailboxes: MailboxId[]
-  lacking: number
-  offered: number
-}
-
-// A mailbox whose account fails must not block the others.
-async function connectAll(
-  app: AppContext,
-  { source, mailboxes, log, patience }: { source: MailSource; mailboxes: Mailboxes; log: Log; patience: RedisWait },
-): Promise<Ready> {
-  const { signal } = patience
-  const withRetries = <T>(work: () => Promise<T>) => retryUntilServing(app.url, work, patience)
-  const offered = await withRetries(() => source.list(signal, app))
-  const ready: Ready = { mailboxes: [], lacking: 0, offered: offered.length }
-  for (const mailbox of offered) {
-    const known = await withRetries(() => readMailbox(app.redis, app.keys, mailbox))
-    if (known?.pausedAt !== undefined) {
-      log.info({ mailbox }, 'mailbox paused; run `resume` to sync it')
-      continue
-    }
-    try {
-      await withRetries(() => connectIfNew(app, () => mailboxes, mailbox, signal))
-      ready.mailboxes.push(mailbox)
-    } catch (error) {
-      if (!(error instanceof MailError) || (!known && offered.length === 1)) throw error
-      log.warn(
-        { mailbox, error: error.message },
-        known ? 'mailbox waits for its account; fix the error' : 'mailbox cannot be reached; fix the error',
-      )
-      ready.lacking += 1
-    }
-  }
-  return ready
 }
 
 function chosen(only: readonly StageName[] | undefined) {

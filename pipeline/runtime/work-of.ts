@@ -51,11 +51,9 @@ export function workOf<In>(
     facts.push(...others)
   }
   const others = (outcome.failed ?? []).length < entries.reduce((sum, { items }) => sum + items.length, 0)
-  const entryOf = new Map(entries.flatMap(entry => entry.items.map(item => [item, entry] as const)))
+  const entryOf = entriesByItem(entries)
   for (const { item, error } of outcome.failed ?? []) {
-    const entry = entryOf.get(item)
-    if (!entry)
-      throw new Error(`${item.id} is not an item of its batch; a stage must return the same item objects it received`)
+    const entry = entryOf(item)
     const recovery = { ...policy, random: () => drawn, patient: isDeferred(item) }
     const decision = decide(error, item.attempt, recovery)
     const name = `${entry.key} ${entry.entryId}`
@@ -77,12 +75,8 @@ export function workOf<In>(
       if (attempt >= STALLED_AFTER && attempt > item.attempt) addOutcome(stage.stall?.(item) ?? {})
       const dueAt = dueInWindow(stage, item, failure, at + Math.ceil(decision.retryInMs))
       const again = attempt > item.attempt ? { ...item, attempt, failing: failingNow(item, failure) } : item
-      join(waiting, `${name} ${dueAt} ${attempt} ${JSON.stringify(again.failing)}`, {
-        entry,
-        items: [again],
-        error,
-        dueAt,
-      })
+      const group = { entry, items: [again], error, dueAt }
+      join(waiting, `${name} ${dueAt} ${attempt} ${JSON.stringify(again.failing)}`, group)
     }
   }
   logRetries([...waiting.values(), ...parked.values()], { at, log })
@@ -93,12 +87,7 @@ export function workOf<In>(
     parts: meter.parts,
     deliveries,
     facts,
-    delays: [...waiting.values()].map(({ entry, items, error, dueAt = at }) => ({
-      entry,
-      part: partOf(items),
-      dueAt,
-      isRateLimited: error.isRateLimit,
-    })),
+    delays: [...waiting.values()].map(group => delayOf(group, at)),
     parked: [...parked.values()].map(({ entry, items, error }) => ({ entry, part: partOf(items), error })),
     dead,
   }
@@ -144,6 +133,20 @@ export function splitUp<In>(stage: Stage<In>, entry: Entry<In>, dueAt: number): 
 
 function nothing({ name }: { name: Stage['name'] }, inputs: readonly Entry[]): Work {
   return { stage: name, inputs, deliveries: [], facts: [], delays: [], parked: [], dead: [], calls: {}, units: 0 }
+}
+
+// Compared by identity: a copy would be acknowledged and forgotten.
+function entriesByItem<In>(entries: readonly Entry<In>[]): (item: Envelope<In>) => Entry<In> {
+  const entryOf = new Map(entries.flatMap(entry => entry.items.map(item => [item, entry] as const)))
+  return item => {
+    const entry = entryOf.get(item)
+    if (entry) return entry
+    throw new Error(`${item.id} is not an item of its batch; a stage must return the same item objects it received`)
+  }
+}
+
+function delayOf({ entry, items, error, dueAt }: Group, at: number): Work['delays'][number] {
+  return { entry, part: partOf(items), dueAt: dueAt ?? at, isRateLimited: error.isRateLimit }
 }
 
 function join(groups: Map<string, Group>, name: string, group: Group): void {

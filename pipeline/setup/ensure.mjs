@@ -155,8 +155,8 @@ function filesUnder(folder) {
 
 async function withLock(work) {
   mkdirSync(DIST, { recursive: true })
-  for (let told = false; !takeLock(); told = true) {
-    if (!told) say('Waiting for another start to finish the build…')
+  for (let announced = false; !takeLock(); announced = true) {
+    if (!announced) say('Waiting for another start to finish the build…')
     await sleep(LOOK_AGAIN_MS)
   }
   const release = () => rmSync(LOCK, { force: true })

@@ -4,7 +4,7 @@ import { MailError } from '../error.ts'
 
 /**
  * The progress of a paged listing: its pages and items, the number of consecutive empty pages, and the digest
- * of an earlier link. It is stored between pages, so that a listing without progress can be told from a long
+ * of an earlier link. It is stored between pages, so that a listing without progress can be distinguished from a long
  * one.
  */
 export const roundSchema = z.object({ pages: z.number(), items: z.number(), empty: z.number(), seen: z.string() })

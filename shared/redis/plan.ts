@@ -1,17 +1,11 @@
 import { type Envelope, encodeEnvelope, LANES } from '../envelope.ts'
-import type { Delivery, Fact } from '../fact.ts'
 import { type MailboxId, providerOf } from '../mailbox.ts'
-import { encodeEntry } from '../slice.ts'
 import type { StageName } from '../stage.ts'
 import { type Fate, merged, type Stream, type WatchEvent, watchEvents } from '../streams.ts'
 import { type Entry, itemsOf } from './entry.ts'
 import type { Keys } from './keys.ts'
-import { digestOf } from './known.ts'
-import { notedAt, waitsAs } from './plan-deferred.ts'
-import { groupedAs } from './plan-grouped.ts'
-
-/** A fact that `facts.lua` applies; held inputs are handled separately. */
-export type StateFact = Exclude<Fact, { fact: 'held' }>
+import { notedAt } from './plan-deferred.ts'
+import { describeFact, type StateFact } from './plan-facts.ts'
 
 /** Collects the keys and texts that a commit names by place, counted from 1 as in Lua. */
 export interface Plan {
@@ -81,7 +75,11 @@ export function createPlan(
     },
     facts: facts => [
       ...fatesOf(facts),
-      ...facts.flatMap(fact => (fact.fact === 'fate-known' ? [] : [{ from: fact.from, fact: describeFact(fact) }])),
+      ...facts.flatMap(fact =>
+        fact.fact === 'fate-known'
+          ? []
+          : [{ from: fact.from, fact: describeFact(fact, { plan, names, partition, stage, now, nextRun }) }],
+      ),
     ],
     done: () => ({ keys: [...places.keys()], runs: [...runs.values()].map(({ run }) => run), texts }),
   }
@@ -135,114 +133,5 @@ export function createPlan(
       group.fact.fates.push(inThread === undefined ? [index, fate] : [index, fate, inThread])
     }
     return [...reported.values()]
-  }
-
-  // Without a default, so that the compiler reports a missing fact.
-  function describeFact(fact: Exclude<StateFact, { fact: 'fate-known' }>): Record<string, unknown> {
-    const { from, ...rest } = fact
-    const window = (name: string) => plan.key(names.window(partition, from.run, name))
-    const thread = (id: string) => plan.key(names.thread(from.mailbox, id))
-    const message = (id: string) => plan.key(names.message(from.mailbox, id))
-    const carried = (delivery: Delivery | undefined) =>
-      delivery
-        ? {
-            to: plan.stream(delivery.to, delivery.envelope),
-            envelope: plan.text(encodeEntry(delivery.to, [delivery.envelope])),
-          }
-        : {}
-    switch (rest.fact) {
-      case 'window-opened': {
-        const items = plan.text(JSON.stringify(rest.items.map(item => [item.id, item.thread])))
-        return {
-          fact: rest.fact,
-          window: window(rest.window),
-          name: rest.window,
-          context: rest.context,
-          of: rest.items.length,
-          items,
-        }
-      }
-      case 'page-listed':
-        return {
-          fact: rest.fact,
-          begins: (from.body as WatchEvent).page === undefined,
-          ...(rest.next ? { next: plan.envelope(rest.next.envelope) } : {}),
-        }
-      case 'message-gone':
-        return { ...rest, known: thread(rest.thread), message: message(rest.id), digest: digestOf(rest.id) }
-      case 'message-relabelled':
-        return {
-          fact: rest.fact,
-          thread: rest.thread,
-          id: rest.id,
-          known: thread(rest.thread),
-          ...(rest.message ? { message: message(rest.id), text: plan.text(JSON.stringify(rest.message)) } : {}),
-        }
-      case 'window-grouped':
-        return {
-          fact: rest.fact,
-          window: window(rest.window),
-          name: rest.window,
-          ...groupedAs(rest, { thread, message }),
-        }
-      case 'thread-released':
-        return {
-          fact: rest.fact,
-          thread: rest.thread,
-          known: thread(rest.thread),
-          warm: plan.key(names.warm(from.mailbox)),
-          seen: rest.seen,
-          version: rest.version,
-          empty: rest.empty ?? false,
-          ...carried(rest.delivery),
-        }
-      case 'set-aside':
-        return {
-          fact: rest.fact,
-          window: window(rest.window),
-          index: rest.index,
-          own: window(rest.own),
-          ownName: rest.own,
-          known: thread(rest.thread),
-          delays: plan.delay(stage),
-          inMs: rest.dueAt - now(),
-          ...waitsAs(plan, names, rest),
-          ...notedAt(plan, names, from, rest.own),
-        }
-      case 'still-deferred':
-        return {
-          fact: rest.fact,
-          note: plan.text(JSON.stringify(rest.note)),
-          ...notedAt(plan, names, from, rest.window),
-        }
-      case 'deferral-ended':
-        return { ...rest, known: thread(rest.thread) }
-      case 'look-later': {
-        const look = nextRun(from.mailbox, { cause: 'look', left: rest.left })
-        const key = names.stream(partition, watchEvents.name, look.lane)
-        return {
-          fact: rest.fact,
-          inMs: rest.dueAt - now(),
-          afterRun: rest.afterRun ?? false,
-          delays: plan.delay('list-ids'),
-          member: plan.text(`${key}\n${encodeEnvelope(look)}`),
-        }
-      }
-      case 'thread-settled': {
-        const { delivery, givenUp = false, ...said } = rest
-        return { ...said, id: from.id, known: thread(said.thread), givenUp, ...carried(delivery) }
-      }
-      case 'known-read':
-      case 'release-handled':
-        return { ...rest, id: from.id }
-      case 'suspected':
-      case 'suspects-cleared':
-      case 'cursor-moved':
-      case 'run-failed':
-      case 'run-stalled':
-      case 'context-asked':
-      case 'look-taken':
-        return rest
-    }
   }
 }

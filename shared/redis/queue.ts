@@ -81,6 +81,15 @@ type ReclaimedHere = [cursor: string, taken: RedisEntry[], trimmed: number, hold
 
 const FIRST_CURSOR = '0-0'
 
+function placesOf(keys: Keys, partitions: readonly Partition[], streams: readonly string[]) {
+  const places = LANES.flatMap(lane =>
+    partitions.flatMap(partition =>
+      streams.map(stream => [keys.stream(partition, stream, lane), { stream, lane }] as const),
+    ),
+  )
+  return new Map(places)
+}
+
 /** The queue of a stage over its streams, live before bulk, in the given partitions. */
 export function createQueue(options: {
   redis: Redis
@@ -93,12 +102,7 @@ export function createQueue(options: {
 }): Queue {
   const { redis, stage: group, consumer, now } = options
   const partitions = options.partitions ?? options.keys.partitions
-  const places = new Map<string, { stream: string; lane: Lane }>()
-  for (const lane of LANES) {
-    for (const partition of partitions) {
-      for (const stream of options.streams) places.set(options.keys.stream(partition, stream, lane), { stream, lane })
-    }
-  }
+  const places = placesOf(options.keys, partitions, options.streams)
   const keys = [...places.keys()]
   const laneOf = (key: string) => places.get(key)?.lane ?? 'live'
   const readerName = `${group}@${keys[0]}`

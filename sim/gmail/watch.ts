@@ -38,7 +38,7 @@ export function createWatches(
   { pushes, now, elapsedMs }: { pushes: Pushes; now: () => number; elapsedMs: () => number },
 ): Watches {
   const watches = new Map<string, Watch>()
-  const toldAtMs = new Map<string, number>()
+  const notifiedAtMs = new Map<string, number>()
 
   const active = (address: string) => {
     const watch = watches.get(address)
@@ -54,8 +54,8 @@ export function createWatches(
     const watch = active(account.address.toLowerCase())
     if (!watch || !concerns(watch, record)) return
     const atMs = elapsedMs()
-    if (atMs - (toldAtMs.get(account.address) ?? Number.NEGATIVE_INFINITY) < SPACING_MS) return pushes.noteTooSoon()
-    toldAtMs.set(account.address, atMs)
+    if (atMs - (notifiedAtMs.get(account.address) ?? Number.NEGATIVE_INFINITY) < SPACING_MS) return pushes.noteTooSoon()
+    notifiedAtMs.set(account.address, atMs)
     notify(account, watch)
   }
 

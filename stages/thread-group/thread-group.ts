@@ -1,21 +1,18 @@
 import type { Envelope } from '../../shared/envelope.ts'
 import type { Fact, PendingThread } from '../../shared/fact.ts'
 import type { Message, MessageId } from '../../shared/message.ts'
-import { follow, joined, type Outcome, type Stage, type StageContext } from '../../shared/stage.ts'
-import { type Fate, type MergedWindow, merged, missingIds, type ThreadChange, threads } from '../../shared/streams.ts'
-import { threadVersion } from '../../shared/task/task.ts'
+import { joined, type Outcome, type Stage, type StageContext } from '../../shared/stage.ts'
+import { type Fate, type MergedWindow, merged, missingIds, threads } from '../../shared/streams.ts'
 import { isOwnWindow } from '../../shared/windows/deferred.ts'
 import { kindOf, type WindowKind } from '../../shared/windows/kinds.ts'
 import { askContext } from '../../shared/windows/refetch.ts'
+import { emitThread } from './emit-thread.ts'
 import { candidates, type Newest, newestOf } from './newest.ts'
 
 type Item = Envelope<MergedWindow>
 
 /** The largest number of threads per release. */
 export const THREADS_A_RELEASE = 100
-
-// Bounds the entry below the read limit.
-const MAX_OMITTED = 1000
 
 const nothing: ReadonlyMap<MessageId, Message> = new Map()
 
@@ -121,49 +118,4 @@ function countRereads(
   })
   const lost = known.filter(id => !cached.has(id)).length
   return known.length > 0 ? [{ fact: 'known-read', from, messages: known.length, lost }] : []
-}
-
-function emitThread(
-  item: Item,
-  pending: PendingThread,
-  newest: readonly Message[],
-  of: number,
-  ctx: StageContext,
-): Fact {
-  const { thread, seen } = pending
-  const here = new Set(newest.map(({ id }) => id))
-  const omitted = pending.omitted.filter(id => !here.has(id)).toSorted()
-  const version = threadVersion(newest, ctx.task, omitted)
-  // A listing may contain a message twice.
-  const fresh = [...new Set(pending.fresh)].filter(id => here.has(id))
-  const known = new Set(pending.ids)
-  const waiting = omitted.filter(id => known.has(id)).length
-  // Without new mail the thread would shrink: it is emitted once the missing messages are back.
-  const isLessThanBefore = pending.known && fresh.length === 0 && waiting > 0
-  if (newest.length === 0 || isLessThanBefore) {
-    return { fact: 'thread-released', from: item, thread, seen, version, empty: pending.ids.length === 0 }
-  }
-  const body = {
-    thread,
-    version,
-    ids: newest.map(({ id }) => id).toReversed(),
-    fresh,
-    older: pending.ids.length - newest.length - waiting + (pending.older ?? 0),
-    omitted: omitted.slice(0, MAX_OMITTED),
-    reason: reasonOf(pending.known, fresh),
-    part: { group: item.id, of },
-  }
-  return {
-    fact: 'thread-released',
-    from: item,
-    thread,
-    seen,
-    version,
-    delivery: follow(item, threads, `${item.id}/${thread}`, body, ctx.now()),
-  }
-}
-
-function reasonOf(known: boolean, fresh: readonly string[]): ThreadChange['reason'] {
-  if (!known) return 'new'
-  return fresh.length > 0 ? 'grown' : 'changed'
 }

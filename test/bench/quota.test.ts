@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { measureQuota } from '../../bench/quota.ts'
-import type { GmailSimulator } from '../../sim/gmail.ts'
+import type { GmailSimulator } from '../../sim/gmail/simulator.ts'
 
 // Factor by which minutes pass faster. A machine that is too busy to spend the units of a minute in time gets longer minutes.
 const SPEEDS = [20, 8]

@@ -34,8 +34,8 @@ t.test('an expired grant parks the mailbox once; connecting again resumes it', a
   const refreshes = oauth.refreshes
   for (let round = 0; round < 3; round += 1) await push(redis)
   t.equal(oauth.refreshes, refreshes, 'a dead grant is not used again')
-  t.match((await run(['mailboxes'], environment)).stdout, /waits for its account: .*invalid_grant/)
-  t.match(up.stderr(), /the mailbox needs its owner/)
+  t.match((await run(['mailboxes'], environment)).stdout, /parked: .*invalid_grant/)
+  t.match(up.stderr(), /mailbox parked; fix the reason/)
 
   t.match(lastJson(await connect(environment)), { mailbox: ANA, new: false })
   await waitForTasks(redis, reported)

@@ -28,7 +28,7 @@ t.test('the demo syncs without Redis, account or settings', async t => {
     redis: /js-redis-server/,
   })
   t.equal(summary.tasks, summary.threads)
-  t.match(finished.stderr, /not durable/)
+  t.match(finished.stderr, /loses its data/)
   t.match(finished.stderr, /Sync metrics - gmail: 100 messages, \d+\.\d\ds, \d+ API calls, 0 cached/)
   t.match(finished.stderr, /Cache hit: 0\/100 messages\. Need to fetch: 100/)
   t.match(finished.stderr, /Optimized Gmail sync completed for user [^ ]+@[^ ]+: 100 messages in \d+\.\ds/)
@@ -77,7 +77,7 @@ t.test('up prints a table, stays up, and names the next commands', async t => {
   t.equal((await up.exited).code, 0)
   t.match(await run(['status'], environment), {
     code: 2,
-    stderr: /no mailsluice is running with its data in .*: start one with `npm start`, or set REDIS_URL/,
+    stderr: /no mailsluice is running with its data in .*; start one with `npm start`, or set REDIS_URL/,
   })
 })
 

@@ -52,7 +52,7 @@ t.test('a parked mailbox is shown as such and can be resumed', async t => {
     'statusReason',
     'the grant is gone',
   )
-  t.match((await run(['status'], environment)).stdout, /waits for its account: the grant is gone/)
+  t.match((await run(['status'], environment)).stdout, /parked: the grant is gone/)
   t.match(lastJson(await run(['resume', 'gmail:ana@example.com', '--json'], environment)), { entries: 0 })
   t.match((await run(['status'], environment)).stdout, /in sync/)
 })

@@ -29,12 +29,12 @@ t.test('a crashed embedded Redis restarts; otherwise `up` ends with the reason',
   await until(async () => (await note()).pid !== first.pid, 'another server runs')
   t.equal((await note()).url, first.url)
   t.match(await push, { code: 0 }, 'a command waits for it, and all stages work')
-  t.match(up.stderr(), /redis-server .* ended by itself: starting it again/)
+  t.match(up.stderr(), /redis-server .* ended unexpectedly; restarting it/)
   t.match(up.stderr(), /redis-server .* is running again/)
 
   await writeFile(join(dataDir, 'redis', 'appendonlydir', 'appendonly.aof.manifest'), 'not a manifest\n')
   process.kill((await note()).pid, 'SIGKILL')
   const { code, stderr } = await up.exited
   t.equal(code, 1)
-  t.match(stderr, /mailsluice: redis-server .* ended and cannot be started again \(.*manifest.*redis\.log/)
+  t.match(stderr, /mailsluice: redis-server .* ended and cannot be restarted \(.*manifest.*redis\.log/)
 })

@@ -27,7 +27,7 @@ t.test('connect outlook leads to tasks; a revoked grant parks the mailbox', asyn
   sim.deliver(BO, testMail(12, 4))
   const parked = await run(['up', '--once', '--json'], environment)
   t.equal(parked.code, 1)
-  t.match((await run(['mailboxes'], environment)).stdout, /outlook:bo@example\.com.*waits for its account/)
+  t.match((await run(['mailboxes'], environment)).stdout, /outlook:bo@example\.com.*parked: /)
   const again = await (await startConnecting(environment, ['--address', BO], 'outlook')).consent()
   t.match(lastJson(again.finished), { new: false, entries: 1 }, 'parked work resumes')
   t.match(lastJson(await run(['up', '--once', '--json'], environment)), { ok: true })

@@ -92,6 +92,6 @@ t.test('output lost to a full disk is reported as an error', { skip: !existsSync
   child.stderr?.on('data', chunk => (errors += chunk))
   const [code] = await once(child, 'close')
   t.equal(code, 1)
-  t.match(errors, /the output cannot be written: .*ENOSPC/)
+  t.match(errors, /cannot write the output: .*ENOSPC/)
   t.notMatch(errors, /\n\s+at /)
 })

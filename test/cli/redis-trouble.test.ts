@@ -41,7 +41,7 @@ t.test('long-running processes wait for a Redis that refuses the password', asyn
   await until(() => /merge is running/.test(stage.stderr()), 'the stage works')
   await until(() => /gateway listening/.test(gateway.stderr()), 'the gateway listens')
   await until(() => /Up and waiting/.test(up.stdout()), 'the sync is complete')
-  await until(() => [keeper, up].some(({ stderr }) => /this keeper is at work/.test(stderr())), 'a keeper is at work')
+  await until(() => [keeper, up].some(({ stderr }) => /this keeper is active/.test(stderr())), 'a keeper is at work')
   for (const { stderr } of all) t.equal(count(stderr(), /refuses the password/), 1, 'it says so once')
 
   // The password changes at run time.

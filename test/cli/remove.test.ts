@@ -1,6 +1,6 @@
 import t from 'tap'
 import { STAGE_NAMES } from '../../shared/stage.ts'
-import type { GmailSimulator } from '../../sim/gmail.ts'
+import type { GmailSimulator } from '../../sim/gmail/simulator.ts'
 import { ANA, BO, keys, push, setUpAccounts, startUp, tasksOf, waitForTasks, waitingIn } from '../support/accounts.ts'
 import { connect } from '../support/consent.ts'
 import { everything } from '../support/keyspace.ts'
@@ -65,7 +65,7 @@ t.test('queued entries of a removed mailbox are dropped and counted', async t =>
 
   const finished = await run(['up', '--once', '--json'], environment)
   t.match(lastJson(finished), { ok: true })
-  const dropped = [...finished.stderr.matchAll(/"entries":(\d+),"msg":"dropped what was left/g)]
+  const dropped = [...finished.stderr.matchAll(/"entries":(\d+),"msg":"dropped entries of a mailbox/g)]
   t.equal(
     dropped.reduce((sum, [, count]) => sum + Number(count), 0),
     2,

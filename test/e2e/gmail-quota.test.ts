@@ -66,8 +66,8 @@ t.test('GMAIL_MAX_CONCURRENT_BATCHES sets the number of concurrent batches', asy
       const { config, quota } = await reading(t, settings)
       t.match(paceOf(batchFetch, config), { size: 20, concurrency: batches })
       for (let batch = 0; batch < batches; batch += 1)
-        t.match(await quota.reserve({ units: 400, requests: 20 }), { leave: 'go' })
-      t.match(await quota.reserve({ units: 20, requests: 1 }), { leave: 'wait' })
+        t.match(await quota.reserve({ units: 400, requests: 20 }), { permit: 'go' })
+      t.match(await quota.reserve({ units: 20, requests: 1 }), { permit: 'wait' })
     })
   }
 })

@@ -1,7 +1,7 @@
 import { setTimeout as timeout } from 'node:timers/promises'
 import t from 'tap'
 import { knownMessages } from '../../shared/redis/known.ts'
-import type { GraphSimulator } from '../../sim/graph.ts'
+import type { GraphSimulator } from '../../sim/graph/simulator.ts'
 import { randomFrom } from '../../sim/random.ts'
 import { testMail, testMailbox } from '../support/mail.ts'
 import { BO, BO_ADDRESS, startOutlook } from '../support/outlook.ts'

@@ -123,7 +123,7 @@ t.test('an outage of Redis causes few retries and one log line', async t => {
   const before = await commandCount(redis)
   proxy.refuse()
   await until(() => proxy.refused() >= 6, 'it keeps trying')
-  t.equal(reported.lines.filter(({ text }) => text.startsWith('Redis does not answer')).length, 1)
+  t.equal(reported.lines.filter(({ text }) => text.startsWith('Redis unavailable')).length, 1)
   const commands = (await commandCount(redis)) - before
   t.ok(commands < 150, `${commands} commands while the reader could not read`)
   await write(live, 3)

@@ -117,7 +117,7 @@ t.test('new mail overtakes an unreadable message of an earlier run', async t => 
     said,
     RegExp(`gmail:ana@example.com: ${sick} is deferred and will be retried; failed \\d+ times in batch-fetch`),
   )
-  t.match(said, /last with: messages.get of gmail:ana@example.com: Google answered 500/)
+  t.match(said, /last error: messages.get of gmail:ana@example.com: Google answered 500/)
   t.match(await printed(pipeline, context => showRuns(context, 10)), /ok, 1 deferred/)
   const story = await printed(pipeline, context => explain(context, sick))
   t.match(story, /deferred in window 1, messages.get of \S+ Google answered 500/)

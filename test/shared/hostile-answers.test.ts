@@ -97,8 +97,8 @@ t.test('ordinary texts are still read correctly', async t => {
   t.equal(reported('User-rate limit exceeded.  Retry after 2026-10-01T00:00:09.000Z (Mail sending)'), 9000)
   t.equal(reported('Retry after 4 seconds,'), 4000)
   const refusal = (text: string) => errorOf({ status: 403, body: message(text) }, 'a test').message
-  t.match(refusal('The account of this user was suspended.'), /suspended or gone/)
-  t.notMatch(refusal('It was suspended: the account'), /suspended or gone/)
+  t.match(refusal('The account of this user was suspended.'), /suspended or deleted/)
+  t.notMatch(refusal('It was suspended: the account'), /suspended or deleted/)
   const [first] = parseBatch('multipart/mixed; boundary=b', part('Content-ID : <response-m0>', 'Retry-After:  7  '))
   t.match(
     { ...first, headers: Object.fromEntries(first?.headers ?? []) },

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type GmailSimulator, startGmail } from '../../sim/gmail.ts'
+import type { GmailSimulator } from '../../sim/gmail/simulator.ts'
+import { startGmail } from '../../sim/gmail.ts'
 import { memoryMailbox, type NewMail, type SimMailbox } from '../../sim/mailbox.ts'
 
 /** The mailbox that the tests read. */

@@ -1,4 +1,5 @@
-import { type GraphOptions, type GraphSimulator, startGraph } from '../../sim/graph.ts'
+import type { GraphOptions, GraphSimulator } from '../../sim/graph/simulator.ts'
+import { startGraph } from '../../sim/graph.ts'
 import type { SimMailbox } from '../../sim/mailbox.ts'
 
 /** A message or a folder in an answer; each test reads the fields of its answer. */

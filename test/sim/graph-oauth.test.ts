@@ -8,7 +8,7 @@ import {
 } from '@azure/msal-node'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import t from 'tap'
-import type { GraphSimulator } from '../../sim/graph.ts'
+import type { GraphSimulator } from '../../sim/graph/simulator.ts'
 import { memoryMailbox } from '../../sim/mailbox.ts'
 import { ADDRESS, mailboxOf } from './client.ts'
 import { askGraphToken, askingWith, graphConnected } from './graph-client.ts'

@@ -11,7 +11,7 @@ import {
   RetryHandlerOptions,
 } from '@microsoft/microsoft-graph-client'
 import t from 'tap'
-import type { GraphSimulator } from '../../sim/graph.ts'
+import type { GraphSimulator } from '../../sim/graph/simulator.ts'
 import { ADDRESS, mailboxOf } from './client.ts'
 import { graphConnected } from './graph-client.ts'
 

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
-import { type GmailSimulator, startGmail } from '../../sim/gmail.ts'
+import type { GmailSimulator } from '../../sim/gmail/simulator.ts'
+import { startGmail } from '../../sim/gmail.ts'
 import { testMailbox } from './mail.ts'
 import { startRedis, type TestRedis } from './redis.ts'
 

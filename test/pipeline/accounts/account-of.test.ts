@@ -38,7 +38,7 @@ t.test('the mailboxes of OUTLOOK_MAILBOXES have one token, of the app; others ha
   t.equal(microsoft.asked.filter(({ form }) => form.grant_type === 'client_credentials').length, 1)
 })
 
-t.test('an app that cannot read OUTLOOK_MAILBOXES is told of at once, by the names of its settings', async t => {
+t.test('an app that cannot read OUTLOOK_MAILBOXES fails at once, and the error names its settings', async t => {
   for (const tenant of ['common', 'organizations', 'Consumers']) {
     const config = readConfig({ ...APPLICATION, OUTLOOK_TENANT: tenant })
     t.throws(() => accountsOf(config, undefined), { message: new RegExp(`OUTLOOK_TENANT is ${tenant}: set it to`) })
@@ -145,7 +145,7 @@ t.test('a refresh token beside a simulator is refused at the start, and not repe
   }
   const { code, stdout, stderr } = await run(['up', '--once'], both)
   t.not(code, 0)
-  t.match(stderr, /SIM_URL and GMAIL_REFRESH_TOKEN, for no simulator/)
+  t.match(stderr, /SIM_URL and GMAIL_REFRESH_TOKEN, because a simulator/)
   t.notMatch(stdout + stderr, /planted/)
 })
 

@@ -14,7 +14,7 @@ import { createVault } from '../../../shared/redis/secrets.ts'
 import { createSeal, parseSealingKeys } from '../../../shared/seal.ts'
 import { until } from '../../support/until.ts'
 
-/** What a worker is told: where Redis and the provider are, whose tokens it needs, and how long its lease is. */
+/** The task of a worker: where Redis and the provider are, whose tokens it needs, and how long its lease is. */
 export interface TokenTask {
   redisUrl: string
   app: OAuthApp | MicrosoftApp

@@ -354,7 +354,7 @@ t.test('a thread that grows during its release stays for the next', async t => {
     }))
   }
   const ledger = createLedger(redis, keys, ANA, options.now)
-  const letGo = (seen: string) =>
+  const release = (seen: string) =>
     change(`release-${seen}`, entry => ({
       fact: 'thread-released',
       from: entry.envelope,
@@ -365,10 +365,10 @@ t.test('a thread that grows during its release stays for the next', async t => {
   await grow('a')
   const [before] = await ledger.pendingThreads('run', 10)
   await grow('b')
-  await letGo(before?.seen ?? '')
+  await release(before?.seen ?? '')
   const [after] = await ledger.pendingThreads('run', 10)
   t.match(after, { ids: ['a', 'b'], fresh: ['a', 'b'] })
-  await letGo(after?.seen ?? '')
+  await release(after?.seen ?? '')
   t.same(await ledger.pendingThreads('run', 10), [])
 })
 

@@ -47,7 +47,7 @@ const input = keys.stream(partition, merged.name, 'live')
 
 t.test('a gone message is removed, and its thread is queued', async t => {
   await grouped('1', 'a', 'b')
-  await letGo()
+  await release()
   await redis.set(keys.message(ANA, 'a'), '{}')
   await gone('a', 2)
   t.same(await waiting(), [{ thread: 't', ids: ['b'], fresh: [] }])
@@ -72,16 +72,16 @@ t.test('a thread that changes during its release waits for the next', async t =>
   await grouped('1', 'a', 'b')
   const [before] = await ledger.pendingThreads('run', 10)
   await gone('a', 2)
-  await letGo(before?.seen)
+  await release(before?.seen)
   const [shrunk] = await ledger.pendingThreads('run', 10)
   t.same(shrunk?.ids, ['b'])
   await relabelled('b')
-  await letGo(shrunk?.seen)
+  await release(shrunk?.seen)
   t.same(
     (await waiting()).flatMap(({ ids }) => ids),
     ['b'],
   )
-  await letGo()
+  await release()
   t.same(await ledger.pendingThreads('run', 10), [])
 })
 
@@ -121,13 +121,13 @@ t.test('relabelling an unknown message queues no thread', async t => {
 t.test('an empty thread expires in a week unless it gets mail', async t => {
   await grouped('1', 'a')
   await gone('a', 2)
-  await letGo(undefined, true)
+  await release(undefined, true)
   const week = 7 * 24 * 3600
   await redis.hset(keys.thread(ANA, 't'), 'dispatched', 'v')
   t.equal(await redis.ttl(keys.thread(ANA, 't')), -1, 'a hash without fields does not exist')
   await grouped('3', 'a')
   await gone('a', 4)
-  await letGo(undefined, true)
+  await release(undefined, true)
   t.ok(Math.abs((await redis.ttl(keys.thread(ANA, 't'))) - week) < 60)
   await grouped('5', 'a')
   t.equal(await redis.ttl(keys.thread(ANA, 't')), -1)
@@ -231,7 +231,7 @@ async function relabelled(id: string, message?: Message): Promise<void> {
   await commit(entry, message ? { ...fact, message } : fact)
 }
 
-async function letGo(seen?: string, empty = false): Promise<void> {
+async function release(seen?: string, empty = false): Promise<void> {
   const now = seen ?? (await ledger.pendingThreads('run', 1))[0]?.seen ?? ''
   const entry = await read('release')
   await commit(entry, { fact: 'thread-released', from: entry.envelope, thread: 't', seen: now, version: 'v', empty })

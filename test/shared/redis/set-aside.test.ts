@@ -79,7 +79,7 @@ t.test('a run ends without a deferred item and again with its fate', async t => 
   await done('batch-fetch', asideOf)
   await settled('1', 0, 'deferred')
   await grouped('1', 'b')
-  await letGo()
+  await release()
   t.match(await readRun(redis, keys, 'p00', 'run'), {
     endedAt: Number,
     fates: { fetched: 1, deferred: 1 },
@@ -98,7 +98,7 @@ t.test('a run ends without a deferred item and again with its fate', async t => 
   })
   await grouped('deferred:1/0', 'a')
   t.match(await ledger.pendingThreads('run', 10), [{ thread: 't', ids: ['b', 'a'], fresh: ['a'], omitted: [] }])
-  await letGo()
+  await release()
   t.match(await readRun(redis, keys, 'p00', 'run'), { endedAt: Number })
   t.ok((await redis.ttl(keys.run('p00', 'run'))) > 0)
   t.same(await readDeferred(redis, keys, ANA), [])
@@ -148,7 +148,7 @@ function grouped(window: string, id: string) {
   ])
 }
 
-async function letGo() {
+async function release() {
   const [thread] = await ledger.pendingThreads('run', 10)
   return done('thread-group', item => [
     { fact: 'thread-released', from: item, thread: 't', seen: thread?.seen ?? '', version: 'v' },

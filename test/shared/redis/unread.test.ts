@@ -70,7 +70,7 @@ t.test('above the limit the oldest tasks are dropped, with an event', async t =>
   t.same(await lengths(), [150 - dropped, 150], 'those of the older stream')
   t.equal((await ids(live))[0], `${began - hours(3)}-${dropped}`, 'the oldest of it')
   t.ok(((await read()).bytes ?? 0) <= maxBytes)
-  t.equal(await toldDropped('TASK_MAX_BYTES'), dropped)
+  t.equal(await reportDropped('TASK_MAX_BYTES'), dropped)
   t.equal(await dropOverfull(redis, keys, limits({ maxBytes }), always), 0, 'a repetition drops nothing')
 })
 
@@ -88,7 +88,7 @@ t.test('unread tasks are dropped only after their retention', async t => {
   await write(live, 5, 29 * DAY_MS)
   t.equal(await dropOutdated(redis, keys, limits(), always), 150)
   t.same(await lengths(), [5, 0])
-  t.equal(await toldDropped('TASK_RETENTION'), 150)
+  t.equal(await reportDropped('TASK_RETENTION'), 150)
 })
 
 t.test('a dropped pending task blocks nothing', async t => {
@@ -154,7 +154,7 @@ async function whole(key: string): Promise<number> {
 }
 
 /** Returns how many tasks the events report as dropped for this reason. */
-async function toldDropped(reason: string): Promise<number> {
+async function reportDropped(reason: string): Promise<number> {
   const events = await Promise.all(keys.partitions.map(one => redis.xrange(keys.mailboxEvents(one), '-', '+')))
   const reported = events.flat().map(([, [, event, , tasks, , why]]) => ({ event, tasks: Number(tasks), why }))
   return reported
