@@ -2,15 +2,15 @@ import { setMaxListeners } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openMailboxes } from '../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../pipeline/accounts/mailboxes.ts'
 import { connectIfNew } from '../pipeline/accounts/request-sync.ts'
 import { type AppContext, openApp } from '../pipeline/base/app.ts'
 import { sleep } from '../pipeline/base/wait.ts'
 import { readConfig } from '../shared/config.ts'
-import type { MailboxId, Provider } from '../shared/mailbox.ts'
+import type { MailboxId } from '../shared/mailbox.ts'
 import { postWatchEvent } from '../shared/redis/mailboxes.ts'
 import { listRuns } from '../shared/redis/runs.ts'
-import { type Simulators, startSimulators } from '../sim/both.ts'
+import { type Side, type Simulators, startSimulators } from '../sim/both.ts'
 import { randomFrom } from '../sim/random.ts'
 import { type Children, openChildren } from './chaos/children.ts'
 import { openConversations } from './chaos/conversations.ts'
@@ -37,7 +37,7 @@ export interface ChaosResult extends Verdict {
   settleSeconds: number
   faults: Record<ChaosKind, number>
   /** Provider answers with an injected fault. */
-  spoiled: Record<Provider, number>
+  spoiled: Record<Side, number>
   /** Mailboxes, stages and runs with work in flight when the time limit passed. */
   unsettled: number
   /** Processes that ended with an uncaught error. */
@@ -220,7 +220,7 @@ function eventOf(app: AppContext, historyId: string | undefined): Parameters<typ
   return { run: app.newRunId(), at: app.now(), body }
 }
 
-function spoiledBy({ gmail, graph }: Simulators): Record<Provider, number> {
+function spoiledBy({ gmail, graph }: Simulators): Record<Side, number> {
   const sum = (counts: Record<string, number>) => Object.values(counts).reduce((total, count) => total + count, 0)
   return { gmail: sum(gmail.faults.counts()), outlook: sum(graph.faults.counts()) }
 }

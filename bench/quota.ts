@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openMailboxes } from '../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../pipeline/accounts/mailboxes.ts'
 import { openQuotas } from '../pipeline/accounts/quotas.ts'
 import { requestSync } from '../pipeline/accounts/request-sync.ts'
 import { openApp } from '../pipeline/base/app.ts'

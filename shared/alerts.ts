@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type CallKind, type MailboxId, providerOf } from './mailbox.ts'
+import { traitsOf } from './provider/traits.ts'
 import type { Fate } from './streams.ts'
 
 const alertSchema = z.object({
@@ -71,13 +72,13 @@ function ofSpeed({ startedAt, endedAt = startedAt, waitedMs, listed }: RunFigure
   return [{ alert: 'fast', level: 'mark', text: `the sync reached its goal: ${words}`, figures }]
 }
 
-// Each window may end with a partial batch. At Outlook each listing call is a page of some folder.
+// Each window may end with a partial batch. Where listings go by folder, each listing call is a page of one folder.
 function ofCalls({ mailbox, listed, fates, context, pages, windows, calls }: RunFigures, batchSize: number): Alert[] {
   if (listed < ENOUGH_MESSAGES) return []
   const listing = calls.list + calls.history + calls.delta
   const made = listing + calls.batch + calls.single + calls.thread
   const missing = Math.max(0, listed - fates.cached) + context
-  const listedPages = providerOf(mailbox as MailboxId) === 'outlook' ? listing : pages
+  const listedPages = traitsOf(providerOf(mailbox as MailboxId)).listsByFolder ? listing : pages
   const planned = listedPages + Math.ceil(missing / batchSize)
   if (made <= planned + Math.max(0, windows - 1)) return []
   const text = `the sync made more calls than planned: ${made} instead of ${planned} (${listedPages} pages, ${missing} messages to fetch by ${batchSize})`

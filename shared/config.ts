@@ -62,7 +62,8 @@ const settings = z.object({
   OUTLOOK_MAILBOXES: outlookMailboxes,
   OUTLOOK_PAGE_SIZE: whole(1, 1000, 50),
   OUTLOOK_MAX_PARALLEL_PAGES: whole(1, 100, 4),
-  OUTLOOK_BATCH_SIZE: whole(1, 20, 20),
+  OUTLOOK_BATCH_SIZE: between(1, 20).optional(),
+  OUTLOOK_MAX_CONCURRENT_BATCHES: between(1, 50).optional(),
   MAILBOXES_KEY: sealingKeys,
   INITIAL_SYNC: initialSync,
   GMAIL_LABELS: words(''),
@@ -73,8 +74,8 @@ const settings = z.object({
   GMAIL_QUOTA_SHARE: decimal(0.05, 1, 1),
   GMAIL_USER_UNITS: between(100, 10_000_000).optional(),
   GMAIL_PROJECT_UNITS: whole(1000, 1_000_000_000, 1_200_000),
-  GMAIL_BATCH_SIZE: whole(1, 100, 20),
-  GMAIL_MAX_CONCURRENT_BATCHES: whole(1, 50, 3),
+  GMAIL_BATCH_SIZE: between(1, 100).optional(),
+  GMAIL_MAX_CONCURRENT_BATCHES: between(1, 50).optional(),
   GMAIL_FIELDS: gmailFields,
   GMAIL_PUBSUB_TOPIC: z
     .string()
@@ -95,6 +96,8 @@ const settings = z.object({
   GATEWAY_RATE_LIMIT: whole(1, 100_000_000, 60_000),
   GATEWAY_MAX_CONNECTIONS: whole(10, 100_000, 200),
   TRUSTED_PROXIES: trustedProxies,
+  FETCH_BATCH_SIZE: whole(1, 100, 20),
+  FETCH_CONCURRENCY: whole(1, 50, 3),
   CACHE_MESSAGE_TTL: whole(1, 31_536_000, 3600),
   WARM_SHARE: decimal(0, 0.5, 0),
   CACHE_SYNC_TOKEN_TTL: whole(60, 31_536_000, 86_400),
@@ -127,6 +130,9 @@ const settings = z.object({
 const BOTH =
   'one of SIM_URL and GMAIL_REFRESH_TOKEN, because a simulator must never receive a real token: unset SIM_URL to read real mail, or GMAIL_REFRESH_TOKEN to read simulated mail'
 
+// Graph takes no larger batch (learn.microsoft.com/graph/json-batching#batch-size-limitations).
+const LARGEST_GRAPH_BATCH = 20
+
 // Rules that involve several settings.
 const settled = settings.superRefine((given, context) => {
   const { REDIS_URL = 'rediss:', REDIS_TLS_CA, REDIS_TLS_INSECURE, SIM_URL, GMAIL_REFRESH_TOKEN } = given
@@ -138,10 +144,22 @@ const settled = settings.superRefine((given, context) => {
   if (REDIS_TLS_INSECURE) refuse('REDIS_TLS_INSECURE', withoutTls)
 })
 
+// A provider without a batch size or concurrency of its own takes the one for all providers.
+const complete = settled.transform(given => {
+  const { FETCH_BATCH_SIZE: batchSize, FETCH_CONCURRENCY: concurrency } = given
+  return {
+    ...given,
+    GMAIL_BATCH_SIZE: given.GMAIL_BATCH_SIZE ?? batchSize,
+    GMAIL_MAX_CONCURRENT_BATCHES: given.GMAIL_MAX_CONCURRENT_BATCHES ?? concurrency,
+    OUTLOOK_BATCH_SIZE: given.OUTLOOK_BATCH_SIZE ?? Math.min(batchSize, LARGEST_GRAPH_BATCH),
+    OUTLOOK_MAX_CONCURRENT_BATCHES: given.OUTLOOK_MAX_CONCURRENT_BATCHES ?? concurrency,
+  }
+})
+
 export type { InitialSync } from './settings/kinds.ts'
 
 /** Every setting, checked and with its default. Durations carry their unit in the name; those with classic names are in seconds. */
-export type Config = z.infer<typeof settings>
+export type Config = z.infer<typeof complete>
 
 const KINDS: ReadonlyMap<string, TextKind> = new Map([
   ['GMAIL_LABELS', 'list'],
@@ -166,7 +184,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const texts = new Map(NAMES.map(name => [name, trimmed(all[name] ?? '')]))
   const marks = new Map(NAMES.map(name => [name, markIn(texts.get(name) ?? '', name, KINDS.get(name))]))
   const given = [...texts].filter(([name, text]) => text !== '' && marks.get(name) === undefined)
-  const result = settled.safeParse(Object.fromEntries(given))
+  const result = complete.safeParse(Object.fromEntries(given))
   const faults = [
     ...[...marks].flatMap(([name, mark]) => (mark === undefined ? [] : [{ name, message: mark }])),
     ...(result.error?.issues ?? []).map(({ path, message }) => ({ name: String(path[0]), message })),

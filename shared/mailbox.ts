@@ -2,10 +2,10 @@ import { MailError } from './error.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
 import type { Finding } from './provider/filter.ts'
 import type { Quota } from './provider/quota.ts'
+import { PROVIDERS } from './provider/traits.ts'
 
-/** The providers. */
-export const PROVIDERS = ['gmail', 'outlook'] as const
-export type Provider = (typeof PROVIDERS)[number]
+/** The name of a provider, with which its mailbox ids begin. */
+export type Provider = string
 
 /** One account at one provider, such as `gmail:ana@example.com`; the address is lower case. */
 export type MailboxId = `${Provider}:${string}`
@@ -165,9 +165,9 @@ const SHOWN = 100
 export function parseMailboxId(text: string): MailboxId {
   const trimmed = text.trim()
   const match =
-    trimmed.length > LONGEST_MAILBOX ? null : /^(gmail|outlook):([^\s\p{Cc}:{}@]+@[^\s\p{Cc}:{}@]+)$/iu.exec(trimmed)
+    trimmed.length > LONGEST_MAILBOX ? null : /^([a-z]+):([^\s\p{Cc}:{}@]+@[^\s\p{Cc}:{}@]+)$/iu.exec(trimmed)
   // These characters separate or quote addresses.
-  if (!match || /[,;"<>]/.test(trimmed)) {
+  if (!match || !PROVIDERS.includes(match[1]?.toLowerCase() ?? '') || /[,;"<>]/.test(trimmed)) {
     const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
     throw new MailError(
       'misconfigured',
@@ -179,7 +179,7 @@ export function parseMailboxId(text: string): MailboxId {
 
 /** Returns the provider of a mailbox. */
 export function providerOf(mailbox: MailboxId): Provider {
-  return mailbox.startsWith('gmail:') ? 'gmail' : 'outlook'
+  return mailbox.slice(0, mailbox.indexOf(':'))
 }
 
 /** Returns the address of a mailbox, without its provider. */

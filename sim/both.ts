@@ -5,6 +5,9 @@ import type { GraphOptions, GraphSimulator } from './graph/simulator.ts'
 import { openGraph, startGraph } from './graph.ts'
 import type { SimMailbox } from './mailbox.ts'
 
+/** The providers that are simulated, by the names of their mailboxes. */
+export type Side = 'gmail' | 'outlook'
+
 /** Running simulators of Gmail and Graph. */
 export interface Simulators {
   /** Gmail's address, and Graph's too unless it has its own port. */

@@ -51,6 +51,9 @@ t.test('allowed code has no finding', async t => {
     'sim/h.ts': "import fastify from 'fastify'\nexport const h = fastify",
     'pipeline/base/i.ts':
       "import { f } from '../../stages/f.ts'\nimport { d } from '../../shared/gmail/d.ts'\nimport { g } from '../../sim/g.ts'",
+    'pipeline/accounts/providers/p.ts': "export const isGmail = (id: string) => id === 'gmail'",
+    'sim/q.ts': 'export const q = { gmail: 1, outlook: 2 }',
+    'pipeline/base/r.ts': 'export const r = { gmail: 1, graph: 2 }',
     'bench/j.ts': "import { i } from '../pipeline/base/i.ts'",
     'test/k.test.ts': `import { google } from 'googleapis'\nimport { i } from '../pipeline/base/i.ts'\nprocess.env.A${'\n'.repeat(300)}// long`,
   }
@@ -197,6 +200,15 @@ const planted: { what: string; rule: RegExp; files: Record<string, string> }[] =
     rule: /writes to the terminal/,
     files: { 'pipeline/base/a.ts': "import { stdout } from 'node:process'" },
   },
+  ...[
+    ['a test for Gmail', "export const a = (id: string) => id === 'gmail'"],
+    ['a test for another than Outlook', "export const a = (id: string) => 'outlook' !== id"],
+    ['a case of Outlook', "switch (a) { case 'outlook': b() }"],
+    ['a list that is asked for Outlook', "export const a = (ids: string[]) => ids.includes('outlook')"],
+    ['a mailbox that is asked for Gmail', "export const a = (id: string) => id.startsWith('gmail:')"],
+    ['a table of providers', "export const a = { gmail: 1, 'outlook': 2 }"],
+    ['a type of providers', 'export interface A { gmail: number; outlook: number }'],
+  ].map(([what = '', text = '']) => ({ what, rule: /tells providers apart/, files: { 'pipeline/base/a.ts': text } })),
   { what: 'a long file', rule: /has 251 lines: 250 at most/, files: { 'sim/a.ts': 'a()\n'.repeat(251) } },
 ]
 

@@ -1,8 +1,9 @@
 import type { AppContext } from '../../pipeline/base/app.ts'
-import { type MailboxId, PROVIDERS, type Provider, parseMailboxId, providerOf } from '../../shared/mailbox.ts'
+import { type MailboxId, parseMailboxId, providerOf } from '../../shared/mailbox.ts'
 import { knownMessages } from '../../shared/redis/known.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
 import { FATES, type Fate } from '../../shared/streams.ts'
+import type { Side } from '../../sim/both.ts'
 import { wrongPlaces } from './places.ts'
 import { readTruth } from './truth.ts'
 import { readDead, readTasks, type WrittenTask } from './written.ts'
@@ -36,7 +37,7 @@ export interface Tally extends Record<Fate, number> {
 }
 
 /** The outcome from outside the pipeline: the simulators' mail compared with the tasks and dead letters in Redis. */
-export interface Verdict extends Tally, Record<Provider, Tally> {
+export interface Verdict extends Tally, Record<Side, Tally> {
   /** The total number of defects. */
   wrong: number
   /** The first few defects, in words. */
@@ -59,12 +60,12 @@ export async function judge(app: AppContext, simUrl: string, mailboxes: readonly
   problems.push(...doubledEnvelopes.map(id => `the envelope ${id} was written more than once`))
   const tallies = { gmail: noTally(), outlook: noTally() }
   for (const mailbox of mailboxes) {
-    const tally = tallies[providerOf(mailbox)]
+    const tally = tallies[providerOf(mailbox) as Side]
     const own = { tasks: tasks.filter(({ task }) => task.mailbox === mailbox), dead }
     problems.push(...(await judgeMailbox(app, simUrl, mailbox, own, tally)))
   }
   for (const run of await listRuns(app.redis, app.keys, ALL_RUNS)) {
-    const tally = tallies[providerOf(parseMailboxId(run.mailbox))]
+    const tally = tallies[providerOf(parseMailboxId(run.mailbox)) as Side]
     tally.runs += 1
     tally.listed += run.listed
     for (const fate of FATES) tally[fate] += run.fates[fate]
@@ -72,7 +73,7 @@ export async function judge(app: AppContext, simUrl: string, mailboxes: readonly
     tally.unbalanced += 1
     problems.push(`run ${run.run}: ${run.listed} listed, but ${JSON.stringify(run.fates)}`)
   }
-  const total = PROVIDERS.reduce((sum, provider) => added(sum, tallies[provider]), noTally())
+  const total = Object.values(tallies).reduce(added, noTally())
   total.doubled += doubledEnvelopes.length
   const wrong = WRONGS.reduce((sum, name) => sum + total[name], 0)
   return { ...total, ...tallies, wrong, problems: problems.slice(0, MAX_PROBLEMS) }

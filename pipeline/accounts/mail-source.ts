@@ -2,37 +2,39 @@ import { randomBytes } from 'node:crypto'
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import { exchange } from '../../shared/http/exchange.ts'
-import { type MailboxId, type Provider, parseMailboxId } from '../../shared/mailbox.ts'
+import { type MailboxId, parseMailboxId } from '../../shared/mailbox.ts'
 import { listMailboxes } from '../../shared/redis/mailboxes.ts'
 import { createVault } from '../../shared/redis/secrets.ts'
 import { createSeal } from '../../shared/seal.ts'
 import type { Simulators } from '../../sim/both.ts'
 import type { GmailSimulator } from '../../sim/gmail/simulator.ts'
 import { forgetRunning } from '../embedded-redis/data-dir.ts'
-import type { Store } from './account-of.ts'
-import { hasGmailAccount, providersSet } from './account-settings.ts'
-import { type Mailboxes, openMailboxes } from './providers.ts'
+import { LOADED } from './loaded-providers.ts'
+import { type Mailboxes, openMailboxes } from './mailboxes.ts'
+import type { ProviderDescriptor } from './providers/descriptor.ts'
+import { configuredProviders, PROVIDERS } from './providers.ts'
 import { findControlToken } from './simulator.ts'
+import type { Store } from './store.ts'
 
-/** Where mail comes from: accounts at providers, or a simulator that is running or is started for it. */
+/** A source of mail: accounts at providers, or a simulator that already runs or is started. */
 export interface MailSource {
-  /** For people: what it is. */
+  /** Its name for people. */
   label: string
-  /** With the accounts that are kept in the store. */
+  /** Opens its mailboxes, with the accounts in the store. */
   mailboxes(store: Store): Mailboxes
-  /** How its changes are pushed, where that needs nobody to set anything up. */
+  /** How its changes are pushed; present where that needs no setup. */
   push?: SimulatedPush
-  /** The mailboxes it offers. */
+  /** Lists its mailboxes. */
   list(signal: AbortSignal, store: Store): Promise<MailboxId[]>
   close(): Promise<void>
 }
 
-const HOW_TO_SET =
-  'set GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET and MAILBOXES_KEY and run `mailsluice connect gmail`, or set GMAIL_REFRESH_TOKEN instead of the key; for Outlook, set OUTLOOK_CLIENT_ID and MAILBOXES_KEY and run `mailsluice connect outlook`'
-const LABELS: Readonly<Record<Provider, string>> = { gmail: 'Gmail', outlook: 'Outlook' }
+const HOW_TO_SET = [...PROVIDERS.values()]
+  .map(({ label, setup }, place) => (place === 0 ? setup : `for ${label}, ${setup}`))
+  .join('; ')
 const HALF_SET = `an OAuth client is set, and no account: ${HOW_TO_SET}`
 
-/** A simulator that pushes to this machine: what the gateway must know of it, and where it is to push. */
+/** A simulator that pushes to this machine: the gateway's settings for it, and the address it pushes to. */
 export interface SimulatedPush {
   settings: Pick<
     Config,
@@ -42,7 +44,7 @@ export interface SimulatedPush {
     | 'GMAIL_PUSH_CERTS_URL'
     | 'OUTLOOK_CLIENT_STATE'
   >
-  /** Tells it where the gateway listens; the settings by which it is asked to push there. */
+  /** Sends its pushes to the gateway on this port; returns the settings that a watch needs for that. */
   to(port: number): Pick<Config, 'OUTLOOK_NOTIFICATION_URL'>
 }
 
@@ -50,7 +52,7 @@ const SECRET_BYTES = 24
 const LARGEST_LIST_BYTES = 8 << 20
 const nothing = async () => undefined
 
-/** The source the settings ask for; throws `misconfigured` when they name none and a demo would be out of place. */
+/** Opens the source that the settings name, or else a simulator; throws `misconfigured` where they name none in production. */
 export async function openMailSource(config: Config, mbox: readonly string[]): Promise<MailSource> {
   if (config.SIM_URL) {
     const url = config.SIM_URL.replace(/\/$/, '')
@@ -61,9 +63,9 @@ export async function openMailSource(config: Config, mbox: readonly string[]): P
       close: nothing,
     }
   }
-  const providers = providersSet(config)
+  const providers = configuredProviders(config)
   if (providers.length > 0 && mbox.length === 0) return openAccounts(config, providers)
-  if ((config.GMAIL_CLIENT_ID || config.OUTLOOK_CLIENT_ID) && mbox.length === 0)
+  if ([...PROVIDERS.values()].some(provider => provider.hasClient(config)) && mbox.length === 0)
     throw new MailError('misconfigured', HALF_SET)
   if (config.NODE_ENV === 'production') {
     throw new MailError(
@@ -74,9 +76,9 @@ export async function openMailSource(config: Config, mbox: readonly string[]): P
   return openSimulator(config, mbox)
 }
 
-/** Mailboxes alone, for processes that run single stages: no mailbox is listed and no simulator started. Throws `misconfigured` when no account is set. */
+/** Returns how mailboxes are opened, for processes that list none and start no simulator. Throws `misconfigured` when no account is set. */
 export function reachMailboxes(config: Config, simUrl: string | undefined): (store: Store) => Mailboxes {
-  if (!simUrl && providersSet(config).length === 0) {
+  if (!simUrl && configuredProviders(config).length === 0) {
     throw new MailError(
       'misconfigured',
       `no mail account is set: ${HOW_TO_SET}, or SIM_URL to the address of \`mailsluice sim\``,
@@ -86,7 +88,7 @@ export function reachMailboxes(config: Config, simUrl: string | undefined): (sto
 }
 
 async function openSimulator(config: Config, mbox: readonly string[]): Promise<MailSource> {
-  // The simulators are loaded where they are started, and nowhere else.
+  // Simulators take long to load, and only this function starts them.
   const { startSimulator } = await import('./start-simulator.ts')
   const sim = await startSimulator(config, { mbox, sides: ['gmail'], profile: 'live' })
   const push = pushOf(sim.gmail)
@@ -99,7 +101,7 @@ async function openSimulator(config: Config, mbox: readonly string[]): Promise<M
       settings: push.settings,
       to(port) {
         const whereTo = push.to(port)
-        // It is known only when the gateway listens, and the mailboxes are open by then.
+        // The port is known only when the gateway listens; the mailboxes are open by then.
         Object.assign(pushed, whereTo)
         return whereTo
       },
@@ -119,7 +121,7 @@ function sidesOf({ gmail, graph }: Simulators): string {
     .join(' and ')
 }
 
-// It is this process's own: whom it says it is can be believed.
+// The simulator is this process's own, so the gateway may trust its signature.
 function pushOf(sim: GmailSimulator): SimulatedPush {
   const [audience, serviceAccount] = ['mailsluice', 'gmail-push@simulated.iam.gserviceaccount.com']
   return {
@@ -138,45 +140,40 @@ function pushOf(sim: GmailSimulator): SimulatedPush {
   }
 }
 
-function openAccounts(config: Config, providers: readonly Provider[]): MailSource {
+function openAccounts(config: Config, providers: readonly ProviderDescriptor[]): MailSource {
   const mailboxes = (store: Store) => openMailboxes(config, undefined, store)
   return {
-    label: providers.map(provider => LABELS[provider]).join(' and '),
+    label: providers.map(({ label }) => label).join(' and '),
     mailboxes,
     async list(signal, store) {
       const known = (await listMailboxes(store.redis, store.keys)).map(({ mailbox }) => mailbox)
       const kept = await createVault(store.redis, store.keys, createSeal([])).has(known)
-      const configured = hasGmailAccount(config) ? [await configuredMailbox(mailboxes(store), signal)] : []
-      return [...new Set([...configured, ...config.OUTLOOK_MAILBOXES, ...kept])]
+      const configured = await Promise.all(
+        [...LOADED.values()].map(({ loaded }) => loaded.listConfigured(config, mailboxes(store), signal)),
+      )
+      return [...new Set([...configured.flat(), ...kept])]
     },
     close: nothing,
   }
 }
 
-// Google tells whose account it is.
-async function configuredMailbox(mailboxes: Mailboxes, signal: AbortSignal): Promise<MailboxId> {
-  const { address } = await mailboxes('gmail:me@gmail.com').open({ signal, meter: () => undefined })
-  return parseMailboxId(`gmail:${address}`)
-}
-
 async function listSimulated(url: string, token: string | undefined, signal: AbortSignal): Promise<MailboxId[]> {
-  const [gmail, outlook] = await Promise.all([
-    addressesAt(`${url}/control/mailboxes`, token, signal),
-    addressesAt(`${url}/control/graph/mailboxes`, token, signal),
-  ])
-  if (!gmail && !outlook) {
+  const lists = await Promise.all(
+    [...PROVIDERS.values()].map(async ({ id, simulatedList }) => {
+      const addresses = await addressesAt(`${url}${simulatedList}`, token, signal)
+      return addresses?.map(address => parseMailboxId(`${id}:${address}`))
+    }),
+  )
+  if (lists.every(list => list === undefined)) {
     throw new MailError(
       'misconfigured',
       `no simulator answers at ${url}: start it with \`mailsluice sim\`, or correct SIM_URL`,
     )
   }
-  return [
-    ...(gmail ?? []).map(address => parseMailboxId(`gmail:${address}`)),
-    ...(outlook ?? []).map(address => parseMailboxId(`outlook:${address}`)),
-  ]
+  return lists.flatMap(list => list ?? [])
 }
 
-// Each simulator can have a port of its own, where the other is not.
+// Each simulator can have a port of its own, which then answers for no other provider.
 async function addressesAt(url: string, token: string | undefined, signal: AbortSignal): Promise<string[] | undefined> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
   const answer = await exchange(url, { signal, headers, mostBytes: LARGEST_LIST_BYTES }).catch(() => undefined)

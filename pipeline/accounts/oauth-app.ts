@@ -1,7 +1,6 @@
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import type { OAuthApp } from '../../shared/gmail/oauth.ts'
-import type { Provider } from '../../shared/mailbox.ts'
 import type { MicrosoftApp } from '../../shared/outlook/login.ts'
 import type { Issuer } from '../../shared/redis/secrets.ts'
 
@@ -10,19 +9,20 @@ const GOOGLE = {
   tokenUrl: 'https://oauth2.googleapis.com/token',
   revokeUrl: 'https://oauth2.googleapis.com/revoke',
 }
-const MICROSOFT = 'https://login.microsoftonline.com'
-// developers.google.com/identity/openid-connect/openid-connect#discovery
-const GOOGLE_ISSUER = 'https://accounts.google.com'
+/** The issuer of Google's grants (developers.google.com/identity/openid-connect/openid-connect#discovery). */
+export const GOOGLE_ISSUER = 'https://accounts.google.com'
+/** The issuer of Microsoft's grants, and where its login answers. */
+export const MICROSOFT_ISSUER = 'https://login.microsoftonline.com'
 const SIMULATED = 'simulated'
 const ANY_TENANT = ['common', 'organizations', 'consumers']
 
-/** Who gives a provider's grants: whoever is asked for tokens. What a provider gave is never shown to a simulator, nor the other way round. */
-export function issuerOf(provider: Provider, simUrl: string | undefined): Issuer {
+/** Returns who issues grants: the simulator, where there is one, or else the provider's issuer of this name. */
+export function issuerAt(name: string, simUrl: string | undefined): Issuer {
   if (simUrl) return { name: new URL(simUrl).origin, isSimulator: true }
-  return { name: provider === 'gmail' ? GOOGLE_ISSUER : MICROSOFT, isSimulator: false }
+  return { name, isSimulator: false }
 }
 
-/** The configured OAuth client at Google, or at a simulator, which takes any and is not told our secret; throws `misconfigured` when none is set. */
+/** Returns the configured OAuth client at Google; throws `misconfigured` when none is set. A simulator takes any client and never gets the secret. */
 export function googleApp(config: Config, simUrl: string | undefined): OAuthApp {
   const { GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET } = config
   if (simUrl) {
@@ -43,11 +43,11 @@ export function googleApp(config: Config, simUrl: string | undefined): OAuthApp 
   return { clientId: GMAIL_CLIENT_ID, clientSecret: GMAIL_CLIENT_SECRET, ...GOOGLE }
 }
 
-/** The configured app at Microsoft, or at a simulator, which takes any and is not told our secret; throws `misconfigured` when none is set. */
+/** Returns the configured app at Microsoft; throws `misconfigured` when none is set. A simulator takes any app and never gets the secret. */
 export function microsoftApp(config: Config, simUrl: string | undefined): MicrosoftApp {
   const { OUTLOOK_CLIENT_ID, OUTLOOK_CLIENT_SECRET, OUTLOOK_TENANT: tenant } = config
   const clientId = OUTLOOK_CLIENT_ID ?? (simUrl ? SIMULATED : undefined)
-  // What has a secret is asked about otherwise than what has none.
+  // An app with a secret is authenticated in another way than one without.
   const clientSecret = OUTLOOK_CLIENT_SECRET && simUrl ? SIMULATED : OUTLOOK_CLIENT_SECRET
   if (!clientId) {
     throw new MailError(
@@ -55,12 +55,12 @@ export function microsoftApp(config: Config, simUrl: string | undefined): Micros
       'no app is set: register one at https://entra.microsoft.com with the redirect URI http://localhost of the type "Mobile and desktop", and set OUTLOOK_CLIENT_ID',
     )
   }
-  return { clientId, clientSecret, tenant, loginUrl: simUrl ?? MICROSOFT }
+  return { clientId, clientSecret, tenant, loginUrl: simUrl ?? MICROSOFT_ISSUER }
 }
 
 /**
- * The configured app as it reads the mailboxes of OUTLOOK_MAILBOXES, by itself and without their owners. Throws `misconfigured` where it
- * has no secret, or no tenant of its own: the others stand for tenants of people, and nobody signs in here.
+ * Returns the configured app as it reads OUTLOOK_MAILBOXES, with application permissions and without their owners. Throws `misconfigured`
+ * where it has no secret, or a tenant such as `common`, which stands for the tenant of whoever signs in: nobody does here.
  */
 export function microsoftApplication(config: Config, simUrl: string | undefined): MicrosoftApp {
   const app = microsoftApp(config, simUrl)

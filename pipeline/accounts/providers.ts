@@ -1,62 +1,54 @@
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
-import { gmailMailbox } from '../../shared/gmail/mailbox.ts'
-import { addressOf, type Mailbox, type MailboxId, providerOf } from '../../shared/mailbox.ts'
-import type { AccessTokens } from '../../shared/provider/tokens.ts'
-import { accountsOf, type Store } from './account-of.ts'
-import { openOutlook } from './open-outlook.ts'
+import { type MailboxId, type Provider, providerOf } from '../../shared/mailbox.ts'
+import type { Issuer } from '../../shared/redis/secrets.ts'
+import type { Fetching } from '../base/stages.ts'
+import { issuerAt } from './oauth-app.ts'
+import type { ProviderAccess, ProviderDescriptor } from './providers/descriptor.ts'
+import { gmail } from './providers/gmail.ts'
+import { outlook } from './providers/outlook.ts'
 
-/** The mailbox behind an id, the same object each time; throws `unsupported` when there is no way to reach it. */
-export type Mailboxes = (mailbox: MailboxId) => Mailbox
+/** The providers that a process knows, by their ids and in the order of their registration. */
+export type Providers = ReadonlyMap<Provider, ProviderDescriptor>
 
-// Ids a page, or records of a history: whole batches, so that a full page ends with no thin one.
-const PAGE_SIZE = { live: 100, bulk: 500 }
-const GOOGLE = 'https://gmail.googleapis.com'
+/** The providers that a process knows, each with its adapter loaded. */
+export type LoadedProviders = ReadonlyMap<Provider, ProviderDescriptor & { loaded: ProviderAccess }>
 
-/**
- * Mailboxes at their providers, or at a simulator when `simUrl` names one, with their accounts; without any, their calls throw `unauthorized`.
- * Those at Outlook need the store.
- */
-export function openMailboxes(config: Config, simUrl: string | undefined, store?: Store): Mailboxes {
-  const open = new Map<MailboxId, Mailbox>()
-  const accountOf = accountsOf(config, simUrl, store)
-  return mailbox => {
-    const known = open.get(mailbox) ?? openOne(mailbox, accountOf(mailbox))
-    open.set(mailbox, known)
-    return known
-  }
+/** Every provider of mailsluice; a new one is registered here. */
+export const PROVIDERS: Providers = registryOf([gmail, outlook])
 
-  function openOne(mailbox: MailboxId, account: AccessTokens): Mailbox {
-    if (providerOf(mailbox) === 'gmail') return openGmail(config, simUrl, mailbox, account, store?.now)
-    if (!store)
-      throw new MailError('unsupported', `${mailbox}: there is nowhere to keep how far its folders were listed`)
-    return openOutlook(config, simUrl, mailbox, { account, store })
-  }
+/** Returns providers by their ids. */
+export function registryOf(descriptors: readonly ProviderDescriptor[]): Providers {
+  return new Map(descriptors.map(descriptor => [descriptor.id, descriptor]))
 }
 
-/** One mailbox at Google or at a simulator, with access tokens of this source. */
-export function openGmail(
-  config: Config,
-  simUrl: string | undefined,
-  mailbox: MailboxId,
-  account: AccessTokens,
-  now?: () => number,
-): Mailbox {
-  const size = config.GMAIL_BATCH_SIZE
-  return gmailMailbox({
-    address: addressOf(mailbox),
-    account,
-    rootUrl: `${simUrl ?? GOOGLE}/`,
-    fields: config.GMAIL_FIELDS,
-    initialSync: config.INITIAL_SYNC,
-    filter: { labels: config.GMAIL_LABELS, skip: config.SKIP_LABELS },
-    query: config.GMAIL_QUERY,
-    quota: config.GMAIL_QUOTA,
-    batchSize: size,
-    pageSize: { live: Math.ceil(PAGE_SIZE.live / size) * size, bulk: Math.floor(PAGE_SIZE.bulk / size) * size },
-    ...(config.GMAIL_PUBSUB_TOPIC
-      ? { notify: { topic: config.GMAIL_PUBSUB_TOPIC, labels: config.GMAIL_WATCH_LABELS } }
-      : {}),
-    ...(now ? { now } : {}),
-  })
+/** Loads the adapters of all these providers. */
+export async function loadProviders(providers: Providers): Promise<LoadedProviders> {
+  const loaded = [...providers].map(
+    async ([id, descriptor]) => [id, { ...descriptor, loaded: await descriptor.access() }] as const,
+  )
+  return new Map(await Promise.all(loaded))
+}
+
+/** Returns the provider of that name; throws `unsupported` where none is registered. */
+export function named<Known>(providers: ReadonlyMap<Provider, Known>, provider: Provider): Known {
+  const known = providers.get(provider)
+  if (known) return known
+  throw new MailError('unsupported', `no provider is called ${provider}: use ${[...providers.keys()].join(' or ')}`)
+}
+
+/** Returns the providers whose accounts the settings name, or for which they let accounts be connected. */
+export function configuredProviders(config: Config, providers: Providers = PROVIDERS): ProviderDescriptor[] {
+  return [...providers.values()].filter(provider => provider.isConfigured(config))
+}
+
+/** Returns how a mailbox's messages are fetched; FETCH_BATCH_SIZE and FETCH_CONCURRENCY apply to a provider that is not registered. */
+export function fetchingOf(mailbox: MailboxId, config: Config, providers: Providers = PROVIDERS): Fetching {
+  const { FETCH_BATCH_SIZE: batchSize, FETCH_CONCURRENCY: concurrency } = config
+  return providers.get(providerOf(mailbox))?.fetching(config) ?? { batchSize, concurrency }
+}
+
+/** Returns the issuer of a provider's grants. A provider's grant is never shown to a simulator, nor a simulator's to a provider. */
+export function issuerOf(provider: Provider, simUrl: string | undefined, providers: Providers = PROVIDERS): Issuer {
+  return issuerAt(named(providers, provider).issuer, simUrl)
 }

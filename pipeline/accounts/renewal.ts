@@ -4,15 +4,15 @@ import type { MicrosoftApp } from '../../shared/outlook/login.ts'
 import { isDeadGrant as isDeadMicrosoftGrant, renewGrant } from '../../shared/outlook/oauth.ts'
 import type { AccessToken } from '../../shared/provider/tokens.ts'
 
-/** How a provider gives another access token for what an owner granted. */
+/** How a provider renews an access token from an owner's grant. */
 export interface Renewal {
-  /** Asks once; `secret` is there where it is to be kept instead of the old one. Throws `misconfigured` where no OAuth client is set. */
+  /** Asks the provider once; a `secret` in the answer replaces the old one. Throws `misconfigured` where no OAuth client is set. */
   renew(secret: string, doing: string): Promise<{ access: AccessToken; secret?: string | undefined }>
-  /** Whether `renew` threw because the grant is dead for good. */
+  /** Returns whether `renew` threw because the grant is dead for good. */
   isDead(error: MailError): boolean
 }
 
-/** Google's way: the secret is a refresh token, which Google seldom replaces. */
+/** Renews at Google: the secret is a refresh token, which Google seldom replaces. */
 export function googleRenewal(app: () => OAuthApp): Renewal {
   return {
     async renew(secret, doing) {
@@ -23,7 +23,7 @@ export function googleRenewal(app: () => OAuthApp): Renewal {
   }
 }
 
-/** Microsoft's way: the secret is msal's cache, which is another one after every question. */
+/** Renews at Microsoft: the secret is msal's cache, which changes with every renewal. */
 export function microsoftRenewal(app: () => MicrosoftApp): Renewal {
   return {
     async renew(secret, doing) {

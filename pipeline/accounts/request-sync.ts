@@ -2,9 +2,9 @@ import { MailError } from '../../shared/error.ts'
 import { addressOf, type MailboxId } from '../../shared/mailbox.ts'
 import { connectMailbox, postWatchEvent, readMailbox, resumeMailbox } from '../../shared/redis/mailboxes.ts'
 import type { AppContext } from '../base/app.ts'
-import type { Mailboxes } from './providers.ts'
+import type { Mailboxes } from './mailboxes.ts'
 
-/** Asks for a sync of a mailbox; the id of the run it becomes, unless another run is under way, which another then follows. */
+/** Asks for a sync of a mailbox and returns the id of its run. While another run is active, a run with another id follows that one instead. */
 export async function requestSync(
   app: AppContext,
   mailbox: MailboxId,
@@ -15,8 +15,9 @@ export async function requestSync(
 }
 
 /**
- * Connects a mailbox that is not known yet: asks the provider whose it is and pins the cursor its first sync starts from. One that
- * waits for its account to be mended is asked for as well, and resumed if the provider answers. Any other costs no call. Throws `misconfigured` when the provider answers for another address.
+ * Connects a mailbox that is not known yet: asks the provider for its address, and pins the cursor from which its first sync starts. A
+ * mailbox that waits for its account is probed as well, and resumed if the provider answers. Any other mailbox costs no call. Throws
+ * `misconfigured` when the provider answers for another address.
  */
 export async function connectIfNew(
   app: AppContext,

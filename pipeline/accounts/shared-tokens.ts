@@ -8,39 +8,39 @@ import type { Renewal } from './renewal.ts'
 
 export interface SharedTokensOptions {
   vault: Vault
-  /** The right to ask for the next access token. */
+  /** The lease on renewing the access token. */
   lease: Lease
   renewal: Renewal
-  /** Used where no account is kept for the mailbox. */
+  /** Tokens for a mailbox without an account in the vault. */
   otherwise?: AccessTokens | undefined
   now?: () => number
-  /** How long whoever asks keeps the others from asking; longer than a request may take. */
+  /** How long the lease keeps others from renewing (ms); longer than a request may take. */
   leaseMs?: number
 }
 
 const LEASE_MS = 15_000
 const LOOK_AGAIN_MS = 50
-// The provider had an error: the next to try, whoever it is, waits so long.
+// After an error of the provider no process renews for this time.
 const AFTER_FAILURE_MS = 1000
 const STILL_GOOD_MS = 10_000
 
 /**
- * Access tokens of a mailbox whose account is kept in the vault: one process asks the provider, the others wait and take what it got, and one
- * that dies meanwhile holds them up no longer than its lease. A dead grant is asked for once, by one. Redis errors are passed on as they are.
+ * Returns the access tokens of a mailbox whose account is in the vault. One process renews, the others wait and read the result; a process
+ * that dies meanwhile delays them no longer than its lease. A dead grant is tried once, by one process. Redis errors are passed on as they are.
  */
 export function sharedTokens(mailbox: MailboxId, options: SharedTokensOptions): AccessTokens {
   const { vault, lease, renewal, otherwise, now = Date.now, leaseMs = LEASE_MS } = options
-  let held: AccessToken | undefined
+  let cached: AccessToken | undefined
   let finding: Promise<AccessToken | undefined> | undefined
 
   return {
     async get(doing, signal) {
-      if (held && !isEnding(held, now())) return held.token
+      if (cached && !isEnding(cached, now())) return cached.token
       finding ??= find(doing).finally(() => {
         finding = undefined
       })
-      held = await finding
-      if (held) return held.token
+      cached = await finding
+      if (cached) return cached.token
       if (otherwise) return otherwise.get(doing, signal)
       throw new MailError(
         'unauthorized',
@@ -49,18 +49,18 @@ export function sharedTokens(mailbox: MailboxId, options: SharedTokensOptions): 
     },
 
     async refused(token) {
-      if (held?.token !== token) return otherwise ? otherwise.refused(token) : true
-      const old = held
-      held = undefined
+      if (cached?.token !== token) return otherwise ? otherwise.refused(token) : true
+      const old = cached
+      cached = undefined
       const kept = await vault.read(mailbox)
-      // It was connected again, or another process has a new one already.
+      // The mailbox was connected again, or another process has renewed already.
       if (kept?.access?.token !== token) return kept !== undefined
       await vault.forget(mailbox, token)
       return !isYoung(old, now())
     },
   }
 
-  // It ends: with a token, with an error, or, where the other that asks does not come to an end, once its lease is over.
+  // The loop ends with a token or an error, or, where another process never finishes, once that one's lease is over.
   async function find(doing: string): Promise<AccessToken | undefined> {
     for (;;) {
       const grant = await vault.read(mailbox)
@@ -71,18 +71,18 @@ export function sharedTokens(mailbox: MailboxId, options: SharedTokensOptions): 
         const got = await ask(doing)
         if (got) return got
       } else {
-        // Another is at it: what is left of the old one will do.
+        // Another process is renewing: the rest of the old token will do.
         if (grant.access && now() < grant.access.endsAt - STILL_GOOD_MS) return grant.access
         await sleep(LOOK_AGAIN_MS)
       }
     }
   }
 
-  // `undefined` where the account was changed meanwhile: it has to be looked at again.
+  // `undefined` where the account was changed meanwhile and has to be read again.
   async function ask(doing: string): Promise<AccessToken | undefined> {
     let restMs = 0
     try {
-      // It may have been got between the look and the lease.
+      // Another process may have renewed between our read and our lease.
       const grant = await vault.read(mailbox)
       const found = grant && usable(grant)
       return !grant || found ? found : await exchange(grant, doing)
@@ -98,7 +98,7 @@ export function sharedTokens(mailbox: MailboxId, options: SharedTokensOptions): 
     try {
       const givenAt = now()
       const renewed = await renewal.renew(grant.secret, doing)
-      // Others read it, whose machine's clock may be another: only how long it lasts is believed.
+      // Processes that read it may have another clock, so only the token's lifetime counts.
       const access = { ...renewed.access, givenAt, endsAt: givenAt + renewed.access.endsAt - renewed.access.givenAt }
       return (await vault.refreshed(mailbox, grant.id, { ...renewed, access })) ? access : undefined
     } catch (thrown) {

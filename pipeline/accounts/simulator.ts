@@ -1,17 +1,17 @@
 import type { Config } from '../../shared/config.ts'
 import { findRunning } from '../embedded-redis/data-dir.ts'
-import { providersSet } from './account-settings.ts'
+import { configuredProviders } from './providers.ts'
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
 
-/** The simulator that SIM_URL names, or that a running `up` has started, where no mail account is set. */
+/** Returns the address of the simulator that SIM_URL names, or, without a mail account, of the one that a running `up` has started. */
 export async function findSimulator(config: Config): Promise<string | undefined> {
   if (config.SIM_URL) return config.SIM_URL.replace(/\/$/, '')
-  if (providersSet(config).length > 0) return undefined
+  if (configuredProviders(config).length > 0) return undefined
   return (await noted(config))?.url
 }
 
-/** What the control port of the simulator at this address wants to be shown: SIM_TOKEN, or what one that runs with the same DATA_DIR has noted. */
+/** Returns the control token of the simulator at this address: SIM_TOKEN, or the one that a simulator with the same DATA_DIR has noted. */
 export async function findControlToken(config: Config, url: string): Promise<string | undefined> {
   if (config.SIM_TOKEN) return config.SIM_TOKEN
   const note = await noted(config)

@@ -10,13 +10,16 @@ import { noteRunning } from '../embedded-redis/data-dir.ts'
 
 const TOKEN_BYTES = 24
 
-/** Mailboxes by files or folders, with `gmail:` or `outlook:` before them or else of the `sides`, and all else that simulators can be started with. */
+/** Options of the simulators. Each file or folder of `mbox` has `gmail:` or `outlook:` before it, or is loaded into all `sides`. */
 type SimulatorOptions = Omit<SimulatorsOptions, 'gmail' | 'graph' | 'controlToken'> & {
   mbox: readonly string[]
   sides: readonly Provider[]
 }
 
-/** Starts simulators of Gmail and Graph with these mbox files or folders, or each with the demo mailbox, and notes where they are for other commands. Their control port wants SIM_TOKEN, or else a token made for them. */
+/**
+ * Starts simulators of Gmail and Graph with these mbox files or folders, or each with the demo mailbox, and notes their address for other
+ * commands. Their control port asks for SIM_TOKEN, or else for a new token.
+ */
 export async function startSimulator(
   config: Config,
   { mbox, sides, ...options }: SimulatorOptions,

@@ -1,4 +1,3 @@
-import type { Config } from '../../shared/config.ts'
 import type { Pace, Stage } from '../../shared/stage.ts'
 import { aiDispatch } from '../../stages/ai-dispatch.ts'
 import { batchFetch } from '../../stages/batch-fetch.ts'
@@ -10,9 +9,14 @@ import { threadGroup } from '../../stages/thread-group/thread-group.ts'
 /** The six stages in flow order. */
 export const STAGES: readonly Stage[] = [listIds, cacheFilter, batchFetch, merge, threadGroup, aiDispatch]
 
-/** Returns a stage's pace with the configured sizes applied. */
-export function paceOf(stage: Stage, config: Pick<Config, 'GMAIL_BATCH_SIZE' | 'GMAIL_MAX_CONCURRENT_BATCHES'>): Pace {
+/** The messages a call fetches at a provider, and the calls at a time of one process. */
+export interface Fetching {
+  batchSize: number
+  concurrency: number
+}
+
+/** Returns a stage's pace for mailboxes with this fetching; only batch-fetch's pace depends on it. */
+export function paceOf(stage: Stage, { batchSize, concurrency }: Fetching): Pace {
   if (stage.name !== 'batch-fetch') return stage.pace
-  const { GMAIL_BATCH_SIZE: ids, GMAIL_MAX_CONCURRENT_BATCHES: concurrency } = config
-  return { ...stage.pace, size: ids, ids, concurrency }
+  return { ...stage.pace, size: batchSize, ids: batchSize, concurrency }
 }

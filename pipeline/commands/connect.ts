@@ -1,25 +1,17 @@
 import { Argument, type Command } from 'commander'
-import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
-import { PROVIDERS, type Provider, parseMailboxId } from '../../shared/mailbox.ts'
+import { type Provider, parseMailboxId } from '../../shared/mailbox.ts'
 import { type ConnectOptions, connectWith, refuseIfByApplication } from '../accounts/consent/connect.ts'
-import type { Consenting } from '../accounts/consent/consenting.ts'
-import { gmailConsent } from '../accounts/consent/gmail.ts'
-import { outlookConsent } from '../accounts/consent/outlook.ts'
+import { named, PROVIDERS } from '../accounts/providers.ts'
 import { findSimulator } from '../accounts/simulator.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { withDurableRedis } from '../embedded-redis/durable.ts'
 import { checked, wholeNumber, word } from './arguments.ts'
 
-const CONSENTING: Readonly<Record<Provider, (config: Config, simUrl: string | undefined) => Consenting>> = {
-  gmail: gmailConsent,
-  outlook: outlookConsent,
-}
-
 /** Adds the arguments and the action of `connect`. */
 export function define(command: Command, contextOf: ContextOf): void {
   command
-    .addArgument(new Argument('<provider>', 'the mail provider').choices(PROVIDERS))
+    .addArgument(new Argument('<provider>', 'the mail provider').choices([...PROVIDERS.keys()]))
     .option('--address <address>', 'accept only this address', checked(word))
     .option(
       '--port <port>',
@@ -48,7 +40,8 @@ export async function connect(context: CommandContext, provider: Provider, optio
     )
   }
   if (wanted) refuseIfByApplication(config, wanted)
-  const consenting = CONSENTING[provider](config, await findSimulator(config))
+  const access = await named(PROVIDERS, provider).access()
+  const consenting = access.consent(config, await findSimulator(config))
   // Redis problems surface before the owner is asked for consent.
   await withDurableRedis(context, app => connectWith(consenting, { context, app, wanted, options }))
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { type MailboxId, PROVIDERS, type Provider, parseMailboxId, providerOf } from '../../shared/mailbox.ts'
+import { type MailboxId, parseMailboxId, providerOf } from '../../shared/mailbox.ts'
 import { listMailboxes } from '../../shared/redis/mailboxes.ts'
+import { PROVIDERS } from '../accounts/providers.ts'
 import { type CommandContext, type ContextOf, FAILED } from '../base/command-context.ts'
 import { printableLines } from '../base/terminal.ts'
 import { explanationLines } from '../explain/explain-lines.ts'
@@ -48,12 +49,6 @@ export async function explain(
   })
 }
 
-const IDS: Readonly<Record<Provider, string>> = {
-  gmail: 'for Gmail 16 hexadecimal digits',
-  outlook:
-    'for Outlook the immutable id, which Graph returns with `Prefer: IdType="ImmutableId"`; the default id changes with every move',
-}
-
 function notFound(
   message: string,
   mailbox: MailboxId | undefined,
@@ -61,9 +56,11 @@ function notFound(
 ): string {
   const [first = 'gmail:ana@example.com'] = mailbox ? [mailbox] : connected
   const isConnected = mailbox === undefined ? connected.length > 0 : connected.includes(mailbox)
-  const providers = PROVIDERS.filter(provider => (mailbox ? [mailbox] : connected).map(providerOf).includes(provider))
-  const ids = (providers.length > 0 ? providers : PROVIDERS).map(provider => IDS[provider]).join('; ')
-  const folders = providers.includes('outlook') ? ' (at Outlook the folders of that kind, with their subfolders)' : ''
+  const used = new Set((mailbox ? [mailbox] : connected).map(providerOf))
+  const providers = [...PROVIDERS.values()].filter(({ id }) => used.has(id))
+  const ids = (providers.length > 0 ? providers : [...PROVIDERS.values()]).map(({ idHint }) => idHint).join('; ')
+  const skipHints = providers.flatMap(({ skipHint }) => (skipHint === undefined ? [] : [skipHint]))
+  const folders = skipHints.length > 0 ? ` (${skipHints.join('; ')})` : ''
   const checks = [
     ...(isConnected ? [] : [`${mailbox ?? 'no mailbox'} is connected: \`mailsluice sync ${first}\` connects it`]),
     `the id is the provider’s, not the Message-ID of the mail’s header: ${ids}`,

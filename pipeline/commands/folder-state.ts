@@ -1,5 +1,6 @@
 import { type MailboxId, providerOf } from '../../shared/mailbox.ts'
 import type { FolderFault } from '../../shared/provider/links.ts'
+import { traitsOf } from '../../shared/provider/traits.ts'
 import { readFolderFaults } from '../../shared/redis/links.ts'
 import type { AppContext } from '../base/app.ts'
 import { utcTime } from '../base/times.ts'
@@ -14,7 +15,7 @@ export async function faultyFolders(
   { redis, keys }: Pick<AppContext, 'redis' | 'keys'>,
   mailbox: MailboxId,
 ): Promise<FaultyFolder[]> {
-  if (providerOf(mailbox) !== 'outlook') return []
+  if (!traitsOf(providerOf(mailbox)).listsByFolder) return []
   return [...(await readFolderFaults(redis, keys, mailbox))].map(([folder, fault]) => ({ folder, ...fault }))
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { providersSet } from '../accounts/account-settings.ts'
 import { reachMailboxes } from '../accounts/mail-source.ts'
+import { configuredProviders } from '../accounts/providers.ts'
 import { findSimulator } from '../accounts/simulator.ts'
 import type { AppContext } from '../base/app.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
@@ -19,7 +19,7 @@ export async function runKeeper(context: CommandContext): Promise<void> {
   const log = createLog(context.config, 'keeper')
   const { config } = context
   const simUrl = await findSimulator(config)
-  const canReach = simUrl !== undefined || providersSet(config).length > 0
+  const canReach = simUrl !== undefined || configuredProviders(config).length > 0
   const needsProvider = notifyingProviders(config).length > 0 || config.WARM_SHARE > 0
   const mailboxesIn = canReach || needsProvider ? reachMailboxes(config, simUrl) : undefined
   const work = async (app: AppContext) => {

@@ -2,16 +2,14 @@ import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
-import { revokeGrant } from '../../shared/gmail/oauth.ts'
-import { type MailboxId, type Provider, parseMailboxId, providerOf } from '../../shared/mailbox.ts'
+import { type MailboxId, parseMailboxId, providerOf } from '../../shared/mailbox.ts'
 import { readMailbox } from '../../shared/redis/mailboxes.ts'
 import { removeMailbox } from '../../shared/redis/remove.ts'
 import { createVault } from '../../shared/redis/secrets.ts'
 import { readWatch } from '../../shared/redis/watches.ts'
 import { createSeal } from '../../shared/seal.ts'
-import { hasGmailAccount, isReadByApplication } from '../accounts/account-settings.ts'
-import { googleApp, issuerOf } from '../accounts/oauth-app.ts'
-import { openMailboxes } from '../accounts/providers.ts'
+import { openMailboxes } from '../accounts/mailboxes.ts'
+import { issuerOf, named, PROVIDERS } from '../accounts/providers.ts'
 import { findSimulator } from '../accounts/simulator.ts'
 import type { AppContext } from '../base/app.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
@@ -31,10 +29,6 @@ export function define(command: Command, contextOf: ContextOf): void {
 type Access = 'taken back' | 'not taken back' | 'none'
 
 const STOP_WITHIN_MS = 5000
-const PERMISSIONS: Readonly<Record<Provider, string>> = {
-  gmail: 'https://myaccount.google.com/permissions',
-  outlook: 'https://myapps.microsoft.com, with a personal account at https://account.live.com/consent/Manage',
-}
 
 /**
  * Removes a mailbox: revokes access, as far as the provider permits, and deletes all its data. Asks for confirmation unless `yes` is
@@ -42,6 +36,7 @@ const PERMISSIONS: Readonly<Record<Provider, string>> = {
  */
 export async function remove(context: CommandContext, name: string, options: { yes: boolean }): Promise<void> {
   const mailbox = parseMailboxId(name)
+  const { company, permissionsPage, removalNote } = named(PROVIDERS, providerOf(mailbox))
   if (!options.yes && !(await isConfirmed(mailbox, context.signal))) {
     context.print('Nothing was removed.')
     return
@@ -54,20 +49,16 @@ export async function remove(context: CommandContext, name: string, options: { y
       context.print(JSON.stringify({ mailbox, connected: wasConnected, access, ...removed }))
       return
     }
+    const note = removalNote(context.config, mailbox, access !== 'none')
     context.print(
       [
         `${mailbox} ${wasConnected ? 'removed' : 'was not connected'}: ${removed.keys} keys and ${removed.entries} stream entries deleted.`,
         ...(removed.waiting > 0 ? [`${removed.waiting} entries are still queued; the stages drop them.`] : []),
-        ...(access === 'taken back' ? ['Access was revoked at Google.'] : []),
+        ...(access === 'taken back' ? [`Access was revoked at ${company}.`] : []),
         ...(access === 'not taken back'
-          ? [`Access was not revoked (${why}); the owner can revoke it at ${PERMISSIONS[providerOf(mailbox)]}`]
+          ? [`Access was not revoked (${why}); the owner can revoke it at ${permissionsPage}`]
           : []),
-        ...(isReadByApplication(context.config, mailbox)
-          ? ['OUTLOOK_MAILBOXES names this mailbox: remove it there, or the next `up` connects it again.']
-          : []),
-        ...(access === 'none' && providerOf(mailbox) === 'gmail' && hasGmailAccount(context.config)
-          ? ['If GMAIL_REFRESH_TOKEN belongs to this mailbox, unset it, or the next `up` connects the mailbox again.']
-          : []),
+        ...(note === undefined ? [] : [note]),
       ].join('\n'),
     )
   })
@@ -88,9 +79,8 @@ async function revokeAccess(
       issuerOf(provider, simUrl),
     ).read(mailbox)
     if (!grant) return { access: 'none' }
-    if (providerOf(mailbox) === 'outlook')
-      return { access: 'not taken back', why: 'Microsoft does not let apps revoke grants' }
-    await revokeGrant(googleApp(config, simUrl), grant.secret)
+    const { revoke } = await named(PROVIDERS, providerOf(mailbox)).access()
+    await revoke(config, simUrl, grant.secret)
     return { access: 'taken back' }
   } catch (error) {
     if (!(error instanceof MailError)) throw error

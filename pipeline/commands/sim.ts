@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { PROVIDERS } from '../../shared/mailbox.ts'
+import { PROVIDERS } from '../../shared/provider/traits.ts'
 import { type FaultSettings, parseFaults } from '../../sim/gmail/faults.ts'
 import type { QuotaTable } from '../../sim/gmail/methods.ts'
 import { type GraphFaultSettings, parseGraphFaults } from '../../sim/graph/faults.ts'

@@ -1,5 +1,4 @@
 import type { Lane } from '../../shared/envelope.ts'
-import { providerOf } from '../../shared/mailbox.ts'
 import { countArrivals } from '../../shared/redis/arrivals.ts'
 import { type Backlog, readBacklog } from '../../shared/redis/backlog.ts'
 import { redisLabel } from '../../shared/redis/connect.ts'
@@ -51,9 +50,7 @@ export async function readStatus(app: AppContext) {
     }),
   )
   const narrowed = (
-    await Promise.all(
-      records.map(({ mailbox }) => readNarrowing(app, mailbox, requestsSet(providerOf(mailbox), config))),
-    )
+    await Promise.all(records.map(({ mailbox }) => readNarrowing(app, mailbox, requestsSet(mailbox, config))))
   ).filter(narrowing => narrowing !== undefined)
   return { server, mailboxes, stages: rowsOf(backlog), intake, arrivals, newest, narrowed, unread }
 }

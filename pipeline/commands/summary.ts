@@ -1,4 +1,5 @@
 import { CALL_KINDS, type CallKind, type MailboxId, providerOf } from '../../shared/mailbox.ts'
+import { traitsOf } from '../../shared/provider/traits.ts'
 import type { RunRecord } from '../../shared/redis/runs.ts'
 import { FATES, type Fate } from '../../shared/streams.ts'
 import { table } from '../base/table.ts'
@@ -124,7 +125,7 @@ function callsOf({ calls }: Pick<RunRecord, 'calls'>): number {
 
 // A message-by-message client fetches each message, even where a listing includes it.
 function oneByOne({ mailbox, calls, fates }: RunRecord): number {
-  const brought = providerOf(mailbox as MailboxId) === 'outlook' ? fates.cached : 0
+  const brought = traitsOf(providerOf(mailbox as MailboxId)).listsMessages ? fates.cached : 0
   const besides = calls.list + calls.history + calls.delta + calls.profile + calls.watch
   return besides + fates.fetched + fates.gone + brought
 }

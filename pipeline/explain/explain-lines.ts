@@ -1,4 +1,5 @@
 import { providerOf } from '../../shared/mailbox.ts'
+import { traitsOf } from '../../shared/provider/traits.ts'
 import type { ListedId, MergedWindow, SettledId, ThreadChange, WatchEvent } from '../../shared/streams.ts'
 import type { Task } from '../../shared/task/task.ts'
 import { isOwnWindow } from '../../shared/windows/deferred.ts'
@@ -125,8 +126,8 @@ function fateLine({ mailbox, fate, windows, elsewhere, hops }: Explanation): str
     const isListed = windows.length > 0 || elsewhere.length > 0 || hops.length === 0
     return isListed ? 'no fate yet' : 'already known and not listed in this run; its thread was emitted again'
   }
-  // Graph's listings include the message itself.
-  const included = fate.fate === 'cached' && providerOf(mailbox) === 'outlook' ? 'the listing included it' : undefined
+  const included =
+    fate.fate === 'cached' && traitsOf(providerOf(mailbox)).listsMessages ? 'the listing included it' : undefined
   const reason = fate.reason ?? included
   return `fate ${fate.fate}${reason === undefined ? '' : `: ${reason}`}`
 }

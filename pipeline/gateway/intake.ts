@@ -8,6 +8,7 @@ import { consumerName, isKnownDead } from '../base/identity.ts'
 import type { Log } from '../base/log.ts'
 import { sleep, within } from '../base/wait.ts'
 import { createCredit } from '../runtime/credit.ts'
+import { samePace } from '../runtime/paces.ts'
 import { startReader } from '../runtime/reader.ts'
 import type { RunningStage } from '../runtime/run-stage.ts'
 import type { Receiver } from './receiver.ts'
@@ -28,7 +29,7 @@ export function startIntake(app: AppContext, receiver: Receiver, log: Log): Runn
   const reader = startReader({
     queue,
     connection: app.openConnection(),
-    credit: createCredit(PACE),
+    credit: createCredit(samePace({ ...PACE, waitMs: 0 })),
     leaseMs: config.LEASE_MS,
     isDead: isKnownDead,
     now,

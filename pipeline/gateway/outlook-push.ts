@@ -13,7 +13,7 @@ import {
 import { countUnknown } from '../../shared/redis/arrivals.ts'
 import { type Due, markDue, subscribersOf } from '../../shared/redis/subscriptions.ts'
 import { MOST_CREATED } from '../../shared/streams.ts'
-import { OUTLOOK_PATHS } from '../accounts/outlook-notify.ts'
+import { OUTLOOK_PATHS } from '../accounts/providers/outlook-notify.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { oneAtATime } from '../runtime/one-at-a-time.ts'

@@ -1,7 +1,7 @@
 import rateLimit from '@fastify/rate-limit'
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
 import { MailError } from '../../shared/error.ts'
-import { stateKeysOf } from '../accounts/outlook-notify.ts'
+import { stateKeysOf } from '../accounts/providers/outlook-notify.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { within } from '../base/wait.ts'

@@ -1,7 +1,8 @@
 import type { Config } from '../../shared/config.ts'
-import { PROVIDERS, type Provider } from '../../shared/mailbox.ts'
+import type { Provider } from '../../shared/mailbox.ts'
 import { trimIntake } from '../../shared/redis/intake.ts'
-import type { Mailboxes } from '../accounts/providers.ts'
+import type { Mailboxes } from '../accounts/mailboxes.ts'
+import { PROVIDERS } from '../accounts/providers.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { MINUTE_MS } from '../base/times.ts'
@@ -50,7 +51,5 @@ export function keeperOf(
 
 /** Returns the providers whose change notifications are configured. */
 export function notifyingProviders(config: Config): Provider[] {
-  return PROVIDERS.filter(provider =>
-    provider === 'gmail' ? config.GMAIL_PUBSUB_TOPIC !== undefined : config.OUTLOOK_NOTIFICATION_URL !== undefined,
-  )
+  return [...PROVIDERS.values()].flatMap(({ id, isNotifying }) => (isNotifying(config) ? [id] : []))
 }

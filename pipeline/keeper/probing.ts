@@ -1,7 +1,7 @@
 import { asMailError, type MailError } from '../../shared/error.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { listMailboxes, type MailboxRecord, noteProbe, resumeMailbox } from '../../shared/redis/mailboxes.ts'
-import type { Mailboxes } from '../accounts/providers.ts'
+import type { Mailboxes } from '../accounts/mailboxes.ts'
 import { announceChange } from '../base/announce-change.ts'
 import type { AppContext } from '../base/app.ts'
 import { jitter } from '../base/jitter.ts'

@@ -6,7 +6,8 @@ import { keepAtRest, warmMessages } from '../../shared/redis/warm.ts'
 import { mostMessages } from '../../shared/task/task.ts'
 import { countThreads } from '../../shared/windows/by-thread.ts'
 import { warnOfInvalid } from '../accounts/invalid-cache.ts'
-import type { Mailboxes } from '../accounts/providers.ts'
+import type { Mailboxes } from '../accounts/mailboxes.ts'
+import { fetchingOf } from '../accounts/providers.ts'
 import { openQuotas, type Quotas, unitsAMinute } from '../accounts/quotas.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
@@ -95,6 +96,7 @@ export function createWarming(app: AppContext, options: WarmingOptions): Duty {
     if (!quota) return true
     const source = guardOf(mailbox)(mailboxes(mailbox))
     const ofThread = countThreads(lost)
+    const { batchSize } = fetchingOf(mailbox, config)
     let left = lost.map(one => ({ ...one, ofThread: ofThread(one.thread) }))
     while (left.length > 0) {
       if (!(await goOn())) return false
@@ -103,12 +105,12 @@ export function createWarming(app: AppContext, options: WarmingOptions): Duty {
         meter,
         quota: withinAllowance(quota, allowanceOf(mailbox)),
       }
-      const answers = await source.fetch(left.slice(0, config.GMAIL_BATCH_SIZE), call)
+      const answers = await source.fetch(left.slice(0, batchSize), call)
       const outcomes = [...answers.values()]
       const messages = outcomes.flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : []))
       const kept = await keepAtRest(redis, keys, { mailbox, cursor, ttlSeconds: config.CACHE_MESSAGE_TTL }, messages)
       if (!kept || outcomes.some(({ outcome }) => outcome === 'throttled')) return false
-      left = left.slice(config.GMAIL_BATCH_SIZE).filter(({ id }) => !answers.has(id))
+      left = left.slice(batchSize).filter(({ id }) => !answers.has(id))
     }
     return true
   }

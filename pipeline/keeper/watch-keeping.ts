@@ -3,7 +3,8 @@ import { type MailboxId, type Provider, providerOf } from '../../shared/mailbox.
 import { listMailboxes, readMailbox } from '../../shared/redis/mailboxes.ts'
 import { readDue, unmarkDue, voidSubscription } from '../../shared/redis/subscriptions.ts'
 import { noteWatchFailure, readWatch, type WatchRecord } from '../../shared/redis/watches.ts'
-import type { Mailboxes } from '../accounts/providers.ts'
+import type { Mailboxes } from '../accounts/mailboxes.ts'
+import { PROVIDERS } from '../accounts/providers.ts'
 import type { AppContext } from '../base/app.ts'
 import { jitter } from '../base/jitter.ts'
 import type { Log } from '../base/log.ts'
@@ -42,8 +43,7 @@ interface WatchKeepingOptions {
 export function createWatchKeeping(app: AppContext, { providers, mailboxes, log }: WatchKeepingOptions): Duty {
   const { redis, keys, now } = app
   const loggedAt = new Map<string, number>()
-  // Gmail sends no lifecycle notifications.
-  const hasNotices = providers.includes('outlook')
+  const hasNotices = providers.some(provider => PROVIDERS.get(provider)?.reportsWatches)
   let nextAt = 0
 
   return async isOurs => {

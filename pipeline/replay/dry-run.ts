@@ -12,6 +12,7 @@ import {
 } from '../../shared/streams.ts'
 import type { Task } from '../../shared/task/task.ts'
 import { isDeferred } from '../../shared/windows/deferred.ts'
+import { fetchingOf } from '../accounts/providers.ts'
 import type { AppContext } from '../base/app.ts'
 import { paceOf } from '../base/stages.ts'
 import { type Comparison, compare, type Difference } from '../records/diff.ts'
@@ -92,13 +93,13 @@ export async function dryRun(
 }
 
 function batchesOf(stage: Stage, { config }: AppContext, inputs: readonly Recorded[]): Batch<unknown>[] {
-  const size = ONE_BY_ONE.includes(stage.name) ? 1 : paceOf(stage, config).size
   const groups = grouped(inputs, ({ envelope }) => batchKey(envelope))
   return [...groups.values()].flatMap(group => {
     const items = group.map(({ envelope }) => envelope)
+    const mailbox = items[0]?.mailbox ?? ':'
+    const size = ONE_BY_ONE.includes(stage.name) ? 1 : paceOf(stage, fetchingOf(mailbox, config)).size
     return Array.from({ length: Math.ceil(items.length / size) }, (_, index): Batch<unknown> => {
-      const some = items.slice(index * size, (index + 1) * size)
-      return { mailbox: some[0]?.mailbox ?? 'gmail:', items: some }
+      return { mailbox, items: items.slice(index * size, (index + 1) * size) }
     })
   })
 }

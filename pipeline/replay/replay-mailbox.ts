@@ -1,6 +1,6 @@
 import type { Changes, Fetched, Mailbox, MailboxId } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
-import type { Mailboxes } from '../accounts/providers.ts'
+import type { Mailboxes } from '../accounts/mailboxes.ts'
 import type { AppContext } from '../base/app.ts'
 import { NOT_CACHED, recordedMailbox, UNWATCHED } from './recorded-mailbox.ts'
 import type { RecordedRuns } from './recorded-runs.ts'

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { LANES, type Lane } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
 import { type Backlog, readBacklog } from '../../shared/redis/backlog.ts'
 import type { Keys } from '../../shared/redis/keys.ts'
 import type { Stage } from '../../shared/stage.ts'
@@ -16,12 +17,12 @@ const OTHER_PROCESSES = 4
 /**
  * Pauses listing in a lane while the later stages have more than `limit` entries of it waiting, and resumes at half the limit. Live listing
  * counts live entries alone, so bulk work never delays it. Only the first stage pauses; in-flight work can always drain, so a pause cannot
- * deadlock. `sliceSize` is the number of ids in an entry.
+ * deadlock. `sliceSize` is the number of ids in an entry of a mailbox.
  */
 export function withBackpressure(
   stage: Stage,
   app: { redis: Redis; keys: Keys; now: () => number },
-  { limit, sliceSize, log }: { limit: number; sliceSize: number; log: Log },
+  { limit, sliceSize, log }: { limit: number; sliceSize: (mailbox: MailboxId) => number; log: Log },
 ): Stage {
   const pausedAt: Partial<Record<Lane, number>> = {}
   let checkedAt = 0
@@ -40,7 +41,7 @@ export function withBackpressure(
         })
       }
       const outcome = await stage.handle(batch, ctx)
-      listed += Math.ceil((outcome.deliveries?.length ?? 0) / sliceSize)
+      listed += Math.ceil((outcome.deliveries?.length ?? 0) / sliceSize(batch.mailbox))
       return outcome
     },
   }

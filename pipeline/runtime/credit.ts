@@ -1,6 +1,8 @@
 import { LANES, type Lane } from '../../shared/envelope.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
 import type { RawEntry } from '../../shared/redis/queue.ts'
 import type { Pace } from '../../shared/stage.ts'
+import type { Paces } from './paces.ts'
 
 /**
  * A limit on the entries a stage of this process may have out, in batches: those in work, and those its slots can start within two calls. So
@@ -12,7 +14,7 @@ export interface Credit {
   /** Counts a read entry as a batch of its own; returns false where it is counted already. */
   take(entry: RawEntry): boolean
   /** Sets the mailbox of an opened entry and the part of a batch it fills; entries of a mailbox share batches. */
-  assign(entry: RawEntry, mailbox: string, size: number): void
+  assign(entry: RawEntry, mailbox: MailboxId, size: number): void
   /** Frees entries that are committed or that another consumer has. */
   free(entries: readonly RawEntry[]): void
   /** Returns every entry that is out. */
@@ -25,6 +27,8 @@ interface Share {
   entry: RawEntry
   owner: string
   size: number
+  /** The size of its owner's full batch. */
+  batchSize: number
 }
 
 interface LaneCredit {
@@ -40,12 +44,13 @@ const ROUNDS = 3
 const MOST_BYTES = 4 << 20
 const LEAST_BYTES = 1024
 
-/** Creates credit for three rounds of the pace's batches and four mebibytes in each lane. */
-export function createCredit(pace: Omit<Pace, 'waitMs'>): Credit {
-  const batchSize = pace.ids ?? pace.size
-  const most = pace.concurrency * ROUNDS
-  // The next entries may all belong to different mailboxes.
-  const mostAtOnce = pace.calls ? most : most * batchSize
+/**
+ * Creates credit for three rounds of batches and four mebibytes in each lane. Each pace with a known mailbox adds its slots; before the first
+ * one, the least pace counts.
+ */
+export function createCredit(paces: Paces): Credit {
+  const { least } = paces
+  const met = new Set<Pace>()
   const out = new Map<string, Share>()
   const laneOf = (): LaneCredit => ({ count: 0, bytes: 0, batches: 0, sizes: new Map() })
   const lanes: Record<Lane, LaneCredit> = { live: laneOf(), bulk: laneOf() }
@@ -54,6 +59,9 @@ export function createCredit(pace: Omit<Pace, 'waitMs'>): Credit {
   const credit: Credit = {
     room(name) {
       const { count, bytes, batches } = lanes[name]
+      const most = mostBatches()
+      // The next entries may all belong to different mailboxes.
+      const mostAtOnce = least.calls ? most : most * batchSizeOf(least)
       if (count === 0) return mostAtOnce
       const fits = Math.min(
         ((most - batches) * count) / Math.max(1, batches),
@@ -68,8 +76,10 @@ export function createCredit(pace: Omit<Pace, 'waitMs'>): Credit {
       const lane = lanes[entry.lane]
       lane.count += 1
       lane.bytes += bytesOf(entry)
-      out.set(name, { entry, owner: name, size: batchSize })
-      count(lane, name, batchSize)
+      const batchSize = batchSizeOf(least)
+      const share = { entry, owner: name, size: batchSize, batchSize }
+      out.set(name, share)
+      count(lane, share, batchSize)
       return true
     },
 
@@ -77,9 +87,14 @@ export function createCredit(pace: Omit<Pace, 'waitMs'>): Credit {
       const share = out.get(nameOf(entry))
       if (!share) return
       const lane = lanes[entry.lane]
-      count(lane, share.owner, -share.size)
-      Object.assign(share, { owner: mailbox, size })
-      count(lane, mailbox, size)
+      count(lane, share, -share.size)
+      const pace = paces.of(mailbox)
+      if (!met.has(pace)) {
+        met.add(pace)
+        freed?.()
+      }
+      Object.assign(share, { owner: mailbox, size, batchSize: batchSizeOf(pace) })
+      count(lane, share, size)
     },
 
     free(entries) {
@@ -90,7 +105,7 @@ export function createCredit(pace: Omit<Pace, 'waitMs'>): Credit {
         const lane = lanes[share.entry.lane]
         lane.count -= 1
         lane.bytes -= bytesOf(share.entry)
-        count(lane, share.owner, -share.size)
+        count(lane, share, -share.size)
       }
       freed?.()
     },
@@ -106,13 +121,22 @@ export function createCredit(pace: Omit<Pace, 'waitMs'>): Credit {
   }
   return credit
 
-  function count(lane: LaneCredit, owner: string, size: number): void {
+  function mostBatches(): number {
+    const slots = met.size === 0 ? least.concurrency : [...met].reduce((sum, pace) => sum + pace.concurrency, 0)
+    return slots * ROUNDS
+  }
+
+  function count(lane: LaneCredit, { owner, batchSize }: Share, size: number): void {
     const before = lane.sizes.get(owner) ?? 0
     const after = before + size
     lane.batches += Math.ceil(after / batchSize) - Math.ceil(before / batchSize)
     if (after > 0) lane.sizes.set(owner, after)
     else lane.sizes.delete(owner)
   }
+}
+
+function batchSizeOf({ ids, size }: Pick<Pace, 'ids' | 'size'>): number {
+  return ids ?? size
 }
 
 /** Returns how much of a batch an entry fills, at most all of it; the largest slice is one batch. */

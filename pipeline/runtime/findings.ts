@@ -4,6 +4,7 @@ import { type Mailbox, type MailboxId, providerOf } from '../../shared/mailbox.t
 import type { Finding } from '../../shared/provider/filter.ts'
 import { keepFindings, readFindings } from '../../shared/redis/findings.ts'
 import type { Keys } from '../../shared/redis/keys.ts'
+import { PROVIDERS } from '../accounts/providers.ts'
 import type { Log } from '../base/log.ts'
 
 /** The Redis that stores findings. */
@@ -46,10 +47,9 @@ export async function unmatchedFilters(
 }
 
 // The setting may have changed since the finding.
-function isSet({ part, name }: Finding, mailbox: MailboxId, config: Config): boolean {
-  if (part === 'skip') return config.SKIP_LABELS.includes(name)
-  if (providerOf(mailbox) !== 'gmail') return false
-  return part === 'label' ? config.GMAIL_LABELS.includes(name) : config.GMAIL_QUERY === name
+function isSet(finding: Finding, mailbox: MailboxId, config: Config): boolean {
+  if (finding.part === 'skip') return config.SKIP_LABELS.includes(finding.name)
+  return PROVIDERS.get(providerOf(mailbox))?.hasFilter?.(finding, config) ?? false
 }
 
 function lineOf(mailbox: MailboxId, { part, name, state }: Finding): string {

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Config } from '../../shared/config.ts'
-import { type MailboxId, PROVIDERS, type Provider, providerOf } from '../../shared/mailbox.ts'
+import { type MailboxId, type Provider, providerOf } from '../../shared/mailbox.ts'
 import type { Keys } from '../../shared/redis/keys.ts'
 import { endTokenRefusals, noteTokenRefusal } from '../../shared/redis/token-refusals.ts'
 import type { Log } from '../base/log.ts'
@@ -19,14 +19,12 @@ export function createGuards(
 ): (mailbox: MailboxId) => Guard {
   const guards = new Map<MailboxId, Guard>()
   const threshold = config.CIRCUIT_BREAKER_FAILURE_THRESHOLD
-  const outages = Object.fromEntries(
-    PROVIDERS.map(provider => [provider, outageLog(log.child({ provider }), now)]),
-  ) as Record<Provider, ReturnType<typeof outageLog>>
+  const outages = new Map<Provider, ReturnType<typeof outageLog>>()
 
   return mailbox => {
     const known = guards.get(mailbox)
     if (known) return known
-    const { opened, closed } = outages[providerOf(mailbox)]
+    const { opened, closed } = outageOf(providerOf(mailbox))
     const guard = createGuard({
       threshold,
       openMs: OPEN_MS,
@@ -46,6 +44,12 @@ export function createGuards(
     const all: Guard = source => refusals(guard(slowing(source)))
     guards.set(mailbox, all)
     return all
+  }
+
+  function outageOf(provider: Provider) {
+    const outage = outages.get(provider) ?? outageLog(log.child({ provider }), now)
+    outages.set(provider, outage)
+    return outage
   }
 }
 

@@ -1,4 +1,5 @@
 import { addressOf, type MailboxId, providerOf } from '../../shared/mailbox.ts'
+import { traitsOf } from '../../shared/provider/traits.ts'
 import type { RunEvent } from '../../shared/redis/commit.ts'
 import { type RunRecord, runRecord } from '../../shared/redis/runs.ts'
 import { FATES } from '../../shared/streams.ts'
@@ -61,9 +62,9 @@ function metricsLine(run: RunRecord): string {
 // `Optimized Gmail sync completed for user ana@example.com: 50 messages in 14.2s`
 function completedLine({ mailbox, listed, startedAt, endedAt = startedAt }: RunRecord): string {
   const id = mailbox as MailboxId
-  const provider = providerOf(id) === 'gmail' ? 'Gmail' : 'Outlook'
+  const { label } = traitsOf(providerOf(id))
   const seconds = ((endedAt - startedAt) / 1000).toFixed(1)
-  return `Optimized ${provider} sync completed for user ${addressOf(id)}: ${listed} messages in ${seconds}s`
+  return `Optimized ${label} sync completed for user ${addressOf(id)}: ${listed} messages in ${seconds}s`
 }
 
 // `Cache hit: 35/50 messages. Need to fetch: 15`

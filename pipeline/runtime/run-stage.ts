@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { EMPTY, from, ignoreElements, lastValueFrom, mergeMap, type Observable, of } from 'rxjs'
+import { EMPTY, from, groupBy, ignoreElements, lastValueFrom, mergeMap, type Observable, of } from 'rxjs'
 import type { Lane } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import { laterLooks } from '../../shared/later-look.ts'
@@ -16,12 +16,13 @@ import { createCredit, sizeOf } from './credit.ts'
 import { isolateFailures, retryTime } from './handle.ts'
 import { createMeter, type Meter } from './meter.ts'
 import type { OneAtATime } from './one-at-a-time.ts'
+import type { Paces } from './paces.ts'
 import { createRateLimitWaits } from './rate-limit-waits.ts'
 import { startReader } from './reader.ts'
 import type { RecoverPolicy } from './recover.ts'
 import type { IsOwnFault } from './set-aside.ts'
 import { stageLog } from './stage-log.ts'
-import { type BatchResult, createTurns, type MailboxBatch } from './turns.ts'
+import { type BatchResult, createTurns, type MailboxBatch, type Turns } from './turns.ts'
 import { postponed, splitUp, workOf, workOfSpoiled } from './work-of.ts'
 
 /** A stage that runs in this process. */
@@ -35,7 +36,7 @@ export interface StageOptions {
   /** A connection for the reader alone. */
   blocking: Redis
   commit: CommitOptions
-  pace: Pace
+  paces: Paces
   leaseMs: number
   policy: RecoverPolicy
   isOwnFault: IsOwnFault
@@ -58,11 +59,11 @@ const LONGEST_PAUSE_MS = 2000
 
 /** Runs a stage: reads on credit, batches by mailbox when a slot is free, handles, and commits each batch as a whole. Errors never leave a batch. */
 export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningStage {
-  const { queue, pace, leaseMs, log, isDead } = options
+  const { queue, paces, leaseMs, log, isDead } = options
   const { now, keys } = options.commit
-  const credit = createCredit(pace)
+  const credit = createCredit(paces)
   const reader = startReader({ queue, connection: options.blocking, credit, leaseMs, isDead, now, log })
-  const turns = createTurns<In>(pace, now)
+  const turnsAt = new Map<Pace, Turns<In>>()
   const stopping = new AbortController()
   const aborted = new AbortController()
   const report = stageLog(log, now)
@@ -71,7 +72,9 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   const finished = lastValueFrom(
     reader.entries.pipe(
       mergeMap(opened),
-      inBatches({ turns, slots: pace.concurrency, work, ended: relieve, stopping: stopping.signal, now }),
+      // Mailboxes of one pace share its slots: a slow provider takes none from another.
+      groupBy(({ items: [item] }) => (item ? paces.of(item.mailbox) : paces.least)),
+      mergeMap(entries => entries.pipe(batched(entries.key))),
     ),
     { defaultValue: undefined },
   )
@@ -95,10 +98,16 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     },
   }
 
+  function batched(pace: Pace) {
+    const turns = createTurns<In>(pace, now)
+    turnsAt.set(pace, turns)
+    return inBatches({ turns, slots: pace.concurrency, work, ended: relieve, stopping: stopping.signal, now })
+  }
+
   function opened(raw: RawEntry): Observable<Entry<In>> {
     const entry = openRaw(raw, stage.reads, ({ mailbox }) => keys.partitionIn(raw.key) === keys.partitionOf(mailbox))
     const [item] = entry.items
-    if (item) credit.assign(entry, item.mailbox, sizeOf(pace, entry))
+    if (item) credit.assign(entry, item.mailbox, sizeOf(paces.of(item.mailbox), entry))
     relieve(entry)
     if (entry.spoiled.length > 0) {
       void commit(workOfSpoiled(stage, entry, { now, log }))
@@ -188,7 +197,8 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   // Paused mailboxes must not use up the credit of others. Their entries are delayed long enough not to return at once.
   function relieve({ lane }: { lane: Lane }): void {
     if (credit.room(lane) > 0) return
-    for (const { entries, pausedUntil } of turns.takePaused(lane)) {
+    const paused = [...turnsAt.values()].flatMap(turns => turns.takePaused(lane))
+    for (const { entries, pausedUntil } of paused) {
       const dueAt = Math.max(pausedUntil, now() + LONGEST_PAUSE_MS * (1 + options.policy.random()))
       void commit(postponed(stage, entries, Math.ceil(dueAt)))
     }

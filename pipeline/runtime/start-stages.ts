@@ -6,13 +6,13 @@ import { createQueue } from '../../shared/redis/queue.ts'
 import { runRecord } from '../../shared/redis/runs.ts'
 import type { Stage, StageContext } from '../../shared/stage.ts'
 import { warnOfInvalid } from '../accounts/invalid-cache.ts'
-import { tellOfCap } from '../accounts/open-outlook.ts'
-import type { Mailboxes } from '../accounts/providers.ts'
+import type { Mailboxes } from '../accounts/mailboxes.ts'
+import { fetchingOf, PROVIDERS, type Providers } from '../accounts/providers.ts'
 import { openQuotas, type Quotas } from '../accounts/quotas.ts'
 import type { AppContext } from '../base/app.ts'
 import { consumerName, isKnownDead } from '../base/identity.ts'
 import type { Log } from '../base/log.ts'
-import { paceOf, STAGES } from '../base/stages.ts'
+import { STAGES } from '../base/stages.ts'
 import { sleepUnref } from '../base/wait.ts'
 import { withBackpressure } from './backpressure.ts'
 import { withPartCounts } from './counting-parts.ts'
@@ -21,6 +21,7 @@ import { createGuards } from './guards.ts'
 import { logEvent } from './log-events.ts'
 import { withMailboxGate } from './mailbox-gate.ts'
 import { oneAtATime } from './one-at-a-time.ts'
+import { pacesOf } from './paces.ts'
 import { raiseAlerts } from './raise-alerts.ts'
 import { withReleaseGate } from './release-gate.ts'
 import { type RunningStage, runStage } from './run-stage.ts'
@@ -38,13 +39,17 @@ export function startStages(
     log: Log & { child(fields: object): Log }
     onEvent?: (event: RunEvent) => void
     quotas?: Quotas
+    providers?: Providers
   },
 ): RunningStage {
   const { config, redis, keys, now } = app
   const [firstStage] = STAGES
-  const { quotas = openQuotas(app, { log: options.log }) } = options
+  const { providers = PROVIDERS } = options
+  const { quotas = openQuotas(app, { log: options.log, providers }) } = options
+  const sliceSize = (mailbox: MailboxId) => fetchingOf(mailbox, config, providers).batchSize
   const guardOf = createGuards(app, options.log)
-  if (firstStage && stages.includes(firstStage)) tellOfCap(config, options.log)
+  if (firstStage && stages.includes(firstStage))
+    for (const { warnings } of providers.values()) for (const text of warnings?.(config) ?? []) options.log.warn(text)
   const witness = createWitness(config.CIRCUIT_BREAKER_FAILURE_THRESHOLD, now)
   const consumer = consumerName(config.RAILWAY_REPLICA_ID)
   const alone = oneAtATime()
@@ -54,7 +59,7 @@ export function startStages(
     const log = options.log.child({ stage: stage.name })
     const streams = stage.reads.map(({ name }) => name)
     const queue = createQueue({ redis, keys, stage: stage.name, streams, consumer, now })
-    const backlog = { limit: config.BACKLOG_LIMIT, sliceSize: config.GMAIL_BATCH_SIZE, log }
+    const backlog = { limit: config.BACKLOG_LIMIT, sliceSize, log }
     const roomy = stage === firstStage ? withTaskRoom(stage, app, log) : stage
     const paced = stage === firstStage ? withBackpressure(roomy, app, backlog) : stage
     const gated = stage.name === 'thread-group' ? withReleaseGate(paced, app, log) : paced
@@ -67,11 +72,11 @@ export function startStages(
         consumer,
         longRunMs: config.MAX_SYNC_DURATION * 1000,
         messageSeconds: config.CACHE_MESSAGE_TTL,
-        sliceSize: config.GMAIL_BATCH_SIZE,
+        sliceSize,
         now,
         newRunId: app.newRunId,
       },
-      pace: paceOf(stage, config),
+      paces: pacesOf(stage, config, providers),
       leaseMs: config.LEASE_MS,
       policy: {
         backoffFactor: config.RATE_LIMIT_BACKOFF_FACTOR,
@@ -102,7 +107,7 @@ export function startStages(
 
   // The keeper evaluates the run where this process cannot.
   function judge(event: RunEvent, log: Log): void {
-    const judged = raiseAlerts(app, runRecord(event.run, event), log).catch(() => undefined)
+    const judged = raiseAlerts({ ...app, providers }, runRecord(event.run, event), log).catch(() => undefined)
     judging.add(judged)
     void judged.then(() => judging.delete(judged))
   }

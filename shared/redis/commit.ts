@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import type { Envelope } from '../envelope.ts'
 import type { MailError } from '../error.ts'
 import type { CallCounts, Delivery, Fact } from '../fact.ts'
+import type { MailboxId } from '../mailbox.ts'
 import { encodeEntry, intoEntries } from '../slice.ts'
 import { STAGE_NAMES, type StageName } from '../stage.ts'
 import { FATES, type Stream } from '../streams.ts'
@@ -56,8 +57,8 @@ export interface CommitOptions {
   longRunMs: number
   /** How long a message is kept after its last use. */
   messageSeconds: number
-  /** The most ids that travel together; a larger thread stays whole. */
-  sliceSize: number
+  /** The most ids of a mailbox that travel together; a larger thread stays whole. */
+  sliceSize: (mailbox: MailboxId) => number
   now: () => number
   newRunId: () => string
 }
@@ -141,7 +142,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     }
     return [...groups.values()].flatMap(({ from, to, envelopes }) => {
       const entry = work.inputs[input(from) - 1]
-      const size = entry && isSlice(entry) ? undefined : options.sliceSize
+      const size = entry && isSlice(entry) ? undefined : options.sliceSize(from.mailbox)
       return intoEntries(to, envelopes, size).map(items => [
         input(from),
         plan.stream(to, items[0]),

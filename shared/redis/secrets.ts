@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { MailError } from '../error.ts'
 import { type MailboxId, type Provider, providerOf } from '../mailbox.ts'
 import type { AccessToken } from '../provider/tokens.ts'
+import { traitsOf } from '../provider/traits.ts'
 import type { Seal } from '../seal.ts'
 import type { Keys } from './keys.ts'
 import { secretScript } from './scripts.ts'
@@ -52,11 +53,10 @@ export interface Vault {
   reseal(mailbox: MailboxId): Promise<number>
 }
 
-// The field in which the secret is stored and sealed.
-const SECRET: Readonly<Record<Provider, 'refresh' | 'msal'>> = { gmail: 'refresh', outlook: 'msal' }
 interface Place {
   mailbox: MailboxId
-  name: (typeof SECRET)[Provider] | 'access'
+  /** The field in which it is kept, and for which it is sealed. */
+  name: string
   issuer: string | undefined
 }
 
@@ -192,7 +192,7 @@ export function createVault(
 }
 
 function secretOf(mailbox: MailboxId) {
-  return SECRET[providerOf(mailbox)]
+  return traitsOf(providerOf(mailbox)).grantField
 }
 
 function foreign(mailbox: MailboxId, issuer: string | undefined, asked: Issuer): MailError {

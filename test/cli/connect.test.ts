@@ -44,7 +44,7 @@ t.test('an answer with a wrong state is refused; the right one still works', asy
   for (const query of ['', '?code=x', '?code=x&state=', '?code=x&state=wrong', '?error=access_denied&state=wrong']) {
     const answer = await fetch(`${back.href}${query}`)
     t.equal(answer.status, 400, query)
-    t.match(await answer.text(), /no answer that mailsluice is waiting for/)
+    t.match(await answer.text(), /mailsluice is not waiting for this answer/)
   }
   t.equal((await fetch(`${back.href}favicon.ico`)).status, 404)
   t.equal((await connecting.consent()).finished.code, 0)

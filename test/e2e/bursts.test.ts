@@ -1,6 +1,6 @@
 import { setTimeout as timeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import { requestSync } from '../../pipeline/accounts/request-sync.ts'
 import { type AppContext, openApp } from '../../pipeline/base/app.ts'
 import { createLog } from '../../pipeline/base/log.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import { readConfig } from '../../shared/config.ts'
 import { startGmail } from '../../sim/gmail.ts'
 import { testMail, testMailbox } from '../support/mail.ts'

@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap'
-import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
+import { PROVIDERS } from '../../pipeline/accounts/providers.ts'
 import { openQuotas } from '../../pipeline/accounts/quotas.ts'
-import { paceOf } from '../../pipeline/base/stages.ts'
 import { status } from '../../pipeline/commands/status.ts'
+import { pacesOf } from '../../pipeline/runtime/paces.ts'
 import { readConfig } from '../../shared/config.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
 import type { QuotaSettings } from '../../sim/gmail/quota.ts'
@@ -64,7 +65,7 @@ t.test('GMAIL_MAX_CONCURRENT_BATCHES sets the number of concurrent batches', asy
     await t.test(`${batches}`, async t => {
       const settings = { GMAIL_BATCH_SIZE: '20', GMAIL_MAX_CONCURRENT_BATCHES: `${batches}` }
       const { config, quota } = await reading(t, settings)
-      t.match(paceOf(batchFetch, config), { size: 20, concurrency: batches })
+      t.match(pacesOf(batchFetch, config, PROVIDERS).of(ANA), { size: 20, concurrency: batches })
       for (let batch = 0; batch < batches; batch += 1)
         t.match(await quota.reserve({ units: 400, requests: 20 }), { permit: 'go' })
       t.match(await quota.reserve({ units: 20, requests: 1 }), { permit: 'wait' })

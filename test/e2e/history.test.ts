@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import { readConfig } from '../../shared/config.ts'
 import { analysisTasks, cachedMessages } from '../../shared/streams.ts'
 import { startGmail } from '../../sim/gmail.ts'

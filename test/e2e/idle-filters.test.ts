@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import { mailboxes } from '../../pipeline/commands/mailboxes.ts'
 import { status } from '../../pipeline/commands/status.ts'
 import { recordFilterFindings, unmatchedFilters } from '../../pipeline/runtime/findings.ts'

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import { requestSync } from '../../pipeline/accounts/request-sync.ts'
 import { openApp } from '../../pipeline/base/app.ts'
 import { createLog } from '../../pipeline/base/log.ts'

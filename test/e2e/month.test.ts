@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import { readConfig } from '../../shared/config.ts'
 import { knownMessages } from '../../shared/redis/known.ts'
 import { analysisTasks } from '../../shared/streams.ts'

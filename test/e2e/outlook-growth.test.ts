@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import type { Call, Mailbox } from '../../shared/mailbox.ts'
 import { createLinks } from '../../shared/redis/links.ts'
 import { removeMailbox } from '../../shared/redis/remove.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import { unitsSaved } from '../../pipeline/accounts/quotas.ts'
 import { readConfig } from '../../shared/config.ts'
 import { startGmail } from '../../sim/gmail.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import type { CommandContext } from '../../pipeline/base/command-context.ts'
 import { STAGES } from '../../pipeline/base/stages.ts'
 import { explain } from '../../pipeline/commands/explain.ts'

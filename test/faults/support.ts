@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import type { Log } from '../../pipeline/base/log.ts'
 import { type Credit, createCredit } from '../../pipeline/runtime/credit.ts'
+import { samePace } from '../../pipeline/runtime/paces.ts'
 import { startReader } from '../../pipeline/runtime/reader.ts'
 import { startStages } from '../../pipeline/runtime/start-stages.ts'
 import type { Envelope } from '../../shared/envelope.ts'
@@ -150,7 +151,7 @@ export interface TestReader {
 
 /** Creates credit for this many entries a lane. */
 export function creditFor(entries: number): Credit {
-  return createCredit({ size: 1, concurrency: entries / 3 })
+  return createCredit(samePace({ size: 1, waitMs: 0, concurrency: entries / 3 }))
 }
 
 /** Starts a reader; it reads from `readUrl` and sends other commands to `redis`. */

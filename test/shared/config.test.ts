@@ -12,6 +12,23 @@ t.test('without settings the defaults apply', async t => {
   t.match(readConfig({ GMAIL_BATCH_SIZE: '' }), { GMAIL_BATCH_SIZE: 20 }, 'an empty variable counts as not set')
 })
 
+t.test('FETCH_BATCH_SIZE and FETCH_CONCURRENCY hold for each provider that has no setting of its own', async t => {
+  const settings = { FETCH_BATCH_SIZE: '40', FETCH_CONCURRENCY: '5' }
+  t.match(readConfig(settings), {
+    GMAIL_BATCH_SIZE: 40,
+    GMAIL_MAX_CONCURRENT_BATCHES: 5,
+    OUTLOOK_BATCH_SIZE: 20,
+    OUTLOOK_MAX_CONCURRENT_BATCHES: 5,
+  })
+  t.match(readConfig({ ...settings, GMAIL_BATCH_SIZE: '30', OUTLOOK_MAX_CONCURRENT_BATCHES: '1' }), {
+    GMAIL_BATCH_SIZE: 30,
+    GMAIL_MAX_CONCURRENT_BATCHES: 5,
+    OUTLOOK_BATCH_SIZE: 20,
+    OUTLOOK_MAX_CONCURRENT_BATCHES: 1,
+  })
+  t.throws(() => readConfig({ OUTLOOK_BATCH_SIZE: '21' }), /OUTLOOK_BATCH_SIZE: "21" is not allowed/)
+})
+
 t.test('INITIAL_SYNC takes a number, days, or all', async t => {
   t.same(readConfig({ INITIAL_SYNC: 'all' }).INITIAL_SYNC, { kind: 'all' })
   t.same(readConfig({ INITIAL_SYNC: '30d' }).INITIAL_SYNC, { kind: 'days', days: 30 })

@@ -34,6 +34,9 @@ const ROOMS = [
 const PURE_ROOMS = ['settings', 'mail', 'task', 'provider', 'windows']
 // Shared by the adapters to providers on the web.
 const COMMON = 'shared/http'
+// A provider is a port: only its adapter, its descriptor and its simulator may ask which one it is.
+const PROVIDERS = ['gmail', 'outlook']
+const OF_PROVIDERS = ['shared/gmail', 'shared/outlook', 'pipeline/accounts/providers', 'sim', 'bench', 'test']
 const OUTPUTS = ['stdout', 'stderr']
 const PURE_LIBRARIES = ['zod', 'node:crypto']
 
@@ -147,6 +150,8 @@ function codeBreaches(source: ts.SourceFile): Breach[] {
     }
     if (writesToTerminal(node) && file !== TERMINAL && !within(file, 'test'))
       breach(node, `writes to the terminal: only ${TERMINAL} does, where control characters are escaped`)
+    if ((testsProvider(node) || tabulatesProviders(node)) && !OF_PROVIDERS.some(folder => within(file, folder)))
+      breach(node, 'tells providers apart: ask the descriptor (pipeline/accounts/providers.ts) or the traits')
     ts.forEachChild(node, visit)
   }
   visit(source)
@@ -192,6 +197,34 @@ function writesToTerminal(node: ts.Node): boolean {
   if (owner === 'console') return true
   const name = ts.isPropertyAccessExpression(node) ? node.name.text : textOf(node.argumentExpression)
   return owner === 'process' && OUTPUTS.includes(name ?? '')
+}
+
+function testsProvider(node: ts.Node): boolean {
+  if (ts.isBinaryExpression(node)) {
+    const { EqualsEqualsEqualsToken, ExclamationEqualsEqualsToken, EqualsEqualsToken, ExclamationEqualsToken } =
+      ts.SyntaxKind
+    const equality = [EqualsEqualsEqualsToken, ExclamationEqualsEqualsToken, EqualsEqualsToken, ExclamationEqualsToken]
+    return equality.some(kind => kind === node.operatorToken.kind) && [node.left, node.right].some(namesProvider)
+  }
+  if (ts.isCaseClause(node)) return namesProvider(node.expression)
+  if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return false
+  return ['includes', 'has', 'startsWith'].includes(node.expression.name.text) && node.arguments.some(namesProvider)
+}
+
+function tabulatesProviders(node: ts.Node): boolean {
+  if (!ts.isObjectLiteralExpression(node) && !ts.isTypeLiteralNode(node) && !ts.isInterfaceDeclaration(node))
+    return false
+  const members: readonly (ts.ObjectLiteralElementLike | ts.TypeElement)[] = ts.isObjectLiteralExpression(node)
+    ? node.properties
+    : node.members
+  const names = members.map(({ name }) =>
+    name && (ts.isIdentifier(name) || ts.isStringLiteral(name)) ? name.text : '',
+  )
+  return PROVIDERS.every(provider => names.includes(provider))
+}
+
+function namesProvider(node: ts.Node): boolean {
+  return PROVIDERS.includes(textOf(node)?.replace(/:$/, '') ?? '')
 }
 
 function isBarrel({ statements }: ts.SourceFile): boolean {

@@ -1,4 +1,4 @@
-import { type Mailboxes, openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { type Mailboxes, openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import { requestSync } from '../../pipeline/accounts/request-sync.ts'
 import { type AppContext, openApp } from '../../pipeline/base/app.ts'
 import { createLog } from '../../pipeline/base/log.ts'

@@ -1,4 +1,4 @@
-import { openMailboxes } from '../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import { readConfig } from '../../shared/config.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import type { GraphOptions, GraphSimulator } from '../../sim/graph/simulator.ts'

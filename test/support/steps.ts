@@ -1,3 +1,4 @@
+import { fetchingOf } from '../../pipeline/accounts/providers.ts'
 import type { AppContext } from '../../pipeline/base/app.ts'
 import { STAGES } from '../../pipeline/base/stages.ts'
 import { withMailboxGate } from '../../pipeline/runtime/mailbox-gate.ts'
@@ -59,7 +60,7 @@ export async function createSteps(options: Options): Promise<Steps> {
     consumer: ME,
     longRunMs: 300_000,
     messageSeconds: 3600,
-    sliceSize: config.GMAIL_BATCH_SIZE,
+    sliceSize: (mailbox: MailboxId) => fetchingOf(mailbox, config).batchSize,
     now,
     newRunId,
   }

@@ -7,12 +7,12 @@ import { createVault, type Issuer } from '../../../shared/redis/secrets.ts'
 import { createSeal } from '../../../shared/seal.ts'
 import type { AppContext } from '../../base/app.ts'
 import type { CommandContext } from '../../base/command-context.ts'
-import type { Store } from '../account-of.ts'
 import { isReadByApplication } from '../account-settings.ts'
+import type { Store } from '../store.ts'
 import type { Consented, Consenting } from './consenting.ts'
 import { listenForConsent } from './loopback.ts'
 
-/** Whom to ask, where the browser is to come back to (0: a free port), and how long to wait. */
+/** The address to ask for, the port to which the browser returns (0: a free one), and how long to wait. */
 export interface ConnectOptions {
   address?: string
   port: number
@@ -22,8 +22,8 @@ export interface ConnectOptions {
 const STATE_BYTES = 24
 
 /**
- * Connects a mailbox, once it is known where the account is kept and how its provider is asked: its owner allows it in the browser, what was
- * granted is sealed and kept, and the first sync is asked for. Throws, in one line, what was in the way.
+ * Connects a mailbox with its provider's consent flow: its owner allows access in the browser, the vault seals and keeps the grant, and the
+ * first sync is requested. Throws the reason, in one line, where it cannot.
  */
 export async function connectWith(
   consenting: Consenting,
@@ -42,7 +42,7 @@ export async function connectWith(
     const consented = await consenting.exchange({ code: await loopback.code(), verifier, redirectUri }, signal)
     const { mailbox, opened } = await identify(consenting, { consented, wanted, signal, store: app })
     refuseIfByApplication(app.config, mailbox)
-    const { entries, isNew } = await keep(app, mailbox, { consented, opened, issuer: consenting.issuer })
+    const { entries, isNew } = await keepAccount(app, mailbox, { consented, opened, issuer: consenting.issuer })
     loopback.finish({ ok: true, text: `${mailbox} is connected. Its mail is read from now on.` })
     const parked = entries > 0 ? `, and ${entries} waiting entries go on` : ''
     print(
@@ -58,7 +58,7 @@ export async function connectWith(
   }
 }
 
-/** Throws `misconfigured` for one of OUTLOOK_MAILBOXES: what its owner grants would never be used. */
+/** Throws `misconfigured` for one of OUTLOOK_MAILBOXES: a grant of its owner would never be used. */
 export function refuseIfByApplication(config: Config, mailbox: MailboxId): void {
   if (!isReadByApplication(config, mailbox)) return
   throw new MailError(
@@ -67,7 +67,7 @@ export function refuseIfByApplication(config: Config, mailbox: MailboxId): void 
   )
 }
 
-// What was granted says nothing of whose mailbox it is: the provider is asked.
+// A grant does not name its mailbox, so the provider is asked.
 async function identify(
   { provider, open, isSame = () => false }: Consenting,
   {
@@ -99,8 +99,8 @@ function nameNote(mailbox: MailboxId, wanted: MailboxId | undefined): string {
     : ` That is its name from now on, and ${addressOf(wanted)} another address of it.`
 }
 
-// The account is there before anybody can need it.
-async function keep(
+// The account is kept before any stage can need it.
+async function keepAccount(
   { config, redis, keys, now, newRunId }: AppContext,
   mailbox: MailboxId,
   { consented, opened, issuer }: { consented: Consented; opened: Opened; issuer: Issuer },

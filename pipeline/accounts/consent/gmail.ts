@@ -1,8 +1,8 @@
 import type { Config } from '../../../shared/config.ts'
 import { MailError } from '../../../shared/error.ts'
 import { askConsent, exchangeCode, GMAIL_SCOPE } from '../../../shared/gmail/oauth.ts'
-import { googleApp, issuerOf } from '../oauth-app.ts'
-import { openGmail } from '../providers.ts'
+import { GOOGLE_ISSUER, googleApp, issuerAt } from '../oauth-app.ts'
+import { openGmail } from '../providers/open-gmail.ts'
 import type { Consenting } from './consenting.ts'
 
 // developers.google.com/identity/protocols/oauth2/web-server#authorization-errors
@@ -18,12 +18,12 @@ const REFUSALS = new Map([
   ['disallowed_useragent', 'open the page in a browser, not in another app'],
 ])
 
-/** Consent at Google, or at a simulator; throws `misconfigured` where no OAuth client is set. */
+/** Asks for consent at Google, or at a simulator; throws `misconfigured` where no OAuth client is set. */
 export function gmailConsent(config: Config, simUrl: string | undefined): Consenting {
   const app = googleApp(config, simUrl)
   return {
     provider: 'gmail',
-    issuer: issuerOf('gmail', simUrl),
+    issuer: issuerAt(GOOGLE_ISSUER, simUrl),
     host: '127.0.0.1',
     ask: options => askConsent(app, options),
     remedyOf: error => REFUSALS.get(error),

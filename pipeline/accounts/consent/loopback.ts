@@ -6,42 +6,42 @@ import { MailError } from '../../../shared/error.ts'
 import { sleep } from '../../base/wait.ts'
 import { type Outcome, pageOf } from './page.ts'
 
-/** The place on this machine to which the browser comes back from the provider. */
+/** A server on this machine to which the browser returns from the provider. */
 export interface Loopback {
   redirectUri: string
   /**
-   * The code that the provider gives for consent; the browser then waits for `finish`. Throws `unauthorized` when the person refused, and
-   * `unavailable` when nobody came in time or the wait was given up.
+   * Returns the provider's code for the consent; the browser then waits for `finish`. Throws `unauthorized` when the person refused, and
+   * `unavailable` when no answer came in time or the wait was aborted.
    */
   code(): Promise<string>
-  /** Tells the browser, and so the person, how it ended. */
+  /** Shows the person in the browser how it ended. */
   finish(outcome: Outcome): void
   close(): Promise<void>
 }
 
 interface LoopbackOptions {
-  /** The name by which the browser is sent here. */
+  /** The name of this machine in the redirect. */
   host: '127.0.0.1' | 'localhost'
-  /** A free one where it is 0. */
+  /** The port to listen on; 0 takes a free one. */
   port: number
-  /** What the answer must carry to be the answer to our question. */
+  /** The state that only an answer to our question carries. */
   state: string
   timeoutMs: number
   signal: AbortSignal
-  /** What the person can do about an error that the browser came back with. */
+  /** Returns what the person can do about an error that the browser returns with. */
   remedyOf?: (error: string, description: string) => string | undefined
 }
 
 const LAST_PAGE_MS = 1000
 
-// The code in the address must go nowhere else, and the page has no use for anything from outside.
+// The code in the address must not leak, and the page needs nothing from outside.
 const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'",
   'referrer-policy': 'no-referrer',
 }
 
-/** Listens on 127.0.0.1 for one answer with the right state; any other is refused and changes nothing. Throws `misconfigured` when the port is taken. */
+/** Listens on 127.0.0.1 for one answer with the right state; refuses any other, without effect. Throws `misconfigured` when the port is taken. */
 export async function listenForConsent(options: LoopbackOptions): Promise<Loopback> {
   const { host, port, state, timeoutMs, signal, remedyOf } = options
   const app = fastify({ forceCloseConnections: true })
@@ -50,16 +50,16 @@ export async function listenForConsent(options: LoopbackOptions): Promise<Loopba
   let answered = false
   let sent: Promise<unknown> = Promise.resolve()
   const minutes = Math.max(1, Math.round(timeoutMs / 60_000))
-  const giveUp = (why: string) => code.reject(new MailError('unavailable', `the mailbox was not connected: ${why}`))
-  const timer = setTimeout(() => giveUp(`nobody gave consent within ${minutes} min; run the command again`), timeoutMs)
-  const onAbort = () => giveUp('stopped')
+  const abandon = (why: string) => code.reject(new MailError('unavailable', `the mailbox was not connected: ${why}`))
+  const timer = setTimeout(() => abandon(`nobody gave consent within ${minutes} min; run the command again`), timeoutMs)
+  const onAbort = () => abandon('stopped')
   signal.addEventListener('abort', onAbort, { once: true })
 
   app.get('/', { exposeHeadRoute: false }, async (request, reply) => {
     reply.headers(HEADERS).type('text/html; charset=utf-8')
     const query = new URL(request.url, 'http://127.0.0.1').searchParams
     if (!isSame(query.get('state') ?? '', state) || answered) {
-      return reply.code(400).send(pageOf({ ok: false, text: 'This is no answer that mailsluice is waiting for.' }))
+      return reply.code(400).send(pageOf({ ok: false, text: 'mailsluice is not waiting for this answer.' }))
     }
     answered = true
     sent = once(reply.raw, 'close')
@@ -96,7 +96,7 @@ function promised<T>() {
   const promise = new Promise<T>((...both) => {
     ;[resolve, reject] = both
   })
-  // Nobody may be waiting for it yet, or any more.
+  // A rejection may come while nobody awaits the promise.
   promise.catch(() => undefined)
   return { promise, resolve, reject }
 }

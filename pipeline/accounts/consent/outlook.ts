@@ -2,17 +2,17 @@ import type { Config } from '../../../shared/config.ts'
 import { MailError } from '../../../shared/error.ts'
 import { consentRemedy } from '../../../shared/outlook/login-errors.ts'
 import { askConsent, canReadMail, exchangeCode, lasts } from '../../../shared/outlook/oauth.ts'
-import { issuerOf, microsoftApp } from '../oauth-app.ts'
-import { openOutlook } from '../open-outlook.ts'
+import { issuerAt, MICROSOFT_ISSUER, microsoftApp } from '../oauth-app.ts'
+import { openOutlook } from '../providers/open-outlook.ts'
 import type { Consenting } from './consenting.ts'
 
-/** Consent at Microsoft, or at a simulator; throws `misconfigured` where no app is set. */
+/** Asks for consent at Microsoft, or at a simulator; throws `misconfigured` where no app is set. */
 export function outlookConsent(config: Config, simUrl: string | undefined): Consenting {
   const app = microsoftApp(config, simUrl)
   return {
     provider: 'outlook',
-    issuer: issuerOf('outlook', simUrl),
-    // Of 127.0.0.1 Microsoft lets no port be left open, of localhost it does (learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions).
+    issuer: issuerAt(MICROSOFT_ISSUER, simUrl),
+    // Microsoft accepts any port of localhost, and of 127.0.0.1 only a registered one (learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions).
     host: 'localhost',
     ask: options => askConsent(app, options),
     remedyOf: (_, description) => consentRemedy(description),

@@ -1,12 +1,12 @@
 import { encode } from 'html-entities'
 
-/** How connecting ended, for the person at the browser. */
+/** The end of a connect attempt, for the person at the browser. */
 export interface Outcome {
   ok: boolean
   text: string
 }
 
-/** The page that a browser shows at the end. It loads nothing. */
+/** Returns the last page of the consent flow, which loads nothing. */
 export function pageOf({ ok, text }: Outcome): string {
   return `<!doctype html>
 <html lang="en">

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { notifyingOf } from '../../../pipeline/accounts/outlook-notify.ts'
+import { notifyingOf } from '../../../pipeline/accounts/providers/outlook-notify.ts'
 import { readConfig } from '../../../shared/config.ts'
 import type { Call } from '../../../shared/mailbox.ts'
 import { graphClient } from '../../../shared/outlook/client.ts'

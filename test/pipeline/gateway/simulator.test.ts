@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openMailboxes } from '../../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../../pipeline/accounts/mailboxes.ts'
 import { startGateway } from '../../../pipeline/gateway/gateway.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { countArrivals } from '../../../shared/redis/arrivals.ts'

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openMailboxes } from '../../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../../pipeline/accounts/mailboxes.ts'
 import { openQuotas, type Quotas } from '../../../pipeline/accounts/quotas.ts'
 import { createLog } from '../../../pipeline/base/log.ts'
 import { status } from '../../../pipeline/commands/status.ts'
@@ -188,7 +188,7 @@ t.test('runs count needed and evicted known mail, and status shows the share', a
   t.match(await shown(pipeline), 'Known messages still cached when a thread needed them: 85 % (6 of 7 messages')
   const fresh = await startPipeline(redis, fakeMailbox())
   t.teardown(() => fresh.stop())
-  t.match(await shown(fresh), 'needed it again: unknown')
+  t.match(await shown(fresh), 'when a thread needed them: unknown')
 })
 
 function key({ app }: TestPipeline, id: string): string {

@@ -32,7 +32,9 @@ t.test('evicted known mail raises one alert and one event for its run', async t 
     { event: 'alert', mailbox: ANA, run: run.run, alert: 'cold-cache', level: 'warning', lost: '60', rate: '0' },
   ])
   const runs = record ? [record] : []
-  t.match(alertLines(runs, now()), [new RegExp(`^warning ${ANA}, run ${run.run}: the cache had 0 of 60 messages`)])
+  t.match(alertLines(runs, now()), [
+    new RegExp(`^warning ${ANA}, run ${run.run}: 0 of 60 previously cached messages are still cached`),
+  ])
   t.same(recentAlerts(runs, now() + 25 * 3_600_000), [], 'it is no news a day later')
   t.same(runs.map(marksOf), ['cold-cache'])
 })

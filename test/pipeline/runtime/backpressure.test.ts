@@ -32,7 +32,7 @@ t.test('bulk work pauses bulk listing alone, live work pauses live listing', asy
       return {}
     },
   } satisfies Stage as Stage
-  const stage = withBackpressure(first, app, { sliceSize: 1, limit: LIMIT, log })
+  const stage = withBackpressure(first, app, { sliceSize: () => 1, limit: LIMIT, log })
   const list = (lane: Lane) => {
     const item: Envelope = { id: lane, run: lane, mailbox: ANA, at: 0, attempt: 0, lane, trace: '', body: {} }
     // The next check is due only after a while.

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openMailboxes } from '../../../pipeline/accounts/providers.ts'
+import { openMailboxes } from '../../../pipeline/accounts/mailboxes.ts'
 import { announceChange } from '../../../pipeline/base/announce-change.ts'
 import { dryRun } from '../../../pipeline/replay/dry-run.ts'
 import { readConfig } from '../../../shared/config.ts'

@@ -184,6 +184,12 @@ async function read(stage: StageName): Promise<Entry<ListedId>> {
 async function commit(stage: StageName, entry: Entry<ListedId>, facts: (item: Envelope<ListedId>) => Fact[]) {
   const [item] = entry.items
   const work = { stage, inputs: [entry], deliveries: [], delays: [], parked: [], dead: [], calls: {}, units: 0 }
-  const options = { consumer: 'me', longRunMs: 300_000, messageSeconds: 3600, sliceSize: 20, newRunId: () => 'next' }
+  const options = {
+    consumer: 'me',
+    longRunMs: 300_000,
+    messageSeconds: 3600,
+    sliceSize: () => 20,
+    newRunId: () => 'next',
+  }
   await commitWork({ ...work, facts: item ? facts(item) : [] }, { redis, keys, now: () => NOW, ...options })
 }

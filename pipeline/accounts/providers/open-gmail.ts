@@ -1,0 +1,35 @@
+import type { Config } from '../../../shared/config.ts'
+import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
+import { addressOf, type Mailbox, type MailboxId } from '../../../shared/mailbox.ts'
+import type { AccessTokens } from '../../../shared/provider/tokens.ts'
+
+// Ids a page, or records of a history: whole batches, so that no full page ends with a thin batch.
+const PAGE_SIZE = { live: 100, bulk: 500 }
+const GOOGLE = 'https://gmail.googleapis.com'
+
+/** Opens one mailbox at Google or at a simulator, with access tokens from this source. */
+export function openGmail(
+  config: Config,
+  simUrl: string | undefined,
+  mailbox: MailboxId,
+  account: AccessTokens,
+  now?: () => number,
+): Mailbox {
+  const size = config.GMAIL_BATCH_SIZE
+  return gmailMailbox({
+    address: addressOf(mailbox),
+    account,
+    rootUrl: `${simUrl ?? GOOGLE}/`,
+    fields: config.GMAIL_FIELDS,
+    initialSync: config.INITIAL_SYNC,
+    filter: { labels: config.GMAIL_LABELS, skip: config.SKIP_LABELS },
+    query: config.GMAIL_QUERY,
+    quota: config.GMAIL_QUOTA,
+    batchSize: size,
+    pageSize: { live: Math.ceil(PAGE_SIZE.live / size) * size, bulk: Math.floor(PAGE_SIZE.bulk / size) * size },
+    ...(config.GMAIL_PUBSUB_TOPIC
+      ? { notify: { topic: config.GMAIL_PUBSUB_TOPIC, labels: config.GMAIL_WATCH_LABELS } }
+      : {}),
+    ...(now ? { now } : {}),
+  })
+}
