@@ -112,6 +112,29 @@ t.test('a fate that precedes the deferral is counted correctly', async t => {
   t.match(await readRun(redis, keys, 'p00', 'run'), { fates: { fetched: 1, deferred: 0, dead: 1 }, addsUp: true })
 })
 
+t.test('the first window counts a deferred item as deferred, whatever it is reported as', async t => {
+  await settled('1', 1, 'fetched')
+  await done('batch-fetch', asideOf)
+  // Another process had the same entry, and fetched the message after all.
+  await settled('1', 0, 'fetched')
+  t.match(await readRun(redis, keys, 'p00', 'run'), { fates: { fetched: 1, deferred: 1 }, addsUp: true })
+  await settled('deferred:1/0', 0, 'fetched')
+  t.match(await readRun(redis, keys, 'p00', 'run'), { fates: { fetched: 2, deferred: 0 }, addsUp: true })
+})
+
+t.test('a deferral that failed midway counts for nothing until it is repeated', async t => {
+  await settled('1', 1, 'fetched')
+  // A script that fails after its first writes leaves the window of the item, and no word of it in the run.
+  const own = keys.window('p00', 'run', 'deferred:1/0')
+  await redis.hset(own, { of: '1', context: '0', items: JSON.stringify([['a', 't']]) })
+  await settled('deferred:1/0', 0, 'fetched')
+  t.match(await readRun(redis, keys, 'p00', 'run'), { fates: { fetched: 1, deferred: 0 } })
+  await done('batch-fetch', asideOf)
+  await settled('1', 0, 'deferred')
+  await settled('deferred:1/0', 0, 'fetched')
+  t.match(await readRun(redis, keys, 'p00', 'run'), { fates: { fetched: 2, deferred: 0 }, addsUp: true })
+})
+
 function listed(id: string): Envelope<ListedId> {
   const body = { id: 'a', thread: 't', window: '1', index: 0, of: 2 }
   return { id, run: 'run', mailbox: ANA, at: NOW, attempt: 0, lane: 'live', trace: 'run', body }
