@@ -42,10 +42,10 @@ export function boundConnections(server: Server, most: number): Connections {
     const connection = open.get(request.socket)
     if (!connection) return
     connection.request = request
-    connection.isRefused = false
     response.once('close', () => {
       if (connection.request !== request) return
       connection.request = undefined
+      connection.isRefused = false
       // A used connection becomes the newest.
       if (open.delete(request.socket)) open.set(request.socket, connection)
     })

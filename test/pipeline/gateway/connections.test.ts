@@ -75,6 +75,19 @@ t.test('a connection whose refusal waits to be answered is closed first, though 
   for (const line of await Promise.all([...others, late])) t.equal(line, 'HTTP/1.1 200 OK')
 })
 
+t.test('a refusal that was answered no longer counts against its connection', async t => {
+  const { server, connections, open } = await start(t)
+  server.on('request', request => {
+    connections.prove(request.socket)
+    connections.refuse(request.socket)
+  })
+  const proven = await open()
+  t.equal(await get(proven), 'HTTP/1.1 200 OK')
+  for (let n = 0; n < 3 * MOST; n += 1) await open()
+  t.notOk(proven.destroyed)
+  t.equal(connections.count(), MOST)
+})
+
 async function start(t: Test, { holds = false } = {}): Promise<Rig> {
   const waiting: (() => void)[] = []
   const server = createServer((request, response) => {
