@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { REASONS, type Task, taskSchema } from './task/task.ts'
+import { REASONS, type Task, taskSchema } from './task/schema.ts'
 
 /**
  * The fates of a listed message id; each id of a run has exactly one. Only `deferred` is temporary: the message is set aside and gets

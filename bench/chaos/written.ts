@@ -2,7 +2,7 @@ import type { AppContext } from '../../pipeline/base/app.ts'
 import { LANES, parseEnvelope } from '../../shared/envelope.ts'
 import { STAGE_NAMES } from '../../shared/stage.ts'
 import { analysisTasks } from '../../shared/streams.ts'
-import type { Task } from '../../shared/task/task.ts'
+import type { Task } from '../../shared/task/schema.ts'
 
 /** A written task, and the id of its envelope. */
 export interface WrittenTask {

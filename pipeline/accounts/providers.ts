@@ -42,6 +42,11 @@ export function configuredProviders(config: Config, providers: Providers = PROVI
   return [...providers.values()].filter(provider => provider.isConfigured(config))
 }
 
+/** Returns the commands that connect a mailbox, for people. */
+export function connectCommands(providers: Providers = PROVIDERS): string {
+  return [...providers.keys()].map(provider => `\`mailsluice connect ${provider}\``).join(' or ')
+}
+
 /** Returns how a mailbox's messages are fetched; FETCH_BATCH_SIZE and FETCH_CONCURRENCY apply to a provider that is not registered. */
 export function fetchingOf(mailbox: MailboxId, config: Config, providers: Providers = PROVIDERS): Fetching {
   const { FETCH_BATCH_SIZE: batchSize, FETCH_CONCURRENCY: concurrency } = config

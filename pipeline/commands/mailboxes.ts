@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { listMailboxes, type MailboxRecord } from '../../shared/redis/mailboxes.ts'
 import { createVault } from '../../shared/redis/secrets.ts'
 import { createSeal } from '../../shared/seal.ts'
+import { connectCommands } from '../accounts/providers.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { sinceRead, stateOf } from '../base/mailbox-state.ts'
 import { table } from '../base/table.ts'
@@ -41,7 +42,7 @@ export async function mailboxes(context: CommandContext): Promise<void> {
     context.print(
       records.length > 0
         ? [rows.toString(), ...records.flatMap(record => record.idleFilters)].join('\n')
-        : 'No mailbox is connected. Connect one with `mailsluice connect gmail` or `mailsluice connect outlook`.',
+        : `No mailbox is connected. Connect one with ${connectCommands()}.`,
     )
   })
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { StageName } from '../../shared/stage.ts'
+import { STAGE_NAMES, type StageName } from '../../shared/stage.ts'
 import { reachMailboxes } from '../accounts/mail-source.ts'
 import { findSimulator } from '../accounts/simulator.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
@@ -13,7 +13,7 @@ import { staying } from './with-app.ts'
 /** Adds the arguments and the action of `stage`. */
 export function define(command: Command, contextOf: ContextOf): void {
   command
-    .argument('<name>', 'list-ids, cache-filter, batch-fetch, merge, thread-group or ai-dispatch', checked(oneStage))
+    .argument('<name>', `one of ${STAGE_NAMES.join(', ')}`, checked(oneStage))
     .action(name => runOneStage(contextOf({}), name))
 }
 

@@ -46,46 +46,16 @@ export function summarise(
   }
 }
 
-const HEAD = [
-  'mailbox',
-  'messages',
-  'fetched',
-  'cached',
-  'gone',
-  'filtered',
-  'dead',
-  'deferred',
-  'threads',
-  'tasks',
-  'calls',
-  'units',
-  'seconds',
-  '',
-]
+const HEAD = ['mailbox', 'messages', ...FATES, 'threads', 'tasks', 'calls', 'units', 'seconds', '']
 
 /** Renders a summary for people: one row per run, then the totals compared with fetching message by message. The rows add up to the last line. */
 export function summaryTable(runs: readonly RunRecord[], summary: Summary): string {
   const rows = table(HEAD, 1, { lastIsText: true })
   for (const { run, calls, units } of rowsOf(runs)) {
-    const { fates } = run
     const seconds = (((run.endedAt ?? run.startedAt) - run.startedAt) / 1000).toFixed(2)
     const state = isWell(run) ? 'ok' : (run.failure ?? (run.addsUp ? unfinished(run) : 'counts do not add up'))
-    rows.push([
-      run.mailbox,
-      run.listed,
-      fates.fetched,
-      fates.cached,
-      fates.gone,
-      fates.filtered,
-      fates.dead,
-      fates.deferred,
-      run.threads,
-      run.tasks,
-      calls,
-      units,
-      seconds,
-      state,
-    ])
+    const fates = FATES.map(fate => run.fates[fate])
+    rows.push([run.mailbox, run.listed, ...fates, run.threads, run.tasks, calls, units, seconds, state])
   }
   return `${rows.toString()}\n${verdict(runs, summary)}`
 }

@@ -4,6 +4,7 @@ import type { MailboxId } from '../../shared/mailbox.ts'
 import type { RunRecord } from '../../shared/redis/runs.ts'
 import type { StageName } from '../../shared/stage.ts'
 import { type MailSource, openMailSource } from '../accounts/mail-source.ts'
+import { connectCommands } from '../accounts/providers.ts'
 import { unitsSaved } from '../accounts/quotas.ts'
 import { requestSync } from '../accounts/request-sync.ts'
 import type { AppContext } from '../base/app.ts'
@@ -126,8 +127,7 @@ async function syncAndStay(
   const since = app.now()
   print(`Redis      ${server.label}\nMail       ${source.label}`)
   if (gateway?.label) print(`Gateway    ${gateway.label}`)
-  if (offered === 0)
-    print('No mailbox is connected yet. Connect one with `mailsluice connect gmail` or `mailsluice connect outlook`.')
+  if (offered === 0) print(`No mailbox is connected yet. Connect one with ${connectCommands()}.`)
   for (const mailbox of mailboxes) {
     const run = app.newRunId()
     await withRetries(() => requestSync(app, mailbox, { run }))

@@ -1,11 +1,10 @@
 import { type MailboxId, parseMailboxId } from '../../shared/mailbox.ts'
 import { connectIfNew } from '../accounts/request-sync.ts'
-import { findSimulator } from '../accounts/simulator.ts'
 import type { AppContext } from '../base/app.ts'
 import { awaitApp, isStopped, waitBriefly, waitForever } from '../base/await-redis.ts'
 import type { CommandContext } from '../base/command-context.ts'
 import type { Log } from '../base/log.ts'
-import { findRedis } from '../embedded-redis/source.ts'
+import { findRedis } from '../embedded-redis/find.ts'
 
 /**
  * Opens the app for a long-running process. Waits for an unavailable Redis until it is usable or the process is stopped. With `reads`
@@ -56,7 +55,10 @@ export async function connected(app: AppContext, { config, signal }: CommandCont
   const mailbox = parseMailboxId(name)
   const open = async () => {
     // Adapters load slowly, and most mailboxes are known already.
-    const { reachMailboxes } = await import('../accounts/mail-source.ts')
+    const [{ reachMailboxes }, { findSimulator }] = await Promise.all([
+      import('../accounts/mail-source.ts'),
+      import('../accounts/simulator.ts'),
+    ])
     return reachMailboxes(config, await findSimulator(config))(app)
   }
   await connectIfNew(app, open, mailbox, signal)

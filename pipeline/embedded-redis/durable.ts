@@ -3,7 +3,7 @@ import type { AppContext } from '../base/app.ts'
 import { awaitApp, waitBriefly } from '../base/await-redis.ts'
 import type { CommandContext } from '../base/command-context.ts'
 import { createLog } from '../base/log.ts'
-import { findEmbeddedRedis } from './server.ts'
+import { findEmbeddedRedis } from './find.ts'
 import { openRedisServer, type RedisServer } from './source.ts'
 
 /**

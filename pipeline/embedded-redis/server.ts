@@ -68,14 +68,6 @@ export async function embeddedRedis({
   return withLock(dataDir, REDIS_NOTE, async () => (await share(options)) ?? (await start(options)))
 }
 
-/** Finds the embedded Redis that serves this folder or is being restarted; for commands beside the process that started it. */
-export async function findEmbeddedRedis(
-  dataDir: string,
-): Promise<Pick<EmbeddedRedis, 'url' | 'label' | 'durable'> | undefined> {
-  const note = (await noteOfRunning(dataDir)) ?? (await noteOfLost(dataDir))
-  return note && { url: note.url, label: note.label, durable: note.durable }
-}
-
 type Options = Required<EmbeddedRedisOptions>
 
 async function share(options: Options): Promise<EmbeddedRedis | undefined> {

@@ -1,12 +1,12 @@
 import type { Config } from '../../shared/config.ts'
-import { MailError } from '../../shared/error.ts'
+import type { MailError } from '../../shared/error.ts'
 import { connectRedis, redisLabel } from '../../shared/redis/connect.ts'
 import type { RedisTls } from '../../shared/redis/tls.ts'
 import { probeServer } from '../../shared/redis/trouble.ts'
 import { type RedisWait, retryUntilServing } from '../base/await-redis.ts'
 import type { Log } from '../base/log.ts'
 import { redisTls } from '../base/redis-tls.ts'
-import { embeddedRedis, findEmbeddedRedis } from './server.ts'
+import { embeddedRedis } from './server.ts'
 
 /** A Redis to use. */
 export interface RedisServer {
@@ -27,16 +27,6 @@ export async function openRedisServer(config: Config, log: Log, wait?: RedisWait
   const read = () => labelOf(url, redisTls(config))
   const label = wait ? await retryUntilServing(url, read, wait) : await read()
   return { url, label, durable: true, stop: async () => undefined }
-}
-
-/** Finds the Redis that a running mailsluice uses; throws `misconfigured` when there is none. */
-export async function findRedis(config: Config): Promise<string> {
-  const url = config.REDIS_URL ?? (await findEmbeddedRedis(config.DATA_DIR))?.url
-  if (url) return url
-  throw new MailError(
-    'misconfigured',
-    `no mailsluice is running with its data in ${config.DATA_DIR}; start one with \`npm start\`, or set REDIS_URL`,
-  )
 }
 
 async function labelOf(url: string, tls: RedisTls | undefined): Promise<string> {

@@ -1,7 +1,7 @@
 import { providerOf } from '../../shared/mailbox.ts'
 import { traitsOf } from '../../shared/provider/traits.ts'
 import type { ListedId, MergedWindow, SettledId, ThreadChange, WatchEvent } from '../../shared/streams.ts'
-import type { Task } from '../../shared/task/task.ts'
+import type { Task } from '../../shared/task/schema.ts'
 import { isOwnWindow } from '../../shared/windows/deferred.ts'
 import { kindOf, type WindowKind } from '../../shared/windows/kinds.ts'
 import { utcTime } from '../base/times.ts'

@@ -1,7 +1,7 @@
 import { messageIdsIn } from '../../shared/redis/known.ts'
 import { type RunRecord, readRun } from '../../shared/redis/runs.ts'
 import { analysisTasks, type SettledId, threads } from '../../shared/streams.ts'
-import type { Task } from '../../shared/task/task.ts'
+import type { Task } from '../../shared/task/schema.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Journey } from './journey.ts'
 import type { Location } from './locate-message.ts'

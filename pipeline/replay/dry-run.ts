@@ -10,7 +10,7 @@ import {
   type SettledId,
   threads,
 } from '../../shared/streams.ts'
-import type { Task } from '../../shared/task/task.ts'
+import type { Task } from '../../shared/task/schema.ts'
 import { isDeferred } from '../../shared/windows/deferred.ts'
 import { fetchingOf } from '../accounts/providers.ts'
 import type { AppContext } from '../base/app.ts'

@@ -1,14 +1,15 @@
-import type { Envelope, Lane } from '../../shared/envelope.ts'
+import type { Lane } from '../../shared/envelope.ts'
 import type { Listed } from '../../shared/mailbox.ts'
 import type { MessageId, ThreadId } from '../../shared/message.ts'
 import type { StageName } from '../../shared/stage.ts'
 import type { ListedId, MergedWindow, ThreadChange, WatchEvent } from '../../shared/streams.ts'
 import { isOfKnown, kindOf } from '../../shared/windows/kinds.ts'
-import { contextOf, windowOf } from '../records/lineage.ts'
+import { windowOf } from '../records/lineage.ts'
 import { grouped, type Recorded } from '../records/recorded.ts'
 import type { Listing } from '../records/windows.ts'
 import { nextPage } from './recorded-mailbox.ts'
 import type { RecordedRuns, RecordedThread } from './recorded-runs.ts'
+import { lost, missingFor } from './refetched.ts'
 import { verifiedInRun } from './verified.ts'
 
 /** The state in which the inputs of one run, and nothing else, are in flight. */
@@ -148,15 +149,4 @@ function isContext(window: string): boolean {
 
 function waitingOf(run: string, threads: ReadonlySet<ThreadId>, recorded: RecordedRuns): RecordedThread[] {
   return (recorded.threads.get(run) ?? []).filter(({ thread }) => threads.has(thread))
-}
-
-// Messages refetched by earlier inputs were cached; only those that these inputs requested were not.
-function missingFor(inputs: readonly Recorded[], missing: readonly Envelope<ListedId>[]): Set<MessageId> {
-  const heads = inputs.map(({ envelope }) => `${contextOf(envelope)}/`)
-  return new Set(missing.flatMap(({ id, body }) => (heads.some(head => id.startsWith(head)) ? [body.id] : [])))
-}
-
-// Messages that the cache had lost were refetched, and will be again.
-function lost(run: string, recorded: RecordedRuns): Set<MessageId> {
-  return new Set((recorded.missing.get(run) ?? []).flatMap(({ body }) => (isOfKnown(body.window) ? [body.id] : [])))
 }

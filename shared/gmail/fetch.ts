@@ -82,7 +82,7 @@ function threadReadOf(thread: ThreadId, ids: readonly MessageId[], { outcomes, e
 // The messages may be gone, in another thread now, or in a thread that is too large for one answer.
 async function readLacking(options: FetchOptions, ids: readonly MessageId[], call: Call) {
   let got = emptyResult()
-  let fault = new MailError('unavailable', `${options.name}: the answer does not mention the message`)
+  let fault: MailError | undefined
   try {
     got = await sendTogether(
       options,
@@ -93,5 +93,7 @@ async function readLacking(options: FetchOptions, ids: readonly MessageId[], cal
     if (!(thrown instanceof MailError) || call.signal.aborted) throw thrown
     fault = thrown
   }
-  return new Map(ids.map((id): [MessageId, Fetched] => [id, got.outcomes.get(id) ?? failure(fault)]))
+  const missing = () =>
+    fault ?? new MailError('unavailable', `${options.name}: the answer does not mention the message`)
+  return new Map(ids.map((id): [MessageId, Fetched] => [id, got.outcomes.get(id) ?? failure(missing())]))
 }

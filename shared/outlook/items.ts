@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { Answer } from '../http/answer.ts'
-import { isReceived } from '../mail/received.ts'
+import { isReceived } from '../mail/read-message.ts'
 import type { Changes, Listed } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
 import { type LabelFilter, leftOut } from '../provider/filter.ts'

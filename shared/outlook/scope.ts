@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { InitialSync } from '../config.ts'
-import { dateIn, isReceived } from '../mail/received.ts'
+import { dateIn, isReceived } from '../mail/read-message.ts'
 import type { Call } from '../mailbox.ts'
 import { errorOf } from './errors.ts'
 import { type FolderOptions, type Folders, leftOutAt } from './folders.ts'

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import { LANES } from '../envelope.ts'
 import { type MailboxId, providerOf } from '../mailbox.ts'
 import { STAGE_NAMES } from '../stage.ts'
-import { analysisTasks, STREAMS } from '../streams.ts'
+import { STREAMS } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
 import { scanEntries, scanKeys, scanMembers } from './scan.ts'
 import { forgetSubscriptionsOf } from './subscriptions.ts'
@@ -52,12 +52,11 @@ export async function removeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId
   for (const reported of [keys.metrics(partition, providerOf(mailbox)), keys.mailboxEvents(partition)]) {
     removed.entries += await removeEntries(redis, reported, fields => fieldOf(fields, 'mailbox') === mailbox)
   }
-  for (const { name } of STREAMS) {
+  for (const { name, forWorkers } of STREAMS) {
     for (const lane of LANES) {
       const key = keys.stream(partition, name, lane)
-      // External workers read the tasks; a task contains mail and is always removed.
-      if (name === analysisTasks.name)
-        removed.entries += await removeEntries(redis, key, fields => isOfFields(mailbox, fields))
+      // What external workers read contains mail, and no group of ours reads it to the end: it is always removed.
+      if (forWorkers) removed.entries += await removeEntries(redis, key, fields => isOfFields(mailbox, fields))
       else await removeDone(redis, key, mailbox, removed)
     }
   }

@@ -14,8 +14,8 @@ import { messageIds, missingIds, type WatchEvent, watchEvents } from '../../shar
 import { missingAnnounced, newestAnnounced, retryListing } from './announced.ts'
 import { followChanges } from './changes.ts'
 import type { Place } from './paging.ts'
+import { openWindow } from './paging.ts'
 import { continueListing, verifySuspects } from './suspects.ts'
-import { openWindow } from './window.ts'
 
 type Event = Envelope<WatchEvent>
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Envelope } from '../../shared/envelope.ts'
 import { encodeEntry, intoEntries } from '../../shared/slice.ts'
 import { fetchedMessages, messageIds, type WatchEvent } from '../../shared/streams.ts'
-import { openWindow } from '../../stages/list-ids/window.ts'
+import { openWindow } from '../../stages/list-ids/paging.ts'
 
 const item: Envelope<WatchEvent> = {
   id: 'run',

@@ -10,7 +10,7 @@ import type { MailboxId } from '../../shared/mailbox.ts'
 import { connectMailbox, readMailbox } from '../../shared/redis/mailboxes.ts'
 import { STAGE_NAMES } from '../../shared/stage.ts'
 import { analysisTasks } from '../../shared/streams.ts'
-import type { Task } from '../../shared/task/task.ts'
+import type { Task } from '../../shared/task/schema.ts'
 import type { TestRedis } from './redis.ts'
 
 /** The whole pipeline in the test's process, over several mailboxes at a simulator. */

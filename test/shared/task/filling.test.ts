@@ -2,7 +2,8 @@ import t, { type Test } from 'tap'
 import { encodeEnvelope, parseEnvelope } from '../../../shared/envelope.ts'
 import type { Address, Message } from '../../../shared/message.ts'
 import { analysisTasks } from '../../../shared/streams.ts'
-import { buildTask, type Task, type TaskThread, taskSchema } from '../../../shared/task/task.ts'
+import { type Task, taskSchema } from '../../../shared/task/schema.ts'
+import { buildTask, type TaskThread } from '../../../shared/task/task.ts'
 
 const TOKENS = 8000
 const options = { tokens: TOKENS, promptVersion: '1', model: '' }

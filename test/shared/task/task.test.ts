@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Message } from '../../../shared/message.ts'
-import { buildTask, taskSchema, threadVersion } from '../../../shared/task/task.ts'
+import { taskSchema } from '../../../shared/task/schema.ts'
+import { buildTask, threadVersion } from '../../../shared/task/task.ts'
 
 const options = { tokens: 100, promptVersion: '1', model: '' }
 const thread = { mailbox: 'gmail:ana@example.com' as const, thread: 't', version: 'v', reason: 'new' as const }
