@@ -9,13 +9,14 @@ import { everything } from '../../support/keyspace.ts'
 import { type MicrosoftServer, startMicrosoft } from '../../support/microsoft.ts'
 import { redisFor } from '../../support/redis.ts'
 import { until } from '../../support/until.ts'
-import { startTokenWorker, type TokenWorker } from './token-worker.ts'
+import { type TokenWorker, tokenWorkers } from './token-worker.ts'
 
 const ANA: MailboxId = 'outlook:ana@example.com'
 const BO: MailboxId = 'outlook:bo@example.com'
 const LEASE_MS = 1500
 const KEY = randomBytes(32).toString('base64')
 const { server, redis } = await redisFor(t)
+const startWorker = tokenWorkers(t)
 
 const keys = createKeys('test', 1)
 const vault = createVault(redis, keys, createSeal(parseSealingKeys(KEY) ?? []))
@@ -105,8 +106,7 @@ async function setUp(t: Test, mailboxes: readonly MailboxId[]) {
   for (const mailbox of new Set(mailboxes)) await grant(microsoft, mailbox)
   const app = { clientId: 'client', tenant: 'common', loginUrl: microsoft.url }
   const task = { redisUrl: server.url, app, key: KEY, leaseMs: LEASE_MS }
-  const workers: TokenWorker[] = await Promise.all(mailboxes.map(mailbox => startTokenWorker({ ...task, mailbox })))
-  t.teardown(() => Promise.all(workers.map(worker => worker.kill())))
+  const workers: TokenWorker[] = await Promise.all(mailboxes.map(mailbox => startWorker(t, { ...task, mailbox })))
   return { microsoft, workers }
 }
 

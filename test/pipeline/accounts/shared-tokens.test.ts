@@ -10,12 +10,13 @@ import { createSeal, parseSealingKeys } from '../../../shared/seal.ts'
 import { type OAuthServer, startOAuth } from '../../support/oauth.ts'
 import { redisFor } from '../../support/redis.ts'
 import { until } from '../../support/until.ts'
-import { startTokenWorker, type TokenTask, type TokenWorker } from './token-worker.ts'
+import { type TokenTask, type TokenWorker, tokenWorkers } from './token-worker.ts'
 
 const ANA: MailboxId = 'gmail:ana@example.com'
 const LEASE_MS = 1500
 const KEY = randomBytes(32).toString('base64')
 const { server, redis } = await redisFor(t)
+const startWorker = tokenWorkers(t)
 
 const keys = createKeys('test', 1)
 const vault = createVault(redis, keys, createSeal(parseSealingKeys(KEY) ?? []))
@@ -167,8 +168,7 @@ async function setUp(t: Test, count: number) {
     revokeUrl: `${oauth.url}/revoke`,
   }
   const task: TokenTask = { redisUrl: server.url, app, mailbox: ANA, key: KEY, leaseMs: LEASE_MS }
-  const workers: TokenWorker[] = await Promise.all(Array.from({ length: count }, () => startTokenWorker(task)))
-  t.teardown(() => Promise.all(workers.map(worker => worker.kill())))
+  const workers: TokenWorker[] = await Promise.all(Array.from({ length: count }, () => startWorker(t, task)))
   type More = Partial<Omit<Parameters<typeof sharedTokens>[1], 'renewal'>> & { timeoutMs?: number }
   const tokens = ({ timeoutMs, ...more }: More = {}) =>
     sharedTokens(ANA, {

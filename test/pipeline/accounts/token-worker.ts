@@ -1,12 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type { Redis } from 'ioredis'
+import type { Test } from 'tap'
 import { googleRenewal, microsoftRenewal } from '../../../pipeline/accounts/renewal.ts'
 import { sharedTokens } from '../../../pipeline/accounts/shared-tokens.ts'
 import { asMailError } from '../../../shared/error.ts'
 import type { OAuthApp } from '../../../shared/gmail/oauth.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import type { MicrosoftApp } from '../../../shared/outlook/login.ts'
+import type { AccessTokens } from '../../../shared/provider/tokens.ts'
 import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createLease } from '../../../shared/redis/lease.ts'
@@ -38,50 +41,94 @@ export interface TokenWorker {
   kill(): Promise<void>
 }
 
+interface Pooled {
+  child: ChildProcess
+  exited: Promise<unknown>
+  reported: (Reported | 'ready')[]
+}
+
 const here = fileURLToPath(import.meta.url)
 
-/** Starts one that waits to be asked; the caller kills it. */
-export async function startTokenWorker(task: TokenTask): Promise<TokenWorker> {
-  const child: ChildProcess = fork(here, [JSON.stringify(task)])
-  const exited = once(child, 'exit')
-  const reported: Reported[] = []
-  let ready = false
-  child.on('message', message => {
-    if (message === 'ready') ready = true
-    else reported.push(message as Reported)
-  })
-  await until(() => ready, 'the worker is ready')
-  return {
-    async ask() {
-      const before = reported.length
-      child.send('ask')
-      return until(() => reported[before], 'the worker was given a token or met an error')
-    },
-    async kill() {
-      child.kill('SIGKILL')
-      await exited
-    },
+/**
+ * Returns the workers of a test file; `startWorker` resolves once one can be asked. Each is a process of its own that has cached nothing.
+ * A process that outlives its test serves the next, because a start takes most of the time. None outlives the file.
+ */
+export function tokenWorkers(file: Test): (t: Test, task: TokenTask) => Promise<TokenWorker> {
+  const all = new Set<Pooled>()
+  const free: Pooled[] = []
+  file.teardown(() => Promise.all([...all].map(kill)))
+
+  return async (t, task) => {
+    const worker = free.pop() ?? fresh()
+    const { child, reported } = worker
+    reported.length = 0
+    child.send(task)
+    await until(() => reported[0] === 'ready', 'the worker is ready')
+    let answers = 0
+    let asked = 0
+    t.teardown(() => (answers === asked && all.has(worker) ? free.push(worker) : kill(worker)))
+    return {
+      async ask() {
+        asked += 1
+        const place = asked
+        child.send('ask')
+        const said = await until(
+          () => reported[place] ?? (all.has(worker) ? undefined : 'killed'),
+          'the worker was given a token or met an error',
+        )
+        // Waiting on for the dead would keep the test file from ending.
+        if (typeof said === 'string') throw new Error(`the worker was ${said}`)
+        answers += 1
+        return said
+      },
+      kill: () => kill(worker),
+    }
+  }
+
+  function fresh(): Pooled {
+    const child = fork(here, ['work'])
+    const worker: Pooled = { child, exited: once(child, 'exit'), reported: [] }
+    child.on('message', message => worker.reported.push(message as Reported | 'ready'))
+    all.add(worker)
+    return worker
+  }
+
+  async function kill(worker: Pooled): Promise<void> {
+    all.delete(worker)
+    worker.child.kill('SIGKILL')
+    await worker.exited
   }
 }
 
-if (process.argv[1] === here) await work(JSON.parse(process.argv[2] ?? '') as TokenTask)
+if (process.argv[1] === here && process.argv[2] === 'work') work()
 
-async function work({ redisUrl, app, mailbox, key, leaseMs }: TokenTask): Promise<void> {
-  const redis = await connectRedis(redisUrl)
-  const keys = createKeys('test', 1)
-  const vault = createVault(redis, keys, createSeal(parseSealingKeys(key) ?? []))
-  const lease = createLease(redis, keys.refreshing(mailbox))
-  const renewal = 'loginUrl' in app ? microsoftRenewal(() => app) : googleRenewal(() => app)
-  const tokens = sharedTokens(mailbox, { vault, lease, renewal, leaseMs })
-  process.on('message', () => {
+function work(): void {
+  let tokens: Promise<AccessTokens> | undefined
+  process.on('disconnect', () => process.exit())
+  process.on('message', async (message: TokenTask | 'ask') => {
+    if (message !== 'ask') {
+      tokens = tokensOf(message)
+      await tokens
+      return process.send?.('ready')
+    }
     const began = Date.now()
-    tokens.get('a test', new AbortController().signal).then(
-      token => process.send?.({ token, ms: Date.now() - began }),
-      error => {
-        const { kind, message } = asMailError(error)
-        process.send?.({ kind, message, ms: Date.now() - began })
-      },
-    )
+    try {
+      const token = await (await tokens)?.get('a test', new AbortController().signal)
+      return process.send?.({ token, ms: Date.now() - began })
+    } catch (error) {
+      const { kind, message } = asMailError(error)
+      return process.send?.({ kind, message, ms: Date.now() - began })
+    }
   })
-  process.send?.('ready')
+}
+
+let redis: Promise<Redis> | undefined
+
+async function tokensOf({ redisUrl, app, mailbox, key, leaseMs }: TokenTask): Promise<AccessTokens> {
+  redis ??= connectRedis(redisUrl)
+  const keys = createKeys('test', 1)
+  const vault = createVault(await redis, keys, createSeal(parseSealingKeys(key) ?? []))
+  const lease = createLease(await redis, keys.refreshing(mailbox))
+  const renewal = 'loginUrl' in app ? microsoftRenewal(() => app) : googleRenewal(() => app)
+  return sharedTokens(mailbox, { vault, lease, renewal, leaseMs })
 }
