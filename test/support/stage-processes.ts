@@ -11,13 +11,21 @@ interface SetUp {
   sim: GmailSimulator
 }
 
-/** A Redis and a simulated Gmail with Ana's mailbox, for processes of a test; both end with it. */
+interface MailOptions {
+  profile: 'live' | 'instant'
+  messages: number
+  threads: number
+  addresses?: readonly string[]
+}
+
+/** A Redis and a simulated Gmail with mailboxes of the same mail, Ana's by default, for processes of a test; both end with it. */
 export async function setUpForProcesses(
   t: Test,
-  { profile, messages, threads }: { profile: 'live' | 'instant'; messages: number; threads: number },
+  { profile, messages, threads, addresses = ['ana@example.com'] }: MailOptions,
 ): Promise<SetUp> {
   const redis = await startRedis()
-  const sim = await startGmail({ profile, mailboxes: [testMailbox('ana@example.com', messages, threads)] })
+  const mailboxes = addresses.map(address => testMailbox(address, messages, threads))
+  const sim = await startGmail({ profile, mailboxes })
   t.teardown(async () => {
     await sim.close()
     await redis.stop()
