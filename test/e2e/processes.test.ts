@@ -35,17 +35,33 @@ t.test('six processes give the same result as one', async t => {
   t.same(await tasksOf(redis, ANA), await tasksOf(alone.redis, ANA), 'the same tasks')
 })
 
+let atWork = 0
 for (const victim of STAGE_NAMES) {
   t.test(`${victim} killed mid-run and restarted: the same tasks, each once`, async t => {
     const mailbox: MailboxId = `gmail:${victim}@example.com`
-    const before = await readBy(redis, victim, mailbox)
     const followed = run(['sync', mailbox, '--json'], environment)
-    // Looks without a pause, because a warm process is done with a batch in a few milliseconds.
+    let isOver = false
+    void followed.finally(() => {
+      isOver = true
+    })
+    const stage = processes.get(victim)
+    let before = await readBy(redis, victim, mailbox)
+    // Looks without a pause, because a warm process is done with a batch in a few milliseconds; stopped, it keeps what it holds.
     await until(async () => {
-      for (let looks = 0; looks < 500; looks += 1) if ((await readBy(redis, victim, mailbox)) !== before) return true
-      return false
+      for (let looks = 0; looks < 500 && !isOver; looks += 1) {
+        const read = await readBy(redis, victim, mailbox)
+        if (read === before) continue
+        before = read
+        stage?.kill('SIGSTOP')
+        if (await isAtWork(redis, victim, mailbox)) {
+          atWork += 1
+          return true
+        }
+        stage?.kill('SIGCONT')
+      }
+      return isOver
     }, `${victim} is in the middle of its work`)
-    processes.get(victim)?.kill('SIGKILL')
+    stage?.kill('SIGKILL')
     await processes.get(victim)?.exited
     processes.set(victim, start(['stage', victim], environment))
     const finished = await followed
@@ -57,6 +73,10 @@ for (const victim of STAGE_NAMES) {
   })
 }
 
+t.test('most of the kills hit a stage at work', async t => {
+  t.ok(atWork > STAGE_NAMES.length / 2, `${atWork} of ${STAGE_NAMES.length}`)
+})
+
 t.test('each stops when asked to', async t => {
   for (const process of processes.values()) process.kill('SIGTERM')
   const ends = await Promise.all([...processes.values()].map(({ exited }) => exited))
@@ -66,19 +86,27 @@ t.test('each stops when asked to', async t => {
   )
 })
 
+const READ = {
+  'list-ids': 'watch-events',
+  'cache-filter': 'message-ids',
+  'batch-fetch': 'missing-ids',
+  merge: 'fetched-messages',
+  'thread-group': 'merged',
+  'ai-dispatch': 'threads',
+} as const
+
+/** Returns whether a stage has read work in the partition of a mailbox that it has not acknowledged. */
+async function isAtWork({ client }: TestRedis, stage: StageName, mailbox: MailboxId): Promise<boolean> {
+  const streams = (['live', 'bulk'] as const).map(lane => keys.stream(keys.partitionOf(mailbox), READ[stage], lane))
+  const pending = await Promise.all(streams.map(stream => client.xpending(stream, stage).catch(() => [0])))
+  return pending.some(([count]) => Number(count) > 0)
+}
+
 /** Returns how far a stage has read its work in the partition of a mailbox. */
 async function readBy({ client }: TestRedis, stage: StageName, mailbox: MailboxId): Promise<string> {
-  const read = {
-    'list-ids': 'watch-events',
-    'cache-filter': 'message-ids',
-    'batch-fetch': 'missing-ids',
-    merge: 'fetched-messages',
-    'thread-group': 'merged',
-    'ai-dispatch': 'threads',
-  } as const
   const places: string[] = []
   for (const lane of ['live', 'bulk'] as const) {
-    const stream = keys.stream(keys.partitionOf(mailbox), read[stage], lane)
+    const stream = keys.stream(keys.partitionOf(mailbox), READ[stage], lane)
     const groups = (await client.xinfo('GROUPS', stream).catch(() => [])) as unknown[][]
     const ids = groups.map(fields => `${fields[fields.indexOf('last-delivered-id') + 1]}`)
     places.push(...ids.filter(id => id !== '0-0'))
