@@ -175,7 +175,7 @@ async function syncs(bench: Bench, name: string): Promise<number> {
 }
 
 async function untilIdle({ app, signal }: Bench): Promise<void> {
-  await untilQuiet(app, { since: 0, mailboxes: [MAILBOX], signal, bar: false })
+  await untilQuiet(app, { since: 0, mailboxes: [MAILBOX], signal, bar: undefined })
 }
 
 async function warningsOf({ log }: Child): Promise<number> {

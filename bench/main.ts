@@ -1,13 +1,14 @@
 import { parseArgs } from 'node:util'
 import { abortOnSignals } from '../pipeline/base/lifecycle.ts'
-import { err, out } from '../pipeline/base/terminal.ts'
 import { CHAOS_KINDS } from './chaos/plan.ts'
 import { runChaos } from './chaos.ts'
 import { measureGateway } from './gateway.ts'
 import { measureMany, PARTS } from './many.ts'
 import { measureQuota } from './quota.ts'
 import { type Comparison, compareSync } from './sync.ts'
+import { terminal } from './terminal.ts'
 
+const { err, out } = terminal
 const PROFILES = ['live', 'seed'] as const
 const SYNC_USE = 'sync [--json] [--profile live] [--profile seed]'
 const CHAOS_USE = 'chaos [--mailboxes N] [--seconds N] [--seed S] [--without KIND]… [--json]'

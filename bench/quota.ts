@@ -16,6 +16,7 @@ import type { RunRecord } from '../shared/redis/runs.ts'
 import type { GmailSimulator } from '../sim/gmail/simulator.ts'
 import { startGmail } from '../sim/gmail.ts'
 import { memoryMailbox, type SimMailbox } from '../sim/mailbox.ts'
+import { terminal } from './terminal.ts'
 
 /** The use of a mailbox's quota; minutes are simulated ones, which pass faster. */
 export interface QuotaUse {
@@ -102,7 +103,7 @@ async function read(
     DATA_DIR: dataDir,
     REDIS_PREFIX: `bench-${process.pid}`,
   }
-  const log = createLog(config, 'bench')
+  const log = createLog(config, 'bench', terminal)
   const server = await openRedisServer(config, log)
   const app = await openApp(config, server.url)
   // Each fetcher has its own connection, consumer and Gmail client, like a process.
@@ -121,7 +122,7 @@ async function read(
     await connectMailbox(app.redis, app.keys, mailbox, cursor, app.now())
     const since = app.now()
     await requestSync(app, mailbox)
-    const [run] = await untilQuiet(app, { since, mailboxes: [mailbox], signal, bar: false })
+    const [run] = await untilQuiet(app, { since, mailboxes: [mailbox], signal, bar: undefined })
     if (!run) throw new Error('the run did not start')
     return run
   } finally {

@@ -16,6 +16,7 @@ import { connectMailbox } from '../shared/redis/mailboxes.ts'
 import { demoMailbox } from '../sim/demo.ts'
 import type { GmailSimulator } from '../sim/gmail/simulator.ts'
 import { startGmail } from '../sim/gmail.ts'
+import { terminal } from './terminal.ts'
 
 /** The figures of reading the same mail twice: message by message, and by the pipeline. Calls are counted at the server. */
 export interface Comparison {
@@ -64,7 +65,7 @@ async function pipeline(sim: GmailSimulator, mailbox: MailboxId, dataDir: string
     DATA_DIR: dataDir,
     REDIS_PREFIX: `bench-${process.pid}`,
   }
-  const log = createLog(config, 'bench')
+  const log = createLog(config, 'bench', terminal)
   const server = await openRedisServer(config, log)
   const app = await openApp(config, server.url)
   const mailboxes = openMailboxes(config, sim.url)
@@ -76,7 +77,7 @@ async function pipeline(sim: GmailSimulator, mailbox: MailboxId, dataDir: string
     sim.resetCalls()
     const since = app.now()
     await requestSync(app, mailbox)
-    const [run] = await untilQuiet(app, { since, mailboxes: [mailbox], signal, bar: false })
+    const [run] = await untilQuiet(app, { since, mailboxes: [mailbox], signal, bar: undefined })
     const messages = run?.listed ?? 0
     if (messages !== MESSAGES) throw new Error(`the pipeline read ${messages} messages instead of ${MESSAGES}`)
     return ((run?.settledAt ?? app.now()) - since) / 1000

@@ -20,7 +20,7 @@ import {
   words,
 } from './settings/kinds.ts'
 import { type Misspelt, misspeltIn } from './settings/misspelt.ts'
-import { isProxyVariable, type Proxies, proxiesIn, proxyVariables } from './settings/proxies.ts'
+import { isProxyVariable, proxyVariables } from './settings/proxies.ts'
 import { takeoutLabels } from './settings/takeout-labels.ts'
 import { markIn, shown, type TextKind, trimmed } from './settings/text.ts'
 import { trustedProxies } from './settings/trusted-proxies.ts'
@@ -201,11 +201,6 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
 export function misspeltSettings(environment: NodeJS.ProcessEnv = process.env): Misspelt[] {
   const others = Object.keys(environment).filter(name => !isProxyVariable(name))
   return misspeltIn(others, NAMES)
-}
-
-/** Returns the proxies that the environment names now; `readConfig` has refused invalid ones. */
-export function readProxies(environment: NodeJS.ProcessEnv = process.env): Proxies {
-  return proxiesIn(environment)
 }
 
 /** Returns this process's environment with some variables changed, for processes it starts. */

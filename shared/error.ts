@@ -37,6 +37,8 @@ interface MailErrorOptions {
   retryAfterMs?: number
   /** The wait is ours and not a limit of the provider: an open circuit breaker, or backpressure from later stages. */
   isOurs?: boolean
+  /** The error is one of Redis that may end without a change here, or after a fix on the server. */
+  passes?: boolean
 }
 
 // Messages travel in entries and are shown to people; one page of a provider's text is enough.
@@ -52,6 +54,8 @@ export class MailError extends Error {
   /** A limit of the provider causes the wait. */
   readonly isRateLimit: boolean
   readonly blames: Blame | undefined
+  /** Redis has the problem, and may serve later. */
+  readonly passes: boolean
 
   constructor(kind: ErrorKind, message: string, options: MailErrorOptions = {}) {
     super(
@@ -63,6 +67,7 @@ export class MailError extends Error {
     this.retryAfterMs = options.retryAfterMs
     this.isRateLimit = kind === 'throttled' && options.isOurs !== true
     this.blames = options.blames
+    this.passes = options.passes === true
   }
 }
 

@@ -33,7 +33,7 @@ const LANGUAGES: ReadonlyMap<string, Language> = new Map(
     return [language, { ids, revealing: new Set([...ids].flatMap(([name, id]) => (REVEALING.has(id) ? [name] : []))) }]
   }),
 )
-const ENGLISH = LANGUAGES.get('English')?.ids ?? new Map<string, string>()
+const ENGLISH: ReadonlyMap<string, string> = LANGUAGES.get('English')?.ids ?? new Map<string, string>()
 
 /**
  * The labels of one export. All mails are read before translation, because only together they reveal the

@@ -1,7 +1,7 @@
 // A plain Node server that only reads a body, parses it and answers: `node bare.js PORT`.
 
 import { createServer } from 'node:http'
-import { out } from '../../pipeline/base/terminal.ts'
+import { terminal } from '../terminal.ts'
 
 const BODY_LIMIT_BYTES = 1024 * 1024
 
@@ -23,4 +23,4 @@ const server = createServer((request, response) => {
     response.writeHead(status).end()
   })
 })
-server.listen(Number(process.argv[2]), '127.0.0.1', () => out('the bare server is listening'))
+server.listen(Number(process.argv[2]), '127.0.0.1', () => terminal.out('the bare server is listening'))

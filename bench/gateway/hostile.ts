@@ -1,6 +1,6 @@
 // Hostile clients in their own process: `node hostile.js URL CONNECTIONS MS`. It ends automatically and prints the answers it got.
 import { setPriority } from 'node:os'
-import { isOutputLost, out } from '../../pipeline/base/terminal.ts'
+import { terminal } from '../terminal.ts'
 import { attack } from './attack.ts'
 
 const MAX_MS = 120_000
@@ -11,6 +11,6 @@ const [url = '', connections = '50', ms = '0'] = process.argv.slice(2)
 setPriority(LOWER_PRIORITY)
 const signal = AbortSignal.timeout(Math.min(Number(ms), MAX_MS))
 const answers = await attack({ url, connections: Number(connections), signal })
-out(JSON.stringify(answers))
-await isOutputLost()
+terminal.out(JSON.stringify(answers))
+await terminal.isOutputLost()
 process.exit()

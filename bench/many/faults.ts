@@ -154,7 +154,7 @@ async function measureBeside(
   const { healthy, sick } = await deliverAll(rig, mailbox, what)
   const denials = isSick ? [{ ...refusal, path: sick, addresses: [address] }] : []
   await (provider === 'gmail' ? sim : sim.graph).setFaults({ denials })
-  await resumeMailbox(redis, keys, mailbox, { unpause: true })
+  await resumeMailbox(redis, keys, mailbox, { unpause: true, now: Date.now() })
   const begunAt = now()
   await requestSync(app, mailbox)
   const p95 = await round(rig, mailer, mails)

@@ -76,7 +76,7 @@ async function measure(
     const since = now()
     await Promise.all(
       backfilled.map(async mailbox => {
-        await resumeMailbox(redis, keys, mailbox, { unpause: true })
+        await resumeMailbox(redis, keys, mailbox, { unpause: true, now: Date.now() })
         await requestSync(rig.app, mailbox)
       }),
     )

@@ -92,7 +92,7 @@ async function measure(
 /** Lets a mailbox list its mail, and then refuses every call: nearly all of the mail remains to be fetched. */
 async function fallSick({ app, sim, until, pause }: Rig, mailbox: MailboxId): Promise<void> {
   const address = addressOf(mailbox)
-  await resumeMailbox(app.redis, app.keys, mailbox, { unpause: true })
+  await resumeMailbox(app.redis, app.keys, mailbox, { unpause: true, now: app.now() })
   await requestSync(app, mailbox)
   await until(async () => {
     const { mailboxes } = await sim.spent()

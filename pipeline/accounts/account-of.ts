@@ -5,7 +5,7 @@ import type { AccessTokens } from '../../shared/provider/tokens.ts'
 import { createLease } from '../../shared/redis/lease.ts'
 import { createVault } from '../../shared/redis/secrets.ts'
 import { createSeal } from '../../shared/seal.ts'
-import { createLog } from '../base/log.ts'
+import { type Surroundings, surroundingsOf } from '../base/surroundings.ts'
 import { warnOfInvalid } from './invalid-cache.ts'
 import { LOADED } from './loaded-providers.ts'
 import { issuerAt } from './oauth-app.ts'
@@ -22,10 +22,16 @@ export function accountsOf(
   config: Config,
   simUrl: string | undefined,
   store?: Store,
-  providers: LoadedProviders = LOADED,
+  {
+    providers = LOADED,
+    surroundings = store?.surroundings ?? surroundingsOf(config),
+  }: { providers?: LoadedProviders; surroundings?: Surroundings } = {},
 ): (mailbox: MailboxId) => AccessTokens {
-  const accounts = new Map([...providers].map(([id, { loaded }]) => [id, loaded.accounts(config, simUrl)]))
-  const onInvalid = warnOfInvalid(createLog(config, 'mailsluice'))
+  const accounts = new Map(
+    [...providers].map(([id, { loaded }]) => [id, loaded.accounts(config, simUrl, surroundings)]),
+  )
+  const { machine, log } = surroundings
+  const onInvalid = warnOfInvalid(log, { machine })
 
   return mailbox => {
     const { fixed, fallback, renewal } = named(accounts, providerOf(mailbox))
@@ -37,8 +43,8 @@ export function accountsOf(
     const vault = createVault(redis, keys, createSeal(config.MAILBOXES_KEY), onInvalid, provider =>
       issuerAt(named(providers, provider).issuer, simUrl),
     )
-    const lease = createLease(redis, keys.refreshing(mailbox))
-    const options = { vault, lease, renewal, otherwise }
+    const lease = createLease(redis, keys.refreshing(mailbox), machine)
+    const options = { vault, lease, renewal, otherwise, machine }
     return sharedTokens(mailbox, now ? { ...options, now } : options)
   }
 

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
-import { exchange } from '../../shared/http/exchange.ts'
+import type { Http } from '../../shared/http/exchange.ts'
 import { type MailboxId, parseMailboxId } from '../../shared/mailbox.ts'
 import { listMailboxes } from '../../shared/redis/mailboxes.ts'
 import { createVault } from '../../shared/redis/secrets.ts'
 import { createSeal } from '../../shared/seal.ts'
 import type { Simulators } from '../../sim/both.ts'
 import type { GmailSimulator } from '../../sim/gmail/simulator.ts'
+import { type Surroundings, surroundingsOf } from '../base/surroundings.ts'
 import { forgetRunning } from '../embedded-redis/data-dir.ts'
 import { LOADED } from './loaded-providers.ts'
 import { type Mailboxes, openMailboxes } from './mailboxes.ts'
@@ -53,13 +54,17 @@ const LARGEST_LIST_BYTES = 8 << 20
 const nothing = async () => undefined
 
 /** Opens the source that the settings name, or else a simulator; throws `misconfigured` where they name none in production. */
-export async function openMailSource(config: Config, mbox: readonly string[]): Promise<MailSource> {
+export async function openMailSource(
+  config: Config,
+  mbox: readonly string[],
+  { http }: Pick<Surroundings, 'http'> = surroundingsOf(config),
+): Promise<MailSource> {
   if (config.SIM_URL) {
     const url = config.SIM_URL.replace(/\/$/, '')
     return {
       label: `simulated Gmail and Outlook at ${url}`,
       mailboxes: store => openMailboxes(config, url, store),
-      list: async signal => listSimulated(url, await findControlToken(config, url), signal),
+      list: async signal => listSimulated(url, { token: await findControlToken(config, url), signal, http }),
       close: nothing,
     }
   }
@@ -73,7 +78,7 @@ export async function openMailSource(config: Config, mbox: readonly string[]): P
       `NODE_ENV is production and no mail account is set: ${HOW_TO_SET}, or unset NODE_ENV to run on simulated mail`,
     )
   }
-  return openSimulator(config, mbox)
+  return openSimulator(config, mbox, http)
 }
 
 /** Returns how mailboxes are opened, for processes that list none and start no simulator. Throws `misconfigured` when no account is set. */
@@ -87,7 +92,7 @@ export function reachMailboxes(config: Config, simUrl: string | undefined): (sto
   return store => openMailboxes(config, simUrl, store)
 }
 
-async function openSimulator(config: Config, mbox: readonly string[]): Promise<MailSource> {
+async function openSimulator(config: Config, mbox: readonly string[], http: Http): Promise<MailSource> {
   // Simulators take long to load, and only this function starts them.
   const { startSimulator } = await import('./start-simulator.ts')
   const sim = await startSimulator(config, { mbox, sides: ['gmail'], profile: 'live' })
@@ -106,7 +111,7 @@ async function openSimulator(config: Config, mbox: readonly string[]): Promise<M
         return whereTo
       },
     },
-    list: signal => listSimulated(sim.url, sim.controlToken, signal),
+    list: signal => listSimulated(sim.url, { token: sim.controlToken, signal, http }),
     async close() {
       await forgetRunning(config.DATA_DIR, 'sim')
       await sim.close()
@@ -157,10 +162,17 @@ function openAccounts(config: Config, providers: readonly ProviderDescriptor[]):
   }
 }
 
-async function listSimulated(url: string, token: string | undefined, signal: AbortSignal): Promise<MailboxId[]> {
+/** How a simulator is asked: with its control token, where it wants one. */
+interface Asking {
+  token: string | undefined
+  signal: AbortSignal
+  http: Http
+}
+
+async function listSimulated(url: string, asking: Asking): Promise<MailboxId[]> {
   const lists = await Promise.all(
     [...PROVIDERS.values()].map(async ({ id, simulatedList }) => {
-      const addresses = await addressesAt(`${url}${simulatedList}`, token, signal)
+      const addresses = await addressesAt(`${url}${simulatedList}`, asking)
       return addresses?.map(address => parseMailboxId(`${id}:${address}`))
     }),
   )
@@ -174,9 +186,9 @@ async function listSimulated(url: string, token: string | undefined, signal: Abo
 }
 
 // Each simulator can have a port of its own, which then answers for no other provider.
-async function addressesAt(url: string, token: string | undefined, signal: AbortSignal): Promise<string[] | undefined> {
+async function addressesAt(url: string, { token, signal, http }: Asking): Promise<string[] | undefined> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  const answer = await exchange(url, { signal, headers, mostBytes: LARGEST_LIST_BYTES }).catch(() => undefined)
+  const answer = await http.exchange(url, { signal, headers, mostBytes: LARGEST_LIST_BYTES }).catch(() => undefined)
   const { origin, hostname } = new URL(url)
   if (answer?.status === 401) {
     const how = 'set SIM_TOKEN to what `mailsluice sim` printed, or to the SIM_TOKEN it was started with'

@@ -1,5 +1,6 @@
 import type { Config } from '../../shared/config.ts'
 import { type Mailbox, type MailboxId, providerOf } from '../../shared/mailbox.ts'
+import { surroundingsOf } from '../base/surroundings.ts'
 import { accountsOf } from './account-of.ts'
 import { LOADED } from './loaded-providers.ts'
 import { type LoadedProviders, named } from './providers.ts'
@@ -19,7 +20,8 @@ export function openMailboxes(
   providers: LoadedProviders = LOADED,
 ): Mailboxes {
   const open = new Map<MailboxId, Mailbox>()
-  const accountOf = accountsOf(config, simUrl, store, providers)
+  const surroundings = store?.surroundings ?? surroundingsOf(config)
+  const accountOf = accountsOf(config, simUrl, store, { providers, surroundings })
   return mailbox => {
     const known = open.get(mailbox) ?? openOne(mailbox)
     open.set(mailbox, known)
@@ -28,6 +30,6 @@ export function openMailboxes(
 
   function openOne(mailbox: MailboxId): Mailbox {
     const { loaded } = named(providers, providerOf(mailbox))
-    return loaded.open({ config, simUrl, mailbox, account: accountOf(mailbox), store })
+    return loaded.open({ config, simUrl, mailbox, account: accountOf(mailbox), store, surroundings })
   }
 }

@@ -1,6 +1,7 @@
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
 import type { OAuthApp } from '../../shared/gmail/oauth.ts'
+import type { Http } from '../../shared/http/exchange.ts'
 import type { MicrosoftApp } from '../../shared/outlook/login.ts'
 import type { Issuer } from '../../shared/redis/secrets.ts'
 
@@ -23,7 +24,7 @@ export function issuerAt(name: string, simUrl: string | undefined): Issuer {
 }
 
 /** Returns the configured OAuth client at Google; throws `misconfigured` when none is set. A simulator takes any client and never gets the secret. */
-export function googleApp(config: Config, simUrl: string | undefined): OAuthApp {
+export function googleApp(config: Config, simUrl: string | undefined, http: Http): OAuthApp {
   const { GMAIL_CLIENT_ID, GMAIL_CLIENT_SECRET } = config
   if (simUrl) {
     return {
@@ -32,6 +33,7 @@ export function googleApp(config: Config, simUrl: string | undefined): OAuthApp 
       authUrl: `${simUrl}/o/oauth2/v2/auth`,
       tokenUrl: `${simUrl}/token`,
       revokeUrl: `${simUrl}/revoke`,
+      http,
     }
   }
   if (!GMAIL_CLIENT_ID || !GMAIL_CLIENT_SECRET) {
@@ -40,11 +42,11 @@ export function googleApp(config: Config, simUrl: string | undefined): OAuthApp 
       'no OAuth client is set: make one of the type "Desktop app" in the Google Cloud console, and set GMAIL_CLIENT_ID and GMAIL_CLIENT_SECRET',
     )
   }
-  return { clientId: GMAIL_CLIENT_ID, clientSecret: GMAIL_CLIENT_SECRET, ...GOOGLE }
+  return { clientId: GMAIL_CLIENT_ID, clientSecret: GMAIL_CLIENT_SECRET, ...GOOGLE, http }
 }
 
 /** Returns the configured app at Microsoft; throws `misconfigured` when none is set. A simulator takes any app and never gets the secret. */
-export function microsoftApp(config: Config, simUrl: string | undefined): MicrosoftApp {
+export function microsoftApp(config: Config, simUrl: string | undefined, http: Http): MicrosoftApp {
   const { OUTLOOK_CLIENT_ID, OUTLOOK_CLIENT_SECRET, OUTLOOK_TENANT: tenant } = config
   const clientId = OUTLOOK_CLIENT_ID ?? (simUrl ? SIMULATED : undefined)
   // An app with a secret is authenticated in another way than one without.
@@ -55,15 +57,15 @@ export function microsoftApp(config: Config, simUrl: string | undefined): Micros
       'no app is set: register one at https://entra.microsoft.com with the redirect URI http://localhost of the type "Mobile and desktop", and set OUTLOOK_CLIENT_ID',
     )
   }
-  return { clientId, clientSecret, tenant, loginUrl: simUrl ?? MICROSOFT_ISSUER }
+  return { clientId, clientSecret, tenant, loginUrl: simUrl ?? MICROSOFT_ISSUER, http }
 }
 
 /**
  * Returns the configured app as it reads OUTLOOK_MAILBOXES, with application permissions and without their owners. Throws `misconfigured`
  * where it has no secret, or a tenant such as `common`, which stands for the tenant of whoever signs in: nobody does here.
  */
-export function microsoftApplication(config: Config, simUrl: string | undefined): MicrosoftApp {
-  const app = microsoftApp(config, simUrl)
+export function microsoftApplication(config: Config, simUrl: string | undefined, http: Http): MicrosoftApp {
+  const app = microsoftApp(config, simUrl, http)
   const clientSecret = app.clientSecret ?? (simUrl ? SIMULATED : undefined)
   if (clientSecret && !ANY_TENANT.includes(app.tenant.toLowerCase())) return { ...app, clientSecret }
   const lacks = clientSecret

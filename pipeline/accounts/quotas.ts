@@ -6,6 +6,7 @@ import type { Keys } from '../../shared/redis/keys.ts'
 import { createQuota, type Narrowing, type QuotaLimits } from '../../shared/redis/quota.ts'
 import type { RunRecord } from '../../shared/redis/runs.ts'
 import type { Log } from '../base/log.ts'
+import type { Surroundings } from '../base/surroundings.ts'
 import { configuredProviders, PROVIDERS, type Providers } from './providers.ts'
 
 /** Returns the quota of a mailbox, the same object each time; `undefined` for a provider that is not registered. */
@@ -18,7 +19,7 @@ const MINUTE_MS = 60_000
  * requests at a time than are set; `windowMs` stands for the provider's minute.
  */
 export function openQuotas(
-  { redis, keys, config }: { redis: Redis; keys: Keys; config: Config },
+  { redis, keys, config, surroundings }: { redis: Redis; keys: Keys; config: Config; surroundings?: Surroundings },
   {
     log,
     windowMs = MINUTE_MS,
@@ -27,12 +28,13 @@ export function openQuotas(
 ): Quotas {
   const onNarrowed = (narrowing: Narrowing) => log?.warn({ ...narrowing }, narrowingLine(narrowing, providers))
   const backoffFactor = config.RATE_LIMIT_BACKOFF_FACTOR
+  const made = surroundings ? { uuid: surroundings.machine.uuid } : {}
   const open = new Map<MailboxId, Quota>()
   return mailbox => {
     const known = open.get(mailbox)
     const limits = known ? undefined : limitsOf(mailbox, config, { providers, minuteMs: windowMs })
     if (!limits) return known
-    const quota = createQuota({ redis, keys, mailbox, limits, backoffFactor, onNarrowed })
+    const quota = createQuota({ redis, keys, mailbox, limits, backoffFactor, onNarrowed, ...made })
     open.set(mailbox, quota)
     return quota
   }

@@ -31,6 +31,6 @@ export async function connectIfNew(
   if (address.toLowerCase() !== addressOf(mailbox)) {
     throw new MailError('misconfigured', `the account that is set belongs to ${address}, not to ${addressOf(mailbox)}`)
   }
-  if (known) await resumeMailbox(app.redis, app.keys, mailbox)
+  if (known) await resumeMailbox(app.redis, app.keys, mailbox, { now: app.now() })
   else await connectMailbox(app.redis, app.keys, mailbox, cursor, app.now())
 }

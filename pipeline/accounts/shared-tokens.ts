@@ -1,4 +1,5 @@
 import { MailError } from '../../shared/error.ts'
+import { MACHINE, type Machine } from '../../shared/machine.ts'
 import { addressOf, type MailboxId, providerOf } from '../../shared/mailbox.ts'
 import { type AccessToken, type AccessTokens, isEnding, isYoung } from '../../shared/provider/tokens.ts'
 import type { Lease } from '../../shared/redis/lease.ts'
@@ -14,6 +15,7 @@ export interface SharedTokensOptions {
   /** Tokens for a mailbox without an account in the vault. */
   otherwise?: AccessTokens | undefined
   now?: () => number
+  machine?: Machine
   /** How long the lease keeps others from renewing (ms); longer than a request may take. */
   leaseMs?: number
 }
@@ -29,7 +31,8 @@ const STILL_GOOD_MS = 10_000
  * that dies meanwhile delays them no longer than its lease. A dead grant is tried once, by one process. Redis errors are passed on as they are.
  */
 export function sharedTokens(mailbox: MailboxId, options: SharedTokensOptions): AccessTokens {
-  const { vault, lease, renewal, otherwise, now = Date.now, leaseMs = LEASE_MS } = options
+  const { vault, lease, renewal, otherwise, machine = MACHINE, leaseMs = LEASE_MS } = options
+  const { now = machine.date } = options
   let cached: AccessToken | undefined
   let finding: Promise<AccessToken | undefined> | undefined
 
@@ -73,7 +76,7 @@ export function sharedTokens(mailbox: MailboxId, options: SharedTokensOptions): 
       } else {
         // Another process is renewing: the rest of the old token will do.
         if (grant.access && now() < grant.access.endsAt - STILL_GOOD_MS) return grant.access
-        await sleep(LOOK_AGAIN_MS)
+        await sleep(LOOK_AGAIN_MS, undefined, machine)
       }
     }
   }

@@ -1,11 +1,12 @@
 import type { Redis } from 'ioredis'
 import type { Config } from '../../shared/config.ts'
 import { openClock } from '../../shared/redis/clock.ts'
-import { connectRedis, openRedis } from '../../shared/redis/connect.ts'
+import { connectRedis } from '../../shared/redis/connect.ts'
 import { createKeys, type Keys } from '../../shared/redis/keys.ts'
 import { checkLayout } from '../../shared/redis/mailboxes.ts'
 import { newRunId } from './identity.ts'
 import { redisTls } from './redis-tls.ts'
+import { type Surroundings, surroundingsOf } from './surroundings.ts'
 
 /** A Redis connection with the settings, keys and clock that a command needs. */
 export interface AppContext {
@@ -13,6 +14,7 @@ export interface AppContext {
   redis: Redis
   keys: Keys
   url: string
+  surroundings: Surroundings
   /** Opens another connection to the same Redis; the caller closes it. */
   openConnection(): Redis
   /** The Redis server's time (ms since 1970), which all processes share. */
@@ -21,20 +23,27 @@ export interface AppContext {
   close(): void
 }
 
-/** Connects to Redis and checks that its data fits the settings; throws `misconfigured` otherwise. */
-export async function openApp(config: Config, url: string): Promise<AppContext> {
+/**
+ * Connects to Redis and checks that its data fits the settings; throws `misconfigured` otherwise. Surroundings that are given stay the
+ * caller's to close.
+ */
+export async function openApp(config: Config, url: string, given?: Surroundings): Promise<AppContext> {
+  const surroundings = given ?? surroundingsOf(config)
+  const { machine, http } = surroundings
   const tls = redisTls(config)
-  const redis = await connectRedis(url, { tls })
+  const redis = await connectRedis(url, { tls, open: surroundings.openRedis, date: machine.date })
   const keys = createKeys(config.REDIS_PREFIX, config.PARTITIONS)
   try {
     await checkLayout(redis, keys)
-    const { now, stop } = await openClock(redis)
+    const { now, stop } = await openClock(redis, machine)
     const close = () => {
       stop()
       redis.disconnect()
+      if (!given) http.close()
     }
-    const openConnection = () => openRedis(url, { tls })
-    return { config, redis, keys, url, openConnection, now, newRunId: () => newRunId(now()), close }
+    const openConnection = () => surroundings.openRedis(url, { tls })
+    const runId = () => newRunId(now(), machine)
+    return { config, redis, keys, url, surroundings, openConnection, now, newRunId: runId, close }
   } catch (error) {
     redis.disconnect()
     throw error

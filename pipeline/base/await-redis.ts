@@ -1,10 +1,12 @@
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
+import { MACHINE, type Machine } from '../../shared/machine.ts'
 import { probeServer, troubleOf } from '../../shared/redis/trouble.ts'
 import { type AppContext, openApp } from './app.ts'
 import type { Log } from './log.ts'
 import { redisTls } from './redis-tls.ts'
-import { err } from './terminal.ts'
+import type { Surroundings } from './surroundings.ts'
+import type { Terminal } from './terminal.ts'
 import { sleep } from './wait.ts'
 
 const FIRST_PAUSE_MS = 250
@@ -20,6 +22,7 @@ export interface RedisWait {
   onWait: (reason: string) => void
   /** Called when Redis serves again, with the length of the wait. */
   onReady?: (waitedMs: number) => void
+  machine?: Machine
 }
 
 /**
@@ -27,11 +30,12 @@ export interface RedisWait {
  * refuses the password or a command. Throws the reason after `timeoutMs` or when the signal aborts. Throws any other error at once.
  */
 export async function retryUntilServing<T>(url: string, work: () => Promise<T>, wait: RedisWait): Promise<T> {
-  const { signal, timeoutMs = Number.POSITIVE_INFINITY, onWait, onReady } = wait
-  let since = performance.now()
+  const { signal, timeoutMs = Number.POSITIVE_INFINITY, onWait, onReady, machine = MACHINE } = wait
+  const { elapsed } = machine
+  let since = elapsed()
   let reported = ''
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    const triedAt = performance.now()
+    const triedAt = elapsed()
     try {
       const result = await work()
       if (reported) onReady?.(Math.round(triedAt - since))
@@ -39,13 +43,13 @@ export async function retryUntilServing<T>(url: string, work: () => Promise<T>, 
     } catch (error) {
       const trouble = troubleOf(error, url)
       // An attempt that ran this long had connected: its failure starts a new outage.
-      if (performance.now() - triedAt > LONG_ATTEMPT_MS) since = performance.now()
-      const leftMs = since + timeoutMs - performance.now()
+      if (elapsed() - triedAt > LONG_ATTEMPT_MS) since = elapsed()
+      const leftMs = since + timeoutMs - elapsed()
       if (!trouble) throw error
       if (signal.aborted || leftMs <= 0) throw trouble
       if (trouble.message !== reported) onWait(trouble.message)
       reported = trouble.message
-      await sleep(Math.min(pauseMs, leftMs), signal)
+      await sleep(Math.min(pauseMs, leftMs), signal, machine)
     }
   }
 }
@@ -54,13 +58,14 @@ export async function retryUntilServing<T>(url: string, work: () => Promise<T>, 
 export function awaitApp(
   config: Config,
   url: string,
-  { reads = false, ...wait }: RedisWait & { reads?: boolean },
+  { reads = false, surroundings, ...wait }: RedisWait & { reads?: boolean; surroundings?: Surroundings },
 ): Promise<AppContext> {
+  const machine = surroundings ? { machine: surroundings.machine } : {}
   const open = async () => {
-    await probeServer(url, { writes: !reads, tls: redisTls(config) })
-    return openApp(config, url)
+    await probeServer(url, { writes: !reads, tls: redisTls(config), ...machine })
+    return openApp(config, url, surroundings)
   }
-  return retryUntilServing(url, open, wait)
+  return retryUntilServing(url, open, { ...machine, ...wait })
 }
 
 /** Waits without a limit and logs the wait; for long-running processes. */
@@ -73,12 +78,20 @@ export function waitForever(signal: AbortSignal, log: Pick<Log, 'warn' | 'info'>
 }
 
 /** Waits for REDIS_WAIT seconds and says so on stderr; for commands. */
-export function waitBriefly({ REDIS_WAIT }: Pick<Config, 'REDIS_WAIT'>, signal: AbortSignal): RedisWait {
+export function waitBriefly({
+  config: { REDIS_WAIT },
+  signal,
+  terminal,
+}: {
+  config: Pick<Config, 'REDIS_WAIT'>
+  signal: AbortSignal
+  terminal: Pick<Terminal, 'err'>
+}): RedisWait {
   const until = REDIS_WAIT === 1 ? '1 second' : `${REDIS_WAIT} seconds`
   return {
     signal,
     timeoutMs: REDIS_WAIT * 1000,
-    onWait: reason => err(`mailsluice: ${reason}. Waiting up to ${until}.`),
+    onWait: reason => terminal.err(`mailsluice: ${reason}. Waiting up to ${until}.`),
   }
 }
 

@@ -1,4 +1,6 @@
 import type { Config } from '../../shared/config.ts'
+import type { Surroundings } from './surroundings.ts'
+import type { Terminal } from './terminal.ts'
 
 /** The settings, output and abort signal that every command receives. */
 export interface CommandContext {
@@ -6,6 +8,9 @@ export interface CommandContext {
   json: boolean
   signal: AbortSignal
   print: (text: string) => void
+  /** The output of the process, for logs and widgets. */
+  terminal: Terminal
+  surroundings: Surroundings
 }
 
 /** Creates the context of a command. A command that `stays` stops when its output has no reader any more. */

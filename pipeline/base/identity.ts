@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
+import { MACHINE, type Machine } from '../../shared/machine.ts'
 import { hasEnded, pidScope, startOf } from './process-state.ts'
 
 const UNKNOWN = '-'
@@ -7,7 +8,10 @@ const UNKNOWN = '-'
 /**
  * Returns a consumer name for this process: host, process id, `pidScope`, start time and a random part. No two processes share a name.
  */
-export function consumerName(replica: string | undefined): string {
+export function consumerName(
+  replica: string | undefined,
+  { randomBytes }: Pick<Machine, 'randomBytes'> = MACHINE,
+): string {
   const scope = pidScope ?? UNKNOWN
   const start = startOf('self') ?? UNKNOWN
   return [replica ?? hostname(), process.pid, scope, start, randomBytes(3).toString('hex')].join(':')
@@ -24,7 +28,7 @@ export function isKnownDead(consumer: string): boolean {
 }
 
 /** Returns a new run id: sortable by time, unique by its random part. */
-export function newRunId(now: number): string {
+export function newRunId(now: number, { randomBytes }: Pick<Machine, 'randomBytes'> = MACHINE): string {
   return `${now.toString(36)}-${randomBytes(4).toString('hex')}`
 }
 

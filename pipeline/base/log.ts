@@ -1,7 +1,7 @@
 import { type Logger, pino } from 'pino'
 import { prettyFactory } from 'pino-pretty'
 import type { Config } from '../../shared/config.ts'
-import { err, errAboveBar, printable, printableLine, screen } from './terminal.ts'
+import { printable, printableLine, type Terminal } from './terminal.ts'
 
 // No message contains a secret; a secret that arrives as a field is still not written.
 const SECRET_FIELDS = [
@@ -17,10 +17,14 @@ const SECRET_FIELDS = [
 ]
 const REDACT = { paths: SECRET_FIELDS.flatMap(name => [name, `*.${name}`, `*.*.${name}`]), censor: '[secret]' }
 
+/** The part of a terminal that a log writes to. */
+type Lines = Pick<Terminal, 'screen' | 'err' | 'errAboveBar'>
+
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
-/** Creates a log on stderr: JSON lines, or readable lines on a terminal. Control characters from outside are escaped. */
-export function createLog(config: Pick<Config, 'LOG_LEVEL'>, name: string): Logger {
+/** Creates a log on the terminal's stderr: JSON lines, or readable lines on a terminal. Control characters from outside are escaped. */
+export function createLog(config: Pick<Config, 'LOG_LEVEL'>, name: string, terminal: Lines): Logger {
+  const { screen, err, errAboveBar } = terminal
   const pretty = screen.isTTY ? prettyLines() : undefined
   // pino ends each line itself.
   const write = pretty ? (line: string) => errAboveBar(pretty(line)) : (line: string) => err(line.trimEnd())

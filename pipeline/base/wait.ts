@@ -1,20 +1,24 @@
-import { setTimeout as timeout } from 'node:timers/promises'
+import { MACHINE, type Machine } from '../../shared/machine.ts'
 
 /** Waits for `ms`; returns early when the signal aborts. */
-export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  await timeout(ms, undefined, signal ? { signal } : {}).catch(() => undefined)
+export function sleep(ms: number, signal?: AbortSignal, machine: Pick<Machine, 'after'> = MACHINE): Promise<void> {
+  return wait(ms, { signal, machine, unref: false })
 }
 
 /** Waits like `sleep`, but does not keep the process alive. */
-export async function sleepUnref(ms: number, signal?: AbortSignal): Promise<void> {
-  await timeout(ms, undefined, { ref: false, ...(signal ? { signal } : {}) }).catch(() => undefined)
+export function sleepUnref(ms: number, signal?: AbortSignal, machine: Pick<Machine, 'after'> = MACHINE): Promise<void> {
+  return wait(ms, { signal, machine, unref: true })
 }
 
 /** Returns the result of the work, or `undefined` after `ms`; the work itself is not stopped. */
-export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+export async function within<T>(
+  work: Promise<T>,
+  ms: number,
+  machine: Pick<Machine, 'after'> = MACHINE,
+): Promise<T | undefined> {
   const done = new AbortController()
   try {
-    return await Promise.race([work, sleep(ms, done.signal).then(() => undefined)])
+    return await Promise.race([work, sleep(ms, done.signal, machine).then(() => undefined)])
   } finally {
     done.abort()
   }
@@ -24,4 +28,21 @@ export async function within<T>(work: Promise<T>, ms: number): Promise<T | undef
 export async function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+async function wait(
+  ms: number,
+  { signal, machine, unref }: { signal: AbortSignal | undefined; machine: Pick<Machine, 'after'>; unref: boolean },
+): Promise<void> {
+  if (signal?.aborted) return
+  await new Promise<void>(resolve => {
+    const end = () => {
+      timer.cancel()
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = machine.after(ms, end)
+    if (unref) timer.unref()
+    signal?.addEventListener('abort', end)
+  })
 }

@@ -41,7 +41,7 @@ export async function connect(context: CommandContext, provider: Provider, optio
   }
   if (wanted) refuseIfByApplication(config, wanted)
   const access = await named(PROVIDERS, provider).access()
-  const consenting = access.consent(config, await findSimulator(config))
+  const consenting = access.consent(config, await findSimulator(config), context.surroundings)
   // Redis problems surface before the owner is asked for consent.
   await withDurableRedis(context, app => connectWith(consenting, { context, app, wanted, options }))
 }

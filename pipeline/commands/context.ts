@@ -3,15 +3,20 @@ import { cleanJson } from '../../shared/text.ts'
 import type { CommandContext } from '../base/command-context.ts'
 import { abortOnSignals, exitOnUncaught } from '../base/lifecycle.ts'
 import { createLog, type Log } from '../base/log.ts'
-import { err, out, readerGone } from '../base/terminal.ts'
+import { surroundingsOf } from '../base/surroundings.ts'
+import type { Terminal } from '../base/terminal.ts'
 
 /**
  * Reads the settings, warns about misspelt ones, and listens for signals. A short command finishes even when nobody reads its output;
  * a long-running one (`stays`) ends with its reader. Throws `misconfigured` for invalid settings.
  */
-export function contextOf({ json = false, stays = false }: { json?: boolean; stays?: boolean }): CommandContext {
+export function contextOf(
+  terminal: Terminal,
+  { json = false, stays = false }: { json?: boolean; stays?: boolean },
+): CommandContext {
+  const { err, out, readerGone } = terminal
   const config = readConfig()
-  const log = createLog(config, 'mailsluice')
+  const log = createLog(config, 'mailsluice', terminal)
   exitOnUncaught(log)
   warnAboutMisspelt(log)
   const signal = abortOnSignals(err)
@@ -20,6 +25,8 @@ export function contextOf({ json = false, stays = false }: { json?: boolean; sta
     json,
     signal: stays ? AbortSignal.any([signal, readerGone]) : signal,
     print: text => out(json ? cleanJson(text) : text),
+    terminal,
+    surroundings: surroundingsOf(config, { log }),
   }
 }
 

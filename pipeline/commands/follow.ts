@@ -7,7 +7,7 @@ import { listRunsSince, type RunRecord, readRun } from '../../shared/redis/runs.
 import { FATES } from '../../shared/streams.ts'
 import type { AppContext } from '../base/app.ts'
 import { STAGES } from '../base/stages.ts'
-import { err, screen } from '../base/terminal.ts'
+import type { Terminal } from '../base/terminal.ts'
 import { sleep } from '../base/wait.ts'
 
 const POLL_MS = 50
@@ -24,14 +24,15 @@ export interface FollowOptions {
   /** The mailboxes that have to become idle. */
   mailboxes: readonly MailboxId[]
   signal: AbortSignal
-  bar: boolean
+  /** Where a progress bar is shown; no bar without it. */
+  bar: Terminal['screen'] | undefined
   /** Called once when there is no progress for ten seconds. */
   onStall?: () => void
 }
 
-/** Waits until these mailboxes have no work in flight, and returns the runs that had. Shows a progress bar if asked to. Throws when aborted. */
+/** Waits until these mailboxes have no work in flight, and returns the runs that had. Throws when aborted. */
 export async function untilQuiet(app: AppContext, options: FollowOptions): Promise<RunRecord[]> {
-  const bar = options.bar ? progressBar() : undefined
+  const bar = options.bar ? progressBar(options.bar) : undefined
   const { redis, keys } = app
   // Runs that began earlier and are still in flight.
   const inFlight = new Map<string, MailboxId>()
@@ -54,7 +55,7 @@ export async function untilQuiet(app: AppContext, options: FollowOptions): Promi
         options.onStall?.()
         movedAt = Number.POSITIVE_INFINITY
       }
-      await sleep(pauseMs, options.signal)
+      await sleep(pauseMs, options.signal, app.surroundings.machine)
     }
   } finally {
     bar?.stop()
@@ -93,12 +94,12 @@ async function runsOf(
   return [...found.filter(run => run !== undefined), ...started]
 }
 
-/** Warns a person about a stall, and names the command that shows the backlog. */
-export function warnAboutStall(): void {
-  err('No progress for ten seconds. Is every stage running? `mailsluice status` shows the backlog.')
+/** Returns a function that warns a person about a stall, and names the command that shows the backlog. */
+export function stallWarning({ err }: Pick<Terminal, 'err'>): () => void {
+  return () => err('No progress for ten seconds. Is every stage running? `mailsluice status` shows the backlog.')
 }
 
-function progressBar() {
+function progressBar(screen: Terminal['screen']) {
   const bar = new SingleBar({
     format: '{bar} {value}/{total} messages · {threads} threads · {tasks} tasks · {duration_formatted}',
     stream: screen,

@@ -18,7 +18,7 @@ const DEFAULT_PORT = 8080
 /** Accepts pushes and intake entries until it is stopped. */
 export async function runGateway(context: CommandContext, port: number | undefined): Promise<void> {
   const { config, signal } = context
-  const log = createLog(config, 'gateway')
+  const log = createLog(config, 'gateway', context.terminal)
   await staying({ ...context, log }, async app => {
     const gateway = await startGateway(app, { port: port ?? config.PORT ?? DEFAULT_PORT, log })
     log.info({ port: gateway.port }, `gateway listening at ${gateway.label}`)

@@ -16,7 +16,7 @@ export function define(command: Command, contextOf: ContextOf): void {
 
 /** Runs only the keeper until it is stopped. Any number may run; one is active. */
 export async function runKeeper(context: CommandContext): Promise<void> {
-  const log = createLog(context.config, 'keeper')
+  const log = createLog(context.config, 'keeper', context.terminal)
   const { config } = context
   const simUrl = await findSimulator(config)
   const canReach = simUrl !== undefined || configuredProviders(config).length > 0

@@ -23,7 +23,7 @@ export async function push(context: CommandContext, name: string, historyId: str
     const run = app.newRunId()
     // A retry under the same run id requests the same run.
     const request = () => requestSync(app, mailbox, { historyId, run })
-    await retryUntilServing(app.url, request, waitBriefly(context.config, context.signal))
+    await retryUntilServing(app.url, request, waitBriefly(context))
     context.print(context.json ? JSON.stringify({ mailbox, run }) : `${mailbox}: run ${run} requested`)
   })
 }

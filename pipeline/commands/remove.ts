@@ -13,7 +13,7 @@ import { issuerOf, named, PROVIDERS } from '../accounts/providers.ts'
 import { findSimulator } from '../accounts/simulator.ts'
 import type { AppContext } from '../base/app.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
-import { printableLine, screen } from '../base/terminal.ts'
+import { printableLine, type Terminal } from '../base/terminal.ts'
 import { withApp } from './with-app.ts'
 
 /** Adds the arguments and the action of `remove`. */
@@ -37,7 +37,7 @@ const STOP_WITHIN_MS = 5000
 export async function remove(context: CommandContext, name: string, options: { yes: boolean }): Promise<void> {
   const mailbox = parseMailboxId(name)
   const { company, permissionsPage, removalNote } = named(PROVIDERS, providerOf(mailbox))
-  if (!options.yes && !(await isConfirmed(mailbox, context.signal))) {
+  if (!options.yes && !(await isConfirmed(mailbox, context))) {
     context.print('Nothing was removed.')
     return
   }
@@ -80,7 +80,7 @@ async function revokeAccess(
     ).read(mailbox)
     if (!grant) return { access: 'none' }
     const { revoke } = await named(PROVIDERS, providerOf(mailbox)).access()
-    await revoke(config, simUrl, grant.secret)
+    await revoke(config, simUrl, { secret: grant.secret, surroundings: app.surroundings })
     return { access: 'taken back' }
   } catch (error) {
     if (!(error instanceof MailError)) throw error
@@ -98,7 +98,10 @@ async function stopWatch(
   await openMailboxes(config, simUrl, app)(mailbox).stop(call)
 }
 
-async function isConfirmed(mailbox: MailboxId, signal: AbortSignal): Promise<boolean> {
+async function isConfirmed(
+  mailbox: MailboxId,
+  { signal, terminal: { screen } }: { signal: AbortSignal; terminal: Pick<Terminal, 'screen'> },
+): Promise<boolean> {
   if (!process.stdin.isTTY) {
     throw new MailError('misconfigured', `removing ${mailbox} deletes all its data: pass --yes to confirm`)
   }

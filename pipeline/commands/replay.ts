@@ -93,7 +93,7 @@ export function parseTime(text: string): number {
 }
 
 async function inSandbox(
-  { config, signal }: CommandContext,
+  { config, signal, terminal }: CommandContext,
   app: AppContext,
   { name, into, inputs }: { name: StageName; into: string; inputs: readonly Recorded[] },
 ): Promise<Replayed> {
@@ -101,7 +101,7 @@ async function inSandbox(
   if (!stage) throw new MailError('misconfigured', `"${name}" is not a stage`)
   const sandbox = await openSandbox(app, into)
   const quieter = config.LOG_LEVEL === 'info' ? 'warn' : config.LOG_LEVEL
-  const log = createLog({ LOG_LEVEL: quieter }, 'mailsluice').child({ sandbox: sandbox.prefix })
+  const log = createLog({ LOG_LEVEL: quieter }, 'mailsluice', terminal).child({ sandbox: sandbox.prefix })
   return replayInto(app, sandbox, { stage, inputs, log, signal })
 }
 

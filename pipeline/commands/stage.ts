@@ -20,7 +20,7 @@ export function define(command: Command, contextOf: ContextOf): void {
 /** Runs one stage in this process until it is stopped. */
 export async function runOneStage(context: CommandContext, name: StageName): Promise<void> {
   const { config, signal } = context
-  const log = createLog(config, name)
+  const log = createLog(config, name, context.terminal)
   const mailboxesIn = reachMailboxes(config, await findSimulator(config))
   await staying({ ...context, log }, async app => {
     const stages = startStages(

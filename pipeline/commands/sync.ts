@@ -7,8 +7,7 @@ import { unitsSaved } from '../accounts/quotas.ts'
 import { requestSync } from '../accounts/request-sync.ts'
 import { retryUntilServing, waitBriefly } from '../base/await-redis.ts'
 import { type CommandContext, type ContextOf, FAILED } from '../base/command-context.ts'
-import { screen } from '../base/terminal.ts'
-import { untilQuiet, warnAboutStall } from './follow.ts'
+import { stallWarning, untilQuiet } from './follow.ts'
 import { summarise, summaryTable } from './summary.ts'
 import { connected, withApp } from './with-app.ts'
 
@@ -32,15 +31,16 @@ export async function sync(context: CommandContext, name: string): Promise<boole
       throw new MailError('misconfigured', `${mailbox} is paused; \`mailsluice resume ${mailbox}\` resumes it`)
     const since = app.now()
     const run = app.newRunId()
-    const patience = waitBriefly(context.config, context.signal)
+    const { terminal } = context
+    const patience = waitBriefly(context)
     await retryUntilServing(app.url, () => requestSync(app, mailbox, { run }), patience)
     const follow = () =>
       untilQuiet(app, {
         since,
         mailboxes: [mailbox],
         signal: context.signal,
-        bar: !context.json && screen.isTTY === true,
-        onStall: warnAboutStall,
+        bar: !context.json && terminal.screen.isTTY ? terminal.screen : undefined,
+        onStall: stallWarning(terminal),
       })
     const runs = await retryUntilServing(app.url, follow, patience)
     const summary = summarise(runs, {

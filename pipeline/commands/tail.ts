@@ -33,7 +33,7 @@ type Answer = [key: string, entries: [entryId: string, fields: string[]][]][] | 
 export async function tail(context: CommandContext, name: string, options: { fromStart: boolean }): Promise<void> {
   const stream = streamNamed(name)
   const { json, print, signal } = context
-  await withReadableApp(context, async ({ redis, keys, openConnection }) => {
+  await withReadableApp(context, async ({ redis, keys, openConnection, surroundings: { machine } }) => {
     const places = keysOf(keys, stream)
     // `$` is resolved at each read, so entries written between two reads would be missed.
     const last = new Map(
@@ -69,17 +69,17 @@ export async function tail(context: CommandContext, name: string, options: { fro
     }
 
     async function read(): Promise<Answer> {
-      const watchdog = setTimeout(() => connection.disconnect(true), BLOCK_MS + WATCHDOG_SLACK_MS)
+      const watchdog = machine.after(BLOCK_MS + WATCHDOG_SLACK_MS, () => connection.disconnect(true))
       try {
         if (connection.status === 'wait' || connection.status === 'end') await connection.connect()
         const words = ['COUNT', MAX_ENTRIES, 'BLOCK', BLOCK_MS, 'STREAMS', ...last.keys(), ...last.values()]
         return (await connection.call('XREAD', ...words)) as Answer
       } catch (error) {
         if (!signal.aborted && !isConnectionError(error)) throw error
-        await sleep(RETRY_MS, signal)
+        await sleep(RETRY_MS, signal, machine)
         return null
       } finally {
-        clearTimeout(watchdog)
+        watchdog.cancel()
       }
     }
   })

@@ -19,7 +19,8 @@ import {
 import { type ContextOf, FAILED } from '../base/command-context.ts'
 import { createLog } from '../base/log.ts'
 import { STAGES } from '../base/stages.ts'
-import { screen } from '../base/terminal.ts'
+import type { Surroundings } from '../base/surroundings.ts'
+import type { Terminal } from '../base/terminal.ts'
 import { untilAborted } from '../base/wait.ts'
 import { openRedisServer, type RedisServer } from '../embedded-redis/source.ts'
 import { startGatewayApart } from '../gateway/apart.ts'
@@ -29,7 +30,7 @@ import type { Keeper } from '../keeper/keeper.ts'
 import { startStages } from '../runtime/start-stages.ts'
 import { checked, collect, parseStages, wholeNumber } from './arguments.ts'
 import { connectAll, type Ready } from './connect-all.ts'
-import { untilQuiet, warnAboutStall } from './follow.ts'
+import { stallWarning, untilQuiet } from './follow.ts'
 import { type Summary, summarise, summaryTable } from './summary.ts'
 
 /** Adds the options and the action of `up`. */
@@ -47,8 +48,7 @@ export function define(command: Command, contextOf: ContextOf): void {
     .option('--port <port>', 'receive pushes on this port', checked(wholeNumber(0, 65_535)))
     .action(async options => {
       const context = contextOf({ ...options, stays: !options.once })
-      if (!(await up(context.config, { ...options, signal: context.signal, print: context.print })))
-        process.exitCode = FAILED
+      if (!(await up(context.config, { ...options, ...context }))) process.exitCode = FAILED
     })
 }
 
@@ -63,18 +63,21 @@ export interface UpOptions {
   /** Aborted by the first SIGINT or SIGTERM. */
   signal: AbortSignal
   print: (text: string) => void
+  terminal: Terminal
+  surroundings: Surroundings
 }
 
 /** Runs every stage in this process: syncs all mailboxes, then stays up for changes, or ends after the first sync with `once`. Returns whether it succeeded. */
 export async function up(config: Config, options: UpOptions): Promise<boolean> {
-  const log = createLog(config, 'mailsluice')
-  const patience = options.once ? waitBriefly(config, options.signal) : waitForever(options.signal, log)
-  const source = await openMailSource(config, options.mbox)
+  const { surroundings, terminal } = options
+  const log = createLog(config, 'mailsluice', terminal)
+  const patience = options.once ? waitBriefly({ config, ...options }) : waitForever(options.signal, log)
+  const source = await openMailSource(config, options.mbox, surroundings)
   let server: RedisServer | undefined
   let app: AppContext | undefined
   try {
     server = await openRedisServer(config, log, patience)
-    app = await awaitApp({ ...config, ...source.push?.settings }, server.url, patience)
+    app = await awaitApp({ ...config, ...source.push?.settings }, server.url, { ...patience, surroundings })
     const lost = lossOf(server)
     const mailboxes = source.mailboxes(app)
     const ready = await Promise.race([lost, connectAll(app, { source, mailboxes, log, patience })])
@@ -123,6 +126,7 @@ async function syncAndStay(
 ): Promise<boolean> {
   const { source, server, gateway, options, patience } = facts
   const withRetries = <T>(work: () => Promise<T>) => retryUntilServing(app.url, work, patience)
+  const { terminal } = options
   const print = options.json ? () => undefined : options.print
   const since = app.now()
   print(`Redis      ${server.label}\nMail       ${source.label}`)
@@ -139,8 +143,8 @@ async function syncAndStay(
           since,
           mailboxes,
           signal: options.signal,
-          bar: !options.json && screen.isTTY === true,
-          onStall: warnAboutStall,
+          bar: !options.json && terminal.screen.isTTY ? terminal.screen : undefined,
+          onStall: stallWarning(terminal),
         }),
       ).catch(tolerateStop(options))
     : []

@@ -11,12 +11,12 @@ import { findRedis } from '../embedded-redis/find.ts'
  * a full Redis suffices.
  */
 export async function staying(
-  { config, signal, log }: CommandContext & { log: Log },
+  { config, signal, surroundings, log }: CommandContext & { log: Log },
   work: (app: AppContext) => Promise<void>,
   { reads = false }: { reads?: boolean } = {},
 ): Promise<void> {
   const url = await findRedis(config)
-  const app = await awaitApp(config, url, { ...waitForever(signal, log), reads }).catch(error => {
+  const app = await awaitApp(config, url, { ...waitForever(signal, log), reads, surroundings }).catch(error => {
     if (!isStopped(error, signal)) throw error
     return undefined
   })
@@ -34,12 +34,13 @@ export function withReadableApp<T>(context: CommandContext, work: (app: AppConte
 }
 
 async function opened<T>(
-  { config, signal }: CommandContext,
+  context: CommandContext,
   work: (app: AppContext) => Promise<T>,
   { reads }: { reads: boolean },
 ): Promise<T> {
+  const { config, surroundings } = context
   const url = await findRedis(config)
-  return closing(await awaitApp(config, url, { ...waitBriefly(config, signal), reads }), work)
+  return closing(await awaitApp(config, url, { ...waitBriefly(context), reads, surroundings }), work)
 }
 
 async function closing<T>(app: AppContext, work: (app: AppContext) => Promise<T>): Promise<T> {

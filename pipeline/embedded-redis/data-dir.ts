@@ -2,6 +2,7 @@ import { constants, readFileSync } from 'node:fs'
 import { access, chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { MailError } from '../../shared/error.ts'
+import { MACHINE, type Machine } from '../../shared/machine.ts'
 import { hasEnded, isRunning, pidScope, startOf } from '../base/process-state.ts'
 
 /**
@@ -15,15 +16,15 @@ export interface Owner {
   start?: string | undefined
 }
 
-const me: Owner = {
-  pid: process.pid,
-  since: Math.round(Date.now() - process.uptime() * 1000),
-  world: pidScope,
-  start: startOf('self'),
-}
+// Computed once, because a later reading of the clock would name another process.
+const me: Owner = ownerOf()
 const PRIVATE_FOLDER = 0o700
 const PRIVATE_FILE = 0o600
-let written = 0
+
+function ownerOf({ date }: Pick<Machine, 'date'> = MACHINE): Owner {
+  const since = Math.round(date() - process.uptime() * 1000)
+  return { pid: process.pid, since, world: pidScope, start: startOf('self') }
+}
 
 /** Returns the owner record of this process. */
 export function thisProcess(): Owner {
@@ -69,9 +70,13 @@ async function chmodIfOurs(path: string, mode: number): Promise<void> {
 }
 
 /** Writes a note for other commands: atomically, and with mode 0600. */
-export async function writeNote(dataDir: string, name: string, note: object): Promise<void> {
-  written += 1
-  const draft = join(dataDir, `.${name}.${me.pid}.${written}`)
+export async function writeNote(
+  dataDir: string,
+  name: string,
+  note: object,
+  { uuid }: Pick<Machine, 'uuid'> = MACHINE,
+): Promise<void> {
+  const draft = join(dataDir, `.${name}.${me.pid}.${uuid()}`)
   await writeFile(draft, `${JSON.stringify(note)}\n`, { mode: PRIVATE_FILE })
   await rename(draft, pathOf(dataDir, name))
 }

@@ -14,11 +14,11 @@ export async function withDurableRedis(
   context: CommandContext,
   work: (app: AppContext) => Promise<void>,
 ): Promise<void> {
-  const { config } = context
+  const { config, terminal, surroundings } = context
   const running = config.REDIS_URL === undefined ? await findEmbeddedRedis(config.DATA_DIR) : undefined
   const server: RedisServer = running
     ? { ...running, stop: async () => undefined }
-    : await openRedisServer(config, createLog(config, 'connect'), waitBriefly(config, context.signal))
+    : await openRedisServer(config, createLog(config, 'connect', terminal), waitBriefly(context))
   let app: AppContext | undefined
   try {
     if (!running && !server.durable) {
@@ -27,7 +27,7 @@ export async function withDurableRedis(
         'no durable Redis to store the account; install redis-server 7.0 or newer, or set REDIS_URL',
       )
     }
-    app = await awaitApp(config, server.url, waitBriefly(config, context.signal))
+    app = await awaitApp(config, server.url, { ...waitBriefly(context), surroundings })
     await work(app)
   } finally {
     app?.close()

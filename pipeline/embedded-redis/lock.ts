@@ -1,12 +1,12 @@
 import { link, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MailError } from '../../shared/error.ts'
+import { MACHINE, type Machine } from '../../shared/machine.ts'
 import { sleep } from '../base/wait.ts'
 import { isAlive, type Owner, thisProcess } from './data-dir.ts'
 
 const RETRY_MS = 25
 const TIMEOUT_MS = 120_000
-let drafts = 0
 
 /**
  * Runs the work under a lock on the name in the folder; takes over a lock whose owner died. Throws `unavailable` when the lock is not free
@@ -15,10 +15,15 @@ let drafts = 0
  * Each owner adds a file with the next number, and the highest number owns the lock. A takeover is therefore an exclusive creation that only
  * one process wins. Removing the dead owner's file instead could remove the file of a faster process.
  */
-export async function withLock<T>(folder: string, name: string, work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + TIMEOUT_MS
+export async function withLock<T>(
+  folder: string,
+  name: string,
+  work: () => Promise<T>,
+  machine: Machine = MACHINE,
+): Promise<T> {
+  const deadline = machine.elapsed() + TIMEOUT_MS
   for (;;) {
-    const mine = await take(folder, name)
+    const mine = await take(folder, name, machine)
     if (typeof mine === 'string') {
       try {
         return await work()
@@ -26,24 +31,24 @@ export async function withLock<T>(folder: string, name: string, work: () => Prom
         await truncate(mine).catch(() => undefined)
       }
     }
-    if (Date.now() > deadline) {
+    if (machine.elapsed() > deadline) {
       throw new MailError(
         'unavailable',
         `${folder} is locked by process ${mine?.pid ?? '(unknown)'}, which is still starting or stopping; wait for it, or end it`,
       )
     }
-    await sleep(RETRY_MS)
+    await sleep(RETRY_MS, undefined, machine)
   }
 }
 
-async function take(folder: string, name: string): Promise<string | Owner | undefined> {
+async function take(folder: string, name: string, { uuid }: Machine): Promise<string | Owner | undefined> {
   const existing = await numbers(folder, name)
   const last = existing.at(-1) ?? 0
   const owner = await ownerOf(pathOf(folder, name, last))
   if (owner && isAlive(owner)) return owner
 
   const mine = pathOf(folder, name, last + 1)
-  if (!(await create(mine))) return undefined
+  if (!(await create(mine, uuid()))) return undefined
   const now = await numbers(folder, name)
   if (now.at(-1) !== last + 1) {
     await rm(mine, { force: true })
@@ -54,9 +59,8 @@ async function take(folder: string, name: string): Promise<string | Owner | unde
 }
 
 /** Creates the file with its owner in one step; returns false where it already exists. */
-async function create(path: string): Promise<boolean> {
-  drafts += 1
-  const draft = `${path}.${process.pid}.${drafts}`
+async function create(path: string, id: string): Promise<boolean> {
+  const draft = `${path}.${process.pid}.${id}`
   await writeFile(draft, JSON.stringify(thisProcess()), { mode: 0o600 })
   try {
     await link(draft, path)

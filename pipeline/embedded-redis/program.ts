@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import { MailError } from '../../shared/error.ts'
+import { MACHINE, type Machine } from '../../shared/machine.ts'
 import { sleep } from '../base/wait.ts'
 import { ensureDataDir, makePrivate } from './data-dir.ts'
 
@@ -157,16 +158,17 @@ async function lastLogLine(file: string): Promise<string> {
 }
 
 /** Waits until the server has loaded its data and answers; throws `unavailable` after 30 seconds without an answer. */
-export async function untilReady(url: string, signal?: AbortSignal): Promise<undefined> {
-  let answeredAt = Date.now()
+export async function untilReady(url: string, signal?: AbortSignal, machine: Machine = MACHINE): Promise<undefined> {
+  const { elapsed } = machine
+  let answeredAt = elapsed()
   while (!signal?.aborted) {
     const state = await probe(url)
     if (state === 'ready') return
-    if (state === 'busy') answeredAt = Date.now()
-    if (Date.now() - answeredAt > SILENT_MS) {
+    if (state === 'busy') answeredAt = elapsed()
+    if (elapsed() - answeredAt > SILENT_MS) {
       throw new MailError('unavailable', 'the embedded Redis does not answer; see redis.log in DATA_DIR')
     }
-    await sleep(CHECK_EVERY_MS, signal)
+    await sleep(CHECK_EVERY_MS, signal, machine)
   }
 }
 
@@ -186,14 +188,14 @@ export async function probe(url: string): Promise<'ready' | 'busy' | 'absent'> {
 }
 
 /** Shuts the server down with its data on disk; kills it when it has not ended within ten seconds. */
-export async function shutDown(url: string, pid: number): Promise<void> {
+export async function shutDown(url: string, pid: number, machine: Machine = MACHINE): Promise<void> {
   const client = openClient(url)
   // The server ends the connection instead of answering.
   const asked = client.shutdown('NOSAVE').catch(() => undefined)
-  const deadline = Date.now() + STOP_MS
+  const deadline = machine.elapsed() + STOP_MS
   while ((await probe(url)) !== 'absent') {
-    if (Date.now() > deadline) process.kill(pid, 'SIGKILL')
-    await sleep(CHECK_EVERY_MS)
+    if (machine.elapsed() > deadline) process.kill(pid, 'SIGKILL')
+    await sleep(CHECK_EVERY_MS, undefined, machine)
   }
   close(client)
   await asked

@@ -1,4 +1,5 @@
 import { MailError } from '../../shared/error.ts'
+import { MACHINE, type Machine } from '../../shared/machine.ts'
 import type { Log } from '../base/log.ts'
 import { MINUTE_MS } from '../base/times.ts'
 import { sleep } from '../base/wait.ts'
@@ -21,6 +22,7 @@ interface Supervised {
   log: Pick<Log, 'error'>
   /** Aborts when the server is not needed any more. */
   signal: AbortSignal
+  machine?: Machine
 }
 
 /**
@@ -28,12 +30,12 @@ interface Supervised {
  * or ends more than five times within a minute. Never resolves once the signal has aborted.
  */
 export async function supervise(server: Supervised): Promise<MailError> {
-  const { name, restart, log, logFile, signal } = server
+  const { name, restart, log, logFile, signal, machine = MACHINE } = server
   const ends: number[] = []
   for (;;) {
-    while (!signal.aborted && (await server.isRunning())) await sleep(CHECK_EVERY_MS, signal)
+    while (!signal.aborted && (await server.isRunning())) await sleep(CHECK_EVERY_MS, signal, machine)
     if (signal.aborted) return new Promise<never>(() => undefined)
-    const now = performance.now()
+    const now = machine.elapsed()
     ends.push(now)
     const isCrashing = ends.filter(at => now - at < MINUTE_MS).length > MOST_ENDS_A_MINUTE
     if (!restart || isCrashing) return gone(`${name} ended${isCrashing ? ' repeatedly' : ''}`, logFile)

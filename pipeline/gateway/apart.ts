@@ -61,7 +61,7 @@ export async function startGatewayApart(
     label: labelOf(config, bound),
     async stop(drainMs) {
       stop(drainMs)
-      await within(ended, drainMs + GRACE_MS)
+      await within(ended, drainMs + GRACE_MS, app.surroundings.machine)
       await worker.terminate()
     },
   }

@@ -1,3 +1,4 @@
+import type { Machine } from '../../shared/machine.ts'
 import type { ClientAddress } from './client-address.ts'
 import type { Connections } from './connections.ts'
 import type { LimitedLog } from './limited-log.ts'
@@ -12,4 +13,5 @@ export interface EndpointContext {
   connections: Connections
   clientOf: ClientAddress
   now: () => number
+  machine: Machine
 }

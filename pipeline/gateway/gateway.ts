@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../../shared/config.ts'
 import { MailError } from '../../shared/error.ts'
+import type { Machine } from '../../shared/machine.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { within } from '../base/wait.ts'
@@ -35,10 +36,11 @@ export async function startGateway(
     pace = createPace(),
   }: { port: number | undefined; log: Log; settingsAt?: (port: number) => Partial<Config>; pace?: Pace },
 ): Promise<Gateway> {
-  const limitedLog = createLimitedLog(log)
+  const { machine } = app.surroundings
+  const limitedLog = createLimitedLog(log, undefined, machine)
   const receiver = createReceiver(app, log, limitedLog)
   const deps = { receiver, limitedLog, log, pace }
-  const http = port === undefined ? undefined : await listen(app, { ...deps, port, verify: pushVerifier(app.config) })
+  const http = port === undefined ? undefined : await listen(app, { ...deps, port, verify: pushVerifier(app) })
   const intake = startIntake(app, receiver, log)
   const bound = http && (http.server.address() as AddressInfo).port
   const config = bound === undefined ? app.config : { ...app.config, ...settingsAt?.(bound) }
@@ -47,14 +49,14 @@ export async function startGateway(
     config,
     label: bound === undefined ? undefined : labelOf(config, bound),
     async stop(drainMs) {
-      await Promise.all([http && close(http, drainMs), intake.stop(drainMs)])
+      await Promise.all([http && close(http, drainMs, machine), intake.stop(drainMs)])
       limitedLog.stop()
     },
   }
 }
 
 /** Creates the verifier of pushes; `undefined` when no setting names a sender. Throws `misconfigured` when the settings are incomplete. */
-function pushVerifier(config: Config): Verify | undefined {
+function pushVerifier({ config, surroundings }: AppContext): Verify | undefined {
   const { GMAIL_PUSH_AUDIENCE: audience, GMAIL_PUSH_SERVICE_ACCOUNT: serviceAccount } = config
   if (!audience && !serviceAccount) return undefined
   if (!audience || !serviceAccount) {
@@ -65,7 +67,7 @@ function pushVerifier(config: Config): Verify | undefined {
   // Keys fetched over plain http could be forged.
   if (config.NODE_ENV === 'production' && !config.SIM_URL && !certsUrl.startsWith('https:'))
     throw new MailError('misconfigured', 'GMAIL_PUSH_CERTS_URL must begin with https:// where NODE_ENV is production')
-  return createVerify({ audience, serviceAccount, certsUrl })
+  return createVerify({ audience, serviceAccount, certsUrl, http: surroundings.http, machine: surroundings.machine })
 }
 
 /** Describes the address of a gateway, and the pushes it accepts there. */
@@ -81,7 +83,7 @@ export function labelOf(
   return `http://${host}:${port} (${pushes})`
 }
 
-async function close(http: FastifyInstance, drainMs: number): Promise<void> {
-  await within(http.close(), drainMs)
+async function close(http: FastifyInstance, drainMs: number, machine: Machine): Promise<void> {
+  await within(http.close(), drainMs, machine)
   http.server.closeAllConnections()
 }

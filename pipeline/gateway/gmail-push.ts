@@ -47,7 +47,7 @@ interface ParsedPush {
  * requests of the address were refused.
  */
 export function addGmailPush(http: FastifyInstance, options: GmailPushOptions): void {
-  const { verify, receiver, refusals, limitedLog, connections, clientOf, now } = options
+  const { verify, receiver, refusals, limitedLog, connections, clientOf, now, machine } = options
 
   http.post(
     PATH,
@@ -60,7 +60,7 @@ export function addGmailPush(http: FastifyInstance, options: GmailPushOptions): 
       },
     },
     async (request, reply) => {
-      await inTime(accept(String(request.body ?? ''), request), ANSWER_WITHIN_MS)
+      await inTime(accept(String(request.body ?? ''), request), ANSWER_WITHIN_MS, machine)
       return reply.code(204).send()
     },
   )

@@ -24,7 +24,8 @@ const GRACE_MS = 500
  */
 export function startIntake(app: AppContext, receiver: Receiver, log: Log): RunningStage {
   const { config, redis, keys, now } = app
-  const consumer = consumerName(config.RAILWAY_REPLICA_ID)
+  const { machine } = app.surroundings
+  const consumer = consumerName(config.RAILWAY_REPLICA_ID, machine)
   const queue = createIntakeQueue({ redis, keys, consumer, now })
   const reader = startReader({
     queue,
@@ -33,6 +34,7 @@ export function startIntake(app: AppContext, receiver: Receiver, log: Log): Runn
     leaseMs: config.LEASE_MS,
     isDead: isKnownDead,
     now,
+    machine,
     log,
   })
   const aborted = new AbortController()
@@ -43,9 +45,9 @@ export function startIntake(app: AppContext, receiver: Receiver, log: Log): Runn
   return {
     async stop(drainMs) {
       reader.stop()
-      await within(finished, drainMs)
+      await within(finished, drainMs, machine)
       aborted.abort()
-      await within(finished, GRACE_MS)
+      await within(finished, GRACE_MS, machine)
       await queue
         .shutdown()
         .catch(error =>
@@ -67,7 +69,7 @@ export function startIntake(app: AppContext, receiver: Receiver, log: Log): Runn
         return
       } catch (error) {
         if (!reported) log.error({ error: String(error) }, 'cannot process an intake entry; retrying')
-        await sleep(RETRY_MS, aborted.signal)
+        await sleep(RETRY_MS, aborted.signal, machine)
       }
     }
   }

@@ -1,3 +1,4 @@
+import { MACHINE, type Machine, type Timer } from '../../shared/machine.ts'
 import type { Log } from '../base/log.ts'
 import { MINUTE_MS } from './post.ts'
 
@@ -22,14 +23,18 @@ export interface LimitedLog {
 interface Ongoing {
   event: LimitedEvent
   count: number
-  timer: NodeJS.Timeout
+  timer: Timer
 }
 
 // Beyond this number, events are grouped by text only. There are about ten texts, so at most thirty lines at once.
 const MAX_KINDS = 20
 
 /** Creates a log that writes the first event of a kind at once, and the following ones as one line per minute with their count. */
-export function createLimitedLog(log: Log, everyMs = MINUTE_MS): LimitedLog {
+export function createLimitedLog(
+  log: Log,
+  everyMs = MINUTE_MS,
+  { every }: Pick<Machine, 'every'> = MACHINE,
+): LimitedLog {
   const ongoing = new Map<string, Ongoing>()
 
   return {
@@ -44,7 +49,9 @@ export function createLimitedLog(log: Log, everyMs = MINUTE_MS): LimitedLog {
         return
       }
       write(event, count)
-      ongoing.set(name, { event, count: 0, timer: setInterval(() => writeSummary(name), everyMs).unref() })
+      const timer = every(everyMs, () => writeSummary(name))
+      timer.unref()
+      ongoing.set(name, { event, count: 0, timer })
     },
 
     stop() {
@@ -70,7 +77,7 @@ export function createLimitedLog(log: Log, everyMs = MINUTE_MS): LimitedLog {
   }
 
   function forget(name: string): void {
-    clearInterval(ongoing.get(name)?.timer)
+    ongoing.get(name)?.timer.cancel()
     ongoing.delete(name)
   }
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MailError } from '../../shared/error.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
@@ -73,8 +72,9 @@ const LIFECYCLE_ACTIONS: ReadonlyMap<string, Due> = new Map([
  * with too many refusals gets 429 instead.
  */
 export function addOutlookPush(http: FastifyInstance, options: OutlookPushOptions): void {
-  const { app, receiver, refusals, limitedLog, connections, clientOf, clientStateKeys, log } = options
+  const { app, receiver, refusals, limitedLog, connections, clientOf, clientStateKeys, machine, log } = options
   const { redis, keys } = app
+  const { uuid } = machine
   const readBody = createBodyReader(MAX_BUFFERED_BYTES)
   const inTurn = oneAtATime()
 
@@ -89,7 +89,7 @@ export function addOutlookPush(http: FastifyInstance, options: OutlookPushOption
         if (clientStateKeys.length === 0) throw new MailError('misconfigured', UNSET)
         const isLimited = await refusals.isOver(request)
         const notifications = await readAndLog(request, isLimited)
-        const hasVerified = await inTime(handle(notifications, request, isLimited), ANSWER_WITHIN_MS)
+        const hasVerified = await inTime(handle(notifications, request, isLimited), ANSWER_WITHIN_MS, machine)
         if (!hasVerified) {
           connections.refuse(request.raw.socket)
           await refusals.pace()
@@ -198,7 +198,7 @@ export function addOutlookPush(http: FastifyInstance, options: OutlookPushOption
     // A subscription that only needs reauthorization has lost no notification yet.
     if (notifications.every(({ lifecycle = '' }) => LIFECYCLE_ACTIONS.get(lifecycle) === 'renew')) return
     // Without a unique name a random one: an extra check costs one call, a missed check would lose mail.
-    const name = nameOfNotifications(notifications) ?? randomUUID()
+    const name = nameOfNotifications(notifications) ?? uuid()
     const created = [...new Set(notifications.flatMap(one => one.created ?? []))].slice(0, MOST_CREATED)
     await receiver.announce(mailbox, `outlook:${name}`, created)
   }

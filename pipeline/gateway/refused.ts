@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { MailError } from '../../shared/error.ts'
+import type { Machine } from '../../shared/machine.ts'
 import { sleep } from '../base/wait.ts'
 import { type ClientAddress, peerKey } from './client-address.ts'
 import type { Pace } from './pace.ts'
@@ -20,9 +21,9 @@ export interface Refusals {
 /** Counts refused requests with @fastify/rate-limit: `most` per minute and address, for the newest few thousand addresses. */
 export function countRefusals(
   http: FastifyInstance,
-  options: { most: number; clientOf: ClientAddress; pace: Pace },
+  options: { most: number; clientOf: ClientAddress; pace: Pace; machine: Machine },
 ): Refusals {
-  const { most, clientOf, pace } = options
+  const { most, clientOf, pace, machine } = options
   const limit = http.createRateLimit({
     max: most,
     timeWindow: MINUTE_MS,
@@ -41,8 +42,8 @@ export function countRefusals(
       return new MailError('throttled', message, { retryAfterMs: seconds * 1000, isOurs: true })
     },
     async pace() {
-      const waitMs = pace(performance.now())
-      if (waitMs > 0) await sleep(waitMs)
+      const waitMs = pace(machine.elapsed())
+      if (waitMs > 0) await sleep(waitMs, undefined, machine)
     },
   }
 

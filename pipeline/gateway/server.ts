@@ -41,13 +41,14 @@ export async function listen(
   app: AppContext,
   { port, verify, log, pace, ...deps }: ServerOptions,
 ): Promise<FastifyInstance> {
-  const { config, now } = app
+  const { config, now, surroundings } = app
+  const { machine } = surroundings
   const http = createApp()
   const clientOf = createClientAddress(config.TRUSTED_PROXIES)
   await http.register(rateLimit, { global: false })
-  const refusals = countRefusals(http, { most: config.GATEWAY_RATE_LIMIT, clientOf, pace })
+  const refusals = countRefusals(http, { most: config.GATEWAY_RATE_LIMIT, clientOf, pace, machine })
   const connections = boundConnections(http.server, config.GATEWAY_MAX_CONNECTIONS)
-  const endpoint: EndpointContext = { ...deps, refusals, connections, clientOf, now }
+  const endpoint: EndpointContext = { ...deps, refusals, connections, clientOf, now, machine }
   closeWhenIdle(http)
   answerProblems(http, endpoint)
   addHealth(http, app)
@@ -119,7 +120,10 @@ function answerProblems(http: FastifyInstance, { refusals, limitedLog, connectio
   }
 }
 
-function addHealth(http: FastifyInstance, { redis }: Pick<AppContext, 'redis'>): void {
+function addHealth(
+  http: FastifyInstance,
+  { redis, surroundings: { machine } }: Pick<AppContext, 'redis' | 'surroundings'>,
+): void {
   http.get('/healthz', async () => ({ ok: true }))
   let pending: Promise<unknown> | undefined
   // Concurrent probes share one ping.
@@ -133,7 +137,7 @@ function addHealth(http: FastifyInstance, { redis }: Pick<AppContext, 'redis'>):
     return pending
   }
   http.get('/readyz', async (_, reply) => {
-    const pong = await within(ping(), READY_WITHIN_MS)
+    const pong = await within(ping(), READY_WITHIN_MS, machine)
     return pong ? { ok: true } : sendProblem(reply, { status: 503, detail: 'Redis does not answer' })
   })
 }

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { asMailError } from '../../shared/error.ts'
 import { awaitApp, waitForever } from '../base/await-redis.ts'
 import type { Log } from '../base/log.ts'
+import { surroundingsOf } from '../base/surroundings.ts'
 import type { ThreadMessage, ThreadStop, ThreadTask } from './apart.ts'
 import { startGateway } from './gateway.ts'
 
@@ -27,7 +28,9 @@ const stopped = parentPort
 void stopped.then(() => stopping.abort())
 
 try {
-  const app = await awaitApp(config, url, waitForever(stopping.signal, log))
+  // Functions cannot pass to a thread, so it has surroundings of its own.
+  const surroundings = surroundingsOf(config, { log })
+  const app = await awaitApp(config, url, { ...waitForever(stopping.signal, log), surroundings })
   const gateway = await startGateway(app, { port, log })
   send({ type: 'listening', port: gateway.port ?? port })
   const [{ drainMs }] = (await stopped) as [ThreadStop]

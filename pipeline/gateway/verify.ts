@@ -9,7 +9,8 @@ import {
   jwtVerify,
 } from 'jose'
 import { MailError } from '../../shared/error.ts'
-import { exchange } from '../../shared/http/exchange.ts'
+import type { Http } from '../../shared/http/exchange.ts'
+import { MACHINE, type Machine } from '../../shared/machine.ts'
 
 /** The identity of genuine pushes: the signing keys, the audience, and the service account. */
 export interface PushTrust {
@@ -17,6 +18,8 @@ export interface PushTrust {
   serviceAccount: string
   /** The URL of Google's public keys, a JSON Web Key Set. */
   certsUrl: string
+  http: Http
+  machine?: Machine
 }
 
 /**
@@ -40,8 +43,9 @@ const MAX_KEYS_BYTES = 1 << 20
 const MAX_TOKEN_LENGTH = 8192
 
 /** Creates a check that requires an RS256 signature by Google's keys and every claim that distinguishes pushes from Google's other tokens. */
-export function createVerify({ audience, serviceAccount, certsUrl }: PushTrust): Verify {
-  const remote = createRemoteJWKSet(new URL(certsUrl), { cacheMaxAge: CACHE_KEYS_MS, [customFetch]: throttledFetch() })
+export function createVerify({ audience, serviceAccount, certsUrl, http, machine = MACHINE }: PushTrust): Verify {
+  const fetchKeys = throttledFetch(http, machine)
+  const remote = createRemoteJWKSet(new URL(certsUrl), { cacheMaxAge: CACHE_KEYS_MS, [customFetch]: fetchKeys })
   const cachedKeys: JWTVerifyGetKey = async (header, token) =>
     createLocalJWKSet(remote.jwks() ?? { keys: [] })(header, token)
 
@@ -57,6 +61,7 @@ export function createVerify({ audience, serviceAccount, certsUrl }: PushTrust):
       requiredClaims: ['exp'],
       maxTokenAge: OLDEST_SECONDS,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(machine.date()),
     }).catch(error => {
       throw asVerifyError(error)
     })
@@ -70,24 +75,24 @@ function bearerIn(authorization: string): string | undefined {
 }
 
 // The library requests the keys again for each token while requests fail.
-function throttledFetch(): FetchImplementation {
+function throttledFetch(http: Http, { elapsed }: Machine): FetchImplementation {
   let failed: { at: number; error: unknown } | undefined
   return async (url, options) => {
-    if (failed && performance.now() - failed.at < RETRY_KEYS_MS) throw failed.error
+    if (failed && elapsed() - failed.at < RETRY_KEYS_MS) throw failed.error
     try {
-      const answer = await fetchKeys(url, options)
+      const answer = await fetchKeys(http, url, options)
       failed = undefined
       return answer
     } catch (error) {
-      failed = { at: performance.now(), error }
+      failed = { at: elapsed(), error }
       throw error
     }
   }
 }
 
 // Any answer but 200 counts as a failure.
-async function fetchKeys(url: string, { signal }: { signal: AbortSignal }): Promise<Response> {
-  const answer = await exchange(url, { signal, mostBytes: MAX_KEYS_BYTES })
+async function fetchKeys(http: Http, url: string, { signal }: { signal: AbortSignal }): Promise<Response> {
+  const answer = await http.exchange(url, { signal, mostBytes: MAX_KEYS_BYTES })
   return new Response(answer.status === 200 ? await answer.text() : null, { status: answer.status === 200 ? 200 : 502 })
 }
 

@@ -46,6 +46,7 @@ const STOP_WITHIN_MS = 2000
  */
 export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
   const { redis, keys, now } = app
+  const { machine } = app.surroundings
   const {
     log,
     intervalMs = MINUTE_MS,
@@ -56,7 +57,7 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
   const { duties = [] } = options
   const stopping = new AbortController()
   const signal = options.signal ? AbortSignal.any([stopping.signal, options.signal]) : stopping.signal
-  const lease = createLease(redis, app.keys.keeper)
+  const lease = createLease(redis, app.keys.keeper, machine)
   const healing = createHealing({ redis, keys, stages: STAGES, afterMs: healAfterMs, now, newRunId: app.newRunId })
   const restoring = createRestoring(app)
   const warnedAt = new Map<string, number>()
@@ -70,7 +71,7 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
     async stop() {
       stopping.abort()
       // Do not wait for a Redis that does not answer: the lease expires anyway.
-      await Promise.race([finished, sleepUnref(STOP_WITHIN_MS)])
+      await Promise.race([finished, sleepUnref(STOP_WITHIN_MS, undefined, machine)])
     },
   }
 
@@ -79,7 +80,7 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
       const errors = await round().catch(error => [error])
       if (!signal.aborted) logOutage(errors[0])
       // The keeper alone does not keep the process alive.
-      await sleepUnref(intervalMs, signal)
+      await sleepUnref(intervalMs, signal, machine)
     }
     await lease.giveBack().catch(() => undefined)
   }

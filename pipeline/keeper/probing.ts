@@ -33,8 +33,9 @@ const SOONER_BY = 0.1
  */
 export function createProbing(app: AppContext, { mailboxes, everyMs, roundMs, log }: ProbingOptions): Duty {
   const { redis, keys, now } = app
+  const { machine } = app.surroundings
   let nextAt = 0
-  let calledAt = performance.now() - BETWEEN_MS
+  let calledAt = machine.elapsed() - BETWEEN_MS
 
   return async isOurs => {
     if (now() < nextAt || !(await isOurs())) return
@@ -42,12 +43,12 @@ export function createProbing(app: AppContext, { mailboxes, everyMs, roundMs, lo
     const active = parked.filter(({ pausedAt }) => pausedAt === undefined)
     const due = active.filter(one => dueAt(one) <= now()).sort((a, b) => dueAt(a) - dueAt(b))
     // Leaves time for the keeper's other duties.
-    const until = performance.now() + roundMs * ROUND_SHARE
+    const until = machine.elapsed() + roundMs * ROUND_SHARE
     for (const [place, { mailbox }] of due.entries()) {
-      if (place > 0 && performance.now() + BETWEEN_MS > until) return
-      await sleepUnref(Math.max(0, calledAt + BETWEEN_MS - performance.now()))
+      if (place > 0 && machine.elapsed() + BETWEEN_MS > until) return
+      await sleepUnref(Math.max(0, calledAt + BETWEEN_MS - machine.elapsed()), undefined, machine)
       if (!(await isOurs())) return
-      calledAt = performance.now()
+      calledAt = machine.elapsed()
       await probe(mailbox)
     }
     const later = active.filter(one => !due.includes(one)).map(dueAt)

@@ -38,7 +38,7 @@ export function createWarming(app: AppContext, options: WarmingOptions): Duty {
   const { redis, keys, config, now } = app
   const { mailboxes, guardOf, roundMs, log } = options
   const { quotas = openQuotas(app, { log }) } = options
-  const onInvalid = warnOfInvalid(log)
+  const onInvalid = warnOfInvalid(log, { machine: app.surroundings.machine })
   // A task never needs more messages than fit in it.
   const limit = mostMessages({ tokens: config.TASK_TOKENS })
   const everyMs = (config.CACHE_MESSAGE_TTL * 1000) / CHECKS_PER_TTL

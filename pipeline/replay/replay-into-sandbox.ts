@@ -108,13 +108,13 @@ async function prepareStreams(sandbox: Sandbox): Promise<void> {
   await sandbox.expireAll()
 }
 
-async function untilIdle({ redis, keys }: AppContext, signal: AbortSignal): Promise<void> {
+async function untilIdle({ redis, keys, surroundings }: AppContext, signal: AbortSignal): Promise<void> {
   for (let idle = 0; idle < 2; ) {
     throwIfStopped(signal)
     const backlog = await readBacklog(redis, keys, STAGES)
     const busy = backlog.some(({ waiting, inWork, delayed }) => (waiting ?? 0) + inWork + delayed > 0)
     idle = busy ? 0 : idle + 1
-    await sleep(POLL_MS, signal)
+    await sleep(POLL_MS, signal, surroundings.machine)
   }
 }
 

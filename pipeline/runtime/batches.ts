@@ -1,4 +1,5 @@
 import { asapScheduler, auditTime, ignoreElements, merge, mergeMap, type OperatorFunction, Subject, tap } from 'rxjs'
+import { MACHINE, type Machine, type Timer } from '../../shared/machine.ts'
 import type { Entry } from '../../shared/redis/entry.ts'
 import { MINUTE_MS } from '../base/times.ts'
 import type { BatchResult, MailboxBatch, Turns } from './turns.ts'
@@ -20,11 +21,12 @@ export function inBatches<In>(options: {
   /** No batch starts once this has aborted. */
   stopping: AbortSignal
   now: () => number
+  machine?: Pick<Machine, 'after'>
 }): OperatorFunction<Entry<In>, never> {
-  const { turns, work, ended, stopping, now } = options
+  const { turns, work, ended, stopping, now, machine = MACHINE } = options
   const changed = new Subject<void>()
   let [free, isOver] = [options.slots, false]
-  let timer: NodeJS.Timeout | undefined
+  let timer: Timer | undefined
 
   return source =>
     merge(source.pipe(tap({ next: turns.add, complete: end })), changed).pipe(
@@ -50,10 +52,10 @@ export function inBatches<In>(options: {
       free -= 1
       lots.push(lot)
     }
-    clearTimeout(timer)
+    timer?.cancel()
     const waitMs = turns.nextAt() - now()
     if (free > 0 && mayBegin() && waitMs < Number.POSITIVE_INFINITY) {
-      timer = setTimeout(() => changed.next(), Math.min(LONGEST_TIMER_MS, Math.max(1, waitMs)))
+      timer = machine.after(Math.min(LONGEST_TIMER_MS, Math.max(1, waitMs)), () => changed.next())
     }
     return lots
   }
@@ -64,7 +66,7 @@ export function inBatches<In>(options: {
 
   function end(): void {
     isOver = true
-    clearTimeout(timer)
+    timer?.cancel()
     if (free === options.slots) changed.complete()
   }
 }

@@ -1,5 +1,6 @@
 import type { Envelope } from '../../shared/envelope.ts'
 import { asMailError, MailError } from '../../shared/error.ts'
+import { MACHINE, type Machine } from '../../shared/machine.ts'
 import { isRedisError } from '../../shared/redis/connect.ts'
 import { joined, type Outcome } from '../../shared/stage.ts'
 import { sleep } from '../base/wait.ts'
@@ -15,8 +16,13 @@ const LONGEST_WAIT_MS = 5000
 export async function isolateFailures<In>(
   items: readonly Envelope<In>[],
   handle: (items: readonly Envelope<In>[]) => Promise<Outcome<In>>,
-  { signal, onRedisError }: { signal: AbortSignal; onRedisError: (error: unknown, items: number) => void },
+  options: {
+    signal: AbortSignal
+    onRedisError: (error: unknown, items: number) => void
+    machine?: Pick<Machine, 'after'>
+  },
 ): Promise<Outcome<In> | undefined> {
+  const { signal, onRedisError, machine = MACHINE } = options
   for (let waitMs = FIRST_WAIT_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
     try {
       const outcome = await handle(items)
@@ -27,7 +33,7 @@ export async function isolateFailures<In>(
       // The pause limits provider calls whose results cannot be committed.
       if (!isRedisError(thrown)) return split(thrown)
       onRedisError(thrown, items.length)
-      await sleep(waitMs, signal)
+      await sleep(waitMs, signal, machine)
     }
   }
   return undefined
@@ -38,7 +44,6 @@ export async function isolateFailures<In>(
     const isOfOne = isPoisoned(error) || !(thrown instanceof MailError)
     if (items.length === 1 || !isOfOne) return { failed: items.map(item => ({ item, error })) }
     const half = Math.ceil(items.length / 2)
-    const options = { signal, onRedisError }
     const first = await isolateFailures(items.slice(0, half), handle, options)
     const rest = first && (await isolateFailures(items.slice(half), handle, options))
     return rest && joined([first, rest])

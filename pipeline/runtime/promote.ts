@@ -1,3 +1,4 @@
+import { MACHINE, type Machine, type Timer } from '../../shared/machine.ts'
 import type { Queue } from '../../shared/redis/queue.ts'
 
 /** Returns a stage's delayed entries to its streams when they are due. Any number may run for one stage; each entry returns once. */
@@ -19,11 +20,12 @@ export function promoteInTime(options: {
   queue: Pick<Queue, 'promote'>
   now: () => number
   stopping: AbortSignal
+  machine?: Pick<Machine, 'after'>
 }): Promotion {
-  const { queue, now, stopping } = options
+  const { queue, now, stopping, machine = MACHINE } = options
   let nextAt = 0
-  let timer: NodeJS.Timeout | undefined
-  stopping.addEventListener('abort', () => clearTimeout(timer), { once: true })
+  let timer: Timer | undefined
+  stopping.addEventListener('abort', () => timer?.cancel(), { once: true })
   return {
     expect,
     nextAt: () => nextAt,
@@ -48,7 +50,7 @@ export function promoteInTime(options: {
   function expect(dueAt: number): void {
     if (dueAt >= nextAt || stopping.aborted) return
     nextAt = dueAt
-    clearTimeout(timer)
-    timer = setTimeout(() => promote().catch(() => undefined), Math.max(1, dueAt - now()))
+    timer?.cancel()
+    timer = machine.after(Math.max(1, dueAt - now()), () => void promote().catch(() => undefined))
   }
 }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { type Observable, Subject } from 'rxjs'
 import { LANES } from '../../shared/envelope.ts'
+import { MACHINE, type Machine } from '../../shared/machine.ts'
 import { isConnectionError } from '../../shared/redis/connect.ts'
 import type { Pending, Queue, RawEntry } from '../../shared/redis/queue.ts'
 import type { Log } from '../base/log.ts'
@@ -28,6 +29,7 @@ interface ReaderOptions {
   leaseMs: number
   isDead: (consumer: string) => boolean
   now: () => number
+  machine?: Pick<Machine, 'after'>
   log: Log
 }
 
@@ -45,7 +47,7 @@ const LONGEST_AFTER_ERROR_MS = 2000
 
 /** Starts a reader. */
 export function startReader(options: ReaderOptions): Reader {
-  const { queue, connection, credit, leaseMs, now, log } = options
+  const { queue, connection, credit, leaseMs, now, machine = MACHINE, log } = options
   const out = new Subject<RawEntry>()
   const stopping = new AbortController()
   const choice = createStreamChoice(queue, credit)
@@ -56,7 +58,7 @@ export function startReader(options: ReaderOptions): Reader {
   let reclaimedAt = 0
   // Entries done since the request for pending entries; the answer may still contain them.
   let doneSince: Set<string> | undefined
-  const delays = promoteInTime({ queue, now, stopping: stopping.signal })
+  const delays = promoteInTime({ queue, now, machine, stopping: stopping.signal })
   connection.on('ready', () => {
     mustBegin = true
   })
@@ -89,7 +91,7 @@ export function startReader(options: ReaderOptions): Reader {
         mustBegin = true
         outage ??= { since: now(), pauseMs: AFTER_ERROR_MS, reported: new Set() }
         logOutage(error, outage.reported)
-        await sleep(outage.pauseMs, stopping.signal)
+        await sleep(outage.pauseMs, stopping.signal, machine)
         outage.pauseMs = Math.min(LONGEST_AFTER_ERROR_MS, outage.pauseMs * 2)
       }
     }
@@ -148,8 +150,8 @@ export function startReader(options: ReaderOptions): Reader {
 
   // A silently dead connection never answers, so it is replaced.
   function watched<T>(answer: Promise<T>, expectedMs: number): Promise<T> {
-    const watchdog = setTimeout(() => connection.disconnect(true), expectedMs + WATCHDOG_SLACK_MS)
-    return answer.finally(() => clearTimeout(watchdog))
+    const watchdog = machine.after(expectedMs + WATCHDOG_SLACK_MS, () => connection.disconnect(true))
+    return answer.finally(watchdog.cancel)
   }
 
   // A lane without room must not block the other lane.

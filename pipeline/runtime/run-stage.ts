@@ -3,6 +3,7 @@ import { EMPTY, from, groupBy, ignoreElements, lastValueFrom, mergeMap, type Obs
 import type { Lane } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import { laterLooks } from '../../shared/later-look.ts'
+import type { Machine } from '../../shared/machine.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { type CommitOptions, commitWork, type RunEvent, type Work } from '../../shared/redis/commit.ts'
 import { type Entry, openRaw } from '../../shared/redis/entry.ts'
@@ -47,6 +48,7 @@ export interface StageOptions {
   alone: OneAtATime
   onEvent: (event: RunEvent) => void
   log: Log
+  machine: Machine
 }
 
 const COMMIT_AGAIN_MS = 250
@@ -59,16 +61,16 @@ const LONGEST_PAUSE_MS = 2000
 
 /** Runs a stage: reads on credit, batches by mailbox when a slot is free, handles, and commits each batch as a whole. Errors never leave a batch. */
 export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningStage {
-  const { queue, paces, leaseMs, log, isDead } = options
+  const { queue, paces, leaseMs, log, isDead, machine } = options
   const { now, keys } = options.commit
   const credit = createCredit(paces)
-  const reader = startReader({ queue, connection: options.blocking, credit, leaseMs, isDead, now, log })
+  const reader = startReader({ queue, connection: options.blocking, credit, leaseMs, isDead, now, machine, log })
   const turnsAt = new Map<Pace, Turns<In>>()
   const stopping = new AbortController()
   const aborted = new AbortController()
   const report = stageLog(log, now)
   const rateLimitWaits = createRateLimitWaits(now)
-  const heartbeat = setInterval(() => void renewAll(), leaseMs / HEARTBEATS_A_LEASE)
+  const heartbeat = machine.every(leaseMs / HEARTBEATS_A_LEASE, () => void renewAll())
   const finished = lastValueFrom(
     reader.entries.pipe(
       mergeMap(opened),
@@ -84,12 +86,12 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       stopping.abort()
       reader.stop()
       const drained = new AbortController()
-      await Promise.race([finished, sleep(drainMs, drained.signal)])
+      await Promise.race([finished, sleep(drainMs, drained.signal, machine)])
       drained.abort()
       aborted.abort()
-      clearInterval(heartbeat)
+      heartbeat.cancel()
       // A handler that ignores its signal is abandoned: its entries are handed over, and it can no longer commit.
-      await Promise.race([finished, sleep(ABORT_GRACE_MS)])
+      await Promise.race([finished, sleep(ABORT_GRACE_MS, undefined, machine)])
       await queue
         .shutdown()
         .catch(error =>
@@ -101,7 +103,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   function batched(pace: Pace) {
     const turns = createTurns<In>(pace, now)
     turnsAt.set(pace, turns)
-    return inBatches({ turns, slots: pace.concurrency, work, ended: relieve, stopping: stopping.signal, now })
+    return inBatches({ turns, slots: pace.concurrency, work, ended: relieve, stopping: stopping.signal, now, machine })
   }
 
   function opened(raw: RawEntry): Observable<Entry<In>> {
@@ -165,7 +167,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   ): Promise<BatchResult> {
     const meter = createMeter()
     const items = entries.flatMap(entry => entry.items)
-    const handling = { signal: aborted.signal, onRedisError: report.redisFailed }
+    const handling = { signal: aborted.signal, onRedisError: report.redisFailed, machine }
     const outcome = await isolateFailures(items, some => handled(some, meter), handling)
     if (!outcome) return 'done'
     const pausedUntil = meter.isZero() ? pauseFor(outcome) : undefined
@@ -180,11 +182,11 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   async function handled(items: Entry<In>['items'], { count: meter, countParts: parts }: Meter): Promise<Outcome<In>> {
     const mailbox = items[0]?.mailbox ?? 'gmail:'
     const lateMs = leaseMs * LATE_AFTER_LEASES
-    const late = setTimeout(() => report.slowBatch(mailbox, items.length, lateMs), lateMs)
+    const late = machine.after(lateMs, () => report.slowBatch(mailbox, items.length, lateMs))
     try {
       return await stage.handle({ mailbox, items }, options.runFor(mailbox, { signal: aborted.signal, meter, parts }))
     } finally {
-      clearTimeout(late)
+      late.cancel()
     }
   }
 
@@ -205,8 +207,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   }
 
   function recording() {
-    const { policy, isOwnFault } = options
-    return { policy, isOwnFault, meter: createMeter(), now, log }
+    return { policy: options.policy, isOwnFault: options.isOwnFault, meter: createMeter(), now, log }
   }
 
   // A commit is gated on XACK, so it may be retried until Redis confirms it.
@@ -233,7 +234,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
         return await ask()
       } catch (error) {
         report.redisFailed(error, entries)
-        await sleep(COMMIT_AGAIN_MS, aborted.signal)
+        await sleep(COMMIT_AGAIN_MS, aborted.signal, machine)
       }
     }
     return undefined

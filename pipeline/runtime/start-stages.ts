@@ -43,6 +43,7 @@ export function startStages(
   },
 ): RunningStage {
   const { config, redis, keys, now } = app
+  const { machine } = app.surroundings
   const [firstStage] = STAGES
   const { providers = PROVIDERS } = options
   const { quotas = openQuotas(app, { log: options.log, providers }) } = options
@@ -51,10 +52,10 @@ export function startStages(
   if (firstStage && stages.includes(firstStage))
     for (const { warnings } of providers.values()) for (const text of warnings?.(config) ?? []) options.log.warn(text)
   const witness = createWitness(config.CIRCUIT_BREAKER_FAILURE_THRESHOLD, now)
-  const consumer = consumerName(config.RAILWAY_REPLICA_ID)
+  const consumer = consumerName(config.RAILWAY_REPLICA_ID, machine)
   const alone = oneAtATime()
   const judging = new Set<Promise<void>>()
-  const onInvalid = warnOfInvalid(options.log)
+  const onInvalid = warnOfInvalid(options.log, { machine })
   const running = stages.map(stage => {
     const log = options.log.child({ stage: stage.name })
     const streams = stage.reads.map(({ name }) => name)
@@ -81,7 +82,7 @@ export function startStages(
       policy: {
         backoffFactor: config.RATE_LIMIT_BACKOFF_FACTOR,
         maxAttempts: config.MAX_ATTEMPTS,
-        random: Math.random,
+        random: machine.random,
       },
       // A stage without provider calls cannot meet an outage of one.
       isOwnFault: stage.pace.calls ? witness.isOwnFault : () => true,
@@ -94,6 +95,7 @@ export function startStages(
         options.onEvent?.(event)
       },
       log,
+      machine,
     })
   })
 
@@ -101,7 +103,7 @@ export function startStages(
     async stop(drainMs) {
       await Promise.all(running.map(stage => stage.stop(drainMs)))
       // Do not wait for a Redis that does not answer: the keeper evaluates the remaining runs.
-      await Promise.race([Promise.all(judging), sleepUnref(JUDGE_WITHIN_MS)])
+      await Promise.race([Promise.all(judging), sleepUnref(JUDGE_WITHIN_MS, undefined, machine)])
     },
   }
 

@@ -113,12 +113,11 @@ function unwrap(value: string): { text: string; openAt: number | undefined } {
   return { text, openAt }
 }
 
-const NAME_IN_BRACKETS = /<([^\\"<>@,;]{0,200})>[^\\"<>,;]{0,200}<[^\\"<>,;]{0,320}@/y
-
 // What stands in brackets before an address in brackets is part of a name: "Bo <Sales> <bo@example.com>".
 function bracketedName(text: string, at: number): string | undefined {
-  NAME_IN_BRACKETS.lastIndex = at
-  return NAME_IN_BRACKETS.exec(text)?.[1]
+  const name = /<([^\\"<>@,;]{0,200})>[^\\"<>,;]{0,200}<[^\\"<>,;]{0,320}@/y
+  name.lastIndex = at
+  return name.exec(text)?.[1]
 }
 
 const MAILBOX = /^[^"<>]*<[^\s<>@]+@[^\s<>@]+>$/

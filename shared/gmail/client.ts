@@ -1,9 +1,10 @@
 import { gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js'
 import type { Answer } from '../http/answer.ts'
-import { exchange, forGoogle } from '../http/exchange.ts'
+import type { Http } from '../http/exchange.ts'
 import { acquirePermit, spend } from '../http/permit.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { createSender, type Sending } from '../http/sender.ts'
+import { MACHINE, type Machine } from '../machine.ts'
 import type { AccessTokens } from '../provider/tokens.ts'
 import { spentOn } from './spend.ts'
 import { ownTokens } from './tokens.ts'
@@ -23,6 +24,8 @@ export interface ClientOptions {
   tokenUrl: string
   timeoutMs?: number | undefined
   now?: () => number
+  http: Http
+  machine?: Machine | undefined
 }
 
 type Request = (
@@ -60,10 +63,11 @@ const TIMEOUT_MS = 30_000
  * unchanged.
  */
 export function gmailClient(options: ClientOptions): GmailClient {
-  const { account, rootUrl, tokenUrl, timeoutMs = TIMEOUT_MS, now = Date.now } = options
+  const { account, rootUrl, tokenUrl, timeoutMs = TIMEOUT_MS, http, machine = MACHINE } = options
+  const { now = machine.date } = options
   const tokens =
     'refreshToken' in account
-      ? ownTokens({ ...account, authUrl: '', tokenUrl, revokeUrl: '', timeoutMs }, account.refreshToken)
+      ? ownTokens({ ...account, authUrl: '', tokenUrl, revokeUrl: '', timeoutMs, http }, account.refreshToken)
       : account
   const api = gmail({
     version: 'v1',
@@ -72,9 +76,9 @@ export function gmailClient(options: ClientOptions): GmailClient {
     retryConfig: { retry: 0 },
     responseType: 'json',
     validateStatus: () => true,
-    ...forGoogle(),
+    ...http.forGoogle(),
   })
-  const send = createSender({ provider: 'Google', tokens, timeoutMs })
+  const send = createSender({ provider: 'Google', tokens, timeoutMs, machine })
   const batchUrl = new URL('batch/gmail/v1', rootUrl).href
 
   return {
@@ -92,7 +96,7 @@ export function gmailClient(options: ClientOptions): GmailClient {
     postBatch: (sending, { contentType, body }) =>
       send(sending, async (authorization, signal) => {
         const headers = { authorization, 'content-type': contentType }
-        const answer = await exchange(batchUrl, { method: 'POST', headers, body, signal })
+        const answer = await http.exchange(batchUrl, { method: 'POST', headers, body, signal })
         return {
           status: answer.status,
           body: await answer.text(),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Blame, type ErrorKind, MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import { waitIn } from '../http/retry-after.ts'
+import { MACHINE } from '../machine.ts'
 import { ownOf } from '../own.ts'
 import type { Refusal } from '../provider/quota.ts'
 import { accountRefusal, containsInOrder } from './account-refusal.ts'
@@ -64,7 +65,7 @@ const OF_ONE_REQUEST = new Set(['forbidden', 'failedprecondition'])
  * which may quote the request.
  */
 export function errorOf(answer: Answer, doing: string, judging: Judging = {}): MailError {
-  const { now = Date.now, notFound = 'rejected' } = judging
+  const { now = MACHINE.date, notFound = 'rejected' } = judging
   const parsed = readError(answer.body)
   const kind = kindOf(answer, parsed, notFound)
   const reason = parsed.reasons[0]

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
+import type { Http } from '../http/exchange.ts'
+import { MACHINE, type Machine } from '../machine.ts'
 import type { Call, Changes, Cursor, Fetched, Mailbox, Page } from '../mailbox.ts'
 import { type LabelFilter, leftOut } from '../provider/filter.ts'
 import { type ClientOptions, gmailClient } from './client.ts'
@@ -45,6 +47,8 @@ export interface GmailOptions {
   now?: () => number
   /** The timeout for one answer; 30 s by default. */
   timeoutMs?: number
+  http: Http
+  machine?: Machine
 }
 
 const ROOT_URL = 'https://gmail.googleapis.com/'
@@ -71,8 +75,9 @@ const SILENT_AFTER_PUSH_MS = 1000
  * it.
  */
 export function gmailMailbox(options: GmailOptions): Mailbox {
-  const { address, account, rootUrl = ROOT_URL, tokenUrl = TOKEN_URL, fields, pageSize, now = Date.now } = options
-  const client = gmailClient({ account, rootUrl, tokenUrl, timeoutMs: options.timeoutMs, now })
+  const { address, account, rootUrl = ROOT_URL, tokenUrl = TOKEN_URL, fields, pageSize, machine = MACHINE } = options
+  const { now = machine.date, timeoutMs, http } = options
+  const client = gmailClient({ account, rootUrl, tokenUrl, timeoutMs, now, http, machine })
   const costs = QUOTA_COSTS[options.quota]
   const name = `gmail:${address}`
   const filter = options.filter ?? WITHOUT_JUNK

@@ -1,7 +1,7 @@
 import { auth } from 'googleapis/build/src/apis/gmail/index.js'
 import { z } from 'zod'
 import { MailError } from '../error.ts'
-import { forGoogle } from '../http/exchange.ts'
+import type { Http } from '../http/exchange.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { networkError } from '../http/sender.ts'
 import type { AccessToken, Consent } from '../provider/tokens.ts'
@@ -16,6 +16,7 @@ export interface OAuthApp {
   revokeUrl: string
   /** The timeout for one answer; 10 s by default. */
   timeoutMs?: number | undefined
+  http: Http
 }
 
 /**
@@ -109,13 +110,21 @@ export function isDeadGrant(error: MailError): boolean {
 
 type Client = InstanceType<typeof auth.OAuth2>
 
-function clientOf({ clientId, clientSecret, authUrl, tokenUrl, revokeUrl, timeoutMs = TIMEOUT_MS }: OAuthApp): Client {
+function clientOf({
+  clientId,
+  clientSecret,
+  authUrl,
+  tokenUrl,
+  revokeUrl,
+  http,
+  timeoutMs = TIMEOUT_MS,
+}: OAuthApp): Client {
   return new auth.OAuth2({
     clientId,
     clientSecret,
     endpoints: { oauth2AuthBaseUrl: authUrl, oauth2TokenUrl: tokenUrl, oauth2RevokeUrl: revokeUrl },
     // The library asks to retry these requests; only a retry count of its transporter overrides that.
-    transporterOptions: { retryConfig: { retry: 0 }, timeout: timeoutMs, ...forGoogle(LARGEST_ANSWER_BYTES) },
+    transporterOptions: { retryConfig: { retry: 0 }, timeout: timeoutMs, ...http.forGoogle(LARGEST_ANSWER_BYTES) },
   })
 }
 
@@ -133,6 +142,7 @@ async function granted(app: OAuthApp, doing: string, ask: (client: Client) => Pr
   client.on('tokens', tokens => {
     received = { ...tokens }
   })
+  // The library computes the expiry from this machine's clock.
   const givenAt = Date.now()
   let thrown: unknown
   await ask(client).catch(error => {

@@ -13,11 +13,16 @@ export function proxyFor(url: URL, { https, http, except }: Proxies): string | u
   return except.some(rule => covers(rule, host, port)) ? undefined : proxy
 }
 
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8)
-LOOPBACK.addAddress('0.0.0.0')
-LOOPBACK.addAddress('::1', 'ipv6')
-LOOPBACK.addAddress('::', 'ipv6')
+const LOOPBACK = loopback()
+
+function loopback(): BlockList {
+  const list = new BlockList()
+  list.addSubnet('127.0.0.0', 8)
+  list.addAddress('0.0.0.0')
+  list.addAddress('::1', 'ipv6')
+  list.addAddress('::', 'ipv6')
+  return list
+}
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost') || isWithin(LOOPBACK, host)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MailError } from '../error.ts'
+import { MACHINE, type Machine, type Timer } from '../machine.ts'
 import type { Call, CallKind } from '../mailbox.ts'
 import type { AccessTokens } from '../provider/tokens.ts'
 import { isTooLarge } from './exchange.ts'
@@ -24,16 +25,17 @@ interface SenderOptions {
   tokens: AccessTokens
   /** The longest wait for one answer. */
   timeoutMs: number
+  machine?: Pick<Machine, 'after'>
 }
 
 /**
  * Creates a sender that uses one mailbox's bearer and meters every request when it is sent. Throws `unavailable` without an answer, and for
  * a 401 that another token may fix. Errors of the token source are passed on unchanged.
  */
-export function createSender({ provider, tokens, timeoutMs }: SenderOptions): Send {
+export function createSender({ provider, tokens, timeoutMs, machine = MACHINE }: SenderOptions): Send {
   return (sending, request) => {
     const { doing, call, kind, units } = sending
-    return within(sending, { timeoutMs, provider }, async signal => {
+    return within(sending, { timeoutMs, provider, machine }, async signal => {
       const token = await tokens.get(doing, signal)
       // An aborted caller must not send, even if others still wait for the same token.
       signal.throwIfAborted()
@@ -65,14 +67,14 @@ export function networkError(thrown: unknown, doing: string, provider: string): 
 // that lives as long as the process keeps every signal derived from it.
 async function within<T>(
   { doing, call }: Sending,
-  { timeoutMs, provider }: { timeoutMs: number; provider: string },
+  { timeoutMs, provider, machine }: { timeoutMs: number; provider: string; machine: Pick<Machine, 'after'> },
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { signal } = call
   if (signal.aborted) throw new MailError('unavailable', `${doing}: aborted before it was sent`)
   const controller = new AbortController()
   let onAbort = () => {}
-  let timer: NodeJS.Timeout | undefined
+  let timer: Timer | undefined
   const ended = new Promise<never>((_, reject) => {
     const end = (why: string) => {
       reject(new MailError('unavailable', `${doing}: ${why}`))
@@ -80,12 +82,12 @@ async function within<T>(
     }
     onAbort = () => end('aborted before an answer came')
     signal.addEventListener('abort', onAbort)
-    timer = setTimeout(() => end(`no answer from ${provider} within ${timeoutMs} ms`), timeoutMs)
+    timer = machine.after(timeoutMs, () => end(`no answer from ${provider} within ${timeoutMs} ms`))
   })
   try {
     return await Promise.race([work(controller.signal), ended])
   } finally {
-    clearTimeout(timer)
+    timer?.cancel()
     signal.removeEventListener('abort', onAbort)
   }
 }

@@ -1,9 +1,10 @@
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
-import { exchange } from '../http/exchange.ts'
+import type { Http } from '../http/exchange.ts'
 import { acquirePermit, spend } from '../http/permit.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { createSender, type Sending } from '../http/sender.ts'
+import { MACHINE, type Machine } from '../machine.ts'
 import type { AccessTokens } from '../provider/tokens.ts'
 import { spentOn } from './errors.ts'
 
@@ -17,6 +18,8 @@ export interface ClientOptions {
   rootUrl: string
   timeoutMs?: number | undefined
   now?: () => number
+  http: Http
+  machine?: Machine | undefined
 }
 
 /**
@@ -46,8 +49,10 @@ export interface GraphClient {
 const TIMEOUT_MS = 30_000
 
 /** Creates a client for one mailbox. */
-export function graphClient({ tokens, rootUrl, timeoutMs = TIMEOUT_MS, now = Date.now }: ClientOptions): GraphClient {
-  const sendAs = createSender({ provider: 'Microsoft', tokens, timeoutMs })
+export function graphClient(options: ClientOptions): GraphClient {
+  const { tokens, rootUrl, timeoutMs = TIMEOUT_MS, http, machine = MACHINE } = options
+  const { now = machine.date } = options
+  const sendAs = createSender({ provider: 'Microsoft', tokens, timeoutMs, machine })
   const { origin } = new URL(rootUrl)
 
   return {
@@ -70,7 +75,7 @@ export function graphClient({ tokens, rootUrl, timeoutMs = TIMEOUT_MS, now = Dat
   async function send(sending: Sending, { method = 'GET', url, headers, body }: GraphRequest): Promise<Answer> {
     const target = addressOf(url, sending.doing)
     return sendAs(sending, async (authorization, signal) => {
-      const answer = await exchange(target, {
+      const answer = await http.exchange(target, {
         method,
         signal,
         headers: { ...headers, authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },

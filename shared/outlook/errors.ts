@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Blame, type ErrorKind, MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import { waitIn } from '../http/retry-after.ts'
+import { MACHINE } from '../machine.ts'
 import { ownOf } from '../own.ts'
 import type { Refusal, Spent } from '../provider/quota.ts'
 
@@ -93,7 +94,7 @@ const DEEPEST = 5
  * quote the request.
  */
 export function errorOf(answer: Answer, doing: string, judging: Judging = {}): MailError {
-  const { now = Date.now, notFound = 'rejected' } = judging
+  const { now = MACHINE.date, notFound = 'rejected' } = judging
   const parsed = readError(answer.body)
   const kind = kindOf(answer, parsed, notFound)
   const remedy = kind === 'unauthorized' ? remedyFor(parsed) : undefined

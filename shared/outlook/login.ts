@@ -1,6 +1,6 @@
 import type { ConfidentialClientApplication, INetworkModule } from '@azure/msal-node'
 import { MailError } from '../error.ts'
-import { exchange as ask } from '../http/exchange.ts'
+import type { Http } from '../http/exchange.ts'
 import { type LoginAnswer, loginError, noAnswerError } from './login-errors.ts'
 
 /** An app registered at Microsoft, and the address of Microsoft (or a simulator). */
@@ -13,6 +13,7 @@ export interface MicrosoftApp {
   loginUrl: string
   /** The timeout for one answer; 10 s by default. */
   timeoutMs?: number | undefined
+  http: Http
 }
 
 /** An msal client for one mailbox and one request. Its cache is shared with nobody and ends with it. */
@@ -88,7 +89,7 @@ function network(app: MicrosoftApp, signal: AbortSignal | undefined, refused: Re
       throw new MailError('misconfigured', `refused to send a Microsoft sign-in request to ${new URL(url).host}`)
     }
     const limit = AbortSignal.timeout(app.timeoutMs ?? TIMEOUT_MS)
-    const answer = await ask(`${app.loginUrl}${url.slice(MSAL_LOGIN_URL.length)}`, {
+    const answer = await app.http.exchange(`${app.loginUrl}${url.slice(MSAL_LOGIN_URL.length)}`, {
       method,
       headers,
       ...(body === undefined ? {} : { body }),

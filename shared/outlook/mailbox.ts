@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
+import type { Http } from '../http/exchange.ts'
+import { MACHINE, type Machine } from '../machine.ts'
 import type { Mailbox } from '../mailbox.ts'
 import type { LabelFilter } from '../provider/filter.ts'
 import type { Links } from '../provider/links.ts'
@@ -52,6 +54,8 @@ export interface OutlookOptions {
   now?: () => number
   /** The timeout for one answer; 30 s by default. */
   timeoutMs?: number
+  http: Http
+  machine?: Machine
 }
 
 const ROOT_URL = 'https://graph.microsoft.com/v1.0'
@@ -65,12 +69,13 @@ const owner = z.object({ mail: z.string().nullish(), userPrincipalName: z.string
  * each folder is listed; the named marks are stored in `links`.
  */
 export function outlookMailbox(options: OutlookOptions): Mailbox {
-  const { address, tokens, rootUrl = ROOT_URL, timeoutMs, now = Date.now } = options
+  const { address, tokens, rootUrl = ROOT_URL, timeoutMs, http, machine = MACHINE } = options
+  const { now = machine.date } = options
   const links = ownLinks(options.links, new URL(rootUrl).origin)
   const { application = false, filter = WITHOUT_JUNK } = options
   const name = `outlook:${address}`
   const user = application ? `/users/${encodeURIComponent(address)}` : '/me'
-  const client = graphClient({ tokens, rootUrl, timeoutMs, now })
+  const client = graphClient({ tokens, rootUrl, timeoutMs, now, http, machine })
   const { batchSize, pageSize, parallel, initialSync } = options
   const { skip } = filter
   const common = { client, name, user, batchSize, now }

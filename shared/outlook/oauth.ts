@@ -116,6 +116,7 @@ async function granted(
   signal?: AbortSignal,
 ): Promise<Granted> {
   const client = await loginClient(app, doing, signal)
+  // msal computes the expiry from this machine's clock.
   const givenAt = Date.now()
   try {
     const result = await ask(client)

@@ -1,3 +1,5 @@
+import { MACHINE } from '../machine.ts'
+
 /** The source of a mailbox's access tokens. */
 export interface AccessTokens {
   /**
@@ -39,14 +41,20 @@ export function isYoung({ givenAt }: AccessToken, now: number): boolean {
   return now - givenAt < YOUNG_MS
 }
 
-/** Caches access tokens for this process only. Requests one when it is first needed, and once for all concurrent callers. */
-export function cachedTokens(ask: (doing: string) => Promise<AccessToken>, now: () => number = Date.now): AccessTokens {
+/**
+ * Caches access tokens for this process only. Requests one when it is first needed, and once for all concurrent callers. Only the lifetime
+ * of a token counts, because its times may be those of another clock than `now`.
+ */
+export function cachedTokens(
+  ask: (doing: string) => Promise<AccessToken>,
+  now: () => number = MACHINE.date,
+): AccessTokens {
   let cached: AccessToken | undefined
   let asking: Promise<AccessToken> | undefined
   return {
     async get(doing) {
       if (cached && !isEnding(cached, now())) return cached.token
-      asking ??= ask(doing).finally(() => {
+      asking ??= askNow(doing).finally(() => {
         asking = undefined
       })
       cached = await asking
@@ -59,5 +67,11 @@ export function cachedTokens(ask: (doing: string) => Promise<AccessToken>, now: 
       cached = undefined
       return !isYoung(old, now())
     },
+  }
+
+  async function askNow(doing: string): Promise<AccessToken> {
+    const askedAt = now()
+    const { token, givenAt, endsAt } = await ask(doing)
+    return { token, givenAt: askedAt, endsAt: askedAt + endsAt - givenAt }
   }
 }

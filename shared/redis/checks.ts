@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis'
 import { MailError } from '../error.ts'
-import { passing } from './passing.ts'
 
 export interface CheckOptions {
   /** The server's name in messages, without its password. */
@@ -154,6 +153,5 @@ function field(info: string, name: string): string | undefined {
 
 // `passes` marks conditions that can change while we wait.
 function refuse(message: string, { passes = false } = {}): never {
-  const error = new MailError('misconfigured', message)
-  throw passes ? passing(error) : error
+  throw new MailError('misconfigured', message, { passes })
 }

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { MACHINE, type Machine } from '../machine.ts'
 
 /** A server's clock, as estimated by this process. */
 export interface ServerClock {
@@ -16,17 +17,17 @@ const SLOW_MS = 500
  * Estimates the server's time from this machine's monotonic clock, so that all processes agree however wrong their own clocks are. Compares
  * now, at every reconnect and once a minute. Throws when the server does not answer the first time.
  */
-export async function openClock(redis: Redis): Promise<ServerClock> {
+export async function openClock(redis: Redis, { elapsed, every }: Machine = MACHINE): Promise<ServerClock> {
   let ahead = await compare()
   const again = () => void compare(SLOW_MS).then(set, () => undefined)
-  const timer = setInterval(again, COMPARE_EVERY_MS)
+  const timer = every(COMPARE_EVERY_MS, again)
   timer.unref()
   redis.on('ready', again)
 
   return {
-    now: () => Math.floor(performance.now() + ahead),
+    now: () => Math.floor(elapsed() + ahead),
     stop() {
-      clearInterval(timer)
+      timer.cancel()
       redis.off('ready', again)
     },
   }
@@ -36,9 +37,9 @@ export async function openClock(redis: Redis): Promise<ServerClock> {
   }
 
   async function compare(slowMs = Number.POSITIVE_INFINITY): Promise<number> {
-    const before = performance.now()
+    const before = elapsed()
     const [seconds, micros] = await redis.time()
-    const after = performance.now()
+    const after = elapsed()
     if (after - before > slowMs) throw new Error('the server answered TIME too slowly')
     return Number(seconds) * 1000 + Number(micros) / 1000 - (before + after) / 2
   }

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis'
 import { MailError } from '../error.ts'
+import { MACHINE } from '../machine.ts'
 import { checkServer, unknownCommand, versionOf, withoutCommands } from './checks.ts'
 import { isSelectRefused, noDatabase } from './database.ts'
-import { passing } from './passing.ts'
 import { placeOf } from './place.ts'
 import { type RedisTls, tlsFor, tlsTrouble } from './tls.ts'
 
@@ -41,22 +41,30 @@ export function openRedis(url: string, { tls, ...more }: ConnectionOptions = {})
   return redis
 }
 
+/** How a connection is opened, what its certificate must show, and the clock that the server's is compared with. */
+export interface ConnectOptions {
+  tls?: RedisTls | undefined
+  warn?: (text: string) => void
+  open?: typeof openRedis
+  date?: () => number
+}
+
 /**
  * Connects and checks the server. Throws `misconfigured`, saying which server has which problem and how to fix it. Calls `warn` for
  * problems that mailsluice can run with.
  */
 export async function connectRedis(
   url: string,
-  { tls, warn = () => undefined }: { tls?: RedisTls | undefined; warn?: (text: string) => void } = {},
+  { tls, warn = () => undefined, open = openRedis, date = MACHINE.date }: ConnectOptions = {},
 ): Promise<Redis> {
-  const redis = openRedis(url, { socketTimeout: SILENCE_MS, tls })
+  const redis = open(url, { socketTimeout: SILENCE_MS, tls })
   let first: unknown
   redis.once('error', error => {
     first = error
   })
   try {
     await redis.connect()
-    for (const warning of await checkServer(redis, { place: placeOf(url), now: Date.now })) warn(warning)
+    for (const warning of await checkServer(redis, { place: placeOf(url), now: date })) warn(warning)
     return redis
   } catch (error) {
     redis.disconnect()
@@ -96,12 +104,10 @@ export function absent(url: string, cause: unknown): MailError {
   const why = reasonOf(cause)
   const other = url.startsWith('rediss:') ? 'redis:// where it speaks no TLS' : 'rediss:// where it wants TLS'
   const hint = /closed|ECONNRESET/.test(why) ? ` (${other})` : ''
-  return passing(
-    new MailError(
-      'misconfigured',
-      `No Redis answers at ${placeOf(url)} (${why}): start it, correct REDIS_URL${hint}, or unset REDIS_URL to use the embedded one`,
-      { cause },
-    ),
+  return new MailError(
+    'misconfigured',
+    `No Redis answers at ${placeOf(url)} (${why}): start it, correct REDIS_URL${hint}, or unset REDIS_URL to use the embedded one`,
+    { cause, passes: true },
   )
 }
 

@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
+import { MACHINE, type Machine } from '../machine.ts'
 import { leaseScript } from './scripts.ts'
 
 /**
@@ -14,8 +14,8 @@ export interface Lease {
 }
 
 /** Creates a lease in one key, under a token of its own. */
-export function createLease(redis: Redis, key: string): Lease {
-  const token = randomUUID()
+export function createLease(redis: Redis, key: string, { uuid }: Pick<Machine, 'uuid'> = MACHINE): Lease {
+  const token = uuid()
   return {
     take: async ms => (await leaseScript(redis, [key], [token, ms])) === 1,
     giveBack: async () => void (await leaseScript(redis, [key], [token, 0])),

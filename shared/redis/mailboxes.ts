@@ -113,7 +113,7 @@ export async function resumeMailbox(
   redis: Redis,
   keys: Keys,
   mailbox: MailboxId,
-  { unpause = false, now = Date.now() }: { unpause?: boolean; now?: number } = {},
+  { unpause = false, now }: { unpause?: boolean; now: number },
 ): Promise<number> {
   const partition = keys.partitionOf(mailbox)
   const streams = STREAMS.flatMap(({ name }) => LANES.map(lane => keys.stream(partition, name, lane)))

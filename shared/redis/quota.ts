@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
+import { MACHINE } from '../machine.ts'
 import type { MailboxId } from '../mailbox.ts'
 import type { Permit, Quota, Spent } from '../provider/quota.ts'
 import type { Keys } from './keys.ts'
@@ -37,6 +37,8 @@ interface QuotaOptions {
   now?: () => number
   /** The ratio of each pause to the one before it, where the provider names no time; 2 where absent. */
   backoffFactor?: number
+  /** Returns a new id for each permit. */
+  uuid?: () => string
   /** Called once for each halving, in the process that met the refusal. */
   onNarrowed?: (narrowing: Narrowing) => void
 }
@@ -55,7 +57,7 @@ const NARROW_MS = 24 * 60 * MINUTE_MS
  * day.
  */
 export function createQuota(options: QuotaOptions): Quota {
-  const { redis, keys, mailbox, limits, now, onNarrowed, backoffFactor = 2 } = options
+  const { redis, keys, mailbox, limits, now, onNarrowed, backoffFactor = 2, uuid = MACHINE.uuid } = options
   const { mailboxUnits, projectUnits, requests, fewestRequests = 1 } = limits
   const { windowMs = MINUTE_MS, answerMs = ANSWER_MS } = limits
   const own = { key: keys.quota(mailbox), units: mailboxUnits, places: requests }
@@ -65,7 +67,7 @@ export function createQuota(options: QuotaOptions): Quota {
 
   return {
     async reserve(cost) {
-      const id = randomUUID()
+      const id = uuid()
       const answer = await reserveIn(own, id, cost)
       if (answer) return answer
       const refusal = project && (await reserveIn(project, id, cost))

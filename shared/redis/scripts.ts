@@ -43,7 +43,6 @@ function script(name: string): Script {
   const text = scriptText(name)
   const plain = text.replace(/^#!lua\n/, '')
   const command = `mailsluice-${name}`
-  const refusing = new WeakSet<Redis>()
 
   return async function run(redis, keys, args) {
     const call = (lua: string) => {
@@ -54,13 +53,11 @@ function script(name: string): Script {
         ...args,
       )
     }
-    if (refusing.has(redis)) return call(plain)
     try {
       return await call(text)
     } catch (error) {
       // js-redis-server rejects the `#!lua` line. With that line, real servers refuse the script up front when they are out of memory.
       if (!/unexpected symbol near '#'/.test(String(error))) throw error
-      refusing.add(redis)
       redis.defineCommand(command, { lua: plain })
       return call(plain)
     }

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis'
 import { type ErrorKind, MailError } from '../error.ts'
+import { MACHINE, type Machine } from '../machine.ts'
 import { unknownCommand, withoutCommands } from './checks.ts'
 import { absent, isConnectionError } from './connect.ts'
 import { databaseOf } from './database.ts'
-import { isPassing, passing } from './passing.ts'
 import { placeOf } from './place.ts'
 import { type RedisTls, tlsFor, tlsTrouble } from './tls.ts'
 
@@ -71,7 +71,7 @@ const LONGEST_REASON = 200
  * the remedy. Returns `undefined` for any other error.
  */
 export function troubleOf(thrown: unknown, url: string): MailError | undefined {
-  if (thrown instanceof MailError) return isPassing(thrown) ? thrown : undefined
+  if (thrown instanceof MailError) return thrown.passes ? thrown : undefined
   if (!(thrown instanceof Error)) return undefined
   const unknown = unknownCommand(thrown.message)
   if (unknown !== undefined)
@@ -80,7 +80,8 @@ export function troubleOf(thrown: unknown, url: string): MailError | undefined {
   if (!known) return isConnectionError(thrown) ? absent(url, thrown) : undefined
   const { what, remedy, kind } = known
   const why = thrown.message.slice(0, LONGEST_REASON)
-  return passing(new MailError(kind, `The Redis at ${placeOf(url)} ${what} (${why}): ${remedy}`, { cause: thrown }))
+  const options = { cause: thrown, passes: true }
+  return new MailError(kind, `The Redis at ${placeOf(url)} ${what} (${why}): ${remedy}`, options)
 }
 
 /**
@@ -89,7 +90,7 @@ export function troubleOf(thrown: unknown, url: string): MailError | undefined {
  */
 export async function probeServer(
   url: string,
-  { writes, tls }: { writes: boolean; tls?: RedisTls | undefined },
+  { writes, tls, machine = MACHINE }: { writes: boolean; tls?: RedisTls | undefined; machine?: Machine },
 ): Promise<void> {
   const probe = new Redis(url, {
     ...tlsFor(url, tls),
@@ -104,10 +105,10 @@ export async function probeServer(
   probe.on('error', error => {
     first ??= error
   })
-  const silence = setTimeout(() => {
+  const silence = machine.after(ANSWER_MS, () => {
     first ??= new Error('no answer')
     probe.disconnect()
-  }, ANSWER_MS)
+  })
   try {
     await probe.connect()
     if (databaseOf(url) > 0) await probe.select(databaseOf(url))
@@ -120,7 +121,7 @@ export async function probeServer(
       tlsTrouble(first, placeOf(url)) ?? troubleOf(first, url) ?? troubleOf(error, url) ?? absent(url, first ?? error)
     )
   } finally {
-    clearTimeout(silence)
+    silence.cancel()
     if (probe.status !== 'end') probe.disconnect()
   }
 }

@@ -3,14 +3,20 @@ interface Fields {
   [name: string]: Fields
 }
 
-const PART: Fields = {
-  partId: {},
-  mimeType: {},
-  filename: {},
-  headers: { name: {}, value: {} },
-  body: { attachmentId: {}, size: {}, data: {} },
+const PART = partFields()
+
+// A part holds parts.
+function partFields(): Fields {
+  const part: Fields = {
+    partId: {},
+    mimeType: {},
+    filename: {},
+    headers: { name: {}, value: {} },
+    body: { attachmentId: {}, size: {}, data: {} },
+  }
+  part.parts = part
+  return part
 }
-PART.parts = PART
 
 // developers.google.com/gmail/api/reference/rest/v1/users.messages#Message
 const MESSAGE: Fields = {

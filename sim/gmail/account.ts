@@ -42,6 +42,8 @@ export interface Account {
   labels: LabelBook
   history: HistoryLog
   content(entry: Entry): Promise<Content>
+  /** Caches by message id what a search reads of each message. */
+  searched: ReturnType<typeof keepRecent<{ sizeBytes: number }>>
   /** Adds a mail to the named thread, else to the one it answers; throws if there is no such thread. */
   deliver(mail: NewMail, options?: { threadId?: string | undefined }): Entry
   /** Changes labels in one history record; skips messages that already match. */
@@ -55,6 +57,7 @@ export interface Account {
 }
 
 const CACHE_BYTES = 16 << 20
+const SEARCHED_BYTES = 32 << 20
 const TIME_DIGITS = 11
 const SERIAL_BITS = 20
 // Odd, so that successive positions of one moment never collide within 2^20.
@@ -73,6 +76,7 @@ export function openAccount(mailbox: SimMailbox, now: () => number): Account {
   const readFacts = factsReader()
   const grouping = groupThreads()
   const contents = keepRecent<Content>({ limit: CACHE_BYTES, weigh: content => content.raw.length })
+  const searched = keepRecent<{ sizeBytes: number }>({ limit: SEARCHED_BYTES, weigh: one => one.sizeBytes })
   const salt = createHash('sha256').update(mailbox.address).digest().readUInt32BE()
   let present: readonly Entry[] | undefined
   let sorted: readonly Entry[] | undefined
@@ -117,6 +121,7 @@ export function openAccount(mailbox: SimMailbox, now: () => number): Account {
   for (let index = 0; index < mailbox.size; index++) history.load(add(mailbox.message(index)))
 
   return {
+    searched,
     address: mailbox.address,
     labels,
     history,

@@ -5,7 +5,6 @@ import t, { type Test } from 'tap'
 import { connectWith } from '../../pipeline/accounts/consent/connect.ts'
 import { outlookConsent } from '../../pipeline/accounts/consent/outlook.ts'
 import { openApp } from '../../pipeline/base/app.ts'
-import type { CommandContext } from '../../pipeline/base/command-context.ts'
 import { readConfig } from '../../shared/config.ts'
 import type { Mailbox } from '../../shared/mailbox.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
@@ -17,6 +16,7 @@ import { everything } from '../support/keyspace.ts'
 import { type MicrosoftServer, startMicrosoft } from '../support/microsoft.ts'
 import { lastJson, run } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
+import { contextFor } from '../support/surroundings.ts'
 import { until } from '../support/until.ts'
 
 const BO = 'outlook:bo@example.com'
@@ -171,10 +171,10 @@ async function connect(
   const config = readConfig(environment)
   const printed: string[] = []
   const { signal } = new AbortController()
-  const context: CommandContext = { config, json: true, signal, print: text => printed.push(text) }
+  const context = contextFor({ config, json: true, signal, print: text => printed.push(text) })
   const app = await openApp(config, environment.REDIS_URL ?? '')
   t.teardown(() => app.close())
-  const consenting = outlookConsent(config, microsoft.url)
+  const consenting = outlookConsent(config, microsoft.url, context.surroundings)
   const connected = connectWith(
     {
       ...consenting,

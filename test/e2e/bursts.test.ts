@@ -19,6 +19,7 @@ import { randomFrom } from '../../sim/random.ts'
 import { logTo } from '../support/gateway.ts'
 import { numberedMail, testMailbox } from '../support/mail.ts'
 import { startRedis } from '../support/redis.ts'
+import { hidden } from '../support/surroundings.ts'
 import { until } from '../support/until.ts'
 
 // `BURST_SEEDS=1-50` runs them all, ten at a time, or as many as BURSTS_AT_ONCE says.
@@ -134,7 +135,7 @@ async function open(t: Test, addresses: readonly string[]): Promise<{ sim: Gmail
   })
   const app = await openApp(config, redis.url)
   const reach = openMailboxes(config, sim.url)
-  const stages = startStages(STAGES, app, { mailboxes: reach, log: createLog(config, 'test') })
+  const stages = startStages(STAGES, app, { mailboxes: reach, log: createLog(config, 'test', hidden) })
   const gateway = await startGateway(app, { port: 0, log: logTo([]) })
   t.teardown(async () => {
     await gateway.stop(2000)

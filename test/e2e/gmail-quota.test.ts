@@ -14,6 +14,7 @@ import { logTo } from '../support/gateway.ts'
 import { testMailbox } from '../support/mail.ts'
 import { ANA, startPipeline } from '../support/pipeline.ts'
 import { startRedis } from '../support/redis.ts'
+import { contextFor } from '../support/surroundings.ts'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
@@ -98,7 +99,8 @@ t.test('status shows mailboxes with reduced concurrency and since when', async t
   const shown = async (json: boolean) => {
     const printed: string[] = []
     const { signal } = new AbortController()
-    await status({ config: { ...config, REDIS_URL: redis.url }, json, signal, print: text => void printed.push(text) })
+    const print = (text: string) => void printed.push(text)
+    await status(contextFor({ config: { ...config, REDIS_URL: redis.url }, json, signal, print }))
     return printed.join('\n')
   }
   t.same(JSON.parse(await shown(true)).narrowed, [])

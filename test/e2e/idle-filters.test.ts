@@ -15,6 +15,7 @@ import { BO, startOutlook } from '../support/outlook.ts'
 import { ANA, startPipeline } from '../support/pipeline.ts'
 import { run } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
+import { contextFor } from '../support/surroundings.ts'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
@@ -42,12 +43,12 @@ t.test('a filter that matches no label or category is reported once', async t =>
   t.notMatch(first.stderr, /"(SPAM|DRAFTS|INBOX)\\?", which/, 'built-in labels are not reported')
   const shown = async (json: boolean, more: Record<string, string> = {}) => {
     const printed: string[] = []
-    const context = {
+    const context = contextFor({
       config: readConfig({ ...settings, ...more }),
       json,
       signal,
       print: (text: string) => void printed.push(text),
-    }
+    })
     await status(context)
     await mailboxes(context)
     return printed

@@ -12,6 +12,7 @@ import { listRuns } from '../../shared/redis/runs.ts'
 import { startGmail } from '../../sim/gmail.ts'
 import { testMail, testMailbox } from '../support/mail.ts'
 import { startRedis } from '../support/redis.ts'
+import { hidden } from '../support/surroundings.ts'
 import { until } from '../support/until.ts'
 
 // Long compared with delays of Redis and a busy machine, so that the server's counts do not depend on them.
@@ -104,7 +105,7 @@ async function many(
     const { cursor } = await mailboxes(id).open({ signal, meter: () => undefined })
     await connectMailbox(app.redis, app.keys, id, cursor, app.now())
   }
-  const stages = startStages(STAGES, app, { mailboxes, log: createLog(config, 'test') })
+  const stages = startStages(STAGES, app, { mailboxes, log: createLog(config, 'test', hidden) })
   t.teardown(async () => {
     await stages.stop(5000)
     app.close()

@@ -10,6 +10,7 @@ import { analysisTasks } from '../../shared/streams.ts'
 import { testMail, testMailbox } from '../support/mail.ts'
 import { BO, BO_ADDRESS, startOutlook } from '../support/outlook.ts'
 import { freePort, startRedis } from '../support/redis.ts'
+import { hidden } from '../support/surroundings.ts'
 import { until } from '../support/until.ts'
 
 const HOUR_MS = 3_600_000
@@ -152,7 +153,7 @@ async function watched(t: Test, mails = 20, more: Record<string, string> = {}) {
     ...more,
   })
   const { app, mailbox } = pipeline
-  const log = createLog(app.config, 'test')
+  const log = createLog(app.config, 'test', hidden)
   const gateway = await startGateway(app, { port, log })
   t.teardown(() => gateway.stop(1000))
   const later = (byMs: number) => ({ ...app, now: () => Date.now() + byMs })

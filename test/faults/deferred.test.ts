@@ -22,6 +22,7 @@ import { testMail, testMailbox } from '../support/mail.ts'
 import { BO, startOutlook } from '../support/outlook.ts'
 import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
 import { startRedis } from '../support/redis.ts'
+import { contextFor } from '../support/surroundings.ts'
 import { until } from '../support/until.ts'
 import { startBeside } from './support.ts'
 
@@ -302,7 +303,7 @@ async function printed(
   const lines: string[] = []
   const { signal } = new AbortController()
   const print = (text: string) => lines.push(text)
-  await command({ config: { ...config, REDIS_URL: redis.url }, json: false, signal, print })
+  await command(contextFor({ config: { ...config, REDIS_URL: redis.url }, json: false, signal, print }))
   return lines.join('\n')
 }
 

@@ -13,6 +13,7 @@ import { type FakeMailbox, fakeMailbox } from '../support/fake-mailbox.ts'
 import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Snapshot, takeSnapshot } from '../support/snapshot.ts'
+import { hidden } from '../support/surroundings.ts'
 import { until } from '../support/until.ts'
 
 const INTERVAL_MS = 100
@@ -81,7 +82,7 @@ async function started(t: Test, more: Partial<FakeMailbox> = {}) {
   const pipeline = await startPipeline(redis, mailbox, { settings: { LEASE_MS: '500' } })
   t.teardown(() => pipeline.stop())
   const keep = (): Keeper => {
-    const log = createLog(pipeline.app.config, 'test')
+    const log = createLog(pipeline.app.config, 'test', hidden)
     const keeper = startKeeper(pipeline.app, { log, intervalMs: INTERVAL_MS })
     t.teardown(() => keeper.stop())
     return keeper

@@ -12,6 +12,7 @@ import { analysisTasks } from '../../shared/streams.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
 import { startRedis } from '../support/redis.ts'
+import { hidden } from '../support/surroundings.ts'
 import { until } from '../support/until.ts'
 
 const INTERVAL_MS = 300
@@ -59,7 +60,7 @@ t.test('a mailbox recovers from any lost key, entry or field', { timeout: 120_00
     losses.push(...(await lose(pipeline, stage ?? 'the event', { alone, shared, runs })))
   }
   const left = `${alone.length} and ${shared.length}`
-  const keeper = startKeeper(app, { log: createLog(app.config, 'test'), intervalMs: INTERVAL_MS })
+  const keeper = startKeeper(app, { log: createLog(app.config, 'test', hidden), intervalMs: INTERVAL_MS })
   t.teardown(() => keeper.stop())
   const began = Date.now()
   const sick = await untilWhole(pipeline, losses)

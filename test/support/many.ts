@@ -12,6 +12,7 @@ import { STAGE_NAMES } from '../../shared/stage.ts'
 import { analysisTasks } from '../../shared/streams.ts'
 import type { Task } from '../../shared/task/schema.ts'
 import type { TestRedis } from './redis.ts'
+import { hidden } from './surroundings.ts'
 
 /** The whole pipeline in the test's process, over several mailboxes at a simulator. */
 export interface Many {
@@ -57,7 +58,7 @@ export async function startMany(
     const { cursor } = await mailboxes(id).open({ signal: new AbortController().signal, meter: () => undefined })
     await connectMailbox(app.redis, keys, id, cursor, app.now())
   }
-  const stages = startStages(STAGES, app, { mailboxes, log: createLog(config, 'test') })
+  const stages = startStages(STAGES, app, { mailboxes, log: createLog(config, 'test', hidden) })
   let stopped: Promise<void> | undefined
   const stop = () => {
     stopped ??= stages.stop(5000).then(() => app.close())

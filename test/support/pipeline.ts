@@ -13,6 +13,7 @@ import { openEntry } from '../../shared/slice.ts'
 import type { StageName } from '../../shared/stage.ts'
 import type { Stream } from '../../shared/streams.ts'
 import type { TestRedis } from './redis.ts'
+import { hidden } from './surroundings.ts'
 import { until } from './until.ts'
 
 export const ANA: MailboxId = 'gmail:ana@example.com'
@@ -59,7 +60,7 @@ export async function startPipeline(
   const running: ReturnType<typeof startStages>[] = []
   const start = (only?: readonly StageName[]) => {
     const stages = STAGES.filter(({ name }) => only === undefined || only.includes(name))
-    running.push(startStages(stages, app, { mailboxes: () => mailbox, log: createLog(config, 'test') }))
+    running.push(startStages(stages, app, { mailboxes: () => mailbox, log: createLog(config, 'test', hidden) }))
   }
   const { cursor } = await mailbox.open({ signal: new AbortController().signal, meter: () => undefined })
   await connectMailbox(app.redis, keys, id, cursor, app.now())

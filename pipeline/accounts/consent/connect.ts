@@ -34,7 +34,8 @@ export async function connectWith(
   const state = randomBytes(STATE_BYTES).toString('base64url')
   const timeoutMs = options.timeoutSeconds * 1000
   const { host, remedyOf } = consenting
-  const loopback = await listenForConsent({ host, remedyOf, port: options.port, state, timeoutMs, signal })
+  const { machine } = app.surroundings
+  const loopback = await listenForConsent({ host, remedyOf, port: options.port, state, timeoutMs, signal, machine })
   try {
     const { redirectUri } = loopback
     const { url, verifier } = await consenting.ask({ redirectUri, state, address: options.address })

@@ -1,6 +1,7 @@
 import type { Config } from '../../../shared/config.ts'
 import { MailError } from '../../../shared/error.ts'
 import { askConsent, exchangeCode, GMAIL_SCOPE } from '../../../shared/gmail/oauth.ts'
+import type { Surroundings } from '../../base/surroundings.ts'
 import { GOOGLE_ISSUER, googleApp, issuerAt } from '../oauth-app.ts'
 import { openGmail } from '../providers/open-gmail.ts'
 import type { Consenting } from './consenting.ts'
@@ -19,8 +20,8 @@ const REFUSALS = new Map([
 ])
 
 /** Asks for consent at Google, or at a simulator; throws `misconfigured` where no OAuth client is set. */
-export function gmailConsent(config: Config, simUrl: string | undefined): Consenting {
-  const app = googleApp(config, simUrl)
+export function gmailConsent(config: Config, simUrl: string | undefined, surroundings: Surroundings): Consenting {
+  const app = googleApp(config, simUrl, surroundings.http)
   return {
     provider: 'gmail',
     issuer: issuerAt(GOOGLE_ISSUER, simUrl),
@@ -44,7 +45,7 @@ export function gmailConsent(config: Config, simUrl: string | undefined): Consen
       }
       return { secret: refreshToken, access }
     },
-    open: (mailbox, account) => openGmail(config, simUrl, mailbox, account),
+    open: (mailbox, account) => openGmail(config, simUrl, mailbox, { account, surroundings }),
   }
 }
 

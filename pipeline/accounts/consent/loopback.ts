@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { fastify } from 'fastify'
 import { MailError } from '../../../shared/error.ts'
+import type { Machine } from '../../../shared/machine.ts'
 import { sleep } from '../../base/wait.ts'
 import { type Outcome, pageOf } from './page.ts'
 
@@ -28,6 +29,7 @@ interface LoopbackOptions {
   state: string
   timeoutMs: number
   signal: AbortSignal
+  machine: Machine
   /** Returns what the person can do about an error that the browser returns with. */
   remedyOf?: (error: string, description: string) => string | undefined
 }
@@ -43,7 +45,7 @@ const HEADERS = {
 
 /** Listens on 127.0.0.1 for one answer with the right state; refuses any other, without effect. Throws `misconfigured` when the port is taken. */
 export async function listenForConsent(options: LoopbackOptions): Promise<Loopback> {
-  const { host, port, state, timeoutMs, signal, remedyOf } = options
+  const { host, port, state, timeoutMs, signal, remedyOf, machine } = options
   const app = fastify({ forceCloseConnections: true })
   const code = promised<string>()
   const ending = promised<Outcome>()
@@ -51,7 +53,9 @@ export async function listenForConsent(options: LoopbackOptions): Promise<Loopba
   let sent: Promise<unknown> = Promise.resolve()
   const minutes = Math.max(1, Math.round(timeoutMs / 60_000))
   const abandon = (why: string) => code.reject(new MailError('unavailable', `the mailbox was not connected: ${why}`))
-  const timer = setTimeout(() => abandon(`nobody gave consent within ${minutes} min; run the command again`), timeoutMs)
+  const timer = machine.after(timeoutMs, () =>
+    abandon(`nobody gave consent within ${minutes} min; run the command again`),
+  )
   const onAbort = () => abandon('stopped')
   signal.addEventListener('abort', onAbort, { once: true })
 
@@ -71,7 +75,7 @@ export async function listenForConsent(options: LoopbackOptions): Promise<Loopba
   })
 
   await app.listen({ host: '127.0.0.1', port }).catch((error: NodeJS.ErrnoException) => {
-    clearTimeout(timer)
+    timer.cancel()
     signal.removeEventListener('abort', onAbort)
     throw new MailError('misconfigured', `cannot listen on port ${port} (${error.code}): choose another with --port`)
   })
@@ -80,11 +84,11 @@ export async function listenForConsent(options: LoopbackOptions): Promise<Loopba
     code: () => code.promise,
     finish: ending.resolve,
     async close() {
-      clearTimeout(timer)
+      timer.cancel()
       signal.removeEventListener('abort', onAbort)
       ending.resolve({ ok: false, text: 'The mailbox was not connected.' })
       // The person's page must arrive before connections are cut.
-      await Promise.race([sent, sleep(LAST_PAGE_MS)])
+      await Promise.race([sent, sleep(LAST_PAGE_MS, undefined, machine)])
       await app.close()
     },
   }

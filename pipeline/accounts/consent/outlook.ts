@@ -2,13 +2,14 @@ import type { Config } from '../../../shared/config.ts'
 import { MailError } from '../../../shared/error.ts'
 import { consentRemedy } from '../../../shared/outlook/login-errors.ts'
 import { askConsent, canReadMail, exchangeCode, lasts } from '../../../shared/outlook/oauth.ts'
+import type { Surroundings } from '../../base/surroundings.ts'
 import { issuerAt, MICROSOFT_ISSUER, microsoftApp } from '../oauth-app.ts'
 import { openOutlook } from '../providers/open-outlook.ts'
 import type { Consenting } from './consenting.ts'
 
 /** Asks for consent at Microsoft, or at a simulator; throws `misconfigured` where no app is set. */
-export function outlookConsent(config: Config, simUrl: string | undefined): Consenting {
-  const app = microsoftApp(config, simUrl)
+export function outlookConsent(config: Config, simUrl: string | undefined, surroundings: Surroundings): Consenting {
+  const app = microsoftApp(config, simUrl, surroundings.http)
   return {
     provider: 'outlook',
     issuer: issuerAt(MICROSOFT_ISSUER, simUrl),
@@ -32,6 +33,6 @@ export function outlookConsent(config: Config, simUrl: string | undefined): Cons
       }
       return { secret: granted.cache, access: granted.access }
     },
-    open: (mailbox, account, store) => openOutlook(config, simUrl, mailbox, { account, store }),
+    open: (mailbox, account, store) => openOutlook(config, simUrl, mailbox, { account, store, surroundings }),
   }
 }

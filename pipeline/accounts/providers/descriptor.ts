@@ -5,6 +5,7 @@ import type { AccessTokens } from '../../../shared/provider/tokens.ts'
 import type { QuotaLimits } from '../../../shared/redis/quota.ts'
 import type { RunRecord } from '../../../shared/redis/runs.ts'
 import type { Fetching } from '../../base/stages.ts'
+import type { Surroundings } from '../../base/surroundings.ts'
 import type { Consenting } from '../consent/consenting.ts'
 import type { Renewal } from '../renewal.ts'
 import type { Store } from '../store.ts'
@@ -60,15 +61,19 @@ export interface ProviderDescriptor {
 /** The part of a provider that makes calls. */
 export interface ProviderAccess {
   /** Returns the sources of access tokens; throws `misconfigured` at once where the settings contradict each other. */
-  accounts(config: Config, simUrl: string | undefined): ProviderAccounts
+  accounts(config: Config, simUrl: string | undefined, surroundings: Surroundings): ProviderAccounts
   /** Returns the consent flow for owners; throws `misconfigured` where no OAuth client is set. */
-  consent(config: Config, simUrl: string | undefined): Consenting
+  consent(config: Config, simUrl: string | undefined, surroundings: Surroundings): Consenting
   /** Opens a mailbox; throws `unsupported` where it needs the store and there is none. */
   open(options: OpenOptions): Mailbox
   /** Lists the mailboxes whose accounts the settings name. */
   listConfigured(config: Config, mailboxes: (mailbox: MailboxId) => Mailbox, signal: AbortSignal): Promise<MailboxId[]>
   /** Revokes an owner's grant; throws MailError with the reason where that fails or the provider does not allow it. */
-  revoke(config: Config, simUrl: string | undefined, secret: string): Promise<void>
+  revoke(
+    config: Config,
+    simUrl: string | undefined,
+    { secret, surroundings }: { secret: string; surroundings: Surroundings },
+  ): Promise<void>
 }
 
 /** One mailbox to open: the settings, its tokens, and the store of its state. `simUrl` names a simulator that replaces the provider. */
@@ -78,6 +83,7 @@ export interface OpenOptions {
   mailbox: MailboxId
   account: AccessTokens
   store: Store | undefined
+  surroundings: Surroundings
 }
 
 /** Access tokens of one provider's mailboxes. */

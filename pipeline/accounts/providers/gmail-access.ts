@@ -10,19 +10,21 @@ import { openGmail } from './open-gmail.ts'
 
 /** Gmail's accounts and mailboxes. */
 export const gmailAccess: ProviderAccess = {
-  accounts: (config, simUrl) => ({
+  accounts: (config, simUrl, { http, machine }) => ({
     fixed: () => undefined,
     fallback(mailbox) {
-      if (simUrl) return ownTokens(googleApp(config, simUrl), `simulated:${addressOf(mailbox)}`)
+      if (simUrl) return ownTokens(googleApp(config, simUrl, http), `simulated:${addressOf(mailbox)}`, machine.date)
       const { GMAIL_REFRESH_TOKEN: refreshToken } = config
-      return refreshToken && hasGmailAccount(config) ? ownTokens(googleApp(config, simUrl), refreshToken) : undefined
+      if (!refreshToken || !hasGmailAccount(config)) return undefined
+      return ownTokens(googleApp(config, simUrl, http), refreshToken, machine.date)
     },
-    renewal: googleRenewal(() => googleApp(config, simUrl)),
+    renewal: googleRenewal(() => googleApp(config, simUrl, http)),
   }),
 
   consent: gmailConsent,
 
-  open: ({ config, simUrl, mailbox, account, store }) => openGmail(config, simUrl, mailbox, account, store?.now),
+  open: ({ config, simUrl, mailbox, account, store, surroundings }) =>
+    openGmail(config, simUrl, mailbox, { account, surroundings, now: store?.now }),
 
   async listConfigured(config, mailboxes, signal) {
     if (!hasGmailAccount(config)) return []
@@ -31,5 +33,5 @@ export const gmailAccess: ProviderAccess = {
     return [parseMailboxId(`gmail:${address}`)]
   },
 
-  revoke: (config, simUrl, secret) => revokeGrant(googleApp(config, simUrl), secret),
+  revoke: (config, simUrl, { secret, surroundings: { http } }) => revokeGrant(googleApp(config, simUrl, http), secret),
 }

@@ -2,6 +2,7 @@ import type { Config } from '../../../shared/config.ts'
 import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
 import { addressOf, type Mailbox, type MailboxId } from '../../../shared/mailbox.ts'
 import type { AccessTokens } from '../../../shared/provider/tokens.ts'
+import type { Surroundings } from '../../base/surroundings.ts'
 
 // Ids a page, or records of a history: whole batches, so that no full page ends with a thin batch.
 const PAGE_SIZE = { live: 100, bulk: 500 }
@@ -12,9 +13,10 @@ export function openGmail(
   config: Config,
   simUrl: string | undefined,
   mailbox: MailboxId,
-  account: AccessTokens,
-  now?: () => number,
+  options: { account: AccessTokens; surroundings: Surroundings; now?: (() => number) | undefined },
 ): Mailbox {
+  const { account, surroundings, now = surroundings.machine.date } = options
+  const { http, machine } = surroundings
   const size = config.GMAIL_BATCH_SIZE
   return gmailMailbox({
     address: addressOf(mailbox),
@@ -30,6 +32,8 @@ export function openGmail(
     ...(config.GMAIL_PUBSUB_TOPIC
       ? { notify: { topic: config.GMAIL_PUBSUB_TOPIC, labels: config.GMAIL_WATCH_LABELS } }
       : {}),
-    ...(now ? { now } : {}),
+    now,
+    http,
+    machine,
   })
 }

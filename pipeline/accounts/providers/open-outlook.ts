@@ -5,6 +5,7 @@ import { OUTLOOK_REQUESTS } from '../../../shared/outlook/quota.ts'
 import type { AccessTokens } from '../../../shared/provider/tokens.ts'
 import { createLinks } from '../../../shared/redis/links.ts'
 import { subscriptionMemory } from '../../../shared/redis/subscriptions.ts'
+import type { Surroundings } from '../../base/surroundings.ts'
 import { isReadByApplication } from '../account-settings.ts'
 import type { Store } from '../store.ts'
 import { notifyingOf } from './outlook-notify.ts'
@@ -16,8 +17,11 @@ export function openOutlook(
   config: Config,
   simUrl: string | undefined,
   mailbox: MailboxId,
-  { account, store: { redis, keys, now } }: { account: AccessTokens; store: Store },
+  options: { account: AccessTokens; store: Store; surroundings: Surroundings },
 ): Mailbox {
+  const { account, surroundings } = options
+  const { redis, keys, now } = options.store
+  const { http, machine } = surroundings
   return outlookMailbox({
     address: addressOf(mailbox),
     tokens: account,
@@ -33,5 +37,7 @@ export function openOutlook(
     batchSize: config.OUTLOOK_BATCH_SIZE,
     // Its cursors hold times, and the process that continues from them may have another clock.
     ...(now ? { now } : {}),
+    http,
+    machine,
   })
 }

@@ -10,21 +10,25 @@ import { openOutlook } from './open-outlook.ts'
 
 /** Outlook's accounts and mailboxes. */
 export const outlookAccess: ProviderAccess = {
-  accounts(config, simUrl) {
+  accounts(config, simUrl, { http, machine }) {
     const application =
-      config.OUTLOOK_MAILBOXES.length > 0 ? applicationTokens(microsoftApplication(config, simUrl)) : undefined
+      config.OUTLOOK_MAILBOXES.length > 0
+        ? applicationTokens(microsoftApplication(config, simUrl, http), machine.date)
+        : undefined
     return {
       fixed: mailbox => (isReadByApplication(config, mailbox) ? application : undefined),
       fallback: mailbox =>
-        simUrl ? ownTokens(microsoftApp(config, simUrl), `simulated:${addressOf(mailbox)}`) : undefined,
-      renewal: microsoftRenewal(() => microsoftApp(config, simUrl)),
+        simUrl
+          ? ownTokens(microsoftApp(config, simUrl, http), `simulated:${addressOf(mailbox)}`, machine.date)
+          : undefined,
+      renewal: microsoftRenewal(() => microsoftApp(config, simUrl, http)),
     }
   },
 
   consent: outlookConsent,
 
-  open({ config, simUrl, mailbox, account, store }) {
-    if (store) return openOutlook(config, simUrl, mailbox, { account, store })
+  open({ config, simUrl, mailbox, account, store, surroundings }) {
+    if (store) return openOutlook(config, simUrl, mailbox, { account, store, surroundings })
     throw new MailError('unsupported', `${mailbox}: opening it needs Redis, which stores the cursors of its folders`)
   },
 

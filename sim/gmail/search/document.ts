@@ -1,5 +1,4 @@
 import type { Part } from '../../mime.ts'
-import { keepRecent } from '../../recent.ts'
 import { leavesOf, plainText } from '../../snippet.ts'
 import type { Account } from '../account.ts'
 import type { Entry } from '../entry.ts'
@@ -26,19 +25,16 @@ export interface Document {
 
 const GAP = ''
 const READ_CHARACTERS = 200_000
-const KEPT_BYTES = 32 << 20
 const SHOWN = ['subject', 'from', 'to', 'cc', 'bcc']
-const documents = new WeakMap<Account, ReturnType<typeof keepRecent<Document>>>()
 
 /** Reads the searchable words of a message, once for consecutive searches. */
 export function documentOf(account: Account, entry: Entry): Promise<Document> {
-  const kept =
-    documents.get(account) ?? keepRecent<Document>({ limit: KEPT_BYTES, weigh: ({ sizeBytes }) => sizeBytes })
-  documents.set(account, kept)
-  return kept.get(entry.id, async () => {
+  const load = async (): Promise<Document> => {
     const { root, raw } = await account.content(entry)
     return read(root, raw.length)
-  })
+  }
+  // Only this function fills the cache.
+  return account.searched.get(entry.id, load) as Promise<Document>
 }
 
 function read(root: Part, sizeBytes: number): Document {

@@ -8,6 +8,7 @@ import { createSeal, parseSealingKeys } from '../../../shared/seal.ts'
 import { everything } from '../../support/keyspace.ts'
 import { type MicrosoftServer, startMicrosoft } from '../../support/microsoft.ts'
 import { redisFor } from '../../support/redis.ts'
+import { http } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 import { type TokenWorker, tokenWorkers } from './token-worker.ts'
 
@@ -111,7 +112,7 @@ async function setUp(t: Test, mailboxes: readonly MailboxId[]) {
 }
 
 async function grant({ url }: MicrosoftServer, mailbox: MailboxId): Promise<void> {
-  const app = { clientId: 'client', tenant: 'common', loginUrl: url }
+  const app = { clientId: 'client', tenant: 'common', loginUrl: url, http }
   const { cache } = await beginGrant(app, `simulated:${mailbox.slice('outlook:'.length)}`, 'a test')
   await vault.put(mailbox, { secret: cache })
 }

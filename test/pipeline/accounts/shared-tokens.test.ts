@@ -9,6 +9,7 @@ import { createVault } from '../../../shared/redis/secrets.ts'
 import { createSeal, parseSealingKeys } from '../../../shared/seal.ts'
 import { type OAuthServer, startOAuth } from '../../support/oauth.ts'
 import { redisFor } from '../../support/redis.ts'
+import { http } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 import { type TokenTask, type TokenWorker, tokenWorkers } from './token-worker.ts'
 
@@ -174,7 +175,7 @@ async function setUp(t: Test, count: number) {
     sharedTokens(ANA, {
       vault,
       lease: createLease(redis, keys.refreshing(ANA)),
-      renewal: googleRenewal(() => ({ ...app, timeoutMs })),
+      renewal: googleRenewal(() => ({ ...app, timeoutMs, http })),
       leaseMs: LEASE_MS,
       ...more,
     })

@@ -12,6 +12,7 @@ import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
 import { listRuns } from '../../../shared/redis/runs.ts'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { redisFor } from '../../support/redis.ts'
+import { hidden } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 import { BATCH_SIZE, thirdProvider } from './third/descriptor.ts'
 
@@ -32,7 +33,7 @@ t.test('a registered provider syncs through the stages at its own batch size', a
   const mailboxes = openMailboxes(config, undefined, app, await loadProviders(providers))
   const { cursor } = await mailboxes(MAILBOX).open({ signal: new AbortController().signal, meter: () => undefined })
   await connectMailbox(app.redis, app.keys, MAILBOX, cursor, app.now())
-  const stages = startStages(STAGES, app, { mailboxes, log: createLog(config, 'test'), providers })
+  const stages = startStages(STAGES, app, { mailboxes, log: createLog(config, 'test', hidden), providers })
   t.teardown(async () => {
     await stages.stop(5000)
     app.close()

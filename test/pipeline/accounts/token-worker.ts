@@ -15,12 +15,13 @@ import { createKeys } from '../../../shared/redis/keys.ts'
 import { createLease } from '../../../shared/redis/lease.ts'
 import { createVault } from '../../../shared/redis/secrets.ts'
 import { createSeal, parseSealingKeys } from '../../../shared/seal.ts'
+import { http } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 
 /** The task of a worker: where Redis and the provider are, whose tokens it needs, and how long its lease is. */
 export interface TokenTask {
   redisUrl: string
-  app: OAuthApp | MicrosoftApp
+  app: Omit<OAuthApp, 'http'> | Omit<MicrosoftApp, 'http'>
   mailbox: MailboxId
   key: string
   leaseMs: number
@@ -129,6 +130,7 @@ async function tokensOf({ redisUrl, app, mailbox, key, leaseMs }: TokenTask): Pr
   const keys = createKeys('test', 1)
   const vault = createVault(await redis, keys, createSeal(parseSealingKeys(key) ?? []))
   const lease = createLease(await redis, keys.refreshing(mailbox))
-  const renewal = 'loginUrl' in app ? microsoftRenewal(() => app) : googleRenewal(() => app)
+  const renewal =
+    'loginUrl' in app ? microsoftRenewal(() => ({ ...app, http })) : googleRenewal(() => ({ ...app, http }))
   return sharedTokens(mailbox, { vault, lease, renewal, leaseMs })
 }

@@ -3,10 +3,12 @@ import { promisify } from 'node:util'
 import t from 'tap'
 
 t.test('a secret in a field is not logged', async t => {
+  const terminal = new URL('../../../pipeline/base/terminal.js', import.meta.url).href
   const module = new URL('../../../pipeline/base/log.js', import.meta.url).href
   const code = `
     const { createLog } = await import('${module}')
-    const log = createLog({ LOG_LEVEL: 'trace' }, 'test').child({ stage: 'merge' })
+    const { openTerminal } = await import('${terminal}')
+    const log = createLog({ LOG_LEVEL: 'trace' }, 'test', openTerminal()).child({ stage: 'merge' })
     log.info({ refreshToken: 'planted', tokens: { access_token: 'planted' }, a: { headers: { authorization: 'planted' } }, mailbox: 'kept' }, 'text')`
   const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code])
   t.match(JSON.parse(stderr), {

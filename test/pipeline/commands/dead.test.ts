@@ -1,5 +1,4 @@
 import t from 'tap'
-import type { CommandContext } from '../../../pipeline/base/command-context.ts'
 import { deadList } from '../../../pipeline/commands/dead.ts'
 import { status } from '../../../pipeline/commands/status.ts'
 import type { Envelope } from '../../../shared/envelope.ts'
@@ -12,6 +11,7 @@ import { analysisTasks, fetchedMessages, messageIds, missingIds } from '../../..
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
 import { startRedis } from '../../support/redis.ts'
+import { contextFor } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 
 const redis = await startRedis()
@@ -160,7 +160,8 @@ t.test('a mailbox with a failed account is parked until it is resumed', async t 
   await until(async () => (await readMailbox(client, keys, ANA))?.dirty, 'events are noted meanwhile')
   t.equal(mailbox.calls.length, calls, 'parked work costs no call')
   mailbox.before = () => undefined
-  const resumed = await Promise.all([resumeMailbox(client, keys, ANA), resumeMailbox(client, keys, ANA)])
+  const resume = () => resumeMailbox(client, keys, ANA, { now: Date.now() })
+  const resumed = await Promise.all([resume(), resume()])
   t.equal(
     resumed.reduce((sum, count) => sum + count, 0),
     3,
@@ -223,12 +224,13 @@ t.test('dead list reports the total, and status counts per stage', async t => {
   t.teardown(() => pipeline.stop())
   const { redis: client, keys, config } = pipeline.app
   const printed: string[] = []
-  const contextWith = (json: boolean): CommandContext => ({
-    config: { ...config, REDIS_URL: redis.url },
-    json,
-    signal: new AbortController().signal,
-    print: text => printed.push(text),
-  })
+  const contextWith = (json: boolean) =>
+    contextFor({
+      config: { ...config, REDIS_URL: redis.url },
+      json,
+      signal: new AbortController().signal,
+      print: text => printed.push(text),
+    })
   for (const at of ['1', '2', '3']) await client.xadd(keys.dead('p01', 'merge'), '*', 'envelope', '{}', 'at', at)
   await deadList(contextWith(false), { stage: undefined, limit: 2 })
   t.match(printed.at(-1), /\nThe oldest 2 of 3: `--limit 3` shows more\.$/)

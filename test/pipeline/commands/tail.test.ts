@@ -1,6 +1,5 @@
 import { createServer } from 'node:net'
 import t from 'tap'
-import type { CommandContext } from '../../../pipeline/base/command-context.ts'
 import { sleep } from '../../../pipeline/base/wait.ts'
 import { tail } from '../../../pipeline/commands/tail.ts'
 import { encodeEnvelope, LANES, type Lane } from '../../../shared/envelope.ts'
@@ -8,6 +7,7 @@ import type { MailboxId } from '../../../shared/mailbox.ts'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
 import { startRedis } from '../../support/redis.ts'
+import { contextFor } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 
 const redis = await startRedis()
@@ -196,11 +196,11 @@ function follow(
 
 function commandContext({ app: { config } }: TestPipeline, json: boolean, signal: AbortSignal) {
   const lines: string[] = []
-  const context: CommandContext = {
+  const context = contextFor({
     config: { ...config, REDIS_URL: redis.url },
     json,
     signal,
     print: text => lines.push(text),
-  }
+  })
   return { context, lines }
 }

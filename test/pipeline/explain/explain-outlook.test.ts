@@ -1,5 +1,4 @@
 import t, { type Test } from 'tap'
-import type { CommandContext } from '../../../pipeline/base/command-context.ts'
 import { explain } from '../../../pipeline/commands/explain.ts'
 import { callsByKind } from '../../../pipeline/commands/summary.ts'
 import { shortenIds } from '../../../pipeline/records/diff.ts'
@@ -7,6 +6,7 @@ import { watchEvents } from '../../../shared/streams.ts'
 import { testMailbox } from '../../support/mail.ts'
 import { BO_ADDRESS, startOutlook } from '../../support/outlook.ts'
 import { startRedis } from '../../support/redis.ts'
+import { contextFor } from '../../support/surroundings.ts'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
@@ -101,12 +101,12 @@ async function started(t: Test) {
   await pipeline.sync()
   const explained = async (message: string) => {
     const lines: string[] = []
-    const context: CommandContext = {
+    const context = contextFor({
       config: { ...pipeline.app.config, REDIS_URL: redis.url },
       json: false,
       signal: new AbortController().signal,
       print: text => lines.push(text),
-    }
+    })
     await explain(context, message)
     return lines.join('\n')
   }

@@ -1,5 +1,4 @@
 import t from 'tap'
-import type { CommandContext } from '../../../pipeline/base/command-context.ts'
 import { explain } from '../../../pipeline/commands/explain.ts'
 import type { Explanation } from '../../../pipeline/explain/explanation.ts'
 import { MailError } from '../../../shared/error.ts'
@@ -7,6 +6,7 @@ import { fetchedMessages, merged, messageIds, missingIds, watchEvents } from '..
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
 import { startRedis } from '../../support/redis.ts'
+import { contextFor } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 
 const redis = await startRedis()
@@ -198,11 +198,11 @@ async function explainedText(pipeline: TestPipeline, text: string): Promise<stri
 function commandContext({ app: { config } }: TestPipeline, json: boolean) {
   const lines: string[] = []
   const { signal } = new AbortController()
-  const context: CommandContext = {
+  const context = contextFor({
     config: { ...config, REDIS_URL: redis.url },
     json,
     signal,
     print: text => lines.push(text),
-  }
+  })
   return { context, printed: () => lines.join('\n') }
 }

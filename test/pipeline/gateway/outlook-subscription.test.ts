@@ -10,6 +10,7 @@ import { startGoogleKeys } from '../../support/google-keys.ts'
 import { BO, CLIENT_STATE, CY, changeOf, lifecycleOf, subscribe } from '../../support/graph-notifications.ts'
 import { startGraphSubscriptions } from '../../support/graph-subscriptions.ts'
 import { freePort, startRedis } from '../../support/redis.ts'
+import { http } from '../../support/surroundings.ts'
 
 const redis = await startRedis()
 const google = await startGoogleKeys()
@@ -94,7 +95,7 @@ async function open(t: Test) {
   await subscribe(app, BO, 'before')
   const memory = subscriptionMemory(app.redis, app.keys, BO)
   const tokens = { get: async () => 'token', refused: async () => false }
-  const client = graphClient({ tokens, rootUrl: graph.rootUrl })
+  const client = graphClient({ tokens, rootUrl: graph.rootUrl, http })
   return {
     ...gateway,
     graph,

@@ -16,6 +16,7 @@ import { BO } from '../../support/graph-notifications.ts'
 import { startGraphSubscriptions } from '../../support/graph-subscriptions.ts'
 import { ANA } from '../../support/pipeline.ts'
 import { startRedis } from '../../support/redis.ts'
+import { http } from '../../support/surroundings.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -123,7 +124,7 @@ t.test('a mark waits for a parked mailbox, and is dropped for unwatched ones', a
   clock.ms += MINUTE_MS
   await round()
   t.equal(graph.asked.length, 1)
-  await resumeMailbox(client, keys, BO, { unpause: true })
+  await resumeMailbox(client, keys, BO, { unpause: true, now: Date.now() })
   await round()
   t.equal(graph.asked.length, 2)
   await markDue(client, keys, id, 'renew')
@@ -183,7 +184,7 @@ async function open(t: Test) {
   const counts: Record<string, number> = {}
   const mailbox = fakeMailbox(500, now)
   const tokens = { get: async () => 'token', refused: async () => false }
-  const client = graphClient({ tokens, rootUrl: graph.rootUrl })
+  const client = graphClient({ tokens, rootUrl: graph.rootUrl, http })
   const memory = subscriptionMemory(app.redis, app.keys, BO)
   const urls = { notificationUrl: 'https://m.example.com/n', lifecycleUrl: 'https://m.example.com/l' }
   const mailboxes = (name: MailboxId) => ({

@@ -16,6 +16,7 @@ import { logTo } from '../../support/gateway.ts'
 import { testMail, testMailbox } from '../../support/mail.ts'
 import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
 import { startRedis } from '../../support/redis.ts'
+import { contextFor, hidden } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 
 const MINUTE_MS = 60_000
@@ -154,7 +155,7 @@ t.test('failed warming is retried next round, paused mailboxes are skipped', asy
 t.test('a keeper warms only with a WARM_SHARE', async t => {
   const { pipeline, mailbox, held } = await open(t)
   const { app } = pipeline
-  const log = createLog(app.config, 'keeper')
+  const log = createLog(app.config, 'keeper', hidden)
   await redis.client.del(key(pipeline, 'm0'))
   const orphan = app.keys.thread('gmail:nobody@example.com', 't')
   await redis.client.hset(orphan, 'id:x', '1')
@@ -218,7 +219,7 @@ function warmingOf(pipeline: TestPipeline, mailbox: Mailbox, quotas?: Quotas, re
   const app = { ...pipeline.app, now: () => clock.ms }
   const duty = createWarming(app, {
     mailboxes: () => mailbox,
-    guardOf: createGuards(app, createLog(app.config, 'test')),
+    guardOf: createGuards(app, createLog(app.config, 'test', hidden)),
     quotas: quotas ?? openQuotas(app),
     roundMs: MINUTE_MS,
     log: logTo(reported),
@@ -229,6 +230,7 @@ function warmingOf(pipeline: TestPipeline, mailbox: Mailbox, quotas?: Quotas, re
 async function shown({ app: { config } }: TestPipeline, json = false): Promise<string> {
   const printed: string[] = []
   const { signal } = new AbortController()
-  await status({ config: { ...config, REDIS_URL: redis.url }, json, signal, print: text => void printed.push(text) })
+  const print = (text: string) => void printed.push(text)
+  await status(contextFor({ config: { ...config, REDIS_URL: redis.url }, json, signal, print }))
   return printed.join('\n')
 }

@@ -8,11 +8,12 @@ import { openSandbox } from '../../../pipeline/replay/sandbox.ts'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { startPipeline } from '../../support/pipeline.ts'
 import { startRedis } from '../../support/redis.ts'
+import { hidden } from '../../support/surroundings.ts'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 const { signal } = new AbortController()
-const silent = createLog({ LOG_LEVEL: 'silent' }, 'test')
+const silent = createLog({ LOG_LEVEL: 'silent' }, 'test', hidden)
 
 /** Records runs with filtered, verified, deleted and read mail, and one after the history of the provider expired. */
 async function changeful(t: { teardown(done: () => unknown): void }) {

@@ -13,11 +13,12 @@ import { keyspace, neverExpiring } from '../../support/keyspace.ts'
 import { testMail, testMailbox } from '../../support/mail.ts'
 import { BO, BO_ADDRESS, startOutlook } from '../../support/outlook.ts'
 import { startRedis } from '../../support/redis.ts'
+import { hidden } from '../../support/surroundings.ts'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 const { signal } = new AbortController()
-const silent = createLog({ LOG_LEVEL: 'silent' }, 'test')
+const silent = createLog({ LOG_LEVEL: 'silent' }, 'test', hidden)
 
 t.test('a dry run of an Outlook mailbox gives the same output without effects', async t => {
   const { pipeline, sim, gone, relabelled } = await eventful(t)

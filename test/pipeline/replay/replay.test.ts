@@ -15,12 +15,13 @@ import { type FakeMailbox, fakeMailbox } from '../../support/fake-mailbox.ts'
 import { keyspace, neverExpiring } from '../../support/keyspace.ts'
 import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
 import { startRedis } from '../../support/redis.ts'
+import { contextFor, hidden } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 const { signal } = new AbortController()
-const silent = createLog({ LOG_LEVEL: 'silent' }, 'test')
+const silent = createLog({ LOG_LEVEL: 'silent' }, 'test', hidden)
 
 t.test('a dry run gives the recorded output and has no effects', async t => {
   const { pipeline, mailbox } = await eventful(t)
@@ -453,12 +454,12 @@ async function eventful(t: Test): Promise<{ pipeline: TestPipeline; mailbox: Fak
 
 function commandContext(config: CommandContext['config'], json = false) {
   const lines: string[] = []
-  const context: CommandContext = {
+  const context = contextFor({
     config: { ...config, REDIS_URL: redis.url },
     json,
     signal,
     print: text => lines.push(text),
-  }
+  })
   return { context, printed: () => lines.join('\n') }
 }
 

@@ -11,6 +11,7 @@ import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
 import { listRuns } from '../../../shared/redis/runs.ts'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { redisFor } from '../../support/redis.ts'
+import { hidden } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 
 const MAILS = 120
@@ -97,7 +98,7 @@ async function fetching(t: Test, settings: Record<string, string>, expected: Rec
     const { cursor } = await mailboxes(mailbox).open({ signal, meter: () => undefined })
     await connectMailbox(app.redis, app.keys, mailbox, cursor, app.now())
   }
-  const stages = startStages(STAGES, app, { mailboxes, log: createLog(config, 'test') })
+  const stages = startStages(STAGES, app, { mailboxes, log: createLog(config, 'test', hidden) })
   t.teardown(async () => {
     await stages.stop(5000)
     app.close()

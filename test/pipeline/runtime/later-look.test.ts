@@ -195,7 +195,7 @@ t.test('a listing of a paused mailbox is parked until it is resumed', async t =>
   pipeline.start()
   await until(async () => (await client.llen(keys.parked(ANA))) === 1, 'the listing is parked')
   mailbox.deliver(1)
-  await resumeMailbox(client, keys, ANA, { unpause: true })
+  await resumeMailbox(client, keys, ANA, { unpause: true, now: Date.now() })
   t.match(await pipeline.quiet(), [{ cause: 'look', listed: 1 }])
 })
 

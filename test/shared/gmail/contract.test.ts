@@ -5,6 +5,7 @@ import { startGmail } from '../../../sim/gmail.ts'
 import { memoryMailbox } from '../../../sim/mailbox.ts'
 import { numberedMail } from '../../support/mail.ts'
 import { mailboxContract } from '../../support/mailbox-contract.ts'
+import { http } from '../../support/surroundings.ts'
 import { openCall } from './google.ts'
 
 const ADDRESS = 'ana@example.com'
@@ -12,6 +13,7 @@ const FIELDS = 'id,threadId,labelIds,snippet,payload/headers,internalDate'
 
 const mailboxAt = (url: string, pageSize = { live: 500, bulk: 500 }) =>
   gmailMailbox({
+    http,
     address: ADDRESS,
     account: { clientId: 'simulated', clientSecret: 'simulated', refreshToken: `simulated:${ADDRESS}` },
     rootUrl: `${url}/`,

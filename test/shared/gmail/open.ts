@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
 import type { Mailbox } from '../../../shared/mailbox.ts'
+import { http } from '../../support/surroundings.ts'
 import { type Asked, type Google, type Reply, startGoogle } from './google.ts'
 
 type Options = Parameters<typeof gmailMailbox>[0]
@@ -15,6 +16,7 @@ export async function openGmail(
   const google = await startGoogle(script, token)
   t.teardown(() => google.close())
   const mailbox = gmailMailbox({
+    http,
     address: 'ana@example.com',
     account: { clientId: 'client', clientSecret: 's3cret-client', refreshToken: 's3cret-refresh' },
     rootUrl: google.rootUrl,

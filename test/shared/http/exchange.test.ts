@@ -4,14 +4,17 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { openMailSource } from '../../../pipeline/accounts/mail-source.ts'
+import { surroundingsOf } from '../../../pipeline/base/surroundings.ts'
 import { createVerify } from '../../../pipeline/gateway/verify.ts'
 import { readConfig } from '../../../shared/config.ts'
 import { MailError } from '../../../shared/error.ts'
 import { gmailClient } from '../../../shared/gmail/client.ts'
 import { exchangeCode, refreshGrant, revokeGrant } from '../../../shared/gmail/oauth.ts'
+import type { Http } from '../../../shared/http/exchange.ts'
 import { graphClient } from '../../../shared/outlook/client.ts'
 import { beginGrant } from '../../../shared/outlook/oauth.ts'
 import type { AccessTokens } from '../../../shared/provider/tokens.ts'
+import { http as plain } from '../../support/surroundings.ts'
 
 const account: AccessTokens = { get: async () => 'planted-token', refused: async () => false }
 const call = () => ({ signal: new AbortController().signal, meter: () => undefined })
@@ -19,31 +22,35 @@ const sending = (doing: string) => ({ doing, call: call(), kind: 'single' as con
 const token = `Bearer ${['{"alg":"RS256","kid":"a"}', '{}', 'x'].map(text => Buffer.from(text).toString('base64url')).join('.')}`
 
 // Every kind of request to a provider or a simulator at this address.
-const WAYS: Readonly<Record<string, (url: string) => Promise<unknown>>> = {
-  'the Gmail API': url =>
-    gmailClient({ account, rootUrl: `${url}/`, tokenUrl: '' }).ask(sending('a'), ({ users }, inner) =>
+const WAYS: Readonly<Record<string, (url: string, http: Http) => Promise<unknown>>> = {
+  'the Gmail API': (url, http) =>
+    gmailClient({ account, rootUrl: `${url}/`, tokenUrl: '', http }).ask(sending('a'), ({ users }, inner) =>
       users.getProfile({ userId: 'me' }, inner),
     ),
-  "Gmail's batch": url =>
-    gmailClient({ account, rootUrl: `${url}/`, tokenUrl: '' }).postBatch(sending('b'), {
+  "Gmail's batch": (url, http) =>
+    gmailClient({ account, rootUrl: `${url}/`, tokenUrl: '', http }).postBatch(sending('b'), {
       contentType: 'multipart/mixed; boundary=b',
       body: 'planted-body',
     }),
-  "Google's token endpoint": url => refreshGrant(googleAt(url), 'planted-refresh', 'c'),
-  "Google's token endpoint, with a code": url =>
-    exchangeCode(googleAt(url), { code: 'planted-code', verifier: 'v', redirectUri: 'http://127.0.0.1:1' }),
-  "Google's revocation": url => revokeGrant(googleAt(url), 'planted-refresh'),
-  "Google's keys": url => createVerify({ audience: 'a', serviceAccount: 'b', certsUrl: `${url}/certs` })(token),
-  Graph: url =>
-    graphClient({ tokens: account, rootUrl: `${url}/v1.0` }).ask({ ...sending('d'), kind: 'list' }, { url: '/me' }),
-  "Microsoft's sign-in": url =>
+  "Google's token endpoint": (url, http) => refreshGrant(googleAt(url, http), 'planted-refresh', 'c'),
+  "Google's token endpoint, with a code": (url, http) =>
+    exchangeCode(googleAt(url, http), { code: 'planted-code', verifier: 'v', redirectUri: 'http://127.0.0.1:1' }),
+  "Google's revocation": (url, http) => revokeGrant(googleAt(url, http), 'planted-refresh'),
+  "Google's keys": (url, http) =>
+    createVerify({ audience: 'a', serviceAccount: 'b', certsUrl: `${url}/certs`, http })(token),
+  Graph: (url, http) =>
+    graphClient({ tokens: account, rootUrl: `${url}/v1.0`, http }).ask(
+      { ...sending('d'), kind: 'list' },
+      { url: '/me' },
+    ),
+  "Microsoft's sign-in": (url, http) =>
     beginGrant(
-      { clientId: 'client', clientSecret: 'planted', tenant: 'common', loginUrl: url },
+      { clientId: 'client', clientSecret: 'planted', tenant: 'common', loginUrl: url, http },
       'planted-refresh',
       'e',
     ),
-  "a simulator's list of mailboxes": async url => {
-    const source = await openMailSource(readConfig({ SIM_URL: url }), [])
+  "a simulator's list of mailboxes": async (url, http) => {
+    const source = await openMailSource(readConfig({ SIM_URL: url }), [], { http })
     return source.list(call().signal, {} as never)
   },
 }
@@ -55,7 +62,7 @@ for (const [what, ask] of Object.entries(WAYS)) {
     const elsewhere = await serve(t, (_, response) => response.end('{}'))
     for (const status of [301, 302, 303, 307, 308]) {
       const first = await serve(t, (_, response) => response.writeHead(status, { location: elsewhere.url }).end())
-      const error = await outcome(ask(first.url))
+      const error = await outcome(ask(first.url, plain))
       t.ok(first.asked() > 0, `${status}: it was asked`)
       t.equal(elsewhere.asked(), 0, `${status}: and nobody else`)
       if (error instanceof MailError) t.match(error.kind, /unavailable|misconfigured/, `${status}: it may pass`)
@@ -66,7 +73,7 @@ for (const [what, ask] of Object.entries(WAYS)) {
     const server = await serve(t, (_, response) =>
       response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(bomb),
     )
-    const error = await outcome(ask(server.url))
+    const error = await outcome(ask(server.url, plain))
     t.ok(error instanceof Error, String(error))
     t.notMatch(String((error as Error).stack), /planted/)
   })
@@ -79,7 +86,7 @@ for (const what of ['the Gmail API', "Gmail's batch", 'Graph'] as const) {
     const server = await serve(t, (_, response) =>
       response.writeHead(200, { 'content-type': 'application/json' }).end('{}'),
     )
-    for (let count = 0; count < 5; count += 1) await outcome(WAYS[what]?.(server.url) ?? Promise.reject(what))
+    for (let count = 0; count < 5; count += 1) await outcome(WAYS[what]?.(server.url, plain) ?? Promise.reject(what))
     t.equal(server.asked(), 5)
     t.equal(server.connections(), 1)
   })
@@ -104,27 +111,26 @@ t.test('all requests use the proxy, except to NO_PROXY hosts and this machine', 
     ['HTTP_PROXY', 'http', 80],
     ['ALL_PROXY', 'https', 443],
   ] as const) {
-    await withEnvironment({ [name]: url }, async () => {
-      for (const [what, ask] of Object.entries(WAYS)) {
-        asked.length = 0
-        await outcome(ask(`${scheme}://${HOST}`))
-        t.ok(asked.length > 0 && asked.every(host => host === `${HOST}:${port}`), `${name}: ${what}: ${asked}`)
-        asked.length = 0
-        await outcome(ask(server.url))
-        t.equal(asked.length, 0, `${name}: ${what}, of this machine`)
-      }
-    })
+    const http = through({ [name]: url })
+    for (const [what, ask] of Object.entries(WAYS)) {
+      asked.length = 0
+      await outcome(ask(`${scheme}://${HOST}`, http))
+      t.ok(asked.length > 0 && asked.every(host => host === `${HOST}:${port}`), `${name}: ${what}: ${asked}`)
+      asked.length = 0
+      await outcome(ask(server.url, http))
+      t.equal(asked.length, 0, `${name}: ${what}, of this machine`)
+    }
   }
   t.ok(server.asked() >= 4 * Object.keys(WAYS).length)
-  await withEnvironment({ HTTPS_PROXY: url, HTTP_PROXY: url, NO_PROXY: 'other.test, .example.test' }, async () => {
-    asked.length = 0
-    for (const ask of Object.values(WAYS)) await outcome(ask(`https://${HOST}`))
-    t.same(asked, [], "it is none of the proxy's")
-  })
+  const except = through({ HTTPS_PROXY: url, HTTP_PROXY: url, NO_PROXY: 'other.test, .example.test' })
+  asked.length = 0
+  for (const ask of Object.values(WAYS)) await outcome(ask(`https://${HOST}`, except))
+  t.same(asked, [], "it is none of the proxy's")
 })
 
-function googleAt(url: string) {
+function googleAt(url: string, http: Http) {
   return {
+    http,
     clientId: 'client',
     clientSecret: 'planted',
     authUrl: '',
@@ -161,15 +167,6 @@ async function serve(t: Test, answer: (request: IncomingMessage, response: Serve
   }
 }
 
-async function withEnvironment(changes: Readonly<Record<string, string>>, work: () => Promise<void>): Promise<void> {
-  const before = { ...process.env }
-  Object.assign(process.env, changes)
-  try {
-    await work()
-  } finally {
-    for (const name of Object.keys(changes)) {
-      if (before[name] === undefined) delete process.env[name]
-      else process.env[name] = before[name]
-    }
-  }
+function through(environment: Record<string, string>): Http {
+  return surroundingsOf(readConfig(environment)).http
 }

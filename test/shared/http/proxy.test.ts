@@ -1,9 +1,10 @@
 import t from 'tap'
-import { readConfig, readProxies } from '../../../shared/config.ts'
+import { readConfig } from '../../../shared/config.ts'
 import { proxyFor } from '../../../shared/http/proxy.ts'
+import { proxiesIn } from '../../../shared/settings/proxies.ts'
 
 const PROXY = 'http://proxy.example.com:3128'
-const through = (url: string, NO_PROXY = '') => proxyFor(new URL(url), readProxies({ HTTPS_PROXY: PROXY, NO_PROXY }))
+const through = (url: string, NO_PROXY = '') => proxyFor(new URL(url), proxiesIn({ HTTPS_PROXY: PROXY, NO_PROXY }))
 
 t.test('this machine is never reached through a proxy, under any name', async t => {
   const names = [
@@ -56,7 +57,7 @@ t.test('NO_PROXY names hosts, domains, addresses, networks and ports', async t =
 })
 
 t.test('each scheme has its variable, lower case first, then ALL_PROXY', async t => {
-  const of = (url: string, environment: Record<string, string>) => proxyFor(new URL(url), readProxies(environment))
+  const of = (url: string, environment: Record<string, string>) => proxyFor(new URL(url), proxiesIn(environment))
   t.equal(of('http://sim:8080/', { HTTPS_PROXY: PROXY }), undefined)
   t.equal(of('http://sim:8080/', { http_proxy: 'proxy:1', HTTP_PROXY: PROXY }), 'http://proxy:1')
   t.equal(of('https://sim/', { https_proxy: '', HTTPS_PROXY: PROXY }), PROXY)

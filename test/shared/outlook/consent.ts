@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import type { MicrosoftApp } from '../../../shared/outlook/login.ts'
 import { askConsent, exchangeCode } from '../../../shared/outlook/oauth.ts'
 import { type MicrosoftServer, startMicrosoft } from '../../support/microsoft.ts'
+import { http } from '../../support/surroundings.ts'
 
 export const redirectUri = 'http://localhost:8400'
 
@@ -9,7 +10,7 @@ export const redirectUri = 'http://localhost:8400'
 export async function setUp(t: Test): Promise<{ app: MicrosoftApp; microsoft: MicrosoftServer }> {
   const microsoft = await startMicrosoft()
   t.teardown(() => microsoft.close())
-  return { app: { clientId: 'client', tenant: 'common', loginUrl: microsoft.url }, microsoft }
+  return { app: { clientId: 'client', tenant: 'common', loginUrl: microsoft.url, http }, microsoft }
 }
 
 /** Returns the grant of the owner whose consent the server simulates. */

@@ -7,6 +7,7 @@ import { numberedMail } from '../../support/mail.ts'
 import { mailboxContract } from '../../support/mailbox-contract.ts'
 import { startNotified } from '../../support/notified.ts'
 import { heldSubscription } from '../../support/subscription.ts'
+import { http } from '../../support/surroundings.ts'
 
 const ADDRESS = 'ana@example.com'
 const notified = await startNotified()
@@ -23,6 +24,7 @@ for (const { pageSize, batchSize, folders } of [
     let number = 0
     return {
       mailbox: outlookMailbox({
+        http,
         address: ADDRESS,
         tokens: { get: async () => token, refused: async () => false },
         links: heldLinks(),

@@ -3,6 +3,7 @@ import type { Call, Changes, Mailbox } from '../../../shared/mailbox.ts'
 import { outlookMailbox } from '../../../shared/outlook/mailbox.ts'
 import { heldLinks } from '../../support/links.ts'
 import { heldSubscription } from '../../support/subscription.ts'
+import { http } from '../../support/surroundings.ts'
 import { failure, openCall } from '../gmail/google.ts'
 import { type Asked, batchAnswer, graphError, isBatch, type Part, type Reply, resource, startGraph } from './graph.ts'
 
@@ -31,6 +32,7 @@ async function open(t: Test, script: (path: string) => Part | undefined) {
   t.teardown(() => graph.close())
   const tokens = { get: async () => 's3cret', refused: async () => false }
   const mailbox = outlookMailbox({
+    http,
     address: 'ana@example.com',
     tokens,
     subscription: heldSubscription(),

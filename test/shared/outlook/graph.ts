@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { type GraphClient, graphClient } from '../../../shared/outlook/client.ts'
 import type { Cost, Permit, Quota, Spent } from '../../../shared/provider/quota.ts'
 import type { AccessTokens } from '../../../shared/provider/tokens.ts'
+import { http } from '../../support/surroundings.ts'
 
 /** A request that the scripted Graph received; `path` follows the host and includes the query. */
 export interface Asked {
@@ -75,7 +76,7 @@ export function clientOf(
       return refused
     },
   }
-  return { client: graphClient({ tokens, rootUrl, timeoutMs, ...(now ? { now } : {}) }), tokens: seen }
+  return { client: graphClient({ tokens, rootUrl, timeoutMs, http, ...(now ? { now } : {}) }), tokens: seen }
 }
 
 /** One request of a received batch. */

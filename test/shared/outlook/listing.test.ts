@@ -3,6 +3,7 @@ import type { Cursor, Page } from '../../../shared/mailbox.ts'
 import { outlookMailbox } from '../../../shared/outlook/mailbox.ts'
 import { heldLinks } from '../../support/links.ts'
 import { heldSubscription } from '../../support/subscription.ts'
+import { http } from '../../support/surroundings.ts'
 import { type Asked, batchAnswer, graphError, isBatch, type Part, type Reply, resource, startGraph } from './graph.ts'
 
 const call = { signal: new AbortController().signal, meter: () => undefined }
@@ -23,6 +24,7 @@ async function startListing(
   let now = 1_790_000_000_000
   const links = heldLinks()
   const mailbox = outlookMailbox({
+    http,
     address: 'bo@example.com',
     tokens: { get: async () => 'token', refused: async () => false },
     links,

@@ -3,6 +3,7 @@ import { asMailError } from '../../../shared/error.ts'
 import { outlookMailbox } from '../../../shared/outlook/mailbox.ts'
 import { heldLinks } from '../../support/links.ts'
 import { heldSubscription } from '../../support/subscription.ts'
+import { http } from '../../support/surroundings.ts'
 import { type Reply, startGraph } from './graph.ts'
 
 const call = { signal: new AbortController().signal, meter: () => undefined }
@@ -11,6 +12,7 @@ async function open(t: Test, reply: Reply, application = false) {
   const graph = await startGraph(() => reply)
   t.teardown(() => graph.close())
   const mailbox = outlookMailbox({
+    http,
     address: 'bo@example.com',
     tokens: { get: async () => 's3cret', refused: async () => false },
     application,

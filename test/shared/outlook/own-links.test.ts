@@ -8,6 +8,7 @@ import { startGraph } from '../../../sim/graph.ts'
 import { heldLinks } from '../../support/links.ts'
 import { testMail, testMailbox } from '../../support/mail.ts'
 import { heldSubscription } from '../../support/subscription.ts'
+import { http } from '../../support/surroundings.ts'
 
 const ADDRESS = 'ana@example.com'
 const HERE = 'https://graph.example.com'
@@ -56,6 +57,7 @@ async function startOne(t: { teardown(work: () => unknown): void }): Promise<Gra
 function mailboxAt(sim: GraphSimulator, links: Links) {
   const token = sim.tokens.access({ address: ADDRESS, scopes: ['Mail.Read', 'User.Read'] })
   return outlookMailbox({
+    http,
     address: ADDRESS,
     tokens: { get: async () => token, refused: async () => false },
     links,

@@ -5,6 +5,7 @@ import { graphClient } from '../../../shared/outlook/client.ts'
 import { type Notifying, stopWatching, watchMailbox } from '../../../shared/outlook/subscription.ts'
 import { startGraphSubscriptions } from '../../support/graph-subscriptions.ts'
 import { heldSubscription } from '../../support/subscription.ts'
+import { http } from '../../support/surroundings.ts'
 
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
@@ -132,7 +133,7 @@ async function open(t: Test) {
   t.teardown(() => graph.close())
   const clock = { ms: Date.parse('2026-11-23T09:30:00Z') }
   const tokens = { get: async () => 'token', refused: async () => false }
-  const client = graphClient({ tokens, rootUrl: graph.rootUrl })
+  const client = graphClient({ tokens, rootUrl: graph.rootUrl, http })
   const memory = heldSubscription()
   const metered: string[] = []
   const call: Call = {

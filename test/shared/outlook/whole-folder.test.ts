@@ -4,6 +4,7 @@ import { outlookMailbox } from '../../../shared/outlook/mailbox.ts'
 import { keepMarks } from '../../../shared/outlook/marks.ts'
 import { heldLinks } from '../../support/links.ts'
 import { heldSubscription } from '../../support/subscription.ts'
+import { http } from '../../support/surroundings.ts'
 import { batchAnswer, type Part, resource, startGraph } from './graph.ts'
 
 const SCOPE = Date.parse('2026-11-01T00:00:00Z')
@@ -23,6 +24,7 @@ t.test('an unfiltered folder brings no mail before the scope, complete or partia
   const mark = { folder: 'inbox-id', link: `${graph.rootUrl}/inbox`, at: SCOPE, end: true, unfiltered: true }
   const marks = (await keepMarks(links, [mark])).map(({ name }) => name)
   const mailbox = outlookMailbox({
+    http,
     address: 'bo@example.com',
     tokens: { get: async () => 'token', refused: async () => false },
     links,

@@ -72,7 +72,7 @@ t.test('unreadable cached mail is refetched, and its thread is emitted whole', a
 
 t.test('the first warning comes at once; later ones are counted', async t => {
   const { log, lines } = keepLog()
-  const warn = warnOfInvalid(log, 50)
+  const warn = warnOfInvalid(log, { everyMs: 50 })
   warn(1)
   warn(2)
   warn(3)

@@ -47,7 +47,7 @@ t.test('work waits only in listed places', async t => {
     await pipeline.stopStages()
   }
   mailbox.before = () => undefined
-  await resumeMailbox(pipeline.app.redis, pipeline.app.keys, ANA)
+  await resumeMailbox(pipeline.app.redis, pipeline.app.keys, ANA, { now: pipeline.app.now() })
   const written = ['message-ids', 'missing-ids', 'fetched-messages', 'merged', 'threads']
   for (const [place, stage] of STAGE_NAMES.slice(0, written.length).entries()) {
     pipeline.start([stage])
