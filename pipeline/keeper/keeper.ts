@@ -10,7 +10,7 @@ import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { STAGES } from '../base/stages.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../base/times.ts'
-import { sleepUnref } from '../base/wait.ts'
+import { sleepUnref, within } from '../base/wait.ts'
 
 /** A job in each keeper round; calls `isOurs` before each step that two keepers must not both do. */
 export type Duty = (isOurs: () => Promise<boolean>) => Promise<void>
@@ -71,7 +71,7 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
     async stop() {
       stopping.abort()
       // Do not wait for a Redis that does not answer: the lease expires anyway.
-      await Promise.race([finished, sleepUnref(STOP_WITHIN_MS, undefined, machine)])
+      await within(finished, STOP_WITHIN_MS, machine)
     },
   }
 

@@ -11,7 +11,7 @@ import { type Queue, type RawEntry, SUSPECT } from '../../shared/redis/queue.ts'
 import type { Outcome, Pace, Stage, StageContext } from '../../shared/stage.ts'
 import { setAsides } from '../../shared/windows/deferred.ts'
 import type { Log } from '../base/log.ts'
-import { sleep } from '../base/wait.ts'
+import { sleep, within } from '../base/wait.ts'
 import { inBatches } from './batches.ts'
 import { createCredit, sizeOf } from './credit.ts'
 import { isolateFailures, retryTime } from './handle.ts'
@@ -85,13 +85,11 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     async stop(drainMs) {
       stopping.abort()
       reader.stop()
-      const drained = new AbortController()
-      await Promise.race([finished, sleep(drainMs, drained.signal, machine)])
-      drained.abort()
+      await within(finished, drainMs, machine)
       aborted.abort()
       heartbeat.cancel()
       // A handler that ignores its signal is abandoned: its entries are handed over, and it can no longer commit.
-      await Promise.race([finished, sleep(ABORT_GRACE_MS, undefined, machine)])
+      await within(finished, ABORT_GRACE_MS, machine)
       await queue
         .shutdown()
         .catch(error =>

@@ -13,7 +13,7 @@ import type { AppContext } from '../base/app.ts'
 import { consumerName, isKnownDead } from '../base/identity.ts'
 import type { Log } from '../base/log.ts'
 import { STAGES } from '../base/stages.ts'
-import { sleepUnref } from '../base/wait.ts'
+import { within } from '../base/wait.ts'
 import { withBackpressure } from './backpressure.ts'
 import { withPartCounts } from './counting-parts.ts'
 import { recordFilterFindings } from './findings.ts'
@@ -103,7 +103,7 @@ export function startStages(
     async stop(drainMs) {
       await Promise.all(running.map(stage => stage.stop(drainMs)))
       // Do not wait for a Redis that does not answer: the keeper evaluates the remaining runs.
-      await Promise.race([Promise.all(judging), sleepUnref(JUDGE_WITHIN_MS, undefined, machine)])
+      await within(Promise.all(judging), JUDGE_WITHIN_MS, machine)
     },
   }
 

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
-import { HttpsProxyAgent } from 'https-proxy-agent'
-import fetch, { type RequestInit, type Response } from 'node-fetch'
+import type { HttpsProxyAgent } from 'https-proxy-agent'
+import type { RequestInit, Response } from 'node-fetch'
 import type { Proxies } from '../settings/proxies.ts'
 import { proxyFor } from './proxy.ts'
 
@@ -21,7 +21,7 @@ export interface Http {
   exchange(url: string | URL, exchange?: Exchange): Promise<Response>
   /**
    * Returns the same transport for Google's libraries, which otherwise use a `fetch` of their own and read proxies from the environment
-   * unless they have an agent.
+   * unless they have an agent. The transport chooses the agent of each request itself.
    */
   forGoogle(mostBytes?: number): { agent: (url: URL) => HttpAgent; fetchImplementation: typeof globalThis.fetch }
   /** Closes its connections. A later request opens another one. */
@@ -33,10 +33,14 @@ const MOST_BYTES = 64 << 20
 // Idle connections are reused to save TLS handshakes, as Node's own agents do. Those agents' environment settings do not apply here.
 const KEPT = { keepAlive: true, scheduling: 'lifo', timeout: 5000 } as const
 
-/** Opens a transport that uses these proxies, but never for this machine. */
+/**
+ * Opens a transport that uses these proxies, but never for this machine. Its libraries are loaded with the first request, because every
+ * command has a transport and few use it.
+ */
 export function openHttp(proxies: Proxies): Http {
   const direct = { 'http:': new HttpAgent(KEPT), 'https:': new HttpsAgent(KEPT) }
   const proxied = new Map<string, HttpsProxyAgent<string>>()
+  let library: Promise<typeof import('node-fetch')> | undefined
 
   return {
     exchange: (url, { mostBytes = MOST_BYTES, ...request } = {}) =>
@@ -45,7 +49,7 @@ export function openHttp(proxies: Proxies): Http {
     forGoogle(mostBytes = MOST_BYTES) {
       const fetchImplementation = (url: string | URL, request: RequestInit) =>
         send(url, { ...request, size: mostBytes })
-      return { agent: agentFor, fetchImplementation: fetchImplementation as unknown as typeof globalThis.fetch }
+      return { agent: directAgent, fetchImplementation: fetchImplementation as unknown as typeof globalThis.fetch }
     },
 
     close() {
@@ -53,16 +57,23 @@ export function openHttp(proxies: Proxies): Http {
     },
   }
 
-  function send(url: string | URL, request: RequestInit): Promise<Response> {
-    return fetch(url, { ...request, redirect: 'manual', agent: agentFor })
+  async function send(url: string | URL, request: RequestInit): Promise<Response> {
+    library ??= import('node-fetch')
+    const { default: fetch } = await library
+    return fetch(url, { ...request, redirect: 'manual', agent: await agentFor(new URL(url)) })
   }
 
-  function agentFor(url: URL): HttpAgent {
+  async function agentFor(url: URL): Promise<HttpAgent> {
     const proxy = proxyFor(url, proxies)
-    if (proxy === undefined) return direct[url.protocol === 'https:' ? 'https:' : 'http:']
+    if (proxy === undefined) return directAgent(url)
+    const { HttpsProxyAgent } = await import('https-proxy-agent')
     const known = proxied.get(proxy) ?? new HttpsProxyAgent(proxy, KEPT)
     proxied.set(proxy, known)
     return known
+  }
+
+  function directAgent({ protocol }: URL): HttpAgent {
+    return direct[protocol === 'https:' ? 'https:' : 'http:']
   }
 }
 
