@@ -77,6 +77,7 @@ const USES: Readonly<Record<string, string>> = {
   randomUUID: "import { randomUUID } from 'node:crypto'",
   'MACHINE itself': "import { MACHINE } from './machine.ts'\nexport const a = () => MACHINE.date()",
   openHttp: "import { openHttp } from '../../shared/http/exchange.ts'",
+  openTerminal: "import { openTerminal } from './terminal.ts'",
   openRedis: "import { openRedis } from '../../shared/redis/connect.ts'",
 }
 

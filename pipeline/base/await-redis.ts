@@ -22,6 +22,7 @@ export interface RedisWait {
   onWait: (reason: string) => void
   /** Called when Redis serves again, with the length of the wait. */
   onReady?: (waitedMs: number) => void
+  /** Its clock and timers measure the wait. */
   machine?: Machine
 }
 
@@ -82,14 +83,17 @@ export function waitBriefly({
   config: { REDIS_WAIT },
   signal,
   terminal,
+  surroundings: { machine },
 }: {
   config: Pick<Config, 'REDIS_WAIT'>
   signal: AbortSignal
   terminal: Pick<Terminal, 'err'>
+  surroundings: Pick<Surroundings, 'machine'>
 }): RedisWait {
   const until = REDIS_WAIT === 1 ? '1 second' : `${REDIS_WAIT} seconds`
   return {
     signal,
+    machine,
     timeoutMs: REDIS_WAIT * 1000,
     onWait: reason => terminal.err(`mailsluice: ${reason}. Waiting up to ${until}.`),
   }

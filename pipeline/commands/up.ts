@@ -71,7 +71,8 @@ export interface UpOptions {
 export async function up(config: Config, options: UpOptions): Promise<boolean> {
   const { surroundings, terminal } = options
   const log = createLog(config, 'mailsluice', terminal)
-  const patience = options.once ? waitBriefly({ config, ...options }) : waitForever(options.signal, log)
+  const wait = options.once ? waitBriefly({ config, ...options }) : waitForever(options.signal, log)
+  const patience = { ...wait, machine: surroundings.machine }
   const source = await openMailSource(config, options.mbox, surroundings)
   let server: RedisServer | undefined
   let app: AppContext | undefined

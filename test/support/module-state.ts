@@ -25,6 +25,12 @@ const SECRETS = [
 ]
 // The two files that run as programs: what they create belongs to their process or thread.
 const PROGRAMS = ['pipeline/main.ts', 'pipeline/gateway/thread.ts']
+// What is opened in one place, and passed from there.
+const OPENERS = new Map([
+  ['openHttp', { file: SURROUNDINGS_FILE, take: 'Surroundings' }],
+  ['openRedis', { file: SURROUNDINGS_FILE, take: 'Surroundings' }],
+  ['openTerminal', { file: 'pipeline/main.ts', take: 'Terminal' }],
+])
 const CONTAINERS = ['Map', 'Set', 'WeakMap', 'WeakSet', 'Array']
 // Objects that stay as they are created.
 const CONSTANT = ['RegExp', 'URL', 'Intl.Segmenter', 'MailError']
@@ -95,8 +101,8 @@ function directUse(node: ts.Node, file: string): string | undefined {
     return `imports ${node.text}: take a Machine`
   if (node.text === 'MACHINE' && file !== SURROUNDINGS_FILE && !isDefault(node))
     return 'uses MACHINE other than as a default: it may be another pipeline’s'
-  if (['openHttp', 'openRedis'].includes(node.text) && ts.isImportSpecifier(node.parent) && file !== SURROUNDINGS_FILE)
-    return `imports ${node.text}: take the Surroundings`
+  const opener = ts.isImportSpecifier(node.parent) ? OPENERS.get(node.text) : undefined
+  if (opener && file !== opener.file) return `imports ${node.text}: take the ${opener.take}`
   return undefined
 }
 
