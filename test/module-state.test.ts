@@ -74,6 +74,7 @@ const USES: Readonly<Record<string, string>> = {
   setTimeout: 'setTimeout(() => undefined, 5)',
   'setInterval of globalThis': 'globalThis.setInterval(() => undefined, 5)',
   'setTimeout of node:timers': "import { setTimeout as sleep } from 'node:timers/promises'",
+  'AbortSignal.timeout': 'const signal = AbortSignal.timeout(5)',
   randomUUID: "import { randomUUID } from 'node:crypto'",
   'MACHINE itself': "import { MACHINE } from './machine.ts'\nexport const a = () => MACHINE.date()",
   openHttp: "import { openHttp } from '../../shared/http/exchange.ts'",

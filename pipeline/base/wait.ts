@@ -24,6 +24,21 @@ export async function within<T>(
   }
 }
 
+/** Returns the result of the work, whose signal aborts after `ms`. */
+export async function limited<T>(
+  ms: number,
+  { after }: Pick<Machine, 'after'>,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController()
+  const timer = after(ms, () => late.abort())
+  try {
+    return await work(late.signal)
+  } finally {
+    timer.cancel()
+  }
+}
+
 /** Resolves when the signal aborts, at once if it already has. The wait alone does not keep the process alive. */
 export async function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return

@@ -14,6 +14,7 @@ import { findSimulator } from '../accounts/simulator.ts'
 import type { AppContext } from '../base/app.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { printableLine, type Terminal } from '../base/terminal.ts'
+import { limited } from '../base/wait.ts'
 import { withApp } from './with-app.ts'
 
 /** Adds the arguments and the action of `remove`. */
@@ -94,8 +95,8 @@ async function stopWatch(
   { simUrl, app, mailbox }: { simUrl: string | undefined; app: AppContext; mailbox: MailboxId },
 ): Promise<void> {
   if ((await readWatch(app.redis, app.keys, mailbox)).expiresAt === undefined) return
-  const call = { signal: AbortSignal.timeout(STOP_WITHIN_MS), meter: () => undefined }
-  await openMailboxes(config, simUrl, app)(mailbox).stop(call)
+  const { stop } = openMailboxes(config, simUrl, app)(mailbox)
+  await limited(STOP_WITHIN_MS, app.surroundings.machine, signal => stop({ signal, meter: () => undefined }))
 }
 
 async function isConfirmed(

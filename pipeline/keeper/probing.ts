@@ -7,7 +7,7 @@ import type { AppContext } from '../base/app.ts'
 import { jitter } from '../base/jitter.ts'
 import type { Log } from '../base/log.ts'
 import { MINUTE_MS } from '../base/times.ts'
-import { sleepUnref } from '../base/wait.ts'
+import { limited, sleepUnref } from '../base/wait.ts'
 import type { Duty } from './keeper.ts'
 
 interface ProbingOptions {
@@ -76,7 +76,7 @@ export function createProbing(app: AppContext, { mailboxes, everyMs, roundMs, lo
 
   async function call(mailbox: MailboxId): Promise<MailError | undefined> {
     try {
-      await mailboxes(mailbox).probe({ signal: AbortSignal.timeout(ANSWER_WITHIN_MS), meter: () => undefined })
+      await limited(ANSWER_WITHIN_MS, machine, signal => mailboxes(mailbox).probe({ signal, meter: () => undefined }))
       return undefined
     } catch (thrown) {
       return asMailError(thrown)

@@ -13,6 +13,7 @@ import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { isReachable } from '../base/mailbox-state.ts'
 import { MINUTE_MS } from '../base/times.ts'
+import { limited } from '../base/wait.ts'
 import type { Guard } from '../runtime/breaker.ts'
 import { createMeter } from '../runtime/meter.ts'
 import { type Allowance, createAllowance, withinAllowance } from './allowance.ts'
@@ -36,9 +37,10 @@ const ROUND_SHARE = 0.5
  */
 export function createWarming(app: AppContext, options: WarmingOptions): Duty {
   const { redis, keys, config, now } = app
+  const { machine } = app.surroundings
   const { mailboxes, guardOf, roundMs, log } = options
   const { quotas = openQuotas(app, { log }) } = options
-  const onInvalid = warnOfInvalid(log, { machine: app.surroundings.machine })
+  const onInvalid = warnOfInvalid(log, { machine })
   // A task never needs more messages than fit in it.
   const limit = mostMessages({ tokens: config.TASK_TOKENS })
   const everyMs = (config.CACHE_MESSAGE_TTL * 1000) / CHECKS_PER_TTL
@@ -100,12 +102,9 @@ export function createWarming(app: AppContext, options: WarmingOptions): Duty {
     let left = lost.map(one => ({ ...one, ofThread: ofThread(one.thread) }))
     while (left.length > 0) {
       if (!(await goOn())) return false
-      const call = {
-        signal: AbortSignal.timeout(MINUTE_MS),
-        meter,
-        quota: withinAllowance(quota, allowanceOf(mailbox)),
-      }
-      const answers = await source.fetch(left.slice(0, batchSize), call)
+      const spending = { meter, quota: withinAllowance(quota, allowanceOf(mailbox)) }
+      const some = left.slice(0, batchSize)
+      const answers = await limited(MINUTE_MS, machine, signal => source.fetch(some, { signal, ...spending }))
       const outcomes = [...answers.values()]
       const messages = outcomes.flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : []))
       const kept = await keepAtRest(redis, keys, { mailbox, cursor, ttlSeconds: config.CACHE_MESSAGE_TTL }, messages)

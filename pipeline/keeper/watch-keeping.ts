@@ -10,6 +10,7 @@ import { jitter } from '../base/jitter.ts'
 import type { Log } from '../base/log.ts'
 import { isReachable } from '../base/mailbox-state.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../base/times.ts'
+import { limited } from '../base/wait.ts'
 import type { Duty } from './keeper.ts'
 import { noteWatch } from './watched.ts'
 
@@ -42,6 +43,7 @@ interface WatchKeepingOptions {
  */
 export function createWatchKeeping(app: AppContext, { providers, mailboxes, log }: WatchKeepingOptions): Duty {
   const { redis, keys, now } = app
+  const { machine } = app.surroundings
   const loggedAt = new Map<string, number>()
   const hasNotices = providers.some(provider => PROVIDERS.get(provider)?.reportsWatches)
   let nextAt = 0
@@ -97,7 +99,9 @@ export function createWatchKeeping(app: AppContext, { providers, mailboxes, log 
   /** Returns whether the watch was renewed. */
   async function renew({ mailbox }: Pick<Watched, 'mailbox'>): Promise<boolean> {
     try {
-      const made = await mailboxes(mailbox).watch({ signal: AbortSignal.timeout(MINUTE_MS), meter: () => undefined })
+      const made = await limited(MINUTE_MS, machine, signal =>
+        mailboxes(mailbox).watch({ signal, meter: () => undefined }),
+      )
       await noteWatch(app, mailbox, made)
       loggedAt.delete(`${mailbox} fails`)
       log.debug({ mailbox, expiresAt: new Date(made.expiresAt).toISOString() }, 'renewed the watch')

@@ -13,6 +13,8 @@ const MACHINE_FILE = 'shared/machine.ts'
 const SURROUNDINGS_FILE = 'pipeline/base/surroundings.ts'
 // Google's library and msal compute when a token ends from this machine's clock.
 const LIBRARY_CLOCKS = ['shared/gmail/oauth.ts', 'shared/outlook/oauth.ts']
+// msal is given one signal for a request, and it is gone with the request.
+const LIBRARY_LIMITS = ['shared/outlook/login.ts']
 // Secrets, and what seals them: nobody may choose them, not even a test.
 const SECRETS = [
   'shared/seal.ts',
@@ -92,6 +94,7 @@ function directUse(node: ts.Node, file: string): string | undefined {
   if (file === MACHINE_FILE) return undefined
   const text = ts.isPropertyAccessExpression(node) ? node.getText().replace(/^globalThis\./, '') : ''
   if (text === 'Date.now' && !LIBRARY_CLOCKS.includes(file)) return 'reads the clock: take a Machine'
+  if (text === 'AbortSignal.timeout' && !LIBRARY_LIMITS.includes(file)) return 'has a timer: take a Machine'
   if (['Math.random', 'performance.now', 'process.hrtime'].includes(text)) return `uses ${text}: take a Machine`
   if (ts.isNewExpression(node) && node.expression.getText() === 'Date' && !node.arguments?.length)
     return 'reads the clock: take a Machine'
