@@ -26,6 +26,8 @@ t.teardown(() => {
 })
 
 t.test('six processes give the same result as one', async t => {
+  // A sync waits ten seconds for progress; six starts may take longer on a busy machine.
+  await Promise.all(STAGE_NAMES.map(isRunning))
   const followed = await run(['sync', ANA, '--json'], environment)
   t.equal(followed.code, 0, followed.stderr)
   t.match(lastJson(followed), { ...DONE, calls: { list: 1 } })
@@ -85,6 +87,12 @@ t.test('each stops when asked to', async t => {
     [0, 0, 0, 0, 0, 0],
   )
 })
+
+async function isRunning(stage: StageName): Promise<void> {
+  const process = processes.get(stage)
+  const line = `${stage} is running`
+  await until(async () => `${process?.stdout()}${process?.stderr()}`.includes(line), line)
+}
 
 const READ = {
   'list-ids': 'watch-events',
