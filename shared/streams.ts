@@ -30,7 +30,7 @@ const place = { window: z.string(), index: z.number().int(), of: z.number().int(
 // The streams, in the order mail flows through them.
 
 /** The most new messages that a watch event names; it need not name any. */
-export const MOST_CREATED = 50
+export const MAX_CREATED = 50
 
 const watchEvent = z.object({
   cause: z.enum(['push', 'poll', 'request', 'first-sync', 'coalesced', 'look', 'heal', 'page']),
@@ -40,7 +40,7 @@ const watchEvent = z.object({
   /** How many looks in a row are allowed, this one included, while each finds something. */
   left: z.number().int().optional(),
   /** Messages that a notification named as new. */
-  created: z.array(z.string()).max(MOST_CREATED).optional(),
+  created: z.array(z.string()).max(MAX_CREATED).optional(),
   page: z
     .object({
       token: z.string(),

@@ -1,5 +1,6 @@
 import { messageIdsIn } from '../../shared/redis/known.ts'
 import { type RunRecord, readRun } from '../../shared/redis/runs.ts'
+import { THREAD, WINDOW } from '../../shared/redis/schema.ts'
 import { analysisTasks, type SettledId, threads } from '../../shared/streams.ts'
 import type { Task } from '../../shared/task/schema.ts'
 import type { AppContext } from '../base/app.ts'
@@ -66,7 +67,7 @@ export async function explanationOf(
 }
 
 async function windowState({ redis, keys }: AppContext, { mailbox, run, hops }: Journey, window: string) {
-  const [of, done] = await redis.hmget(keys.window(keys.partitionOf(mailbox), run, window), 'of', 'done')
+  const [of, done] = await redis.hmget(keys.window(keys.partitionOf(mailbox), run, window), WINDOW.of, WINDOW.done)
   const merged = hops.some(({ envelope }) => envelope.id === `${run}/${window}`)
   return { window, merged, missing: of ? Number(of) - Number(done ?? 0) : merged ? 0 : undefined }
 }
@@ -74,7 +75,7 @@ async function windowState({ redis, keys }: AppContext, { mailbox, run, hops }: 
 async function threadState({ redis, keys }: AppContext, { mailbox, run, message, hops }: Journey, thread: string) {
   const [fields, dispatched, waits] = await Promise.all([
     redis.hkeys(keys.thread(mailbox, thread)),
-    redis.hget(keys.thread(mailbox, thread), 'dispatched'),
+    redis.hget(keys.thread(mailbox, thread), THREAD.dispatched),
     redis.zscore(keys.runThreads(keys.partitionOf(mailbox), run), thread),
   ])
   const known = messageIdsIn(fields)

@@ -1,6 +1,7 @@
 import type { Envelope } from '../../shared/envelope.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { listMailboxes } from '../../shared/redis/mailboxes.ts'
+import { ENTRY, LETTER } from '../../shared/redis/schema.ts'
 import { placesOf, textsIn } from '../../shared/redis/waits.ts'
 import { openEntry } from '../../shared/slice.ts'
 import { STAGE_NAMES, type StageName } from '../../shared/stage.ts'
@@ -54,10 +55,10 @@ export async function locateMessage(
     for (const stage of STAGE_NAMES) {
       for await (const [entryId, fields] of entriesAt(redis, keys.dead(partition, stage), true, signal)) {
         const value = (name: string) => fields[fields.indexOf(name) + 1] ?? ''
-        const [envelope] = envelopesIn(value('envelope'), value('stream')).filter(concerns)
+        const [envelope] = envelopesIn(value(ENTRY.envelope), value(LETTER.stream)).filter(concerns)
         if (!envelope) continue
         const name = `${stage}/${partition}/${entryId}`
-        const [kind, reason, at] = [value('kind'), value('message'), Number(value('at'))]
+        const [kind, reason, at] = [value(LETTER.kind), value(LETTER.message), Number(value(LETTER.at))]
         found.push({ ...headOf(envelope), state: 'dead', stage, name, kind, reason, at })
       }
     }

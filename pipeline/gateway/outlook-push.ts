@@ -11,7 +11,7 @@ import {
 } from '../../shared/outlook/notification.ts'
 import { countUnknown } from '../../shared/redis/arrivals.ts'
 import { type Due, markDue, subscribersOf } from '../../shared/redis/subscriptions.ts'
-import { MOST_CREATED } from '../../shared/streams.ts'
+import { MAX_CREATED } from '../../shared/streams.ts'
 import { OUTLOOK_PATHS } from '../accounts/providers/outlook-notify.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
@@ -199,7 +199,7 @@ export function addOutlookPush(http: FastifyInstance, options: OutlookPushOption
     if (notifications.every(({ lifecycle = '' }) => LIFECYCLE_ACTIONS.get(lifecycle) === 'renew')) return
     // Without a unique name a random one: an extra check costs one call, a missed check would lose mail.
     const name = nameOfNotifications(notifications) ?? uuid()
-    const created = [...new Set(notifications.flatMap(one => one.created ?? []))].slice(0, MOST_CREATED)
+    const created = [...new Set(notifications.flatMap(one => one.created ?? []))].slice(0, MAX_CREATED)
     await receiver.announce(mailbox, `outlook:${name}`, created)
   }
 }

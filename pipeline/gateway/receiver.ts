@@ -3,7 +3,8 @@ import { isBeyond, type Notification } from '../../shared/gmail/notification.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
 import { type Arrival, takeIn } from '../../shared/redis/arrivals.ts'
-import { deadLetterNotification, MOST_DEAD } from '../../shared/redis/intake.ts'
+import { deadLetterNotification } from '../../shared/redis/intake.ts'
+import { LIMIT, MAILBOX } from '../../shared/redis/schema.ts'
 import { announceChange } from '../base/announce-change.ts'
 import type { AppContext } from '../base/app.ts'
 import { namedRunId } from '../base/identity.ts'
@@ -29,7 +30,7 @@ export function createReceiver(app: AppContext, log: Log, limitedLog: LimitedLog
 
   return {
     async accept({ mailbox, historyId }, { id, at }) {
-      const cursor = await redis.hget(keys.mailbox(mailbox), 'cursor')
+      const cursor = await redis.hget(keys.mailbox(mailbox), MAILBOX.cursor)
       const stale = cursor ? isBeyond(cursor, historyId) : false
       const body = { cause: 'push', historyId } as const
       const arrival = await takeIn(redis, keys, { id, mailbox, run: namedRunId(at, id), body, stale }, now())
@@ -51,7 +52,7 @@ export function createReceiver(app: AppContext, log: Log, limitedLog: LimitedLog
       const facts = { kind: error.kind, error: error.message }
       limitedLog.report({
         level: 'error',
-        text: `notification dead-lettered; see \`mailsluice dead list\` (keeps the newest ${MOST_DEAD})`,
+        text: `notification dead-lettered; see \`mailsluice dead list\` (keeps the newest ${LIMIT.notifications})`,
         facts,
       })
     },

@@ -1,4 +1,5 @@
 import { type Envelope, type Lane, parseEnvelope } from '../../shared/envelope.ts'
+import { RUN } from '../../shared/redis/schema.ts'
 import type { Stage, StageName } from '../../shared/stage.ts'
 import {
   analysisTasks,
@@ -108,7 +109,7 @@ export function emissionOf({ stream, envelope }: Pick<Recorded, 'stream' | 'enve
 // A page that waits for an earlier window to be merged is stored in its run.
 async function deferredPages({ redis, keys }: Records, inputs: readonly Recorded[]): Promise<Emission[]> {
   const runs = new Map(inputs.map(({ envelope }) => [envelope.run, keys.partitionOf(envelope.mailbox)]))
-  const texts = await Promise.all([...runs].map(([run, partition]) => redis.hget(keys.run(partition, run), 'next')))
+  const texts = await Promise.all([...runs].map(([run, partition]) => redis.hget(keys.run(partition, run), RUN.next)))
   return texts
     .filter(text => text !== null)
     .map(text => emissionOf({ stream: watchEvents.name, envelope: parseEnvelope(text, watchEvents.body) }))

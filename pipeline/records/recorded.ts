@@ -3,6 +3,7 @@ import { type Envelope, LANES, type Lane } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import type { Keys, Partition } from '../../shared/redis/keys.ts'
+import { ENTRY } from '../../shared/redis/schema.ts'
 import { openEntry } from '../../shared/slice.ts'
 import type { Stage } from '../../shared/stage.ts'
 import { STREAMS, type Stream } from '../../shared/streams.ts'
@@ -99,7 +100,7 @@ export function readEntry<Body>(
   entry: { key: string; lane: Lane; entryId: string; fields: readonly string[] },
 ): Recorded<Body>[] {
   const { fields, ...place } = entry
-  const text = fields[fields.indexOf('envelope') + 1] ?? ''
+  const text = fields[fields.indexOf(ENTRY.envelope) + 1] ?? ''
   const { items } = openEntry(stream, text)
   return items.map(envelope => ({ ...place, stream: stream.name, writtenAt: timeOf(entry.entryId), envelope }))
 }

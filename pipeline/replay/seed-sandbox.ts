@@ -6,6 +6,7 @@ import { digestOf, messageIdsIn } from '../../shared/redis/known.ts'
 import { linkNamesIn } from '../../shared/redis/links.ts'
 import { connectMailbox, readMailbox } from '../../shared/redis/mailboxes.ts'
 import { mergedWindowFields } from '../../shared/redis/merged-window.ts'
+import { THREAD } from '../../shared/redis/schema.ts'
 import { type Fate, type MergedWindow, merged } from '../../shared/streams.ts'
 import { isOfKnown } from '../../shared/windows/kinds.ts'
 import type { AppContext } from '../base/app.ts'
@@ -135,7 +136,8 @@ async function putThread({ sandbox, of }: Seeding, { thread, ids, known }: Recor
     await putHash(sandbox, key, Object.fromEntries(ids.map(id => [`id:${id}`, '1'])))
     await putHash(sandbox, keys.threadsOf(of.mailbox), Object.fromEntries(ids.map(id => [digestOf(id), thread])))
   }
-  if (known) await redis.multi().hsetnx(key, 'dispatched', 'before the replay').expire(key, sandbox.keepSeconds).exec()
+  if (known)
+    await redis.multi().hsetnx(key, THREAD.dispatched, 'before the replay').expire(key, sandbox.keepSeconds).exec()
 }
 
 // The copy keeps the remaining TTL of the message.
@@ -168,5 +170,5 @@ async function putHash({ app, keepSeconds }: Sandbox, key: string, fields: Recor
 
 async function threadNow({ redis, keys }: AppContext, mailbox: MailboxId, thread: ThreadId): Promise<RecordedThread> {
   const fields = await redis.hkeys(keys.thread(mailbox, thread))
-  return { thread, ids: messageIdsIn(fields), fresh: [], known: fields.includes('dispatched'), release: '' }
+  return { thread, ids: messageIdsIn(fields), fresh: [], known: fields.includes(THREAD.dispatched), release: '' }
 }

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import type { Alert } from '../alerts.ts'
 import type { MailboxId } from '../mailbox.ts'
 import type { Keys, Partition } from './keys.ts'
+import { EVENT } from './schema.ts'
 import { alertScript } from './scripts.ts'
 
 const AT_ONCE = 100
@@ -18,20 +19,8 @@ export async function recordAlerts(
   const events = problems.map(({ alert, level, text, figures }) => {
     const numbers = Object.entries(figures).flatMap(([name, figure]) => [name, `${figure}`])
     return JSON.stringify([
-      'event',
-      'alert',
-      'mailbox',
-      mailbox,
-      'at',
-      `${now}`,
-      'run',
-      run,
-      'alert',
-      alert,
-      'level',
-      level,
-      'text',
-      text,
+      ...[EVENT.event, 'alert', EVENT.mailbox, mailbox, EVENT.at, `${now}`, EVENT.run, run],
+      ...[EVENT.alert, alert, EVENT.level, level, EVENT.text, text],
       ...numbers,
     ])
   })

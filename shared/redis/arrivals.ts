@@ -4,13 +4,14 @@ import type { MailboxId } from '../mailbox.ts'
 import { type WatchEvent, watchEvents } from '../streams.ts'
 import type { Keys } from './keys.ts'
 import { listingLane } from './mailboxes.ts'
+import { ARRIVAL } from './schema.ts'
 import { arriveScript } from './scripts.ts'
 
 /**
  * The possible results of a notification: it was posted to its mailbox's stream, was posted before, is outdated and was posted as such, or
  * names a mailbox that is not connected.
  */
-export const ARRIVALS = ['posted', 'duplicate', 'stale', 'unknown'] as const
+export const ARRIVALS = [ARRIVAL.posted, ARRIVAL.duplicate, ARRIVAL.stale, ARRIVAL.unknown] as const
 export type Arrival = (typeof ARRIVALS)[number]
 
 /** A notification that a mailbox changed. */
@@ -24,9 +25,6 @@ export interface Notice {
   /** Outdated: the mailbox was listed beyond it. */
   stale: boolean
 }
-
-// Pub/Sub usually repeats within minutes. A later copy is outdated by its history id, or its run is over.
-const REMEMBER_SECONDS = 24 * 3600
 
 /**
  * Posts a notification once, however often it arrives, in one script with everything it writes. Throws when Redis fails; retrying is safe.
@@ -43,19 +41,13 @@ export async function takeIn(redis: Redis, keys: Keys, notice: Notice, now: numb
     keys.stream(partition, watchEvents.name, lane),
     keys.arrivals(partition),
   ]
-  return (await arriveScript(redis, touched, [
-    encodeEnvelope(envelope),
-    REMEMBER_SECONDS,
-    stale ? 1 : 0,
-    run,
-  ])) as Arrival
+  return (await arriveScript(redis, touched, [encodeEnvelope(envelope), stale ? 1 : 0, run])) as Arrival
 }
 
 /** Counts notifications of unknown mailboxes and of none that could be named. */
 export async function countUnknown(redis: Redis, keys: Keys, count: number): Promise<void> {
   const [first = 'p00'] = keys.partitions
-  const unknown: Arrival = 'unknown'
-  await redis.hincrby(keys.arrivals(first), unknown, count)
+  await redis.hincrby(keys.arrivals(first), ARRIVAL.unknown, count)
 }
 
 /** Returns how many notifications arrived since the data began, by result. */

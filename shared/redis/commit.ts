@@ -5,13 +5,13 @@ import type { CallCounts, Delivery, Fact } from '../fact.ts'
 import type { MailboxId } from '../mailbox.ts'
 import { encodeEntry, intoEntries } from '../slice.ts'
 import { STAGE_NAMES, type StageName } from '../stage.ts'
-import { FATES, type Stream } from '../streams.ts'
+import type { Stream } from '../streams.ts'
 import { type Entry, encodePart, isSlice, itemsOf, type Part } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { createPlan } from './plan.ts'
 import type { StateFact } from './plan-facts.ts'
+import { RUN } from './schema.ts'
 import { commitScript } from './scripts.ts'
-import { WARM_SECONDS } from './warm.ts'
 
 /** Everything that happens when a batch is done; each part happens only if its input is still ours. */
 export interface Work {
@@ -63,13 +63,6 @@ export interface CommitOptions {
   newRunId: () => string
 }
 
-const OPEN_WINDOWS = 2
-const KEEP_RUN_SECONDS = 7 * 24 * 3600
-const KEEP_MERGED_WINDOW_SECONDS = 3600
-const WARM_THREADS = 200
-// Further new messages of one thread than a task can hold are only counted.
-const MOST_FRESH = 1000
-
 /**
  * Commits work of one mailbox with one script call. Inputs of a mailbox that is not connected, or was connected only after they were
  * written, are acknowledged, deleted and counted without further effect. Throws on a lost connection; calling again with the same work is
@@ -114,17 +107,8 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     }),
     facts: plan.facts(changes).map(({ from, fact }) => ({ ...fact, input: input(from), run: plan.run(from) })),
     counts: first ? counters(work).map(([field, by]) => [input(first), plan.run(first), field, by]) : [],
-    fates: FATES,
-    limits: {
-      openWindows: OPEN_WINDOWS,
-      longRunMs: options.longRunMs,
-      messageSeconds: options.messageSeconds,
-      keepSeconds: KEEP_RUN_SECONDS,
-      keepMergedSeconds: KEEP_MERGED_WINDOW_SECONDS,
-      warmSeconds: WARM_SECONDS,
-      warmThreads: WARM_THREADS,
-      freshIds: MOST_FRESH,
-    },
+    longRunMs: options.longRunMs,
+    messageSeconds: options.messageSeconds,
   }
   const { keys, runs, texts } = plan.done()
   const answer = await commitScript(redis, keys, [JSON.stringify({ ...body, runs }), ...texts])
@@ -180,11 +164,11 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
 }
 
 function counters({ calls, units, parts = { asked: 0, failed: 0 } }: Work): [string, number][] {
-  const counted = Object.entries(calls).map(([kind, count]): [string, number] => [`calls:${kind}`, count])
+  const counted = Object.entries(calls).map(([kind, count]): [string, number] => [`${RUN.calls}${kind}`, count])
   const sums: [string, number][] = [
-    ['units', units],
-    ['asked', parts.asked],
-    ['failed', parts.failed],
+    [RUN.units, units],
+    [RUN.asked, parts.asked],
+    [RUN.failed, parts.failed],
   ]
   return [...counted, ...sums].filter(([, by]) => by > 0)
 }

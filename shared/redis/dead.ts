@@ -6,6 +6,7 @@ import { STAGE_NAMES, type StageName } from '../stage.ts'
 import { type ListedId, messageIds, missingIds, STREAMS, watchEvents } from '../streams.ts'
 import { GATEWAY, takeDeadNotification } from './intake.ts'
 import type { Keys, Partition } from './keys.ts'
+import { ENTRY, LETTER, RUN, WINDOW } from './schema.ts'
 import { redriveScript } from './scripts.ts'
 
 /** The sources of dead letters: the stages and the gateway. */
@@ -129,13 +130,13 @@ async function runFor(
   newRunId: string,
 ): Promise<{ run?: string }> {
   if (!item) return {}
-  const isAbandoned = await redis.hexists(keys.run(keys.partitionOf(item.mailbox), item.run), 'abandoned')
+  const isAbandoned = await redis.hexists(keys.run(keys.partitionOf(item.mailbox), item.run), RUN.abandoned)
   return isAbandoned === 1 ? { run: newRunId } : {}
 }
 
 /** Returns whether the window that listed an id is still open. */
 async function isAwaited(redis: Redis, keys: Keys, { mailbox, run, body }: Envelope<ListedId>): Promise<boolean> {
-  return (await redis.hexists(keys.window(keys.partitionOf(mailbox), run, body.window), 'of')) === 1
+  return (await redis.hexists(keys.window(keys.partitionOf(mailbox), run, body.window), WINDOW.of)) === 1
 }
 
 interface Again {
@@ -178,21 +179,21 @@ function keyOf(keys: Keys, shelf: Shelf): string {
 
 function deadLetter({ stage, partition }: Shelf, id: string, fields: string[]): DeadLetter {
   const value = (name: string) => fields[fields.indexOf(name) + 1] ?? ''
-  const text = value('envelope')
+  const text = value(ENTRY.envelope)
   // A notification is no envelope, only the raw fields of its writer.
   const head = stage === GATEWAY ? undefined : readable(() => JSON.parse(text) as Partial<Envelope>)
   return {
     name: `${stage}/${partition}/${id}`,
     stage,
-    stream: value('stream'),
-    kind: value('kind'),
-    message: value('message'),
+    stream: value(LETTER.stream),
+    kind: value(LETTER.kind),
+    message: value(LETTER.message),
     firstAt: head?.at,
-    lastAt: Number(value('at')),
+    lastAt: Number(value(LETTER.at)),
     attempts: head?.attempt === undefined ? undefined : head.attempt + 1,
     mailbox: head?.mailbox,
     run: head?.run,
-    unread: value('unread') === '1',
+    unread: value(LETTER.unread) === '1',
     text,
   }
 }

@@ -3,9 +3,9 @@ import { z } from 'zod'
 import type { MailboxId } from '../mailbox.ts'
 import type { Finding } from '../provider/filter.ts'
 import type { Keys } from './keys.ts'
+import { MAILBOX } from './schema.ts'
 import { noteScript } from './scripts.ts'
 
-const FIELD = 'filters'
 const findings = z.array(
   z.object({
     part: z.enum(['label', 'skip', 'query']),
@@ -16,7 +16,7 @@ const findings = z.array(
 
 /** Returns the stored findings about a mailbox's filters; none where they cannot be read. */
 export async function readFindings(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<Finding[]> {
-  return parse(await redis.hget(keys.mailbox(mailbox), FIELD))
+  return parse(await redis.hget(keys.mailbox(mailbox), MAILBOX.filters))
 }
 
 /**
@@ -36,7 +36,11 @@ export async function keepFindings(
   })
   if (news.length === 0) return []
   for (const finding of news) known.set(nameOf(finding), finding)
-  const noted = await noteScript(redis, [keys.mailbox(mailbox)], [1, FIELD, JSON.stringify([...known.values()])])
+  const noted = await noteScript(
+    redis,
+    [keys.mailbox(mailbox)],
+    [1, MAILBOX.filters, JSON.stringify([...known.values()])],
+  )
   return noted === 1 ? news : []
 }
 

@@ -44,6 +44,12 @@ export async function readGroup(redis: Redis, key: string, group: string): Promi
   return { exists: true, lag: atEnd ? 0 : Number(lag), pending }
 }
 
+/** Returns 0 for the error of a missing group, which has no entries; throws any other error. */
+export function noneWithoutGroup(error: Error): number {
+  if (!error.message.includes('NOGROUP')) throw error
+  return 0
+}
+
 async function findGroup(redis: Redis, key: string, group: string): Promise<unknown[] | undefined> {
   const groups = (await redis.xinfo('GROUPS', key).catch(noneWithoutKey)) as unknown[][]
   return groups.find(fields => fieldOf(fields, 'name') === group)

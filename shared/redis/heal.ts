@@ -7,6 +7,7 @@ import type { Keys, Partition } from './keys.ts'
 import type { MailboxSight, RunSight, Sight } from './look.ts'
 import { listingLane } from './mailboxes.ts'
 import { idsInNoPage, missingParts } from './missing.ts'
+import { MAILBOX } from './schema.ts'
 import { healScript, nudgeScript } from './scripts.ts'
 import type { Reading } from './trim.ts'
 import { findWaiting, isFirst, isLate, type Place, placesOf, textOf } from './waits.ts'
@@ -42,7 +43,6 @@ interface HealingOptions {
 // The window of lost ids that are on no page.
 const LOST = 'lost'
 const NUDGE_AGAIN_MS = 30 * 60_000
-const KEEP_RUN_SECONDS = 7 * 24 * 3600
 
 /** Creates a healing that has seen nothing yet. */
 export function createHealing(options: HealingOptions): Healing {
@@ -117,7 +117,6 @@ export function createHealing(options: HealingOptions): Healing {
       envelope,
       text: textOf('run', run),
       places: places.map(wordsOf),
-      keepSeconds: KEEP_RUN_SECONDS,
       head: keys.head(partition),
       ids: await idsFor(partition, { run, mailbox, by }),
     }
@@ -160,7 +159,7 @@ export function createHealing(options: HealingOptions): Healing {
 
   async function nudge(partition: Partition, { mailbox, marks }: MailboxSight): Promise<Healed | undefined> {
     const by = newRunId()
-    const created = await redis.hget(keys.mailbox(mailbox), 'created')
+    const created = await redis.hget(keys.mailbox(mailbox), MAILBOX.created)
     const { envelope, stream } = await eventFor(mailbox, by, created ? { created: JSON.parse(created) } : {})
     const places = placesOf(keys, partition, { stages, mailboxes: [mailbox] }).filter(isFirst)
     const text = textOf('mailbox', mailbox)

@@ -52,12 +52,9 @@ export async function finishIntake(redis: Redis, keys: Keys, entryIds: readonly 
   await redis.xack(keys.intake, GATEWAY, ...entryIds)
 }
 
-/** The most dead letters that the gateway keeps, the newest; any writer of notifications can fill them. */
-export const MOST_DEAD = 1000
-
 // Longer letters are cut, so that all together stay below 16 MB.
-const MOST_LETTER_CHARS = 16_000
-const MOST_FIELDS = 100
+const MAX_LETTER_CHARS = 16_000
+const MAX_FIELDS = 100
 
 /**
  * Dead-letters a notification, and acknowledges its entry, if any, in the same script; returns false when another process has handled it.
@@ -69,17 +66,17 @@ export async function deadLetterNotification(
   given: { entryId?: string; fields: Readonly<Record<string, string>>; error: MailError },
 ): Promise<boolean> {
   const { entryId = '', fields, error } = given
-  const words = [GATEWAY, entryId, JSON.stringify(cut(fields)), error.kind, error.message, MOST_DEAD]
+  const words = [GATEWAY, entryId, JSON.stringify(cut(fields)), error.kind, error.message]
   return (await deadLetterScript(redis, [keys.intake, keys.intakeDead], words)) === 1
 }
 
 function cut(fields: Readonly<Record<string, string>>): string[] {
   const words = Object.entries(fields).flat()
   const isShort =
-    words.length <= 2 * MOST_FIELDS && words.reduce((sum, { length }) => sum + length, 0) <= MOST_LETTER_CHARS
+    words.length <= 2 * MAX_FIELDS && words.reduce((sum, { length }) => sum + length, 0) <= MAX_LETTER_CHARS
   if (isShort) return words
-  const few = words.slice(0, 2 * MOST_FIELDS)
-  return few.map(word => word.slice(0, Math.floor(MOST_LETTER_CHARS / few.length)))
+  const few = words.slice(0, 2 * MAX_FIELDS)
+  return few.map(word => word.slice(0, Math.floor(MAX_LETTER_CHARS / few.length)))
 }
 
 /** Removes a dead letter, and puts it back into the intake if asked to; returns false when it was already gone. */

@@ -4,6 +4,7 @@ import type { Listed, MailboxId } from '../mailbox.ts'
 import type { MessageId, ThreadId } from '../message.ts'
 import type { Keys } from './keys.ts'
 import { scanKeys } from './scan.ts'
+import { THREAD } from './schema.ts'
 
 /** Yields every message in the mailbox's threads, from the thread index, in bounded steps; messages added meanwhile may be missed. */
 export async function* knownMessages(redis: Redis, keys: Keys, mailbox: MailboxId): AsyncGenerator<Listed> {
@@ -44,13 +45,13 @@ export function digestOf(id: MessageId): string {
 
 /** Returns the message ids among the fields of a thread's hash. */
 export function messageIdsIn(fields: readonly string[]): MessageId[] {
-  return fields.flatMap(field => (field.startsWith('id:') ? [field.slice(3)] : []))
+  return fields.flatMap(field => (field.startsWith(THREAD.id) ? [field.slice(THREAD.id.length)] : []))
 }
 
 /** Returns the message ids in a thread's hash, newest first; those without a known date come last, in stored order. */
 export function newestIdsIn(hash: Readonly<Record<string, string>>): MessageId[] {
   const fields = new Map(Object.entries(hash))
-  const dates = new Map(messageIdsIn([...fields.keys()]).map(id => [id, dateIn(fields.get(`id:${id}`))]))
+  const dates = new Map(messageIdsIn([...fields.keys()]).map(id => [id, dateIn(fields.get(`${THREAD.id}${id}`))]))
   const dateOf = (id: MessageId) => dates.get(id) ?? 0
   return [...dates.keys()].sort((a, b) => dateOf(b) - dateOf(a) || (dateOf(a) === 0 ? 0 : a < b ? 1 : -1))
 }
@@ -63,7 +64,7 @@ function dateIn(value: string | undefined): number {
 
 /** Returns the ids of deferred messages among the fields of a thread's hash. */
 export function omittedIdsIn(fields: readonly string[]): MessageId[] {
-  return fields.flatMap(field => (field.startsWith('omitted:') ? [field.slice(8)] : []))
+  return fields.flatMap(field => (field.startsWith(THREAD.omitted) ? [field.slice(THREAD.omitted.length)] : []))
 }
 
 // An address may contain characters that a pattern treats as wildcards.

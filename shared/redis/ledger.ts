@@ -2,16 +2,12 @@ import type { Redis } from 'ioredis'
 import type { PendingThread } from '../fact.ts'
 import type { MailboxId } from '../mailbox.ts'
 import type { Ledger } from '../stage.ts'
-import { MOST_CREATED, type WatchEvent } from '../streams.ts'
+import type { WatchEvent } from '../streams.ts'
 import type { Keys } from './keys.ts'
 import { newestIdsIn, omittedIdsIn, threadsOf } from './known.ts'
+import { FRESH, LIMIT, MAILBOX, RUN, THREAD } from './schema.ts'
 import { beginScript } from './scripts.ts'
 import { readSuspects, suspectAll } from './suspects.ts'
-
-const REMEMBER_COALESCED_SECONDS = 24 * 3600
-// Fates decide what a thread can still get; this limit only stops an endless loop.
-const CONTEXTS_A_THREAD = 50
-const KEEP_RUNS = 1000
 
 /** Creates the ledger of one mailbox on Redis. */
 export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: () => number): Ledger {
@@ -21,7 +17,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
     async begin(event, announced = '') {
       const { cause, created = [] } = event.body as WatchEvent
       for (;;) {
-        const active = (await redis.hget(keys.mailbox(mailbox), 'activeRun')) ?? ''
+        const active = (await redis.hget(keys.mailbox(mailbox), MAILBOX.activeRun)) ?? ''
         const answer = await beginScript(
           redis,
           [
@@ -30,17 +26,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
             keys.runs(partition),
             keys.run(partition, active || event.run),
           ],
-          [
-            event.run,
-            cause,
-            KEEP_RUNS,
-            mailbox,
-            active,
-            REMEMBER_COALESCED_SECONDS,
-            announced,
-            MOST_CREATED,
-            ...created,
-          ],
+          [event.run, cause, mailbox, active, announced, ...created],
         )
         const [state, cursor, synced, syncedAgo, begunAgo, newest, heals] = answer as [
           string,
@@ -62,7 +48,12 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
     },
 
     async peek({ run }) {
-      const [cursor, synced, active] = await redis.hmget(keys.mailbox(mailbox), 'cursor', 'synced', 'activeRun')
+      const [cursor, synced, active] = await redis.hmget(
+        keys.mailbox(mailbox),
+        MAILBOX.cursor,
+        MAILBOX.synced,
+        MAILBOX.activeRun,
+      )
       if (active && active !== run && (await isInProgress(active))) return { state: 'busy' }
       if (active === run || synced !== '1' || !cursor) return { state: 'begin' }
       return { state: 'idle', cursor }
@@ -74,8 +65,8 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
       const freshKey = keys.runFresh(partition, run)
       const [fresh, asked, changed, ...known] = await Promise.all([
         redis.hmget(freshKey, ...threads),
-        redis.hmget(freshKey, ...threads.map(thread => `asked:${thread}`)),
-        redis.hmget(freshKey, ...threads.map(thread => `changed:${thread}`)),
+        redis.hmget(freshKey, ...threads.map(thread => `${FRESH.asked}${thread}`)),
+        redis.hmget(freshKey, ...threads.map(thread => `${FRESH.changed}${thread}`)),
         ...threads.map(thread => redis.hgetall(keys.thread(mailbox, thread))),
       ])
       return threads.map((thread, index): PendingThread => {
@@ -86,9 +77,9 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
           ids: newestIdsIn(hash),
           fresh: freshIn(fresh[index] ?? '[]', freshKey),
           seen: `${fresh[index] ?? ''}/${changed[index] ?? ''}`,
-          contextAsked: Number(asked[index] ?? 0) >= CONTEXTS_A_THREAD,
+          contextAsked: Number(asked[index] ?? 0) >= LIMIT.contexts,
           cameBack: asked[index] != null,
-          known: fields.includes('dispatched'),
+          known: fields.includes(THREAD.dispatched),
           omitted: omittedIdsIn(fields),
         }
       })
@@ -96,7 +87,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
 
     async known(listed) {
       const pipeline = redis.pipeline()
-      for (const { id, thread } of listed) pipeline.hexists(keys.thread(mailbox, thread), `id:${id}`)
+      for (const { id, thread } of listed) pipeline.hexists(keys.thread(mailbox, thread), `${THREAD.id}${id}`)
       const answers = listed.length > 0 ? ((await pipeline.exec()) ?? []) : []
       const is = answers.map(([error, found]) => {
         if (error) throw error
@@ -111,14 +102,16 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
     threadsOf: ids => threadsOf(redis, keys, mailbox, ids),
 
     async dispatched(threads) {
-      const versions = await Promise.all(threads.map(thread => redis.hget(keys.thread(mailbox, thread), 'dispatched')))
+      const versions = await Promise.all(
+        threads.map(thread => redis.hget(keys.thread(mailbox, thread), THREAD.dispatched)),
+      )
       return new Map(threads.flatMap((thread, index) => (versions[index] ? [[thread, versions[index]]] : [])))
     },
   }
 
   // `begin.lua` decides the same: a forgotten or ended run blocks no other.
   async function isInProgress(run: string): Promise<boolean> {
-    const [startedAt, endedAt] = await redis.hmget(keys.run(partition, run), 'startedAt', 'endedAt')
+    const [startedAt, endedAt] = await redis.hmget(keys.run(partition, run), RUN.startedAt, RUN.endedAt)
     return typeof startedAt === 'string' && endedAt === null
   }
 }

@@ -4,10 +4,8 @@ import { z } from 'zod'
 import type { MailboxId } from '../mailbox.ts'
 import type { FolderFault, Links } from '../provider/links.ts'
 import type { Keys } from './keys.ts'
+import { LIFETIME } from './schema.ts'
 
-const DAY_SECONDS = 24 * 3600
-const KEEP_SECONDS = 90 * DAY_SECONDS
-const RETIRED_SECONDS = 3 * DAY_SECONDS
 const NAME_CHARACTERS = 16
 
 /**
@@ -24,7 +22,7 @@ export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links
 
     async read(names) {
       const pipeline = redis.pipeline()
-      for (const name of names) pipeline.getex(keys.link(mailbox, name), 'EX', KEEP_SECONDS)
+      for (const name of names) pipeline.getex(keys.link(mailbox, name), 'EX', LIFETIME.link)
       const texts = await done(pipeline)
       return new Map(
         names.flatMap((name, place): [string, string][] => {
@@ -36,11 +34,11 @@ export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links
 
     async retire(names) {
       const pipeline = redis.pipeline()
-      for (const name of names) pipeline.expire(keys.link(mailbox, name), RETIRED_SECONDS)
+      for (const name of names) pipeline.expire(keys.link(mailbox, name), LIFETIME.oldLink)
       await done(pipeline)
     },
 
-    folders: async () => (await redis.getex(keys.folders(mailbox), 'EX', KEEP_SECONDS)) ?? undefined,
+    folders: async () => (await redis.getex(keys.folders(mailbox), 'EX', LIFETIME.link)) ?? undefined,
 
     keepFolders: text => keepAll([{ key: keys.folders(mailbox), text }]),
 
@@ -53,7 +51,7 @@ export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links
         if (fault) pipeline.hset(key, folder, JSON.stringify(fault))
         else pipeline.hdel(key, folder)
       }
-      pipeline.expire(key, KEEP_SECONDS)
+      pipeline.expire(key, LIFETIME.link)
       const isConnected = (await done(pipeline.exists(keys.mailbox(mailbox)))).at(-1) === 1
       if (!isConnected) await redis.unlink(key)
     },
@@ -63,7 +61,7 @@ export function createLinks(redis: Redis, keys: Keys, mailbox: MailboxId): Links
   async function keepAll(kept: readonly { key: string; text: string }[]): Promise<void> {
     if (kept.length === 0) return
     const pipeline = redis.pipeline()
-    for (const { key, text } of kept) pipeline.set(key, text, 'EX', KEEP_SECONDS)
+    for (const { key, text } of kept) pipeline.set(key, text, 'EX', LIFETIME.link)
     const isConnected = (await done(pipeline.exists(keys.mailbox(mailbox)))).at(-1) === 1
     if (!isConnected) await redis.unlink(...kept.map(({ key }) => key))
   }

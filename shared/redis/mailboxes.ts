@@ -4,6 +4,7 @@ import { MailError } from '../error.ts'
 import type { Cursor, MailboxId } from '../mailbox.ts'
 import { STREAMS, type WatchEvent, watchEvents } from '../streams.ts'
 import type { Keys } from './keys.ts'
+import { MAILBOX, MAILBOX_STATUS } from './schema.ts'
 import { connectScript, noteProbeScript, pauseScript, postScript, resumeScript } from './scripts.ts'
 
 const RESUME_AT_ONCE = 1000
@@ -62,7 +63,7 @@ export async function connectMailbox(
 
 /** Returns whether a mailbox's work may proceed: false while it is paused or not connected. */
 export async function isAtWork(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<boolean> {
-  const [connectedAt, pausedAt] = await redis.hmget(keys.mailbox(mailbox), 'connectedAt', 'pausedAt')
+  const [connectedAt, pausedAt] = await redis.hmget(keys.mailbox(mailbox), MAILBOX.connectedAt, MAILBOX.pausedAt)
   return connectedAt !== null && pausedAt === null
 }
 
@@ -76,19 +77,20 @@ export async function listMailboxes(redis: Redis, keys: Keys): Promise<MailboxRe
 /** Returns one mailbox, or `undefined` when it is not connected. */
 export async function readMailbox(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<MailboxRecord | undefined> {
   const fields = await redis.hgetall(keys.mailbox(mailbox))
-  if (fields.connectedAt === undefined) return undefined
+  if (fields[MAILBOX.connectedAt] === undefined) return undefined
   return {
     mailbox,
-    cursor: fields.cursor,
-    cursorAt: fields.cursorAt === undefined ? undefined : Number(fields.cursorAt),
-    synced: fields.synced === '1',
-    activeRun: fields.activeRun,
-    needsReauth: fields.status === 'needs-reauth' ? (fields.statusReason ?? '') : undefined,
-    parkedAt: fields.parkedAt === undefined ? undefined : Number(fields.parkedAt),
-    probedAt: fields.probedAt === undefined ? undefined : Number(fields.probedAt),
-    pausedAt: fields.pausedAt === undefined ? undefined : Number(fields.pausedAt),
-    watchExpiresAt: fields.watchExpiresAt === undefined ? undefined : Number(fields.watchExpiresAt),
-    dirty: fields.dirty === '1',
+    cursor: fields[MAILBOX.cursor],
+    cursorAt: fields[MAILBOX.cursorAt] === undefined ? undefined : Number(fields[MAILBOX.cursorAt]),
+    synced: fields[MAILBOX.synced] === '1',
+    activeRun: fields[MAILBOX.activeRun],
+    needsReauth:
+      fields[MAILBOX.status] === MAILBOX_STATUS.needsReauth ? (fields[MAILBOX.statusReason] ?? '') : undefined,
+    parkedAt: fields[MAILBOX.parkedAt] === undefined ? undefined : Number(fields[MAILBOX.parkedAt]),
+    probedAt: fields[MAILBOX.probedAt] === undefined ? undefined : Number(fields[MAILBOX.probedAt]),
+    pausedAt: fields[MAILBOX.pausedAt] === undefined ? undefined : Number(fields[MAILBOX.pausedAt]),
+    watchExpiresAt: fields[MAILBOX.watchExpiresAt] === undefined ? undefined : Number(fields[MAILBOX.watchExpiresAt]),
+    dirty: fields[MAILBOX.dirty] === '1',
   }
 }
 
@@ -139,7 +141,7 @@ export async function noteProbe(
 
 /** Returns the lane for listing a mailbox: one that was never listed to its end is bulk work from its first page on. */
 export async function listingLane(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<Lane> {
-  return (await redis.hget(keys.mailbox(mailbox), 'synced')) === '1' ? 'live' : 'bulk'
+  return (await redis.hget(keys.mailbox(mailbox), MAILBOX.synced)) === '1' ? 'live' : 'bulk'
 }
 
 /** Posts a watch event to a mailbox's stream; returns the id of the run it asks for. */

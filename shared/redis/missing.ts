@@ -5,6 +5,7 @@ import { ownWindow } from '../windows/deferred.ts'
 import { isOfKnown } from '../windows/kinds.ts'
 import type { Keys, Partition } from './keys.ts'
 import { scanKeys } from './scan.ts'
+import { LISTING, RUN, RUN_STATUS, WINDOW } from './schema.ts'
 
 const MOST_WINDOWS = 1000
 const MOST_IDS = 500
@@ -12,20 +13,20 @@ const MOST_IDS = 500
 /** Returns what a run lacks to end, as phrases. */
 export async function missingParts(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<string[]> {
   const fields = await redis.hgetall(keys.run(partition, run))
-  if (fields.startedAt === undefined) return ['its record']
+  if (fields[RUN.startedAt] === undefined) return ['its record']
   const number = (field: string) => Number(ownOf(fields, field) ?? 0)
   const count = (many: number, what: string) => (many > 0 ? [`${many} ${what}`] : [])
-  const unmerged = number('opened') - number('merged')
-  const lacking = unmerged > 0 ? await lackingWindows(redis, keys, partition, { run, opened: number('opened') }) : []
+  const unmerged = number(RUN.opened) - number(RUN.merged)
+  const lacking = unmerged > 0 ? await lackingWindows(redis, keys, partition, { run, opened: number(RUN.opened) }) : []
   const waitingThreads = await redis.zcard(keys.runThreads(partition, run))
   return [
-    ...(fields.listing === 'done' ? [] : ['the listing is not finished']),
+    ...(fields[RUN.listing] === LISTING.done ? [] : ['the listing is not finished']),
     ...lacking,
     ...count(unmerged - lacking.length, 'more windows not merged'),
-    ...count(number('merged') - number('grouped'), 'windows merged and not grouped'),
-    ...count(number('deferred'), 'messages deferred'),
+    ...count(number(RUN.merged) - number(RUN.grouped), 'windows merged and not grouped'),
+    ...count(number(RUN.deferred), 'messages deferred'),
     ...count(waitingThreads, 'threads not emitted'),
-    ...count(number('threads') - number('settled'), 'threads not dispatched'),
+    ...count(number(RUN.threads) - number(RUN.settled), 'threads not dispatched'),
   ]
 }
 
@@ -34,15 +35,16 @@ export async function missingParts(redis: Redis, keys: Keys, partition: Partitio
  * 500; none for a run that is listed again as a whole.
  */
 export async function idsInNoPage(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<Listed[]> {
-  const [status, ...counts] = await redis.hmget(keys.run(partition, run), 'status', 'opened', 'merged', 'deferred')
+  const fields = [RUN.status, RUN.opened, RUN.merged, RUN.deferred]
+  const [status, ...counts] = await redis.hmget(keys.run(partition, run), ...fields)
   const [opened = 0, merged = 0, deferred = 0] = counts.map(Number)
-  if (status !== 'done' || (opened <= merged && deferred <= 0)) return []
+  if (status !== RUN_STATUS.done || (opened <= merged && deferred <= 0)) return []
   const ids = new Map<string, Listed>()
   const head = keys.window(partition, run, '')
   for await (const page of scanKeys(redis, `${head}*`)) {
     for (const name of page.map(key => key.slice(head.length)).filter(one => !isOfKnown(one))) {
       const fields = await redis.hgetall(keys.window(partition, run, name))
-      const items = JSON.parse(fields.items ?? '[]') as [string, string][]
+      const items = JSON.parse(fields[WINDOW.items] ?? '[]') as [string, string][]
       for (const [place, [id, thread]] of items.entries()) {
         if (ids.size < MOST_IDS && (await lacksFate(name, place, fields[place]))) ids.set(id, { id, thread })
       }
@@ -66,7 +68,7 @@ async function lackingWindows(
 ): Promise<string[]> {
   const windows = Array.from({ length: Math.min(opened, MOST_WINDOWS) }, (_, index) => `${index + 1}`)
   const counts = await Promise.all(
-    windows.map(window => redis.hmget(keys.window(partition, run, window), 'of', 'done')),
+    windows.map(window => redis.hmget(keys.window(partition, run, window), WINDOW.of, WINDOW.done)),
   )
   return windows.flatMap((window, place) => {
     const [of, done] = (counts[place] ?? []).map(Number)

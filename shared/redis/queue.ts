@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis'
 import { LANES, type Lane } from '../envelope.ts'
 import type { StageName } from '../stage.ts'
-import { createGroup, type RestoredGroup } from './groups.ts'
+import { createGroup, noneWithoutGroup, type RestoredGroup } from './groups.ts'
 import type { Keys, Partition } from './keys.ts'
+import { ENTRY } from './schema.ts'
 import { aloneScript, giveUpScript, holdScript, ownScript, promoteScript, reclaimScript } from './scripts.ts'
 
 /** An unparsed entry as Redis returned it; `text` is `undefined` where the entry has no envelope field. */
@@ -235,15 +236,10 @@ export function createQueue(options: {
   }
 
   function rawEntry(key: string, [entryId, fields, deliveries = 1]: RedisEntry): RawEntry {
-    const at = fields.indexOf('envelope')
+    const at = fields.indexOf(ENTRY.envelope)
     const { stream, lane } = places.get(key) ?? { stream: key, lane: 'live' }
     return { key, entryId, stream, lane, text: at >= 0 ? fields[at + 1] : undefined, deliveries }
   }
-}
-
-function noneWithoutGroup(error: Error): number {
-  if (!error.message.includes('NOGROUP')) throw error
-  return 0
 }
 
 // Some hosts forbid CLIENT commands; the others then take over after a lease.

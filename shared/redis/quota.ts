@@ -3,6 +3,7 @@ import { MACHINE } from '../machine.ts'
 import type { MailboxId } from '../mailbox.ts'
 import type { Permit, Quota, Spent } from '../provider/quota.ts'
 import type { Keys } from './keys.ts'
+import { QUOTA } from './schema.ts'
 import { quotaReserveScript, quotaSettleScript } from './scripts.ts'
 
 /** The limits that a provider sets. */
@@ -114,7 +115,7 @@ export async function readNarrowing(
   mailbox: MailboxId,
   set: number,
 ): Promise<(Narrowing & { since: number }) | undefined> {
-  const [places, narrowedAt] = await redis.hmget(keys.quota(mailbox), 'places', 'narrowedAt')
+  const [places, narrowedAt] = await redis.hmget(keys.quota(mailbox), QUOTA.places, QUOTA.narrowedAt)
   const [requests, since] = [Number(places ?? set), Number(narrowedAt ?? 0)]
   if (requests >= set || since + NARROW_MS <= now()) return undefined
   return { mailbox, requests, set, since }

@@ -5,6 +5,7 @@ import { STAGE_NAMES } from '../stage.ts'
 import { STREAMS } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
 import { scanEntries, scanKeys, scanMembers } from './scan.ts'
+import { ENTRY, EVENT, RUN } from './schema.ts'
 import { forgetSubscriptionsOf } from './subscriptions.ts'
 
 /** The numbers of removed keys and of removed entries in shared streams. The stages drop `waiting` entries when they reach them. */
@@ -50,7 +51,7 @@ export async function removeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId
     removed.entries += await removeEntries(redis, keys.dead(partition, stage), fields => isOfFields(mailbox, fields))
   }
   for (const reported of [keys.metrics(partition, providerOf(mailbox)), keys.mailboxEvents(partition)]) {
-    removed.entries += await removeEntries(redis, reported, fields => fieldOf(fields, 'mailbox') === mailbox)
+    removed.entries += await removeEntries(redis, reported, fields => fieldOf(fields, EVENT.mailbox) === mailbox)
   }
   for (const { name, forWorkers } of STREAMS) {
     for (const lane of LANES) {
@@ -73,7 +74,7 @@ async function runsOf(
   const runs = new Set<string>()
   for await (const page of scanKeys(redis, `${head}*`)) {
     const found = page.filter(key => !key.slice(head.length).includes(':'))
-    const names = await Promise.all(found.map(key => redis.hget(key, 'mailbox')))
+    const names = await Promise.all(found.map(key => redis.hget(key, RUN.mailbox)))
     for (const [place, key] of found.entries()) if (names[place] === mailbox) runs.add(key.slice(head.length))
   }
   return runs
@@ -127,7 +128,7 @@ function isAfter(id: string, other: string): boolean {
 }
 
 function isOfFields(mailbox: MailboxId, fields: string[]): boolean {
-  return isOf(mailbox, fieldOf(fields, 'envelope') ?? '')
+  return isOf(mailbox, fieldOf(fields, ENTRY.envelope) ?? '')
 }
 
 function isOf(mailbox: MailboxId, envelope: string): boolean {

@@ -5,6 +5,7 @@ import { digestOf, knownMessages } from './known.ts'
 import type { MailboxSight, Sight } from './look.ts'
 import { postWatchEvent, resumeMailbox } from './mailboxes.ts'
 import { scanKeys } from './scan.ts'
+import { MAILBOX, RUN } from './schema.ts'
 import { restoreScript } from './scripts.ts'
 import { subscribersOf } from './subscriptions.ts'
 
@@ -108,7 +109,7 @@ export function createRestoring(options: {
     let count = 0
     for await (const page of scanKeys(redis, `${head}*`)) {
       for (const key of page.filter(one => !one.slice(head.length).includes(':'))) {
-        const startedAt = await redis.hget(key, 'startedAt')
+        const startedAt = await redis.hget(key, RUN.startedAt)
         if (startedAt !== null) count += await redis.zadd(keys.runs(partition), 'NX', startedAt, key.slice(head.length))
       }
     }
@@ -128,7 +129,7 @@ export function createRestoring(options: {
     for (const { mailbox, subscription } of own.filter(one => !known.has(one.subscription))) {
       await redis.hset(keys.subscriptions, subscription, mailbox)
       // The subscription was replaced meanwhile, or removed with its mailbox.
-      const current = await redis.hget(keys.mailbox(mailbox), 'subscription')
+      const current = await redis.hget(keys.mailbox(mailbox), MAILBOX.subscription)
       if (current !== subscription) await redis.hdel(keys.subscriptions, subscription)
       else restored.push({ what: 'subscription', mailbox, count: 1 })
     }

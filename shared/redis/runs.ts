@@ -4,6 +4,7 @@ import { CALL_KINDS, type CallKind } from '../mailbox.ts'
 import { ownOf } from '../own.ts'
 import { FATES, type Fate } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
+import { RUN } from './schema.ts'
 
 /** A run with its current counters; times are in ms since 1970. */
 export interface RunRecord {
@@ -61,7 +62,7 @@ export async function readRun(
   run: string,
 ): Promise<RunRecord | undefined> {
   const fields = await redis.hgetall(keys.run(partition, run))
-  return fields.startedAt === undefined ? undefined : runRecord(run, fields)
+  return Object.hasOwn(fields, RUN.startedAt) ? runRecord(run, fields) : undefined
 }
 
 /** Returns the runs that started since then (ms since 1970), oldest first. */
@@ -95,43 +96,48 @@ export async function listRuns(redis: Redis, keys: Keys, limit: number): Promise
 
 /** Builds a run record from the fields of its hash. */
 export function runRecord(run: string, fields: Record<string, string>): RunRecord {
-  const number = (field: string) => Number(ownOf(fields, field) ?? 0)
+  const text = (field: string) => ownOf(fields, field)
+  const number = (field: string) => Number(text(field) ?? 0)
   const time = (field: string) => (Object.hasOwn(fields, field) ? number(field) : undefined)
   const fates = Object.fromEntries(FATES.map(fate => [fate, number(fate)])) as Record<Fate, number>
-  const calls = Object.fromEntries(CALL_KINDS.map(kind => [kind, number(`calls:${kind}`)])) as Record<CallKind, number>
-  const endedAt = time('endedAt')
+  const calls = Object.fromEntries(CALL_KINDS.map(kind => [kind, number(`${RUN.calls}${kind}`)])) as Record<
+    CallKind,
+    number
+  >
+  const endedAt = time(RUN.endedAt)
   return {
     run,
-    mailbox: fields.mailbox ?? '',
-    cause: fields.cause ?? '',
-    startedAt: number('startedAt'),
-    mergedAt: time('mergedAt'),
+    mailbox: text(RUN.mailbox) ?? '',
+    cause: text(RUN.cause) ?? '',
+    startedAt: number(RUN.startedAt),
+    mergedAt: time(RUN.mergedAt),
     endedAt,
-    failure: fields.failure,
-    healedBy: fields.healedBy,
-    listed: number('listed'),
+    failure: text(RUN.failure),
+    healedBy: text(RUN.healedBy),
+    listed: number(RUN.listed),
     fates,
-    addsUp: fields.abandoned !== undefined || FATES.reduce((sum, fate) => sum + fates[fate], 0) === number('listed'),
-    context: number('context'),
-    reread: number('reread'),
-    lost: number('lost'),
-    deleted: number('deleted'),
-    threads: number('threads'),
-    tasks: number('tasks'),
-    unchanged: number('unchanged'),
-    givenUp: number('givenUp'),
-    settled: fields.healedBy !== undefined || (endedAt !== undefined && number('settled') >= number('threads')),
-    settledAt: time('settledAt') ?? endedAt,
+    addsUp:
+      text(RUN.abandoned) !== undefined || FATES.reduce((sum, fate) => sum + fates[fate], 0) === number(RUN.listed),
+    context: number(RUN.context),
+    reread: number(RUN.reread),
+    lost: number(RUN.lost),
+    deleted: number(RUN.deleted),
+    threads: number(RUN.threads),
+    tasks: number(RUN.tasks),
+    unchanged: number(RUN.unchanged),
+    givenUp: number(RUN.givenUp),
+    settled: text(RUN.healedBy) !== undefined || (endedAt !== undefined && number(RUN.settled) >= number(RUN.threads)),
+    settledAt: time(RUN.settledAt) ?? endedAt,
     calls,
-    units: number('units'),
-    pages: number('pages'),
-    windows: number('opened'),
-    asked: number('asked'),
-    failed: number('failed'),
+    units: number(RUN.units),
+    pages: number(RUN.pages),
+    windows: number(RUN.opened),
+    asked: number(RUN.asked),
+    failed: number(RUN.failed),
     waitedMs: Math.max(
       0,
-      number('waitedMs') - Math.max(0, number('waitedUntil') - (endedAt ?? Number.POSITIVE_INFINITY)),
+      number(RUN.waitedMs) - Math.max(0, number(RUN.waitedUntil) - (endedAt ?? Number.POSITIVE_INFINITY)),
     ),
-    alerts: readAlerts(fields.alerts),
+    alerts: readAlerts(text(RUN.alerts)),
   }
 }

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
+import { ownOf } from '../own.ts'
+import { SCHEMA } from './schema.ts'
 
 /** Runs one of the Lua scripts beside this file; each header states its KEYS, ARGV and result. */
 export type Script = (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>
@@ -65,10 +67,27 @@ function script(name: string): Script {
 }
 
 /**
- * Returns a script's whole text with its parts included. Each script becomes the command `mailsluice-<name>` of a connection that calls it.
+ * Returns a script's whole text, with its parts included and the values of `schema.ts` in place of their names. Throws for a name that the
+ * schema does not have. Each script becomes the command `mailsluice-<name>` of a connection that calls it.
  */
 export function scriptText(name: string): string {
-  return source(`${name}.lua`)
+  return withValues(source(`${name}.lua`), name)
+}
+
+/** Replaces each name of the schema, such as `RUN.startedAt`, by its value in Lua; throws for an unknown one. */
+export function withValues(text: string, script: string): string {
+  return text.replace(/\b([A-Z][A-Z_]+)\.(\w+)/g, (name, group: string, field: string) => {
+    const fields = ownOf(SCHEMA, group) ?? {}
+    const value = ownOf(fields, field)
+    if (value === undefined) throw new Error(`${script}.lua names ${name}, which shared/redis/schema.ts does not have`)
+    return inLua(value)
+  })
+}
+
+function inLua(value: string | number | readonly string[]): string {
+  if (typeof value === 'number') return `${value}`
+  if (typeof value === 'string') return `'${value}'`
+  return `{ ${value.map(inLua).join(', ')} }`
 }
 
 function source(file: string): string {

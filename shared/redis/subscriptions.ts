@@ -3,6 +3,7 @@ import type { MailboxId } from '../mailbox.ts'
 import type { Subscription, SubscriptionMemory } from '../provider/subscription.ts'
 import type { Keys } from './keys.ts'
 import { scanHash } from './scan.ts'
+import { MAILBOX } from './schema.ts'
 import { noteScript } from './scripts.ts'
 
 /** The pending actions of a subscription: renew it, or recreate it because the provider ended it. */
@@ -20,12 +21,12 @@ export interface DueSubscription {
 export function subscriptionMemory(redis: Redis, keys: Keys, mailbox: MailboxId): SubscriptionMemory {
   return {
     async read() {
-      const [id, terms] = await redis.hmget(keys.mailbox(mailbox), 'subscription', 'subscriptionTerms')
+      const [id, terms] = await redis.hmget(keys.mailbox(mailbox), MAILBOX.subscription, MAILBOX.subscriptionTerms)
       return id ? { id, terms: terms ?? '' } : undefined
     },
 
     async write(subscription) {
-      const before = await redis.hget(keys.mailbox(mailbox), 'subscription')
+      const before = await redis.hget(keys.mailbox(mailbox), MAILBOX.subscription)
       const id = subscription?.id
       // The owner is stored first: after an interruption here notifications are accepted, and another subscription is created.
       if (id !== undefined) await redis.hset(keys.subscriptions, id, mailbox)
@@ -74,7 +75,7 @@ export async function unmarkDue(redis: Redis, keys: Keys, { id, due }: DueSubscr
 
 /** Makes the next watch of the mailbox create another subscription, if this one is still current: the provider ended it. */
 export async function voidSubscription(redis: Redis, keys: Keys, { mailbox, id }: DueSubscription): Promise<void> {
-  const current = await redis.hget(keys.mailbox(mailbox), 'subscription')
+  const current = await redis.hget(keys.mailbox(mailbox), MAILBOX.subscription)
   if (current === id) await noteSubscription(redis, keys, mailbox, { id, terms: '' })
 }
 
@@ -94,8 +95,9 @@ async function noteSubscription(
   mailbox: MailboxId,
   subscription: Subscription | undefined,
 ): Promise<boolean> {
-  const fields = subscription ? ['subscription', subscription.id, 'subscriptionTerms', subscription.terms] : []
-  const forget = subscription ? [] : ['subscription', 'subscriptionTerms']
+  const { subscription: id, subscriptionTerms: terms } = MAILBOX
+  const fields = subscription ? [id, subscription.id, terms, subscription.terms] : []
+  const forget = subscription ? [] : [id, terms]
   return (await noteScript(redis, [keys.mailbox(mailbox)], [fields.length / 2, ...fields, ...forget])) === 1
 }
 

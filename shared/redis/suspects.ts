@@ -2,16 +2,14 @@ import type { Redis } from 'ioredis'
 import type { Listed, MailboxId } from '../mailbox.ts'
 import type { Keys } from './keys.ts'
 import { knownMessages } from './known.ts'
+import { LIFETIME, SUSPECT } from './schema.ts'
 
 interface Of {
   mailbox: MailboxId
   run: string
 }
 
-const KEEP_SECONDS = 7 * 24 * 3600
 const AT_ONCE = 500
-// Stands for messages that earlier pages listed and that will be known later; no message has this id. `facts.lua` uses the same.
-const LISTED = ''
 
 /**
  * Marks every known message of a mailbox as a suspect of the run, in bounded steps, and messages of its earlier pages once they are known.
@@ -20,7 +18,7 @@ const LISTED = ''
 export async function suspectAll(redis: Redis, keys: Keys, { mailbox, run }: Of, page: number): Promise<void> {
   const key = keys.runSuspects(keys.partitionOf(mailbox), run)
   // Set before the scan, because messages whose windows are grouped meanwhile are added there.
-  await redis.hset(key, LISTED, page)
+  await redis.hset(key, SUSPECT.listed, page)
   let step = new Map<string, string>()
   for await (const { id, thread } of knownMessages(redis, keys, mailbox)) {
     step.set(id, thread)
@@ -29,7 +27,7 @@ export async function suspectAll(redis: Redis, keys: Keys, { mailbox, run }: Of,
     step = new Map()
   }
   if (step.size > 0) await redis.hset(key, step)
-  await redis.expire(key, KEEP_SECONDS)
+  await redis.expire(key, LIFETIME.run)
 }
 
 /** Returns at most `limit` suspects of the run; fewer means that no more are left. */
@@ -41,7 +39,7 @@ export async function readSuspects(redis: Redis, keys: Keys, { mailbox, run }: O
     const [next, fields] = await redis.hscan(key, cursor, 'COUNT', AT_ONCE)
     cursor = next
     for (let at = 0; at < fields.length; at += 2) found.set(fields[at] ?? '', fields[at + 1] ?? '')
-    found.delete(LISTED)
+    found.delete(SUSPECT.listed)
   } while (cursor !== '0' && found.size < limit)
   return [...found].slice(0, limit).map(([id, thread]) => ({ id, thread }))
 }

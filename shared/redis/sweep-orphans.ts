@@ -2,9 +2,7 @@ import type { Redis } from 'ioredis'
 import type { MailboxId } from '../mailbox.ts'
 import type { Keys } from './keys.ts'
 import { scanKeys } from './scan.ts'
-
-// Long enough to notice if a needed key is missing by mistake.
-const FORGET_AFTER_SECONDS = 24 * 3600
+import { LIFETIME, RUN } from './schema.ts'
 
 // The kinds of keys named after a mailbox, except the mailbox and its account.
 const OF_MAILBOXES = ['thread', 'msg', 'threads-of', 'link', 'folders', 'warm', 'quota', 'deferred']
@@ -23,7 +21,7 @@ export async function sweepOrphans(redis: Redis, keys: Keys, goOn: () => Promise
     const existing = await Promise.all(owners.map(owner => redis.exists(owner)))
     const gone = new Set(owners.filter((_, place) => existing[place] === 0))
     const orphans = owned.flatMap(({ key, owner }) => (owner !== undefined && gone.has(owner) ? [key] : []))
-    const marked = await Promise.all(orphans.map(key => redis.expire(key, FORGET_AFTER_SECONDS, 'LT')))
+    const marked = await Promise.all(orphans.map(key => redis.expire(key, LIFETIME.orphan, 'LT')))
     found += marked.filter(set => set === 1).length
   }
   return found
@@ -36,6 +34,6 @@ async function ownerOf(redis: Redis, keys: Keys, key: string): Promise<string | 
   if (OF_MAILBOXES.includes(kind)) return keys.mailbox(`${rest[0]}:${rest[1]}` as MailboxId)
   if (kind === 'window' || (kind === 'run' && rest.length > 1)) return keys.run(partition, rest[0] ?? '')
   if (kind !== 'run') return undefined
-  const mailbox = await redis.hget(key, 'mailbox')
+  const mailbox = await redis.hget(key, RUN.mailbox)
   return mailbox === null ? undefined : keys.mailbox(mailbox as MailboxId)
 }

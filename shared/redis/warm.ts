@@ -3,10 +3,8 @@ import type { Cursor, Listed, MailboxId } from '../mailbox.ts'
 import type { Message } from '../message.ts'
 import type { Keys } from './keys.ts'
 import { newestIdsIn } from './known.ts'
+import { LIFETIME } from './schema.ts'
 import { keepScript } from './scripts.ts'
-
-/** The longest gap between two dispatches of a thread that is kept warm, and how long it stays warm. */
-export const WARM_SECONDS = 24 * 3600
 
 /**
  * Returns the newest messages of a mailbox's warm threads, at most `limit` of each, the last emitted thread first; a few hundred threads at
@@ -18,7 +16,7 @@ export async function warmMessages(
   mailbox: MailboxId,
   { now, limit }: { now: number; limit: number },
 ): Promise<Listed[]> {
-  const since = now - WARM_SECONDS * 1000
+  const since = now - LIFETIME.warm * 1000
   const threads = await redis.zrevrangebyscore(keys.warm(mailbox), '+inf', since)
   const known = await Promise.all(threads.map(thread => redis.hgetall(keys.thread(mailbox, thread))))
   return threads.flatMap((thread, place) =>

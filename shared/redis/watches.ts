@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { MailboxId } from '../mailbox.ts'
 import type { Keys } from './keys.ts'
+import { MAILBOX } from './schema.ts'
 import { noteScript } from './scripts.ts'
 
 /** The state of a mailbox's watch at its provider, as stored in Redis. */
@@ -17,7 +18,8 @@ export interface WatchRecord {
 
 /** Returns the stored state of a mailbox's watch. */
 export async function readWatch(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<WatchRecord> {
-  const fields = ['watchExpiresAt', 'watchAskedAt', 'watchFailure', 'watchOff'] as const
+  const { watchExpiresAt, watchAskedAt, watchFailure, watchOff } = MAILBOX
+  const fields = [watchExpiresAt, watchAskedAt, watchFailure, watchOff] as const
   const [expiresAt, askedAt, failure, off] = await redis.hmget(keys.mailbox(mailbox), ...fields)
   return {
     expiresAt: expiresAt ? Number(expiresAt) : undefined,
@@ -34,8 +36,8 @@ export async function noteWatched(
   mailbox: MailboxId,
   { expiresAt, now }: { expiresAt: number; now: number },
 ): Promise<void> {
-  const fields = { watchExpiresAt: expiresAt, watchAskedAt: now }
-  await note(redis, keys, mailbox, fields, ['watchFailure', 'watchOff'])
+  const fields = { [MAILBOX.watchExpiresAt]: expiresAt, [MAILBOX.watchAskedAt]: now }
+  await note(redis, keys, mailbox, fields, [MAILBOX.watchFailure, MAILBOX.watchOff])
 }
 
 /** Records that renewing a mailbox's watch failed; the current one continues until it expires. */
@@ -45,12 +47,13 @@ export async function noteWatchFailure(
   mailbox: MailboxId,
   { failure, now }: { failure: string; now: number },
 ): Promise<void> {
-  await note(redis, keys, mailbox, { watchFailure: failure, watchAskedAt: now })
+  await note(redis, keys, mailbox, { [MAILBOX.watchFailure]: failure, [MAILBOX.watchAskedAt]: now })
 }
 
 /** Records that a mailbox is no longer to be watched. */
 export async function noteUnwatched(redis: Redis, keys: Keys, mailbox: MailboxId): Promise<void> {
-  await note(redis, keys, mailbox, { watchOff: 1 }, ['watchExpiresAt', 'watchAskedAt', 'watchFailure'])
+  const forget = [MAILBOX.watchExpiresAt, MAILBOX.watchAskedAt, MAILBOX.watchFailure]
+  await note(redis, keys, mailbox, { [MAILBOX.watchOff]: 1 }, forget)
 }
 
 // A mailbox removed during the provider call must not reappear with its answer.

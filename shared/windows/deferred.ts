@@ -3,22 +3,23 @@ import type { MailError } from '../error.ts'
 import type { DeferredNote, Fact, SetAsideFact } from '../fact.ts'
 import type { ListedId, Stream } from '../streams.ts'
 
-const PREFIX = 'deferred:'
+/** What the name of a deferred item's own window begins with. */
+export const OWN_WINDOW_PREFIX = 'deferred:'
 const PLACE = /\/\d+$/
 
 /** Returns the name of the window in which a deferred item of another window waits alone. */
 export function ownWindow(window: string, index: number): string {
-  return `${PREFIX}${window}/${index}`
+  return `${OWN_WINDOW_PREFIX}${window}/${index}`
 }
 
 /** Returns whether a window belongs to one deferred item. */
 export function isOwnWindow(window: string): boolean {
-  return window.startsWith(PREFIX)
+  return window.startsWith(OWN_WINDOW_PREFIX)
 }
 
 /** Returns the window from which a deferred item came; any other window is its own origin. */
 export function originOf(window: string): string {
-  return isOwnWindow(window) ? window.slice(PREFIX.length).replace(PLACE, '') : window
+  return isOwnWindow(window) ? window.slice(OWN_WINDOW_PREFIX.length).replace(PLACE, '') : window
 }
 
 /** Returns whether an item is deferred, in a window of its own. */

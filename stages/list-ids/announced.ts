@@ -3,7 +3,7 @@ import { MailError } from '../../shared/error.ts'
 import type { Changes } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
 import { follow, type Outcome, type StageContext } from '../../shared/stage.ts'
-import { MOST_CREATED, type WatchEvent, watchEvents } from '../../shared/streams.ts'
+import { MAX_CREATED, type WatchEvent, watchEvents } from '../../shared/streams.ts'
 
 type Event = Envelope<WatchEvent>
 
@@ -27,7 +27,7 @@ export async function missingAnnounced(
   const named = [...new Set(events.flatMap(({ body }) => body.created ?? []))].filter(id => !here.has(id))
   if (named.length === 0 || changes.cursor === undefined) return []
   const known = await ctx.ledger.threadsOf(named)
-  return named.filter(id => !known.has(id)).slice(0, MOST_CREATED)
+  return named.filter(id => !known.has(id)).slice(0, MAX_CREATED)
 }
 
 /**

@@ -122,7 +122,7 @@ export async function live(app: AppContext, options: StepOptions = {}): Promise<
     tasks: tasks.map(({ body }) => body.task),
     runs: await listRuns(redis, keys, 100),
     dead: [...new Set((await listDead(redis, keys)).map(({ text }) => (JSON.parse(text) as { run: string }).run))],
-    left: ['activeRun', 'dirty', 'lookAfterRun', 'pausedAt', 'heldEvent'].filter(field => field in record),
+    left: ['activeRun', 'dirty', 'lookAfterRun', 'pausedAt', 'parkedEvent'].filter(field => field in record),
   }
 }
 

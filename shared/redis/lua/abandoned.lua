@@ -2,5 +2,5 @@
 
 local function isAbandoned(input)
   local place = input[4]
-  return place ~= 0 and get(KEYS[place], 'abandoned') ~= false
+  return place ~= 0 and get(KEYS[place], RUN.abandoned) ~= false
 end

@@ -9,11 +9,11 @@
 
 local run, ended, events = unpack(KEYS)
 local id, found = unpack(ARGV)
-prefetch(run, { 'startedAt', 'alerts' })
-local isNew = get(run, 'startedAt') ~= false and not get(run, 'alerts')
+prefetch(run, { RUN.startedAt, RUN.alerts })
+local isNew = get(run, RUN.startedAt) ~= false and not get(run, RUN.alerts)
 if isNew then
-  for place = 3, #ARGV do stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', unpack(decoded(ARGV[place], 'ARGV'))) end
-  put(GUARDS, run, 'alerts', found)
+  for place = 3, #ARGV do stage(CONTENT, 'XADD', events, 'MAXLEN', '~', LIMIT.mailboxEvents, '*', unpack(decoded(ARGV[place], 'ARGV'))) end
+  put(GUARDS, run, RUN.alerts, found)
 end
 stage(OVER, 'ZREM', ended, id)
 flush()

@@ -9,7 +9,7 @@
 --          waits: [[input, run, from, until: ms from now]], parked: [[input, list, arg, events, reason]],
 --          held: [[input, list, arg, run id, 1 if one such is enough]], dead: [[input, key, arg, stage, stream, kind, message, 1 if unread]],
 --          counts: [[input, run, field, by]],
---          facts: [{fact, input, run, …}], runs: [{…}], fates: [fate], limits: {…}}; places count from 1
+--          facts: [{fact, input, run, …}], runs: [{…}], longRunMs, messageSeconds}; places count from 1
 -- ARGV[n]  envelopes, which the plan names by place
 -- Result   {a 1 or 0 for each input (0: it was no longer ours, or its run has not begun here), a JSON text for each event}
 
@@ -20,7 +20,7 @@ local plan = cjson.decode(ARGV[1])
 local events = {}
 
 local function add(place, text)
-  stage(CONTENT, 'XADD', KEYS[place], '*', 'envelope', text)
+  stage(CONTENT, 'XADD', KEYS[place], '*', ENTRY.envelope, text)
 end
 
 local function addNew(place, run, id, body)
@@ -49,7 +49,7 @@ local apply = {}
 -- lease it begins the run again. If it were committed, its listing would belong to a run that nothing ends.
 local unbegun = {}
 for _, fact in ipairs(plan.facts) do
-  if fact.begins and not get(KEYS[plan.runs[fact.run].key], 'startedAt') then unbegun[fact.input] = true end
+  if fact.begins and not get(KEYS[plan.runs[fact.run].key], RUN.startedAt) then unbegun[fact.input] = true end
 end
 
 local function isPending(input)
@@ -90,8 +90,8 @@ end
 local costs = {}
 for _, cost in ipairs(plan.counts) do
   local input, key = plan.inputs[cost[1]], KEYS[plan.runs[cost[2]].key]
-  local mark = 'cost:' .. plan.group .. ':' .. input[2]
-  if mine[cost[1]] and get(key, 'startedAt') and (costs[mark] or not get(key, mark)) then
+  local mark = RUN.cost .. plan.group .. ':' .. input[2]
+  if mine[cost[1]] and get(key, RUN.startedAt) and (costs[mark] or not get(key, mark)) then
     costs[mark] = key
     count(key, cost[3], cost[4])
     put(GUARDS, key, mark, '1')
@@ -102,11 +102,11 @@ for mark, key in pairs(costs) do stage(AFTER, 'HDEL', key, mark) end
 -- Rate-limit waits, as one length of time: overlaps count once, and repeating adds nothing.
 for _, wait in ipairs(plan.waits) do
   local key = KEYS[plan.runs[wait[2]].key]
-  if mine[wait[1]] and get(key, 'startedAt') then
-    local from, upTo = math.max(now + wait[3], number(key, 'waitedUntil')), now + wait[4]
+  if mine[wait[1]] and get(key, RUN.startedAt) then
+    local from, upTo = math.max(now + wait[3], number(key, RUN.waitedUntil)), now + wait[4]
     if upTo > from then
-      put(GUARDS, key, 'waitedMs', number(key, 'waitedMs') + upTo - from)
-      put(GUARDS, key, 'waitedUntil', upTo)
+      put(GUARDS, key, RUN.waitedMs, number(key, RUN.waitedMs) + upTo - from)
+      put(GUARDS, key, RUN.waitedUntil, upTo)
     end
   end
 end
@@ -129,8 +129,8 @@ for place in pairs(touched) do
 end
 
 for place, ids in pairs(done) do
-  for first = 1, #ids, MOST_WORDS do
-    stage(ACKNOWLEDGED, 'XACK', KEYS[place], plan.group, unpack(ids, first, math.min(first + MOST_WORDS - 1, #ids)))
+  for first = 1, #ids, LIMIT.words do
+    stage(ACKNOWLEDGED, 'XACK', KEYS[place], plan.group, unpack(ids, first, math.min(first + LIMIT.words - 1, #ids)))
   end
 end
 flush()

@@ -11,13 +11,13 @@
 
 local mailbox, index, events = unpack(KEYS)
 local name, cursor, at = unpack(ARGV)
-local isNew = not get(mailbox, 'connectedAt')
+local isNew = not get(mailbox, MAILBOX.connectedAt)
 stage(GROUND, 'SADD', index, name)
 if isNew then
-  stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'connected', 'mailbox', name, 'at', at)
-  put(GUARDS, mailbox, 'connectedAt', at)
-  put(GUARDS, mailbox, 'cursor', cursor)
-  put(GUARDS, mailbox, 'since', now)
+  stage(CONTENT, 'XADD', events, 'MAXLEN', '~', LIMIT.mailboxEvents, '*', EVENT.event, 'connected', EVENT.mailbox, name, EVENT.at, at)
+  put(GUARDS, mailbox, MAILBOX.connectedAt, at)
+  put(GUARDS, mailbox, MAILBOX.cursor, cursor)
+  put(GUARDS, mailbox, MAILBOX.since, now)
 end
 flush()
 return isNew and 1 or 0

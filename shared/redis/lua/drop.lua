@@ -34,14 +34,15 @@ for _, entry in ipairs(entries) do
 end
 -- If they stayed pending, they would block trimming of later entries.
 for place, group in ipairs(groups) do
-  for first = 1, #pending[place], MOST_WORDS do
-    stage(OVER, 'XACK', stream, group.name, unpack(pending[place], first, math.min(first + MOST_WORDS - 1, #pending[place])))
+  for first = 1, #pending[place], LIMIT.words do
+    stage(OVER, 'XACK', stream, group.name, unpack(pending[place], first, math.min(first + LIMIT.words - 1, #pending[place])))
   end
 end
 stage(ACKNOWLEDGED, 'XTRIM', stream, 'MINID', following(entries[#entries][1]))
 -- A full server may refuse it; the keeper's log reports it as well.
 if unread > 0 then
-  stage(AFTER, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'tasks-dropped', 'tasks', unread, 'reason', reason, 'at', now).isOptional = true
+  stage(AFTER, 'XADD', events, 'MAXLEN', '~', LIMIT.mailboxEvents, '*', EVENT.event, 'tasks-dropped', EVENT.tasks, unread, EVENT.reason, reason,
+    EVENT.at, now).isOptional = true
 end
 flush()
 return { #entries, unread }

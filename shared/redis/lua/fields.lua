@@ -26,8 +26,8 @@ local function prefetch(key, fields)
       if hash.isWhole then hash.held[field] = false else missing[#missing + 1] = field end
     end
   end
-  for first = 1, #missing, MOST_WORDS do
-    local last = math.min(first + MOST_WORDS - 1, #missing)
+  for first = 1, #missing, LIMIT.words do
+    local last = math.min(first + LIMIT.words - 1, #missing)
     local values = redis.call('HMGET', key, unpack(missing, first, last))
     for at = first, last do hash.held[missing[at]] = values[at - first + 1] end
   end
@@ -99,7 +99,7 @@ local function stageHashes()
       local command = { 'HSET', hash.key }
       for field, value in pairs(fields) do
         command[#command + 1], command[#command + 2] = field, value
-        if #command > MOST_WORDS then
+        if #command > LIMIT.words then
           stage(phase, unpack(command))
           command = { 'HSET', hash.key }
         end
@@ -111,7 +111,7 @@ local function stageHashes()
       local command = removals[phase] or { 'HDEL', hash.key }
       removals[phase] = command
       command[#command + 1] = field
-      if #command > MOST_WORDS then
+      if #command > LIMIT.words then
         stage(phase, unpack(command))
         removals[phase] = nil
       end

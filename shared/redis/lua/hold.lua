@@ -7,8 +7,6 @@
 -- Starting work counts as one more delivery: a process that dies has died over its work, not over entries it had read ahead.
 
 local stream, group, me, begins = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
--- `unpack` accepts some eight thousand values.
-local mostAtOnce = 4000
 local claims, latest, lost = {}, {}, {}
 for at = 4, #ARGV do
   local id = ARGV[at]
@@ -16,7 +14,7 @@ for at = 4, #ARGV do
   if pending then
     local deliveries = pending[4] + begins
     local claim = latest[deliveries]
-    if not claim or #claim.ids == mostAtOnce then
+    if not claim or #claim.ids == LIMIT.words then
       claim = { deliveries = deliveries, ids = {} }
       latest[deliveries] = claim
       claims[#claims + 1] = claim

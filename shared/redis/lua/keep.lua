@@ -7,9 +7,9 @@
 
 --@ staged.lua
 
-prefetch(KEYS[1], { 'connectedAt', 'cursor', 'activeRun' })
-if not get(KEYS[1], 'connectedAt') then return 0 end
-if ARGV[2] ~= '' and (get(KEYS[1], 'activeRun') or get(KEYS[1], 'cursor') ~= ARGV[2]) then return 0 end
+prefetch(KEYS[1], { MAILBOX.connectedAt, MAILBOX.cursor, MAILBOX.activeRun })
+if not get(KEYS[1], MAILBOX.connectedAt) then return 0 end
+if ARGV[2] ~= '' and (get(KEYS[1], MAILBOX.activeRun) or get(KEYS[1], MAILBOX.cursor) ~= ARGV[2]) then return 0 end
 for place = 2, #KEYS do stage(CONTENT, 'SET', KEYS[place], ARGV[place + 1], 'EX', ARGV[1]) end
 flush()
 return #KEYS - 1

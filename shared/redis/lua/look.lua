@@ -14,17 +14,17 @@ local head = ARGV[1]
 --@ revision.lua
 
 -- Marks of pending work to list; a mailbox at rest without any of them is complete.
-local MARKS = { 'dirty', 'created', 'announced', 'lookAfterRun', 'asked' }
+local MARKS = { MAILBOX.dirty, MAILBOX.created, MAILBOX.announced, MAILBOX.lookAfterRun, MAILBOX.asked }
 
 local function marksOf(key, name)
   local found = {}
   for place, value in ipairs(redis.call('HMGET', key, unpack(MARKS))) do
     if value then found[#found + 1] = MARKS[place] .. '=' .. value end
   end
-  local look, held = unpack(redis.call('HMGET', key, 'look', 'heldEvent'))
+  local look, parked = unpack(redis.call('HMGET', key, MAILBOX.look, MAILBOX.parkedEvent))
   if look and not redis.call('ZSCORE', delays, look) then found[#found + 1] = 'look=' .. look end
-  if held and redis.call('EXISTS', head .. 'parked:' .. name) == 0 then found[#found + 1] = 'heldEvent=' .. held end
-  local cursor, synced = unpack(redis.call('HMGET', key, 'cursor', 'synced'))
+  if parked and redis.call('EXISTS', head .. 'parked:' .. name) == 0 then found[#found + 1] = 'parkedEvent=' .. parked end
+  local cursor, synced = unpack(redis.call('HMGET', key, MAILBOX.cursor, MAILBOX.synced))
   if not cursor or synced ~= '1' then found[#found + 1] = 'never listed' end
   -- A folder whose link is lost is listed again at the next look.
   for link in string.gmatch(string.match(cursor or '', '^folders:[^:]*:(.*)$') or '', '[^,]+') do
@@ -36,8 +36,9 @@ end
 local boxes, open, owners = {}, {}, {}
 for _, name in ipairs(redis.call('SMEMBERS', mailboxes)) do
   local key = head .. 'mailbox:' .. name
-  local connectedAt, active, subscription, synced = unpack(redis.call('HMGET', key, 'connectedAt', 'activeRun', 'subscription', 'synced'))
-  local pausedAt, status = unpack(redis.call('HMGET', key, 'pausedAt', 'status'))
+  local connectedAt, active, subscription, synced =
+    unpack(redis.call('HMGET', key, MAILBOX.connectedAt, MAILBOX.activeRun, MAILBOX.subscription, MAILBOX.synced))
+  local pausedAt, status = unpack(redis.call('HMGET', key, MAILBOX.pausedAt, MAILBOX.status))
   local isStray = connectedAt and not pausedAt and not status and redis.call('EXISTS', head .. 'parked:' .. name) == 1
   boxes[#boxes + 1] = {
     name, connectedAt and '1' or '0', active or '', connectedAt and not active and marksOf(key, name) or '', subscription or '',
@@ -49,7 +50,7 @@ end
 local function lookAtRun(run, owner)
   local key, unsent = head .. 'run:' .. run, head .. 'run:' .. run .. ':unsent'
   local endedAt, threads, settled, opened, merged, deferred, healedBy, mailbox =
-    unpack(redis.call('HMGET', key, 'endedAt', 'threads', 'settled', 'opened', 'merged', 'deferred', 'healedBy', 'mailbox'))
+    unpack(redis.call('HMGET', key, RUN.endedAt, RUN.threads, RUN.settled, RUN.opened, RUN.merged, RUN.deferred, RUN.healedBy, RUN.mailbox))
   -- A forgotten run is known through the mailbox that waits for it; otherwise it has no owner.
   if not mailbox and not owner then return end
   local hasAll = endedAt and tonumber(opened or 0) <= tonumber(merged or 0) and tonumber(deferred or 0) <= 0

@@ -9,8 +9,8 @@
 
 local mailbox = KEYS[1]
 local at, reason = unpack(ARGV)
-if get(mailbox, 'status') ~= 'needs-reauth' then return 0 end
-put(GUARDS, mailbox, 'probedAt', at)
-if reason ~= '' then put(GUARDS, mailbox, 'statusReason', reason) end
+if get(mailbox, MAILBOX.status) ~= MAILBOX_STATUS.needsReauth then return 0 end
+put(GUARDS, mailbox, MAILBOX.probedAt, at)
+if reason ~= '' then put(GUARDS, mailbox, MAILBOX.statusReason, reason) end
 flush()
 return 1

@@ -7,7 +7,7 @@
 
 --@ staged.lua
 
-if not get(KEYS[1], 'connectedAt') then return 0 end
+if not get(KEYS[1], MAILBOX.connectedAt) then return 0 end
 local last = 1 + 2 * tonumber(ARGV[1])
 for place = 2, last, 2 do put(GUARDS, KEYS[1], ARGV[place], ARGV[place + 1]) end
 prefetch(KEYS[1], { unpack(ARGV, last + 1) })

@@ -12,13 +12,14 @@
 
 local mailbox, stream, events = unpack(KEYS)
 local plan = cjson.decode(ARGV[1])
-local NOTED = { 'dirty', 'created', 'lookAfterRun', 'look', 'heldEvent' }
+local NOTED = { MAILBOX.dirty, MAILBOX.created, MAILBOX.lookAfterRun, MAILBOX.look, MAILBOX.parkedEvent }
 
-prefetch(mailbox, { 'connectedAt', 'activeRun', unpack(NOTED) })
-if not get(mailbox, 'connectedAt') or get(mailbox, 'activeRun') or isWaiting(plan.places, plan.text) then return 0 end
-put(GROUND, mailbox, 'asked', plan.run)
-stage(CONTENT, 'XADD', stream, '*', 'envelope', plan.envelope)
-stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'healed', 'mailbox', plan.mailbox, 'at', now, 'by', plan.run)
+prefetch(mailbox, { MAILBOX.connectedAt, MAILBOX.activeRun, unpack(NOTED) })
+if not get(mailbox, MAILBOX.connectedAt) or get(mailbox, MAILBOX.activeRun) or isWaiting(plan.places, plan.text) then return 0 end
+put(GROUND, mailbox, MAILBOX.asked, plan.run)
+stage(CONTENT, 'XADD', stream, '*', ENTRY.envelope, plan.envelope)
+stage(CONTENT, 'XADD', events, 'MAXLEN', '~', LIMIT.mailboxEvents, '*', EVENT.event, 'healed', EVENT.mailbox, plan.mailbox,
+  EVENT.at, now, EVENT.by, plan.run)
 for _, field in ipairs(NOTED) do drop(mailbox, field) end
 flush()
 return 1

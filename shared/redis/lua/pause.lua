@@ -9,10 +9,10 @@
 
 local mailbox, events = unpack(KEYS)
 local name, at = unpack(ARGV)
-prefetch(mailbox, { 'connectedAt', 'pausedAt' })
-if not get(mailbox, 'connectedAt') then return 'unknown' end
-if get(mailbox, 'pausedAt') then return 'paused before' end
-stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'paused', 'mailbox', name, 'at', at)
-put(GUARDS, mailbox, 'pausedAt', at)
+prefetch(mailbox, { MAILBOX.connectedAt, MAILBOX.pausedAt })
+if not get(mailbox, MAILBOX.connectedAt) then return 'unknown' end
+if get(mailbox, MAILBOX.pausedAt) then return 'paused before' end
+stage(CONTENT, 'XADD', events, 'MAXLEN', '~', LIMIT.mailboxEvents, '*', EVENT.event, 'paused', EVENT.mailbox, name, EVENT.at, at)
+put(GUARDS, mailbox, MAILBOX.pausedAt, at)
 flush()
 return 'paused'

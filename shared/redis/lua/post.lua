@@ -8,6 +8,6 @@
 --@ staged.lua
 
 local mailbox, stream = unpack(KEYS)
-if get(mailbox, 'connectedAt') then put(GROUND, mailbox, 'asked', ARGV[2]) end
-stage(CONTENT, 'XADD', stream, '*', 'envelope', ARGV[1])
+if get(mailbox, MAILBOX.connectedAt) then put(GROUND, mailbox, MAILBOX.asked, ARGV[2]) end
+stage(CONTENT, 'XADD', stream, '*', ENTRY.envelope, ARGV[1])
 flush()

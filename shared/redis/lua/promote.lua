@@ -20,7 +20,7 @@ for place = 1, sets do
     local stream = cut and string.sub(member, 1, cut - 1)
     if isStream[stream] then
       -- One by one, so that few entries are duplicated if a command fails.
-      stage(CONTENT, 'XADD', stream, '*', 'envelope', string.sub(member, cut + 1))
+      stage(CONTENT, 'XADD', stream, '*', ENTRY.envelope, string.sub(member, cut + 1))
       stage(CONTENT, 'ZREM', set, member)
       moved = moved + 1
     end

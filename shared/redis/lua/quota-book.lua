@@ -1,7 +1,6 @@
 -- Part of quota-reserve.lua and quota-settle.lua. Reads a quota's book in its current state.
 --
--- Fields of the book
--- Fields of the book
+-- Fields of the book (`QUOTA`)
 --   spent:<ms>   units that count until then
 --   lease:<id>   requests in flight: "ends since units requests"; an unsettled lease counts as sent in its last moment
 --   places       concurrent requests that the provider accepts; narrowedAt: when it last refused more, which holds for a day
@@ -25,7 +24,7 @@ local book = { used = 0, spent = {}, leases = {} }
 local function spend(at, units)
   local ends = math.ceil((at + window) / slice) * slice
   if units <= 0 or ends <= now then return end
-  local field = 'spent:' .. whole(ends)
+  local field = QUOTA.spent .. whole(ends)
   put(GUARDS, key, field, number(key, field) + units)
   book.used = book.used + units
   book.spent[#book.spent + 1] = { ends = ends, units = units }
@@ -43,10 +42,10 @@ end
 
 local late = {}
 for name, value in pairs(getAll(key)) do
-  local kind, rest = string.match(name, '^(%a+):(.+)$')
+  local kind, rest = string.match(name, '^(%a+:)(.+)$')
   if value == '' then
     retire(name)
-  elseif kind == 'spent' then
+  elseif kind == QUOTA.spent then
     local ends, units = amount(rest, name), amount(value, name)
     if ends <= now then
       stage(OVER, 'HDEL', key, name)
@@ -54,7 +53,7 @@ for name, value in pairs(getAll(key)) do
       book.used = book.used + units
       book.spent[#book.spent + 1] = { ends = ends, units = units }
     end
-  elseif kind == 'lease' then
+  elseif kind == QUOTA.lease then
     local ends, since, units, requests = string.match(value, '^(%d+) (%d+) (%d+) (%d+)$')
     if not ends then refuse('WRONGVALUE ' .. key .. ' holds no lease in ' .. name) end
     local lease = { ends = tonumber(ends), since = tonumber(since), units = tonumber(units), requests = tonumber(requests) }

@@ -48,6 +48,6 @@ if over > 0 then
   return wait(window)
 end
 
-put(GUARDS, key, 'lease:' .. id, table.concat({ whole(now + leaseMs), whole(now), whole(units), whole(requests) }, ' '))
+put(GUARDS, key, QUOTA.lease .. id, table.concat({ whole(now + leaseMs), whole(now), whole(units), whole(requests) }, ' '))
 keep()
 return { 'go' }

@@ -21,14 +21,14 @@ local since = lease and lease.since or 0
 local isNews = function(last) return since >= (last or 0) end
 
 if lease then
-  retire('lease:' .. id)
+  retire(QUOTA.lease .. id)
   book.used = book.used - lease.units
   spend(now, units)
 end
 
 local function pauseUntil(ends)
   book.pausedUntil = math.max(book.pausedUntil or 0, ends)
-  put(GUARDS, key, 'pausedUntil', whole(book.pausedUntil))
+  put(GUARDS, key, QUOTA.pausedUntil, whole(book.pausedUntil))
 end
 
 -- A requested wait applies to all requests, whatever was refused and why.
@@ -41,21 +41,21 @@ if refused == 'rate' then
     local share, refusals = shareNow(), (book.refusals or 0) + 1
     if refusals == 1 then share = math.min(share, math.max(leastShare, stepDown * book.used / limit, share / 2)) end
     local pause = retryAfterMs > 0 and retryAfterMs or math.min(longestPause, firstPause * tonumber(ARGV[11]) ^ (refusals - 1))
-    put(GUARDS, key, 'share', string.format('%.4f', share))
-    put(GUARDS, key, 'refusedAt', whole(now))
-    put(GUARDS, key, 'refusals', refusals)
+    put(GUARDS, key, QUOTA.share, string.format('%.4f', share))
+    put(GUARDS, key, QUOTA.refusedAt, whole(now))
+    put(GUARDS, key, QUOTA.refusals, refusals)
     pauseUntil(now + pause)
   end
 elseif refused == 'concurrency' then
   if places > 0 and isNews(book.narrowedAt) then
     local fewer = math.max(math.min(places, tonumber(ARGV[10])), math.floor(places / 2))
-    put(GUARDS, key, 'places', fewer)
-    put(GUARDS, key, 'narrowedAt', whole(now))
+    put(GUARDS, key, QUOTA.places, fewer)
+    put(GUARDS, key, QUOTA.narrowedAt, whole(now))
     narrowUntil = now + narrowMs
     if fewer < places then narrowed = fewer end
   end
 elseif lease and units > 0 and retryAfterMs <= 0 then
-  drop(key, 'refusals')
+  drop(key, QUOTA.refusals)
 end
 keep()
 return narrowed

@@ -10,14 +10,14 @@
 
 local mailbox, index, events = unpack(KEYS)
 local name = ARGV[1]
-local isRecorded, isListed = get(mailbox, 'connectedAt') ~= false, redis.call('SISMEMBER', index, name) == 1
+local isRecorded, isListed = get(mailbox, MAILBOX.connectedAt) ~= false, redis.call('SISMEMBER', index, name) == 1
 if isRecorded == isListed then return isRecorded and 'whole' or 'gone' end
 if isRecorded then
   stage(CONTENT, 'SADD', index, name)
 else
-  stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'restored', 'mailbox', name, 'at', now)
-  put(GUARDS, mailbox, 'connectedAt', now)
-  put(GUARDS, mailbox, 'since', now)
+  stage(CONTENT, 'XADD', events, 'MAXLEN', '~', LIMIT.mailboxEvents, '*', EVENT.event, 'restored', EVENT.mailbox, name, EVENT.at, now)
+  put(GUARDS, mailbox, MAILBOX.connectedAt, now)
+  put(GUARDS, mailbox, MAILBOX.since, now)
 end
 flush()
 return isRecorded and 'listed' or 'recorded'

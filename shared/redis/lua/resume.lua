@@ -10,7 +10,7 @@
 
 local parked, mailbox, events = KEYS[1], KEYS[2], KEYS[3]
 local most, name, at, unpause = unpack(ARGV)
-prefetch(mailbox, { 'pausedAt', 'heldEvent', 'status', 'statusReason', 'statusAt', 'parkedAt', 'probedAt' })
+prefetch(mailbox, { MAILBOX.pausedAt, MAILBOX.parkedEvent, MAILBOX.status, MAILBOX.statusReason, MAILBOX.parkedAt, MAILBOX.probedAt })
 local isFreed = false
 
 local function free(...)
@@ -20,16 +20,16 @@ local function free(...)
   end
 end
 
-if unpause == '1' then free('pausedAt', 'heldEvent') end
-local isPaused = get(mailbox, 'pausedAt')
+if unpause == '1' then free(MAILBOX.pausedAt, MAILBOX.parkedEvent) end
+local isPaused = get(mailbox, MAILBOX.pausedAt)
 local members = isPaused and {} or redis.call('LRANGE', parked, 0, most - 1)
 for _, member in ipairs(members) do
   local cut = string.find(member, '\n', 1, true) or refuse('WRONGVALUE ' .. parked .. ' holds what names no stream')
-  stage(CONTENT, 'XADD', string.sub(member, 1, cut - 1), '*', 'envelope', string.sub(member, cut + 1))
+  stage(CONTENT, 'XADD', string.sub(member, 1, cut - 1), '*', ENTRY.envelope, string.sub(member, cut + 1))
 end
 local left = isPaused and 0 or redis.call('LLEN', parked) - #members
 if #members > 0 then stage(MARKS, 'LTRIM', parked, #members, -1) end
-if left == 0 then free('status', 'statusReason', 'statusAt', 'parkedAt', 'probedAt') end
-if isFreed then stage(CONTENT, 'XADD', events, 'MAXLEN', '~', 1000, '*', 'event', 'resumed', 'mailbox', name, 'at', at) end
+if left == 0 then free(MAILBOX.status, MAILBOX.statusReason, MAILBOX.parkedAt, MAILBOX.probedAt) end
+if isFreed then stage(CONTENT, 'XADD', events, 'MAXLEN', '~', LIMIT.mailboxEvents, '*', EVENT.event, 'resumed', EVENT.mailbox, name, EVENT.at, at) end
 flush()
 return { #members, left }

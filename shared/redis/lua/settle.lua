@@ -1,7 +1,7 @@
 -- Part of commit.lua. Steps that a run's counters make due, each once: its next page, its metrics, the release of its threads, its end.
 
 -- Counted beside their guards, in the hash of the run's threads; the run shows copies.
-local SHOWN = { 'threads', 'settled', 'tasks', 'unchanged', 'deleted', 'givenUp' }
+local SHOWN = LIST.threadCounters
 
 -- Returns a run's fields as they will be, without its bookkeeping fields.
 local function fieldsOf(key)
@@ -9,7 +9,7 @@ local function fieldsOf(key)
   for at = 1, #held, 2 do fields[held[at]] = held[at + 1] end
   for field, value in pairs(hashOf(key).now) do fields[field] = value or nil end
   for field in pairs(fields) do
-    if string.find(field, '^window:') or string.find(field, '^cost:') then fields[field] = nil end
+    if string.find(field, '^' .. RUN.window) or string.find(field, '^' .. RUN.cost) then fields[field] = nil end
   end
   return fields
 end
@@ -21,11 +21,11 @@ local function report(kind, run, key)
 end
 
 local function release(run, key)
-  if get(key, 'releasing') then return end
-  local count = number(key, 'releases') + 1
-  put(GUARDS, key, 'releasing', count)
-  put(GUARDS, key, 'releasedAt', now)
-  put(GUARDS, key, 'releases', count)
+  if get(key, RUN.releasing) then return end
+  local count = number(key, RUN.releases) + 1
+  put(GUARDS, key, RUN.releasing, count)
+  put(GUARDS, key, RUN.releasedAt, now)
+  put(GUARDS, key, RUN.releases, count)
   addNew(run.merged, run, run.id .. '/release/' .. count, { window = 'release', release = true })
 end
 
@@ -37,98 +37,98 @@ end
 -- Starts the next run for changes that arrived during this one, with the named messages. It also serves a waiting look.
 local function beginNext(run, isWanted)
   local mailbox, text = KEYS[run.mailbox], ARGV[run.again]
-  prefetch(mailbox, { 'dirty', 'lookAfterRun', 'created', 'look' })
-  local look = get(mailbox, 'lookAfterRun') and get(mailbox, 'look')
-  if isWanted or get(mailbox, 'dirty') then
-    local created = get(mailbox, 'created')
+  prefetch(mailbox, { MAILBOX.dirty, MAILBOX.lookAfterRun, MAILBOX.created, MAILBOX.look })
+  local look = get(mailbox, MAILBOX.lookAfterRun) and get(mailbox, MAILBOX.look)
+  if isWanted or get(mailbox, MAILBOX.dirty) then
+    local created = get(mailbox, MAILBOX.created)
     if created then
       local envelope = decoded(text, mailbox)
       envelope.body.created = decoded(created, mailbox)
       text = cjson.encode(envelope)
-      drop(mailbox, 'created')
+      drop(mailbox, MAILBOX.created)
     end
-    put(GROUND, mailbox, 'asked', run.nextRun)
+    put(GROUND, mailbox, MAILBOX.asked, run.nextRun)
     add(run.pages.live, text)
   elseif look then
     add(run.pages.live, envelopeIn(look))
   end
-  drop(mailbox, 'activeRun')
-  drop(mailbox, 'lookAfterRun')
-  drop(mailbox, 'dirty')
+  drop(mailbox, MAILBOX.activeRun)
+  drop(mailbox, MAILBOX.lookAfterRun)
+  drop(mailbox, MAILBOX.dirty)
 end
 
 local function finish(run, key)
-  local isNews = not get(key, 'endedAt')
+  local isNews = not get(key, RUN.endedAt)
   if isNews then
     -- Once: a run that a redrive reopens was checked before.
-    if not get(key, 'alerts') then stage(CONTENT, 'ZADD', KEYS[run.ended], 'NX', now, run.id) end
+    if not get(key, RUN.alerts) then stage(CONTENT, 'ZADD', KEYS[run.ended], 'NX', now, run.id) end
     -- Only a finished run may be forgotten, and its deferred items still have to come back.
-    if number(key, 'deferred') <= 0 then stage(WAITING, 'EXPIRE', key, plan.limits.keepSeconds) end
-    stage(WAITING, 'EXPIRE', KEYS[run.fresh], plan.limits.keepSeconds)
-    stage(WAITING, 'EXPIRE', KEYS[run.unsent], plan.limits.keepSeconds)
-    put(GUARDS, key, 'endedAt', now)
-    if not get(key, 'status') then put(GUARDS, key, 'status', 'done') end
+    if number(key, RUN.deferred) <= 0 then stage(WAITING, 'EXPIRE', key, LIFETIME.run) end
+    stage(WAITING, 'EXPIRE', KEYS[run.fresh], LIFETIME.run)
+    stage(WAITING, 'EXPIRE', KEYS[run.unsent], LIFETIME.run)
+    put(GUARDS, key, RUN.endedAt, now)
+    if not get(key, RUN.status) then put(GUARDS, key, RUN.status, RUN_STATUS.done) end
     stage(LEAVING, 'DEL', KEYS[run.suspects])
     report('run-ended', run, key)
   end
-  if get(KEYS[run.mailbox], 'activeRun') == run.id then beginNext(run) end
+  if get(KEYS[run.mailbox], MAILBOX.activeRun) == run.id then beginNext(run) end
 end
 
 -- Returns whether a long run must emit its queued threads: once every period, and then all threads queued until then.
 local function isOverdue(run, key)
   local first = firstWaiting(run)
   if not first then return false end
-  if now - number(key, 'releasedAt') >= plan.limits.longRunMs then put(GUARDS, key, 'releaseUpTo', now) end
-  return first <= number(key, 'releaseUpTo')
+  if now - number(key, RUN.releasedAt) >= plan.longRunMs then put(GUARDS, key, RUN.releaseUpTo, now) end
+  return first <= number(key, RUN.releaseUpTo)
 end
 
 local function merge(run, key)
-  if get(key, 'mergedAt') then return end
+  if get(key, RUN.mergedAt) then return end
   local sum = 0
   for _, fate in ipairs(FATES) do sum = sum + number(key, fate) end
-  put(GUARDS, key, 'mergedAt', now)
-  put(GUARDS, key, 'addsUp', sum == number(key, 'listed') and '1' or '0')
+  put(GUARDS, key, RUN.mergedAt, now)
+  put(GUARDS, key, RUN.addsUp, sum == number(key, RUN.listed) and '1' or '0')
   report('run-merged', run, key)
   local fields = {}
   for field, value in pairs(fieldsOf(key)) do
     fields[#fields + 1], fields[#fields + 2] = field, value
   end
-  local listed, seconds = number(key, 'listed'), (now - number(key, 'startedAt')) / 1000
+  local listed, seconds = number(key, RUN.listed), (now - number(key, RUN.startedAt)) / 1000
   for _, field in ipairs({
-    'message_count', words(listed),
-    'duration', string.format('%.3f', seconds),
-    'messages_per_second', string.format('%.3f', seconds > 0 and listed / seconds or 0),
-    'timestamp', string.format('%.3f', now / 1000),
+    METRIC.message_count, words(listed),
+    METRIC.duration, string.format('%.3f', seconds),
+    METRIC.messages_per_second, string.format('%.3f', seconds > 0 and listed / seconds or 0),
+    METRIC.timestamp, string.format('%.3f', now / 1000),
   }) do fields[#fields + 1] = field end
-  stage(CONTENT, 'XADD', KEYS[run.metrics], 'MAXLEN', '~', 1000, '*', 'run', run.id, unpack(fields))
+  stage(CONTENT, 'XADD', KEYS[run.metrics], 'MAXLEN', '~', LIMIT.metrics, '*', METRIC.run, run.id, unpack(fields))
 end
 
 local function settle(run)
   local key, fresh = KEYS[run.key], KEYS[run.fresh]
   prefetch(key, {
-    'startedAt', 'opened', 'merged', 'grouped', 'next', 'listing', 'mergedAt', 'endedAt', 'releasing', 'releases', 'releasedAt', 'releaseUpTo', 'alerts',
-    unpack(SHOWN),
+    RUN.startedAt, RUN.opened, RUN.merged, RUN.grouped, RUN.next, RUN.listing, RUN.mergedAt, RUN.endedAt, RUN.alerts,
+    RUN.releasing, RUN.releases, RUN.releasedAt, RUN.releaseUpTo, unpack(SHOWN),
   })
   prefetch(fresh, countersOf(SHOWN))
   for _, field in ipairs(SHOWN) do
     if get(fresh, counterOf(field)) then put(GUARDS, key, field, number(fresh, counterOf(field))) end
   end
-  if not get(key, 'startedAt') then return end
-  local opened, merged, grouped = number(key, 'opened'), number(key, 'merged'), number(key, 'grouped')
-  local page = get(key, 'next')
+  if not get(key, RUN.startedAt) then return end
+  local opened, merged, grouped = number(key, RUN.opened), number(key, RUN.merged), number(key, RUN.grouped)
+  local page = get(key, RUN.next)
   local next = page and decoded(page, key)
   -- Listed messages that are not grouped yet are not known, and would not be verified.
   local isEarly = next and next.body.page and next.body.page.verifyThen and grouped < opened
-  if next and not isEarly and opened - merged < plan.limits.openWindows then
-    drop(key, 'next')
+  if next and not isEarly and opened - merged < LIMIT.openWindows then
+    drop(key, RUN.next)
     add(run.pages[next.lane], page)
   end
-  local listed = get(key, 'listing') == 'done'
+  local listed = get(key, RUN.listing) == LISTING.done
   if listed and merged >= opened then merge(run, key) end
   local waiting = countWaiting(run)
   -- More may be grouped than was opened: a redriven window is grouped again.
   local isDone = listed and grouped >= opened
-  if not isDone and get(key, 'endedAt') then drop(key, 'endedAt') end
+  if not isDone and get(key, RUN.endedAt) then drop(key, RUN.endedAt) end
   if isDone then
     if waiting > 0 then release(run, key) else finish(run, key) end
   elseif isOverdue(run, key) then

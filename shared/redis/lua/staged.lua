@@ -15,8 +15,6 @@
 -- must follow from the stored state when the script is repeated.
 local GROUND, CONTENT, MARKS, WAITING, LEAVING, GUARDS, OVER, ACKNOWLEDGED, AFTER = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
--- `unpack` accepts some eight thousand values.
-local MOST_WORDS = 4000
 local EXHAUSTED = '18446744073709551615-18446744073709551615'
 local TYPES = {
   HSET = 'hash', HDEL = 'hash', HINCRBY = 'hash', ZADD = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset', RPUSH = 'list', LTRIM = 'list',
@@ -38,7 +36,7 @@ local function cleanFields(command)
   local at = 3
   while command[at] ~= '*' do at = at + 1 end
   for field = at + 1, #command, 2 do
-    if command[field] ~= 'envelope' then command[field + 1] = withoutControls(command[field + 1]) end
+    if command[field] ~= ENTRY.envelope then command[field + 1] = withoutControls(command[field + 1]) end
   end
 end
 

@@ -1,9 +1,9 @@
 -- Part of commit.lua. Inputs whose mailbox was removed, is paused, or is parked for its account.
 
 local of = plan.of
-if of then prefetch(KEYS[of.key], { 'connectedAt', 'since', 'activeRun' }) end
-local isKnown = of and get(KEYS[of.key], 'connectedAt')
-local since = isKnown and number(KEYS[of.key], 'since')
+if of then prefetch(KEYS[of.key], { MAILBOX.connectedAt, MAILBOX.since, MAILBOX.activeRun }) end
+local isKnown = of and get(KEYS[of.key], MAILBOX.connectedAt)
+local since = isKnown and number(KEYS[of.key], MAILBOX.since)
 
 local function reportForMailbox(kind, more)
   local event = { event = kind, run = of.run, mailbox = of.mailbox }
@@ -21,7 +21,7 @@ end
 local function dropInput(input)
   stage(AFTER, 'XDEL', KEYS[input[1]], input[2])
   local run = plan.runs[input[3]]
-  if not isKnown or not run or get(KEYS[of.key], 'activeRun') ~= run.id then return end
+  if not isKnown or not run or get(KEYS[of.key], MAILBOX.activeRun) ~= run.id then return end
   -- The run became the active one of a mailbox that it does not belong to.
   stage(OVER, 'DEL', KEYS[run.key])
   -- That run was to serve the events beside it; a run of their own begins instead.
@@ -31,38 +31,39 @@ end
 -- A dead letter is announced before it is written, where its mailbox is known: a repetition looks for it first.
 local function deadLetter(dead)
   local letters, text = KEYS[dead[2]], ARGV[dead[3]]
-  local announced = of and 'burying:' .. plan.group .. ':' .. plan.inputs[dead[1]][2]
+  local announced = of and MAILBOX.deadLetter .. plan.group .. ':' .. plan.inputs[dead[1]][2]
   if announced then
     local after = get(KEYS[of.key], announced)
     if after and isThere(letters, after, function(fields) return fields[2] == text end) then return end
     put(GROUND, KEYS[of.key], announced, after or lastId(letters))
     stage(AFTER, 'HDEL', KEYS[of.key], announced)
   end
-  local unread = dead[8] == 1 and { 'unread', '1' } or {}
-  stage(CONTENT, 'XADD', letters, '*', 'envelope', text, 'stage', dead[4], 'stream', dead[5], 'kind', dead[6], 'message', dead[7], 'at', now, unpack(unread))
+  local unread = dead[8] == 1 and { LETTER.unread, '1' } or {}
+  stage(CONTENT, 'XADD', letters, '*', ENTRY.envelope, text, LETTER.stage, dead[4], LETTER.stream, dead[5], LETTER.kind, dead[6],
+    LETTER.message, dead[7], LETTER.at, now, unpack(unread))
 end
 
 local function park(parked)
   local mailbox, reason = KEYS[of.key], parked[5]
   stage(CONTENT, 'RPUSH', KEYS[parked[2]], ARGV[parked[3]])
-  if get(mailbox, 'status') ~= 'needs-reauth' then
-    reportForMailbox('needs-reauth', { reason = reason })
-    stage(CONTENT, 'XADD', KEYS[parked[4]], 'MAXLEN', '~', 1000, '*', 'event', 'needs-reauth', 'mailbox', of.mailbox, 'at', now, 'reason', reason)
+  if get(mailbox, MAILBOX.status) ~= MAILBOX_STATUS.needsReauth then
+    reportForMailbox(MAILBOX_STATUS.needsReauth, { reason = reason })
+    stage(CONTENT, 'XADD', KEYS[parked[4]], 'MAXLEN', '~', LIMIT.mailboxEvents, '*', EVENT.event, MAILBOX_STATUS.needsReauth,
+      EVENT.mailbox, of.mailbox, EVENT.at, now, EVENT.reason, reason)
   end
-  put(GUARDS, mailbox, 'status', 'needs-reauth')
-  put(GUARDS, mailbox, 'statusReason', reason)
-  put(GUARDS, mailbox, 'statusAt', now)
-  if not get(mailbox, 'parkedAt') then put(GUARDS, mailbox, 'parkedAt', now) end
+  put(GUARDS, mailbox, MAILBOX.status, MAILBOX_STATUS.needsReauth)
+  put(GUARDS, mailbox, MAILBOX.statusReason, reason)
+  if not get(mailbox, MAILBOX.parkedAt) then put(GUARDS, mailbox, MAILBOX.parkedAt, now) end
 end
 
 local function parkHeld(held)
   local mailbox, member, run, oneIsEnough = KEYS[of.key], ARGV[held[3]], held[4], held[5] == 1
-  if not get(mailbox, 'pausedAt') then
+  if not get(mailbox, MAILBOX.pausedAt) then
     -- The mailbox was resumed meanwhile.
     local cut = string.find(member, '\n', 1, true)
     add(plan.inputs[held[1]][1], string.sub(member, cut + 1))
-  elseif not oneIsEnough or get(mailbox, 'activeRun') == run or not get(mailbox, 'heldEvent') then
-    if oneIsEnough and get(mailbox, 'activeRun') ~= run then put(GUARDS, mailbox, 'heldEvent', '1') end
+  elseif not oneIsEnough or get(mailbox, MAILBOX.activeRun) == run or not get(mailbox, MAILBOX.parkedEvent) then
+    if oneIsEnough and get(mailbox, MAILBOX.activeRun) ~= run then put(GUARDS, mailbox, MAILBOX.parkedEvent, '1') end
     stage(CONTENT, 'RPUSH', KEYS[held[2]], member)
   end
 end

@@ -12,9 +12,9 @@ local found = redis.call('XRANGE', dead, ARGV[1], ARGV[1])[1]
 if not found then return 0 end
 if ARGV[2] == '1' then
   for at = 1, #found[2], 2 do
-    if found[2][at] == 'envelope' then
+    if found[2][at] == ENTRY.envelope then
       local fields = decoded(found[2][at + 1], dead)
-      if #fields > MOST_WORDS then refuse('WRONGVALUE ' .. dead .. ' holds a notification of more than ' .. MOST_WORDS .. ' fields') end
+      if #fields > LIMIT.words then refuse('WRONGVALUE ' .. dead .. ' holds a notification of more than ' .. LIMIT.words .. ' fields') end
       stage(CONTENT, 'XADD', intake, '*', unpack(fields))
     end
   end

@@ -4,7 +4,7 @@
 -- `left:<id>` and `gone:<id>`. Their counters are in the same hash, so that each changes together with the mark it counts; a run shows
 -- copies. The sorted set of queued threads is an index: an emitted thread in it was only not removed yet.
 
-local function counterOf(field) return '#' .. field end
+local function counterOf(field) return FRESH.counter .. field end
 
 local function countersOf(fields)
   local names = {}
@@ -31,7 +31,7 @@ local function placeOf(run, thread)
   return place
 end
 
-local function isOut(run, thread) return get(KEYS[run.fresh], 'out:' .. thread) == '1' end
+local function isOut(run, thread) return get(KEYS[run.fresh], FRESH.out .. thread) == '1' end
 
 -- Until a thread is dispatched the run owes it, whatever happens to the places where it waits. `heal.lua` reads this.
 local function owe(run, thread, version)
@@ -43,11 +43,11 @@ local function join(run, thread)
   owe(run, thread)
   local fresh = KEYS[run.fresh]
   if isOut(run, thread) then
-    put(MARKS, fresh, 'out:' .. thread, '0')
+    put(MARKS, fresh, FRESH.out .. thread, '0')
     -- Leftovers of a failed script; removed before the mark, because later checks stop at the mark.
     drop(fresh, thread, CONTENT)
-    drop(fresh, 'changed:' .. thread, CONTENT)
-    drop(fresh, 'asked:' .. thread, CONTENT)
+    drop(fresh, FRESH.changed .. thread, CONTENT)
+    drop(fresh, FRESH.asked .. thread, CONTENT)
   end
   local place = placeOf(run, thread)
   if not place.is then place.is, place.since = true, now end
@@ -69,7 +69,7 @@ local function grow(run, thread, known, ids)
   local all, has, beyond = before and decoded(before, fresh) or {}, {}, 0
   for _, id in ipairs(all) do has[id] = true end
   for _, id in ipairs(ids) do
-    if not has[id] and #all < plan.limits.freshIds then
+    if not has[id] and #all < LIMIT.freshIds then
       all[#all + 1] = id
     elseif not has[id] then
       beyond = beyond + 1
@@ -78,25 +78,25 @@ local function grow(run, thread, known, ids)
   end
   put(MARKS, fresh, thread, cjson.encode(all))
   -- A concurrent reader of the thread must see that it grew.
-  if beyond > 0 then put(MARKS, fresh, 'changed:' .. thread, number(fresh, 'changed:' .. thread) + beyond) end
+  if beyond > 0 then put(MARKS, fresh, FRESH.changed .. thread, number(fresh, FRESH.changed .. thread) + beyond) end
 end
 
 local function reconsider(run, thread)
   join(run, thread)
-  put(MARKS, KEYS[run.fresh], 'changed:' .. thread, number(KEYS[run.fresh], 'changed:' .. thread) + 1)
+  put(MARKS, KEYS[run.fresh], FRESH.changed .. thread, number(KEYS[run.fresh], FRESH.changed .. thread) + 1)
 end
 
 -- A message that is not known is removed silently.
 local function removeFromThread(run, key, thread, known, gone)
   local id, message, digest = unpack(gone)
   stage(LEAVING, 'DEL', KEYS[message])
-  if not get(KEYS[known], 'id:' .. id) then return end
+  if not get(KEYS[known], THREAD.id .. id) then return end
   reconsider(run, thread)
-  if not get(KEYS[run.fresh], 'left:' .. id) then
-    put(MARKS, KEYS[run.fresh], 'left:' .. id, '1')
-    countThread(run, 'deleted', 1)
+  if not get(KEYS[run.fresh], FRESH.left .. id) then
+    put(MARKS, KEYS[run.fresh], FRESH.left .. id, '1')
+    countThread(run, RUN.deleted, 1)
   end
-  drop(KEYS[known], 'id:' .. id, LEAVING)
+  drop(KEYS[known], THREAD.id .. id, LEAVING)
   drop(KEYS[run.threadsOf], digest, LEAVING)
 end
 
@@ -122,7 +122,7 @@ local function firstWaiting(run)
 end
 
 local function stageThreads(run)
-  for known in pairs(expiring) do stage(OVER, 'EXPIRE', KEYS[known], plan.limits.keepSeconds) end
+  for known in pairs(expiring) do stage(OVER, 'EXPIRE', KEYS[known], LIFETIME.run) end
   expiring = {}
   for thread, place in pairs(run.places or {}) do
     if place.is and place.since then
@@ -138,45 +138,45 @@ apply['context-asked'] = function(f, run, key)
   local fresh = KEYS[run.fresh]
   for _, thread in ipairs(f.threads) do
     -- An emitted thread returns; it will be counted again when it is emitted.
-    if isOut(run, thread) or not placeOf(run, thread).is then countThread(run, 'threads', -1) end
+    if isOut(run, thread) or not placeOf(run, thread).is then countThread(run, RUN.threads, -1) end
     join(run, thread)
     -- Threads that wait for mail move behind those that are ready.
     placeOf(run, thread).since = now
-    put(MARKS, fresh, 'asked:' .. thread, number(fresh, 'asked:' .. thread) + 1)
+    put(MARKS, fresh, FRESH.asked .. thread, number(fresh, FRESH.asked .. thread) + 1)
   end
 end
 
 -- Such a thread keeps changing and will probably continue; the newest ones are remembered.
 local function keepWarm(warm, thread)
   stage(GROUND, 'ZADD', warm, now, thread)
-  stage(GROUND, 'ZREMRANGEBYRANK', warm, 0, -1 - plan.limits.warmThreads)
-  stage(GROUND, 'EXPIRE', warm, plan.limits.warmSeconds)
+  stage(GROUND, 'ZREMRANGEBYRANK', warm, 0, -1 - LIMIT.warmThreads)
+  stage(GROUND, 'EXPIRE', warm, LIFETIME.warm)
 end
 
 apply['thread-released'] = function(f, run, key)
   local fresh, thread = KEYS[run.fresh], f.thread
-  prefetch(fresh, { thread, 'changed:' .. thread, 'out:' .. thread, 'asked:' .. thread })
+  prefetch(fresh, { thread, FRESH.changed .. thread, FRESH.out .. thread, FRESH.asked .. thread })
   if not placeOf(run, thread).is then return end
   if not isOut(run, thread) then
     -- A thread that changed since it was read stays for the next release. `ledger.ts` builds the same value.
-    if (get(fresh, thread) or '') .. '/' .. (get(fresh, 'changed:' .. thread) or '') ~= f.seen then return end
+    if (get(fresh, thread) or '') .. '/' .. (get(fresh, FRESH.changed .. thread) or '') ~= f.seen then return end
     if f.to then
-      prefetch(KEYS[f.known], { 'released', 'dispatchedAt' })
+      prefetch(KEYS[f.known], { THREAD.released, THREAD.dispatchedAt })
       owe(run, thread, f.version)
-      put(GROUND, KEYS[f.known], 'released', f.version)
+      put(GROUND, KEYS[f.known], THREAD.released, f.version)
       add(f.to, ARGV[f.envelope])
-      countThread(run, 'threads', 1)
-      local before = get(KEYS[f.known], 'dispatchedAt')
-      if before and now - before < plan.limits.warmSeconds * 1000 then keepWarm(KEYS[f.warm], thread) end
+      countThread(run, RUN.threads, 1)
+      local before = get(KEYS[f.known], THREAD.dispatchedAt)
+      if before and now - before < LIFETIME.warm * 1000 then keepWarm(KEYS[f.warm], thread) end
     end
-    put(MARKS, fresh, 'out:' .. thread, '1')
+    put(MARKS, fresh, FRESH.out .. thread, '1')
   end
   if not f.to then drop(KEYS[run.unsent], thread) end
   -- The dispatched version of a thread without mail is kept for a while, because mail deleted by mistake is soon restored.
   if f.empty then expiring[f.known] = true end
   drop(fresh, thread)
-  drop(fresh, 'asked:' .. thread)
-  drop(fresh, 'changed:' .. thread)
+  drop(fresh, FRESH.asked .. thread)
+  drop(fresh, FRESH.changed .. thread)
   placeOf(run, thread).is = false
 end
 
@@ -191,16 +191,16 @@ end
 -- Returns whether this writes a thread's task. The task is announced before it is written, and a repetition looks for it there first.
 local function dispatch(f, mark)
   local known, version = KEYS[f.known], f.version
-  prefetch(known, { 'released', 'dispatched', 'dispatching' })
-  local last, by, announced = string.match(get(known, 'dispatching') or '', '^(%S+) (%S+) (.*)$')
-  if get(known, 'dispatched') == version then return announced == version and by == mark end
+  prefetch(known, { THREAD.released, THREAD.dispatched, THREAD.dispatching })
+  local last, by, announced = string.match(get(known, THREAD.dispatching) or '', '^(%S+) (%S+) (.*)$')
+  if get(known, THREAD.dispatched) == version then return announced == version and by == mark end
   -- A version overtaken by a newer one is obsolete.
-  if not f.to or (get(known, 'released') or version) ~= version then return false end
+  if not f.to or (get(known, THREAD.released) or version) ~= version then return false end
   if announced ~= version then last = lastId(KEYS[f.to]) end
-  put(GROUND, known, 'dispatching', last .. ' ' .. mark .. ' ' .. version)
+  put(GROUND, known, THREAD.dispatching, last .. ' ' .. mark .. ' ' .. version)
   if announced ~= version or not isWritten(KEYS[f.to], last, f.thread, version) then add(f.to, ARGV[f.envelope]) end
-  put(MARKS, known, 'dispatched', version)
-  put(MARKS, known, 'dispatchedAt', now)
+  put(MARKS, known, THREAD.dispatched, version)
+  put(MARKS, known, THREAD.dispatchedAt, now)
   return true
 end
 
@@ -209,12 +209,12 @@ apply['thread-settled'] = function(f, run, key)
   local isTask = dispatch(f, mark)
   payOff(run, f.thread, f.version)
   -- A forgotten run has no counters.
-  if not get(key, 'startedAt') then return end
-  put(GUARDS, key, 'settledAt', now)
+  if not get(key, RUN.startedAt) then return end
+  put(GUARDS, key, RUN.settledAt, now)
   -- A duplicate entry is counted once; a dead-lettered one that was redriven now has its result.
-  local before, givenUp = get(fresh, 'settled:' .. f.thread), mark .. '!'
+  local before, givenUp = get(fresh, FRESH.settled .. f.thread), mark .. '!'
   if before == mark or (before == givenUp and f.givenUp) then return end
-  put(MARKS, fresh, 'settled:' .. f.thread, f.givenUp and givenUp or mark)
-  if before == givenUp then countThread(run, 'givenUp', -1) else countThread(run, 'settled', 1) end
-  countThread(run, f.givenUp and 'givenUp' or isTask and 'tasks' or 'unchanged', 1)
+  put(MARKS, fresh, FRESH.settled .. f.thread, f.givenUp and givenUp or mark)
+  if before == givenUp then countThread(run, RUN.givenUp, -1) else countThread(run, RUN.settled, 1) end
+  countThread(run, f.givenUp and RUN.givenUp or isTask and RUN.tasks or RUN.unchanged, 1)
 end

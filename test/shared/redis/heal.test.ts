@@ -192,7 +192,7 @@ t.test('an idle mailbox with a mark gets an event unless one waits', async t => 
     asked: ['asked', 'lost'],
     'names of messages': ['created', '["m7"]'],
     'a look that was lost': ['look', `${events}\n{"v":1,"id":"x","run":"look"}`],
-    'a held event': ['heldEvent', '1'],
+    'a held event': ['parkedEvent', '1'],
     'a look for after a run': ['lookAfterRun', '1'],
   }
   for (const [what, fields] of Object.entries(marks)) {
