@@ -93,7 +93,7 @@ export interface DeferredNote {
 
 /** Parks the unprocessed input until its mailbox is resumed. With `oneIsEnough` only one such input is parked. */
 interface ParkedInputFact {
-  fact: 'held'
+  fact: 'paused'
   oneIsEnough: boolean
 }
 

@@ -23,7 +23,7 @@ export function withMailboxGate(
     async handle(batch, ctx) {
       if (await isActive(batch.mailbox)) return stage.handle(batch, ctx)
       return {
-        facts: batch.items.map(item => ({ fact: 'held', from: item, oneIsEnough: isPlainEvent(item.body) }) as const),
+        facts: batch.items.map(item => ({ fact: 'paused', from: item, oneIsEnough: isPlainEvent(item.body) }) as const),
       }
     },
   }

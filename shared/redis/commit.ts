@@ -72,43 +72,48 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
   const { redis, now } = options
   const plan = createPlan(work.inputs, { ...options, stage: work.stage })
   const { input } = plan
-  const inputs = work.inputs.map(entry => [plan.key(entry.key), entry.entryId, begun(entry), runOf(entry)])
   const [first] = work.inputs.flatMap(itemsOf)
-  const held = new Map(work.facts.flatMap(fact => (fact.fact === 'held' ? [[fact.from, fact] as const] : [])))
-  const changes = work.facts.flatMap((fact): StateFact[] => (fact.fact === 'held' ? [] : [fact]))
+  const paused = new Map(work.facts.flatMap(fact => (fact.fact === 'paused' ? [[fact.from, fact] as const] : [])))
+  const changes = work.facts.flatMap((fact): StateFact[] => (fact.fact === 'paused' ? [] : [fact]))
+  const costs = counters(work)
   const body = {
     group: work.stage,
     consumer: options.consumer,
-    inputs,
-    ...(first ? { of: { key: plan.mailbox(first.mailbox), mailbox: first.mailbox, run: first.run } } : {}),
-    outputs: outputsOf(work.deliveries),
-    delays: work.delays.map(({ entry, part, dueAt }) => [
-      input(entry),
-      plan.delay(work.stage),
-      dueAt - now(),
-      member(entry, part),
-      plan.run(part[0]),
-    ]),
-    waits: waitsOf(),
-    parked: work.parked.map(({ entry, part, error }) => {
-      const [{ mailbox }] = part
-      return [input(entry), plan.parked(mailbox), member(entry, part), plan.mailboxEvents(), error.message]
-    }),
-    held: work.inputs.flatMap(entry => {
-      const [one, ...rest] = entry.items.filter(item => held.has(item))
-      if (!one) return []
-      const { mailbox, run } = one
-      const list = plan.parked(mailbox)
-      return [[input(entry), list, member(entry, [one, ...rest]), run, held.get(one)?.oneIsEnough ? 1 : 0]]
-    }),
-    dead: work.dead.map(({ entry, text, error, unread }) => {
-      const words = [work.stage, entry.stream, error.kind, error.message]
-      return [input(entry), plan.dead(work.stage), plan.text(text), ...words, unread ? 1 : 0]
-    }),
-    facts: plan.facts(changes).map(({ from, fact }) => ({ ...fact, input: input(from), run: plan.run(from) })),
-    counts: first ? counters(work).map(([field, by]) => [input(first), plan.run(first), field, by]) : [],
     longRunMs: options.longRunMs,
     messageSeconds: options.messageSeconds,
+    ...(first ? { of: { key: plan.mailbox(first.mailbox), mailbox: first.mailbox, run: first.run } } : {}),
+    inputs: work.inputs.map(entry => ({ key: plan.key(entry.key), entry: entry.entryId, ...runOf(entry) })),
+    outputs: outputsOf(work.deliveries),
+    delays: work.delays.map(({ entry, part, dueAt }) => ({
+      input: input(entry),
+      run: plan.run(part[0]),
+      key: plan.delay(work.stage),
+      text: member(entry, part),
+      inMs: dueAt - now(),
+    })),
+    waits: waitsOf(),
+    parked: work.parked.map(({ entry, part, error }) => ({
+      input: input(entry),
+      list: plan.parked(part[0].mailbox),
+      text: member(entry, part),
+      events: plan.mailboxEvents(),
+      reason: error.message,
+    })),
+    paused: work.inputs.flatMap(entry => {
+      const [one, ...rest] = entry.items.filter(item => paused.has(item))
+      if (!one) return []
+      const { mailbox, run } = one
+      const oneIsEnough = paused.get(one)?.oneIsEnough ?? false
+      return { input: input(entry), list: plan.parked(mailbox), text: member(entry, [one, ...rest]), run, oneIsEnough }
+    }),
+    dead: work.dead.map(({ entry, text, error: { kind, message }, unread }) => {
+      const { stream } = entry
+      return { input: input(entry), key: plan.dead(work.stage), text: plan.text(text), stream, kind, message, unread }
+    }),
+    facts: plan.facts(changes).map(({ from, fact }) => ({ ...fact, input: input(from), run: plan.run(from) })),
+    ...(first && costs.length > 0
+      ? { cost: { input: input(first), run: plan.run(first), by: Object.fromEntries(costs) } }
+      : {}),
   }
   const { keys, runs, texts } = plan.done()
   const answer = await commitScript(redis, keys, [JSON.stringify({ ...body, runs }), ...texts])
@@ -116,7 +121,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
   return { acked: acked.map(one => one === 1), events: events.map(event => JSON.parse(event) as RunEvent) }
 
   // Envelopes that follow from one entry travel together, in as few entries as possible.
-  function outputsOf(deliveries: readonly Delivery[]): number[][] {
+  function outputsOf(deliveries: readonly Delivery[]) {
     const groups = new Map<string, { from: Delivery['from']; to: Stream; envelopes: Envelope[] }>()
     for (const { from, to, envelope } of deliveries) {
       const name = `${input(from)} ${to.name}`
@@ -127,21 +132,26 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     return [...groups.values()].flatMap(({ from, to, envelopes }) => {
       const entry = work.inputs[input(from) - 1]
       const size = entry && isSlice(entry) ? undefined : options.sliceSize(from.mailbox)
-      return intoEntries(to, envelopes, size).map(items => [
-        input(from),
-        plan.stream(to, items[0]),
-        plan.text(encodeEntry(to, items)),
-      ])
+      return intoEntries(to, envelopes, size).map(items => ({
+        input: input(from),
+        key: plan.stream(to, items[0]),
+        text: plan.text(encodeEntry(to, items)),
+      }))
     })
   }
 
   // The rate-limit waits, each with a run of these inputs.
-  function waitsOf(): number[][] {
+  function waitsOf() {
     const delayed = work.delays.filter(({ isRateLimited }) => isRateLimited)
-    const own = delayed.map(({ entry, part, dueAt }) => [input(entry), plan.run(part[0]), 0, dueAt - now()])
+    const own = delayed.map(({ entry, part, dueAt }) => ({
+      input: input(entry),
+      run: plan.run(part[0]),
+      from: 0,
+      upTo: dueAt - now(),
+    }))
     const rested = (work.rests ?? []).flatMap(({ run, from, until }) => {
       const item = work.inputs.flatMap(itemsOf).find(one => one.run === run)
-      return item ? [[input(item), plan.run(item), from - now(), until - now()]] : []
+      return item ? { input: input(item), run: plan.run(item), from: from - now(), upTo: until - now() } : []
     })
     return [...rested, ...own]
   }
@@ -150,16 +160,11 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     return plan.text(`${entry.key}\n${encodePart(entry, part)}`)
   }
 
-  // All items of an entry belong to one run.
-  function runOf(entry: Entry): number {
+  // All items of an entry belong to one run. The first stage makes runs active before it commits.
+  function runOf(entry: Entry) {
     const [item] = itemsOf(entry)
-    return item ? plan.runKey(item) : 0
-  }
-
-  // The first stage makes runs active before it commits.
-  function begun(entry: Entry): number {
-    const [item] = itemsOf(entry)
-    return item && work.stage === STAGE_NAMES[0] ? plan.run(item) : 0
+    if (!item) return {}
+    return { runKey: plan.runKey(item), ...(work.stage === STAGE_NAMES[0] ? { begun: plan.run(item) } : {}) }
   }
 }
 

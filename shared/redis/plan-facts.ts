@@ -9,8 +9,8 @@ import { digestOf } from './known.ts'
 import { notedAt, waitsAs } from './plan-deferred.ts'
 import { groupedAs } from './plan-grouped.ts'
 
-/** A fact that `facts.lua` applies; held inputs are handled separately. */
-export type StateFact = Exclude<Fact, { fact: 'held' }>
+/** A fact that `facts.lua` applies; inputs of a paused mailbox are handled separately. */
+export type StateFact = Exclude<Fact, { fact: 'paused' }>
 
 type Described = Exclude<StateFact, { fact: 'fate-known' }>
 type Description = Record<string, unknown>

@@ -15,8 +15,8 @@ export const COMMANDS: readonly string[] = texts(
   /(?:redis\.p?call\(|stage\(\w+, |\{ )'(HDEL|HSET|(?<=\('|, ')\w+)'/g,
 ).sort()
 
-/** Every kind of fact that the commit script applies to a run or a mailbox, except `held`; the fates of a slice count as one. */
-export const FACTS: readonly string[] = ['held', ...texts(/apply\['([\w-]+)'\]/g)]
+/** Every kind of fact that the commit script applies to a run or a mailbox, except `paused`; the fates of a slice count as one. */
+export const FACTS: readonly string[] = ['paused', ...texts(/apply\['([\w-]+)'\]/g)]
   .map(fact => fact.replace('fates', 'fate'))
   .sort()
 

@@ -3,13 +3,12 @@
 -- entries may be written twice, a task never, and every count stays right.
 --
 -- KEYS     every key that is touched
--- ARGV[1]  plan: {group, consumer, inputs: [[key, entryId, run or 0, key of its run or 0]], of: {key, mailbox, run} or nothing where no
--- input
---          could be read, outputs: [[input, key, arg]], delays: [[input, key, ms from now, arg, run]],
---          waits: [[input, run, from, until: ms from now]], parked: [[input, list, arg, events, reason]],
---          held: [[input, list, arg, run id, 1 if one such is enough]], dead: [[input, key, arg, stage, stream, kind, message, 1 if unread]],
---          counts: [[input, run, field, by]],
---          facts: [{fact, input, run, …}], runs: [{…}], longRunMs, messageSeconds}; places count from 1
+-- ARGV[1]  plan: {group, consumer, longRunMs, messageSeconds, of?: {key, mailbox, run} where an input could be read,
+--          inputs: [{key, entry: its id, runKey?, begun?: its run, where a run begins with it}], runs: [{…}], facts: [{fact, input, run, …}],
+--          outputs: [{input, key, text}], delays: [{input, run, key, text, inMs}], waits: [{input, run, from, upTo: ms from now}],
+--          parked: [{input, list, text, events, reason}], paused: [{input, list, text, run: its id, oneIsEnough}],
+--          dead: [{input, key, text, stream, kind, message, unread}], cost?: {input, run, by: {field: number}}}
+--          `input`, `run`, keys, lists and texts are places in `inputs`, `runs`, KEYS and ARGV, counted from 1
 -- ARGV[n]  envelopes, which the plan names by place
 -- Result   {a 1 or 0 for each input (0: it was no longer ours, or its run has not begun here), a JSON text for each event}
 
@@ -53,7 +52,7 @@ for _, fact in ipairs(plan.facts) do
 end
 
 local function isPending(input)
-  return redis.call('XPENDING', KEYS[input[1]], plan.group, input[2], input[2], 1, plan.consumer)[1] ~= nil
+  return redis.call('XPENDING', KEYS[input.key], plan.group, input.entry, input.entry, 1, plan.consumer)[1] ~= nil
 end
 
 local mine, acked, leftOvers, done = {}, {}, {}, {}
@@ -63,47 +62,45 @@ for place, input in ipairs(plan.inputs) do
   acked[place] = ours and 1 or 0
   mine[place] = ours and not leftOver and not abandoned
   if ours then
-    done[input[1]] = done[input[1]] or {}
-    table.insert(done[input[1]], input[2])
+    done[input.key] = done[input.key] or {}
+    table.insert(done[input.key], input.entry)
     if leftOver then leftOvers[#leftOvers + 1] = input end
   end
 end
 for _, input in ipairs(leftOvers) do dropInput(input) end
 if #leftOvers > 0 then reportForMailbox('entries-dropped', { entries = tostring(#leftOvers) }) end
 for _, out in ipairs(plan.outputs) do
-  if mine[out[1]] then add(out[2], ARGV[out[3]]) end
+  if mine[out.input] then add(out.key, ARGV[out.text]) end
 end
 for _, delay in ipairs(plan.delays) do
-  if mine[delay[1]] then stage(CONTENT, 'ZADD', KEYS[delay[2]], now + delay[3], ARGV[delay[4]]) end
+  if mine[delay.input] then stage(CONTENT, 'ZADD', KEYS[delay.key], now + delay.inMs, ARGV[delay.text]) end
 end
 for _, parked in ipairs(plan.parked) do
-  if mine[parked[1]] then park(parked) end
+  if mine[parked.input] then park(parked) end
 end
-for _, held in ipairs(plan.held) do
-  if mine[held[1]] then parkHeld(held) end
+for _, paused in ipairs(plan.paused) do
+  if mine[paused.input] then parkPaused(paused) end
 end
 for _, dead in ipairs(plan.dead) do
-  if mine[dead[1]] then deadLetter(dead) end
+  if mine[dead.input] then deadLetter(dead) end
 end
 
 -- The cost of a batch is counted under its first input, which stays marked until it is acknowledged.
-local costs = {}
-for _, cost in ipairs(plan.counts) do
-  local input, key = plan.inputs[cost[1]], KEYS[plan.runs[cost[2]].key]
-  local mark = RUN.cost .. plan.group .. ':' .. input[2]
-  if mine[cost[1]] and get(key, RUN.startedAt) and (costs[mark] or not get(key, mark)) then
-    costs[mark] = key
-    count(key, cost[3], cost[4])
+local cost = plan.cost
+if cost and mine[cost.input] then
+  local key, mark = KEYS[plan.runs[cost.run].key], RUN.cost .. plan.group .. ':' .. plan.inputs[cost.input].entry
+  if get(key, RUN.startedAt) and not get(key, mark) then
+    for field, by in pairs(cost.by) do count(key, field, by) end
     put(GUARDS, key, mark, '1')
+    stage(AFTER, 'HDEL', key, mark)
   end
 end
-for mark, key in pairs(costs) do stage(AFTER, 'HDEL', key, mark) end
 
 -- Rate-limit waits, as one length of time: overlaps count once, and repeating adds nothing.
 for _, wait in ipairs(plan.waits) do
-  local key = KEYS[plan.runs[wait[2]].key]
-  if mine[wait[1]] and get(key, RUN.startedAt) then
-    local from, upTo = math.max(now + wait[3], number(key, RUN.waitedUntil)), now + wait[4]
+  local key = KEYS[plan.runs[wait.run].key]
+  if mine[wait.input] and get(key, RUN.startedAt) then
+    local from, upTo = math.max(now + wait.from, number(key, RUN.waitedUntil)), now + wait.upTo
     if upTo > from then
       put(GUARDS, key, RUN.waitedMs, number(key, RUN.waitedMs) + upTo - from)
       put(GUARDS, key, RUN.waitedUntil, upTo)
@@ -114,7 +111,7 @@ end
 local touched = {}
 -- A run may become overdue while its last work is retried.
 for _, delay in ipairs(plan.delays) do
-  if mine[delay[1]] then touched[delay[5]] = true end
+  if mine[delay.input] then touched[delay.run] = true end
 end
 for _, fact in ipairs(plan.facts) do
   if mine[fact.input] then

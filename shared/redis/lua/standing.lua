@@ -14,13 +14,13 @@ end
 -- The mailbox was removed after the input was written; a later mailbox of the same name is another.
 local function isLeftOver(input)
   if not of then return false end
-  return not isKnown or tonumber(string.match(input[2], '^%d+')) < since
+  return not isKnown or tonumber(string.match(input.entry, '^%d+')) < since
 end
 
 -- An entry acknowledged by its only group may be deleted without affecting any lag.
 local function dropInput(input)
-  stage(AFTER, 'XDEL', KEYS[input[1]], input[2])
-  local run = plan.runs[input[3]]
+  stage(AFTER, 'XDEL', KEYS[input.key], input.entry)
+  local run = input.begun and plan.runs[input.begun]
   if not isKnown or not run or get(KEYS[of.key], MAILBOX.activeRun) ~= run.id then return end
   -- The run became the active one of a mailbox that it does not belong to.
   stage(OVER, 'DEL', KEYS[run.key])
@@ -30,25 +30,25 @@ end
 
 -- A dead letter is announced before it is written, where its mailbox is known: a repetition looks for it first.
 local function deadLetter(dead)
-  local letters, text = KEYS[dead[2]], ARGV[dead[3]]
-  local announced = of and MAILBOX.deadLetter .. plan.group .. ':' .. plan.inputs[dead[1]][2]
+  local letters, text = KEYS[dead.key], ARGV[dead.text]
+  local announced = of and MAILBOX.deadLetter .. plan.group .. ':' .. plan.inputs[dead.input].entry
   if announced then
     local after = get(KEYS[of.key], announced)
     if after and isThere(letters, after, function(fields) return fields[2] == text end) then return end
     put(GROUND, KEYS[of.key], announced, after or lastId(letters))
     stage(AFTER, 'HDEL', KEYS[of.key], announced)
   end
-  local unread = dead[8] == 1 and { LETTER.unread, '1' } or {}
-  stage(CONTENT, 'XADD', letters, '*', ENTRY.envelope, text, LETTER.stage, dead[4], LETTER.stream, dead[5], LETTER.kind, dead[6],
-    LETTER.message, dead[7], LETTER.at, now, unpack(unread))
+  local unread = dead.unread and { LETTER.unread, '1' } or {}
+  stage(CONTENT, 'XADD', letters, '*', ENTRY.envelope, text, LETTER.stage, plan.group, LETTER.stream, dead.stream,
+    LETTER.kind, dead.kind, LETTER.message, dead.message, LETTER.at, now, unpack(unread))
 end
 
 local function park(parked)
-  local mailbox, reason = KEYS[of.key], parked[5]
-  stage(CONTENT, 'RPUSH', KEYS[parked[2]], ARGV[parked[3]])
+  local mailbox, reason = KEYS[of.key], parked.reason
+  stage(CONTENT, 'RPUSH', KEYS[parked.list], ARGV[parked.text])
   if get(mailbox, MAILBOX.status) ~= MAILBOX_STATUS.needsReauth then
     reportForMailbox(MAILBOX_STATUS.needsReauth, { reason = reason })
-    stage(CONTENT, 'XADD', KEYS[parked[4]], 'MAXLEN', '~', LIMIT.mailboxEvents, '*', EVENT.event, MAILBOX_STATUS.needsReauth,
+    stage(CONTENT, 'XADD', KEYS[parked.events], 'MAXLEN', '~', LIMIT.mailboxEvents, '*', EVENT.event, MAILBOX_STATUS.needsReauth,
       EVENT.mailbox, of.mailbox, EVENT.at, now, EVENT.reason, reason)
   end
   put(GUARDS, mailbox, MAILBOX.status, MAILBOX_STATUS.needsReauth)
@@ -56,14 +56,15 @@ local function park(parked)
   if not get(mailbox, MAILBOX.parkedAt) then put(GUARDS, mailbox, MAILBOX.parkedAt, now) end
 end
 
-local function parkHeld(held)
-  local mailbox, member, run, oneIsEnough = KEYS[of.key], ARGV[held[3]], held[4], held[5] == 1
+local function parkPaused(paused)
+  local mailbox, member = KEYS[of.key], ARGV[paused.text]
+  local isAnother = paused.oneIsEnough and get(mailbox, MAILBOX.activeRun) ~= paused.run
   if not get(mailbox, MAILBOX.pausedAt) then
     -- The mailbox was resumed meanwhile.
     local cut = string.find(member, '\n', 1, true)
-    add(plan.inputs[held[1]][1], string.sub(member, cut + 1))
-  elseif not oneIsEnough or get(mailbox, MAILBOX.activeRun) == run or not get(mailbox, MAILBOX.parkedEvent) then
-    if oneIsEnough and get(mailbox, MAILBOX.activeRun) ~= run then put(GUARDS, mailbox, MAILBOX.parkedEvent, '1') end
-    stage(CONTENT, 'RPUSH', KEYS[held[2]], member)
+    add(plan.inputs[paused.input].key, string.sub(member, cut + 1))
+  elseif not isAnother or not get(mailbox, MAILBOX.parkedEvent) then
+    if isAnother then put(GUARDS, mailbox, MAILBOX.parkedEvent, '1') end
+    stage(CONTENT, 'RPUSH', KEYS[paused.list], member)
   end
 end
