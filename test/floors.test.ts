@@ -53,6 +53,8 @@ t.test('allowed code has no finding', async t => {
       "import { f } from '../../stages/f.ts'\nimport { d } from '../../shared/gmail/d.ts'\nimport { g } from '../../sim/g.ts'",
     'pipeline/accounts/providers/p.ts': "export const isGmail = (id: string) => id === 'gmail'",
     'sim/q.ts': 'export const q = { gmail: 1, outlook: 2 }',
+    'shared/redis/s.ts': "export const s = (redis: R) => redis.hset('a', 'b', 'c')",
+    'bench/t.ts': "export const t = (redis: R) => redis.hset('a', 'b', 'c')",
     'pipeline/base/r.ts': 'export const r = { gmail: 1, graph: 2 }',
     'bench/j.ts': "import { i } from '../pipeline/base/i.ts'",
     'test/k.test.ts': `import { google } from 'googleapis'\nimport { i } from '../pipeline/base/i.ts'\nprocess.env.A${'\n'.repeat(300)}// long`,
@@ -209,6 +211,17 @@ const planted: { what: string; rule: RegExp; files: Record<string, string> }[] =
     ['a table of providers', "export const a = { gmail: 1, 'outlook': 2 }"],
     ['a type of providers', 'export interface A { gmail: number; outlook: number }'],
   ].map(([what = '', text = '']) => ({ what, rule: /tells providers apart/, files: { 'pipeline/base/a.ts': text } })),
+  ...[
+    ['a hash', "export const a = (redis: Redis, keys: Keys) => redis.hset(keys.run('p00', 'r'), { opened: 1 })"],
+    ['a hash in a transaction', "redis.multi().hdel(key, 'a').exec()"],
+    ['a hash by name', "redis.call('HSET', key, 'a', 'b')"],
+    ['a queue', 'redis.zadd(key, 1, member)'],
+    ['a stream', "redis.xadd(key, '*', 'envelope', text)"],
+  ].map(([what = '', text = '']) => ({
+    what: `a writer of ${what}`,
+    rule: /only shared\/redis\/ does/,
+    files: { 'pipeline/base/a.ts': text },
+  })),
   { what: 'a long file', rule: /has 251 lines: 250 at most/, files: { 'sim/a.ts': 'a()\n'.repeat(251) } },
 ]
 

@@ -1,7 +1,7 @@
 import type { Envelope } from '../../shared/envelope.ts'
 import { encodePart } from '../../shared/redis/entry.ts'
-import { mergedWindowFields } from '../../shared/redis/merged-window.ts'
 import { readRun } from '../../shared/redis/runs.ts'
+import { requeueEntries } from '../../shared/redis/seed.ts'
 import type { Stage, StageName } from '../../shared/stage.ts'
 import type { MergedWindow, WatchEvent } from '../../shared/streams.ts'
 import type { AppContext } from '../base/app.ts'
@@ -71,28 +71,18 @@ function replayOf({ now }: AppContext, stage: StageName, { envelope }: Recorded,
   return { ...envelope, ...own, id, at: now(), attempt: 0, replayOf: originalId(envelope.id) }
 }
 
-// The new run must exist with all its windows before the first one is grouped.
-async function putBack({ redis, keys, now }: AppContext, stage: StageName, replays: readonly Replay[]): Promise<void> {
+async function putBack(app: AppContext, stage: StageName, replays: readonly Replay[]): Promise<void> {
   const [first] = replays
   if (!first) return
   const { mailbox, run } = first.envelope
-  const partition = keys.partitionOf(mailbox)
-  const all = redis.multi()
-  const windows = replays.filter(({ envelope }) => isWindow(stage, envelope.body)).length
-  if (windows > 0) {
-    const times = { startedAt: now(), releasedAt: now(), mergedAt: now() }
-    const state = { mailbox, cause: 'requeue', listing: 'done', opened: windows, merged: windows }
-    all.hset(keys.run(partition, run), { ...state, ...times })
-    all.zadd(keys.runs(partition), now(), run)
-  }
-  for (const { envelope } of replays) {
-    if (!isWindow(stage, envelope.body)) continue
-    const body = envelope.body as MergedWindow
-    all.hset(keys.window(partition, run, body.window), mergedWindowFields(body))
-  }
-  for (const { original, envelope } of replays)
-    all.xadd(original.key, '*', 'envelope', encodePart(original, [envelope]))
-  await all.exec()
+  const windows = replays.flatMap(({ envelope }) =>
+    isWindow(stage, envelope.body) ? [envelope.body as MergedWindow] : [],
+  )
+  const entries = replays.map(({ original, envelope }) => ({
+    key: original.key,
+    text: encodePart(original, [envelope]),
+  }))
+  await requeueEntries(app, { run, mailbox }, { windows, entries })
 }
 
 async function timesReplayed(

@@ -2,12 +2,22 @@ import type { Envelope } from '../../shared/envelope.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import type { MessageId, ThreadId } from '../../shared/message.ts'
 import { encodePart } from '../../shared/redis/entry.ts'
-import { digestOf, messageIdsIn } from '../../shared/redis/known.ts'
+import { messageIdsIn } from '../../shared/redis/known.ts'
 import { linkNamesIn } from '../../shared/redis/links.ts'
-import { connectMailbox, readMailbox } from '../../shared/redis/mailboxes.ts'
-import { mergedWindowFields } from '../../shared/redis/merged-window.ts'
+import { readMailbox } from '../../shared/redis/mailboxes.ts'
 import { THREAD } from '../../shared/redis/schema.ts'
-import { type Fate, type MergedWindow, merged } from '../../shared/streams.ts'
+import {
+  type Seedbed,
+  type SeedWindow,
+  seedEntry,
+  seedMailbox,
+  seedMergedWindow,
+  seedRun,
+  seedSuspects,
+  seedThread,
+  seedWindow,
+} from '../../shared/redis/seed.ts'
+import { type MergedWindow, merged } from '../../shared/streams.ts'
 import { isOfKnown } from '../../shared/windows/kinds.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Recorded } from '../records/recorded.ts'
@@ -27,11 +37,13 @@ interface Seeding {
 
 /** Recreates one run in a sandbox and writes its inputs there. Only reads the real namespace; every key in the sandbox expires automatically. */
 export async function seedSandbox(seeding: Seeding): Promise<void> {
-  const { app, state, of, recorded } = seeding
+  const { app, sandbox, state, of, recorded } = seeding
   await putMailbox(seeding)
-  if (state.counters) await putRun(seeding, state.counters)
-  await putSuspects(seeding)
-  for (const window of state.windows) await putWindow(seeding, window)
+  const bed = bedOf(sandbox)
+  const { counters, waiting, listing = false, suspects = [] } = state
+  if (counters) await seedRun(bed, of, { counters, waiting, isListing: listing })
+  await seedSuspects(bed, of, suspects)
+  for (const window of state.windows) await seedWindow(bed, of, windowOf(window))
   const recordedThreads = recorded.threads.get(of.run) ?? []
   const messages = new Set<MessageId>()
   const removed = verifiedInRun(recorded, of.run).filter(({ gone }) => gone)
@@ -39,7 +51,7 @@ export async function seedSandbox(seeding: Seeding): Promise<void> {
     const thread = recordedThreads.findLast(one => one.thread === id) ?? (await threadNow(app, of.mailbox, id))
     // Messages that this run removed from the thread belonged to it before.
     const before = removed.flatMap(one => (one.thread === id ? [one.id] : []))
-    await putThread(seeding, { ...thread, ids: [...thread.ids, ...before] })
+    await seedThread(bed, of.mailbox, { ...thread, ids: [...thread.ids, ...before] })
     for (const message of thread.ids) messages.add(message)
   }
   for (const { places } of state.windows) for (const { id } of places.values()) messages.add(id)
@@ -51,21 +63,11 @@ export async function seedSandbox(seeding: Seeding): Promise<void> {
 }
 
 async function putMailbox({ app, sandbox, state, of: { mailbox } }: Seeding): Promise<void> {
-  const { redis, keys, now } = sandbox.app
   const record = await readMailbox(app.redis, app.keys, mailbox)
   const cursor = state.listFrom?.cursor ?? record?.cursor
   const synced = state.listFrom?.lane ? state.listFrom.lane === 'live' : record?.synced
-  await connectMailbox(redis, keys, mailbox, '', now())
+  await seedMailbox(bedOf(sandbox), mailbox, { cursor, synced })
   await putLinks({ app, sandbox }, mailbox, [record?.cursor ?? '', cursor ?? ''])
-  const partition = keys.partitionOf(mailbox)
-  await redis.expire(keys.mailboxes(partition), sandbox.keepSeconds)
-  await redis.expire(keys.mailboxEvents(partition), sandbox.keepSeconds)
-  await redis.del(keys.mailbox(mailbox))
-  await putHash(sandbox, keys.mailbox(mailbox), {
-    connectedAt: `${now()}`,
-    ...(cursor ? { cursor } : {}),
-    ...(synced ? { synced: '1' } : {}),
-  })
 }
 
 // The links are only for people who inspect the sandbox; no stage lists from them there.
@@ -87,59 +89,6 @@ async function putLinks(
   )
 }
 
-async function putRun({ sandbox, state, of }: Seeding, counters: Record<string, number>): Promise<void> {
-  const { redis, keys, now } = sandbox.app
-  const partition = keys.partitionOf(of.mailbox)
-  await putHash(sandbox, keys.run(partition, of.run), {
-    mailbox: of.mailbox,
-    cause: 'replay',
-    startedAt: `${now()}`,
-    releasedAt: `${now()}`,
-    ...(state.listing ? {} : { listing: 'done' }),
-    ...Object.fromEntries(Object.entries(counters).map(([field, count]) => [field, `${count}`])),
-  })
-  await redis.zadd(keys.runs(partition), now(), of.run)
-  await redis.expire(keys.runs(partition), sandbox.keepSeconds)
-  for (const { thread, fresh } of state.waiting) {
-    await redis.zadd(keys.runThreads(partition, of.run), now(), thread)
-    await putHash(sandbox, keys.runFresh(partition, of.run), { [thread]: JSON.stringify(fresh) })
-  }
-  await redis.expire(keys.runThreads(partition, of.run), sandbox.keepSeconds)
-}
-
-async function putWindow({ sandbox, of }: Seeding, { name, of: size, places, open }: OpenWindow): Promise<void> {
-  const { keys } = sandbox.app
-  const filtered: Fate = 'filtered'
-  // A filtered known message would be removed from its thread, so these positions name no message.
-  const listed = Array.from({ length: size }, (_, index) => (open.has(index) ? places.get(index) : undefined))
-  const settled = listed.flatMap((_, index) => (open.has(index) ? [] : [[`${index}`, filtered]]))
-  await putHash(sandbox, keys.window(keys.partitionOf(of.mailbox), of.run, name), {
-    of: `${size}`,
-    context: isOfKnown(name) ? '1' : '0',
-    items: JSON.stringify(listed.map(place => [place?.id ?? '', place?.thread ?? ''])),
-    done: `${settled.length}`,
-    ...Object.fromEntries(settled),
-  })
-}
-
-async function putSuspects({ sandbox, state: { suspects = [] }, of }: Seeding): Promise<void> {
-  const { keys } = sandbox.app
-  const key = keys.runSuspects(keys.partitionOf(of.mailbox), of.run)
-  if (suspects.length > 0)
-    await putHash(sandbox, key, Object.fromEntries(suspects.map(({ id, thread }) => [id, thread])))
-}
-
-async function putThread({ sandbox, of }: Seeding, { thread, ids, known }: RecordedThread): Promise<void> {
-  const { redis, keys } = sandbox.app
-  const key = keys.thread(of.mailbox, thread)
-  if (ids.length > 0) {
-    await putHash(sandbox, key, Object.fromEntries(ids.map(id => [`id:${id}`, '1'])))
-    await putHash(sandbox, keys.threadsOf(of.mailbox), Object.fromEntries(ids.map(id => [digestOf(id), thread])))
-  }
-  if (known)
-    await redis.multi().hsetnx(key, THREAD.dispatched, 'before the replay').expire(key, sandbox.keepSeconds).exec()
-}
-
 // The copy keeps the remaining TTL of the message.
 async function putMessages({ app, sandbox, of }: Seeding, ids: readonly MessageId[]): Promise<void> {
   const { redis, keys } = app
@@ -155,17 +104,20 @@ async function putMessages({ app, sandbox, of }: Seeding, ids: readonly MessageI
 }
 
 async function putInput({ sandbox, of }: Seeding, { stream, lane, envelope }: Recorded): Promise<void> {
-  const { redis, keys, now } = sandbox.app
-  const key = keys.stream(keys.partitionOf(of.mailbox), stream, lane)
-  const text = encodePart({ stream }, [{ ...envelope, attempt: 0, at: now(), replayOf: envelope.id }])
+  const bed = bedOf(sandbox)
+  const text = encodePart({ stream }, [{ ...envelope, attempt: 0, at: bed.now(), replayOf: envelope.id }])
   const body = envelope.body as MergedWindow
-  if (stream === merged.name && !body.release)
-    await putHash(sandbox, keys.window(keys.partitionOf(of.mailbox), of.run, body.window), mergedWindowFields(body))
-  await redis.multi().xadd(key, '*', 'envelope', text).expire(key, sandbox.keepSeconds).exec()
+  if (stream === merged.name && !body.release) await seedMergedWindow(bed, of, body)
+  await seedEntry(bed, { mailbox: of.mailbox, stream, lane, text })
 }
 
-async function putHash({ app, keepSeconds }: Sandbox, key: string, fields: Record<string, string>): Promise<void> {
-  await app.redis.multi().hset(key, fields).expire(key, keepSeconds).exec()
+function windowOf({ name, of: size, places, open }: OpenWindow): SeedWindow {
+  const items = Array.from({ length: size }, (_, index) => (open.has(index) ? places.get(index) : undefined))
+  return { name, context: isOfKnown(name), items }
+}
+
+function bedOf({ app: { redis, keys, now }, keepSeconds }: Sandbox): Seedbed {
+  return { redis, keys, now, keepSeconds }
 }
 
 async function threadNow({ redis, keys }: AppContext, mailbox: MailboxId, thread: ThreadId): Promise<RecordedThread> {

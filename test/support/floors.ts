@@ -37,6 +37,10 @@ const COMMON = 'shared/http'
 // A provider is a port: only its adapter, its descriptor and its simulator may ask which one it is.
 const PROVIDERS = ['gmail', 'outlook']
 const OF_PROVIDERS = ['shared/gmail', 'shared/outlook', 'pipeline/accounts/providers', 'sim', 'bench', 'test']
+// Hashes, lists, sorted sets and streams have one writer; the bench spoils keys on purpose.
+const WRITERS_OF_REDIS = ['shared/redis', 'bench', 'test']
+const REDIS_WRITES =
+  /^(h(set|setnx|mset|del|incrby|incrbyfloat)|z(add|rem|incrby|remrangeby\w+)|[lr](push|pushx|pop|rem|set|trim|insert)|x(add|del|trim|ack|claim|autoclaim)|eval|evalsha)$/i
 const OUTPUTS = ['stdout', 'stderr']
 const PURE_LIBRARIES = ['zod', 'node:crypto']
 
@@ -150,6 +154,8 @@ function codeBreaches(source: ts.SourceFile): Breach[] {
     }
     if (writesToTerminal(node) && file !== TERMINAL && !within(file, 'test'))
       breach(node, `writes to the terminal: only ${TERMINAL} does, where control characters are escaped`)
+    if (writesToRedis(node) && !WRITERS_OF_REDIS.some(folder => within(file, folder)))
+      breach(node, 'writes a hash, list, sorted set or stream of Redis: only shared/redis/ does')
     if ((testsProvider(node) || tabulatesProviders(node)) && !OF_PROVIDERS.some(folder => within(file, folder)))
       breach(node, 'tells providers apart: ask the descriptor (pipeline/accounts/providers.ts) or the traits')
     ts.forEachChild(node, visit)
@@ -197,6 +203,13 @@ function writesToTerminal(node: ts.Node): boolean {
   if (owner === 'console') return true
   const name = ts.isPropertyAccessExpression(node) ? node.name.text : textOf(node.argumentExpression)
   return owner === 'process' && OUTPUTS.includes(name ?? '')
+}
+
+function writesToRedis(node: ts.Node): boolean {
+  if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return false
+  const name = node.expression.name.text
+  const command = name === 'call' ? textOf(node.arguments[0]) : name
+  return REDIS_WRITES.test(command ?? '')
 }
 
 function testsProvider(node: ts.Node): boolean {
