@@ -14,8 +14,7 @@ export type RunId = string
 
 /**
  * The unit that travels in a stream. `id` is unique within its stream and stays the same when a step is repeated, so that duplicates can be
- * recognised. `at` is when it was written, in ms since 1970. `trace` is the id of the watch event that started the run. `attempt` counts
- * the failures so far.
+ * recognised. `at` is when it was written, in ms since 1970. `attempt` counts the failures so far.
  */
 export interface Envelope<Body = unknown> {
   id: string
@@ -26,7 +25,6 @@ export interface Envelope<Body = unknown> {
   /** The time of the first failure (ms since 1970), and whether other items of the batch succeeded during one of the failures. */
   failing?: { since: number; others: boolean }
   lane: Lane
-  trace: string
   replayOf?: string
   /** Processes died while handling its entry, so it is tried alone. */
   suspect?: true
@@ -48,7 +46,6 @@ const envelopeSchema = z.object({
   attempt: z.number().int().min(0),
   failing: z.object({ since: z.number(), others: z.boolean() }).optional(),
   lane: z.enum(LANES),
-  trace: z.string(),
   replayOf: z.string().optional(),
   suspect: z.literal(true).optional(),
   body: z.unknown(),

@@ -10,7 +10,10 @@ import type { TaskOptions } from './task/task.ts'
 export const STAGE_NAMES = ['list-ids', 'cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'] as const
 export type StageName = (typeof STAGE_NAMES)[number]
 
-/** A named step: the streams it reads and may write, its pace, and its handler for a batch of one mailbox. */
+/**
+ * A named step: the streams it reads and may write, its pace, and its handler for a batch of one mailbox. `explain` and replays look for
+ * what followed from an input in `writes` alone.
+ */
 export interface Stage<In = unknown> {
   name: StageName
   reads: readonly Stream<In>[]
@@ -131,9 +134,9 @@ export function follow<Body>(
   now: number,
   lane = from.lane,
 ): Delivery {
-  const { run, mailbox, trace } = from
+  const { run, mailbox } = from
   const replay = from.replayOf === undefined ? {} : { replayOf: from.replayOf }
-  return { from, to: to as Stream, envelope: { id, run, mailbox, at: now, attempt: 0, lane, trace, ...replay, body } }
+  return { from, to: to as Stream, envelope: { id, run, mailbox, at: now, attempt: 0, lane, ...replay, body } }
 }
 
 /** Combines several outcomes of one batch into one. */

@@ -34,7 +34,7 @@ export async function takeIn(redis: Redis, keys: Keys, notice: Notice, now: numb
   const partition = keys.partitionOf(mailbox)
   const lane = await listingLane(redis, keys, mailbox)
   const reported: WatchEvent = stale ? { ...body, stale } : body
-  const envelope: Envelope = { id: run, run, mailbox, at: now, attempt: 0, lane, trace: run, body: reported }
+  const envelope: Envelope = { id: run, run, mailbox, at: now, attempt: 0, lane, body: reported }
   const touched = [
     keys.mailbox(mailbox),
     keys.seen(partition, id),

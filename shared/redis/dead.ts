@@ -103,7 +103,7 @@ export async function redriveDead(
     return settle(redis, keys, letter, asItWas)
   if (letter.stream === watchEvents.name) {
     const { newRunId, now: at } = context
-    const names = { id: newRunId, run: newRunId, trace: newRunId, at }
+    const names = { id: newRunId, run: newRunId, at }
     const again: Envelope = { ...envelope, ...names, lane: 'live', body: { cause: 'request' } }
     return settle(redis, keys, letter, { stream: letter.stream, lane: 'live', text: encode(again) })
   }

@@ -149,7 +149,7 @@ export function createHealing(options: HealingOptions): Healing {
     const of = ids.length
     const envelopes = ids.map(({ id, thread }, index): Envelope => {
       const body = { id, thread, window: LOST, index, of }
-      return { id: `${by}/${LOST}/${index}`, run: by, mailbox, at: now(), attempt: 0, lane: 'live', trace: by, body }
+      return { id: `${by}/${LOST}/${index}`, run: by, mailbox, at: now(), attempt: 0, lane: 'live', body }
     })
     const [first, ...rest] = envelopes
     if (!first) return undefined
@@ -173,7 +173,7 @@ export function createHealing(options: HealingOptions): Healing {
   async function eventFor(mailbox: MailboxId, run: string, more: Partial<WatchEvent> = {}) {
     const lane = await listingLane(redis, keys, mailbox)
     const body: WatchEvent = { cause: 'heal', ...more }
-    const envelope: Envelope = { id: run, run, mailbox, at: now(), attempt: 0, lane, trace: run, body }
+    const envelope: Envelope = { id: run, run, mailbox, at: now(), attempt: 0, lane, body }
     const stream = keys.stream(keys.partitionOf(mailbox), watchEvents.name, lane)
     return { envelope: encodeEnvelope(envelope), stream }
   }

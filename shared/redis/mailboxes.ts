@@ -153,7 +153,7 @@ export async function postWatchEvent(
 ): Promise<string> {
   const { run, at, body } = event
   const lane = await listingLane(redis, keys, mailbox)
-  const envelope: Envelope = { id: run, run, mailbox, at, attempt: 0, lane, trace: run, body }
+  const envelope: Envelope = { id: run, run, mailbox, at, attempt: 0, lane, body }
   const key = keys.stream(keys.partitionOf(mailbox), watchEvents.name, lane)
   await postScript(redis, [keys.mailbox(mailbox), key], [encodeEnvelope(envelope), run])
   return run

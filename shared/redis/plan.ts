@@ -86,12 +86,12 @@ export function createPlan(
   return plan
 
   function describeRun(of: Envelope) {
-    const { run, mailbox, lane, trace, replayOf } = of
+    const { run, mailbox, lane, replayOf } = of
     const again = nextRun(mailbox)
     const [live, bulk] = LANES.map(one => plan.key(names.stream(partition, watchEvents.name, one)))
     return {
       id: run,
-      head: { mailbox, lane, trace, replayOf },
+      head: { mailbox, lane, replayOf },
       key: plan.runKey(of),
       threads: plan.key(names.runThreads(partition, run)),
       fresh: plan.key(names.runFresh(partition, run)),
@@ -111,7 +111,7 @@ export function createPlan(
   // A later run looks for changes that arrived during a run.
   function nextRun(mailbox: MailboxId, body: WatchEvent = { cause: 'coalesced' }): Envelope {
     const id = newRunId()
-    return { id, run: id, mailbox, at: now(), attempt: 0, lane: 'live', trace: id, body }
+    return { id, run: id, mailbox, at: now(), attempt: 0, lane: 'live', body }
   }
 
   // Groups the fates of a slice by window.

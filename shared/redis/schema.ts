@@ -7,7 +7,7 @@ import { OWN_WINDOW_PREFIX } from '../windows/deferred.ts'
 
 /** A run, at `keys.run`. It also has a counter for each fate and, under `calls`, for each kind of provider call. */
 export const RUN = {
-  // Where it came from. A run without `startedAt` is forgotten. `from`, `fromAt` and `fromSynced` are as at the mailbox.
+  // Where it came from. A run without `startedAt` is forgotten; `begins` only shows healing that an attempt was made. `from`, `fromAt` and `fromSynced` are as at the mailbox.
   ...named('startedAt', 'mailbox', 'cause', 'begins', 'announced', 'from', 'fromAt', 'fromSynced'),
   // It joined another run; it repeats the work of another; another repeats its work; it has no further effect.
   ...named('coalesced', 'heals', 'healedBy', 'abandoned'),
@@ -16,6 +16,7 @@ export const RUN = {
   // Windows by state, and what is counted of each: JSON of `Account` in `windows.lua`.
   ...named('opened', 'merged', 'grouped'),
   window: 'window:',
+  // `addsUp` is for readers of `sync-metrics`; `runs.ts` adds up itself.
   ...named('mergedAt', 'addsUp', 'endedAt', 'alerts'),
   // A `RUN_STATUS`. `heal.lua` and `missing.ts` read it: a run that finished once has handed over all its mail, even where it is open again.
   status: 'status',

@@ -84,7 +84,6 @@ async function plantLeftovers({ client }: TestRedis): Promise<void> {
       at: 1,
       attempt: 0,
       lane: 'live',
-      trace: 'left',
       body: {},
     }
     const text = JSON.stringify(of)

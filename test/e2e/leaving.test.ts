@@ -39,7 +39,7 @@ t.test('mailbox-events and sync-metrics contain no control characters', async t 
 t.test('printed JSON contains no lone surrogates and no control characters', async t => {
   const environment = { REDIS_URL: redis.url, REDIS_PREFIX: 'leaving' }
   const keys = createKeys('leaving', 8)
-  const envelope = { v: 1, id: 'i', run: 'r', mailbox: ANA, at: 1, attempt: 0, lane: 'live', trace: 't' }
+  const envelope = { v: 1, id: 'i', run: 'r', mailbox: ANA, at: 1, attempt: 0, lane: 'live' }
   const body = {
     id: 'm \ud83d\u0000\u001b[31m\u009b \\ud83d "😀"',
     window: '1',

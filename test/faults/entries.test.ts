@@ -29,7 +29,7 @@ t.test('an entry above a mebibyte is dead-lettered whole and never logged', asyn
   const { pipeline, mailbox } = await without(t, 'merge')
   const { lines } = startBeside(t, pipeline, mailbox, [merge])
   const body = { id: 'm', window: '1', index: 0, of: 1, fate: 'gone', reason: `a secret ${'x'.repeat(2 << 20)}` }
-  const head = { id: 'r/1/0', run: 'r', mailbox: ANA, at: 1, attempt: 0, lane: 'live', trace: 'r' } as const
+  const head = { id: 'r/1/0', run: 'r', mailbox: ANA, at: 1, attempt: 0, lane: 'live' } as const
   const text = encodeEnvelope({ ...head, body })
   const entryId = await redis.client.xadd(keyOf(pipeline, cachedMessages), '*', 'envelope', text)
   mailbox.deliver(20, 4)

@@ -266,7 +266,7 @@ t.test('unreadable entries are dead-lettered and affect nothing else', async t =
   const { keys, now } = pipeline.app
   const key = keys.stream(keys.partitionOf(ANA), messageIds.name, 'live')
   const body = { id: 'm0', thread: 't0', window: '1', index: 0, of: 1 }
-  const good = { id: 'x', run: 'x', mailbox: ANA, at: now(), attempt: 0, lane: 'live', trace: 'x', body } as const
+  const good = { id: 'x', run: 'x', mailbox: ANA, at: now(), attempt: 0, lane: 'live', body } as const
   const text = encodeEnvelope(good)
   const garbage = [
     await redis.client.xadd(key, '*', 'envelope', 'no JSON'),

@@ -143,7 +143,7 @@ function ofThreads(sizes: readonly number[]): Item[] {
   return threads.map((thread, index): Item => {
     const body = { id: `m${index}`, thread, window: '1', index, of: threads.length }
     const head = { id: `run/1/${index}`, run: 'run', mailbox: 'gmail:ana@example.com' } as const
-    return { ...head, at: 1, attempt: 0, lane: 'live', trace: 'run', body }
+    return { ...head, at: 1, attempt: 0, lane: 'live', body }
   })
 }
 

@@ -59,7 +59,6 @@ t.test('an emitted task is always clean', async t => {
     at: 1,
     attempt: 0,
     lane: 'live',
-    trace: 't',
   } as const
   const body = { subject: `See you ${HIGH}`, labels: ['a\u0000b'], participants: [{ name: 'B\u001bo', address: '' }] }
   const text = encodeEntry(analysisTasks, [{ ...head, body }])

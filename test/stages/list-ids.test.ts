@@ -27,7 +27,6 @@ async function outcomeOf(
     at: 0,
     attempt: 0,
     lane: 'bulk',
-    trace: 'run',
     body: { cause: 'page', page },
   }
   const ctx: StageContext = {

@@ -11,7 +11,6 @@ const item: Envelope<WatchEvent> = {
   at: 1,
   attempt: 0,
   lane: 'live',
-  trace: 'run',
   body: { cause: 'push' },
 }
 const listing = { item, lane: 'live', now: 2 } as const

@@ -26,7 +26,7 @@ local function addNew(place, run, id, body)
   local head = run.head
   add(place, cjson.encode({
     v = 1, id = id, run = run.id, mailbox = head.mailbox, at = now, attempt = 0,
-    lane = head.lane, trace = head.trace, replayOf = head.replayOf, body = body,
+    lane = head.lane, replayOf = head.replayOf, body = body,
   }))
 end
 

@@ -189,7 +189,6 @@ t.test('an unreadable slice of an expired window is redriven in a new window', a
       at: 1,
       attempt: 0,
       lane: 'live',
-      trace: 'gone',
     } as const
     return { ...head, body: { id, thread: 't0', window: '1', index, of: 7 } }
   })

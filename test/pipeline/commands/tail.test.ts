@@ -167,7 +167,7 @@ async function write(
   lane: Lane = 'live',
 ) {
   const body = { cause: 'request' }
-  const text = encodeEnvelope({ id, run: id, mailbox, at: Date.now(), attempt: 0, lane, trace: id, body })
+  const text = encodeEnvelope({ id, run: id, mailbox, at: Date.now(), attempt: 0, lane, body })
   await client.xadd(keys.stream(keys.partitionOf(mailbox), 'watch-events', lane), '*', 'envelope', text)
 }
 

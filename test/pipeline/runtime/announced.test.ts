@@ -103,7 +103,7 @@ t.test('the numerically newest history id announced during a run is kept', async
   const { redis: client, keys, now } = app
   const ledger = createLedger(client, keys, ANA, now)
   const begin = (run: string, announced?: string) => {
-    const envelope = { id: run, run, mailbox: ANA, at: 0, attempt: 0, lane: 'live', trace: run } as const
+    const envelope = { id: run, run, mailbox: ANA, at: 0, attempt: 0, lane: 'live' } as const
     return ledger.begin({ ...envelope, body: { cause: 'push' } }, announced)
   }
   t.match(await begin('first', '9'), { announced: '9' })
@@ -123,7 +123,7 @@ t.test('the newest fifty distinct messages named during a run are kept', async t
   const ledger = createLedger(client, keys, ANA, now)
   const begin = (run: string, from: number, to: number) => {
     const created = Array.from({ length: to - from }, (_, place) => `m${from + place}`)
-    const envelope = { id: run, run, mailbox: ANA, at: 0, attempt: 0, lane: 'live', trace: run } as const
+    const envelope = { id: run, run, mailbox: ANA, at: 0, attempt: 0, lane: 'live' } as const
     return ledger.begin({ ...envelope, body: { cause: 'push', created } })
   }
   t.ok(await begin('first', 0, 5), 'what it names itself it has')

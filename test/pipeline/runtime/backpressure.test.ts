@@ -34,7 +34,7 @@ t.test('bulk work pauses bulk listing alone, live work pauses live listing', asy
   } satisfies Stage as Stage
   const stage = withBackpressure(first, app, { sliceSize: () => 1, limit: LIMIT, log })
   const list = (lane: Lane) => {
-    const item: Envelope = { id: lane, run: lane, mailbox: ANA, at: 0, attempt: 0, lane, trace: '', body: {} }
+    const item: Envelope = { id: lane, run: lane, mailbox: ANA, at: 0, attempt: 0, lane, body: {} }
     // The next check is due only after a while.
     clock.ms += 1000
     return stage.handle({ mailbox: ANA, items: [item] }, {} as StageContext)

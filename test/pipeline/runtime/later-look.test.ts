@@ -261,7 +261,7 @@ function stream({ app: { keys } }: TestPipeline): string {
 
 function lookOf(run: string) {
   const body = { cause: 'look', left: 3 } as const
-  return { id: run, run, mailbox: ANA, at: 0, attempt: 0, lane: 'live', trace: run, body } as const
+  return { id: run, run, mailbox: ANA, at: 0, attempt: 0, lane: 'live', body } as const
 }
 
 /** Blocks the calls of a kind until it is released. */

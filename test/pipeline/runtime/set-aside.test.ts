@@ -29,7 +29,6 @@ function failing(
     mailbox: 'gmail:ana@example.com',
     at: NOW,
     lane: 'live',
-    trace: 'run',
   } as const
   const item: Envelope<ListedId> = { ...head, attempt, failing: { since: NOW - sinceMs, others: false }, body: place }
   const entry = { key: 'k', entryId: '1-0', stream: missingIds.name, lane: 'live', text: '', deliveries: 1 } as const

@@ -163,7 +163,7 @@ function counting(): Stage {
 
 /** Returns whether the stage handles work in this lane. */
 async function listed(stage: Stage, lane: Lane): Promise<boolean> {
-  const item: Envelope = { id: 'a', run: 'a', mailbox: ANA, at: 0, attempt: 0, lane, trace: 'a', body: {} }
+  const item: Envelope = { id: 'a', run: 'a', mailbox: ANA, at: 0, attempt: 0, lane, body: {} }
   try {
     await stage.handle({ mailbox: ANA, items: [item] }, {} as StageContext)
     return true

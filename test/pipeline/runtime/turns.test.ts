@@ -164,7 +164,7 @@ function slice(
 ): Entry<ListedId> {
   count += 1
   const items = Array.from({ length: ids }, (_, index) => {
-    const head = { id: `run/${window}/${index}`, run: `run-${mailbox}`, mailbox, at: 0, attempt: 0, lane, trace: 'x' }
+    const head = { id: `run/${window}/${index}`, run: `run-${mailbox}`, mailbox, at: 0, attempt: 0, lane }
     return { ...head, body: { id: `m${index}`, thread: 't', window, index, of } }
   })
   const place = { key: 'k', entryId: `${count}-0`, stream: messageIds.name, lane, text: '', deliveries: 1 }

@@ -406,7 +406,6 @@ function envelope(id: string): Envelope {
     at: 0,
     attempt: 0,
     lane: 'live',
-    trace: 'run',
     body: { id, thread: 't', window: '1', index: 0, of: 1 },
   }
 }

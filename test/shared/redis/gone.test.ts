@@ -238,7 +238,7 @@ async function release(seen?: string, empty = false): Promise<void> {
 }
 
 function envelope(id: string): Envelope {
-  return { id, run: 'run', mailbox: ANA, at: 0, attempt: 0, lane: 'live', trace: 'run', body: {} }
+  return { id, run: 'run', mailbox: ANA, at: 0, attempt: 0, lane: 'live', body: {} }
 }
 
 async function read(id: string): Promise<Entry> {

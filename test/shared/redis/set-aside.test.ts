@@ -137,7 +137,7 @@ t.test('a deferral that failed midway counts for nothing until it is repeated', 
 
 function listed(id: string): Envelope<ListedId> {
   const body = { id: 'a', thread: 't', window: '1', index: 0, of: 2 }
-  return { id, run: 'run', mailbox: ANA, at: NOW, attempt: 0, lane: 'live', trace: 'run', body }
+  return { id, run: 'run', mailbox: ANA, at: NOW, attempt: 0, lane: 'live', body }
 }
 
 function asideOf(item: Envelope<ListedId>): Fact[] {

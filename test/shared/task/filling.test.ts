@@ -110,7 +110,7 @@ function bounded(t: Test, messages: Message[], of = options, from = thread): Tas
   const used = Math.min(of.tokens, Math.ceil(text.length / 4))
   t.ok(task.budget.used >= used && task.budget.used <= used + 2, 'all of the task is counted')
   t.same(taskSchema.parse(task), task)
-  const head = { id: 'i'.repeat(500), run: 'r', mailbox: thread.mailbox, at: 1, attempt: 0, trace: 't' } as const
+  const head = { id: 'i'.repeat(500), run: 'r', mailbox: thread.mailbox, at: 1, attempt: 0 } as const
   const entry = encodeEnvelope({ ...head, lane: 'bulk', body: task })
   t.same(parseEnvelope(entry, analysisTasks.body).body, task, 'our own reader takes it')
   return task

@@ -9,7 +9,6 @@ const item: Envelope = {
   at: 1,
   attempt: 0,
   lane: 'live',
-  trace: 'run',
   body: {},
 }
 
