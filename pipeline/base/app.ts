@@ -24,14 +24,19 @@ export interface AppContext {
 }
 
 /**
- * Connects to Redis and checks that its data fits the settings; throws `misconfigured` otherwise. Surroundings that are given stay the
+ * Connects to Redis and checks that the server and its data fit; throws `misconfigured` otherwise. Surroundings that are given stay the
  * caller's to close.
  */
-export async function openApp(config: Config, url: string, given?: Surroundings): Promise<AppContext> {
+export async function openApp(
+  config: Config,
+  url: string,
+  given?: Surroundings,
+  connect = connectRedis,
+): Promise<AppContext> {
   const surroundings = given ?? surroundingsOf(config)
   const { machine, http } = surroundings
   const tls = redisTls(config)
-  const redis = await connectRedis(url, { tls, open: surroundings.openRedis, date: machine.date })
+  const redis = await connect(url, { tls, open: surroundings.openRedis, date: machine.date })
   const keys = createKeys(config.REDIS_PREFIX, config.PARTITIONS)
   try {
     await checkLayout(redis, keys)

@@ -41,12 +41,16 @@ export function openRedis(url: string, { tls, ...more }: ConnectionOptions = {})
   return redis
 }
 
-/** How a connection is opened, what its certificate must show, and the clock that the server's is compared with. */
+/**
+ * How a connection is opened, what its certificate must show, and the clock that the server's is compared with. `check` decides whether
+ * mailsluice can run with the server, as `checkServer` does.
+ */
 export interface ConnectOptions {
   tls?: RedisTls | undefined
   warn?: (text: string) => void
   open?: typeof openRedis
   date?: () => number
+  check?: typeof checkServer
 }
 
 /**
@@ -55,7 +59,7 @@ export interface ConnectOptions {
  */
 export async function connectRedis(
   url: string,
-  { tls, warn = () => undefined, open = openRedis, date = MACHINE.date }: ConnectOptions = {},
+  { tls, warn = () => undefined, open = openRedis, date = MACHINE.date, check = checkServer }: ConnectOptions = {},
 ): Promise<Redis> {
   const redis = open(url, { socketTimeout: SILENCE_MS, tls })
   let first: unknown
@@ -64,7 +68,7 @@ export async function connectRedis(
   })
   try {
     await redis.connect()
-    for (const warning of await checkServer(redis, { place: placeOf(url), now: date })) warn(warning)
+    for (const warning of await check(redis, { place: placeOf(url), now: date })) warn(warning)
     return redis
   } catch (error) {
     redis.disconnect()

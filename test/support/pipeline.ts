@@ -49,12 +49,13 @@ export async function startPipeline(
   const settings = {
     LOG_LEVEL: 'silent',
     REDIS_PREFIX: `test${count}`,
-    PARTITIONS: '2',
+    // A node of a cluster serves no read of two partitions, because their keys lie in two slots.
+    PARTITIONS: redis.isCluster ? '1' : '2',
     LEASE_MS: '1000',
     ...options.settings,
   }
   const config = readConfig(settings)
-  const app = await openApp(config, redis.url)
+  const app = await openApp(config, redis.url, undefined, redis.connect)
   const { keys } = app
   const mailbox = typeof open === 'function' ? open(app) : open
   const running: ReturnType<typeof startStages>[] = []

@@ -13,8 +13,12 @@ import { until } from './until.ts'
 export interface TestRedis {
   url: string
   port: number
+  /** It is a node of a cluster. */
+  isCluster: boolean
   /** A client for the test; closed with the server. */
   client: Redis
+  /** Connects as mailsluice does, to a node of a cluster too. */
+  connect: typeof connectRedis
   kill(signal: NodeJS.Signals): Promise<void>
   /** Kills and restarts it on the same port, with its files or without them. */
   restart(options?: { empty?: boolean }): Promise<void>
@@ -42,7 +46,9 @@ export async function startRedis(...options: string[]): Promise<TestRedis> {
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
+    isCluster: false,
     client,
+    connect: connectRedis,
     kill,
     async restart({ empty = false } = {}) {
       await kill('SIGKILL')
@@ -58,10 +64,31 @@ export async function startRedis(...options: string[]): Promise<TestRedis> {
   }
 }
 
+/**
+ * Starts a cluster of one node that owns every slot. It differs from a plain server only in what it refuses: a command or a script with
+ * keys of different slots, and databases other than 0. So what passes here passes on a plain server.
+ */
+export async function startCluster(...options: string[]): Promise<TestRedis> {
+  const node = await startRedis('--cluster-enabled', 'yes', '--cluster-port', `${await freePort()}`, ...options)
+  await node.client.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16383)
+  await until(async () => /cluster_state:ok/.test(String(await node.client.call('CLUSTER', 'INFO'))), 'all slots serve')
+  // `checkServer` refuses nodes of clusters.
+  const connect: typeof connectRedis = (url, how) => connectRedis(url, { ...how, check: async () => [] })
+  return { ...node, isCluster: true, connect }
+}
+
+/** A cluster of one node for a whole test file, as `redisFor` gives a server. */
+export async function clusterFor(t: Test, ...options: string[]): Promise<{ server: TestRedis; redis: Redis }> {
+  return giveTo(t, await startCluster(...options))
+}
+
 /** A server for a whole test file, emptied before each test and stopped at the end, and a connection to it as mailsluice makes it. */
 export async function redisFor(t: Test, ...options: string[]): Promise<{ server: TestRedis; redis: Redis }> {
-  const server = await startRedis(...options)
-  const redis = await connectRedis(server.url)
+  return giveTo(t, await startRedis(...options))
+}
+
+async function giveTo(t: Test, server: TestRedis): Promise<{ server: TestRedis; redis: Redis }> {
+  const redis = await server.connect(server.url)
   t.teardown(async () => {
     redis.disconnect()
     await server.stop()

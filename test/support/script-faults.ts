@@ -23,47 +23,57 @@ export const FACTS: readonly string[] = ['paused', ...texts(/apply\['([\w-]+)'\]
 /** Makes each script fail once at its k-th call of Redis. */
 export interface Faults {
   /** Makes each script fail once at its next k-th call. */
-  arm(k: number): Promise<void>
+  arm(k: number): void
   /** The scripts that failed since the last call. */
-  met(): Promise<string[]>
+  met(): string[]
 }
 
-const ARMED = 'faults:armed'
-const MET = 'faults:met'
-
-// Replaces `redis`, and counts the script's calls.
-const counting = (name: string) => `
-local server, calls = redis, 0
-local failAt = tonumber(server.call('HGET', '${ARMED}', '${name}') or 0)
+// Replaces `redis`, and counts the script's calls up to the one of its last word. A key of its own would lie in another slot.
+const COUNTING = `
+local server, calls, failAt = redis, 0, tonumber(table.remove(ARGV))
 local redis = setmetatable({}, { __index = server })
 local function counted(give)
   return function(...)
     calls = calls + 1
-    if calls == failAt then
-      server.call('HDEL', '${ARMED}', '${name}')
-      server.call('SADD', '${MET}', '${name}')
-      error('FAULT at call ' .. calls .. ': ' .. tostring((...)))
-    end
+    if calls == failAt then error('FAULT at call ' .. calls .. ': ' .. tostring((...))) end
     return give(...)
   end
 end
 redis.call, redis.pcall = counted(server.call), counted(server.pcall)
 `
 
+type Call = (...words: (string | number)[]) => Promise<unknown>
+
 /** Counts the scripts of a connection, which must not have called any yet. */
 export function countCalls(redis: Redis): Faults {
+  const armed = new Map<string, number>()
+  const failed = new Set<string>()
   for (const name of SCRIPTS) {
     const [first = '', ...rest] = scriptText(name).split('\n')
-    const lines = first.startsWith('#!') ? [first, counting(name), ...rest] : [counting(name), first, ...rest]
-    redis.defineCommand(`mailsluice-${name}`, { lua: lines.join('\n') })
+    // A cluster checks the slots of keys that a script builds only where it has this line.
+    const lines = first.startsWith('#!') ? [first, COUNTING, ...rest] : ['#!lua', COUNTING, first, ...rest]
+    const counted = `counted-${name}`
+    redis.defineCommand(counted, { lua: lines.join('\n') })
+    const call: Call = (...words) =>
+      (redis as unknown as Record<string, Call>)[counted]?.(...words, armed.get(name) ?? 0) ?? Promise.resolve()
+    Object.assign(redis, {
+      [`mailsluice-${name}`]: (...words: (string | number)[]) =>
+        call(...words).catch(error => {
+          if (String(error).includes('FAULT at call')) {
+            armed.delete(name)
+            failed.add(name)
+          }
+          throw error
+        }),
+    })
   }
   return {
-    async arm(k) {
-      await redis.hset(ARMED, Object.fromEntries(SCRIPTS.map(name => [name, k])))
+    arm(k) {
+      for (const name of SCRIPTS) armed.set(name, k)
     },
-    async met() {
-      const names = await redis.smembers(MET)
-      await redis.del(MET)
+    met() {
+      const names = [...failed]
+      failed.clear()
       return names
     },
   }

@@ -21,7 +21,8 @@ export interface Trials {
 const TIMES = 3
 type Words = [keys: number, ...(string | number)[]]
 
-const ASIDE = 'test:aside'
+// In the slot of the key, whose commands could not name both otherwise.
+const asideOf = (key: string) => `aside:{${/\{(.*?)\}/.exec(key)?.[1] ?? key}}`
 // Values that scripts count with or decode.
 const COUNTER = /^(opened|merged|grouped|listed|done|of|since|releases|releasedAt|threads|settled|#\w+|fate:\w+)$/
 
@@ -140,12 +141,12 @@ export function trying(
       troubles.push({
         name: `with a wrong type of ${kind}`,
         begin: async () => {
-          if (type !== 'none') await admin.rename(key, ASIDE)
+          if (type !== 'none') await admin.rename(key, asideOf(key))
           await another()
         },
         end: async () => {
           await admin.del(key)
-          if (type !== 'none') await admin.rename(ASIDE, key)
+          if (type !== 'none') await admin.rename(asideOf(key), key)
         },
       })
     }

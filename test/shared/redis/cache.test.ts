@@ -8,10 +8,10 @@ import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
 import { keepLog } from '../../faults/support.ts'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { startPipeline } from '../../support/pipeline.ts'
-import { redisFor } from '../../support/redis.ts'
+import { clusterFor } from '../../support/redis.ts'
 import { until } from '../../support/until.ts'
 
-const { server, redis } = await redisFor(t)
+const { server, redis } = await clusterFor(t)
 const ANA: MailboxId = 'gmail:ana@example.com'
 const keys = createKeys('test', 2)
 const key = keys.message(ANA, 'a')

@@ -3,7 +3,6 @@ import { type Envelope, encodeEnvelope } from '../../../shared/envelope.ts'
 import type { Fact } from '../../../shared/fact.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import { type CommitOptions, commitWork, type Work } from '../../../shared/redis/commit.ts'
-import { connectRedis } from '../../../shared/redis/connect.ts'
 import type { Entry as AnyEntry } from '../../../shared/redis/entry.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createLedger } from '../../../shared/redis/ledger.ts'
@@ -13,14 +12,14 @@ import { readRun } from '../../../shared/redis/runs.ts'
 import { follow } from '../../../shared/stage.ts'
 import { analysisTasks, type Fate, fetchedMessages, merged, missingIds, watchEvents } from '../../../shared/streams.ts'
 import { buildTask } from '../../../shared/task/task.ts'
-import { startRedis } from '../../support/redis.ts'
+import { startCluster } from '../../support/redis.ts'
 
 /** Creates an entry of one envelope. */
 type Entry = AnyEntry & { envelope: Envelope }
 
 const ANA: MailboxId = 'gmail:ana@example.com'
-const server = await startRedis()
-const redis = await connectRedis(server.url)
+const server = await startCluster()
+const redis = await server.connect(server.url)
 t.teardown(async () => {
   redis.disconnect()
   await server.stop()

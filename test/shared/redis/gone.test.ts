@@ -4,7 +4,6 @@ import type { Fact } from '../../../shared/fact.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import type { Message } from '../../../shared/message.ts'
 import { commitWork } from '../../../shared/redis/commit.ts'
-import { connectRedis } from '../../../shared/redis/connect.ts'
 import type { Entry as AnyEntry } from '../../../shared/redis/entry.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createLedger } from '../../../shared/redis/ledger.ts'
@@ -12,14 +11,14 @@ import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
 import { mergedWindowFields } from '../../../shared/redis/merged-window.ts'
 import { readRun } from '../../../shared/redis/runs.ts'
 import { merged } from '../../../shared/streams.ts'
-import { startRedis } from '../../support/redis.ts'
+import { startCluster } from '../../support/redis.ts'
 
 /** Creates an entry of one envelope. */
 type Entry = AnyEntry & { envelope: Envelope }
 
 const ANA: MailboxId = 'gmail:ana*[x]@example.com'
-const server = await startRedis()
-const redis = await connectRedis(server.url)
+const server = await startCluster()
+const redis = await server.connect(server.url)
 t.teardown(async () => {
   redis.disconnect()
   await server.stop()

@@ -5,11 +5,11 @@ import { createHealing, type Healed } from '../../../shared/redis/heal.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { inspectPartition } from '../../../shared/redis/look.ts'
 import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
-import { redisFor } from '../../support/redis.ts'
+import { clusterFor } from '../../support/redis.ts'
 
 const ANA: MailboxId = 'gmail:ana@example.com'
 const AFTER_MS = 60_000
-const { server, redis } = await redisFor(t)
+const { server, redis } = await clusterFor(t)
 
 const keys = createKeys('test', 2)
 const partition = keys.partitionOf(ANA)

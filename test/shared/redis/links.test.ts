@@ -3,9 +3,9 @@ import type { MailboxId } from '../../../shared/mailbox.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createLinks } from '../../../shared/redis/links.ts'
 import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
-import { startRedis } from '../../support/redis.ts'
+import { startCluster } from '../../support/redis.ts'
 
-const redis = await startRedis()
+const redis = await startCluster()
 t.teardown(() => redis.stop())
 
 const DAY_SECONDS = 24 * 3600

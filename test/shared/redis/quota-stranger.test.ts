@@ -2,9 +2,9 @@ import t from 'tap'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createQuota } from '../../../shared/redis/quota.ts'
 import { slidingWindow } from '../../../sim/window.ts'
-import { startRedis } from '../../support/redis.ts'
+import { startCluster } from '../../support/redis.ts'
 
-const redis = await startRedis()
+const redis = await startCluster()
 t.teardown(() => redis.stop())
 
 const MINUTE_MS = 60_000

@@ -5,9 +5,9 @@ import type { MailboxId } from '../../../shared/mailbox.ts'
 import type { Permit, Quota } from '../../../shared/provider/quota.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createQuota, type Narrowing, type QuotaLimits, readNarrowing } from '../../../shared/redis/quota.ts'
-import { startRedis } from '../../support/redis.ts'
+import { startCluster } from '../../support/redis.ts'
 
-const redis = await startRedis()
+const redis = await startCluster()
 t.teardown(() => redis.stop())
 
 const LIMITS: QuotaLimits = { mailboxUnits: 6000, projectUnits: 1_200_000, requests: 25 }

@@ -4,10 +4,10 @@ import { startJsRedis } from '../../../pipeline/embedded-redis/js-redis.ts'
 import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { reapPartition } from '../../../shared/redis/reap.ts'
-import { redisFor } from '../../support/redis.ts'
+import { clusterFor } from '../../support/redis.ts'
 
 const DAY_MS = 86_400_000
-const { redis } = await redisFor(t)
+const { redis } = await clusterFor(t)
 
 const keys = createKeys('test', 2)
 const stream = keys.stream('p00', 'message-ids', 'live')

@@ -5,10 +5,10 @@ import { readRun } from '../../../shared/redis/runs.ts'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { everything } from '../../support/keyspace.ts'
 import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
-import { startRedis } from '../../support/redis.ts'
+import { startCluster } from '../../support/redis.ts'
 import { until } from '../../support/until.ts'
 
-const redis = await startRedis()
+const redis = await startCluster()
 t.teardown(() => redis.stop())
 t.beforeEach(() => redis.client.flushall())
 

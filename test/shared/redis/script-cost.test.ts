@@ -1,9 +1,9 @@
 import t from 'tap'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { startPipeline } from '../../support/pipeline.ts'
-import { redisFor } from '../../support/redis.ts'
+import { clusterFor } from '../../support/redis.ts'
 
-const { server } = await redisFor(t)
+const { server } = await clusterFor(t)
 // About twenty-two in general. A look that finds nothing adds a few.
 const MOST_A_MESSAGE = 28
 

@@ -1,13 +1,13 @@
 import t from 'tap'
 import { openApp } from '../../../pipeline/base/app.ts'
 import { readConfig } from '../../../shared/config.ts'
-import { redisFor } from '../../support/redis.ts'
+import { clusterFor } from '../../support/redis.ts'
 import { doChores } from '../../support/script-chores.ts'
 import { COMMANDS } from '../../support/script-faults.ts'
 import { live, sumsOf } from '../../support/script-scenario.ts'
 import { trying } from '../../support/script-troubles.ts'
 
-const { server } = await redisFor(t, '--enable-debug-command', 'yes')
+const { server } = await clusterFor(t, '--enable-debug-command', 'yes')
 const { client } = server
 const config = readConfig({ LOG_LEVEL: 'silent', REDIS_PREFIX: 'test', PARTITIONS: '1', GMAIL_BATCH_SIZE: '3' })
 
@@ -27,12 +27,12 @@ t.test(
     timeout: 90_000,
   },
   async t => {
-    const plain = await openApp(config, server.url)
+    const plain = await openApp(config, server.url, undefined, server.connect)
     t.teardown(() => plain.close())
     const good = await live(plain)
     await client.flushall()
     await client.call('ACL', 'SETUSER', 'tess', 'on', '>secret', '~*', '&*', '+@all')
-    const app = await openApp(config, server.url.replace('redis://', 'redis://tess:secret@'))
+    const app = await openApp(config, server.url.replace('redis://', 'redis://tess:secret@'), undefined, server.connect)
     t.teardown(() => app.close())
     const trials = trying(app.redis, client, { user: 'tess', state })
     const life = await live(app)

@@ -4,11 +4,11 @@ import type { MailboxId } from '../../../shared/mailbox.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createVault, type Issuer } from '../../../shared/redis/secrets.ts'
 import { createSeal } from '../../../shared/seal.ts'
-import { redisFor } from '../../support/redis.ts'
+import { clusterFor } from '../../support/redis.ts'
 
 const ANA: MailboxId = 'gmail:ana@example.com'
 const BO: MailboxId = 'gmail:bo@example.com'
-const { redis } = await redisFor(t)
+const { redis } = await clusterFor(t)
 
 const keys = createKeys('test', 1)
 const one = { version: 'v1', key: randomBytes(32) }

@@ -12,11 +12,11 @@ import { readRun } from '../../../shared/redis/runs.ts'
 import type { StageName } from '../../../shared/stage.ts'
 import { type Fate, type ListedId, missingIds } from '../../../shared/streams.ts'
 import { setAside } from '../../../shared/windows/deferred.ts'
-import { redisFor } from '../../support/redis.ts'
+import { clusterFor } from '../../support/redis.ts'
 
 const ANA: MailboxId = 'gmail:ana@example.com'
 const NOW = 1_790_000_000_000
-const { redis } = await redisFor(t)
+const { redis } = await clusterFor(t)
 const keys = createKeys('test', 1)
 const ledger = createLedger(redis, keys, ANA, () => NOW)
 const input = keys.stream('p00', missingIds.name, 'live')

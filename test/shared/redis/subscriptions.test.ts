@@ -4,11 +4,11 @@ import { createKeys } from '../../../shared/redis/keys.ts'
 import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
 import { removeMailbox } from '../../../shared/redis/remove.ts'
 import { subscribersOf, subscriptionMemory } from '../../../shared/redis/subscriptions.ts'
-import { redisFor } from '../../support/redis.ts'
+import { clusterFor } from '../../support/redis.ts'
 
 const BO: MailboxId = 'outlook:bo@example.com'
 const CY: MailboxId = 'outlook:cy@example.com'
-const { redis } = await redisFor(t)
+const { redis } = await clusterFor(t)
 const keys = createKeys('subscriptions', 2)
 
 t.test('only the newest subscription is stored, in both directions', async t => {

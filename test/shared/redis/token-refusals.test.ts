@@ -2,12 +2,12 @@ import t from 'tap'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { endTokenRefusals, noteTokenRefusal } from '../../../shared/redis/token-refusals.ts'
-import { redisFor } from '../../support/redis.ts'
+import { clusterFor } from '../../support/redis.ts'
 
 const ANA: MailboxId = 'gmail:ana@example.com'
 const MOST_MS = 10_000
 
-const { redis } = await redisFor(t)
+const { redis } = await clusterFor(t)
 const keys = createKeys('test', 1)
 const since = `${keys.tokenRefused(ANA)}:since`
 

@@ -5,11 +5,11 @@ import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { trimPartition, workStreams } from '../../../shared/redis/trim.ts'
 import { STREAMS } from '../../../shared/streams.ts'
-import { redisFor } from '../../support/redis.ts'
+import { clusterFor } from '../../support/redis.ts'
 
 const HOUR_MS = 3_600_000
 // One entry a node, so that trimming is exact, with at most a hundred entries a call.
-const { server, redis } = await redisFor(t, '--stream-node-max-entries', '1')
+const { server, redis } = await clusterFor(t, '--stream-node-max-entries', '1')
 
 const keys = createKeys('test', 2)
 const stream = keys.stream('p00', 'message-ids', 'live')

@@ -3,12 +3,12 @@ import { startJsRedis } from '../../../pipeline/embedded-redis/js-redis.ts'
 import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { dropOutdated, dropOverfull, readUnread } from '../../../shared/redis/unread.ts'
-import { redisFor } from '../../support/redis.ts'
+import { clusterFor } from '../../support/redis.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const MB = 1024 * 1024
-const { server, redis } = await redisFor(t)
+const { server, redis } = await clusterFor(t)
 
 const keys = createKeys('test', 2)
 const live = keys.stream('p00', 'analysis-tasks', 'live')

@@ -7,10 +7,10 @@ import { KINDS_OF_KEYS, placesOf } from '../../../shared/redis/waits.ts'
 import { STAGE_NAMES } from '../../../shared/stage.ts'
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
-import { startRedis } from '../../support/redis.ts'
+import { startCluster } from '../../support/redis.ts'
 import { until } from '../../support/until.ts'
 
-const redis = await startRedis()
+const redis = await startCluster()
 t.teardown(() => redis.stop())
 
 t.test('ARCHITECTURE describes each kind of key and its recovery', async t => {
