@@ -52,14 +52,14 @@ export interface QuotaBench {
 }
 
 const ADDRESS = 'ana@example.com'
-const UNITS_A_MINUTE = 6000
+const UNITS_PER_MINUTE = 6000
 const MINUTE_MS = 60_000
-const MESSAGES_A_THREAD = 4
+const MESSAGES_PER_THREAD = 4
 const POLL_MS = 5
 
 /** Reads a mailbox of a Gmail with a quota of 6,000 units per minute. */
 export async function measureQuota({ messages, speed, fetchers, meanwhile }: QuotaBench): Promise<QuotaUse> {
-  const quota = { userUnitsPerMinute: UNITS_A_MINUTE }
+  const quota = { userUnitsPerMinute: UNITS_PER_MINUTE }
   const sim = await startGmail({ profile: 'live', speed, mailboxes: [threadsOf(messages)], quota })
   const dataDir = await mkdtemp(join(tmpdir(), 'mailsluice-bench-'))
   const other = meanwhile?.(sim, ADDRESS)
@@ -77,7 +77,7 @@ export async function measureQuota({ messages, speed, fetchers, meanwhile }: Quo
       dead: run.fates.dead,
       units,
       minutes,
-      used: ((marks.at(-1)?.units ?? 0) - (marks[0]?.units ?? 0)) / (Math.max(1, marks.length - 1) * UNITS_A_MINUTE),
+      used: ((marks.at(-1)?.units ?? 0) - (marks[0]?.units ?? 0)) / (Math.max(1, marks.length - 1) * UNITS_PER_MINUTE),
       requests,
       refused: refusals,
       crowded: refused.concurrent,
@@ -98,7 +98,7 @@ async function read(
   const config: Config = {
     ...readConfig(),
     INITIAL_SYNC: { kind: 'all' },
-    GMAIL_USER_UNITS: UNITS_A_MINUTE,
+    GMAIL_USER_UNITS: UNITS_PER_MINUTE,
     LOG_LEVEL: 'error',
     DATA_DIR: dataDir,
     REDIS_PREFIX: `bench-${process.pid}`,
@@ -161,7 +161,7 @@ function threadsOf(messages: number): SimMailbox {
   return memoryMailbox(
     ADDRESS,
     Array.from({ length: messages }, (_, index) => {
-      const place = index % MESSAGES_A_THREAD
+      const place = index % MESSAGES_PER_THREAD
       const answers = place === 0 ? [] : [`In-Reply-To: <${index - 1}@example.com>`]
       const subject = `${place === 0 ? '' : 'Re: '}Topic ${index - place}`
       const head = [

@@ -31,14 +31,14 @@ export interface RunFigures {
   calls: Readonly<Record<CallKind, number>>
 }
 
-const SECONDS_A_MESSAGE = 0.3
+const SECONDS_PER_MESSAGE = 0.3
 const SLOW_SECONDS = 30
 const VERY_SLOW_SECONDS = 60
 const SHORT_RUN = 100
 const ENOUGH_MESSAGES = 50
 const LEAST_HIT_RATE = 0.7
 const COLD_HIT_RATE = 0.5
-const MOST_FAILED = 0.05
+const MAX_FAILED = 0.05
 
 /** Returns every alert that the numbers of an ended run call for; `batchSize` is how many messages a call may fetch. */
 export function alertsOf(run: RunFigures, { batchSize }: { batchSize: number }): Alert[] {
@@ -57,7 +57,7 @@ export function readAlerts(text: string | undefined): Alert[] {
 // Waits that the provider imposed do not count against the run.
 function ofSpeed({ startedAt, endedAt = startedAt, waitedMs, listed }: RunFigures): Alert[] {
   const seconds = Math.max(0, endedAt - startedAt - waitedMs) / 1000
-  const more = SECONDS_A_MESSAGE * Math.max(0, listed - SHORT_RUN)
+  const more = SECONDS_PER_MESSAGE * Math.max(0, listed - SHORT_RUN)
   const figures = { listed, seconds, waitedSeconds: waitedMs / 1000 }
   const words = `${listed} messages in ${seconds.toFixed(1)}s, excluding rate limits`
   const bounds = [
@@ -68,7 +68,7 @@ function ofSpeed({ startedAt, endedAt = startedAt, waitedMs, listed }: RunFigure
     const text = `the sync was slow: ${words}; ${limit.toFixed(1)}s is the limit`
     if (seconds > limit) return [{ alert: 'slow', level, text, figures: { ...figures, limit } }]
   }
-  if (listed < ENOUGH_MESSAGES || seconds > SECONDS_A_MESSAGE * listed) return []
+  if (listed < ENOUGH_MESSAGES || seconds > SECONDS_PER_MESSAGE * listed) return []
   return [{ alert: 'fast', level: 'mark', text: `the sync reached its goal: ${words}`, figures }]
 }
 
@@ -94,7 +94,7 @@ function ofCache({ reread, lost }: RunFigures): Alert[] {
 }
 
 function ofFailures({ asked, failed }: RunFigures): Alert[] {
-  if (asked === 0 || failed / asked <= MOST_FAILED) return []
+  if (asked === 0 || failed / asked <= MAX_FAILED) return []
   const share = failed / asked
   const text = `${failed} of ${asked} requested messages failed (${Math.round(share * 100)} %), excluding rate limits`
   return [{ alert: 'failed-parts', level: 'warning', text, figures: { asked, failed, share } }]

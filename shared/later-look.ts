@@ -6,7 +6,7 @@ import type { WatchEvent } from './streams.ts'
 
 type Event = Envelope<WatchEvent>
 
-const MOST_LOOKS = 3
+const MAX_LOOKS = 3
 // The provider's one second is not exact.
 const SLACK_MS = 100
 
@@ -18,7 +18,7 @@ export function asksForRun({ body }: Event): boolean {
 /** Schedules one look after these events if one is a push: the provider announces no changes that follow right after a push. */
 export function lookAfterPush(events: readonly Event[], ctx: StageContext): Outcome<WatchEvent> {
   const push = events.findLast(({ body }) => body.cause === 'push')
-  return push ? lookLater(push, MOST_LOOKS, ctx) : {}
+  return push ? lookLater(push, MAX_LOOKS, ctx) : {}
 }
 
 /** Schedules another look after one that found something, unless it was the last in a row. */

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os'
 import { join, sep } from 'node:path'
 import { ensureBuilt, ensureInstalled, ROOT } from '../pipeline/setup/ensure.mjs'
 
-const MOST_JOBS = 4
+const MAX_JOBS = 4
 const LONG_FOLDERS = new Set(['e2e', 'cli', 'bench'])
 
 const names = process.argv.slice(2)
@@ -45,7 +45,7 @@ await give([])
 async function tests() {
   const started = performance.now()
   const files = testFiles()
-  const jobs = Math.min(availableParallelism() + 1, MOST_JOBS)
+  const jobs = Math.min(availableParallelism() + 1, MAX_JOBS)
   print(`\n── tests: ${files.length} files, ${jobs} at a time, redis-server ${redis}`)
   const counts = await runFiles(files, { root: ROOT, jobs, report: print })
   for (const count of Object.keys(sums)) sums[count] += counts[count]

@@ -1,7 +1,7 @@
 import { composeMail } from '../../sim/compose.ts'
 import { memoryMailbox, type NewMail, type SimMailbox } from '../../sim/mailbox.ts'
 
-const MAILS_A_THREAD = 4
+const MAILS_PER_THREAD = 4
 const REPLIES = 0.6
 const HOUR_MS = 3_600_000
 
@@ -46,7 +46,7 @@ export function openConversations(random: () => number, nowMs: number): Conversa
 
   return {
     mailbox(address, size) {
-      const threads = Math.ceil(size / MAILS_A_THREAD)
+      const threads = Math.ceil(size / MAILS_PER_THREAD)
       const mails = Array.from({ length: size }, (_, index) =>
         write(address, index % threads, nowMs - (size - index) * HOUR_MS),
       )

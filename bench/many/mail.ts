@@ -2,7 +2,7 @@ import { composeMail } from '../../sim/compose.ts'
 import { METHODS } from '../../sim/gmail/methods.ts'
 import { memoryMailbox, type SimMailbox } from '../../sim/mailbox.ts'
 
-const MAILS_A_THREAD = 5
+const MAILS_PER_THREAD = 5
 const MINUTE_MS = 60_000
 const TEXT = 'The deck joints need another look before Friday; the drawings are where they were. '
 const TEXT_REPEATS = 4
@@ -43,7 +43,7 @@ export function leastCost(count: number): { requests: number; units: number } {
 /** Plans the thread of each mail, by the position of its first mail, and the positions of the mails it answers, oldest first. */
 function planMails(count: number): { thread: number; answers: readonly number[] }[] {
   const threaded = Math.floor(count / 2)
-  const threads = Math.ceil(threaded / MAILS_A_THREAD)
+  const threads = Math.ceil(threaded / MAILS_PER_THREAD)
   return Array.from({ length: count }, (_, index) => {
     const turn = index / 2
     if (!Number.isInteger(turn) || turn >= threaded) return { thread: index, answers: [] }

@@ -17,7 +17,7 @@ export interface Pipeline {
 const MAIN = fileURLToPath(new URL('../../pipeline/main.js', import.meta.url))
 const SCALED: readonly StageName[] = ['list-ids', 'batch-fetch']
 const CONNECTED_AT_ONCE = 20
-const KB_A_MB = 1024
+const KB_PER_MB = 1024
 
 /** Connects mailboxes in advance, so that `up` needs no provider call at startup. */
 export async function connectAll({ app, mailboxes, signal }: Rig, all: readonly MailboxId[]): Promise<void> {
@@ -70,5 +70,5 @@ async function startStages({ processes, environment, until }: Rig, count: number
 async function rssMbOf({ pid }: Child): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]
-  return kilobytes === undefined ? undefined : Math.round(Number(kilobytes) / KB_A_MB)
+  return kilobytes === undefined ? undefined : Math.round(Number(kilobytes) / KB_PER_MB)
 }

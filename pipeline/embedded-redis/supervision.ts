@@ -9,7 +9,7 @@ const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 8000
 const TRIES = 5
 // A server that ends this often will end again.
-const MOST_ENDS_A_MINUTE = 5
+const MAX_ENDS_PER_MINUTE = 5
 
 interface Supervised {
   /** The server's name, for people. */
@@ -37,7 +37,7 @@ export async function supervise(server: Supervised): Promise<MailError> {
     if (signal.aborted) return new Promise<never>(() => undefined)
     const now = machine.elapsed()
     ends.push(now)
-    const isCrashing = ends.filter(at => now - at < MINUTE_MS).length > MOST_ENDS_A_MINUTE
+    const isCrashing = ends.filter(at => now - at < MINUTE_MS).length > MAX_ENDS_PER_MINUTE
     if (!restart || isCrashing) return gone(`${name} ended${isCrashing ? ' repeatedly' : ''}`, logFile)
     log.error(`${name} ended unexpectedly; restarting it. See ${logFile}`)
     const failure = await restartWithRetries(restart, signal)

@@ -4,7 +4,7 @@ import type { MailboxId } from '../../shared/mailbox.ts'
 import { clientStateCheck } from '../../shared/outlook/client-state.ts'
 import {
   type GraphNotification,
-  MOST_NOTIFICATIONS,
+  MAX_NOTIFICATIONS,
   nameOfNotifications,
   noNotification,
   readGraphNotification,
@@ -43,7 +43,7 @@ interface Sorted {
 }
 
 // Graph posts up to a thousand at once when much changes, each of slightly less than 900 bytes.
-const BODY_LIMIT_BYTES = MOST_NOTIFICATIONS * 900
+const BODY_LIMIT_BYTES = MAX_NOTIFICATIONS * 900
 const MAX_ITEM_BYTES = 8 * 1024
 const MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 // For an address over the limit of refusals, a body may only be as long as Graph's usual ones.
@@ -115,7 +115,7 @@ export function addOutlookPush(http: FastifyInstance, options: OutlookPushOption
   async function read({ raw, headers }: FastifyRequest, limit: number): Promise<GraphNotification[]> {
     const reader = openItemReader({
       what: 'Graph notification',
-      mostItems: MOST_NOTIFICATIONS,
+      mostItems: MAX_NOTIFICATIONS,
       mostItemBytes: MAX_ITEM_BYTES,
       read: readGraphNotification,
     })

@@ -36,7 +36,7 @@ export interface KeeperOptions {
   duties?: readonly Duty[]
 }
 
-const INTERVALS_A_LEASE = 2
+const INTERVALS_PER_LEASE = 2
 const REAPS_PER_IDLE = 100
 const STOP_WITHIN_MS = 2000
 
@@ -112,7 +112,7 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
   // A round may outlast the lease, so each script checks it; the cached answer saves most of these calls.
   async function isOurs(): Promise<boolean> {
     if (now() < askAgainAt) return true
-    const ours = await lease.take(intervalMs * INTERVALS_A_LEASE).catch(error => {
+    const ours = await lease.take(intervalMs * INTERVALS_PER_LEASE).catch(error => {
       // A full Redis refuses the lease. Trimming twice is harmless; not trimming would keep Redis full.
       if (!/\bOOM\b/.test(String(error))) throw error
       return true
@@ -120,7 +120,7 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
     if (ours && !isActive) log.info('this keeper is active')
     if (!ours && isActive) log.warn('another keeper has taken over')
     isActive = ours
-    askAgainAt = ours ? now() + intervalMs / INTERVALS_A_LEASE : 0
+    askAgainAt = ours ? now() + intervalMs / INTERVALS_PER_LEASE : 0
     return ours
   }
 

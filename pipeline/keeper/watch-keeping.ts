@@ -26,7 +26,7 @@ const TRY_AGAIN_MS = HOUR_MS
 const TRY_MARKED_AGAIN_MS = 5 * MINUTE_MS
 // A mailbox that is connected later gets its watch within this time.
 const LIST_AGAIN_MS = 10 * MINUTE_MS
-const MOST_A_ROUND = 50
+const MAX_PER_ROUND = 50
 const LOG_AGAIN_MS = DAY_MS
 
 /** The providers with notifications, and access to their mailboxes. */
@@ -54,7 +54,7 @@ export function createWatchKeeping(app: AppContext, { providers, mailboxes, log 
     if (hasNotices) await renewMarked(isOurs)
     if (!isTime) return
     const watched = await all()
-    for (const one of watched.filter(one => dueAt(one) <= now()).slice(0, MOST_A_ROUND)) {
+    for (const one of watched.filter(one => dueAt(one) <= now()).slice(0, MAX_PER_ROUND)) {
       if (!(await isOurs())) return
       await renew(one)
     }
@@ -80,7 +80,7 @@ export function createWatchKeeping(app: AppContext, { providers, mailboxes, log 
   async function renewMarked(isOurs: () => Promise<boolean>): Promise<void> {
     let asked = 0
     for (const mark of await readDue(redis, keys)) {
-      if (asked >= MOST_A_ROUND || !(await isOurs())) return
+      if (asked >= MAX_PER_ROUND || !(await isOurs())) return
       const { mailbox } = mark
       const [record, watch] = await Promise.all([readMailbox(redis, keys, mailbox), readWatch(redis, keys, mailbox)])
       if (!record || watch.off) await unmarkDue(redis, keys, mark)

@@ -26,7 +26,7 @@ export interface Comparison {
 
 // Private mail content must not appear in a diff.
 const CONTENT = new Set(['subject', 'snippet', 'text', 'from', 'to', 'cc', 'participants', 'labels'])
-const MOST_CHARACTERS = 60
+const MAX_CHARACTERS = 60
 
 /** Compares recorded with replayed envelopes by stream and id; ignores times. */
 export function compare(then: readonly Emission[], now: readonly Emission[]): Comparison {
@@ -93,7 +93,7 @@ function shown(path: string, value: unknown): string {
   if (value === undefined) return 'nothing'
   if (path.split('.').some(word => CONTENT.has(word))) return '(content)'
   const text = JSON.stringify(withoutContent(value))
-  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text
+  return text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS)}…` : text
 }
 
 // The schema and JSON normalise defaults and absent fields, which are no difference.

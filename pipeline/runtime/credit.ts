@@ -41,7 +41,7 @@ interface LaneCredit {
 
 // One round in work, and two read ahead.
 const ROUNDS = 3
-const MOST_BYTES = 4 << 20
+const MAX_BYTES = 4 << 20
 const LEAST_BYTES = 1024
 
 /**
@@ -65,7 +65,7 @@ export function createCredit(paces: Paces): Credit {
       if (count === 0) return mostAtOnce
       const fits = Math.min(
         ((most - batches) * count) / Math.max(1, batches),
-        (MOST_BYTES - bytes) / Math.max(LEAST_BYTES, bytes / count),
+        (MAX_BYTES - bytes) / Math.max(LEAST_BYTES, bytes / count),
       )
       return Math.max(0, Math.min(mostAtOnce, Math.floor(fits)))
     },

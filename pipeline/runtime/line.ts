@@ -25,7 +25,7 @@ export interface Line<In> {
   isIdle(): boolean
 }
 
-const MOST_WINDOWS = 100
+const MAX_WINDOWS = 100
 
 /** Creates an empty line. */
 export function createLine<In>(pace: Pace, now: () => number): Line<In> {
@@ -104,7 +104,7 @@ export function createLine<In>(pace: Pace, now: () => number): Line<In> {
     const name = `${item.run} ${window}`
     const left = (expected.get(name) ?? of) - entry.items.length
     // Forgotten windows only make batches smaller.
-    if (expected.size > MOST_WINDOWS || now() - since >= pace.waitMs) expected.clear()
+    if (expected.size > MAX_WINDOWS || now() - since >= pace.waitMs) expected.clear()
     if (left > 0) expected.set(name, left)
     else expected.delete(name)
   }

@@ -6,7 +6,7 @@ import type { Stage } from '../../shared/stage.ts'
 import { type WatchEvent, watchEvents } from '../../shared/streams.ts'
 
 const CACHED_MS = 1000
-const MOST_CACHED = 10_000
+const MAX_CACHED = 10_000
 
 /**
  * Skips the handler for mailboxes that are paused or removed: the outcome holds their inputs back, and the commit, which sees the current
@@ -32,7 +32,7 @@ export function withMailboxGate(
     if (now() < (activeUntil.get(mailbox) ?? 0)) return true
     activeUntil.delete(mailbox)
     if (!(await isAtWork(redis, keys, mailbox))) return false
-    if (activeUntil.size >= MOST_CACHED) activeUntil.clear()
+    if (activeUntil.size >= MAX_CACHED) activeUntil.clear()
     activeUntil.set(mailbox, now() + CACHED_MS)
     return true
   }

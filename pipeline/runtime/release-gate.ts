@@ -5,7 +5,7 @@ import { readUnread } from '../../shared/redis/unread.ts'
 import type { Stage } from '../../shared/stage.ts'
 import type { MergedWindow } from '../../shared/streams.ts'
 import { aiDispatch } from '../../stages/ai-dispatch.ts'
-import { THREADS_A_RELEASE } from '../../stages/thread-group/thread-group.ts'
+import { THREADS_PER_RELEASE } from '../../stages/thread-group/thread-group.ts'
 import type { Log } from '../base/log.ts'
 import { factsOf, type RoomOptions, taskLimits } from './task-room.ts'
 
@@ -13,7 +13,7 @@ const MEASURE_EVERY_MS = 5000
 // The rest is reserved for live mail.
 const BULK_SHARE = 0.9
 // Used until there is a task to measure.
-const BYTES_A_TASK = 2000
+const BYTES_PER_TASK = 2000
 
 /**
  * Defers the release of bulk threads until their tasks fit beside the unread ones. A run lists all its mail before its first task, so pausing
@@ -31,7 +31,7 @@ export function withReleaseGate(stage: Stage, app: RoomOptions, log: Log): Stage
     async handle(batch, ctx) {
       const releases = batch.items.filter(({ lane, body }) => lane === 'bulk' && (body as MergedWindow).release)
       if (releases.length === 0) return stage.handle(batch, ctx)
-      const tasks = releases.length * THREADS_A_RELEASE
+      const tasks = releases.length * THREADS_PER_RELEASE
       if (await fits(tasks)) {
         room -= tasks
         const outcome = await stage.handle(batch, ctx)
@@ -60,7 +60,7 @@ export function withReleaseGate(stage: Stage, app: RoomOptions, log: Log): Stage
     const { bytes, maxBytes, eachBytes } = unread
     const coming = backlog.reduce((sum, { waiting, inWork }) => sum + (waiting ?? 0) + inWork, 0)
     const isEmpty = unread.tasks === 0 && coming === 0
-    const left = Math.floor((maxBytes * BULK_SHARE - (bytes ?? 0)) / (eachBytes || BYTES_A_TASK)) - coming
+    const left = Math.floor((maxBytes * BULK_SHARE - (bytes ?? 0)) / (eachBytes || BYTES_PER_TASK)) - coming
     // While nothing is unread, one release is emitted however small the room is.
     room = bytes === undefined ? Number.POSITIVE_INFINITY : isEmpty ? Math.max(left, tasks) : left
     if (room < tasks && deferredAt === undefined) {

@@ -52,9 +52,9 @@ export interface StageOptions {
 }
 
 const COMMIT_AGAIN_MS = 250
-const HEARTBEATS_A_LEASE = 3
+const HEARTBEATS_PER_LEASE = 3
 const ABORT_GRACE_MS = 500
-const MOST_TRIALS = 3
+const MAX_TRIALS = 3
 const LATE_AFTER_LEASES = 5
 // A mailbox that waits no longer than this keeps its entries in this process.
 const LONGEST_PAUSE_MS = 2000
@@ -70,7 +70,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   const aborted = new AbortController()
   const report = stageLog(log, now)
   const rateLimitWaits = createRateLimitWaits(now)
-  const heartbeat = machine.every(leaseMs / HEARTBEATS_A_LEASE, () => void renewAll())
+  const heartbeat = machine.every(leaseMs / HEARTBEATS_PER_LEASE, () => void renewAll())
   const finished = lastValueFrom(
     reader.entries.pipe(
       mergeMap(opened),
@@ -128,11 +128,11 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
       log.warn({ entry: entry.entryId, stream: entry.stream }, 'processes died on this entry; splitting it')
       return commit(splitUp(stage, entry, now()))
     }
-    if (trial > MOST_TRIALS) {
-      const error = new MailError('crashed', `${MOST_TRIALS} processes died while working on this item alone`)
+    if (trial > MAX_TRIALS) {
+      const error = new MailError('crashed', `${MAX_TRIALS} processes died while working on this item alone`)
       return commit(workOf(stage, [entry], { failed: entry.items.map(item => ({ item, error })) }, recording()))
     }
-    const facts = { entry: entry.entryId, stream: entry.stream, trial, of: MOST_TRIALS }
+    const facts = { entry: entry.entryId, stream: entry.stream, trial, of: MAX_TRIALS }
     log.warn(facts, 'processes died on this entry; trying it alone')
     await handleAndCommit([entry], () => undefined)
   }

@@ -13,7 +13,7 @@ export interface Streak {
 }
 
 // Beyond this the oldest are forgotten, and count as different items again.
-const MOST_REMEMBERED = 1000
+const MAX_REMEMBERED = 1000
 
 /** Creates an empty streak that acts after `threshold` failures in a row. */
 export function createStreak(threshold: number): Streak {
@@ -28,7 +28,7 @@ export function createStreak(threshold: number): Streak {
       calls += 1
       if (items.length === 0 || items.some(item => !suspects.has(item))) different += 1
       for (const item of items) suspects.add(item)
-      for (const item of suspects) if (suspects.size > MOST_REMEMBERED) suspects.delete(item)
+      for (const item of suspects) if (suspects.size > MAX_REMEMBERED) suspects.delete(item)
       if (different >= threshold) return 'open'
       if (calls < threshold) return 'wait'
       calls = 0

@@ -13,7 +13,7 @@ export interface Witness {
   isOwnFault: IsOwnFault
 }
 
-const MOST_FAILING = 1000
+const MAX_FAILING = 1000
 
 /** Creates a witness without answers; `outage` is how many different items in a row make an outage. */
 export function createWitness(outage: number, now: () => number): Witness {
@@ -56,7 +56,7 @@ export function createWitness(outage: number, now: () => number): Witness {
   function failed<T>(mailbox: MailboxId, answers: T, ids: readonly MessageId[]): T {
     const known = failing.get(mailbox) ?? new Set()
     failing.set(mailbox, known)
-    for (const id of ids) if (known.size < MOST_FAILING) known.add(id)
+    for (const id of ids) if (known.size < MAX_FAILING) known.add(id)
     return answers
   }
 }

@@ -27,7 +27,7 @@ export interface ListingOptions {
 type FirstSync = Exclude<GmailListing, { list: 'history' }>
 
 // developers.google.com/gmail/api/reference/rest/v1/users.messages/list and users.history/list
-const MOST_A_PAGE = 500
+const MAX_PER_PAGE = 500
 const NO_SEARCH =
   'the scope gmail.metadata allows no search; connect the mailbox with gmail.readonly, or leave ' +
   'GMAIL_QUERY empty, SKIP_LABELS without DRAFT, and INITIAL_SYNC not in days'
@@ -59,7 +59,7 @@ export async function listFirst(
   call: Call,
 ): Promise<Changes> {
   const { client, costs, pageSize } = options
-  const wanted = listing.list === 'newest' ? listing.left : MOST_A_PAGE
+  const wanted = listing.list === 'newest' ? listing.left : MAX_PER_PAGE
   const doing = `messages.list of ${options.name}`
   const sending = { doing, call, kind: 'list', units: costs.messageList } as const
   const search = searchFor(await options.labelsOf(call), termsOf(listing, options.query))
@@ -67,7 +67,7 @@ export async function listFirst(
     api.users.messages.list(
       {
         userId: 'me',
-        maxResults: Math.min(wanted, pageSize.bulk, MOST_A_PAGE),
+        maxResults: Math.min(wanted, pageSize.bulk, MAX_PER_PAGE),
         fields: LIST_FIELDS,
         ...search,
         ...(listing.token === undefined ? {} : { pageToken: listing.token }),
@@ -127,7 +127,7 @@ export async function listHistory(
       userId: 'me',
       startHistoryId: `${since.historyId}`,
       historyTypes: ['messageAdded', 'messageDeleted', 'labelAdded', 'labelRemoved'],
-      maxResults: Math.min(pageSize.live, MOST_A_PAGE),
+      maxResults: Math.min(pageSize.live, MAX_PER_PAGE),
       fields: HISTORY_FIELDS,
       ...(token === undefined ? {} : { pageToken: token }),
     }

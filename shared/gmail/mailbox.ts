@@ -59,7 +59,7 @@ const profile = z.object({ emailAddress: z.string().min(1), historyId: z.coerce.
 const WITHOUT_JUNK: LabelFilter = { labels: [], skip: ['SPAM', 'TRASH', 'DRAFT'] }
 
 // developers.google.com/gmail/api/guides/batch
-const MOST_A_BATCH = 100
+const MAX_PER_BATCH = 100
 
 // Mail is not always received in the order of its dates.
 const OVERLAP_MS = 24 * 3_600_000
@@ -84,7 +84,7 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
   const { initialSync, query = '' } = options
   const labelsOf = labelFinder({ name, client, costs, filter, now })
   const listing = { name, client, costs, pageSize, labelsOf, initialSync, query, now }
-  const batchSize = Math.min(options.batchSize ?? MOST_A_BATCH, MOST_A_BATCH)
+  const batchSize = Math.min(options.batchSize ?? MAX_PER_BATCH, MAX_PER_BATCH)
   const fetching = { name, client, costs, fields, batchSize, now, flights: createFlights() }
   const watching = { name, client, costs, now }
   const asking = `getProfile of ${name}`

@@ -32,7 +32,7 @@ export const QUOTA_COSTS: Readonly<Record<QuotaTable, QuotaCosts>> = {
  * Units a minute that Google allows for one mailbox (developers.google.com/gmail/api/reference/quota). A
  * project's own limit is the same under both tables.
  */
-export const UNITS_A_MINUTE: Readonly<Record<QuotaTable, number>> = { '2026': 6000, legacy: 15_000 }
+export const UNITS_PER_MINUTE: Readonly<Record<QuotaTable, number>> = { '2026': 6000, legacy: 15_000 }
 
 /** Requests at a time below which no refusal leads: the lowest limit that users report; Google publishes none. */
 export const GMAIL_FEWEST_REQUESTS = 10

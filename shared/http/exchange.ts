@@ -28,7 +28,7 @@ export interface Http {
   close(): void
 }
 
-const MOST_BYTES = 64 << 20
+const MAX_BYTES = 64 << 20
 
 // Idle connections are reused to save TLS handshakes, as Node's own agents do. Those agents' environment settings do not apply here.
 const KEPT = { keepAlive: true, scheduling: 'lifo', timeout: 5000 } as const
@@ -43,10 +43,10 @@ export function openHttp(proxies: Proxies): Http {
   let library: Promise<typeof import('node-fetch')> | undefined
 
   return {
-    exchange: (url, { mostBytes = MOST_BYTES, ...request } = {}) =>
+    exchange: (url, { mostBytes = MAX_BYTES, ...request } = {}) =>
       send(url, { ...request, signal: request.signal ?? null, size: mostBytes }),
 
-    forGoogle(mostBytes = MOST_BYTES) {
+    forGoogle(mostBytes = MAX_BYTES) {
       const fetchImplementation = (url: string | URL, request: RequestInit) =>
         send(url, { ...request, size: mostBytes })
       return { agent: directAgent, fetchImplementation: fetchImplementation as unknown as typeof globalThis.fetch }

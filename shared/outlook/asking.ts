@@ -28,7 +28,7 @@ export interface ListingState extends Omit<Progress, 'todo' | 'sweep'> {
 }
 
 // The messages become one window, which must fit into one stream entry.
-const MOST_MESSAGES = 2000
+const MAX_MESSAGES = 2000
 /**
  * Asks folders for a page each, except folders that wait after a refusal. Ended folders are asked together
  * for news, because most have none; folders with more pages continue a few at a time. Throws errors that
@@ -42,7 +42,7 @@ export async function ask(options: AskingOptions, before: ListingState, call: Ca
   const todo = before.todo.filter(({ mark }) => !waits(faults, mark.folder, now()))
   if (!foldersDue && todo.length === 0)
     return { folders: {}, steps: [], faults: await untilNext(options, before, faults) }
-  const most = Math.max(1, Math.floor(MOST_MESSAGES / pageSize))
+  const most = Math.max(1, Math.floor(MAX_MESSAGES / pageSize))
   const ended = todo.filter(({ mark }) => mark.end && mark.link !== undefined)
   const isLook = foldersDue || ended.length > 0
   const marks = isLook

@@ -31,11 +31,11 @@ export type Step = { from: NamedMark } & (
 
 const DAY_MS = 24 * 3_600_000
 const RESTARTS_AT_ONCE = 3
-const MOST_RESTARTS = 8
+const MAX_RESTARTS = 8
 const FIRST_WAIT_MS = 1000
 // With a filter, Graph lists at most this many messages and omits the rest silently
 // (learn.microsoft.com/graph/api/message-delta).
-const MOST_FILTERED = 5000
+const MAX_FILTERED = 5000
 
 /**
  * Asks folders for a page each, in as few requests as possible, and before them for the link `first`. Throws
@@ -103,14 +103,14 @@ function pageIn(
   // Nothing has changed: the known mark stays valid until it gets old.
   if (items.length === 0 && end && at - mark.at < DAY_MS) return page(mark)
   const isCut =
-    scope !== undefined && !end && !mark.unfiltered && (mark.round?.items ?? 0) + items.length >= MOST_FILTERED
+    scope !== undefined && !end && !mark.unfiltered && (mark.round?.items ?? 0) + items.length >= MAX_FILTERED
   return page(isCut ? { folder, at, unfiltered: true } : { folder, link, at, end: true, ...whole })
 }
 
 function restartStep(from: NamedMark, now: number, doing: string): Step {
   const { folder, restarts = 0, at, unfiltered } = from.mark
   const again = `${doing}: Microsoft repeatedly forgets how far a folder is listed`
-  if (restarts >= MOST_RESTARTS)
+  if (restarts >= MAX_RESTARTS)
     return { from, step: 'refused', error: new MailError('unavailable', again), answered: true }
   const retryAfterMs = at + pauseBefore(restarts) - now
   if (retryAfterMs > 0) {

@@ -41,7 +41,7 @@ const SKIPPED = new Map([
 ])
 const FIRST = ['inbox', 'sentitems']
 const WELL_KNOWN = [...new Set([...FIRST, ...SKIPPED.values(), ...NEVER_READ])]
-const FOLDERS_A_PAGE = 200
+const FOLDERS_PER_PAGE = 200
 const ENOUGH_PAGES = 100
 
 const foldersSchema = z.object({
@@ -82,7 +82,7 @@ export async function findFolders(options: FolderOptions, call: Call): Promise<F
   const doing = `finding the folders of ${name}`
   const urls = WELL_KNOWN.map(one => `${user}/mailFolders/${one}?$select=id`)
   const link = `${user}/mailFolders/delta?$select=displayName,parentFolderId`
-  const prefer = pagesOf(FOLDERS_A_PAGE)
+  const prefer = pagesOf(FOLDERS_PER_PAGE)
   const answers = await askTogether(options, [...urls, link], { doing, call, kind: 'batch', prefer })
   const wellKnown = new Map<string, string>()
   for (const [place, one] of WELL_KNOWN.entries()) {
@@ -123,7 +123,7 @@ export async function foldersIn(
 
 async function follow(options: FolderOptions, known: Folders, first: Answer, call: Call): Promise<Folders> {
   const doing = `listing folders of ${options.name}`
-  const headers = { prefer: pagesOf(FOLDERS_A_PAGE) }
+  const headers = { prefer: pagesOf(FOLDERS_PER_PAGE) }
   let folders = known
   let answer = first
   for (let pages = 0; pages < ENOUGH_PAGES; pages++) {

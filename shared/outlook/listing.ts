@@ -21,7 +21,7 @@ export interface ListingOptions extends AskingOptions {
 
 type FoundChanges = Pick<Changes, 'ids' | 'gone' | 'labels'>
 // A missing folder is searched for among all folders; folders that disappear together cost one search.
-const MOST_LOOKS = 100
+const MAX_LOOKS = 100
 const NOTHING: FoundChanges = { ids: [], gone: [], labels: [] }
 
 /**
@@ -89,7 +89,7 @@ async function continueListing(
   const isOther = folders.folders !== undefined || before.doubt !== doubted
   const all = isOther ? await withNewFolders(options, applied) : applied
   const after = withoutFaulty(all, faults, options.now())
-  if (after.looks > MOST_LOOKS)
+  if (after.looks > MAX_LOOKS)
     throw new MailError('unavailable', `${options.name}: folders appear and disappear faster than they can be listed`)
   const changed = summarizeItems(pagesIn(steps, after, options.skip), options.filter)
   const wanted = { reported: changed, scope: after.scope }

@@ -18,7 +18,7 @@ export interface GraphNotification {
 }
 
 /** The maximum number of notifications in a POST; Graph sends no more. */
-export const MOST_NOTIFICATIONS = 1000
+export const MAX_NOTIFICATIONS = 1000
 
 const LONGEST_ID = 200
 const LONGEST_WORD = 1000

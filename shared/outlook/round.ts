@@ -11,10 +11,10 @@ export const roundSchema = z.object({ pages: z.number(), items: z.number(), empt
 export type Round = z.infer<typeof roundSchema>
 
 // Graph may answer with empty pages while it searches for matches of a filter.
-const MOST_EMPTY = 1000
+const MAX_EMPTY = 1000
 // Ten times Exchange's limit for one folder (learn.microsoft.com/office365/servicedescriptions, Exchange Online
 // limits).
-const MOST_MESSAGES = 10_000_000
+const MAX_MESSAGES = 10_000_000
 
 /**
  * Returns the round after one more page with `items` items and a link to another. Throws `unavailable` if
@@ -27,9 +27,9 @@ export function nextRound(before: Round | undefined, page: { link: string; items
   if (digest === seen)
     throw new MailError('unavailable', `${doing}: Microsoft's pages form a circle; the listing would not end`)
   const now = { pages: pages + 1, items: items + page.items, empty: page.items === 0 ? empty + 1 : 0 }
-  if (now.empty >= MOST_EMPTY)
+  if (now.empty >= MAX_EMPTY)
     throw new MailError('unavailable', `${doing}: ${now.empty} empty pages in a row; the listing does not end`)
-  if (now.items > MOST_MESSAGES)
+  if (now.items > MAX_MESSAGES)
     throw new MailError('unavailable', `${doing}: more than ${items} messages; the listing does not end`)
   // Each link is compared with that of the last page whose number is a power of two, which finds every circle
   // (Brent).

@@ -10,7 +10,7 @@ import { readBody } from './read.ts'
 const DAY_MS = 24 * 3_600_000
 // Mail is not always received in the order of its dates.
 const OVERLAP_MS = DAY_MS
-const MOST_A_PAGE = 1000
+const MAX_PER_PAGE = 1000
 const ENOUGH_PAGES = 50
 // Usually makes one page enough.
 const LEFT_OUT_AMONG_THEM = 100
@@ -51,7 +51,7 @@ async function sinceNewest(
   call: Call,
 ): Promise<number | undefined> {
   const doing = `counting back the newest messages of ${name}`
-  const top = Math.min(count + LEFT_OUT_AMONG_THEM, MOST_A_PAGE)
+  const top = Math.min(count + LEFT_OUT_AMONG_THEM, MAX_PER_PAGE)
   const first = `${user}/messages?$select=receivedDateTime,parentFolderId&$orderby=receivedDateTime%20desc&$top=${top}`
   let left = count
   let since: number | undefined

@@ -8,7 +8,7 @@ import { IMMUTABLE_IDS } from './prefer.ts'
 import { readBody } from './read.ts'
 import { nextRound, type Round } from './round.ts'
 
-const MESSAGES_A_PAGE = 500
+const MESSAGES_PER_PAGE = 500
 
 const page = z.object({
   value: z
@@ -41,7 +41,7 @@ export async function sweepPage(
 ): Promise<{ present: Listed[]; next: SweepPosition | undefined }> {
   const doing = `listing the existing messages of ${name}`
   const filter = scope === undefined ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
-  const first = `${user}/messages?$select=id,conversationId,parentFolderId&$top=${MESSAGES_A_PAGE}${filter}`
+  const first = `${user}/messages?$select=id,conversationId,parentFolderId&$top=${MESSAGES_PER_PAGE}${filter}`
   const request = { url: from?.link ?? first, headers: { prefer: IMMUTABLE_IDS } }
   const answer = await client.ask({ doing, call, kind: 'list', units: 1 }, request)
   if (answer.status !== 200) throw errorOf(answer, doing, { now })

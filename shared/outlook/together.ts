@@ -22,7 +22,7 @@ export interface TogetherOptions {
  */
 const AT_ONCE = 4
 /** Graph's limit for one batch (learn.microsoft.com/graph/json-batching). */
-const MOST_A_BATCH = 20
+const MAX_PER_BATCH = 20
 
 /**
  * Asks for all urls in as few requests as possible, one batch after the other. The answers keep the order of
@@ -38,7 +38,7 @@ export async function askTogether(
   const askNext = batchSize === 1 ? askEach : askSome
   while (answers.length < urls.length) {
     try {
-      const most = batchSize === 1 ? AT_ONCE : Math.min(batchSize, MOST_A_BATCH)
+      const most = batchSize === 1 ? AT_ONCE : Math.min(batchSize, MAX_PER_BATCH)
       answers.push(...(await askNext(urls.slice(answers.length, answers.length + most))))
     } catch (thrown) {
       if (answers.length === 0 || !(thrown instanceof MailError) || sending.call.signal.aborted) throw thrown

@@ -3,7 +3,7 @@ import type { MailboxId } from '../mailbox.ts'
 import { type Message, type MessageId, parseMessage } from '../message.ts'
 import type { MessageCache } from '../stage.ts'
 import type { Keys } from './keys.ts'
-import { discardScript, keepScript, recallScript } from './scripts.ts'
+import { cacheScript, discardScript, recallScript } from './scripts.ts'
 
 // Bounds the time that a script blocks others.
 const AT_ONCE = 500
@@ -29,7 +29,7 @@ export function createCache(redis: Redis, keys: Keys, { mailbox, ttlSeconds, onI
     async put(messages) {
       if (messages.length === 0) return
       const touched = [keys.mailbox(mailbox), ...messages.map(({ id }) => keys.message(mailbox, id))]
-      await keepScript(redis, touched, [ttlSeconds, '', ...messages.map(message => JSON.stringify(message))])
+      await cacheScript(redis, touched, [ttlSeconds, '', ...messages.map(message => JSON.stringify(message))])
     },
   }
 

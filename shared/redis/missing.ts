@@ -7,8 +7,8 @@ import type { Keys, Partition } from './keys.ts'
 import { scanKeys } from './scan.ts'
 import { LISTING, RUN, RUN_STATUS, WINDOW } from './schema.ts'
 
-const MOST_WINDOWS = 1000
-const MOST_IDS = 500
+const MAX_WINDOWS = 1000
+const MAX_IDS = 500
 
 /** Returns what a run lacks to end, as phrases. */
 export async function missingParts(redis: Redis, keys: Keys, partition: Partition, run: string): Promise<string[]> {
@@ -46,7 +46,7 @@ export async function idsInNoPage(redis: Redis, keys: Keys, partition: Partition
       const fields = await redis.hgetall(keys.window(partition, run, name))
       const items = JSON.parse(fields[WINDOW.items] ?? '[]') as [string, string][]
       for (const [place, [id, thread]] of items.entries()) {
-        if (ids.size < MOST_IDS && (await lacksFate(name, place, fields[place]))) ids.set(id, { id, thread })
+        if (ids.size < MAX_IDS && (await lacksFate(name, place, fields[place]))) ids.set(id, { id, thread })
       }
     }
   }
@@ -66,7 +66,7 @@ async function lackingWindows(
   partition: Partition,
   { run, opened }: { run: string; opened: number },
 ): Promise<string[]> {
-  const windows = Array.from({ length: Math.min(opened, MOST_WINDOWS) }, (_, index) => `${index + 1}`)
+  const windows = Array.from({ length: Math.min(opened, MAX_WINDOWS) }, (_, index) => `${index + 1}`)
   const counts = await Promise.all(
     windows.map(window => redis.hmget(keys.window(partition, run, window), WINDOW.of, WINDOW.done)),
   )

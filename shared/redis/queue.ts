@@ -3,8 +3,8 @@ import { LANES, type Lane } from '../envelope.ts'
 import type { StageName } from '../stage.ts'
 import { createGroup, noneWithoutGroup, type RestoredGroup } from './groups.ts'
 import type { Keys, Partition } from './keys.ts'
-import { ENTRY } from './schema.ts'
-import { aloneScript, giveUpScript, holdScript, ownScript, promoteScript, reclaimScript } from './scripts.ts'
+import { CONSUMER, ENTRY } from './schema.ts'
+import { aloneScript, handOverScript, ownScript, promoteScript, reclaimScript, renewLeaseScript } from './scripts.ts'
 
 /** An unparsed entry as Redis returned it; `text` is `undefined` where the entry has no envelope field. */
 export interface RawEntry {
@@ -175,8 +175,9 @@ export function createQueue(options: {
     tryAlone: async ({ key, entryId }) => (await aloneScript(redis, [key], [group, consumer, entryId])) as number,
 
     renewLease: async (key, entryIds) =>
-      (await holdScript(redis, [key], [group, consumer, 0, ...entryIds])) as string[],
-    begin: async (key, entryIds) => (await holdScript(redis, [key], [group, consumer, 1, ...entryIds])) as string[],
+      (await renewLeaseScript(redis, [key], [group, consumer, 0, ...entryIds])) as string[],
+    begin: async (key, entryIds) =>
+      (await renewLeaseScript(redis, [key], [group, consumer, 1, ...entryIds])) as string[],
 
     async inherit(isDead) {
       const counts = await Promise.all(
@@ -196,7 +197,7 @@ export function createQueue(options: {
     async shutdown() {
       const counts = await Promise.all(
         keys.map(key =>
-          handOver(key, consumer, '__released', { idleMs: TAKE_OVER_AT_ONCE_MS, recreated: true }).catch(
+          handOver(key, consumer, CONSUMER.released, { idleMs: TAKE_OVER_AT_ONCE_MS, recreated: true }).catch(
             noneWithoutGroup,
           ),
         ),
@@ -224,7 +225,7 @@ export function createQueue(options: {
     let total = 0
     for (;;) {
       const words = [group, from, to, idleMs, recreated ? 1 : 0]
-      const [count, gone] = (await giveUpScript(redis, [key], words)) as [number, number]
+      const [count, gone] = (await handOverScript(redis, [key], words)) as [number, number]
       total += count
       if (gone === 1 || count === 0) return total
     }

@@ -145,10 +145,10 @@ function fieldOf(fields: string[], name: string): string | undefined {
   return place < 0 ? undefined : fields[place + 1]
 }
 
-const MOST_A_PAGE = 1000
+const MAX_PER_PAGE = 1000
 
 function pagesOf(items: readonly string[]): string[][] {
-  return Array.from({ length: Math.ceil(items.length / MOST_A_PAGE) }, (_, page) =>
-    items.slice(page * MOST_A_PAGE, (page + 1) * MOST_A_PAGE),
+  return Array.from({ length: Math.ceil(items.length / MAX_PER_PAGE) }, (_, page) =>
+    items.slice(page * MAX_PER_PAGE, (page + 1) * MAX_PER_PAGE),
   )
 }

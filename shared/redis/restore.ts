@@ -36,7 +36,7 @@ interface Memory {
 
 const AT_ONCE = 500
 // So many messages may leave a mailbox at once; where more are missing, its threads are scanned.
-const MOST_THAT_GO = 0.5
+const MAX_GONE_SHARE = 0.5
 
 /** Creates a restoring that has seen nothing yet: its first check of each partition is thorough. */
 export function createRestoring(options: {
@@ -143,7 +143,7 @@ export function createRestoring(options: {
       if (count > 0) restored.push({ what: 'parked work', mailbox, count })
     }
     const last = before?.messages.get(mailbox) ?? 1
-    if (!synced || last === 0 || indexed > last * MOST_THAT_GO) return restored
+    if (!synced || last === 0 || indexed > last * MAX_GONE_SHARE) return restored
     const count = await indexMessages(mailbox)
     return count > 0 ? [...restored, { what: 'messages in their index', mailbox, count }] : restored
   }

@@ -117,6 +117,9 @@ export const ARRIVAL = { ...named('posted', 'duplicate', 'stale', 'unknown'), co
 /** An entry of a stream. */
 export const ENTRY = named('envelope')
 
+/** Names of consumers that no process has: the one that holds what a consumer released at its shutdown. */
+export const CONSUMER = { released: '__released' } as const
+
 /** A dead letter, which is an `ENTRY` too. */
 export const LETTER = named('stage', 'stream', 'kind', 'message', 'at', 'unread')
 
@@ -212,6 +215,7 @@ export const SCHEMA: Readonly<Record<string, Readonly<Record<string, string | nu
   QUOTA,
   ARRIVAL,
   ENTRY,
+  CONSUMER,
   LETTER,
   EVENT,
   METRIC,

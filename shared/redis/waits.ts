@@ -63,7 +63,7 @@ export type Place =
   | { kind: 'parked'; key: string; mailbox: MailboxId }
 
 const PAGE = 500
-const MOST_TO_LOOK_THROUGH = 10_000
+const MAX_SCANNED = 10_000
 const RUN = /"run":"(?:[^"\\]|\\.)*"/
 const MAILBOX = /"mailbox":"(?:[^"\\]|\\.)*"/
 // From here on a thread moves as a whole, and no window waits for it.
@@ -107,7 +107,7 @@ export async function findWaiting(redis: Redis, places: readonly Place[], signal
     let count = 0
     for await (const texts of textsIn(redis, place)) {
       count += texts.length
-      if (signal?.aborted || count >= MOST_TO_LOOK_THROUGH) return { ofRun: () => true, toBeListed: () => true }
+      if (signal?.aborted || count >= MAX_SCANNED) return { ofRun: () => true, toBeListed: () => true }
       for (const text of texts) {
         const run = RUN.exec(text)?.[0] ?? ''
         all.add(run)

@@ -4,7 +4,7 @@ import type { Message } from '../message.ts'
 import type { Keys } from './keys.ts'
 import { newestIdsIn } from './known.ts'
 import { LIFETIME } from './schema.ts'
-import { keepScript } from './scripts.ts'
+import { cacheScript } from './scripts.ts'
 
 /**
  * Returns the newest messages of a mailbox's warm threads, at most `limit` of each, the last emitted thread first; a few hundred threads at
@@ -38,5 +38,5 @@ export async function keepAtRest(
 ): Promise<boolean> {
   const touched = [keys.mailbox(mailbox), ...messages.map(({ id }) => keys.message(mailbox, id))]
   const texts = messages.map(message => JSON.stringify(message))
-  return (await keepScript(redis, touched, [ttlSeconds, cursor, ...texts])) === messages.length
+  return (await cacheScript(redis, touched, [ttlSeconds, cursor, ...texts])) === messages.length
 }

@@ -38,11 +38,11 @@ export interface TaskFrame {
   labelsOf: (message: Message) => readonly string[]
 }
 
-const CHARACTERS_A_TOKEN = 4
+const CHARACTERS_PER_TOKEN = 4
 // A small token budget limits the texts but leaves room for senders and dates.
 const LEAST_CHARACTERS = 4096
 // Readers accept a mebibyte, and the envelope around a task needs part of it.
-const MOST_BYTES = 960_000
+const MAX_BYTES = 960_000
 // The fraction of the whole that one message's people, or the omitted ids, may take, as a divisor.
 const PEOPLE_OF_A_MESSAGE = 8
 const OMITTED = 16
@@ -51,12 +51,12 @@ const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z')
 
 /** Returns the most characters that a task's JSON has; below 1,024 tokens the limit stays that of 1,024. */
 export function mostCharacters(tokens: number): number {
-  return Math.min(MOST_BYTES, Math.max(tokens * CHARACTERS_A_TOKEN, LEAST_CHARACTERS))
+  return Math.min(MAX_BYTES, Math.max(tokens * CHARACTERS_PER_TOKEN, LEAST_CHARACTERS))
 }
 
 /** Returns how many tokens so many characters are. */
 export function tokensIn(characters: number): number {
-  return Math.ceil(characters / CHARACTERS_A_TOKEN)
+  return Math.ceil(characters / CHARACTERS_PER_TOKEN)
 }
 
 /**
@@ -70,7 +70,7 @@ export function fillTask(newestFirst: readonly Message[], frame: TaskFrame): Fil
   const company = createCompany(most, frame.labelsOf)
   company.isCut = omitted.length < frame.omitted.length
   const messages: WrittenMessage[] = []
-  let left = minus({ characters: most, bytes: MOST_BYTES }, sizeOf(headOf(frame, omitted)))
+  let left = minus({ characters: most, bytes: MAX_BYTES }, sizeOf(headOf(frame, omitted)))
   let tokens = frame.tokens
   for (const message of newestFirst) {
     const written = writtenAs(message, most)
@@ -132,9 +132,9 @@ function marksOf({ unreadable }: Message): Pick<WrittenMessage, 'unreadable'> {
 
 // The subject comes first and the text takes the rest; the text may use all of the tokens.
 function cut(message: WrittenMessage, tokens: number, left: Size): WrittenMessage {
-  const subject = fitText(message.subject, (tokens * CHARACTERS_A_TOKEN) / 2, left)
+  const subject = fitText(message.subject, (tokens * CHARACTERS_PER_TOKEN) / 2, left)
   const bare = sizeOf({ ...message, subject, text: '' })
-  const text = fitText(message.text, tokens * CHARACTERS_A_TOKEN, minus(left, bare))
+  const text = fitText(message.text, tokens * CHARACTERS_PER_TOKEN, minus(left, bare))
   return { ...message, subject, text, truncated: true }
 }
 

@@ -4,8 +4,8 @@ import type { Entry } from './entry.ts'
 import { notFound, refused } from './error.ts'
 import { bodyFields, stringsIn } from './parameters.ts'
 
-const MOST_LABELS = 100
-const MOST_IDS = 1000
+const MAX_LABELS = 100
+const MAX_IDS = 1000
 // developers.google.com/workspace/gmail/api/guides/labels: labels that a client can neither add nor remove.
 const FIXED_LABELS = ['SENT', 'DRAFT', 'CHAT']
 /** Moving to the trash also leaves the inbox and spam. */
@@ -104,8 +104,8 @@ function labelChange(account: Account, body: unknown): LabelChange {
   const add = stringsIn(fields, 'addLabelIds')
   const remove = stringsIn(fields, 'removeLabelIds')
   if (add.length + remove.length === 0) throw refused('No label add or removes specified')
-  if (add.length > MOST_LABELS || remove.length > MOST_LABELS)
-    throw refused(`Too many labels: at most ${MOST_LABELS} can be added or removed at once`)
+  if (add.length > MAX_LABELS || remove.length > MAX_LABELS)
+    throw refused(`Too many labels: at most ${MAX_LABELS} can be added or removed at once`)
   for (const label of [...add, ...remove])
     if (!account.labels.find(label) || FIXED_LABELS.includes(label)) throw refused(`Invalid label: ${label}`)
   const both = add.find(label => remove.includes(label))
@@ -116,7 +116,7 @@ function labelChange(account: Account, body: unknown): LabelChange {
 function idsIn(body: unknown, others: readonly string[]): readonly string[] {
   const ids = stringsIn(bodyFields(body, ['ids', ...others]), 'ids')
   if (ids.length === 0) throw refused('No message ids specified')
-  if (ids.length > MOST_IDS) throw refused(`Too many message ids specified: at most ${MOST_IDS} are allowed`)
+  if (ids.length > MAX_IDS) throw refused(`Too many message ids specified: at most ${MAX_IDS} are allowed`)
   return ids
 }
 

@@ -68,7 +68,7 @@ const SERVICE_ACCOUNT = 'gmail-push@simulated.iam.gserviceaccount.com'
 const TOKEN_SECONDS = 3600
 // cloud.google.com/pubsub/docs/push
 const ACK_DEADLINE_MS = 10_000
-const MOST_ATTEMPTS = 50
+const MAX_ATTEMPTS = 50
 const FIRST_MESSAGE_ID = 11_000_000_000_000
 
 /**
@@ -87,7 +87,7 @@ export function createPushes(options: {
 
   const push = async (body: string) => {
     await wait((settings.delayMs ?? 0) / speed, undefined, { signal: closing })
-    await deliverRepeatedly(() => post(body), { mostAttempts: MOST_ATTEMPTS, speed, closing, counts })
+    await deliverRepeatedly(() => post(body), { mostAttempts: MAX_ATTEMPTS, speed, closing, counts })
   }
 
   const post = async (body: string) => {

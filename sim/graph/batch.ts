@@ -13,7 +13,7 @@ export interface PartAnswer extends GraphAnswer {
   id: string
 }
 
-const MOST_PARTS = 20
+const MAX_PARTS = 20
 /**
  * The number of parts answered concurrently (learn.microsoft.com/graph/throttling: requests to one mailbox).
  */
@@ -43,11 +43,8 @@ export function readBatch(body: unknown, version: string): readonly BatchPart[] 
   if (!data) throw badRequest('Invalid batch payload format.')
   const { requests } = data
   if (requests.length === 0) throw badRequest('Invalid batch payload format: it has no requests.')
-  if (requests.length > MOST_PARTS)
-    throw badRequest(
-      `Number of batch request steps exceeds the maximum value of ${MOST_PARTS}.`,
-      'MaximumValueExceeded',
-    )
+  if (requests.length > MAX_PARTS)
+    throw badRequest(`Number of batch request steps exceeds the maximum value of ${MAX_PARTS}.`, 'MaximumValueExceeded')
   const ids = new Set(requests.map(({ id }) => id.toLowerCase()))
   if (ids.size < requests.length) throw badRequest('Invalid batch payload: request id has to be unique in a batch.')
   return requests.map((request, at) => {

@@ -29,7 +29,7 @@ interface Round {
 }
 
 // learn.microsoft.com/graph/delta-query-messages: the maximum that a filtered delta follows.
-const MOST_FILTERED = 5000
+const MAX_FILTERED = 5000
 
 /**
  * Returns a page of the first round: the folder's content, newest first. Later changes come in the next
@@ -38,7 +38,7 @@ const MOST_FILTERED = 5000
 export function firstRound({ account, folder, state, filter, size }: Round): DeltaPage {
   const all = account.messages.newestFirst(folder)
   const { count = 0 } = state.listed ?? {}
-  const left = state.filter === undefined ? size : Math.min(size, MOST_FILTERED - count)
+  const left = state.filter === undefined ? size : Math.min(size, MAX_FILTERED - count)
   const entries: Entry[] = []
   let at = state.listed ? firstBehind(all, state.listed) : 0
   for (; at < all.length && entries.length < left; at++) {

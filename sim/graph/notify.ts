@@ -66,9 +66,9 @@ export const notificationSchema = z.strictObject({
 const HERE = ['127.0.0.1', 'localhost', '[::1]']
 const VALIDATION_MS = 10_000
 const DEADLINE_MS = 10_000
-const MOST_ATTEMPTS = 20
+const MAX_ATTEMPTS = 20
 // A notification URL must return a token of about a hundred characters.
-const MOST_CHARACTERS = 10_000
+const MAX_CHARACTERS = 10_000
 
 /**
  * Creates notifications to their own addresses. `speed` shortens delays and backoff, `random` decides losses;
@@ -120,7 +120,7 @@ export function createNotifications(options: {
     if (gathering.get(url) === gathered) gathering.delete(url)
     const body = JSON.stringify({ value: gathered.map(({ notification }) => notification) })
     const taken = await deliverRepeatedly(() => post(url, body), {
-      mostAttempts: MOST_ATTEMPTS,
+      mostAttempts: MAX_ATTEMPTS,
       speed,
       closing,
       counts,
@@ -190,7 +190,7 @@ async function beginningOf({ body }: Response): Promise<string> {
   let text = ''
   for await (const chunk of body ?? []) {
     text += decoder.decode(chunk, { stream: true })
-    if (text.length > MOST_CHARACTERS) break
+    if (text.length > MAX_CHARACTERS) break
   }
   return text
 }

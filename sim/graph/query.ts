@@ -5,7 +5,7 @@ import { badRequest, notSimulated } from './error.ts'
 /** An OData `$filter` on messages. */
 export type Filter = (entry: Entry) => boolean
 
-const MOST_ITEMS = 1000
+const MAX_ITEMS = 1000
 // Other properties of messages and folders.
 const OTHERS = [
   'attachments',
@@ -58,9 +58,9 @@ export function selected(
 export function pageOf(query: URLSearchParams): { top: number; skip: number } {
   const top = query.get('$top') ?? '10'
   const skip = query.get('$skip') ?? '0'
-  if (!NUMBER.test(top) || Number(top) < 1 || Number(top) > MOST_ITEMS)
+  if (!NUMBER.test(top) || Number(top) < 1 || Number(top) > MAX_ITEMS)
     throw badRequest(
-      `Invalid value '${top}' for $top query option found. The $top query option requires an integer from 1 to ${MOST_ITEMS}.`,
+      `Invalid value '${top}' for $top query option found. The $top query option requires an integer from 1 to ${MAX_ITEMS}.`,
       'ErrorInvalidUrlQueryFilter',
     )
   if (!NUMBER.test(skip))

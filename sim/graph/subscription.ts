@@ -22,10 +22,10 @@ export interface Subscription {
 export type ChangeType = 'created' | 'updated' | 'deleted'
 
 // learn.microsoft.com/graph/api/resources/subscription: Outlook messages without resource data.
-const MOST_MINUTES = 10_080
+const MAX_MINUTES = 10_080
 // An earlier expiry is raised to this.
 const LEAST_MINUTES = 45
-const MOST_STATE = 128
+const MAX_STATE = 128
 const MINUTE_MS = 60_000
 
 const newSchema = z.strictObject({
@@ -50,8 +50,8 @@ export function readSubscription(body: unknown, nowMs: number) {
   const { changeType, clientState, notificationUrl, lifecycleNotificationUrl, resource } = data
   const types = changeType.split(',').map(type => type.trim().toLowerCase())
   if (!types.every(isChangeType)) throw invalid(`changeType ${changeType} is not of created, updated and deleted.`)
-  if (clientState && clientState.length > MOST_STATE)
-    throw invalid(`clientState is longer than the ${MOST_STATE} characters that are allowed.`)
+  if (clientState && clientState.length > MAX_STATE)
+    throw invalid(`clientState is longer than the ${MAX_STATE} characters that are allowed.`)
   return {
     resource,
     changeTypes: types,
@@ -88,8 +88,8 @@ function readExpiration(text: string, nowMs: number): number {
   const atMs = Date.parse(text)
   if (Number.isNaN(atMs)) throw invalid(`expirationDateTime ${text.slice(0, 50)} is no date and time.`)
   if (atMs <= nowMs) throw invalid('Subscription expiration cannot be in the past.')
-  if (atMs > nowMs + MOST_MINUTES * MINUTE_MS)
-    throw invalid(`Subscription expiration can only be ${MOST_MINUTES} minutes in the future.`)
+  if (atMs > nowMs + MAX_MINUTES * MINUTE_MS)
+    throw invalid(`Subscription expiration can only be ${MAX_MINUTES} minutes in the future.`)
   return Math.max(atMs, nowMs + LEAST_MINUTES * MINUTE_MS)
 }
 

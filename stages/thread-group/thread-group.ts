@@ -12,7 +12,7 @@ import { candidates, type Newest, newestOf } from './newest.ts'
 type Item = Envelope<MergedWindow>
 
 /** The largest number of threads per release. */
-export const THREADS_A_RELEASE = 100
+export const THREADS_PER_RELEASE = 100
 
 const nothing: ReadonlyMap<MessageId, Message> = new Map()
 
@@ -85,7 +85,7 @@ function endDeferral(from: Item, { id, thread }: Pick<MergedWindow['items'][numb
 }
 
 async function release(item: Item, ctx: StageContext): Promise<Outcome<MergedWindow>> {
-  const pending = await ctx.ledger.pendingThreads(item.run, THREADS_A_RELEASE)
+  const pending = await ctx.ledger.pendingThreads(item.run, THREADS_PER_RELEASE)
   const cached = await ctx.cache.get(pending.flatMap(thread => candidates(thread, ctx.task)))
   const { mailbox } = item
   const newest = pending.map(of => ({ of, ...newestOf(of, { mailbox, cached, options: ctx.task }) }))

@@ -13,7 +13,7 @@ t.teardown(() => redis.stop())
 
 const SEEDS = (process.env.OUTLOOK_SEEDS ?? '1,2,3,4').split(',').map(Number)
 const ROUNDS = 12
-const MOST_BETWEEN_MS = 20
+const MAX_BETWEEN_MS = 20
 const FOLDERS = ['inbox', 'archive', 'Projects/Rome', 'Projects/Oslo', 'Projects/Rome/Old', 'sentitems']
 const LEFT_OUT = ['deleteditems', 'junkemail', 'drafts']
 
@@ -77,7 +77,7 @@ for (const seed of SEEDS) {
       const request = pipeline.sync()
       for (let count = 0; count < 5; count++) {
         // Some changes occur during the listing, some after it.
-        await timeout(random() * MOST_BETWEEN_MS)
+        await timeout(random() * MAX_BETWEEN_MS)
         deeds[one(Object.keys(deeds)) ?? '']?.()
       }
       const run = await request

@@ -16,7 +16,7 @@ export interface Counted {
 }
 
 /** The number of steps at which `countSteps` stops. */
-export const MOST_STEPS = 300_000
+export const MAX_STEPS = 300_000
 const ATOM = /\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}|\\p\{[^}]*\}|\\[\s\S]|\[(?:[^\]\\]|\\.)*\]|[\s\S]/y
 
 /** The parts of a regular expression. */
@@ -83,7 +83,7 @@ export function parsePattern(source: string): Pattern {
 }
 
 /**
- * Matches a pattern as a backtracking engine does, and counts its steps. Stops, without a match, beyond `MOST_STEPS`. `flags` are those of the expression.
+ * Matches a pattern as a backtracking engine does, and counts its steps. Stops, without a match, beyond `MAX_STEPS`. `flags` are those of the expression.
  */
 export function countSteps(pattern: Pattern, flags: string): (text: string, from?: number) => Counted {
   const tests = new Map<string, RegExp>()
@@ -103,14 +103,14 @@ export function countSteps(pattern: Pattern, flags: string): (text: string, from
         return true
       })
       if (isFound) return { match: [start, end], steps }
-      if (steps > MOST_STEPS) break
+      if (steps > MAX_STEPS) break
     }
     return { match: undefined, steps }
   }
 
   function matches(node: Pattern, at: number, then: (at: number) => boolean): boolean {
     steps += 1
-    if (steps > MOST_STEPS) return false
+    if (steps > MAX_STEPS) return false
     switch (node.type) {
       case 'set':
         return at < text.length && isIn(node.source, text[at] ?? '') && then(at + 1)
@@ -170,13 +170,13 @@ export function countSteps(pattern: Pattern, flags: string): (text: string, from
       if (isMore(count)) count += 1
       else return false
     if (isLazy) {
-      for (; steps <= MOST_STEPS; count++) {
+      for (; steps <= MAX_STEPS; count++) {
         if (then(at + count)) return true
         if (!isMore(count)) return false
       }
     }
     while (isMore(count)) count += 1
-    for (; count >= least && steps <= MOST_STEPS; count--) {
+    for (; count >= least && steps <= MAX_STEPS; count--) {
       steps += 1
       if (then(at + count)) return true
     }

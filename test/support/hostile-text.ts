@@ -1,4 +1,4 @@
-import { countSteps, MOST_STEPS, type Pattern, parsePattern } from './backtracking.ts'
+import { countSteps, MAX_STEPS, type Pattern, parsePattern } from './backtracking.ts'
 
 /** A text that makes a regular expression backtrack: a beginning, a repeated part, and an end that does not match. */
 export interface Hostile {
@@ -16,7 +16,7 @@ const TIMES = 8
 // Up to so many a bounded repetition looks like one without end.
 const MANY_CHARACTERS = 512
 // Four times the text takes four times the steps, or sixteen times as many where each character restarts the search.
-const MOST_GROWTH = 6
+const MAX_GROWTH = 6
 
 /** Finds a text for which an expression takes more than linear steps; `undefined` where there is none. Uses no clock. */
 export function slowTextFor({ source, flags, global }: RegExp): Hostile | undefined {
@@ -24,7 +24,7 @@ export function slowTextFor({ source, flags, global }: RegExp): Hostile | undefi
   const search = countSteps(pattern, flags)
   const grows = (hostile: Hostile, times: number) => {
     const few = steps(textOf(hostile, times))
-    return few > MOST_STEPS || steps(textOf(hostile, times * 4)) > Math.min(few * MOST_GROWTH, MOST_STEPS)
+    return few > MAX_STEPS || steps(textOf(hostile, times * 4)) > Math.min(few * MAX_GROWTH, MAX_STEPS)
   }
   return hostileTo(pattern, flags).find(
     hostile => grows(hostile, TIMES) && grows(hostile, Math.ceil(MANY_CHARACTERS / hostile.pump.length)),
@@ -35,7 +35,7 @@ export function slowTextFor({ source, flags, global }: RegExp): Hostile | undefi
     for (let from = 0; ; ) {
       const { match, steps } = search(text, from)
       sum += steps
-      if (!match || !global || sum > MOST_STEPS) return sum
+      if (!match || !global || sum > MAX_STEPS) return sum
       from = Math.max(match[1], match[0] + 1)
     }
   }

@@ -39,7 +39,7 @@ interface Options {
 }
 
 const ME = 'me'
-const MOST_TRIES = 100
+const MAX_TRIES = 100
 const AT_ONCE = 10
 
 /** Creates the groups of one mailbox's streams, and the stages over them. */
@@ -152,7 +152,7 @@ export async function createSteps(options: Options): Promise<Steps> {
       try {
         return await ask()
       } catch (error) {
-        if (!isRedisError(error) || tries === MOST_TRIES) throw error
+        if (!isRedisError(error) || tries === MAX_TRIES) throw error
         await options.refused?.(error)
       }
     }

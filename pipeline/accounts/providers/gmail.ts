@@ -1,5 +1,5 @@
 import type { Config } from '../../../shared/config.ts'
-import { GMAIL_FEWEST_REQUESTS, QUOTA_COSTS, UNITS_A_MINUTE } from '../../../shared/gmail/quota.ts'
+import { GMAIL_FEWEST_REQUESTS, QUOTA_COSTS, UNITS_PER_MINUTE } from '../../../shared/gmail/quota.ts'
 import { traitsOf } from '../../../shared/provider/traits.ts'
 import type { QuotaLimits } from '../../../shared/redis/quota.ts'
 import type { RunRecord } from '../../../shared/redis/runs.ts'
@@ -41,7 +41,7 @@ export const gmail: ProviderDescriptor = {
 
 // Simulated mail has no limit, unless the settings give one.
 function limits(config: Config, { isSimulated, minuteMs }: { isSimulated: boolean; minuteMs: number }): QuotaLimits {
-  const units = config.GMAIL_USER_UNITS ?? (isSimulated ? NO_LIMIT : UNITS_A_MINUTE[config.GMAIL_QUOTA])
+  const units = config.GMAIL_USER_UNITS ?? (isSimulated ? NO_LIMIT : UNITS_PER_MINUTE[config.GMAIL_QUOTA])
   return {
     mailboxUnits: Math.floor(units * config.GMAIL_QUOTA_SHARE),
     projectUnits: config.GMAIL_PROJECT_UNITS,

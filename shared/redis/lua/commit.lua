@@ -41,7 +41,7 @@ local apply = {}
 --@ windows.lua
 --@ settle.lua
 --@ facts.lua
---@ standing.lua
+--@ mailbox-gate.lua
 --@ abandoned.lua
 
 -- A run begins before it is listed. A server that took over meanwhile may not have that write: the input then stays pending, and after a

@@ -14,15 +14,15 @@ const CLOSED_BY: ReadonlyMap<string, string> = new Map([
   ['(', ')'],
   ['{', '}'],
 ])
-const MOST_CHARACTERS = 10_000
-const MOST_DEPTH = 50
+const MAX_CHARACTERS = 10_000
+const MAX_DEPTH = 50
 
 /**
  * Parses a Gmail search: words, "phrases", operators, `-`, `OR`, `AND`, `( )`, `{ }` and `AROUND n`. Adjacent
  * terms must all match, and `OR` binds its neighbours. Throws a 400 that names any unsupported part.
  */
 export function parseSearch(text: string, context: SearchContext): Term {
-  if (text.length > MOST_CHARACTERS) throw invalid('The search is too long', 'q')
+  if (text.length > MAX_CHARACTERS) throw invalid('The search is too long', 'q')
   const pieces = piecesOf(text)
   let at = 0
   let depth = 0
@@ -88,7 +88,7 @@ export function parseSearch(text: string, context: SearchContext): Term {
 
   function grouped(opening: string, operator: string | undefined): Term {
     depth += 1
-    if (depth > MOST_DEPTH) throw invalid('The search is too deep', 'q')
+    if (depth > MAX_DEPTH) throw invalid('The search is too deep', 'q')
     const closing = CLOSED_BY.get(opening)
     const inner = sequence(closing, operator)
     // A bracket that never closes extends to the end.

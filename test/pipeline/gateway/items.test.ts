@@ -1,15 +1,15 @@
 import t from 'tap'
 import { openItemReader } from '../../../pipeline/gateway/items.ts'
-import { MOST_NOTIFICATIONS, readGraphNotification } from '../../../shared/outlook/notification.ts'
+import { MAX_NOTIFICATIONS, readGraphNotification } from '../../../shared/outlook/notification.ts'
 import { changeOf } from '../../support/graph-notifications.ts'
 
-const MOST_BYTES = 8 * 1024
+const MAX_BYTES = 8 * 1024
 // The chunk size of the gateway.
 const PIECE_BYTES = 16 * 1024
 
 /** Reads a body in chunks of `size` bytes. */
 function read<T>(body: string | Buffer, of: (item: unknown) => T | undefined, size = 65_536): T[] {
-  const reader = openItemReader({ what: 'list', mostItems: 1000, mostItemBytes: MOST_BYTES, read: of })
+  const reader = openItemReader({ what: 'list', mostItems: 1000, mostItemBytes: MAX_BYTES, read: of })
   const bytes = Buffer.from(body)
   for (let at = 0; at < bytes.length; at += size) reader.write(bytes.subarray(at, at + size))
   return reader.end()
@@ -84,7 +84,7 @@ t.test('other JSON is refused', async t => {
 })
 
 t.test('a body is refused at the first byte over a limit', async t => {
-  const endless = openItemReader({ what: 'list', mostItems: 1000, mostItemBytes: MOST_BYTES, read: same })
+  const endless = openItemReader({ what: 'list', mostItems: 1000, mostItemBytes: MAX_BYTES, read: same })
   endless.write(Buffer.from(`{"value":[${'0,'.repeat(1000)}`))
   t.throws(() => endless.write(Buffer.from('0')), { message: /more than 1000 items/ })
   const cases: [string, RegExp][] = [
@@ -100,7 +100,7 @@ t.test('a body is refused at the first byte over a limit', async t => {
 })
 
 t.test('an item that is too long is dropped without a copy', async t => {
-  const long = { text: 'x'.repeat(MOST_BYTES) }
+  const long = { text: 'x'.repeat(MAX_BYTES) }
   t.same(read(JSON.stringify({ value: [1, long, 2] }), same, 1000), [1, 2])
 })
 
@@ -121,8 +121,8 @@ t.test('a thousand items are read without blocking the event loop', async t => {
     t.comment(`${body.slice(0, 40)} ${ms.toFixed(2)} ms`)
     t.ok(ms < 10, body.slice(0, 40))
   }
-  const good = JSON.stringify({ value: Array.from({ length: MOST_NOTIFICATIONS }, () => changeOf('sub', 'state')) })
-  t.equal(read(good, readGraphNotification).length, MOST_NOTIFICATIONS)
+  const good = JSON.stringify({ value: Array.from({ length: MAX_NOTIFICATIONS }, () => changeOf('sub', 'state')) })
+  t.equal(read(good, readGraphNotification).length, MAX_NOTIFICATIONS)
   t.ok(slowestPieceMs(good) < 10)
 })
 
@@ -135,7 +135,7 @@ function slowestOf(body: string): number {
   const reader = openItemReader({
     what: 'list',
     mostItems: 1000,
-    mostItemBytes: MOST_BYTES,
+    mostItemBytes: MAX_BYTES,
     read: readGraphNotification,
   })
   const bytes = Buffer.from(body)
