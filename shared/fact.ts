@@ -35,8 +35,8 @@ export type Fact = { from: Envelope } & (
   | SetAsideFact
   | { fact: 'still-deferred'; window: string; note: DeferredNote }
   | { fact: 'deferral-ended'; thread: ThreadId; id: MessageId }
-  | { fact: 'look-taken' }
-  | LookLaterFact
+  | { fact: 'look-begun' }
+  | LookScheduledFact
   | ParkedInputFact
 )
 
@@ -58,8 +58,8 @@ export interface WindowGroupedFact {
  * Schedules one look at the mailbox at `dueAt` (ms since 1970), followed by at most `left` looks in a row. Replaces a pending look. With
  * `afterRun` the look waits for the end of the active run, and a pending look suffices.
  */
-export interface LookLaterFact {
-  fact: 'look-later'
+export interface LookScheduledFact {
+  fact: 'look-scheduled'
   dueAt: number
   left: number
   afterRun?: boolean

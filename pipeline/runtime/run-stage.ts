@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import { EMPTY, from, groupBy, ignoreElements, lastValueFrom, mergeMap, type Observable, of } from 'rxjs'
 import type { Lane } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
-import { laterLooks } from '../../shared/later-look.ts'
+import { scheduledLooks } from '../../shared/look.ts'
 import type { Machine } from '../../shared/machine.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { type CommitOptions, commitWork, type RunEvent, type Work } from '../../shared/redis/commit.ts'
@@ -219,7 +219,8 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
     }, done.inputs.length)
     if (!committed) return
     reader.done(done.inputs)
-    for (const { dueAt } of [...done.delays, ...laterLooks(done.facts), ...setAsides(done.facts)]) reader.expect(dueAt)
+    for (const { dueAt } of [...done.delays, ...scheduledLooks(done.facts), ...setAsides(done.facts)])
+      reader.expect(dueAt)
     // After a retry, "not acknowledged" may mean that the first attempt succeeded.
     if (times === 1) report.takenOver(committed.acked)
     for (const event of committed.events) options.onEvent(event)

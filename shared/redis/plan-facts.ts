@@ -41,7 +41,7 @@ export function describeFact(fact: Described, to: Surroundings): Description {
     case 'set-aside':
     case 'still-deferred':
     case 'deferral-ended':
-    case 'look-later':
+    case 'look-scheduled':
       return describeWait(fact, to)
     case 'message-gone':
     case 'message-relabelled':
@@ -60,7 +60,7 @@ export function describeFact(fact: Described, to: Surroundings): Description {
     case 'run-failed':
     case 'run-stalled':
     case 'context-asked':
-    case 'look-taken': {
+    case 'look-begun': {
       const { from: _, ...rest } = fact
       return rest
     }
@@ -101,7 +101,7 @@ function describeWindow(fact: WindowFact, to: Surroundings): Description {
   }
 }
 
-type WaitFact = Extract<Described, { fact: 'set-aside' | 'still-deferred' | 'deferral-ended' | 'look-later' }>
+type WaitFact = Extract<Described, { fact: 'set-aside' | 'still-deferred' | 'deferral-ended' | 'look-scheduled' }>
 
 function describeWait(fact: WaitFact, to: Surroundings): Description {
   const { from, ...rest } = fact
@@ -129,7 +129,7 @@ function describeWait(fact: WaitFact, to: Surroundings): Description {
       }
     case 'deferral-ended':
       return { ...rest, known: thread(rest.thread) }
-    case 'look-later': {
+    case 'look-scheduled': {
       const look = nextRun(from.mailbox, { cause: 'look', left: rest.left })
       const key = names.stream(partition, watchEvents.name, look.lane)
       return {

@@ -1,12 +1,5 @@
 import type { Envelope, Lane } from '../../shared/envelope.ts'
-import {
-  asksForRun,
-  hasChanges,
-  lookAfterPush,
-  lookAfterRun,
-  lookAtRest,
-  lookOnceMore,
-} from '../../shared/later-look.ts'
+import { asksForRun, hasChanges, lookAfterPush, lookAfterRun, lookAtRest, lookOnceMore } from '../../shared/look.ts'
 import type { Changes, Cursor } from '../../shared/mailbox.ts'
 import type { MessageId } from '../../shared/message.ts'
 import { joined, type Outcome, type Stage, type StageContext } from '../../shared/stage.ts'
@@ -49,7 +42,7 @@ export const listIds: Stage<WatchEvent> = {
 async function answer(events: readonly Event[], ctx: StageContext): Promise<Outcome<WatchEvent>> {
   const looks = events.filter(({ body }) => body.cause === 'look')
   const outcomes: Outcome<WatchEvent>[] = [
-    { facts: looks.map(from => ({ fact: 'look-taken', from })) },
+    { facts: looks.map(from => ({ fact: 'look-begun', from })) },
     await startRun(events.filter(asksForRun), ctx),
   ]
   for (const event of looks) outcomes.push(await look(event, ctx))

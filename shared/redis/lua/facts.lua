@@ -40,7 +40,7 @@ end
 
 -- A mailbox has at most one pending look: in the delays, or until its active run ends. Once a look's run has begun, the look is no longer
 -- pending.
-apply['look-later'] = function(f, run, key)
+apply['look-scheduled'] = function(f, run, key)
   local mailbox, delays, look = KEYS[run.mailbox], KEYS[f.delays], ARGV[f.member]
   prefetch(mailbox, { MAILBOX.activeRun, MAILBOX.look, MAILBOX.lookAfterRun })
   local active = get(mailbox, MAILBOX.activeRun)
@@ -58,7 +58,7 @@ apply['look-later'] = function(f, run, key)
 end
 
 -- Ends the pending look of this run; a later look is another.
-apply['look-taken'] = function(f, run, key)
+apply['look-begun'] = function(f, run, key)
   local mailbox = KEYS[run.mailbox]
   local look = get(mailbox, MAILBOX.look)
   if look and decoded(envelopeIn(look), mailbox).run == run.id then drop(mailbox, MAILBOX.look) end

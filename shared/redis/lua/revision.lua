@@ -1,4 +1,4 @@
--- Part of look.lua and heal.lua. Summarises a run's hash and the number of its owed threads: every change to the run changes it.
+-- Part of inspect.lua and heal.lua. Summarises a run's hash and the number of its owed threads: every change to the run changes it.
 
 local function revisionOf(run, threads, unsent)
   local fields, flat = {}, redis.call('HGETALL', run)

@@ -11,7 +11,7 @@ const { server } = await clusterFor(t, '--enable-debug-command', 'yes')
 const { client } = server
 const config = readConfig({ LOG_LEVEL: 'silent', REDIS_PREFIX: 'test', PARTITIONS: '1', GMAIL_BATCH_SIZE: '3' })
 
-// The commands of `look.lua` and `unread.lua`.
+// The commands of `inspect.lua` and `unread.lua`.
 const ASKED_ONLY = ['smembers', 'memory', 'xlen']
 
 /** Returns all data, and each group's progress in its stream. */

@@ -1,5 +1,5 @@
 import type { Envelope } from './envelope.ts'
-import type { Fact, LookLaterFact } from './fact.ts'
+import type { Fact, LookScheduledFact } from './fact.ts'
 import type { Changes } from './mailbox.ts'
 import type { Outcome, StageContext } from './stage.ts'
 import type { WatchEvent } from './streams.ts'
@@ -18,25 +18,25 @@ export function asksForRun({ body }: Event): boolean {
 /** Schedules one look after these events if one is a push: the provider announces no changes that follow right after a push. */
 export function lookAfterPush(events: readonly Event[], ctx: StageContext): Outcome<WatchEvent> {
   const push = events.findLast(({ body }) => body.cause === 'push')
-  return push ? lookLater(push, MAX_LOOKS, ctx) : {}
+  return push ? scheduleLook(push, MAX_LOOKS, ctx) : {}
 }
 
 /** Schedules another look after one that found something, unless it was the last in a row. */
 export function lookOnceMore(look: Event, ctx: StageContext): Outcome<WatchEvent> {
   const { left = 1 } = look.body
-  return left > 1 ? lookLater(look, left - 1, ctx) : {}
+  return left > 1 ? scheduleLook(look, left - 1, ctx) : {}
 }
 
 /** Schedules a look at folders that could not be listed now, where the last page names a time for it. */
 export function lookAtRest(from: Event, { lookAt, cursor }: Changes): Outcome<WatchEvent> {
   if (lookAt === undefined || cursor === undefined) return {}
-  return { facts: [{ fact: 'look-later', from, dueAt: lookAt, left: 1 }] }
+  return { facts: [{ fact: 'look-scheduled', from, dueAt: lookAt, left: 1 }] }
 }
 
 /** Postpones a look until the active run ends, so that tasks are emitted first. */
 export function lookAfterRun(look: Event, ctx: StageContext): Outcome<WatchEvent> {
   const { left = 1 } = look.body
-  return { facts: [{ fact: 'look-later', from: look, dueAt: ctx.now(), left, afterRun: true }] }
+  return { facts: [{ fact: 'look-scheduled', from: look, dueAt: ctx.now(), left, afterRun: true }] }
 }
 
 /** Returns whether a page of changes has any effect beyond moving the cursor. */
@@ -46,12 +46,12 @@ export function hasChanges({ ids, gone, labels, left = [], ...page }: Changes): 
 }
 
 /** Returns the looks that these facts schedule. */
-export function laterLooks(facts: readonly Fact[]): LookLaterFact[] {
-  return facts.filter(fact => fact.fact === 'look-later')
+export function scheduledLooks(facts: readonly Fact[]): LookScheduledFact[] {
+  return facts.filter(fact => fact.fact === 'look-scheduled')
 }
 
-function lookLater(from: Event, left: number, { mailbox, now }: StageContext): Outcome<WatchEvent> {
+function scheduleLook(from: Event, left: number, { mailbox, now }: StageContext): Outcome<WatchEvent> {
   const { silentAfterPushMs } = mailbox
   if (silentAfterPushMs === undefined) return {}
-  return { facts: [{ fact: 'look-later', from, dueAt: now() + silentAfterPushMs + SLACK_MS, left }] }
+  return { facts: [{ fact: 'look-scheduled', from, dueAt: now() + silentAfterPushMs + SLACK_MS, left }] }
 }

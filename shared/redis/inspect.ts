@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { MailboxId } from '../mailbox.ts'
 import type { Keys, Partition } from './keys.ts'
-import { lookScript } from './scripts.ts'
+import { inspectScript } from './scripts.ts'
 
 /** The state of a partition's mailboxes and runs, as one script saw it. */
 export interface Sight {
@@ -43,7 +43,7 @@ type Box = [string, string, string, string, string, number, string, string]
 /** Inspects a partition for stalled work with one command; changes nothing. */
 export async function inspectPartition(redis: Redis, keys: Keys, partition: Partition): Promise<Sight> {
   const touched = [keys.mailboxes(partition), keys.runs(partition), keys.delay(partition, 'list-ids')]
-  const answer = await lookScript(redis, touched, [keys.head(partition)])
+  const answer = await inspectScript(redis, touched, [keys.head(partition)])
   const [boxes, runs, indexed] = answer as [Box[], [string, string, string, string][], number]
   return {
     mailboxes: boxes.map(([mailbox, isRecorded, activeRun, marks, subscription, threads, synced, isStray]) => ({
