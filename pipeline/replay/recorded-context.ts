@@ -1,5 +1,4 @@
 import { type Envelope, LANES } from '../../shared/envelope.ts'
-import type { PendingThread } from '../../shared/fact.ts'
 import type { MessageId } from '../../shared/message.ts'
 import { readMailbox } from '../../shared/redis/mailboxes.ts'
 import { readRun } from '../../shared/redis/runs.ts'
@@ -12,13 +11,12 @@ import {
   missingIds,
   type SettledId,
   type ThreadChange,
-  threads,
   watchEvents,
 } from '../../shared/streams.ts'
 import type { AppContext } from '../base/app.ts'
-import { contextOf, type Lineage } from '../records/lineage.ts'
-import { grouped } from '../records/recorded.ts'
-import { idsBelow, listedIn, nextPage, readMessages, recordedMailbox, verifiedIn } from './recorded-mailbox.ts'
+import type { Lineage } from '../records/lineage.ts'
+import { listedIn, nextPage, readMessages, recordedMailbox, verifiedIn } from './recorded-mailbox.ts'
+import { contextIdsOf, recordedPending } from './recorded-pending.ts'
 
 /** The stage context of a dry run: it answers from the records, calls no provider and changes nothing. */
 export interface RecordedContext {
@@ -84,11 +82,6 @@ export async function isReplayable(
   return (await readMessages(app, item.mailbox, needed)).size === needed.length
 }
 
-// The messages that an input requested again for its threads, in the order of the requests.
-function contextIdsOf(lineage: Lineage, item: Envelope): ListedId[] {
-  return idsBelow(lineage, missingIds.name, contextOf(item))
-}
-
 // After a run all its messages are cached; the replay needs the state of the cache when the ids passed.
 async function cachedThen(
   app: AppContext,
@@ -127,38 +120,4 @@ async function recordedRun({ redis, keys }: AppContext, event: Envelope, lineage
     synced: first?.lane === live,
     syncedAt: next?.syncedAt,
   }
-}
-
-// The threads that a release emitted or requested context for are those that were pending.
-async function recordedPending(
-  app: AppContext,
-  { mailbox, items }: Batch<unknown>,
-  { lineage, notAtHand, limit }: { lineage: Lineage; notAtHand: Set<string>; limit: number },
-): Promise<PendingThread[]> {
-  const [item] = items
-  if (!item) return []
-  const out = lineage.below(threads.name, item.id)
-  const changes = out.map(({ body }) => body as ThreadChange)
-  const cached = await readMessages(
-    app,
-    mailbox,
-    changes.flatMap(({ ids }) => ids),
-  )
-  const pending: PendingThread[] = []
-  // No message can arrive during a dry run.
-  const nothing = { ids: [], fresh: [], omitted: [], seen: '', contextAsked: true, cameBack: true, known: true }
-  for (const [index, { thread, ids, fresh, older, omitted, reason }] of changes.entries()) {
-    if (ids.every(id => cached.has(id)))
-      pending.push({ ...nothing, thread, ids: ids.toReversed(), fresh, older, omitted, known: reason !== 'new' })
-    else notAtHand.add(out[index]?.id ?? '')
-  }
-  const lost = grouped(contextIdsOf(lineage, item), ({ thread }) => thread)
-  for (const [thread, gone] of lost) {
-    const ids = gone.map(({ id }) => id)
-    pending.push({ ...nothing, thread, ids, contextAsked: false, cameBack: false, known: false })
-  }
-  // A release also counts threads that it dropped without output, because none of their messages was left.
-  const silent = Math.max(0, (changes[0]?.part.of ?? 0) - pending.length + lost.size)
-  pending.push(...Array.from({ length: silent }, (_, index) => ({ thread: `silent:${index}`, ...nothing })))
-  return pending.slice(0, limit)
 }

@@ -1,6 +1,6 @@
 import { addressParser } from 'postal-mime'
 import { decodeBytes } from '../http/charset.ts'
-import { type People, readPeople } from '../mail/people.ts'
+import { type People, readPeople } from '../mail/read-message.ts'
 import { piecesOf } from '../mail/words.ts'
 import type { Address } from '../message.ts'
 

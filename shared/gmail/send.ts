@@ -1,6 +1,6 @@
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
-import { acquirePermit, spend } from '../http/permit.ts'
+import { acquirePermit, spend } from '../http/sender.ts'
 import type { Call, Fetched } from '../mailbox.ts'
 import type { Message, MessageId } from '../message.ts'
 import { encodeBatch, matchParts, type Part, parseBatch } from './batch.ts'

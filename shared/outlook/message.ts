@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { decodeBytes } from '../http/charset.ts'
-import { type People, readPeople } from '../mail/people.ts'
-import { dateIn, receivedAt, writtenParts } from '../mail/read-message.ts'
+import { dateIn, type People, readPeople, receivedAt, writtenParts } from '../mail/read-message.ts'
 import { readHeader, readSnippet } from '../mail/words.ts'
 import type { Message, MessageId } from '../message.ts'
 import { cleanText } from '../text.ts'

@@ -1,7 +1,6 @@
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
-import { acquirePermit, spend } from '../http/permit.ts'
-import type { Sending } from '../http/sender.ts'
+import { acquirePermit, type Sending, spend } from '../http/sender.ts'
 import { parseGraphBatch } from './batch.ts'
 import type { GraphClient } from './client.ts'
 import { errorOf, spentOn } from './errors.ts'

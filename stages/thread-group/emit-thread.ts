@@ -1,9 +1,50 @@
 import type { Envelope } from '../../shared/envelope.ts'
 import type { Fact, PendingThread } from '../../shared/fact.ts'
-import type { Message } from '../../shared/message.ts'
+import type { MailboxId } from '../../shared/mailbox.ts'
+import type { Message, MessageId } from '../../shared/message.ts'
 import { follow, type StageContext } from '../../shared/stage.ts'
 import { type MergedWindow, type ThreadChange, threads } from '../../shared/streams.ts'
-import { threadVersion } from '../../shared/task/task.ts'
+import { messagesThatFit, mostMessages, type TaskOptions, threadVersion } from '../../shared/task/task.ts'
+
+/** The newest messages of a thread that fit its task, or the lost ones to fetch first to find out. */
+export type Newest = { messages: Message[] } | { lost: MessageId[] }
+
+// Bounds the entry below the read limit for any token budget: a thread version names its ids twice.
+const MAX_IDS = 1000
+const MAX_CHARACTERS = 300_000
+
+/** Returns the ids of the newest messages that can fit the task of a thread, newest first. */
+export function candidates({ ids }: Pick<PendingThread, 'ids'>, options: TaskOptions): readonly MessageId[] {
+  let characters = 0
+  const end = ids.findIndex((id, place) => {
+    characters += id.length
+    return place >= Math.min(MAX_IDS, mostMessages(options)) || (place > 0 && characters > MAX_CHARACTERS)
+  })
+  return end === -1 ? ids : ids.slice(0, end)
+}
+
+/**
+ * Chooses the newest messages of a thread to emit. The choice depends only on the mail, not on what the cache has lost.
+ * Lost messages are requested a few at a time, because only fetched ones show how many fit; deferred messages are skipped.
+ */
+export function newestOf(
+  thread: PendingThread,
+  { mailbox, cached, options }: { mailbox: MailboxId; cached: ReadonlyMap<MessageId, Message>; options: TaskOptions },
+): Newest {
+  const deferred = new Set(thread.omitted)
+  const wanted = candidates(thread, options).filter(id => cached.has(id) || !deferred.has(id))
+  const firstLost = wanted.findIndex(id => !cached.has(id))
+  // Messages that repeated requests did not bring count as gone.
+  const isWhole = firstLost === -1 || thread.contextAsked
+  const messages = (isWhole ? wanted : wanted.slice(0, firstLost)).flatMap(id => cached.get(id) ?? [])
+  const { count, more } = messagesThatFit(
+    { mailbox, thread: thread.thread, omitted: thread.omitted },
+    messages,
+    options,
+  )
+  if (isWhole || more === 0) return { messages: messages.slice(0, count) }
+  return { lost: wanted.slice(firstLost, firstLost + more).filter(id => !cached.has(id)) }
+}
 
 // Bounds the entry below the read limit.
 const MAX_OMITTED = 1000

@@ -6,8 +6,7 @@ import { type Fate, type MergedWindow, merged, missingIds, threads } from '../..
 import { isOwnWindow } from '../../shared/windows/deferred.ts'
 import { kindOf, type WindowKind } from '../../shared/windows/kinds.ts'
 import { askContext } from '../../shared/windows/refetch.ts'
-import { emitThread } from './emit-thread.ts'
-import { candidates, type Newest, newestOf } from './newest.ts'
+import { candidates, emitThread, type Newest, newestOf } from './emit-thread.ts'
 
 type Item = Envelope<MergedWindow>
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { PendingThread } from '../../shared/fact.ts'
 import type { Message } from '../../shared/message.ts'
 import { buildTask } from '../../shared/task/task.ts'
-import { candidates, newestOf } from '../../stages/thread-group/newest.ts'
+import { candidates, newestOf } from '../../stages/thread-group/emit-thread.ts'
 
 const options = { tokens: 8000, promptVersion: '1', model: '' }
 const mailbox = 'gmail:ana@example.com'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { acquirePermit, spend } from '../../../shared/http/permit.ts'
+import { acquirePermit, spend } from '../../../shared/http/sender.ts'
 import { failure, openCall } from '../gmail/google.ts'
 import { scriptedQuota } from '../outlook/graph.ts'
 
