@@ -37,7 +37,8 @@ const NEWEST: Version = 2
 // A typical entry has a few hundred bytes, a slice of ids a few thousand. The largest, a window of 500 ids, has tens of thousands.
 export const LARGEST_ENTRY_BYTES = 1 << 20
 
-const envelopeSchema = z.object({
+/** The fields of an envelope as it is written; `body` is its stream's. */
+export const envelopeSchema = z.object({
   v: z.number().int().min(1).max(NEWEST),
   id: z.string(),
   run: z.string(),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { resultSchema, type TaskResult } from './task/result.ts'
 import { REASONS, type Task, taskSchema } from './task/schema.ts'
 
 /**
@@ -20,6 +21,8 @@ export interface Stream<Body = unknown> {
   salvagedBytes?: number
   /** External workers read it with consumer groups of their own; unacknowledged entries are kept longer. */
   forWorkers?: true
+  /** External workers write it, and no stage reads it; entries that no group reads are kept as long as unread tasks. */
+  fromWorkers?: true
 }
 
 // An earlier version without an entry limit wrote threads of tens of thousands of mails with this size.
@@ -165,7 +168,10 @@ export const threads: Stream<ThreadChange> = {
 /** Self-contained analysis tasks, for the user's workers. */
 export const analysisTasks: Stream<Task> = { name: 'analysis-tasks', body: taskSchema, forWorkers: true }
 
-/** Every stream between stages, in flow order. */
+/** Answers to analysis tasks, from the user's workers to the user's programs. Each lies in the partition and lane of its task. */
+export const analysisResults: Stream<TaskResult> = { name: 'analysis-results', body: resultSchema, fromWorkers: true }
+
+/** Every stream between stages and around them, in flow order. */
 export const STREAMS: readonly Stream[] = [
   watchEvents,
   messageIds,
@@ -175,4 +181,5 @@ export const STREAMS: readonly Stream[] = [
   merged,
   threads,
   analysisTasks,
+  analysisResults,
 ]

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { AVOIDED, avoidedIn, avoidedInLua, type Finding, measure, pathsIn, sentencesOf } from './support/prose.ts'
 
-const FOLDERS = ['shared', 'stages', 'pipeline', 'sim', 'bench', 'test']
+const FOLDERS = ['shared', 'stages', 'pipeline', 'sim', 'bench', 'examples', 'test']
 // The list itself, and the tests of it.
 const LISTS = ['test/support/prose.ts', 'test/prose.test.ts']
 // Mail of the demo, and languages of labels: other people's words.

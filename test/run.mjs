@@ -19,6 +19,7 @@ try {
 }
 // Imported late, because they need the installed packages.
 const { ensureRedisServer } = await import('./runner/redis.mjs')
+const { ensurePython } = await import('./runner/python.mjs')
 const { killAll, runFiles } = await import('./runner/files.mjs')
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -33,6 +34,12 @@ try {
   redis = ensureRedisServer()
 } catch (error) {
   await give([error.message])
+}
+
+if (!ensurePython()) {
+  // In CI nothing is left out.
+  if (process.env.CI) await give(['The tests of examples/worker.py need python3-redis and python3-jsonschema.'])
+  print('No python3 with redis and jsonschema: the tests of examples/worker.py are skipped')
 }
 
 if (names.length === 0)

@@ -11,6 +11,7 @@ import type { Log } from '../base/log.ts'
 import { STAGES } from '../base/stages.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../base/times.ts'
 import { sleepUnref, within } from '../base/wait.ts'
+import { taskLimits } from '../runtime/task-room.ts'
 
 /** A job in each keeper round; calls `isOurs` before each step that two keepers must not both do. */
 export type Duty = (isOurs: () => Promise<boolean>) => Promise<void>
@@ -54,6 +55,7 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
     idleMs = DAY_MS,
     healAfterMs = intervalMs / 2,
   } = options
+  const { taskRetentionMs } = taskLimits(app)
   const { duties = [] } = options
   const stopping = new AbortController()
   const signal = options.signal ? AbortSignal.any([stopping.signal, options.signal]) : stopping.signal
@@ -125,7 +127,12 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
   }
 
   async function trim(partition: Partition): Promise<void> {
-    const { removed, held } = await trimPartition(redis, keys, partition, { stages: STAGES, retentionMs, signal })
+    const { removed, held } = await trimPartition(redis, keys, partition, {
+      stages: STAGES,
+      retentionMs,
+      unreadMs: taskRetentionMs,
+      signal,
+    })
     if (removed > 0) log.debug({ partition, removed }, 'trimmed entries that every group has processed')
     for (const one of held) warnOfGroup(one)
   }

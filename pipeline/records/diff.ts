@@ -25,7 +25,7 @@ export interface Comparison {
 }
 
 // Private mail content must not appear in a diff.
-const CONTENT = new Set(['subject', 'snippet', 'text', 'from', 'to', 'cc', 'participants', 'labels'])
+const CONTENT = new Set(['subject', 'snippet', 'text', 'from', 'to', 'cc', 'participants', 'labels', 'output'])
 const MAX_CHARACTERS = 60
 
 /** Compares recorded with replayed envelopes by stream and id; ignores times. */

@@ -100,6 +100,8 @@ export async function readIntake(redis: Redis, keys: Keys): Promise<IntakeState>
 
 /** Trims finished intake entries that are older than the retention (ms) by the server's clock. */
 export async function trimIntake(redis: Redis, keys: Keys, retentionMs: number): Promise<number> {
-  const [removed] = (await trimScript(redis, [keys.intake], [retentionMs, JSON.stringify([GATEWAY])])) as [number]
+  const [removed] = (await trimScript(redis, [keys.intake], [retentionMs, JSON.stringify({ groups: [GATEWAY] })])) as [
+    number,
+  ]
   return removed
 }

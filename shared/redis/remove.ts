@@ -53,11 +53,12 @@ export async function removeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId
   for (const reported of [keys.metrics(partition, providerOf(mailbox)), keys.mailboxEvents(partition)]) {
     removed.entries += await removeEntries(redis, reported, fields => fieldOf(fields, EVENT.mailbox) === mailbox)
   }
-  for (const { name, forWorkers } of STREAMS) {
+  for (const { name, forWorkers, fromWorkers } of STREAMS) {
     for (const lane of LANES) {
       const key = keys.stream(partition, name, lane)
-      // What external workers read contains mail, and no group of ours reads it to the end: it is always removed.
-      if (forWorkers) removed.entries += await removeEntries(redis, key, fields => isOfFields(mailbox, fields))
+      // What external workers read or write contains mail, and no group of ours reads it to the end: it is always removed.
+      if (forWorkers || fromWorkers)
+        removed.entries += await removeEntries(redis, key, fields => isOfFields(mailbox, fields))
       else await removeDone(redis, key, mailbox, removed)
     }
   }

@@ -15,6 +15,7 @@ export interface Reading {
 export interface WorkStream {
   key: string
   groups: readonly StageName[]
+  fromWorkers: boolean
 }
 
 /** An unexpected group that keeps entries beyond the retention. */
@@ -32,34 +33,38 @@ export interface Trimmed {
   held: readonly HeldBack[]
 }
 
-/** Returns the work streams of a partition, both lanes. The task stream has none of our groups: external workers read it. */
+/** Returns the work streams of a partition, both lanes. Tasks and answers have none of our groups: others read them. */
 export function workStreams(keys: Keys, partition: Partition, stages: readonly Reading[]): WorkStream[] {
-  return STREAMS.flatMap(({ name }) => {
+  return STREAMS.flatMap(({ name, fromWorkers = false }) => {
     const groups = stages.filter(({ reads }) => reads.some(stream => stream.name === name)).map(stage => stage.name)
-    return LANES.map(lane => ({ key: keys.stream(partition, name, lane), groups }))
+    return LANES.map(lane => ({ key: keys.stream(partition, name, lane), groups, fromWorkers }))
   })
 }
 
 /**
  * Trims the work streams of a partition, in whole nodes. An entry is removed once every group of its stream has acknowledged it and it is
- * older than `retentionMs` by the server's clock. A stream whose stage never created its group keeps everything. No group is ever removed.
+ * older than `retentionMs` by the server's clock. A stream whose stage never created its group keeps everything; answers that no
+ * group reads stay for `unreadMs`, or for ever without it. No group is ever removed.
  * Safe at any time, in several processes; repeats until nothing more can be removed or the signal is aborted.
  */
 export async function trimPartition(
   redis: Redis,
   keys: Keys,
   partition: Partition,
-  options: { stages: readonly Reading[]; retentionMs: number; signal?: AbortSignal },
+  options: { stages: readonly Reading[]; retentionMs: number; unreadMs?: number; signal?: AbortSignal },
 ): Promise<Trimmed> {
   const streams = workStreams(keys, partition, options.stages)
-  const args = [options.retentionMs, ...streams.map(({ groups }) => JSON.stringify(groups))]
+  const { retentionMs, unreadMs } = options
+  const args = streams.map(({ groups, fromWorkers }) =>
+    JSON.stringify({ groups, ...(fromWorkers ? { unreadMs } : {}) }),
+  )
   let removed = 0
   for (;;) {
     // One call removes a limited number, so that other clients get their turn.
     const answer = await trimScript(
       redis,
       streams.map(({ key }) => key),
-      args,
+      [retentionMs, ...args],
     )
     const [count, held] = answer as [number, [place: number, group: string, ageMs: number][]]
     removed += count

@@ -27,7 +27,8 @@ function isRecent(version) {
   return version !== undefined && Number.parseInt(version, 10) >= OLDEST_MAJOR
 }
 
-function canInstall() {
+/** Whether Debian packages can be installed here. */
+export function canInstall() {
   return process.getuid?.() === 0 && spawnSync('apt-get', ['--version']).status === 0
 }
 
@@ -43,7 +44,8 @@ function install() {
     spawnSync('service', ['redis-server', 'stop'])
 }
 
-function apt(words) {
+/** Runs apt-get without questions. */
+export function apt(words) {
   return spawnSync('apt-get', ['-q', ...words], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],

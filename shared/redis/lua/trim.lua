@@ -1,9 +1,10 @@
 -- Trims streams behind all of their groups: keeps every entry that some group has not acknowledged or that is younger than the retention.
--- A stream without any group keeps everything.
+-- A stream without any group keeps everything, or where `unreadMs` says so, what is younger than that.
 -- No `#!lua` line: a server that is out of memory would refuse the script, and this one frees memory.
 --
 -- KEYS    streams of one partition
--- ARGV    retention (ms), then for each stream the groups that must exist before it is trimmed, as a JSON list
+-- ARGV    retention (ms), then for each stream, as JSON, {groups = the groups that must exist before it is trimmed,
+--         unreadMs = how long entries stay without any group, or nothing}
 -- Result  {entries removed, {{place of the stream, group, age (ms) of the oldest entry it keeps}…}: unexpected groups that keep
 --         entries beyond the retention}
 
@@ -11,14 +12,17 @@
 --@ staged.lua
 --@ progress.lua
 
-local cutoff = string.format('%.0f-0', math.max(0, now - ARGV[1]))
+local function idOf(age) return string.format('%.0f-0', math.max(0, now - age)) end
+
+local cutoff = idOf(ARGV[1])
 local trims, held = {}, {}
 
 for place, stream in ipairs(KEYS) do
   if redis.call('TYPE', stream).ok == 'stream' then
     local groups = groupsOf(stream)
+    local wanted = cjson.decode(ARGV[place + 1])
     local floor, expected, absent = cutoff, {}, 0
-    for _, name in ipairs(cjson.decode(ARGV[place + 1])) do
+    for _, name in ipairs(wanted.groups) do
       expected[name] = true
       absent = absent + 1
     end
@@ -33,7 +37,8 @@ for place, stream in ipairs(KEYS) do
       if before(needed, floor) then floor = needed end
     end
     -- Without any group all entries are unread.
-    if absent == 0 and #groups > 0 then trims[#trims + 1] = stage(OVER, 'XTRIM', stream, 'MINID', '~', floor) end
+    if #groups == 0 and wanted.unreadMs then floor = idOf(math.max(ARGV[1], wanted.unreadMs)) end
+    if absent == 0 and (#groups > 0 or wanted.unreadMs) then trims[#trims + 1] = stage(OVER, 'XTRIM', stream, 'MINID', '~', floor) end
   end
 end
 flush()

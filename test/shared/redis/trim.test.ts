@@ -95,6 +95,22 @@ t.test('tasks are trimmed once all worker groups acknowledged them', async t => 
   t.same(await ids(tasks), [hoursAgo(1)])
 })
 
+t.test('answers that no group reads stay as long as unread tasks, and no longer', async t => {
+  const answers = keys.stream('p00', 'analysis-results', 'bulk')
+  const options = { stages: STAGES, retentionMs: HOUR_MS, unreadMs: 3 * HOUR_MS }
+  const old = [hoursAgo(5), hoursAgo(4), hoursAgo(2)]
+  await write(answers, old)
+  await write(tasks, old)
+  t.match(await trim(HOUR_MS), { removed: 0 })
+  t.match(await trimPartition(redis, keys, 'p00', options), { removed: 2, held: [] })
+  t.same(await ids(answers), [hoursAgo(2)])
+  t.same(await ids(tasks), old, 'unread tasks stay')
+  await redis.xgroup('CREATE', answers, 'readers', '0')
+  t.match(await trimPartition(redis, keys, 'p00', options), { removed: 0, held: [{ group: 'readers' }] })
+  await done(answers, 'readers', 1)
+  t.match(await trimPartition(redis, keys, 'p00', options), { removed: 1 })
+})
+
 t.test('trimming repeats calls and handles long sequence numbers', async t => {
   const ms = hoursAgo(5).split('-')[0]
   await write(
@@ -138,7 +154,11 @@ t.test('exactly the work streams are trimmed, in both lanes', t => {
     found.map(({ key }) => key),
     STREAMS.flatMap(({ name }) => [`test:{p01}:s:${name}`, `test:{p01}:s:${name}:bulk`]),
   )
-  t.same(found.filter(({ groups }) => groups.length === 0).length, 2, 'only tasks have no reader of ours')
+  t.same(
+    found.filter(({ groups }) => groups.length === 0).map(({ key }) => key),
+    ['analysis-tasks', 'analysis-results'].flatMap(name => [`test:{p01}:s:${name}`, `test:{p01}:s:${name}:bulk`]),
+    'only tasks and answers have no reader of ours',
+  )
   t.end()
 })
 
