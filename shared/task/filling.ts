@@ -1,7 +1,17 @@
 import type { MailboxId } from '../mailbox.ts'
 import type { Address, Message, MessageId, ThreadId } from '../message.ts'
-import { type Company, createCompany, cutSubject, shortened } from './company.ts'
-import { fits, fitText, minus, plus, type Size, sizeOf } from './size.ts'
+import {
+  type CommonParts,
+  createCommonParts,
+  cutSubject,
+  fits,
+  fitText,
+  minus,
+  plus,
+  type Size,
+  shortened,
+  sizeOf,
+} from './room.ts'
 
 /** A message in a task; `truncated` where the mail has more text or recipients than written here. */
 export interface WrittenMessage {
@@ -20,7 +30,7 @@ export interface WrittenMessage {
 export interface Filling {
   /** Newest first. */
   messages: WrittenMessage[]
-  company: Company
+  common: CommonParts
   omitted: MessageId[]
   /** The next message does not fit. */
   isFull: boolean
@@ -67,23 +77,23 @@ export function tokensIn(characters: number): number {
 export function fillTask(newestFirst: readonly Message[], frame: TaskFrame): Filling {
   const most = mostCharacters(frame.tokens)
   const omitted = firstThatFit(frame.omitted, most / OMITTED)
-  const company = createCompany(most, frame.labelsOf)
-  company.isCut = omitted.length < frame.omitted.length
+  const common = createCommonParts(most, frame.labelsOf)
+  common.isCut = omitted.length < frame.omitted.length
   const messages: WrittenMessage[] = []
   let left = minus({ characters: most, bytes: MAX_BYTES }, sizeOf(headOf(frame, omitted)))
   let tokens = frame.tokens
   for (const message of newestFirst) {
     const written = writtenAs(message, most)
-    const others = company.withMessage(message)
+    const others = common.withMessage(message)
     const isFit = costOf(written) <= tokens && fits(plus(sizeOf(written), others.size), left)
-    if (!isFit && messages.length > 0) return { messages, company, omitted, isFull: true, left: left.characters }
+    if (!isFit && messages.length > 0) return { messages, common, omitted, isFull: true, left: left.characters }
     const one = isFit ? written : cut(written, tokens, minus(left, others.size))
     messages.push(one)
     others.join()
     tokens -= Math.min(tokens, costOf(one))
     left = minus(left, plus(sizeOf(one), others.size))
   }
-  return { messages, company, omitted, isFull: false, left: left.characters }
+  return { messages, common, omitted, isFull: false, left: left.characters }
 }
 
 // Everything in a task except its messages and what they have in common, at its longest.

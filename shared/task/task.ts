@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import type { MailboxId } from '../mailbox.ts'
 import type { Address, Message } from '../message.ts'
 import { cleaned } from '../text.ts'
-import { keyOf } from './company.ts'
 import { fillTask, mostCharacters, type TaskFrame, tokensIn } from './filling.ts'
+import { keyOf } from './room.ts'
 import type { Task } from './schema.ts'
 
 /** The options of tasks: the token budget of one task, and the prompt and model it is meant for. */
@@ -65,11 +65,11 @@ export function buildTask(thread: TaskThread, given: readonly Message[], options
     thread: thread.thread,
     version: thread.version,
     subject: kept.find(({ subject }) => subject !== '')?.subject ?? '',
-    participants: inOrder(newestFirst(messages).toReversed(), filling.company.people),
+    participants: inOrder(newestFirst(messages).toReversed(), filling.common.people),
     messages: kept,
     omitted: filling.omitted,
-    labels: [...filling.company.labels].sort(),
-    truncated: filling.company.isCut,
+    labels: [...filling.common.labels].sort(),
+    truncated: filling.common.isCut,
     reason: thread.reason,
     promptVersion: options.promptVersion,
     budget: { tokens: options.tokens, used: 0, omitted: messages.length - kept.length + (thread.older ?? 0) },

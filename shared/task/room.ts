@@ -1,17 +1,5 @@
 import type { Address, Message } from '../message.ts'
 import { cutText } from '../text.ts'
-import { fitText, NO_SIZE, plus, type Size, sizeOf } from './size.ts'
-
-/** The people, labels and subjects that a task's messages have in common. */
-export interface Company {
-  /** Keyed by lower-case address, or by name where there is no address. */
-  people: ReadonlyMap<string, Address>
-  labels: ReadonlySet<string>
-  /** Some people or labels are omitted, or a subject is cut. */
-  isCut: boolean
-  /** Returns how much a message adds to the size, and a function that adds it. */
-  withMessage(message: Message): { size: Size; join: () => void }
-}
 
 // The fraction of the whole that each of these may take, as a divisor.
 const PARTICIPANTS = 8
@@ -23,13 +11,72 @@ const LONGEST_NAME = 200
 const LONGEST_ADDRESS = 320
 const LONGEST_LABEL = 256
 
-/** Creates an empty company for a task of so many characters; `labelsOf` returns the labels of a message that the task names. */
-export function createCompany(characters: number, labelsOf: (message: Message) => readonly string[]): Company {
+/** The length of a value as JSON: in UTF-16 code units and in UTF-8 bytes. */
+export interface Size {
+  characters: number
+  bytes: number
+}
+
+const NO_SIZE: Size = { characters: 0, bytes: 0 }
+
+/** Returns the size of a value as JSON, with the comma that follows it in a list. */
+export function sizeOf(value: unknown): Size {
+  const json = JSON.stringify(value)
+  return { characters: json.length + 1, bytes: Buffer.byteLength(json) + 1 }
+}
+
+/** Adds sizes. */
+export function plus(...sizes: readonly Size[]): Size {
+  return {
+    characters: sizes.reduce((sum, { characters }) => sum + characters, 0),
+    bytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
+}
+
+/** Returns the room that is left; below zero where something does not fit. */
+export function minus(room: Size, taken: Size): Size {
+  return { characters: room.characters - taken.characters, bytes: room.bytes - taken.bytes }
+}
+
+/** Returns whether something fits in a room. */
+export function fits(size: Size, room: Size): boolean {
+  return size.characters <= room.characters && size.bytes <= room.bytes
+}
+
+/** Returns the longest beginning of a text with at most `most` code units that fits into a room as JSON; no character is split. */
+export function fitText(text: string, most: number, room: Size): string {
+  // The quotes and the comma are always present.
+  const empty = sizeOf('')
+  const isFit = (some: string) => fits(minus(sizeOf(some), empty), room)
+  const whole = cutText(text, most)
+  if (isFit(whole)) return whole
+  let [low, high] = [0, whole.length]
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if (isFit(cutText(whole, middle))) low = middle
+    else high = middle - 1
+  }
+  return cutText(whole, low)
+}
+
+/** The people, labels and subjects that a task's messages have in common. */
+export interface CommonParts {
+  /** Keyed by lower-case address, or by name where there is no address. */
+  people: ReadonlyMap<string, Address>
+  labels: ReadonlySet<string>
+  /** Some people or labels are omitted, or a subject is cut. */
+  isCut: boolean
+  /** Returns how much a message adds to the size, and a function that adds it. */
+  withMessage(message: Message): { size: Size; join: () => void }
+}
+
+/** Creates the empty common parts of a task of so many characters; `labelsOf` returns the labels of a message that the task names. */
+export function createCommonParts(characters: number, labelsOf: (message: Message) => readonly string[]): CommonParts {
   const people = new Map<string, Address>()
   const labels = new Set<string>()
   const taken = { people: 0, labels: 0, subject: 0 }
-  const company = { people, labels, isCut: false, withMessage }
-  return company
+  const common = { people, labels, isCut: false, withMessage }
+  return common
 
   function withMessage(message: Message) {
     const named = newPeople(message)
@@ -42,7 +89,7 @@ export function createCompany(characters: number, labelsOf: (message: Message) =
       taken.people += named.size.characters
       taken.labels += marks.size.characters
       taken.subject += longer
-      company.isCut ||= named.isCut || marks.isCut || cutSubject(message.subject, characters) !== message.subject
+      common.isCut ||= named.isCut || marks.isCut || cutSubject(message.subject, characters) !== message.subject
     }
     return { size: plus(named.size, marks.size, { characters: longer, bytes: longer }), join }
   }
