@@ -30,19 +30,23 @@ for (const after of [1, 3, 8, 14]) {
   })
 }
 
-t.test('the answers of workers about a mailbox are removed with it', async t => {
-  const pipeline = await startPipeline(redis, fakeMailbox(), { only: [] })
-  t.teardown(() => pipeline.stop())
-  const { redis: client, keys } = pipeline.app
-  const [ours, others] = [ANA, 'gmail:bo@example.com'].map(mailbox => JSON.stringify({ mailbox, body: { output: {} } }))
-  for (const lane of ['live', 'bulk'] as const)
-    for (const envelope of [ours, others])
-      await client.xadd(keys.stream(keys.partitionOf(ANA), 'analysis-results', lane), '*', 'envelope', envelope ?? '')
-  await removeMailbox(client, keys, ANA)
-  const left = (await everything(redis)).filter(text => text.includes(':s:analysis-results'))
-  t.equal(left.length, 2)
-  t.ok(left.every(text => text.includes('gmail:bo@example.com')))
-})
+for (const stream of ['analysis-tasks', 'analysis-results']) {
+  t.test(`${stream} of a mailbox are removed with it, also where a worker has not read them`, async t => {
+    const pipeline = await startPipeline(redis, fakeMailbox(), { only: [] })
+    t.teardown(() => pipeline.stop())
+    const { redis: client, keys } = pipeline.app
+    const bodies = [ANA, 'gmail:bo@example.com'].map(mailbox => JSON.stringify({ mailbox, body: { output: {} } }))
+    for (const lane of ['live', 'bulk'] as const) {
+      const key = keys.stream(keys.partitionOf(ANA), stream, lane)
+      await client.xgroup('CREATE', key, 'workers', '0', 'MKSTREAM')
+      for (const envelope of bodies) await client.xadd(key, '*', 'envelope', envelope)
+    }
+    await removeMailbox(client, keys, ANA)
+    const left = (await everything(redis)).filter(text => text.includes(`:s:${stream}`))
+    t.equal(left.length, 2)
+    t.ok(left.every(text => text.includes('gmail:bo@example.com') && !text.includes(ANA)))
+  })
+}
 
 t.test('a mailbox removed and reconnected during a sync starts clean', async t => {
   const { pipeline, mailbox } = await busy(5)
