@@ -6,11 +6,6 @@ export interface Line {
   wordEnd: number
 }
 
-/** A mail that was read: its lines, and the place of each word's passage in earlier mail. */
-export interface Read {
-  lines: readonly Line[]
-}
-
 /** The words of several mails, oldest first, and which of them stand in a passage of earlier mail. */
 export interface Passages {
   /** The lines of each mail. */
@@ -19,8 +14,8 @@ export interface Passages {
   holderOf(line: Line, least: number): number | undefined
 }
 
-/** The least number of words in a passage: shorter ones occur by chance. */
-export const PASSAGE_WORDS = 5
+// Shorter ones occur by chance.
+const PASSAGE_WORDS = 5
 
 const MARKS = /^(?: ?>)+/
 const WORD = /[\p{L}\p{M}\p{N}]+/gu

@@ -29,6 +29,8 @@ const MOST_WORDS = 200_000
 const MARKED_WORDS = 5
 const UNMARKED_WORDS = 5
 const QUESTION_WORDS = 40
+const SENTENCE_END = /[.!?:…。！？؟।۔]["'”’»)\]]{0,3} {0,3}$/
+const SENTENCE_START = /[.!?…。！？؟।۔]["'”’»)\]]{0,3} +[^ ]/
 
 /**
  * Removes from each mail the lines that an earlier one of these mails holds, and names that mail. A quote with an answer below keeps its
@@ -57,22 +59,22 @@ export function trimQuotes(oldestFirst: readonly Untrimmed[]): Trimmed[] {
   })
 }
 
-// A quote keeps the end of its last paragraph where new text follows.
+// A quote keeps its last sentence where new text follows.
 function keepQuestions(lines: readonly Line[], holders: (number | undefined)[]): void {
   let left = 0
-  let hasQuestion = false
+  let below: Line | undefined
   for (const [at, line] of [...lines.entries()].reverse()) {
     const words = line.wordEnd - line.wordAt
     if (words === 0) {
-      if (hasQuestion) left = 0
+      if (below) left = 0
     } else if (holders[at] === undefined) {
       left = line.depth === 0 ? QUESTION_WORDS : 0
-      hasQuestion = false
-    } else if (left > 0) {
+      below = undefined
+    } else if (left > 0 && !(below && (below.depth !== line.depth || SENTENCE_END.test(line.text)))) {
       holders[at] = undefined
-      left -= words
-      hasQuestion = true
-    }
+      left = SENTENCE_START.test(line.text) ? 0 : left - words
+      below = line
+    } else left = 0
   }
 }
 

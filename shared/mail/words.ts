@@ -40,9 +40,14 @@ const NO_WIDTH =
   /\u034F|[\u00AD\u061C\u115F\u1160\u17B4\u17B5\u180E\u200B\u200E\u200F\u2060-\u2064\u206A-\u206F\uFEFF]/gu
 const JOINERS_THAT_JOIN_NOTHING = /[\u200C\u200D]{2,}|(?<=^|\s)[\u200C\u200D]|[\u200C\u200D](?=\s|$)/gu
 
+/** Returns a text without characters of no width, such as newsletters pad their preview with. Joiners stay where they join. */
+export function withoutPadding(text: string): string {
+  return text.replace(NO_WIDTH, '').replace(JOINERS_THAT_JOIN_NOTHING, '')
+}
+
 /** Reads a preview without its padding characters. */
 export function readSnippet(text: string): Reading {
-  return readText(text.replace(NO_WIDTH, '').replace(JOINERS_THAT_JOIN_NOTHING, ''))
+  return readText(withoutPadding(text))
 }
 
 /** Returns whether a charset resets its state after each piece, so that pieces are decoded one by one. */
