@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MailError } from './error.ts'
+import { defaultFields, faultOfBodyFields } from './settings/gmail-fields.ts'
 import {
   base,
   between,
@@ -77,6 +78,7 @@ const settings = z.object({
   GMAIL_BATCH_SIZE: between(1, 100).optional(),
   GMAIL_MAX_CONCURRENT_BATCHES: between(1, 50).optional(),
   GMAIL_FIELDS: gmailFields,
+  MESSAGE_BODY: oneOf(['snippet', 'text'], 'snippet'),
   GMAIL_PUBSUB_TOPIC: z
     .string()
     .regex(/^projects\/[^/\s]+\/topics\/[^/\s]+$/, 'a topic such as projects/my-project/topics/gmail')
@@ -137,6 +139,9 @@ const LARGEST_GRAPH_BATCH = 20
 const settled = settings.superRefine((given, context) => {
   const { REDIS_URL = 'rediss:', REDIS_TLS_CA, REDIS_TLS_INSECURE, SIM_URL, GMAIL_REFRESH_TOKEN } = given
   const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
+  const lacking =
+    given.MESSAGE_BODY === 'text' ? faultOfBodyFields(given.GMAIL_FIELDS ?? defaultFields('text')) : undefined
+  if (lacking !== undefined) refuse('GMAIL_FIELDS', lacking)
   if (SIM_URL !== undefined && GMAIL_REFRESH_TOKEN !== undefined) refuse('SIM_URL', BOTH)
   if (!URL.canParse(REDIS_URL) || new URL(REDIS_URL).protocol === 'rediss:') return
   const withoutTls = 'it with a REDIS_URL that begins with rediss://, because it has no effect without TLS'
@@ -149,6 +154,7 @@ const complete = settled.transform(given => {
   const { FETCH_BATCH_SIZE: batchSize, FETCH_CONCURRENCY: concurrency } = given
   return {
     ...given,
+    GMAIL_FIELDS: given.GMAIL_FIELDS ?? defaultFields(given.MESSAGE_BODY),
     GMAIL_BATCH_SIZE: given.GMAIL_BATCH_SIZE ?? batchSize,
     GMAIL_MAX_CONCURRENT_BATCHES: given.GMAIL_MAX_CONCURRENT_BATCHES ?? concurrency,
     OUTLOOK_BATCH_SIZE: given.OUTLOOK_BATCH_SIZE ?? Math.min(batchSize, LARGEST_GRAPH_BATCH),

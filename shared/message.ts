@@ -8,7 +8,20 @@ export type ThreadId = string
 /** The fields of a message that may be unreadable as the sender wrote them. */
 export const UNREADABLE = ['subject', 'from', 'to', 'cc', 'snippet'] as const
 
+/** How a text was decoded: by its own escapes, as UTF-8, in its declared charset, or by the provider. */
+export const DECODERS = ['escapes', 'utf-8', 'declared', 'iconv', 'windows-1252', 'provider'] as const
+
 const addressSchema = z.object({ name: z.string(), address: z.string() })
+const bodySchema = z.object({
+  text: z.string(),
+  kind: z.enum(['plain', 'html', 'none']),
+  charset: z.string().optional(),
+  decodedBy: z.enum(DECODERS).optional(),
+  hidden: z.number().optional(),
+  isPart: z.literal(true).optional(),
+  note: z.string().optional(),
+})
+const attachmentSchema = z.object({ name: z.string(), type: z.string(), size: z.number() })
 const messageSchema = z.object({
   id: z.string(),
   thread: z.string(),
@@ -21,14 +34,26 @@ const messageSchema = z.object({
   snippet: z.string(),
   isPart: z.literal(true).optional(),
   unreadable: z.array(z.enum(UNREADABLE)).optional(),
+  body: bodySchema.optional(),
+  attachments: z.array(attachmentSchema).optional(),
 })
 
 /** One person or list on a mail; `name` is empty where the header has no name, `address` where it has no address. */
 export type Address = z.infer<typeof addressSchema>
 
 /**
+ * The text of a mail with line breaks; quoted HTML is lines that begin with "> ". `kind` is the form that the sender wrote. `charset` is the
+ * declared one. `hidden` counts removed characters of HTML that readers do not see. With `isPart` the mail has more text; `note` says why.
+ */
+export type Body = z.infer<typeof bodySchema>
+
+/** A file that came with a mail, which is never fetched; `size` is in bytes, and `name` may be empty. */
+export type Attachment = z.infer<typeof attachmentSchema>
+
+/**
  * A cached message. `date` is when the provider received it, in ms since 1970. `snippet` is plain text; with `isPart` it is only the
- * beginning of the text. `unreadable` names fields that could not be read in full.
+ * beginning of the text. `unreadable` names fields that could not be read in full. `body` is present where texts are read; `attachments`
+ * where there are any and the provider names them.
  */
 export type Message = z.infer<typeof messageSchema>
 

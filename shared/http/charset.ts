@@ -1,22 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { decode as decodeBy, encodingExists } from 'iconv-lite'
+import { charsetName, saysNothing } from '../mail/charsets.ts'
 import { hasShifts } from '../mail/words.ts'
 
-// Charset names that occur in mail and that no decoder knows.
-const ALIASES = new Map([
-  ['unicode-1-1-utf-7', 'utf-7'],
-  ['utf8mb4', 'utf-8'],
-  ['cn-gb', 'gbk'],
-  ['ms949', 'euc-kr'],
-  ['chinesebig5', 'big5'],
-  ['uhc', 'euc-kr'],
-  ['iso-2022-jp-1', 'iso-2022-jp'],
-  ['iso-2022-jp-2', 'iso-2022-jp'],
-  ['iso-2022-jp-3', 'iso-2022-jp'],
-  ['iso-2022-jp-ms', 'iso-2022-jp'],
-])
-// Senders write these where they do not know the charset. `iconv-lite` accepts byte encodings as charsets.
-const SAYS_NOTHING = /^(?:|us-ascii|ascii|ansi_x3\.4-1968|default|unknown(?:-8bit)?|x-unknown|8bit|7bit|none)$/
+// `iconv-lite` accepts byte encodings as charsets.
 const NO_CHARSET = /^(?:base64|hex|utf-?7-?imap|binary)$/
 const NO_LETTERS_IN_1252 = /[\x81\x8d\x8f\x90\x9d]/
 
@@ -25,8 +12,8 @@ const NO_LETTERS_IN_1252 = /[\x81\x8d\x8f\x90\x9d]/
  * or wrong, else to windows-1252 where that gives words of western languages. Unreadable bytes become U+FFFD. Never throws.
  */
 export function decodeBytes(bytes: Uint8Array, charset: string): string {
-  const name = nameOf(charset)
-  if (!SAYS_NOTHING.test(name)) {
+  const name = charsetName(charset)
+  if (!saysNothing(name)) {
     const text = decodeAs(bytes, name)
     if (text !== undefined) return text
   }
@@ -37,10 +24,9 @@ export function decodeBytes(bytes: Uint8Array, charset: string): string {
   return looksWestern(bytes) ? new TextDecoder('windows-1252').decode(bytes) : lossy
 }
 
-// RFC 2231 appends a language tag.
-function nameOf(charset: string): string {
-  const name = (charset.split('*', 1)[0] ?? '').replace(/["'\s]/g, '').toLowerCase()
-  return ALIASES.get(name) ?? name
+/** Decodes bytes in a charset that Node.js does not know; `undefined` if nothing here knows it. */
+export function decodeRare(bytes: Uint8Array, name: string): string | undefined {
+  return NO_CHARSET.test(name) || !encodingExists(name) ? undefined : decodeBy(bytes, name)
 }
 
 function decodeAs(bytes: Uint8Array, name: string): string | undefined {
@@ -55,8 +41,7 @@ function decodeAs(bytes: Uint8Array, name: string): string | undefined {
       return isOther ? undefined : new TextDecoder(name).decode(bytes)
     }
   }
-  if (NO_CHARSET.test(name) || !encodingExists(name)) return undefined
-  return decodeBy(bytes, name)
+  return decodeRare(bytes, name)
 }
 
 function decoderOf(name: string) {

@@ -34,7 +34,26 @@ const MESSAGE: Fields = {
 
 // `id` and `threadId` are always requested.
 const NEEDED = ['labelIds', 'snippet', 'payload/headers/name', 'payload/headers/value', 'internalDate']
+// Parts of a mail hold parts.
+const NEEDED_FOR_TEXT = ['mimeType', 'filename', 'body/attachmentId', 'body/size', 'body/data', 'parts']
 const DEEPEST = 20
+const DEFAULTS = {
+  snippet: 'id,threadId,labelIds,snippet,payload/headers,internalDate',
+  text: 'id,threadId,labelIds,snippet,payload(mimeType,filename,headers,body,parts),internalDate',
+}
+
+/** Returns the fields of a Gmail message that are asked for by default, for previews or for whole texts. */
+export function defaultFields(body: 'snippet' | 'text'): string {
+  return DEFAULTS[body]
+}
+
+/** Returns what a choice of fields lacks for reading whole texts, and how to mend it; `undefined` where it lacks nothing. */
+export function faultOfBodyFields(text: string): string | undefined {
+  const chosen = pathsIn(text) ?? []
+  const missing = NEEDED_FOR_TEXT.map(name => `payload/${name}`).filter(path => !isCovered(path, chosen))
+  if (missing.length === 0) return undefined
+  return `payload instead of payload/headers, because MESSAGE_BODY=text reads ${missing.join(', ')}; or unset it, or set MESSAGE_BODY=snippet`
+}
 
 /**
  * Returns what is wrong with a choice of Gmail message fields (developers.google.com/gmail/api/guides/performance#partial): fields that no
@@ -44,7 +63,7 @@ export function faultOfFields(text: string): string | undefined {
   const chosen = pathsIn(text)
   if (!chosen) return 'names separated by commas, such as id,payload/headers or id,payload(headers)'
   const unknown = chosen.filter(path => !isField(path.split('/')))
-  const missing = NEEDED.filter(path => !chosen.some(one => covers(one.split('/'), path.split('/'))))
+  const missing = NEEDED.filter(path => !isCovered(path, chosen))
   const headers = new Set(missing.map(path => path.replace(/^(payload\/headers)\/.*$/, '$1')))
   const faults = [
     ...(unknown.length > 0 ? [`no message has ${unknown.join(', ')}`] : []),
@@ -92,6 +111,10 @@ function isField([name, ...rest]: readonly string[], of: Fields = MESSAGE): bool
   if (name === undefined) return true
   if (name === '*') return rest.length === 0
   return Object.hasOwn(of, name) && isField(rest, of[name])
+}
+
+function isCovered(path: string, chosen: readonly string[]): boolean {
+  return chosen.some(one => covers(one.split('/'), path.split('/')))
 }
 
 function covers([one, ...deeper]: readonly string[], [wanted, ...rest]: readonly string[]): boolean {

@@ -156,11 +156,11 @@ export const outlookMailboxes = list.transform((addresses, context) => {
 /** The message fields to request from Gmail, in the syntax of its `fields` parameter; required fields must be included. */
 export const gmailFields = z
   .string()
-  .default('id,threadId,labelIds,snippet,payload/headers,internalDate')
   .superRefine((text, context) => {
     const fault = faultOfFields(text)
     if (fault !== undefined) context.addIssue(fault)
   })
+  .optional()
 
 /** The address of an HTTP proxy, with or without a scheme. */
 export const proxy = z

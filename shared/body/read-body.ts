@@ -1,0 +1,173 @@
+import type { Body } from '../message.ts'
+import { cutText } from '../text.ts'
+import { type Decoded, type DecodeRare, decodeText } from './decode.ts'
+import type { HtmlText, HtmlToText } from './html-text.ts'
+import type { Leaf, Piece, Walked } from './parts.ts'
+import { tidyText, unwrapFlowed } from './tidy.ts'
+
+/** How texts are read: HTML and rare charsets are read elsewhere, because both take libraries. */
+export interface TextReading {
+  htmlToText: HtmlToText
+  decodeRare: DecodeRare
+}
+
+/** The text of a mail, and its invitations as the sender wrote them. */
+export interface ReadText {
+  body: Body
+  calendars: string[]
+}
+
+/** The most characters of a text that are kept; a task holds less. */
+export const MOST_CHARACTERS = 200_000
+/** The most bytes of one text part that are read. */
+export const MOST_PART_BYTES = 2_100_000
+const MOST_PAGES = 10
+// A plain form that is shorter than this may only say that there is a page.
+const SHORT = 2000
+const TIMES_LONGER = 4
+const TWICE = 2
+const BASE64_BYTES = 3
+const BASE64_CHARACTERS = 4
+const LONGEST_CHARSET = 60
+const LONGEST_UTF8 = 4
+const FIRST_CONTINUATION = 0x80
+const FIRST_LEAD = 0xc0
+
+/** A text as far as it was read, with what made it so. */
+interface Read extends Omit<Body, 'kind'> {
+  isHtml: boolean
+}
+
+const EMPTY: Read = { text: '', isHtml: false }
+
+/**
+ * Reads the text of a mail from its parts. The plain form is taken, unless the page says much more. Parts whose content is missing are left
+ * out, and `note` says so. Never throws.
+ */
+export async function readText(
+  walked: Pick<Walked, 'pieces' | 'calendars' | 'isPart' | 'note'>,
+  reading: TextReading,
+): Promise<ReadText> {
+  const read: Read[] = []
+  const pages = pagesOf(reading.htmlToText)
+  for (const piece of walked.pieces) read.push(await readPiece(piece, { ...reading, htmlToText: pages }))
+  const whole = joined(read)
+  const isCut = whole.text.length > MOST_CHARACTERS
+  const isPart = isCut || walked.isPart || whole.isPart === true
+  const { isHtml, isPart: _, note, text, ...about } = whole
+  const why = walked.note ?? note ?? (isCut ? 'too long' : undefined)
+  return {
+    body: {
+      text: isCut ? cutText(text, MOST_CHARACTERS) : text,
+      kind: read.length === 0 ? 'none' : isHtml ? 'html' : 'plain',
+      ...about,
+      ...(isPart ? { isPart } : {}),
+      ...(why === undefined ? {} : { note: why }),
+    },
+    calendars: walked.calendars.flatMap(leaf => {
+      const decoded = decodeLeaf(leaf, reading.decodeRare)
+      return decoded ? [decoded.text] : []
+    }),
+  }
+}
+
+/** Reads a text that its provider has decoded: a page, or plain text. Never throws. */
+export async function readDecoded(content: string, isHtml: boolean, htmlToText: HtmlToText): Promise<Body> {
+  const { text, hidden, isPart, note } = isHtml
+    ? await htmlToText(content)
+    : { text: content, hidden: 0, isPart: undefined, note: undefined }
+  const tidy = tidyText(text)
+  const isCut = tidy.length > MOST_CHARACTERS
+  const why = note ?? (isCut ? 'too long' : undefined)
+  return {
+    text: isCut ? cutText(tidy, MOST_CHARACTERS) : tidy,
+    kind: content === '' ? 'none' : isHtml ? 'html' : 'plain',
+    decodedBy: 'provider',
+    ...(hidden > 0 ? { hidden } : {}),
+    ...(isPart || isCut ? { isPart: true as const } : {}),
+    ...(why === undefined ? {} : { note: why }),
+  }
+}
+
+// Each page costs another thread some time.
+function pagesOf(htmlToText: HtmlToText): HtmlToText {
+  let pages = 0
+  return async html => {
+    pages += 1
+    return pages > MOST_PAGES ? { text: '', hidden: 0, isPart: true, note: 'too many pages' } : htmlToText(html)
+  }
+}
+
+async function readPiece({ plain, html }: Piece, reading: TextReading): Promise<Read> {
+  const simple = joined(await readLeaves(plain, reading))
+  if (html.length === 0) return simple
+  const size = html.reduce((sum, leaf) => sum + leaf.size, 0)
+  const isEnough = simple.text.length >= SHORT || size < TIMES_LONGER * simple.text.length
+  if (simple.text !== '' && isEnough) return simple
+  const page = joined(await readLeaves(html, reading))
+  return page.text.length > TWICE * simple.text.length || simple.text === '' ? page : simple
+}
+
+async function readLeaves(leaves: readonly Leaf[], reading: TextReading): Promise<Read[]> {
+  const read: Read[] = []
+  for (const leaf of leaves) read.push(await readLeaf(leaf, reading))
+  return read
+}
+
+async function readLeaf(leaf: Leaf, { htmlToText, decodeRare }: TextReading): Promise<Read> {
+  const isHtml = leaf.type === 'text/html'
+  const decoded = decodeLeaf(leaf, decodeRare)
+  if (!decoded) return leaf.size === 0 ? EMPTY : { ...EMPTY, isHtml, isPart: true, note: 'a text was not fetched' }
+  const { text, decodedBy, isCut } = decoded
+  const converted: Omit<HtmlText, 'hidden'> & { hidden?: number } = isHtml ? await htmlToText(text) : { text }
+  const { hidden = 0, note } = converted
+  return {
+    text: tidyText(isHtml ? converted.text : asWritten(leaf, text)),
+    isHtml,
+    decodedBy,
+    ...(leaf.charset ? { charset: leaf.charset.slice(0, LONGEST_CHARSET) } : {}),
+    ...(hidden > 0 ? { hidden } : {}),
+    ...(isCut || converted.isPart ? { isPart: true as const } : {}),
+    ...(note !== undefined ? { note } : isCut ? { note: 'too large' } : {}),
+  }
+}
+
+function asWritten({ isFlowed, delSp }: Leaf, text: string): string {
+  return isFlowed ? unwrapFlowed(text, delSp) : text
+}
+
+function decodeLeaf(leaf: Leaf, decodeRare: DecodeRare): (Decoded & { isCut: boolean }) | undefined {
+  if (leaf.content === undefined) return undefined
+  const most = (MOST_PART_BYTES / BASE64_BYTES) * BASE64_CHARACTERS
+  const isCut = leaf.content.length > most
+  const bytes = Buffer.from(leaf.content.slice(0, most), 'base64url')
+  const text = isCut ? bytes.subarray(0, wholeUtf8(bytes)) : bytes
+  return { ...decodeText(text, { charset: leaf.charset, isHtml: leaf.type === 'text/html' }, decodeRare), isCut }
+}
+
+// A cut may split a character of UTF-8.
+function wholeUtf8(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(LONGEST_UTF8, bytes.length); back++) {
+    const byte = bytes[bytes.length - back] ?? 0
+    if (byte < FIRST_CONTINUATION) return bytes.length
+    if (byte >= FIRST_LEAD) return bytes.length - back
+  }
+  return bytes.length
+}
+
+function joined(all: readonly Read[]): Read {
+  const texts = all.filter(({ text }) => text !== '')
+  const [first = all[0] ?? EMPTY] = texts
+  const hidden = all.reduce((sum, one) => sum + (one.hidden ?? 0), 0)
+  const note = all.find(one => one.note !== undefined)?.note
+  const { charset, decodedBy } = first
+  return {
+    text: texts.map(({ text }) => text).join('\n\n'),
+    isHtml: texts.length > 0 ? texts.some(({ isHtml }) => isHtml) : first.isHtml,
+    ...(charset === undefined ? {} : { charset }),
+    ...(decodedBy === undefined ? {} : { decodedBy }),
+    ...(hidden > 0 ? { hidden } : {}),
+    ...(all.some(({ isPart }) => isPart) ? { isPart: true as const } : {}),
+    ...(note === undefined ? {} : { note }),
+  }
+}
