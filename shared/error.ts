@@ -37,6 +37,8 @@ interface MailErrorOptions {
   retryAfterMs?: number
   /** The wait is ours and not a limit of the provider: an open circuit breaker, or backpressure from later stages. */
   isOurs?: boolean
+  /** The answer exceeded its size limit, so that a smaller request may be answered. */
+  isTooLarge?: boolean
   /** The error is one of Redis that may end without a change here, or after a fix on the server. */
   passes?: boolean
 }
@@ -54,6 +56,8 @@ export class MailError extends Error {
   /** A limit of the provider causes the wait. */
   readonly isRateLimit: boolean
   readonly blames: Blame | undefined
+  /** Asking for less may help. */
+  readonly isTooLarge: boolean
   /** Redis has the problem, and may serve later. */
   readonly passes: boolean
 
@@ -67,6 +71,7 @@ export class MailError extends Error {
     this.retryAfterMs = options.retryAfterMs
     this.isRateLimit = kind === 'throttled' && options.isOurs !== true
     this.blames = options.blames
+    this.isTooLarge = options.isTooLarge === true
     this.passes = options.passes === true
   }
 }

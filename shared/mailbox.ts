@@ -98,7 +98,17 @@ export type Fetched =
   | { outcome: 'failed'; error: MailError }
 
 /** The kinds of provider calls that runs count, each one HTTP request. */
-export const CALL_KINDS = ['list', 'batch', 'single', 'thread', 'history', 'delta', 'profile', 'watch'] as const
+export const CALL_KINDS = [
+  'list',
+  'batch',
+  'single',
+  'thread',
+  'attachment',
+  'history',
+  'delta',
+  'profile',
+  'watch',
+] as const
 export type CallKind = (typeof CALL_KINDS)[number]
 
 /**
@@ -130,8 +140,8 @@ export interface Watch {
 
 /**
  * One mailbox at its provider: the port that every provider adapter implements. Each method is one provider call and is never retried
- * inside. Two exceptions: messages whose result a batch answer leaves open are requested again one by one, and a batch that the quota
- * admits in parts is sent in parts. Every call is metered. All methods throw only MailError, except for errors of the call's quota. A call
+ * inside. Three exceptions: messages whose result a batch answer leaves open are requested again one by one, a batch that the quota
+ * admits in parts, or whose answer is too large, is sent in parts, and text parts that came without their content are requested. Every call is metered. All methods throw only MailError, except for errors of the call's quota. A call
  * whose turn is not near is `throttled` unsent and says when to retry.
  */
 export interface Mailbox {

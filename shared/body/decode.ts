@@ -1,4 +1,4 @@
-import { charsetName, saysNothing } from '../mail/charsets.ts'
+import { charsetName, decodeWestern, saysNothing } from '../mail/charsets.ts'
 import type { Body } from '../message.ts'
 import { decodeEscapes } from './escapes.ts'
 
@@ -45,7 +45,7 @@ export function decodeText(
   if (named !== undefined) return { text: named, decodedBy: 'declared' }
   const rare = saysNothing(declared) ? undefined : decodeRare(bytes, declared)
   if (rare !== undefined && isReadable(rare, bytes)) return { text: rare, decodedBy: 'iconv' }
-  return { text: new TextDecoder('windows-1252').decode(bytes), decodedBy: 'windows-1252' }
+  return { text: decodeWestern(bytes), decodedBy: 'windows-1252' }
 }
 
 function declaredIn(text: string, charset: string, isHtml: boolean): string {
@@ -77,7 +77,7 @@ function mendUtf8(bytes: Uint8Array, text: string, declared: string): string | u
   if (isUtf8 ? good < bad : good < TOLERATED * bad) return undefined
   let mended = ''
   let at = 0
-  const rest = (end: number) => new TextDecoder('windows-1252').decode(Buffer.from(text.slice(at, end), 'latin1'))
+  const rest = (end: number) => decodeWestern(Buffer.from(text.slice(at, end), 'latin1'))
   for (const { 0: character, index } of text.matchAll(UTF8_CHARACTER)) {
     mended += rest(index) + Buffer.from(character, 'latin1').toString('utf8')
     at = index + character.length
@@ -111,7 +111,8 @@ function countHigh(bytes: Uint8Array): number {
 
 function decodeAs(bytes: Uint8Array, charset: string): string | undefined {
   try {
-    return new TextDecoder(charset, { fatal: true }).decode(bytes)
+    const decoder = new TextDecoder(charset, { fatal: true })
+    return decoder.encoding === 'windows-1252' ? decodeWestern(bytes) : decoder.decode(bytes)
   } catch {
     return undefined
   }

@@ -117,7 +117,10 @@ async function readLeaves(leaves: readonly Leaf[], reading: TextReading): Promis
 async function readLeaf(leaf: Leaf, { htmlToText, decodeRare }: TextReading): Promise<Read> {
   const isHtml = leaf.type === 'text/html'
   const decoded = decodeLeaf(leaf, decodeRare)
-  if (!decoded) return leaf.size === 0 ? EMPTY : { ...EMPTY, isHtml, isPart: true, note: 'a text was not fetched' }
+  if (!decoded)
+    return leaf.size === 0
+      ? EMPTY
+      : { ...EMPTY, isHtml, isPart: true, note: leaf.size > MOST_PART_BYTES ? 'too large' : 'a text was not fetched' }
   const { text, decodedBy, isCut } = decoded
   const converted: Omit<HtmlText, 'hidden'> & { hidden?: number } = isHtml ? await htmlToText(text) : { text }
   const { hidden = 0, note } = converted

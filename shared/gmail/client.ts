@@ -22,6 +22,8 @@ export interface ClientOptions {
   rootUrl: string
   tokenUrl: string
   timeoutMs?: number | undefined
+  /** The largest answer that is read; 25 MB by default. A larger one throws `unavailable` with `isTooLarge`. */
+  mostBytes?: number | undefined
   now?: () => number
   http: Http
   machine?: Machine | undefined
@@ -56,13 +58,23 @@ export interface BatchAnswer extends Answer {
 }
 
 const TIMEOUT_MS = 30_000
+// Larger answers would take much memory at once; the caller asks for less.
+const MOST_BYTES = 25_000_000
 
 /**
  * Creates a client for one mailbox. An error of the token source that is not a MailError is passed on
  * unchanged.
  */
 export function gmailClient(options: ClientOptions): GmailClient {
-  const { account, rootUrl, tokenUrl, timeoutMs = TIMEOUT_MS, http, machine = MACHINE } = options
+  const {
+    account,
+    rootUrl,
+    tokenUrl,
+    timeoutMs = TIMEOUT_MS,
+    mostBytes = MOST_BYTES,
+    http,
+    machine = MACHINE,
+  } = options
   const { now = machine.date } = options
   const tokens =
     'refreshToken' in account
@@ -75,7 +87,7 @@ export function gmailClient(options: ClientOptions): GmailClient {
     retryConfig: { retry: 0 },
     responseType: 'json',
     validateStatus: () => true,
-    ...http.forGoogle(),
+    ...http.forGoogle(mostBytes),
   })
   const send = createSender({ provider: 'Google', tokens, timeoutMs, machine })
   const batchUrl = new URL('batch/gmail/v1', rootUrl).href
@@ -95,7 +107,7 @@ export function gmailClient(options: ClientOptions): GmailClient {
     postBatch: (sending, { contentType, body }) =>
       send(sending, async (authorization, signal) => {
         const headers = { authorization, 'content-type': contentType }
-        const answer = await http.exchange(batchUrl, { method: 'POST', headers, body, signal })
+        const answer = await http.exchange(batchUrl, { method: 'POST', headers, body, signal, mostBytes })
         return {
           status: answer.status,
           body: await answer.text(),

@@ -47,6 +47,8 @@ const REASONS: Readonly<Record<string, ErrorKind>> = {
   failedprecondition: 'unauthorized',
 }
 
+const NO_TEXTS =
+  'the scope gmail.metadata shows no texts; connect the mailbox with gmail.readonly, or set MESSAGE_BODY=snippet'
 const DAILY_LIMIT_WAIT_MS = 10 * 60_000
 
 const REMEDIES: Partial<Record<ErrorKind, string>> = {
@@ -66,6 +68,7 @@ const OF_ONE_REQUEST = new Set(['forbidden', 'failedprecondition'])
  */
 export function errorOf(answer: Answer, doing: string, judging: Judging = {}): MailError {
   const { now = MACHINE.date, notFound = 'rejected' } = judging
+  if (isFormatRefused(answer)) return new MailError('misconfigured', `${doing}: ${NO_TEXTS}`)
   const parsed = readError(answer.body)
   const kind = kindOf(answer, parsed, notFound)
   const reason = parsed.reasons[0]
@@ -125,6 +128,11 @@ export function errorText({ body }: Answer): string {
  */
 export function isSearchRefused({ status, body }: Answer): boolean {
   return status === 403 && containsInOrder(readError(body).message, [/metadata scope /i, /\bq\b/i])
+}
+
+// Google has no reason code for it either, only the text "Metadata scope doesn't allow format FULL".
+function isFormatRefused({ status, body }: Answer): boolean {
+  return status === 403 && containsInOrder(readError(body).message, [/metadata scope /i, /\bformat\b/i])
 }
 
 interface GoogleErrorBody {

@@ -1,10 +1,11 @@
 import { asMailError, MailError } from '../error.ts'
 import type { Call, Fetched, Wanted } from '../mailbox.ts'
 import type { Message, MessageId, ThreadId } from '../message.ts'
+import { sendWithBodies } from './bodies.ts'
 import type { Flights, ThreadRead } from './flights.ts'
 import { failure } from './outcome.ts'
 import { idsOf, planRequests, type Request } from './plan.ts'
-import { emptyResult, type SendOptions, type SendResult, sendTogether } from './send.ts'
+import { emptyResult, type SendOptions, type SendResult } from './send.ts'
 
 /** Options for fetching: how to send, and the thread reads in flight. */
 export interface FetchOptions extends SendOptions {
@@ -58,7 +59,7 @@ async function readOwn(options: FetchOptions, requests: readonly Request[], call
   const threads = requests.filter(request => 'thread' in request)
   const land = options.flights.takeOff(threads.map(({ thread }) => thread))
   try {
-    const got = await sendTogether(options, requests, call)
+    const got = await sendWithBodies(options, requests, call)
     land(thread => threadReadOf(thread, threads.find(request => request.thread === thread)?.ids ?? [], got))
     return got
   } catch (thrown) {
@@ -84,7 +85,7 @@ async function readLacking(options: FetchOptions, ids: readonly MessageId[], cal
   let got = emptyResult()
   let fault: MailError | undefined
   try {
-    got = await sendTogether(
+    got = await sendWithBodies(
       options,
       ids.map(message => ({ message })),
       call,

@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import type { HtmlToText } from '../body/html-text.ts'
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
+import { decodeRare } from '../http/charset.ts'
 import type { Http } from '../http/exchange.ts'
 import { MACHINE, type Machine } from '../machine.ts'
 import type { Call, Changes, Cursor, Fetched, Mailbox, Page } from '../mailbox.ts'
@@ -44,6 +46,8 @@ export interface GmailOptions {
   query?: string
   /** The destination of Gmail's notifications; without it the mailbox cannot be watched. */
   notify?: Notifying
+  /** Converts HTML; present where whole texts are read. Without it only previews are. */
+  htmlToText?: HtmlToText | undefined
   now?: () => number
   /** The timeout for one answer; 30 s by default. */
   timeoutMs?: number
@@ -69,14 +73,14 @@ const SILENT_AFTER_PUSH_MS = 1000
 
 /**
  * Creates a Gmail mailbox. Each method sends one HTTP request, is metered in quota units when sent, and never
- * retries. There are three exceptions: a fetch larger than a batch, or than the quota allows at once, is sent
- * as several batches; ambiguous parts of a batch answer are requested again message by message; and label
+ * retries. There are four exceptions: a fetch larger than a batch, or than the quota or the size of an answer
+ * allows at once, is sent as several batches; text parts that came without content are requested; ambiguous parts of a batch answer are requested again message by message; and label
  * names are looked up once an hour. A cursor says `pinned:H` before the first listing and `history:H` after
  * it.
  */
 export function gmailMailbox(options: GmailOptions): Mailbox {
   const { address, account, rootUrl = ROOT_URL, tokenUrl = TOKEN_URL, fields, pageSize, machine = MACHINE } = options
-  const { now = machine.date, timeoutMs, http } = options
+  const { now = machine.date, timeoutMs, http, htmlToText } = options
   const client = gmailClient({ account, rootUrl, tokenUrl, timeoutMs, now, http, machine })
   const costs = QUOTA_COSTS[options.quota]
   const name = `gmail:${address}`
@@ -85,7 +89,8 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
   const labelsOf = labelFinder({ name, client, costs, filter, now })
   const listing = { name, client, costs, pageSize, labelsOf, initialSync, query, now }
   const batchSize = Math.min(options.batchSize ?? MAX_PER_BATCH, MAX_PER_BATCH)
-  const fetching = { name, client, costs, fields, batchSize, now, flights: createFlights() }
+  const texts = htmlToText && { htmlToText, decodeRare }
+  const fetching = { name, client, costs, fields, batchSize, now, flights: createFlights(), texts }
   const watching = { name, client, costs, now }
   const asking = `getProfile of ${name}`
 

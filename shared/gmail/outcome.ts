@@ -11,6 +11,8 @@ import type { Request } from './plan.ts'
 export interface Judge {
   name: string
   now: () => number
+  /** Receives the payload of each message that was asked for with its texts. */
+  onPayload?: ((message: Message, payload: unknown) => void) | undefined
 }
 
 /**
@@ -29,7 +31,8 @@ export interface Verdict {
  */
 export function judge(options: Judge, request: Request, answer: Answer): Verdict {
   if ('message' in request) {
-    return { outcomes: new Map([[request.message, outcomeOf(options, request.message, answer)]]), extra: [] }
+    const reading = request.headersOnly ? { ...options, onPayload: undefined } : options
+    return { outcomes: new Map([[request.message, outcomeOf(reading, request.message, answer)]]), extra: [] }
   }
   if (answer.status === 200) return judgeThread(options, request, answer.body)
   const error = errorOf(answer, doingOf(options, request), options)
@@ -37,13 +40,21 @@ export function judge(options: Judge, request: Request, answer: Answer): Verdict
   return { outcomes: new Map(request.ids.map(id => [id, failure(error)])), extra: [] }
 }
 
+const withPayload = z.object({ payload: z.unknown() })
+
+function readWhole({ now, onPayload }: Judge, body: unknown): Message | undefined {
+  const message = readMessage(body, now())
+  if (message) onPayload?.(message, withPayload.safeParse(body).data?.payload)
+  return message
+}
+
 const resource = z.object({ id: z.string(), messages: z.array(z.unknown()) })
 
-function judgeThread({ now }: Judge, { thread, ids }: Extract<Request, { thread: string }>, body: unknown): Verdict {
+function judgeThread(options: Judge, { thread, ids }: Extract<Request, { thread: string }>, body: unknown): Verdict {
   const outcomes = new Map<MessageId, Fetched>()
   const read = resource.safeParse(body).data
   if (read?.id !== thread) return { outcomes, extra: [] }
-  const messages = read.messages.map(one => readMessage(one, now()))
+  const messages = read.messages.map(one => readWhole(options, one))
   const found = new Map<MessageId, Message>()
   const disputed = new Set<MessageId>()
   for (const message of messages) {
@@ -66,7 +77,7 @@ function outcomeOf(options: Judge, id: MessageId, answer: Answer): Fetched {
   if (isNotFound(answer)) return { outcome: 'gone' }
   const doing = `messages.get of ${options.name}`
   if (answer.status === 200) {
-    const message = readMessage(answer.body, options.now())
+    const message = readWhole(options, answer.body)
     if (message?.id === id) return { outcome: 'ok', message }
     const what = message ? 'another message than the requested one' : 'no message'
     return failure(new MailError('unparsable', `${doing}: Google's answer contains ${what}`))

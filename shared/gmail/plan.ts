@@ -3,8 +3,11 @@ import type { MessageId, ThreadId } from '../message.ts'
 import { WANTED_HEADERS } from './message.ts'
 import type { QuotaCosts } from './quota.ts'
 
-/** A request for one message, or for a whole thread with the wanted messages in it. */
-export type Request = { message: MessageId } | { thread: ThreadId; ids: readonly MessageId[] }
+/**
+ * A request for one message, or for a whole thread with the wanted messages in it. With `headersOnly` the message is too large to be asked
+ * for with its texts.
+ */
+export type Request = { message: MessageId; headersOnly?: true } | { thread: ThreadId; ids: readonly MessageId[] }
 
 const WORTH_A_THREAD = 2
 
@@ -41,22 +44,23 @@ export function unitsOf(request: Request, costs: QuotaCosts): number {
 
 /**
  * Returns the query of a request. `fields` is the partial answer for each message; `id` and `threadId` are
- * added.
+ * added. With `texts`, whole messages are asked for except for their files.
  */
-export function queryOf(request: Request, fields: string) {
+export function queryOf(request: Request, { fields, texts }: { fields: string; texts?: unknown }) {
   const outermost = fields.replace(/\([^()]*\)/g, '').split(',')
   const missing = outermost.includes('*') ? [] : ['id', 'threadId'].filter(name => !outermost.includes(name))
   const message = [...missing, fields].join(',')
+  const isFull = texts !== undefined && !('headersOnly' in request)
   return {
-    format: 'metadata',
-    metadataHeaders: [...WANTED_HEADERS],
+    format: isFull ? 'full' : 'metadata',
+    metadataHeaders: isFull ? [] : [...WANTED_HEADERS],
     fields: 'thread' in request ? `id,messages(${message})` : message,
   }
 }
 
 /** Returns the path and query of a request as a part of a batch. */
-export function pathOf(request: Request, fields: string): string {
-  const { format, metadataHeaders, fields: asked } = queryOf(request, fields)
+export function pathOf(request: Request, options: { fields: string; texts?: unknown }): string {
+  const { format, metadataHeaders, fields: asked } = queryOf(request, options)
   const query = [['format', format], ...metadataHeaders.map(name => ['metadataHeaders', name]), ['fields', asked]]
   const text = query.map(([name = '', value = '']) => `${name}=${encodeURIComponent(value)}`).join('&')
   const resource =

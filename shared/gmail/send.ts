@@ -1,3 +1,4 @@
+import type { TextReading } from '../body/read-body.ts'
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import { acquirePermit, spend } from '../http/sender.ts'
@@ -18,6 +19,8 @@ export interface SendOptions extends Judge {
   fields: string
   /** The maximum number of requests in one batch. */
   batchSize: number
+  /** How texts are read; without it only previews are. */
+  texts?: TextReading | undefined
 }
 
 /**
@@ -39,7 +42,7 @@ export function emptyResult(): SendResult {
 
 /**
  * Sends one request alone, or several as one batch. Sends several batches in sequence if there are too many
- * requests or the quota demands it. Throws errors that concern the whole mailbox; after a first answer, the
+ * requests, or the quota or the size of the answer demands it. Throws errors that concern the whole mailbox; after a first answer, the
  * remaining ids get the error as their outcome instead.
  */
 export async function sendTogether(
@@ -49,23 +52,43 @@ export async function sendTogether(
 ): Promise<SendResult> {
   const got = emptyResult()
   let left = requests
+  let size = options.batchSize
   while (left.length > 0) {
+    const some = left.slice(0, size)
     try {
-      const some = left.slice(0, options.batchSize)
-      const [first] = some
-      const sent =
-        some.length === 1 && first
-          ? { count: 1, ...(await sendOne(options, first, call)) }
-          : await sendBatch(options, some, call)
+      const sent = await sendSome(options, some, call)
       addResults(got, sent)
       left = left.slice(sent.count)
+      size = Math.min(options.batchSize, 2 * size)
     } catch (thrown) {
-      if (left === requests || !(thrown instanceof MailError) || call.signal.aborted) throw thrown
-      for (const id of left.flatMap(idsOf)) got.outcomes.set(id, failure(thrown))
-      left = []
+      if (!(thrown instanceof MailError) || call.signal.aborted) throw thrown
+      if (thrown.isTooLarge && some.length > 1) size = Math.ceil(some.length / 2)
+      else if (thrown.isTooLarge && isDivisible(some)) left = [...smaller(some), ...left.slice(1)]
+      else if (left === requests) throw thrown
+      else {
+        for (const id of left.flatMap(idsOf)) got.outcomes.set(id, failure(thrown))
+        left = []
+      }
     }
   }
   return got
+}
+
+async function sendSome(options: SendOptions, some: readonly Request[], call: Call) {
+  const [first] = some
+  if (some.length === 1 && first) return { count: 1, ...(await sendOne(options, first, call)) }
+  return sendBatch(options, some, call)
+}
+
+// A thread that is too large comes message by message, and a message without its texts.
+function isDivisible([first]: readonly Request[]): boolean {
+  return first !== undefined && !('headersOnly' in first)
+}
+
+function smaller([first]: readonly Request[]): Request[] {
+  if (!first) return []
+  if ('thread' in first) return first.ids.map(message => ({ message }))
+  return [{ message: first.message, headersOnly: true }]
 }
 
 // Sends as many of the requests as the quota allows now.
@@ -78,7 +101,7 @@ async function sendBatch(options: SendOptions, requests: readonly Request[], cal
   const some = requests.slice(0, count)
   const cost = units.slice(0, count).reduce((sum, one) => sum + one, 0)
   const send = async () => {
-    const parts = some.map((request, index) => ({ contentId: `m${index}`, path: pathOf(request, options.fields) }))
+    const parts = some.map((request, index) => ({ contentId: `m${index}`, path: pathOf(request, options) }))
     return readAnswer(await client.postBatch({ doing, call, kind: 'batch', units: cost }, encodeBatch(parts)), count)
   }
   const { outer, readable, answers, proven } = await spend(taken, cost, send, ({ outer, readable, answers }) => {
@@ -148,11 +171,11 @@ function limitedToRequest(request: Request, answer: Answer, { outcomes, extra }:
 }
 
 async function sendOne(options: SendOptions, request: Request, call: Call): Promise<SendResult> {
-  const { client, costs, fields } = options
+  const { client, costs } = options
   const doing = doingOf(options, request)
   const kind = 'thread' in request ? 'thread' : 'single'
   const answer = await client.ask({ doing, call, kind, units: unitsOf(request, costs) }, ({ users }, inner) => {
-    const query = { userId: 'me', ...queryOf(request, fields) }
+    const query = { userId: 'me', ...queryOf(request, options) }
     return 'thread' in request
       ? users.threads.get({ ...query, id: request.thread }, inner)
       : users.messages.get({ ...query, id: request.message }, inner)
@@ -195,11 +218,13 @@ function addResults(
   got.extra.push(...more.extra)
 }
 
-function answerIn(part: Part | undefined): Answer | undefined {
+/** Returns the answer that a part of a batch holds. */
+export function answerIn(part: Part | undefined): Answer | undefined {
   return part && { status: part.status, body: json(part.body), retryAfter: part.headers.get('retry-after') }
 }
 
-function json(text: string): unknown {
+/** Parses JSON; returns any other text as it is. */
+export function json(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

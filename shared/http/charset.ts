@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { decode as decodeBy, encodingExists } from 'iconv-lite'
-import { charsetName, saysNothing } from '../mail/charsets.ts'
+import { charsetName, decodeWestern, saysNothing } from '../mail/charsets.ts'
 import { hasShifts } from '../mail/words.ts'
 
 // `iconv-lite` accepts byte encodings as charsets.
@@ -21,7 +21,7 @@ export function decodeBytes(bytes: Uint8Array, charset: string): string {
   const lossy = new TextDecoder().decode(bytes)
   // Some characters are valid UTF-8, so the others are broken and not in another charset.
   if (/[^\0-\x7f\ufffd]/.test(lossy)) return lossy
-  return looksWestern(bytes) ? new TextDecoder('windows-1252').decode(bytes) : lossy
+  return looksWestern(bytes) ? decodeWestern(bytes) : lossy
 }
 
 /** Decodes bytes in a charset that Node.js does not know; `undefined` if nothing here knows it. */
@@ -32,6 +32,7 @@ export function decodeRare(bytes: Uint8Array, name: string): string | undefined 
 function decodeAs(bytes: Uint8Array, name: string): string | undefined {
   // The text says its byte order (RFC 2781); the Web's decoder takes it for little-endian.
   const decoder = name === 'utf-16' ? undefined : decoderOf(name)
+  if (decoder?.encoding === 'windows-1252') return decodeWestern(bytes)
   if (decoder) {
     try {
       return decoder.decode(bytes)

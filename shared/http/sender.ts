@@ -101,7 +101,9 @@ export function networkError(thrown: unknown, doing: string, provider: string): 
   if (thrown instanceof MailError) return thrown
   // The thrown error is not attached as a cause: HTTP clients keep the request in it, with its bearer.
   if (isTooLarge(thrown))
-    return new MailError('unavailable', `${doing}: the answer of ${provider}exceeds the size limit`)
+    return new MailError('unavailable', `${doing}: the answer of ${provider} exceeds the size limit`, {
+      isTooLarge: true,
+    })
   const code = codeOf(thrown)
   return new MailError('unavailable', `${doing}: no answer from ${provider}${code ? ` (${code})` : ''}`)
 }

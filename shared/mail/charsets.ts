@@ -24,3 +24,17 @@ export function charsetName(charset: string): string {
 export function saysNothing(name: string): boolean {
   return SAYS_NOTHING.test(name)
 }
+
+// The characters of the bytes 80 to 9F (encoding.spec.whatwg.org/index-windows-1252.txt).
+const WESTERN = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ'
+const WESTERN_FROM = 0x80
+
+/**
+ * Decodes bytes as windows-1252, which the Web also means by ISO-8859-1 and US-ASCII. Node.js 20 decodes it as ISO-8859-1, which makes
+ * control characters of quotation marks and dashes.
+ */
+export function decodeWestern(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    .toString('latin1')
+    .replace(/[\x80-\x9f]/g, byte => WESTERN.charAt(byte.charCodeAt(0) - WESTERN_FROM))
+}

@@ -2,7 +2,7 @@ import t from 'tap'
 import { type Alert, alertsOf, type RunFigures, readAlerts } from '../../shared/alerts.ts'
 
 const FATES = { cached: 0, fetched: 0, gone: 0, filtered: 0, dead: 0, deferred: 0 }
-const CALLS = { list: 0, batch: 0, single: 0, thread: 0, history: 0, delta: 0, profile: 0, watch: 0 }
+const CALLS = { list: 0, batch: 0, single: 0, thread: 0, attachment: 0, history: 0, delta: 0, profile: 0, watch: 0 }
 
 type Given = Partial<Omit<RunFigures, 'fates' | 'calls'>> & {
   seconds?: number

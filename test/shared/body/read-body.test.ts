@@ -1,0 +1,102 @@
+import t from 'tap'
+import type { Leaf, Piece } from '../../../shared/body/parts.ts'
+import { MOST_CHARACTERS, MOST_PART_BYTES, readDecoded, readText } from '../../../shared/body/read-body.ts'
+import { decodeRare } from '../../../shared/http/charset.ts'
+
+const htmlToText = async (html: string) => ({
+  text: html.replace(/<[^<>]*>/g, ''),
+  hidden: html.includes('hidden') ? 3 : 0,
+})
+const leaf = (type: string, content: string | undefined, more: Partial<Leaf> = {}): Leaf => ({
+  type,
+  content: content === undefined ? undefined : Buffer.from(content).toString('base64url'),
+  size: content === undefined ? 9 : Buffer.byteLength(content),
+  charset: undefined,
+  contentId: undefined,
+  isFlowed: false,
+  delSp: false,
+  ...more,
+})
+const plain = (content?: string, more?: Partial<Leaf>) => leaf('text/plain', content, more)
+const html = (content?: string, more?: Partial<Leaf>) => leaf('text/html', content, more)
+const read = async (...pieces: Partial<Piece>[]) => {
+  const walked = { pieces: pieces.map(piece => ({ plain: [], html: [], ...piece })), calendars: [], note: undefined }
+  return (await readText({ ...walked, isPart: false }, { htmlToText, decodeRare })).body
+}
+
+t.test('the plain form is taken, and the page where it says much more', async t => {
+  t.match(await read({ plain: [plain('Hello Bo')], html: [html('<p>Hello Bo</p>')] }), {
+    text: 'Hello Bo',
+    kind: 'plain',
+  })
+  const long = `<p>${'The whole story, at length. '.repeat(40)}</p>`
+  t.match(await read({ plain: [plain('See the web page')], html: [html(long)] }), { kind: 'html', text: /whole story/ })
+  t.match(await read({ plain: [plain(' \r\n ')], html: [html('<p>Hi</p>')] }), { kind: 'html', text: 'Hi' })
+  const tags = `<p>Hello Bo${'<br>'.repeat(300)}</p>`
+  t.match(await read({ plain: [plain('Hello Bo')], html: [html(tags)] }), { kind: 'plain', text: 'Hello Bo' })
+})
+
+t.test('pieces are joined in their order', async t => {
+  const body = await read(
+    { plain: [plain('One')], html: [html('One')] },
+    { html: [html('<b>Two</b>hidden')] },
+    { plain: [plain('Three')] },
+  )
+  t.match(body, { text: 'One\n\nTwohidden\n\nThree', kind: 'html', hidden: 3 })
+})
+
+t.test('the charset and what decided it are told', async t => {
+  const body = await read({ plain: [plain('Grüße', { charset: 'iso-8859-1' })] })
+  t.same(body, { text: 'Grüße', kind: 'plain', charset: 'iso-8859-1', decodedBy: 'utf-8' })
+})
+
+t.test('a mail without text says so, and so does one whose text did not come', async t => {
+  t.same(await read(), { text: '', kind: 'none' })
+  t.match(await read({ plain: [plain()] }), { text: '', kind: 'plain', isPart: true, note: 'a text was not fetched' })
+  t.match(await read({ plain: [plain(undefined, { size: MOST_PART_BYTES + 1 })] }), { isPart: true, note: 'too large' })
+  t.match(await read({ plain: [plain('One')] }, { plain: [plain()] }), { text: 'One', isPart: true })
+})
+
+t.test('a long text is cut, and not within a character', async t => {
+  const body = await read({ plain: [plain('ü'.repeat(MOST_PART_BYTES))] })
+  t.match(body, { isPart: true, note: 'too large', decodedBy: 'utf-8' })
+  t.equal(body.text.length, MOST_CHARACTERS)
+  t.match(body.text, /^ü+$/)
+  t.match(await read({ plain: [plain('x'.repeat(MOST_CHARACTERS + 1))] }), { isPart: true, note: 'too long' })
+})
+
+t.test('no more than some pages are converted', async t => {
+  const body = await read(...Array.from({ length: 12 }, (_, n) => ({ html: [html(`<p>page ${n}</p>`)] })))
+  t.match(body, { isPart: true, note: 'too many pages' })
+  t.equal(body.text.split('\n\n').length, 10)
+})
+
+t.test('texts are clean and keep their lines', async t => {
+  const { text } = await read({
+    plain: [plain('\n\nHi\0 \u0085Bo,\t\r\n\r\n\r\n\r\nsee\u200b you \u0007\r\n-- \r\nAna  \n\n')],
+  })
+  t.equal(text, 'Hi\nBo,\n\nsee you\n-- \nAna')
+})
+
+t.test('wrapped lines are joined within their quotation', async t => {
+  const flowed = 'One long \nline.\n> quoted \n> text\n>> deeper\n\n-- \nAna\n From here \nalone'
+  t.equal(
+    (await read({ plain: [plain(flowed, { isFlowed: true })] })).text,
+    'One long line.\n> quoted text\n>> deeper\n\n-- \nAna\nFrom here alone',
+  )
+  const delSp = await read({ plain: [plain('会議 \nは', { isFlowed: true, delSp: true })] })
+  t.equal(delSp.text, '会議は')
+  t.equal((await read({ plain: [plain('One \nline')] })).text, 'One\nline')
+})
+
+t.test('a text that its provider decoded is only made clean', async t => {
+  t.same(await readDecoded('<p>Hi</p>hidden\r\n', true, htmlToText), {
+    text: 'Hihidden',
+    kind: 'html',
+    decodedBy: 'provider',
+    hidden: 3,
+  })
+  t.match(await readDecoded('Hi <b>', false, htmlToText), { text: 'Hi <b>', kind: 'plain' })
+  t.match(await readDecoded('', true, htmlToText), { text: '', kind: 'none' })
+  t.match(await readDecoded('x'.repeat(MOST_CHARACTERS + 5), false, htmlToText), { isPart: true, note: 'too long' })
+})
