@@ -12,6 +12,8 @@ export interface Part {
   parts: Part[]
   /** Returns the content with its transfer encoding removed; text is in UTF-8. */
   content(): Buffer
+  /** Returns the same, but text in the charset that the sender chose. */
+  bytes(): Buffer
 }
 
 const MAX_DEPTH = 30
@@ -46,6 +48,7 @@ function parsePart(text: string, presetType: string, depth: number): Part {
     filename: disposition.params.get('filename') ?? type.params.get('name') ?? '',
     headers,
     parts,
+    bytes: () => decodeTransfer(body, encoding),
     content() {
       const bytes = decodeTransfer(body, encoding)
       return shownType.startsWith('text/') ? toUtf8(bytes, type.params.get('charset')) : bytes

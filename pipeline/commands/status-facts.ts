@@ -4,6 +4,7 @@ import { type Backlog, readBacklog } from '../../shared/redis/backlog.ts'
 import { redisLabel } from '../../shared/redis/connect.ts'
 import { readDeferred } from '../../shared/redis/deferred.ts'
 import { readIntake } from '../../shared/redis/intake.ts'
+import { countKnownThreads } from '../../shared/redis/known.ts'
 import { listMailboxes } from '../../shared/redis/mailboxes.ts'
 import { readNarrowing } from '../../shared/redis/quota.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
@@ -49,10 +50,16 @@ export async function readStatus(app: AppContext) {
       }
     }),
   )
+  const counts = await Promise.all(records.map(({ mailbox }) => countKnownThreads(redis, keys, mailbox)))
+  const messageBody = {
+    setting: config.MESSAGE_BODY,
+    knownThreads: counts.reduce((sum, { threads }) => sum + threads, 0),
+    isCounted: counts.every(({ isWhole }) => isWhole),
+  }
   const narrowed = (
     await Promise.all(records.map(({ mailbox }) => readNarrowing(app, mailbox, requestsSet(mailbox, config))))
   ).filter(narrowing => narrowing !== undefined)
-  return { server, mailboxes, stages: rowsOf(backlog), intake, arrivals, newest, narrowed, unread }
+  return { server, mailboxes, stages: rowsOf(backlog), intake, arrivals, newest, narrowed, unread, messageBody }
 }
 
 // Delayed work and dead letters are counted per stage: they keep no lane.

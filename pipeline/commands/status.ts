@@ -30,7 +30,7 @@ export async function status(context: CommandContext): Promise<void> {
 
 function asJson({ server, unread, newest, stages: backlog, ...found }: Status, now: number): string {
   const { streams: _, ...unreadFacts } = unread
-  const { mailboxes, intake, arrivals, narrowed } = found
+  const { mailboxes, intake, arrivals, narrowed, messageBody } = found
   const [knownMail, alerts] = [cacheHits(newest), recentAlerts(newest, now)]
   return JSON.stringify({
     redis: server,
@@ -41,11 +41,13 @@ function asJson({ server, unread, newest, stages: backlog, ...found }: Status, n
     knownMail,
     narrowed,
     unread: unreadFacts,
+    messageBody,
     alerts,
   })
 }
 
-function asText({ server, mailboxes, stages: rows, intake, arrivals, newest, narrowed, unread }: Status, now: number) {
+function asText(status: Status, now: number) {
+  const { server, mailboxes, stages: rows, intake, arrivals, newest, narrowed, unread, messageBody } = status
   const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
   stages.push(['gateway', 'intake', intake.waiting ?? 'unknown', intake.inWork, '', intake.dead])
   for (const row of rows)
@@ -62,6 +64,7 @@ function asText({ server, mailboxes, stages: rows, intake, arrivals, newest, nar
     `Notifications: ${posted} accepted, ${duplicate} duplicate, ${stale} stale, ${unknown} of unknown mailboxes`,
     knownMailLine(cacheHits(newest)),
     unreadLine(unread, now),
+    bodyLine(messageBody),
     ...alertLines(newest, now),
     ...narrowed.map(narrowedLine),
     ...mailboxes.flatMap(one => one.faultyFolders.map(fault => faultLine(one.mailbox, fault))),
@@ -87,6 +90,11 @@ function cacheHits(runs: readonly RunRecord[]): CacheHits {
 function knownMailLine({ reread, lost, share }: CacheHits): string {
   const known = share === null ? 'unknown' : `${Math.floor(share * 100)} %`
   return `Known messages still cached when a thread needed them: ${known} (${reread - lost} of ${reread} messages, newest ${MAX_RUNS} runs)`
+}
+
+function bodyLine({ setting, knownThreads, isCounted }: Status['messageBody']): string {
+  const threads = `${isCounted ? '' : 'at least '}${knownThreads} known threads`
+  return `MESSAGE_BODY is ${setting}. A change of it gives ${threads} another version; each is then sent again with its next change`
 }
 
 function narrowedLine({ mailbox, requests, set, since }: Narrowing & { since: number }): string {

@@ -65,8 +65,9 @@ export function createWarming(app: AppContext, options: WarmingOptions): Duty {
 
   /** Returns whether all wanted messages are cached. */
   async function warm({ mailbox, activeRun, cursor }: MailboxRecord, goOn: () => Promise<boolean>): Promise<boolean> {
+    const texts = config.MESSAGE_BODY === 'text'
     const wanted = await warmMessages(redis, keys, mailbox, { now: now(), limit })
-    const cache = createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, onInvalid })
+    const cache = createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, texts, onInvalid })
     const cached = await cache.touch(wanted.map(({ id }) => id))
     const lost = wanted.filter(({ id }) => !cached.has(id))
     if (lost.length === 0) return true

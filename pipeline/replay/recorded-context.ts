@@ -33,6 +33,7 @@ export async function recordedContext(
   signal: AbortSignal,
 ): Promise<RecordedContext> {
   const { config, now } = app
+  const texts = config.MESSAGE_BODY === 'text'
   const notAtHand = new Set<string>()
   const hidden = new Set(batch.items.flatMap(item => contextIdsOf(lineage, item).map(({ id }) => id)))
   const verified = batch.items.slice(0, 1).flatMap(item => verifiedIn(lineage, item))
@@ -60,7 +61,7 @@ export async function recordedContext(
       // The recorded tasks show which versions were dispatched before.
       dispatched: async () => new Map(),
     },
-    task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL },
+    task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL, texts },
     now,
   }
   return { run: ctx, notAtHand }

@@ -8,7 +8,8 @@ import {
   type Mailbox,
   type MailboxId,
 } from '../../shared/mailbox.ts'
-import { type Message, type MessageId, parseMessage } from '../../shared/message.ts'
+import type { Message, MessageId } from '../../shared/message.ts'
+import { asWanted, unpackMessage } from '../../shared/redis/cached-message.ts'
 import { readMailbox } from '../../shared/redis/mailboxes.ts'
 import type { Batch } from '../../shared/stage.ts'
 import {
@@ -108,17 +109,18 @@ export function nextPage(lineage: Lineage, item: Envelope): WatchEvent['page'] {
   return (entry?.body as WatchEvent | undefined)?.page
 }
 
-/** Reads cached messages without extending their TTL. */
+/** Reads cached messages, with their texts if the settings want them, without extending their TTL. */
 export async function readMessages(
-  { redis, keys }: Pick<AppContext, 'redis' | 'keys'>,
+  { redis, keys, config }: Pick<AppContext, 'redis' | 'keys' | 'config'>,
   mailbox: MailboxId,
   ids: readonly MessageId[],
 ): Promise<Map<MessageId, Message>> {
-  const texts = await Promise.all(ids.map(id => redis.get(keys.message(mailbox, id))))
-  return new Map(
-    texts.flatMap((text): [MessageId, Message][] => {
-      const message = text === null ? undefined : parseMessage(text)
-      return message ? [[message.id, message]] : []
+  const cached = await Promise.all(
+    ids.map(async id => {
+      const packed = await redis.get(keys.message(mailbox, id))
+      const message = packed === null ? undefined : await unpackMessage(packed)
+      return message && asWanted(message, config.MESSAGE_BODY === 'text')
     }),
   )
+  return new Map(cached.flatMap((message): [MessageId, Message][] => (message ? [[message.id, message]] : [])))
 }

@@ -115,6 +115,7 @@ export function startStages(
   }
 
   function runFor(mailbox: MailboxId, call: StageContext['call']): StageContext {
+    const texts = config.MESSAGE_BODY === 'text'
     const quota = quotas(mailbox)
     return {
       mailbox: recordFilterFindings(
@@ -126,9 +127,9 @@ export function startStages(
         },
       ),
       call: quota ? { ...call, quota } : call,
-      cache: createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, onInvalid }),
+      cache: createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, texts, onInvalid }),
       ledger: createLedger(redis, keys, mailbox, now),
-      task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL },
+      task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL, texts },
       now,
     }
   }

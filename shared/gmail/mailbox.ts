@@ -51,6 +51,8 @@ export interface GmailOptions {
   now?: () => number
   /** The timeout for one answer; 30 s by default. */
   timeoutMs?: number
+  /** The largest answer that is read; 25 MB by default. */
+  mostBytes?: number
   http: Http
   machine?: Machine
 }
@@ -80,8 +82,8 @@ const SILENT_AFTER_PUSH_MS = 1000
  */
 export function gmailMailbox(options: GmailOptions): Mailbox {
   const { address, account, rootUrl = ROOT_URL, tokenUrl = TOKEN_URL, fields, pageSize, machine = MACHINE } = options
-  const { now = machine.date, timeoutMs, http, htmlToText } = options
-  const client = gmailClient({ account, rootUrl, tokenUrl, timeoutMs, now, http, machine })
+  const { now = machine.date, timeoutMs, mostBytes, http, htmlToText } = options
+  const client = gmailClient({ account, rootUrl, tokenUrl, timeoutMs, mostBytes, now, http, machine })
   const costs = QUOTA_COSTS[options.quota]
   const name = `gmail:${address}`
   const filter = options.filter ?? WITHOUT_JUNK

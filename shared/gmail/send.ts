@@ -59,7 +59,6 @@ export async function sendTogether(
       const sent = await sendSome(options, some, call)
       addResults(got, sent)
       left = left.slice(sent.count)
-      size = Math.min(options.batchSize, 2 * size)
     } catch (thrown) {
       if (!(thrown instanceof MailError) || call.signal.aborted) throw thrown
       if (thrown.isTooLarge && some.length > 1) size = Math.ceil(some.length / 2)

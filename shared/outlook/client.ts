@@ -16,6 +16,8 @@ export interface ClientOptions {
    */
   rootUrl: string
   timeoutMs?: number | undefined
+  /** The largest answer that is read; 64 MiB by default. A larger one throws `unavailable` with `isTooLarge`. */
+  mostBytes?: number | undefined
   now?: () => number
   http: Http
   machine?: Machine | undefined
@@ -49,7 +51,7 @@ const TIMEOUT_MS = 30_000
 
 /** Creates a client for one mailbox. */
 export function graphClient(options: ClientOptions): GraphClient {
-  const { tokens, rootUrl, timeoutMs = TIMEOUT_MS, http, machine = MACHINE } = options
+  const { tokens, rootUrl, timeoutMs = TIMEOUT_MS, mostBytes, http, machine = MACHINE } = options
   const { now = machine.date } = options
   const sendAs = createSender({ provider: 'Microsoft', tokens, timeoutMs, machine })
   const { origin } = new URL(rootUrl)
@@ -77,6 +79,7 @@ export function graphClient(options: ClientOptions): GraphClient {
       const answer = await http.exchange(target, {
         method,
         signal,
+        ...(mostBytes === undefined ? {} : { mostBytes }),
         headers: { ...headers, authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })

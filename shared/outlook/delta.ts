@@ -4,10 +4,10 @@ import type { Call } from '../mailbox.ts'
 import { errorOf, isNotFound } from './errors.ts'
 import { type DeltaPage, readDeltaPage } from './items.ts'
 import type { Mark, NamedMark } from './marks.ts'
-import { ASKED_FIELDS } from './message.ts'
+import { askedFields } from './message.ts'
 import { pagesOf } from './prefer.ts'
 import { nextRound } from './round.ts'
-import { askTogether, type TogetherOptions } from './together.ts'
+import { askTogether, isTooLarge, type TogetherOptions } from './together.ts'
 
 /** Options for asking folders for their changes. */
 export interface DeltaOptions extends TogetherOptions {
@@ -49,8 +49,16 @@ export async function askFolders(
   const doing = `the changes of ${options.name}`
   const before = first === undefined ? [] : [first]
   const urls = [...before, ...marks.map(({ mark }) => mark.link ?? startOf(options, mark, scope))]
-  const prefer = pagesOf(options.pageSize)
-  const answers = await askTogether(options, urls, { doing, call, kind: 'delta', prefer })
+  const ask = (wanted: readonly string[], size: number) =>
+    askTogether(options, wanted, { doing, call, kind: 'delta', prefer: pagesOf(size) })
+  let answers = await ask(urls, options.pageSize)
+  // Texts make pages large; a page of one message is the smallest.
+  for (let size = options.pageSize; size > 1 && answers.some(isTooLarge); ) {
+    size = Math.ceil(size / 2)
+    const again = urls.filter((_, place) => isTooLarge(answers[place]))
+    const fewer = await ask(again, size)
+    answers = answers.map((answer, place) => (isTooLarge(answer) ? fewer[again.indexOf(urls[place] ?? '')] : answer))
+  }
   return {
     first: first === undefined ? undefined : answers[0],
     steps: marks.map((from, place) => stepOf(options, { from, scope }, answers[before.length + place], doing)),
@@ -129,10 +137,10 @@ function pauseBefore(restarts: number): number {
 }
 
 // learn.microsoft.com/graph/api/message-delta: no other filter is allowed.
-function startOf({ user }: DeltaOptions, { folder, unfiltered }: Mark, scope: number | undefined): string {
+function startOf({ user, htmlToText }: DeltaOptions, { folder, unfiltered }: Mark, scope: number | undefined): string {
   const filter =
     scope === undefined || unfiltered ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
-  return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${ASKED_FIELDS}${filter}`
+  return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${askedFields(htmlToText !== undefined)}${filter}`
 }
 
 /** Formats a moment (ms since 1970) for Graph's filters, to the second. */

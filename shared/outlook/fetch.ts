@@ -3,10 +3,11 @@ import type { Answer } from '../http/answer.ts'
 import type { Call, Fetched, Wanted } from '../mailbox.ts'
 import type { MessageId } from '../message.ts'
 import { type LabelFilter, leftOut } from '../provider/filter.ts'
+import { NOT_SENT, withBody } from './body.ts'
 import { errorOf, isNotFound } from './errors.ts'
-import { ASKED_FIELDS, readMessage } from './message.ts'
+import { askedFields, readMessage } from './message.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'
-import { askTogether, type TogetherOptions } from './together.ts'
+import { askTogether, isTooLarge, type TogetherOptions } from './together.ts'
 
 /** Options for fetching. `user` is the path of the mailbox's owner, such as `/me`. */
 export interface FetchOptions extends TogetherOptions {
@@ -32,10 +33,20 @@ export async function fetchMessages(
   const { name, user } = options
   const alone = ids.length === 1
   const doing = alone ? `getting a message of ${name}` : `a batch of ${ids.length} messages of ${name}`
-  const urls = ids.map(id => `${user}/messages/${encodeURIComponent(id)}?$select=${ASKED_FIELDS}`)
   const kind = alone ? 'single' : 'batch'
-  const answers = await askTogether(options, urls, { doing, call, kind, prefer: IMMUTABLE_IDS })
-  const outcomes = ids.map((id, place) => outcomeOf(options, { id, doing }, answers[place]))
+  const ask = (some: readonly MessageId[], texts: boolean) => {
+    const urls = some.map(id => `${user}/messages/${encodeURIComponent(id)}?$select=${askedFields(texts)}`)
+    return askTogether(options, urls, { doing, call, kind, prefer: IMMUTABLE_IDS })
+  }
+  const answers = await ask(ids, options.htmlToText !== undefined)
+  const large = ids.filter((_, place) => isTooLarge(answers[place]))
+  const bare = large.length > 0 ? await ask(large, false) : []
+  const outcomes: Fetched[] = []
+  for (const [place, id] of ids.entries()) {
+    const isBare = large.includes(id)
+    const answer = isBare ? bare[large.indexOf(id)] : answers[place]
+    outcomes.push(await withText(options, outcomeOf(options, { id, doing }, answer), { answer, isBare }))
+  }
   const isServed = answers.some(answer => answer?.status === 200)
   const waits = outcomes.flatMap(one => (one.outcome === 'throttled' ? (one.retryAfterMs ?? []) : []))
   const longest = waits.length === 0 ? {} : { retryAfterMs: Math.max(...waits) }
@@ -48,6 +59,20 @@ export async function fetchMessages(
       return [id, isServed ? limitedToMessage(outcome) : outcome]
     }),
   )
+}
+
+const NO_TEXTS =
+  'Microsoft shows no texts to this application; grant Mail.Read and connect the mailbox again, or set MESSAGE_BODY=snippet'
+
+async function withText(
+  { htmlToText, name }: FetchOptions,
+  outcome: Fetched,
+  { answer, isBare }: { answer: Answer | undefined; isBare: boolean },
+): Promise<Fetched> {
+  if (!htmlToText || outcome.outcome !== 'ok') return outcome
+  if (isBare) return { outcome: 'ok', message: { ...outcome.message, body: NOT_SENT } }
+  const message = await withBody(outcome.message, answer?.body, htmlToText)
+  return message ? { outcome: 'ok', message } : failed('misconfigured', `${name}: ${NO_TEXTS}`)
 }
 
 function outcomeOf(
@@ -92,6 +117,6 @@ function throwIfForAll(
   if (['unavailable', 'unauthorized', 'misconfigured'].includes(outcome.error.kind)) throw outcome.error
 }
 
-function failed(kind: 'unavailable' | 'unparsable', message: string): Fetched {
+function failed(kind: 'unavailable' | 'unparsable' | 'misconfigured', message: string): Fetched {
   return { outcome: 'failed', error: new MailError(kind, message) }
 }

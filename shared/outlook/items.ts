@@ -38,7 +38,7 @@ export interface Reported extends Required<Pick<Changes, 'ids' | 'labels' | 'mes
 
 /** A folder's final report on a message; `incomplete` if it says too little or contradicts itself. */
 type FolderReport =
-  | { kind: 'complete'; message: Message }
+  | { kind: 'complete'; message: Message; item?: unknown }
   | { kind: 'incomplete' }
   | { kind: 'read' | 'unread' }
   | { kind: 'left' }
@@ -46,17 +46,26 @@ type FolderReport =
 /**
  * Summarizes delta items, one list a folder, in order. The last report of a folder counts. A message that
  * left one folder and is in another has only moved. A change of the read mark is a change of labels. If
- * folders or out-of-order items contradict each other, the message is `incomplete`.
+ * folders or out-of-order items contradict each other, the message is `incomplete`. If texts are read, `items`
+ * receives the item of each message that has one.
  */
-export function summarizeItems(folders: readonly (readonly unknown[])[], filter: LabelFilter): Reported {
+export function summarizeItems(
+  folders: readonly (readonly unknown[])[],
+  filter: LabelFilter,
+  items?: Map<Message, unknown>,
+): Reported {
   const reports = new Map<MessageId, FolderReport>()
-  for (const items of folders) {
-    for (const [id, report] of lastReports(items)) {
+  for (const folder of folders) {
+    for (const [id, report] of lastReports(folder, items !== undefined)) {
       const other = reports.get(id)
       reports.set(id, other ? reconcile(other, report) : report)
     }
   }
-  const messages = [...reports.values()].flatMap(report => (report.kind === 'complete' ? [report.message] : []))
+  const messages = [...reports.values()].flatMap(report => {
+    if (report.kind !== 'complete') return []
+    items?.set(report.message, report.item)
+    return [report.message]
+  })
   const idsOf = (kind: FolderReport['kind']) =>
     [...reports].flatMap(([id, report]) => (report.kind === kind ? [id] : []))
   return {
@@ -71,7 +80,7 @@ export function summarizeItems(folders: readonly (readonly unknown[])[], filter:
   }
 }
 
-function lastReports(items: readonly unknown[]): Map<MessageId, FolderReport> {
+function lastReports(items: readonly unknown[], texts: boolean): Map<MessageId, FolderReport> {
   const reports = new Map<MessageId, FolderReport>()
   for (const item of items) {
     const id = named.safeParse(item).data?.id
@@ -79,30 +88,36 @@ function lastReports(items: readonly unknown[]): Map<MessageId, FolderReport> {
     const before = reports.get(id)
     // A repeated item moves to the end.
     reports.delete(id)
-    reports.set(id, reportOf(item, before))
+    reports.set(id, reportOf(item, before, texts))
   }
   return reports
 }
 
-function reportOf(item: unknown, before: FolderReport | undefined): FolderReport {
+function reportOf(item: unknown, before: FolderReport | undefined, texts: boolean): FolderReport {
   if (removal.safeParse(item).success) {
     // If the removal is the older report, nobody else would look for a message that only this page reports.
     return { kind: before?.kind === 'complete' || before?.kind === 'incomplete' ? 'incomplete' : 'left' }
   }
-  const message = isWhole(item) ? readMessage(item)?.message : undefined
+  const message = isWhole(item, texts) ? readMessage(item)?.message : undefined
   // A message without a date may have one when it is fetched individually.
-  if (message && isReceived(message.date)) return { kind: 'complete', message }
+  if (message && isReceived(message.date)) return { kind: 'complete', message, item }
   const mark = readReadMark(item)
   if (!mark || before?.kind === 'incomplete' || before?.kind === 'left') return { kind: 'incomplete' }
-  if (before?.kind === 'complete') return { kind: 'complete', message: withReadMark(before.message, mark.isRead) }
+  if (before?.kind === 'complete') return { ...before, message: withReadMark(before.message, mark.isRead) }
   return { kind: mark.isRead ? 'read' : 'unread' }
 }
 
 // Folders are listed at different moments, so nobody knows which of two reports on a moved message is newer.
 function reconcile(one: FolderReport, other: FolderReport): FolderReport {
   if (one.kind === 'left') return other
-  if (other.kind === 'left' || isDeepStrictEqual(one, other)) return one
+  if (other.kind === 'left' || isSame(one, other)) return one
   return { kind: 'incomplete' }
+}
+
+// The item of a message differs from folder to folder, and only its message matters.
+function isSame(one: FolderReport, other: FolderReport): boolean {
+  if (one.kind === 'complete' && other.kind === 'complete') return isDeepStrictEqual(one.message, other.message)
+  return isDeepStrictEqual(one, other)
 }
 
 /** Whether an item's message was received before a moment (ms since 1970); false if it has no date. */

@@ -1,8 +1,10 @@
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import type { Call, Changes, Cursor, Page } from '../mailbox.ts'
+import type { Message } from '../message.ts'
 import type { LabelFilter } from '../provider/filter.ts'
 import { type AskingOptions, ask, type ListingState, withoutFaulty } from './asking.ts'
+import { withBodies } from './body.ts'
 import { complete } from './complete.ts'
 import { type Progress, readCursor, readPage, writeCursor, writePage } from './cursor.ts'
 import type { Step } from './delta.ts'
@@ -91,9 +93,12 @@ async function continueListing(
   const after = withoutFaulty(all, faults, options.now())
   if (after.looks > MAX_LOOKS)
     throw new MailError('unavailable', `${options.name}: folders appear and disappear faster than they can be listed`)
-  const changed = summarizeItems(pagesIn(steps, after, options.skip), options.filter)
+  const items = options.htmlToText && new Map<Message, unknown>()
+  const changed = summarizeItems(pagesIn(steps, after, options.skip), options.filter, items)
   const wanted = { reported: changed, scope: after.scope }
-  const found = { ...NOTHING, ...(await complete(options, after.folders, wanted, call)) }
+  const completed = await complete(options, after.folders, wanted, call)
+  const messages = await withBodies(completed.messages, items ?? new Map(), options.htmlToText)
+  const found = { ...NOTHING, ...completed, messages }
   const recreated = after.doubt || (before.doubt && !doubted)
   const under = { ...after, doubt: before.doubt || after.doubt }
   return {

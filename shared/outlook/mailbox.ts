@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { HtmlToText } from '../body/html-text.ts'
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import type { Http } from '../http/exchange.ts'
@@ -51,14 +52,20 @@ export interface OutlookOptions {
    * cannot be watched.
    */
   notify?: () => Notifying | undefined
+  /** Converts HTML; present where whole texts are read. Without it only previews are. */
+  htmlToText?: HtmlToText | undefined
   now?: () => number
   /** The timeout for one answer; 30 s by default. */
   timeoutMs?: number
+  /** The largest answer that is read; 25 MB by default where texts are read, else 64 MiB. */
+  mostBytes?: number
   http: Http
   machine?: Machine
 }
 
 const ROOT_URL = 'https://graph.microsoft.com/v1.0'
+// Larger answers would take much memory at once; the adapter asks for less.
+const MOST_BYTES_WITH_TEXTS = 25_000_000
 const WITHOUT_JUNK: LabelFilter = { labels: [], skip: ['SPAM', 'TRASH', 'DRAFT'] }
 
 const owner = z.object({ mail: z.string().nullish(), userPrincipalName: z.string().nullish() })
@@ -75,10 +82,12 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
   const { application = false, filter = WITHOUT_JUNK } = options
   const name = `outlook:${address}`
   const user = application ? `/users/${encodeURIComponent(address)}` : '/me'
-  const client = graphClient({ tokens, rootUrl, timeoutMs, now, http, machine })
+  const { htmlToText } = options
+  const { mostBytes = htmlToText && MOST_BYTES_WITH_TEXTS } = options
+  const client = graphClient({ tokens, rootUrl, timeoutMs, mostBytes, now, http, machine })
   const { batchSize, pageSize, parallel, initialSync } = options
   const { skip } = filter
-  const common = { client, name, user, batchSize, now }
+  const common = { client, name, user, batchSize, now, htmlToText }
   const withFindings = categoryFinder(skip)
   const watching = { ...common, memory: options.subscription }
   const listing = { ...common, links, skip, filter, initialSync, pageSize, parallel }

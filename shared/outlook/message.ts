@@ -27,8 +27,15 @@ const FIELDS = [
  */
 export const MESSAGE_FIELDS = FIELDS.join(',')
 
-/** The requested fields: those of a complete message, and the alternatives for a missing receipt date. */
-export const ASKED_FIELDS = [...FIELDS, 'sentDateTime', 'createdDateTime'].join(',')
+const ASKED_FIELDS = [...FIELDS, 'sentDateTime', 'createdDateTime']
+
+/**
+ * Returns the requested fields: those of a complete message, the alternatives for a missing receipt date, and
+ * the body if texts are read.
+ */
+export function askedFields(texts: boolean): string {
+  return [...ASKED_FIELDS, ...(texts ? ['body'] : [])].join(',')
+}
 
 // Some answers encode booleans as strings.
 const flag = z.union([z.boolean(), z.stringbool({ truthy: ['true'], falsy: ['false'] })])
@@ -67,11 +74,13 @@ export interface Filed {
 
 /**
  * Whether a delta item holds all requested fields. A changed item has at least the changed fields, and
- * perhaps no others (learn.microsoft.com/graph/delta-query-messages). A draft may lack `from`.
+ * perhaps no others (learn.microsoft.com/graph/delta-query-messages). A draft may lack `from`. If texts are
+ * read, the body is one of them.
  */
-export function isWhole(item: unknown): boolean {
+export function isWhole(item: unknown, texts = false): boolean {
   const { success, data } = z.looseObject({ isDraft: flag.optional().catch(undefined) }).safeParse(item)
-  return success && FIELDS.every(name => data[name] !== undefined || (name === 'from' && data.isDraft === true))
+  const fields = texts ? [...FIELDS, 'body'] : FIELDS
+  return success && fields.every(name => data[name] !== undefined || (name === 'from' && data.isDraft === true))
 }
 
 // learn.microsoft.com/graph/api/resources/message: a preview is the first 255 characters.

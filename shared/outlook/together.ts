@@ -1,3 +1,4 @@
+import type { HtmlToText } from '../body/html-text.ts'
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
 import { acquirePermit, type Sending, spend } from '../http/sender.ts'
@@ -13,6 +14,8 @@ export interface TogetherOptions {
   client: GraphClient
   batchSize: number
   now: () => number
+  /** Converts HTML; present where whole texts are read. */
+  htmlToText?: HtmlToText | undefined
 }
 
 /**
@@ -23,10 +26,18 @@ const AT_ONCE = 4
 /** Graph's limit for one batch (learn.microsoft.com/graph/json-batching). */
 const MAX_PER_BATCH = 20
 
+const TOO_LARGE: Answer = { status: 413, body: undefined }
+
+/** Whether an answer exceeded the size limit, so that asking for less may help. */
+export function isTooLarge(answer: Answer | undefined): boolean {
+  return answer === TOO_LARGE
+}
+
 /**
  * Asks for all urls in as few requests as possible, one batch after the other. The answers keep the order of
  * the urls. `undefined` marks an answer that is missing, in its batch or because a later batch failed; 429
- * marks a request that got no permit. Throws errors that concern all of them.
+ * marks a request that got no permit, and 413 one whose answer alone is too large (`isTooLarge`). Throws
+ * errors that concern all of them.
  */
 export async function askTogether(
   { client, batchSize, now }: TogetherOptions,
@@ -35,11 +46,17 @@ export async function askTogether(
 ): Promise<(Answer | undefined)[]> {
   const answers: (Answer | undefined)[] = []
   const askNext = batchSize === 1 ? askEach : askSome
+  let most = batchSize === 1 ? AT_ONCE : Math.min(batchSize, MAX_PER_BATCH)
   while (answers.length < urls.length) {
+    const some = urls.slice(answers.length, answers.length + most)
     try {
-      const most = batchSize === 1 ? AT_ONCE : Math.min(batchSize, MAX_PER_BATCH)
-      answers.push(...(await askNext(urls.slice(answers.length, answers.length + most))))
+      answers.push(...(await askNext(some)))
     } catch (thrown) {
+      if (thrown instanceof MailError && thrown.isTooLarge && !sending.call.signal.aborted) {
+        if (some.length === 1) answers.push(TOO_LARGE)
+        else most = Math.ceil(some.length / 2)
+        continue
+      }
       if (answers.length === 0 || !(thrown instanceof MailError) || sending.call.signal.aborted) throw thrown
       const refused = refusedIn(thrown)
       return [...answers, ...urls.slice(answers.length).map(() => refused)]
@@ -53,7 +70,8 @@ export async function askTogether(
     const refusals = settled.flatMap(one => (one.status === 'rejected' ? [one.reason as unknown] : []))
     const [first] = refusals
     const isForeign = refusals.some(reason => !(reason instanceof MailError))
-    if (first && (refusals.length === some.length || isForeign || sending.call.signal.aborted)) throw first
+    const isSize = refusals.every(reason => reason instanceof MailError && reason.isTooLarge)
+    if (first && !isSize && (refusals.length === some.length || isForeign || sending.call.signal.aborted)) throw first
     return settled.map(one => (one.status === 'fulfilled' ? one.value : refusedIn(one.reason)))
   }
 
@@ -105,6 +123,7 @@ export async function askTogether(
 
 // Returns the answer each request would have had. Throttling is not their failure, and it names a wait.
 function refusedIn(thrown: unknown): Answer | undefined {
+  if (thrown instanceof MailError && thrown.isTooLarge) return TOO_LARGE
   if (!(thrown instanceof MailError) || thrown.kind !== 'throttled') return undefined
   const { retryAfterMs } = thrown
   return { status: 429, body: undefined, retryAfter: retryAfterMs === undefined ? undefined : `${retryAfterMs / 1000}` }

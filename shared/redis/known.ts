@@ -71,3 +71,24 @@ export function omittedIdsIn(fields: readonly string[]): MessageId[] {
 function literally(text: string): string {
   return text.replace(/[\\*?[\]]/g, '\\$&')
 }
+
+const FIELDS_PER_STEP = 1000
+// Enough to show the size of the matter, and read within seconds.
+const MOST_STEPS = 200
+
+/** Counts the known threads of a mailbox; `isWhole` is false where it has more mail than is looked at. */
+export async function countKnownThreads(
+  redis: Redis,
+  keys: Keys,
+  mailbox: MailboxId,
+): Promise<{ threads: number; isWhole: boolean }> {
+  const threads = new Set<string>()
+  let cursor = '0'
+  for (let steps = 0; steps < MOST_STEPS; steps++) {
+    const [next, fields] = await redis.hscan(keys.threadsOf(mailbox), cursor, 'COUNT', FIELDS_PER_STEP)
+    for (let at = 1; at < fields.length; at += 2) threads.add(fields[at] ?? '')
+    cursor = next
+    if (cursor === '0') return { threads: threads.size, isWhole: true }
+  }
+  return { threads: threads.size, isWhole: false }
+}

@@ -4,6 +4,7 @@ import type { MailboxId } from '../mailbox.ts'
 import { encodeEntry } from '../slice.ts'
 import type { StageName } from '../stage.ts'
 import { type Stream, type WatchEvent, watchEvents } from '../streams.ts'
+import { packMessageNow } from './cached-message.ts'
 import type { Keys, Partition } from './keys.ts'
 import { digestOf } from './known.ts'
 import { notedAt, waitsAs } from './plan-deferred.ts'
@@ -168,7 +169,7 @@ function describeThread(fact: ThreadFact, to: Surroundings): Description {
         thread: rest.thread,
         id: rest.id,
         known: thread(rest.thread),
-        ...(rest.message ? { message: message(rest.id), text: plan.text(JSON.stringify(rest.message)) } : {}),
+        ...(rest.message ? { message: message(rest.id), text: plan.text(packMessageNow(rest.message)) } : {}),
       }
     case 'thread-released':
       return {

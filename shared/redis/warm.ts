@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Cursor, Listed, MailboxId } from '../mailbox.ts'
 import type { Message } from '../message.ts'
+import { packMessage } from './cached-message.ts'
 import type { Keys } from './keys.ts'
 import { newestIdsIn } from './known.ts'
 import { LIFETIME } from './schema.ts'
@@ -37,6 +38,6 @@ export async function keepAtRest(
   messages: readonly Message[],
 ): Promise<boolean> {
   const touched = [keys.mailbox(mailbox), ...messages.map(({ id }) => keys.message(mailbox, id))]
-  const texts = messages.map(message => JSON.stringify(message))
+  const texts = await Promise.all(messages.map(packMessage))
   return (await cacheScript(redis, touched, [ttlSeconds, cursor, ...texts])) === messages.length
 }

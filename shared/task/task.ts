@@ -11,6 +11,8 @@ export interface TaskOptions {
   tokens: number
   promptVersion: string
   model: string
+  /** Messages have their whole texts, instead of previews. */
+  texts?: boolean
 }
 
 // JSON lengths in characters: a message of a line or two, and an empty message.
@@ -20,8 +22,8 @@ const SHORTEST_MESSAGE = 120
 const LABELS_THAT_DO_NOT_MATTER = new Set(['UNREAD', 'STARRED'])
 
 /**
- * Returns the version of a thread. It depends only on the messages, their relevant labels, the prompt, the model and the `omitted`
- * messages, which must be sorted; other order does not matter.
+ * Returns the version of a thread. It depends only on the messages, their relevant labels, the prompt, the model, whether whole texts are
+ * read, and the `omitted` messages, which must be sorted; other order does not matter.
  */
 export function threadVersion(
   messages: readonly Message[],
@@ -30,7 +32,10 @@ export function threadVersion(
 ): string {
   const parts = messages.map(message => `${message.id}:${lasting(message.labels).join(',')}`).sort()
   const without = omitted.length > 0 ? [omitted] : []
-  const hash = createHash('sha256').update(JSON.stringify([parts, options.promptVersion, options.model, ...without]))
+  // Earlier versions, of tasks with previews, stay valid.
+  const withTexts = options.texts ? [{ body: 'text' }] : []
+  const { promptVersion, model } = options
+  const hash = createHash('sha256').update(JSON.stringify([parts, promptVersion, model, ...without, ...withTexts]))
   return hash.digest('hex').slice(0, 32)
 }
 

@@ -5,6 +5,7 @@ import { entryOf } from './changes.ts'
 import type { Entry } from './entry.ts'
 import { forbidden, notFound } from './error.ts'
 import { oneOf } from './parameters.ts'
+import type { Quirks } from './quirks.ts'
 
 /** Renders a message in the requested format: full by default, metadata, minimal or raw. */
 export function renderMessage(call: Call) {
@@ -18,7 +19,7 @@ export function renderMessage(call: Call) {
  * Renders a thread in the requested format, oldest message first; throws a 404 if there is no such thread.
  */
 export async function renderThread(call: Call) {
-  const { account, query, id: threadId } = call
+  const { account, query, quirks, id: threadId } = call
   const format = oneOf(query, 'format', ['full', 'metadata', 'minimal'])
   checkScope(call, format)
   const entries = account.thread(threadId)
@@ -27,17 +28,17 @@ export async function renderThread(call: Call) {
   return {
     id: threadId,
     historyId,
-    messages: await Promise.all(entries.map(entry => render(entry, { account, query, format }))),
+    messages: await Promise.all(entries.map(entry => render(entry, { account, query, quirks, format }))),
   }
 }
 
 /** Renders an attachment by the id in a message's part; throws a 404 if there is none. */
-export async function renderAttachment({ account, id: attachmentId, messageId }: Call) {
+export async function renderAttachment({ account, quirks, id: attachmentId, messageId }: Call) {
   const entry = entryOf({ account, id: messageId })
   const { root } = await account.content(entry)
   const wanted = partsOf(root, '').find(({ partId }) => attachmentIdOf(entry, partId) === attachmentId)
   if (!wanted) throw notFound()
-  const content = wanted.part.content()
+  const content = contentOf(wanted.part, quirks)
   return { size: content.length, data: base64url(content) }
 }
 
@@ -53,16 +54,17 @@ interface Wanted {
   account: Account
   query: URLSearchParams
   format: Format
+  quirks: Quirks
 }
 
-async function render(entry: Entry, { account, query, format }: Wanted) {
+async function render(entry: Entry, { account, query, format, quirks }: Wanted) {
   const { raw, root, snippet } = await account.content(entry)
   return {
     id: entry.id,
     threadId: entry.threadId,
     ...(entry.labelIds.length === 0 ? {} : { labelIds: entry.labelIds }),
     snippet,
-    ...(format === 'full' ? { payload: fullPart(root, { entry, partId: '' }) } : {}),
+    ...(format === 'full' ? { payload: fullPart(root, { entry, partId: '', quirks }) } : {}),
     ...(format === 'metadata' ? { payload: metadata(root, query.getAll('metadataHeaders')) } : {}),
     sizeEstimate: raw.length,
     ...(format === 'raw' ? { raw: base64url(raw) } : {}),
@@ -77,26 +79,37 @@ function metadata({ mimeType, headers }: Part, wantedNames: readonly string[]) {
   return { mimeType, ...(wanted.length === 0 ? {} : { headers: wanted }) }
 }
 
-function fullPart(part: Part, { entry, partId }: { entry: Entry; partId: string }): object {
+interface Place {
+  entry: Entry
+  partId: string
+  quirks: Quirks
+}
+
+function fullPart(part: Part, { entry, partId, quirks }: Place): object {
   const { mimeType, filename, headers, parts } = part
   return {
     partId,
     mimeType,
     filename,
     ...(headers.length === 0 ? {} : { headers }),
-    body: body(part, { entry, partId }),
+    body: body(part, { entry, partId, quirks }),
     ...(parts.length === 0
       ? {}
-      : { parts: parts.map((child, index) => fullPart(child, { entry, partId: childId(partId, index) })) }),
+      : { parts: parts.map((child, index) => fullPart(child, { entry, partId: childId(partId, index), quirks })) }),
   }
 }
 
-function body(part: Part, { entry, partId }: { entry: Entry; partId: string }) {
+function body(part: Part, { entry, partId, quirks }: Place) {
   if (part.mimeType.startsWith('multipart/')) return { size: 0 }
-  const content = part.content()
+  const content = contentOf(part, quirks)
   const inline = part.filename === '' && part.mimeType.startsWith('text/')
-  if (!inline) return { attachmentId: attachmentIdOf(entry, partId), size: content.length }
+  const isLarge = quirks.largeTextBytes > 0 && content.length > quirks.largeTextBytes
+  if (!inline || isLarge) return { attachmentId: attachmentIdOf(entry, partId), size: content.length }
   return { size: content.length, ...(content.length === 0 ? {} : { data: base64url(content) }) }
+}
+
+function contentOf(part: Part, { keptCharsets }: Quirks): Buffer {
+  return keptCharsets ? part.bytes() : part.content()
 }
 
 function partsOf(part: Part, partId: string): { part: Part; partId: string }[] {

@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import { readConfig } from '../../shared/config.ts'
 import { startGmail } from '../../sim/gmail.ts'
@@ -9,10 +9,15 @@ import { startRedis } from '../support/redis.ts'
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
-t.test('fifty new messages cost four calls, one pushed message two', async t => {
+for (const MESSAGE_BODY of ['snippet', 'text'])
+  t.test(`fifty new messages cost four calls, one pushed message two, with MESSAGE_BODY=${MESSAGE_BODY}`, t =>
+    countCalls(t, { MESSAGE_BODY }),
+  )
+
+async function countCalls(t: Test, settings: { MESSAGE_BODY: string }) {
   const sim = await startGmail({ profile: 'instant', mailboxes: [testMailbox('ana@example.com', 50, 10)] })
   t.teardown(() => sim.close())
-  const pipeline = await startPipeline(redis, openMailboxes(readConfig({}), sim.url)(ANA))
+  const pipeline = await startPipeline(redis, openMailboxes(readConfig(settings), sim.url)(ANA), { settings })
   t.teardown(() => pipeline.stop())
   const deliver = (from: number, count: number) => {
     for (let index = from; index < from + count; index += 1) sim.deliver('ana@example.com', testMail(index, 10))
@@ -36,7 +41,7 @@ t.test('fifty new messages cost four calls, one pushed message two', async t => 
   deliver(51, 50)
   t.match(await pipeline.sync(), { listed: 50, fates: { fetched: 50 }, tasks: 10 })
   t.match(sim.calls(), { history: 1, batch: 3, parts: 10, total: 4 })
-})
+}
 
 t.test('an expired cursor is replaced, and all mail since is listed', async t => {
   const sim = await startGmail({ profile: 'instant', mailboxes: [testMailbox('ana@example.com', 20, 5)] })

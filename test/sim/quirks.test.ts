@@ -1,4 +1,5 @@
 import t from 'tap'
+import { memoryMailbox } from '../../sim/mailbox.ts'
 import { ADDRESS, answerOf, connected, mailboxOf, plainMail } from './client.ts'
 
 t.test('an empty page of history may continue', async t => {
@@ -49,6 +50,26 @@ t.test('a lagging history returns no id before its records', async t => {
   t.same((await get(`history?startHistoryId=${historyId}`)).body, { historyId }, 'an id from a push is not a 404')
   nowMs += 500
   t.match((await get(`history?startHistoryId=${start}`)).body, { historyId, history: [{ id: historyId }] })
+})
+
+t.test('text parts can keep their charset, or come without their content', async t => {
+  const raw = Buffer.from('Content-Type: text/plain; charset=iso-8859-1\r\n\r\nGr\xfc\xdfe', 'latin1')
+  const { sim, get } = await connected(t, memoryMailbox(ADDRESS, [{ raw }]))
+  const id = (await get('messages')).body.messages[0]?.id
+  const base64url = (text: string, encoding: BufferEncoding) => Buffer.from(text, encoding).toString('base64url')
+  const part = async () =>
+    (await get(`messages/${id}?format=full`)).body.payload as Record<'body', Record<string, unknown>>
+  const inUtf8 = { size: 7, data: `${base64url('Grüße', 'utf8')}==` }
+  t.match(await part(), { headers: [{ value: 'text/plain; charset=iso-8859-1' }], body: inUtf8 })
+  sim.quirks.keptCharsets = true
+  t.match((await part()).body, { size: 5, data: `${base64url('Grüße', 'latin1')}=` })
+  sim.quirks.keptCharsets = false
+  sim.quirks.largeTextBytes = 6
+  const { body } = await part()
+  t.match(body, { size: 7, data: undefined, attachmentId: String })
+  t.match((await get(`messages/${id}/attachments/${body.attachmentId}`)).body, inUtf8)
+  sim.quirks.largeTextBytes = 7
+  t.match((await part()).body, inUtf8)
 })
 
 t.test('PUT replaces all quirks over HTTP', async t => {

@@ -16,6 +16,8 @@ export interface ContractSubject {
   inFolders?: boolean
   /** A valid id that the provider never issued. */
   unknown: MessageId
+  /** Whole texts are read, not only previews. */
+  texts?: boolean
   /** The number of HTTP requests so far, except for tokens, where it is known. */
   requests?(): number
   close(): Promise<void>
@@ -115,6 +117,24 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
       const answers = await mailbox.fetch(wanted, call)
       t.same([...answers.keys()].sort(), [...new Set(wanted.map(({ id }) => id))].sort())
       for (const { id, thread } of wanted) t.match(answers.get(id), { outcome: 'ok', message: { id, thread } })
+    }
+  })
+
+  fact('messages have their texts where texts are read, listed or fetched', async (t, subject, { call }) => {
+    const { mailbox, deliver, texts = false } = subject
+    await deliver(6, 2)
+    const { pages } = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
+    const listed = pages.flatMap(page => page.ids)
+    const fetched = [...(await mailbox.fetch(listed, call)).values()]
+    const alone = [...(await mailbox.fetch(listed.slice(0, 1), call)).values()]
+    const messages = [
+      ...pages.flatMap(page => page.messages ?? []),
+      ...[...fetched, ...alone].flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : [])),
+    ]
+    t.ok(messages.length >= 7)
+    for (const { subject, body } of messages) {
+      const text = `This is mail ${subject.split(' ').at(-1)}.`
+      t.match(body, texts ? { text, kind: /plain|html/ } : undefined)
     }
   })
 

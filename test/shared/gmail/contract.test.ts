@@ -1,17 +1,20 @@
 import t from 'tap'
 import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
+import { defaultFields } from '../../../shared/settings/gmail-fields.ts'
 import { demoMailbox } from '../../../sim/demo.ts'
 import { startGmail } from '../../../sim/gmail.ts'
 import { memoryMailbox } from '../../../sim/mailbox.ts'
+import { htmlToText } from '../../support/html.ts'
 import { numberedMail } from '../../support/mail.ts'
 import { mailboxContract } from '../../support/mailbox-contract.ts'
 import { http } from '../../support/surroundings.ts'
 import { openCall } from './google.ts'
 
+type Options = Parameters<typeof gmailMailbox>[0]
 const ADDRESS = 'ana@example.com'
 const FIELDS = 'id,threadId,labelIds,snippet,payload/headers,internalDate'
 
-const mailboxAt = (url: string, pageSize = { live: 500, bulk: 500 }) =>
+const mailboxAt = (url: string, pageSize = { live: 500, bulk: 500 }, more: Partial<Options> = {}) =>
   gmailMailbox({
     http,
     address: ADDRESS,
@@ -23,17 +26,20 @@ const mailboxAt = (url: string, pageSize = { live: 500, bulk: 500 }) =>
     quota: '2026',
     pageSize,
     notify: { topic: 'projects/project/topics/gmail', labels: [] },
+    ...more,
   })
 
-for (const pageSize of [
-  { live: 500, bulk: 500 },
-  { live: 5, bulk: 7 },
+for (const { pageSize, texts } of [
+  { pageSize: { live: 500, bulk: 500 }, texts: false },
+  { pageSize: { live: 5, bulk: 7 }, texts: false },
+  { pageSize: { live: 500, bulk: 500 }, texts: true },
 ]) {
-  mailboxContract(t, `Gmail, pages of ${pageSize.bulk}`, async () => {
+  mailboxContract(t, `Gmail, pages of ${pageSize.bulk}${texts ? ', with texts' : ''}`, async () => {
     const sim = await startGmail({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, [])] })
     let number = 0
     return {
-      mailbox: mailboxAt(sim.url, pageSize),
+      mailbox: mailboxAt(sim.url, pageSize, texts ? { fields: defaultFields('text'), htmlToText } : {}),
+      texts,
       deliver: async (count, threads = count) =>
         Array.from({ length: count }, (_, index) => {
           number += 1

@@ -48,6 +48,24 @@ for (const [what, spoil] of spoilings) {
   })
 }
 
+t.test('a message that was cached without its text is missing where texts are wanted, without a warning', async t => {
+  await connectMailbox(redis, keys, ANA, 'history:1', 0)
+  const counts: number[] = []
+  const onInvalid = (count: number) => counts.push(count)
+  const previews = createCache(redis, keys, { mailbox: ANA, ttlSeconds: 60, onInvalid })
+  const texts = createCache(redis, keys, { mailbox: ANA, ttlSeconds: 60, texts: true, onInvalid })
+  const body = { text: 'The whole text. '.repeat(200), kind: 'plain' as const }
+  await previews.put([message('a')])
+  t.equal((await previews.touch(['a'])).size, 1)
+  t.equal((await texts.touch(['a'])).size, 0)
+  t.equal(await redis.exists(key), 0, 'it gets no changes of labels any more')
+  await texts.put([{ ...message('a'), body }])
+  t.same([...(await texts.get(['a'])).values()], [{ ...message('a'), body }])
+  t.ok(((await redis.get(key)) ?? '').length < body.text.length / 2, 'it is compressed')
+  t.same([...(await previews.get(['a'])).values()], [message('a')])
+  t.same(counts, [])
+})
+
 t.test('unreadable cached mail is refetched, and its thread is emitted whole', async t => {
   const mailbox = fakeMailbox(40)
   const pipeline = await startPipeline(server, mailbox)

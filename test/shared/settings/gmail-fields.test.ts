@@ -18,6 +18,33 @@ t.test('the default and all equivalent choices are accepted', async t => {
     t.equal(faultOfFields(fields), undefined, fields)
 })
 
+t.test('whole texts need the parts of a message', async t => {
+  const text = { MESSAGE_BODY: 'text' }
+  const { GMAIL_FIELDS, MESSAGE_BODY } = readConfig(text)
+  t.equal(MESSAGE_BODY, 'text')
+  t.equal(faultOfFields(GMAIL_FIELDS), undefined)
+  const whole = 'labelIds,snippet,internalDate,payload(headers,mimeType,filename,body,parts)'
+  for (const fields of ['*', 'labelIds,snippet,internalDate,payload', 'payload/*,labelIds,snippet,internalDate', whole])
+    t.equal(readConfig({ ...text, GMAIL_FIELDS: fields }).GMAIL_FIELDS, fields)
+  const lacking: [fields: string, missing: string][] = [
+    [
+      ALL.join(','),
+      'payload/mimeType, payload/filename, payload/body/attachmentId, payload/body/size, payload/body/data, payload/parts',
+    ],
+    [whole.replace(',parts', ',parts(mimeType,body)'), 'payload/parts'],
+    [whole.replace(',body', ',body/size'), 'payload/body/attachmentId, payload/body/data'],
+  ]
+  for (const [fields, missing] of lacking) {
+    const message = `use payload instead of payload/headers, because MESSAGE_BODY=text reads ${missing}; or unset it, or set MESSAGE_BODY=snippet`
+    t.throws(() => readConfig({ ...text, GMAIL_FIELDS: fields }), {
+      kind: 'misconfigured',
+      message: new RegExp(`^GMAIL_FIELDS: .*${message}$`),
+    })
+    t.equal(readConfig({ GMAIL_FIELDS: fields }).GMAIL_FIELDS, fields)
+  }
+  t.throws(() => readConfig({ MESSAGE_BODY: 'full' }), { message: /MESSAGE_BODY: .* one of snippet, text/ })
+})
+
 t.test('unknown fields are refused at the start, by name', async t => {
   const faults: [string, RegExp][] = [
     [`${ALL},subject`, /no message has subject$/],

@@ -12,6 +12,8 @@ t.test('a version depends on messages, labels, prompt and model, in any order', 
   t.equal(threadVersion([b, a], options), version)
   t.equal(threadVersion([{ ...a, labels: ['UNREAD', 'INBOX'] }, b], options), version, 'reading a mail changes nothing')
   t.not(threadVersion([a], options), version)
+  t.equal(threadVersion([a, b], { ...options, texts: false }), version, 'tasks with previews keep their version')
+  t.not(threadVersion([a, b], { ...options, texts: true }), version)
   t.not(threadVersion([{ ...a, labels: ['TRASH'] }, b], options), version)
   t.not(threadVersion([a, b], { ...options, promptVersion: '2' }), version)
   t.not(threadVersion([a, b], { ...options, model: 'other' }), version)

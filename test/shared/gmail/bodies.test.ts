@@ -1,0 +1,209 @@
+import iconv from 'iconv-lite'
+import t, { type Test } from 'tap'
+import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
+import { defaultFields } from '../../../shared/settings/gmail-fields.ts'
+import { startGmail } from '../../../sim/gmail.ts'
+import { memoryMailbox } from '../../../sim/mailbox.ts'
+import { htmlToText } from '../../support/html.ts'
+import { http } from '../../support/surroundings.ts'
+import { openCall } from './google.ts'
+
+const ADDRESS = 'ana@example.com'
+type Options = Parameters<typeof gmailMailbox>[0]
+
+async function opened(t: Test, mails: readonly (string | Buffer)[], options: Partial<Options> = {}) {
+  const sim = await startGmail({
+    profile: 'instant',
+    mailboxes: [
+      memoryMailbox(
+        ADDRESS,
+        mails.map((raw, index) => ({ raw, receivedAtMs: 1_790_000_000_000 + index })),
+      ),
+    ],
+  })
+  t.teardown(() => sim.close())
+  const mailbox = gmailMailbox({
+    http,
+    address: ADDRESS,
+    account: { clientId: 'simulated', clientSecret: 'simulated', refreshToken: `simulated:${ADDRESS}` },
+    rootUrl: `${sim.url}/`,
+    tokenUrl: `${sim.url}/token`,
+    fields: defaultFields('text'),
+    initialSync: { kind: 'all' },
+    quota: '2026',
+    pageSize: { live: 100, bulk: 500 },
+    htmlToText,
+    ...options,
+  })
+  const { cursor } = await mailbox.open(openCall())
+  const { ids } = await mailbox.changes(cursor, undefined, openCall())
+  const call = openCall()
+  // Oldest first, as they were delivered.
+  const fetched = async (wanted = ids.toReversed()) => {
+    const answers = await mailbox.fetch(wanted, call)
+    return wanted.map(({ id }) => answers.get(id))
+  }
+  return { sim, mailbox, ids: ids.toReversed(), call, fetched }
+}
+
+const mail = (text: string | Buffer, type = 'text/plain; charset=utf-8', more: readonly string[] = []) =>
+  Buffer.concat([
+    Buffer.from(['From: Bo <bo@example.com>', 'Subject: Hi', `Content-Type: ${type}`, ...more, '', ''].join('\r\n')),
+    Buffer.from(text),
+  ])
+const texts = (answers: readonly unknown[]) =>
+  answers.map(answer => (answer as { message?: { body?: { text: string } } })?.message?.body?.text)
+
+t.test('messages come with their texts for the same units', async t => {
+  const { call, fetched } = await opened(
+    t,
+    Array.from({ length: 20 }, (_, n) => mail(`This is mail ${n}.`)),
+  )
+  t.same(
+    texts(await fetched()),
+    Array.from({ length: 20 }, (_, n) => `This is mail ${n}.`),
+  )
+  t.same(call.metered, [['batch', 400]])
+})
+
+t.test('a text is the same in UTF-8 under the old charset and in that charset', async t => {
+  const danish = 'Kære Søren, vi mødes på åen kl. 9.'
+  const japanese = 'お世話になっております。'
+  const mails = [
+    mail(iconv.encode(danish, 'windows-1252'), 'text/plain; charset="iso-8859-1"'),
+    mail(iconv.encode(japanese, 'shift_jis'), 'text/plain; charset=Shift_JIS'),
+  ]
+  const { sim, fetched } = await opened(t, mails)
+  const decoded = [
+    { message: { body: { text: danish, charset: 'iso-8859-1', decodedBy: 'utf-8' } } },
+    { message: { body: { text: japanese, charset: 'Shift_JIS', decodedBy: 'utf-8' } } },
+  ]
+  t.match(await fetched(), decoded)
+  sim.quirks.keptCharsets = true
+  t.match(await fetched(), [
+    { message: { body: { text: danish, decodedBy: 'declared' } } },
+    { message: { body: { text: japanese } } },
+  ])
+})
+
+const PARTS = (text: string) =>
+  mail(
+    [
+      '--b',
+      'Content-Type: multipart/alternative; boundary=inner',
+      '',
+      '--inner',
+      'Content-Type: text/plain; charset=utf-8',
+      '',
+      text,
+      '--inner',
+      'Content-Type: text/html',
+      '',
+      `<p>${text}</p>`,
+      '--inner--',
+      '--b',
+      'Content-Type: application/pdf',
+      'Content-Disposition: attachment; filename="offer.pdf"',
+      'Content-Transfer-Encoding: base64',
+      '',
+      'AAECAwQF',
+      '--b--',
+    ].join('\r\n'),
+    'multipart/mixed; boundary=b',
+  )
+
+t.test('files are named and not fetched', async t => {
+  const { call, fetched } = await opened(t, [PARTS('Dear Ana')])
+  t.match(await fetched(), [
+    { message: { body: { text: 'Dear Ana' }, attachments: [{ name: 'offer.pdf', type: 'application/pdf', size: 6 }] } },
+  ])
+  t.same(call.metered, [['single', 20]])
+})
+
+t.test('text parts without their content are fetched in one batch, counted apart', async t => {
+  const { sim, call, fetched } = await opened(t, [PARTS('Dear Ana'), mail('short'), PARTS('Dear Bo')])
+  sim.quirks.largeTextBytes = 6
+  t.same(texts(await fetched()), ['Dear Ana', 'short', 'Dear Bo'])
+  t.same(call.metered, [
+    ['batch', 60],
+    ['attachment', 40],
+  ])
+})
+
+t.test('a text part above the cap is not fetched, and the message says so', async t => {
+  const { sim, call, fetched } = await opened(t, [mail('x'.repeat(2_200_000))])
+  sim.quirks.largeTextBytes = 1000
+  t.match(await fetched(), [{ outcome: 'ok', message: { body: { text: '', isPart: true, note: 'too large' } } }])
+  t.same(call.metered, [['single', 20]])
+})
+
+t.test('a text part that may still come fails its message alone; one that is gone does not', async t => {
+  const { sim, fetched } = await opened(t, [mail('short'), mail('a long text')])
+  sim.quirks.largeTextBytes = 6
+  const deny = (status: number, reason: string) =>
+    sim.faults.set({ denials: [{ path: '/attachments/', status, reason }] })
+  deny(503, 'backendError')
+  t.match(await fetched(), [{ outcome: 'ok' }, { outcome: 'failed', error: { kind: 'unavailable' } }])
+  deny(429, 'rateLimitExceeded')
+  t.match(await fetched(), [{ outcome: 'ok' }, { outcome: 'throttled' }])
+  deny(404, 'notFound')
+  t.match(await fetched(), [
+    { message: { body: { text: 'short' } } },
+    { message: { body: { text: '', isPart: true, note: 'a text was not fetched' } } },
+  ])
+})
+
+t.test('a batch answer that is too large is asked for in halves', async t => {
+  const mails = Array.from({ length: 8 }, (_, n) => mail(`${n} ${'x'.repeat(20_000)}`))
+  const { call, fetched } = await opened(t, mails, { mostBytes: 100_000 })
+  t.same(
+    texts(await fetched()).map(text => text?.slice(0, 2)),
+    mails.map((_, n) => `${n} `),
+  )
+  t.same(
+    call.metered,
+    [160, 80, 40, 40, 40, 40].map(units => ['batch', units]),
+  )
+})
+
+t.test('a message that is too large comes without its text, and a thread message by message', async t => {
+  const long = 'y'.repeat(300_000)
+  const reply = ['Message-ID: <2@example.com>', 'In-Reply-To: <1@example.com>']
+  const mails = [
+    mail('short', 'text/plain', ['Message-ID: <1@example.com>']),
+    mail(long, 'text/plain', reply),
+    mail('other'),
+  ]
+  const { fetched, ids } = await opened(t, mails, { mostBytes: 100_000 })
+  t.equal(ids[0]?.thread, ids[1]?.thread)
+  t.match(await fetched(), [
+    { message: { body: { text: 'short' } } },
+    { message: { subject: 'Hi', body: { text: '', kind: 'none', isPart: true, note: 'too large' } } },
+    { message: { body: { text: 'other' } } },
+  ])
+  t.match(await fetched(ids.slice(1, 2)), [{ message: { body: { note: 'too large' } } }])
+})
+
+t.test('the scope gmail.metadata is refused, with the remedy', async t => {
+  const { sim, mailbox, ids } = await opened(t, [mail('one'), mail('two')])
+  const token = sim.tokens.access({ address: ADDRESS, scope: 'https://www.googleapis.com/auth/gmail.metadata' })
+  const narrow = gmailMailbox({
+    http,
+    address: ADDRESS,
+    account: { get: async () => token, refused: async () => false },
+    rootUrl: `${sim.url}/`,
+    fields: defaultFields('text'),
+    initialSync: { kind: 'all' },
+    quota: '2026',
+    pageSize: { live: 100, bulk: 500 },
+    htmlToText,
+  })
+  const remedy = /gmail\.metadata shows no texts; connect the mailbox with gmail\.readonly, or set MESSAGE_BODY=snippet/
+  await t.rejects(narrow.fetch(ids.slice(0, 1), openCall()), { kind: 'misconfigured', message: remedy })
+  const answers = [...(await narrow.fetch(ids, openCall())).values()]
+  t.match(
+    answers,
+    ids.map(() => ({ outcome: 'failed', error: { kind: 'misconfigured', message: remedy } })),
+  )
+  t.equal((await mailbox.fetch(ids, openCall())).size, 2)
+})

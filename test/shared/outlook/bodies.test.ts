@@ -1,0 +1,136 @@
+import t, { type Test } from 'tap'
+import { outlookMailbox } from '../../../shared/outlook/mailbox.ts'
+import { startGraph } from '../../../sim/graph.ts'
+import { memoryMailbox } from '../../../sim/mailbox.ts'
+import { htmlToText } from '../../support/html.ts'
+import { heldLinks } from '../../support/links.ts'
+import { heldSubscription } from '../../support/subscription.ts'
+import { http } from '../../support/surroundings.ts'
+import { openCall } from '../gmail/google.ts'
+
+const ADDRESS = 'ana@example.com'
+type Options = Parameters<typeof outlookMailbox>[0]
+
+const mail = (text: string, type = 'text/plain') =>
+  ['From: Bo <bo@example.com>', 'Subject: Hi', `Content-Type: ${type}; charset=utf-8`, '', text].join('\r\n')
+
+async function opened(t: Test, mails: readonly string[], options: Partial<Options> = {}, scope = 'Mail.Read') {
+  const all = mails.map((raw, index) => ({ raw, receivedAtMs: 1_790_000_000_000 + index * 1000, labels: ['INBOX'] }))
+  const sim = await startGraph({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, all)] })
+  t.teardown(() => sim.close())
+  const token = sim.tokens.access({ address: ADDRESS, scopes: [scope, 'User.Read'] })
+  const links = heldLinks()
+  const mailboxWith = (more: Partial<Options>) =>
+    outlookMailbox({
+      http,
+      address: ADDRESS,
+      tokens: { get: async () => token, refused: async () => false },
+      links,
+      subscription: heldSubscription(),
+      rootUrl: `${sim.url}/v1.0`,
+      initialSync: { kind: 'all' },
+      pageSize: 50,
+      parallel: 4,
+      batchSize: 20,
+      htmlToText,
+      ...options,
+      ...more,
+    })
+  const mailbox = mailboxWith({})
+  const list = async (from = mailbox, since?: string) => {
+    const call = openCall()
+    const messages = []
+    let cursor = since ?? (await from.open(openCall())).cursor
+    for (let page: string | undefined; ; ) {
+      const changes = await from.changes(cursor, page, call)
+      messages.push(...(changes.messages ?? []))
+      if (changes.cursor !== undefined) {
+        cursor = changes.cursor
+        break
+      }
+      page = changes.next
+    }
+    messages.sort((a, b) => a.date - b.date)
+    return { messages, cursor, call }
+  }
+  return { sim, mailbox, mailboxWith, list }
+}
+
+t.test('the delta page brings the texts, in no more calls', async t => {
+  const mails = Array.from({ length: 10 }, (_, n) => mail(`This is mail ${n}.`))
+  const withTexts = await (await opened(t, mails)).list()
+  const without = await opened(t, mails, { htmlToText: undefined })
+  const previews = await without.list()
+  t.same(
+    withTexts.messages.map(({ body }) => body),
+    mails.map((_, n) => ({ text: `This is mail ${n}.`, kind: 'html', decodedBy: 'provider' })),
+  )
+  t.ok(previews.messages.every(({ body }) => body === undefined))
+  t.same(withTexts.call.metered, previews.call.metered)
+})
+
+t.test('a changed message keeps its text, and a draft without a sender has one', async t => {
+  const { sim, mailbox, list } = await opened(t, [mail('One'), mail('<p>Two</p><p>lines</p>', 'text/html')])
+  const { messages, cursor } = await list()
+  t.same(
+    messages.map(({ body }) => body?.text),
+    ['One', 'Two\nlines'],
+  )
+  sim.mailbox(ADDRESS).mark(messages[0]?.id ?? '', { flagged: true })
+  const changed = await list(mailbox, cursor)
+  t.match(changed.messages, [{ labels: /STARRED/, body: { text: 'One' } }])
+})
+
+t.test('mail listed by a link without bodies is fetched with its text', async t => {
+  const { sim, mailboxWith, list } = await opened(t, [mail('One')], { htmlToText: undefined })
+  const { cursor } = await list()
+  sim.deliver(ADDRESS, mail('Two'))
+  const later = await list(mailboxWith({ htmlToText }), cursor)
+  t.same(
+    later.messages.map(({ body }) => body?.text),
+    ['Two'],
+  )
+})
+
+t.test('pages that are too large are asked for in smaller ones', async t => {
+  const mails = Array.from({ length: 8 }, (_, n) => mail(`${n} ${'x'.repeat(20_000)}`))
+  const { list } = await opened(t, mails, { mostBytes: 100_000 })
+  const { messages } = await list()
+  t.same(
+    messages.map(({ body }) => body?.text.slice(0, 2)),
+    mails.map((_, n) => `${n} `),
+  )
+})
+
+t.test('a fetch that is too large is asked for in halves, and a message that is, without its text', async t => {
+  const mails = [...Array.from({ length: 6 }, (_, n) => mail(`${n} ${'x'.repeat(20_000)}`)), mail('y'.repeat(300_000))]
+  const { list, mailboxWith } = await opened(t, mails)
+  const { messages } = await list()
+  const narrow = mailboxWith({ mostBytes: 100_000 })
+  const wanted = messages.map(({ id, thread }) => ({ id, thread }))
+  const answers = [...(await narrow.fetch(wanted, openCall())).values()]
+  t.match(
+    answers,
+    mails.map((_, n) => ({
+      message: {
+        body: n < 6 ? { text: new RegExp(`^${n} xxx`) } : { text: '', kind: 'none', isPart: true, note: 'too large' },
+      },
+    })),
+  )
+  const each = mailboxWith({ mostBytes: 100_000, batchSize: 1 })
+  t.match(
+    [...(await each.fetch(wanted.slice(5), openCall())).values()],
+    [{ outcome: 'ok' }, { message: { body: { note: 'too large' } } }],
+  )
+})
+
+t.test('a token that shows no texts is refused, with the remedy', async t => {
+  const { mailbox, mailboxWith, list } = await opened(t, [mail('One')], {}, 'Mail.ReadBasic')
+  const { messages } = await list(mailboxWith({ htmlToText: undefined }))
+  const wanted = messages.map(({ id, thread }) => ({ id, thread }))
+  t.equal(wanted.length, 1)
+  await t.rejects(mailbox.fetch(wanted, openCall()), {
+    kind: 'misconfigured',
+    message: /grant Mail\.Read .* or set MESSAGE_BODY=snippet/,
+  })
+})
