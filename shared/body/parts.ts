@@ -62,7 +62,7 @@ export function walkParts<Raw>(root: Raw, read: (raw: Raw) => MailPart<Raw>): Wa
   let seen = 0
   let note: string | undefined
   const first = walk(root, 0)
-  const pieces = first.length > 0 ? first : spares.flatMap(spareText)
+  const pieces = first.length > 0 ? first : spareTexts()
   return { pieces, attachments, calendars, isPart: note !== undefined, note }
 
   function walk(raw: Raw, level: number): Piece[] {
@@ -98,6 +98,13 @@ export function walkParts<Raw>(root: Raw, read: (raw: Raw) => MailPart<Raw>): Wa
     if (attachments.length < MOST_ATTACHMENTS) attachments.push({ name, type, size })
     else leftOut('too many attachments')
     return []
+  }
+
+  // An attached mail may hold another one, which then is a spare too.
+  function spareTexts(): Piece[] {
+    const found: Piece[] = []
+    for (const spare of spares) found.push(...spareText(spare))
+    return found
   }
 
   function spareText(spare: Spare<Raw>): Piece[] {

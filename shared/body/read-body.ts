@@ -29,6 +29,8 @@ const TWICE = 2
 const BASE64_BYTES = 3
 const BASE64_CHARACTERS = 4
 const LONGEST_CHARSET = 60
+const PAGE = /^\s*<(?:!doctype html|html|head|body|meta|table|div|p)\b[^<>]*>/i
+const PAGE_WITHIN = 1000
 const LONGEST_UTF8 = 4
 const FIRST_CONTINUATION = 0x80
 const FIRST_LEAD = 0xc0
@@ -115,13 +117,10 @@ async function readLeaves(leaves: readonly Leaf[], reading: TextReading): Promis
 }
 
 async function readLeaf(leaf: Leaf, { htmlToText, decodeRare }: TextReading): Promise<Read> {
-  const isHtml = leaf.type === 'text/html'
   const decoded = decodeLeaf(leaf, decodeRare)
-  if (!decoded)
-    return leaf.size === 0
-      ? EMPTY
-      : { ...EMPTY, isHtml, isPart: true, note: leaf.size > MOST_PART_BYTES ? 'too large' : 'a text was not fetched' }
+  if (!decoded) return missing(leaf)
   const { text, decodedBy, isCut } = decoded
+  const isHtml = leaf.type === 'text/html' || isPage(text)
   const converted: Omit<HtmlText, 'hidden'> & { hidden?: number } = isHtml ? await htmlToText(text) : { text }
   const { hidden = 0, note } = converted
   return {
@@ -133,6 +132,17 @@ async function readLeaf(leaf: Leaf, { htmlToText, decodeRare }: TextReading): Pr
     ...(isCut || converted.isPart ? { isPart: true as const } : {}),
     ...(note !== undefined ? { note } : isCut ? { note: 'too large' } : {}),
   }
+}
+
+function missing({ type, size }: Leaf): Read {
+  if (size === 0) return EMPTY
+  const note = size > MOST_PART_BYTES ? 'too large' : 'a text was not fetched'
+  return { ...EMPTY, isHtml: type === 'text/html', isPart: true, note }
+}
+
+// Some programs send a page as plain text.
+function isPage(text: string): boolean {
+  return PAGE.test(text.slice(0, PAGE_WITHIN)) && text.includes('</')
 }
 
 function asWritten({ isFlowed, delSp }: Leaf, text: string): string {

@@ -82,6 +82,7 @@ t.test('a mail without other text is read in its named text or its attached mail
   t.same(texts(walk(multi('mixed', { type: 'text/enriched', content: 'e' }))), [['e', '']])
   const forwarded = { type: 'message/rfc822', parts: [multi('alternative', plain('fp'), html('fh'))] }
   t.same(texts(walk(multi('mixed', forwarded))), [['fp', 'fh']])
+  t.same(texts(walk({ type: 'message/rfc822', parts: [forwarded] })), [['fp', 'fh']], 'within another')
   t.same(texts(walk(multi('mixed', plain('attached', { isAttached: true })))), [])
 })
 

@@ -36,6 +36,12 @@ t.test('the plain form is taken, and the page where it says much more', async t 
   t.match(await read({ plain: [plain('Hello Bo')], html: [html(tags)] }), { kind: 'plain', text: 'Hello Bo' })
 })
 
+t.test('a page that is sent as plain text is read as a page', async t => {
+  t.match(await read({ plain: [plain('\n<HTML>\n<p>Hi</p></HTML>')] }), { text: 'Hi', kind: 'html' })
+  t.match(await read({ plain: [plain('<p>: the tag of a paragraph')] }), { kind: 'plain', text: /^<p>/ })
+  t.match(await read({ plain: [plain('Hi <b>Bo</b>')] }), { kind: 'plain', text: 'Hi <b>Bo</b>' })
+})
+
 t.test('pieces are joined in their order', async t => {
   const body = await read(
     { plain: [plain('One')], html: [html('One')] },
