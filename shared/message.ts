@@ -8,8 +8,8 @@ export type ThreadId = string
 /** The fields of a message that may be unreadable as the sender wrote them. */
 export const UNREADABLE = ['subject', 'from', 'to', 'cc', 'snippet'] as const
 
-/** How a text was decoded: by its own escapes, as UTF-8, in its declared charset, or by the provider. */
-export const DECODERS = ['escapes', 'utf-8', 'declared', 'iconv', 'windows-1252', 'provider'] as const
+// How a text was decoded: by its own escapes, as UTF-8, in its declared charset, or by the provider.
+const DECODERS = ['escapes', 'utf-8', 'declared', 'iconv', 'windows-1252', 'provider'] as const
 
 const addressSchema = z.object({ name: z.string(), address: z.string() })
 const bodySchema = z.object({

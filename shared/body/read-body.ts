@@ -31,9 +31,6 @@ const BASE64_CHARACTERS = 4
 const LONGEST_CHARSET = 60
 const PAGE = /^\s*<(?:!doctype html|html|head|body|meta|table|div|p)\b[^<>]*>/i
 const PAGE_WITHIN = 1000
-const LONGEST_UTF8 = 4
-const FIRST_CONTINUATION = 0x80
-const FIRST_LEAD = 0xc0
 
 /** A text as far as it was read, with what made it so. */
 interface Read extends Omit<Body, 'kind'> {
@@ -154,18 +151,7 @@ function decodeLeaf(leaf: Leaf, decodeRare: DecodeRare): (Decoded & { isCut: boo
   const most = (MOST_PART_BYTES / BASE64_BYTES) * BASE64_CHARACTERS
   const isCut = leaf.content.length > most
   const bytes = Buffer.from(leaf.content.slice(0, most), 'base64url')
-  const text = isCut ? bytes.subarray(0, wholeUtf8(bytes)) : bytes
-  return { ...decodeText(text, { charset: leaf.charset, isHtml: leaf.type === 'text/html' }, decodeRare), isCut }
-}
-
-// A cut may split a character of UTF-8.
-function wholeUtf8(bytes: Uint8Array): number {
-  for (let back = 1; back <= Math.min(LONGEST_UTF8, bytes.length); back++) {
-    const byte = bytes[bytes.length - back] ?? 0
-    if (byte < FIRST_CONTINUATION) return bytes.length
-    if (byte >= FIRST_LEAD) return bytes.length - back
-  }
-  return bytes.length
+  return { ...decodeText(bytes, { charset: leaf.charset, isHtml: leaf.type === 'text/html' }, decodeRare), isCut }
 }
 
 function joined(all: readonly Read[]): Read {

@@ -67,6 +67,10 @@ t.test('text that is UTF-8 is decoded as such, whatever charset the header kept'
   }
 })
 
+t.test('a mark of the byte order is no part of the text', async t => {
+  t.same(decode(Buffer.from('\ufeffHi'), 'utf-8'), { text: 'Hi', decodedBy: 'utf-8' })
+})
+
 t.test('ISO-2022-JP is found by its escapes, although it is valid UTF-8', async t => {
   const text = LANGUAGES.japanese
   for (const charset of ['iso-2022-jp', 'us-ascii', 'utf-8', undefined])
