@@ -77,7 +77,10 @@ export function createInjector(targets: Targets): (fault: PlannedFault) => Activ
       }
       case 'expire':
         return { what: expire(fault.victim), over: Promise.resolve() }
-      default: {
+      case 'throttle':
+      case 'error':
+      case 'parts':
+      case 'refuse': {
         const { gmail, graph } = fault.provider
         const untilMs = Date.now() + forMs
         const more = { retryAfterSeconds: 0.5 }
@@ -88,6 +91,8 @@ export function createInjector(targets: Targets): (fault: PlannedFault) => Activ
         const what = `${often(gmail)} at Gmail and ${often(graph)} at Graph for ${ms}`
         return { what, over: pause(forMs) }
       }
+      default:
+        throw new Error(`no fault is injected for ${kind satisfies never}`)
     }
   }
 

@@ -1,3 +1,4 @@
+import { ownOf } from '../../shared/own.ts'
 import type { FaultKind } from '../../sim/gmail/faults.ts'
 import type { GraphFaultKind } from '../../sim/graph/faults.ts'
 
@@ -48,13 +49,14 @@ const GAP_MS = { least: 200, most: 900 }
 const RATE = { least: 0.3, most: 0.9 }
 // Graph requests cover all folders, or go in fours, so a single failure affects much: the rates are lower.
 const AT_GRAPH_RATE = { least: 0.1, most: 0.5 }
-const AT_GMAIL: Partial<Record<ChaosKind, readonly FaultKind[]>> = {
+type ProviderKind = 'throttle' | 'error' | 'parts' | 'refuse'
+const AT_GMAIL: Record<ProviderKind, readonly FaultKind[]> = {
   throttle: ['throttled-until', 'throttled', 'rate-limit', 'user-rate-limit'],
   error: ['server-error', 'unavailable', 'reset'],
   parts: ['part-throttled', 'part-error', 'truncated', 'missing-part'],
   refuse: ['token-expired', 'part-token-expired'],
 }
-const AT_GRAPH: Partial<Record<ChaosKind, readonly GraphFaultKind[]>> = {
+const AT_GRAPH: Record<ProviderKind, readonly GraphFaultKind[]> = {
   throttle: ['throttled', 'throttled-silently'],
   error: ['server-error', 'unavailable', 'bad-gateway', 'html-unavailable', 'reset', 'gone-410'],
   parts: ['part-throttled', 'part-error', 'part-token-expired', 'truncated', 'missing-part', 'part-without-body'],
@@ -93,9 +95,9 @@ export function planFaults(
     if (bag.length === 0) bag = [...kinds]
     const [kind = 'kill'] = bag.splice(Math.floor(random() * bag.length), 1)
     const provider = {
-      gmail: { kind: one(AT_GMAIL[kind] ?? []) ?? 'unavailable', rate: between(RATE.least, RATE.most) },
+      gmail: { kind: one(ownOf(AT_GMAIL, kind) ?? []) ?? 'unavailable', rate: between(RATE.least, RATE.most) },
       graph: {
-        kind: one(AT_GRAPH[kind] ?? []) ?? 'unavailable',
+        kind: one(ownOf(AT_GRAPH, kind) ?? []) ?? 'unavailable',
         rate: between(AT_GRAPH_RATE.least, AT_GRAPH_RATE.most),
       },
     }

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { MailError } from '../../shared/error.ts'
 import { type MailboxId, parseMailboxId } from '../../shared/mailbox.ts'
 import { STAGE_NAMES, type StageName } from '../../shared/stage.ts'
+import { FATES } from '../../shared/streams.ts'
 import type { AppContext } from '../base/app.ts'
 import { type CommandContext, type ContextOf, FAILED } from '../base/command-context.ts'
 import { createLog } from '../base/log.ts'
@@ -133,9 +134,8 @@ function printReplayed({ json, print }: CommandContext, replayed: Replayed): boo
   const lines = [
     `${sandbox}: ${counted(inputs, 'input')} written${others}.`,
     ...runs.map(run => {
-      const { cached, fetched, gone, dead } = run.fates
       const state = run.failure ?? (run.settled ? 'settled' : 'unfinished')
-      return `  run ${run.run}: ${cached} cached, ${fetched} fetched, ${gone} gone, ${dead} dead; ${counted(run.threads, 'thread')}, ${counted(run.tasks, 'task')}; ${state}`
+      return `  run ${run.run}: ${FATES.map(fate => `${run.fates[fate]} ${fate}`).join(', ')}; ${counted(run.threads, 'thread')}, ${counted(run.tasks, 'task')}; ${state}`
     }),
     `Tasks: ${verdict(same, differences)}`,
     ...differenceLines(differences),
