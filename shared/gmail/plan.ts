@@ -61,7 +61,8 @@ export function queryOf(request: Request, { fields, texts }: { fields: string; t
 /** Returns the path and query of a request as a part of a batch. */
 export function pathOf(request: Request, options: { fields: string; texts?: unknown }): string {
   const { format, metadataHeaders, fields: asked } = queryOf(request, options)
-  const query = [['format', format], ...metadataHeaders.map(name => ['metadataHeaders', name]), ['fields', asked]]
+  const headers = metadataHeaders.map(name => ['metadataHeaders', name])
+  const query = [['format', format], ...headers, ['fields', asked], ['prettyPrint', 'false']]
   const text = query.map(([name = '', value = '']) => `${name}=${encodeURIComponent(value)}`).join('&')
   const resource =
     'thread' in request

@@ -33,12 +33,31 @@ export function openRedis(url: string, { tls, ...more }: ConnectionOptions = {})
     reconnectOnError: error => /\bREADONLY\b/.test(error.message),
     retryStrategy: attempt => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
   })
+  redis.on('connect', () => writeTogether(redis.stream))
   // Code that waits for the connection logs each outage once; without a listener ioredis prints every error.
   redis.on('error', error => {
     // The client would continue in database 0. Nothing was sent yet; commands that wait for the connection are rejected.
     if (isSelectRefused(error)) redis.disconnect(true)
   })
   return redis
+}
+
+// The client writes each command by itself. The commands of one turn, such as those that follow from one read, go in one write.
+function writeTogether(stream: Redis['stream']): void {
+  const { write } = stream
+  let isHeld = false
+  const held = (...command: Parameters<typeof write>) => {
+    if (!isHeld) {
+      isHeld = true
+      stream.cork()
+      process.nextTick(() => {
+        isHeld = false
+        stream.uncork()
+      })
+    }
+    return write.apply(stream, command)
+  }
+  Object.assign(stream, { write: held })
 }
 
 /**

@@ -120,6 +120,11 @@ export function openAccount(mailbox: SimMailbox, now: () => number): Account {
   for (let index = 0; index < mailbox.size; index++) grouping.add(mailbox.message(index), { merging: true })
   for (let index = 0; index < mailbox.size; index++) history.load(add(mailbox.message(index)))
 
+  const contentOf = (entry: Entry) => {
+    const mail = delivered[entry.index - mailbox.size] ?? mailbox.message(entry.index)
+    return contents.get(entry.id, async () => parse(await mail.read()))
+  }
+
   return {
     searched,
     address: mailbox.address,
@@ -137,10 +142,7 @@ export function openAccount(mailbox: SimMailbox, now: () => number): Account {
     at: index => all[index],
     thread: threadId => [...(byThread.get(threadId) ?? [])].sort((a, b) => newerFirst(b, a)),
     threads: () => byThread,
-    content(entry) {
-      const mail = delivered[entry.index - mailbox.size] ?? mailbox.message(entry.index)
-      return contents.get(entry.id, async () => parse(await mail.read()))
-    },
+    content: contentOf,
     deliver(mail, { threadId } = {}) {
       const joined = threadId === undefined ? undefined : byThread.get(threadId)?.[0]?.index
       if (threadId !== undefined && joined === undefined)
@@ -150,6 +152,8 @@ export function openAccount(mailbox: SimMailbox, now: () => number): Account {
       grouping.add(stored, { merging: false, joined })
       const entry = add(stored)
       record([{ entry, kind: 'messageAdded', labelIds: [] }])
+      // Parsed now, so that the first call that asks for it is not slower than the others.
+      contentOf(entry).catch(() => undefined)
       return entry
     },
     modify(entries, { add: wanted, remove: unwanted }) {

@@ -3,7 +3,7 @@ import type { Account } from './account.ts'
 import type { Call } from './call.ts'
 import * as changes from './changes.ts'
 import { asGoogleError, forbidden, insufficientScopes, notFound, unauthenticated } from './error.ts'
-import { readFields, selectFields } from './fields.ts'
+import { readFields, type Selection, selectFields } from './fields.ts'
 import { listHistory } from './history-list.ts'
 import { importMessage, insertMessage, sendMessage } from './insert.ts'
 import { createLabel, deleteLabel, listLabels, renderLabel, updateLabel } from './label.ts'
@@ -33,6 +33,8 @@ interface Answerer {
   answer: (call: Call, state: GmailState) => unknown
 }
 
+// A client asks for the same few again and again.
+const MOST_SELECTIONS = 100
 const LABELLED = { shape: resources.MESSAGE }
 const THREAD = { shape: resources.THREAD }
 const LABEL = { shape: resources.LABEL }
@@ -80,8 +82,9 @@ export function addApi(app: FastifyInstance, state: GmailState): void {
   )
   for (const method of METHODS) {
     const url = `/gmail/v1/users/:userId/${method.path}`
+    const selections = new Map<string, Selection>()
     const answerWith = (request: FastifyRequest, reply: FastifyReply, body: unknown) =>
-      answerCall(request, reply, { method, body, state })
+      answerCall(request, reply, { method, body, state, selections })
     app.route({ method: method.verb, url, handler: (request, reply) => answerWith(request, reply, request.body) })
     if (method.uploads) addUpload(app, url, answerWith)
   }
@@ -94,11 +97,19 @@ export function addApi(app: FastifyInstance, state: GmailState): void {
   })
 }
 
+interface Asked {
+  method: Method & { name: MethodName }
+  body: unknown
+  state: GmailState
+  /** Selections by the text of their `fields`. */
+  selections: Map<string, Selection>
+}
+
 /** Answers a call to one of its paths with the given parsed body. */
 async function answerCall(
   request: FastifyRequest,
   reply: FastifyReply,
-  { method, body, state }: { method: Method & { name: MethodName }; body: unknown; state: GmailState },
+  { method, body, state, selections }: Asked,
 ): Promise<FastifyReply> {
   const { shape, answer } = ANSWERS[method.name]
   const call = readCall(request, { method, body, state })
@@ -106,11 +117,17 @@ async function answerCall(
   knownOnly(call.query, method.query)
   const fields = call.query.get('fields')
   // A wrong selection is refused before the work, regardless of the result.
-  const selection = fields && shape ? readFields(fields, shape) : 'all'
+  const selection = fields && shape ? selectionOf(fields, shape, selections) : 'all'
   const answered = selectFields(await answer(call, state), selection)
   if (!shape) return reply.code(204).send()
   const json = JSON.stringify(answered, null, flag(call.query, 'prettyPrint', true) ? 2 : 0)
   return reply.type('application/json; charset=UTF-8').send(`${json}\n`)
+}
+
+function selectionOf(fields: string, shape: resources.Shape, known: Map<string, Selection>): Selection {
+  const selection = known.get(fields) ?? readFields(fields, shape)
+  if (known.size < MOST_SELECTIONS) known.set(fields, selection)
+  return selection
 }
 
 function readCall(

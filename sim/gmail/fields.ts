@@ -50,12 +50,15 @@ export function selectFields(value: unknown, selection: Selection): unknown {
   if (selection === 'all') return value
   if (Array.isArray(value)) return value.map(item => selectFields(item, selection))
   if (!isObject(value)) return value
-  const selected = Object.entries(value).flatMap(([name, field]) => {
-    const within = union(selection.get(name), selection.get('*'))
+  const all = selection.get('*')
+  const selected: Record<string, unknown> = {}
+  for (const [name, field] of Object.entries(value)) {
+    const within = union(selection.get(name), all)
     // `*` may have named a plain value without inner fields.
-    return within === undefined || (within !== 'all' && !isObject(field)) ? [] : [[name, selectFields(field, within)]]
-  })
-  return Object.fromEntries(selected)
+    if (within === undefined || (within !== 'all' && !isObject(field))) continue
+    selected[name] = selectFields(field, within)
+  }
+  return selected
 }
 
 function isObject(value: unknown): value is object {

@@ -34,3 +34,22 @@ t.test('a truncated pipeline or transaction is a connection failure', async t =>
     )
   }
 })
+
+t.test('commands of one turn are written together', async t => {
+  const server = createServer(socket => {
+    socket.on('data', data => socket.write('+OK\r\n'.repeat(`${data}`.split(/^\*/m).length - 1)))
+    socket.on('error', () => undefined)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const client = openRedis(`redis://127.0.0.1:${port}`)
+  t.teardown(() => {
+    client.disconnect()
+    server.close()
+  })
+  await client.connect().catch(() => undefined)
+  const answers = [client.set('a', '1'), client.set('b', '2')]
+  t.equal(client.stream.writableCorked, 1, 'the socket holds them back')
+  t.same(await Promise.all(answers), ['OK', 'OK'])
+  t.equal(client.stream.writableCorked, 0)
+})
