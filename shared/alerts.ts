@@ -37,6 +37,7 @@ const VERY_SLOW_SECONDS = 60
 const SHORT_RUN = 100
 const ENOUGH_MESSAGES = 50
 const LEAST_HIT_RATE = 0.7
+const storedSchema = z.array(alertSchema)
 const COLD_HIT_RATE = 0.5
 const MAX_FAILED = 0.05
 
@@ -48,7 +49,7 @@ export function alertsOf(run: RunFigures, { batchSize }: { batchSize: number }):
 /** Reads stored alerts; returns none where the text cannot be parsed. */
 export function readAlerts(text: string | undefined): Alert[] {
   try {
-    return z.array(alertSchema).parse(JSON.parse(text ?? '[]'))
+    return text === undefined ? [] : storedSchema.parse(JSON.parse(text))
   } catch {
     return []
   }

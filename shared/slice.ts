@@ -125,8 +125,10 @@ function placed<Body>(stream: Stream<Body>, value: unknown): Body {
   throw new MailError('unparsable', `place ${index} lies outside its window of ${of}`)
 }
 
+const anything = z.unknown()
+
 function salvage<Body>(stream: Stream<Body>, text: string): { item?: Envelope<Body> } {
-  const head = salvageEnvelope(text, z.unknown(), stream.salvagedBytes)
+  const head = salvageEnvelope(text, anything, stream.salvagedBytes)
   if (!head) return {}
   const [one = head.body] = bodiesOf(stream, head.body) ?? []
   const body = (stream.salvaged ?? stream.body).safeParse(one)

@@ -1,5 +1,3 @@
-import { z } from 'zod'
-
 const LONGEST_WAIT_MS = 24 * 3_600_000
 // Date.parse accepts almost any text as a date, often one long past.
 const DATE = /^(?:[a-z]{3,9},? |\d{4}-\d\d-\d\dT)/i
@@ -9,8 +7,8 @@ const LONGEST = 500
 
 /** Returns the raw Retry-After header from a headers object, whatever its declared type. */
 export function retryAfterIn(headers: unknown): string | undefined {
-  const { get } = z.object({ get: z.unknown() }).catch({ get: undefined }).parse(headers)
-  const value: unknown = typeof get === 'function' ? get.call(headers, 'retry-after') : undefined
+  if (typeof headers !== 'object' || headers === null || !('get' in headers)) return undefined
+  const value: unknown = typeof headers.get === 'function' ? headers.get('retry-after') : undefined
   return typeof value === 'string' ? value : undefined
 }
 

@@ -137,8 +137,10 @@ async function within<T>(
   }
 }
 
+const codedSchema = z.object({ code: z.string().regex(/^[A-Z][A-Za-z_0-9]+$/) })
+const causedSchema = z.object({ cause: codedSchema })
+
 function codeOf(thrown: unknown): string | undefined {
-  const coded = z.object({ code: z.string().regex(/^[A-Z][A-Za-z_0-9]+$/) })
-  const found = z.object({ cause: coded }).safeParse(thrown).data?.cause ?? coded.safeParse(thrown).data
+  const found = causedSchema.safeParse(thrown).data?.cause ?? codedSchema.safeParse(thrown).data
   return found?.code
 }

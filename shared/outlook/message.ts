@@ -65,6 +65,8 @@ const resource = z.object({
 })
 
 const readMark = z.object({ id: z.string().min(1), isRead: flag })
+const drafted = z.looseObject({ isDraft: flag.optional().catch(undefined) })
+const named = z.record(z.string(), z.unknown()).catch({})
 
 /** A message, and its folder if the answer names it. */
 export interface Filed {
@@ -78,7 +80,7 @@ export interface Filed {
  * read, the body is one of them.
  */
 export function isWhole(item: unknown, texts = false): boolean {
-  const { success, data } = z.looseObject({ isDraft: flag.optional().catch(undefined) }).safeParse(item)
+  const { success, data } = drafted.safeParse(item)
   const fields = texts ? [...FIELDS, 'body'] : FIELDS
   return success && fields.every(name => data[name] !== undefined || (name === 'from' && data.isDraft === true))
 }
@@ -130,7 +132,7 @@ export function readMessage(body: unknown, readAt?: number): Filed | undefined {
  * (learn.microsoft.com/graph/delta-query-messages: a changed item has at least the changed fields).
  */
 export function readReadMark(item: unknown): { id: MessageId; isRead: boolean } | undefined {
-  const names = Object.keys(z.record(z.string(), z.unknown()).catch({}).parse(item))
+  const names = Object.keys(named.parse(item))
   const reported = names.filter(name => !name.startsWith('@'))
   return reported.length === 2 ? readMark.safeParse(item).data : undefined
 }

@@ -37,6 +37,8 @@ const CONTAINERS = ['Map', 'Set', 'WeakMap', 'WeakSet', 'Array']
 // Objects that stay as they are created.
 const CONSTANT = ['RegExp', 'URL', 'Intl.Segmenter', 'MailError']
 const CHANGES = /^(set|add|delete|clear|push|pop|shift|unshift|splice|sort|reverse|fill|copyWithin|abort|next)$/
+// These make the schemas that they return, once: of settings, and of the project's published schemas.
+const SCHEMA_MAKERS = /^(shared\/settings\/kinds\.ts$|pipeline\/setup\/)/
 const TIMERS = ['setTimeout', 'setInterval']
 const RANDOM = ['randomUUID', 'randomBytes', 'randomInt', 'getRandomValues']
 
@@ -203,4 +205,16 @@ function returnsOne({ expression }: ts.ReturnStatement): boolean {
 function importsName({ importClause }: ts.ImportDeclaration, name: string): boolean {
   const bindings = importClause?.namedBindings
   return bindings !== undefined && ts.isNamedImports(bindings) && bindings.elements.some(one => one.name.text === name)
+}
+
+/** Returns each schema that a function makes anew at every call, which costs more than the parse that it is for. */
+export function schemasAnewIn(source: ts.SourceFile): Finding[] {
+  if (SCHEMA_MAKERS.test(source.fileName)) return []
+  const isMade = (node: ts.Node) =>
+    ts.isCallExpression(node) &&
+    ts.isPropertyAccessExpression(node.expression) &&
+    node.expression.expression.getText(source) === 'z'
+  return nodesOf(source)
+    .filter(node => isMade(node) && ts.findAncestor(node, ts.isFunctionLike) !== undefined)
+    .map(node => ({ place: placeOf(node), rule: 'makes a schema at every call' }))
 }
