@@ -1,6 +1,6 @@
 import t from 'tap'
 import ts from 'typescript'
-import { directUsesIn, type Finding, schemasAnewIn, stateIn } from './support/module-state.ts'
+import { directUsesIn, type Finding, repeatedSchemasIn, stateIn } from './support/module-state.ts'
 import { sourcesIn } from './support/sources.ts'
 
 t.test('no module keeps state, so that a process can run two pipelines', async t => {
@@ -16,10 +16,13 @@ t.test('clocks, timers, chance and connections are values', async t => {
 
 t.test('schemas are made once', async t => {
   const sources = sourcesIn(['shared', 'stages', 'pipeline', 'sim'])
-  t.same(shown([...sources.values()].flatMap(schemasAnewIn)), [])
-  const anew = 'export const f = (x: unknown) => z.object({ a: z.string() }).parse(x)'
-  t.equal(schemasAnewIn(parsed('shared/a.ts', anew)).length, 2)
-  t.same(schemasAnewIn(parsed('shared/a.ts', 'const s = z.string()\nexport const f = (x: unknown) => s.parse(x)')), [])
+  t.same(shown([...sources.values()].flatMap(repeatedSchemasIn)), [])
+  const inside = 'export const f = (x: unknown) => z.object({ a: z.string() }).parse(x)'
+  t.equal(repeatedSchemasIn(parsed('shared/a.ts', inside)).length, 2)
+  t.same(
+    repeatedSchemasIn(parsed('shared/a.ts', 'const s = z.string()\nexport const f = (x: unknown) => s.parse(x)')),
+    [],
+  )
 })
 
 const STATE: Readonly<Record<string, string>> = {

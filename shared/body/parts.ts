@@ -29,7 +29,7 @@ export interface Piece {
   html: readonly Leaf[]
 }
 
-/** What a mail consists of. With `isPart` some of it was not looked at; `note` says why. */
+/** What a mail consists of. With `isPart` some of it was not read; `note` says why. */
 export interface Walked {
   /** In reading order. */
   pieces: readonly Piece[]

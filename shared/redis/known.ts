@@ -76,7 +76,7 @@ const FIELDS_PER_STEP = 1000
 // Enough to show the size of the matter, and read within seconds.
 const MOST_STEPS = 200
 
-/** Counts the known threads of a mailbox; `isWhole` is false where it has more mail than is looked at. */
+/** Counts the known threads of a mailbox; `isWhole` is false where it has more mail than is read. */
 export async function countKnownThreads(
   redis: Redis,
   keys: Keys,

@@ -51,14 +51,14 @@ export function selectFields(value: unknown, selection: Selection): unknown {
   if (Array.isArray(value)) return value.map(item => selectFields(item, selection))
   if (!isObject(value)) return value
   const all = selection.get('*')
-  const selected: Record<string, unknown> = {}
+  const selected: [string, unknown][] = []
   for (const [name, field] of Object.entries(value)) {
     const within = union(selection.get(name), all)
     // `*` may have named a plain value without inner fields.
     if (within === undefined || (within !== 'all' && !isObject(field))) continue
-    selected[name] = selectFields(field, within)
+    selected.push([name, selectFields(field, within)])
   }
-  return selected
+  return Object.fromEntries(selected)
 }
 
 function isObject(value: unknown): value is object {

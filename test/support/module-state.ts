@@ -207,8 +207,8 @@ function importsName({ importClause }: ts.ImportDeclaration, name: string): bool
   return bindings !== undefined && ts.isNamedImports(bindings) && bindings.elements.some(one => one.name.text === name)
 }
 
-/** Returns each schema that a function makes anew at every call, which costs more than the parse that it is for. */
-export function schemasAnewIn(source: ts.SourceFile): Finding[] {
+/** Returns each schema that a function makes at every call, which costs more than the parse that it is for. */
+export function repeatedSchemasIn(source: ts.SourceFile): Finding[] {
   if (SCHEMA_MAKERS.test(source.fileName)) return []
   const isMade = (node: ts.Node) =>
     ts.isCallExpression(node) &&

@@ -44,7 +44,17 @@ t.test('rows, last line and JSON of the summary count the same calls', async t =
     Object.values(summary.calls).reduce((total, count) => total + count, 0),
     10,
   )
-  t.same(summary.calls, { list: 1, batch: 1, single: 0, thread: 0, attachment: 0, history: 2, delta: 2, profile: 3, watch: 1 })
+  t.same(summary.calls, {
+    list: 1,
+    batch: 1,
+    single: 0,
+    thread: 0,
+    attachment: 0,
+    history: 2,
+    delta: 2,
+    profile: 3,
+    watch: 1,
+  })
   t.equal(sum('units'), summary.units)
 })
 

@@ -51,7 +51,7 @@ t.test('pieces are joined in their order', async t => {
   t.match(body, { text: 'One\n\nTwohidden\n\nThree', kind: 'html', hidden: 3 })
 })
 
-t.test('the charset and what decided it are told', async t => {
+t.test('the charset and what decided it are reported', async t => {
   const body = await read({ plain: [plain('Grüße', { charset: 'iso-8859-1' })] })
   t.same(body, { text: 'Grüße', kind: 'plain', charset: 'iso-8859-1', decodedBy: 'utf-8' })
 })
