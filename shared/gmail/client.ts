@@ -1,4 +1,4 @@
-import { gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js'
+import type { gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js'
 import type { Answer } from '../http/answer.ts'
 import type { Http } from '../http/exchange.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
@@ -80,23 +80,16 @@ export function gmailClient(options: ClientOptions): GmailClient {
     'refreshToken' in account
       ? ownTokens({ ...account, authUrl: '', tokenUrl, revokeUrl: '', timeoutMs, http }, account.refreshToken)
       : account
-  const api = gmail({
-    version: 'v1',
-    rootUrl,
-    retry: false,
-    retryConfig: { retry: 0 },
-    responseType: 'json',
-    // Indented answers are a third longer.
-    params: { prettyPrint: false },
-    validateStatus: () => true,
-    ...http.forGoogle(mostBytes),
-  })
+  let library: Promise<gmail_v1.Gmail> | undefined
   const send = createSender({ provider: 'Google', tokens, timeoutMs, machine })
   const batchUrl = new URL('batch/gmail/v1', rootUrl).href
 
   return {
     async ask(sending, request) {
       const { doing, call, units } = sending
+      // It loads slowly, and most processes make no request. The timeout of the answer begins later.
+      library ??= loadLibrary(rootUrl, http.forGoogle(mostBytes))
+      const api = await library
       const ask = () =>
         send(sending, async (authorization, signal) => {
           const { status, data, headers } = await request(api, { signal, headers: { authorization } })
@@ -118,4 +111,19 @@ export function gmailClient(options: ClientOptions): GmailClient {
         }
       }),
   }
+}
+
+async function loadLibrary(rootUrl: string, transport: ReturnType<Http['forGoogle']>): Promise<gmail_v1.Gmail> {
+  const { gmail } = await import('googleapis/build/src/apis/gmail/index.js')
+  return gmail({
+    version: 'v1',
+    rootUrl,
+    retry: false,
+    retryConfig: { retry: 0 },
+    responseType: 'json',
+    // Indented answers are a third longer.
+    params: { prettyPrint: false },
+    validateStatus: () => true,
+    ...transport,
+  })
 }

@@ -1,4 +1,4 @@
-import { auth } from 'googleapis/build/src/apis/gmail/index.js'
+import type { auth } from 'googleapis/build/src/apis/gmail/index.js'
 import { z } from 'zod'
 import { MailError } from '../error.ts'
 import type { Http } from '../http/exchange.ts'
@@ -47,7 +47,7 @@ export async function askConsent(
   app: OAuthApp,
   options: { redirectUri: string; state: string; address?: string | undefined },
 ): Promise<Consent> {
-  const client = clientOf(app)
+  const client = await clientOf(app)
   const { codeVerifier, codeChallenge } = await client.generateCodeVerifierAsync()
   const url = new URL(
     client.generateAuthUrl({
@@ -92,7 +92,7 @@ export function refreshGrant(app: OAuthApp, refreshToken: string, doing: string)
  */
 export async function revokeGrant(app: OAuthApp, refreshToken: string): Promise<void> {
   try {
-    await clientOf(app).revokeToken(refreshToken)
+    await (await clientOf(app)).revokeToken(refreshToken)
   } catch (thrown) {
     const error = oauthError(thrown, 'revoking the token')
     if (/invalid_token/.test(error.message)) return
@@ -110,7 +110,7 @@ export function isDeadGrant(error: MailError): boolean {
 
 type Client = InstanceType<typeof auth.OAuth2>
 
-function clientOf({
+async function clientOf({
   clientId,
   clientSecret,
   authUrl,
@@ -118,7 +118,9 @@ function clientOf({
   revokeUrl,
   http,
   timeoutMs = TIMEOUT_MS,
-}: OAuthApp): Client {
+}: OAuthApp): Promise<Client> {
+  // Most processes never need a token, and the library loads slowly.
+  const { auth } = await import('googleapis/build/src/apis/gmail/index.js')
   return new auth.OAuth2({
     clientId,
     clientSecret,
@@ -137,7 +139,7 @@ const answer = z.object({
 
 // The library shows its raw answer only to this listener. Afterwards the old refresh token replaces a new one.
 async function granted(app: OAuthApp, doing: string, ask: (client: Client) => Promise<void>): Promise<Granted> {
-  const client = clientOf(app)
+  const client = await clientOf(app)
   let received: unknown
   client.on('tokens', tokens => {
     received = { ...tokens }

@@ -8,6 +8,7 @@ const FILE_TIMEOUT_MS = 300_000
 // Shorter, so that tap itself can name the test.
 const TEST_TIMEOUT_S = 280
 const LEAVE_MS = 2000
+const FLAGS = ['--enable-source-maps', '--import', new URL('without-hooks.mjs', import.meta.url).href]
 
 const running = new Set()
 
@@ -44,7 +45,7 @@ export function killAll() {
 async function runFile(file, root) {
   const started = performance.now()
   const result = { passed: 0, skipped: 0, failures: [], notes: [], stderr: '', ms: 0 }
-  const child = spawn(process.execPath, ['--enable-source-maps', file], {
+  const child = spawn(process.execPath, [...FLAGS, file], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     // A separate group, so that a test can be killed together with its servers.
