@@ -12,7 +12,7 @@ import {
 } from '../support/accounts.ts'
 import { connect } from '../support/consent.ts'
 import { testMail } from '../support/mail.ts'
-import { lastJson, run } from '../support/processes.ts'
+import { inTurn, lastJson } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
 t.test('an expired grant parks the mailbox once; connecting again resumes it', async t => {
@@ -34,7 +34,7 @@ t.test('an expired grant parks the mailbox once; connecting again resumes it', a
   const refreshes = oauth.refreshes
   for (let round = 0; round < 3; round += 1) await push(redis)
   t.equal(oauth.refreshes, refreshes, 'a dead grant is not used again')
-  t.match((await run(['mailboxes'], environment)).stdout, /parked: .*invalid_grant/)
+  t.match((await inTurn(['mailboxes'], environment)).stdout, /parked: .*invalid_grant/)
   t.match(up.stderr(), /mailbox parked; fix the reason/)
 
   t.match(lastJson(await connect(environment)), { mailbox: ANA, new: false })
@@ -53,8 +53,8 @@ t.test('a paused mailbox keeps one watch event of many until it is resumed', asy
   await connect(environment)
   const up = await startUp(t, environment)
   const before = await waitForTasks(redis, 0)
-  t.equal((await run(['pause', ANA], environment)).code, 0)
-  t.match(await run(['sync', ANA], environment), {
+  t.equal((await inTurn(['pause', ANA], environment)).code, 0)
+  t.match(await inTurn(['sync', ANA], environment), {
     code: 2,
     stderr: /gmail:ana@example.com is paused; `mailsluice resume/,
   })
@@ -69,11 +69,11 @@ t.test('a paused mailbox keeps one watch event of many until it is resumed', asy
   await until(async () => (await waitingIn(redis, 'watch-events')) === 0, 'all events were handled')
   t.equal(await redis.client.llen(keys.parked(ANA)), 1, 'one is enough')
   t.equal(sim.calls().total, calls, 'Google is not asked')
-  t.match((await run(['mailboxes'], environment)).stdout, /gmail:ana@example\.com .* paused/)
+  t.match((await inTurn(['mailboxes'], environment)).stdout, /gmail:ana@example\.com .* paused/)
 
-  t.match(lastJson(await run(['resume', ANA, '--json'], environment)), { mailbox: ANA, entries: 1 })
+  t.match(lastJson(await inTurn(['resume', ANA, '--json'], environment)), { mailbox: ANA, entries: 1 })
   await waitForTasks(redis, before)
   up.kill('SIGTERM')
   t.equal((await up.exited).code, 0)
-  t.match(await run(['pause', 'gmail:nobody@example.com'], environment), { code: 2, stderr: /is not connected/ })
+  t.match(await inTurn(['pause', 'gmail:nobody@example.com'], environment), { code: 2, stderr: /is not connected/ })
 })

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { testMail } from '../support/mail.ts'
-import { lastJson, run, start } from '../support/processes.ts'
+import { inTurn, lastJson, run, start } from '../support/processes.ts'
 import { freePort } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -183,7 +183,7 @@ t.test('wrong use ends with code 2 and one clear line', async t => {
     [['up', '--once'], { DATA_DIR: notMbox }, /notes\.txt/],
   ]
   for (const [words, environment, says] of cases) {
-    const finished = await run(words, { ...fresh(), ...environment }, 20_000)
+    const finished = await inTurn(words, { ...fresh(), ...environment })
     const name = [...Object.entries(environment).map(pair => pair.join('=')), 'mailsluice', ...words].join(' ')
     t.equal(finished.code, 2, `${name}: exit code 2 (${finished.stderr})`)
     t.match(finished.stderr, says, name)

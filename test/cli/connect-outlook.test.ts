@@ -14,7 +14,7 @@ import { sealingKey, startConnecting } from '../support/consent.ts'
 import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { everything } from '../support/keyspace.ts'
 import { type MicrosoftServer, startMicrosoft } from '../support/microsoft.ts'
-import { lastJson, run } from '../support/processes.ts'
+import { inTurn, lastJson, run } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 import { contextFor } from '../support/surroundings.ts'
 import { until } from '../support/until.ts'
@@ -73,12 +73,12 @@ t.test('a refused consent is reported in one line and in the browser', async t =
     t.same(await redis.client.keys('*outlook*'), [])
   }
   const { SIM_URL: _, OUTLOOK_CLIENT_ID: _id, ...unset } = environment
-  t.match(await run(['connect', 'outlook'], { ...unset, DATA_DIR: '/tmp/none' }), {
+  t.match(await inTurn(['connect', 'outlook'], { ...unset, DATA_DIR: '/tmp/none' }), {
     code: 2,
     stderr: /no app is set: register one .* set OUTLOOK_CLIENT_ID/,
   })
   const applied = { ...environment, OUTLOOK_MAILBOXES: 'bo@example.com' }
-  t.match(await run(['connect', 'outlook', '--address', 'bo@example.com'], applied), {
+  t.match(await inTurn(['connect', 'outlook', '--address', 'bo@example.com'], applied), {
     code: 2,
     stderr: /outlook:bo@example\.com is one of OUTLOOK_MAILBOXES, which need no consent/,
   })
@@ -90,18 +90,18 @@ t.test('a connected mailbox is sealed, listed, re-sealed and removed completely'
   microsoft.consents = { address: 'bo@example.com' }
   t.match(await connect(t, microsoft, environment), { mailbox: BO, new: true, entries: 0 })
   t.match(await connect(t, microsoft, environment), { mailbox: BO, new: false })
-  t.match(lastJson(await run(['mailboxes', '--json'], environment)), {
+  t.match(lastJson(await inTurn(['mailboxes', '--json'], environment)), {
     mailboxes: [{ mailbox: BO, account: 'connected' }],
   })
   const both = { ...environment, MAILBOXES_KEY: `v2:${recreated},v1:${environment.MAILBOXES_KEY}` }
-  t.same(lastJson(await run(['rekey', '--json'], both)), { key: 'v2', accounts: 1, resealed: 1, failed: [] })
+  t.same(lastJson(await inTurn(['rekey', '--json'], both)), { key: 'v2', accounts: 1, resealed: 1, failed: [] })
   const { MAILBOXES_KEY } = readConfig({ MAILBOXES_KEY: `v2:${recreated}` })
   const grant = await createVault(redis.client, keys, createSeal(MAILBOXES_KEY)).read(BO)
   t.ok(grant?.secret.includes(microsoft.refreshTokens[1] ?? 'none'))
   t.equal(grant?.access?.token, microsoft.accessTokens[1])
   t.notMatch((await everything(redis)).join('\n'), /planted|client_info|RefreshToken/)
 
-  const removed = await run(['remove', BO, '--yes'], both)
+  const removed = await inTurn(['remove', BO, '--yes'], both)
   t.match(
     removed.stdout,
     /removed: (?:.*\n)+Access was not revoked \(Microsoft does not let apps revoke grants\); .*myapps\.microsoft/,

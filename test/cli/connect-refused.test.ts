@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import t from 'tap'
 import { setUpAccounts } from '../support/accounts.ts'
 import { startConnecting } from '../support/consent.ts'
-import { run } from '../support/processes.ts'
+import { inTurn, run } from '../support/processes.ts'
 import { freePort } from '../support/redis.ts'
 
 t.test('a refused Gmail consent is reported in one line and in the browser', async t => {
@@ -79,7 +79,7 @@ t.test('configuration errors are reported before consent is requested', async t 
     [{ ...environment, REDIS_URL: `redis://127.0.0.1:${await freePort()}`, REDIS_WAIT: '0' }, [], /No Redis answers/],
   ]
   for (const [given, words, says] of cases) {
-    const finished = await run(['connect', 'gmail', ...words], given, 20_000)
+    const finished = await inTurn(['connect', 'gmail', ...words], given)
     t.match(finished, { code: 2, stdout: '', stderr: says })
     t.notMatch(finished.stderr, /hunter2|\n\s+at /)
   }

@@ -5,7 +5,7 @@ import { createVault } from '../../shared/redis/secrets.ts'
 import { createSeal, parseSealingKeys } from '../../shared/seal.ts'
 import { ANA, BO, keys, setUpAccounts } from '../support/accounts.ts'
 import { connect, startConnecting } from '../support/consent.ts'
-import { lastJson, run } from '../support/processes.ts'
+import { inTurn, lastJson, run } from '../support/processes.ts'
 
 t.test('consent in the browser connects, seals and syncs the mailbox', async t => {
   const { oauth, environment } = await setUpAccounts(t)
@@ -28,13 +28,13 @@ t.test('consent in the browser connects, seals and syncs the mailbox', async t =
   t.equal(finished.code, 0, finished.stderr)
   t.match(lastJson(finished), { mailbox: ANA, new: true, entries: 0 })
   t.notMatch(finished.stdout + finished.stderr, /planted/, 'no code, no token')
-  t.match(lastJson(await run(['mailboxes', '--json'], environment)), {
+  t.match(lastJson(await inTurn(['mailboxes', '--json'], environment)), {
     mailboxes: [{ mailbox: ANA, account: 'connected', synced: false }],
   })
   const synced = lastJson(await run(['up', '--once', '--json'], environment))
   t.match(synced, { ok: true, mailboxes: 2, messages: 60, tasks: 12 })
   t.equal(oauth.refreshes, 1, 'the token that came with consent was used, and one got for the other mailbox')
-  t.match((await run(['mailboxes'], environment)).stdout, /gmail:ana@example\.com .* connected .* in sync/)
+  t.match((await inTurn(['mailboxes'], environment)).stdout, /gmail:ana@example\.com .* connected .* in sync/)
 })
 
 t.test('an answer with a wrong state is refused; the right one still works', async t => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createKeys } from '../../shared/redis/keys.ts'
 import { testMail } from '../support/mail.ts'
-import { run, start } from '../support/processes.ts'
+import { inTurn, run, start } from '../support/processes.ts'
 import { setUpForProcesses } from '../support/stage-processes.ts'
 import { until } from '../support/until.ts'
 
@@ -19,7 +19,7 @@ t.test('a due look survives the death of list-ids', async t => {
   t.teardown(() => first.kill('SIGKILL'))
   const keys = createKeys('mailsluice', 8)
   const delays = keys.delay(keys.partitionOf(ANA), 'list-ids')
-  t.equal((await run(['push', ANA, '--history-id', '1'], environment)).code, 0)
+  t.equal((await inTurn(['push', ANA, '--history-id', '1'], environment)).code, 0)
   await until(() => redis.client.zcard(delays), 'a look is pending')
   first.kill('SIGKILL')
   await first.exited

@@ -7,7 +7,7 @@ import type { SimMailbox } from '../../sim/mailbox.ts'
 import { sealingKey, startConnecting } from '../support/consent.ts'
 import { everything } from '../support/keyspace.ts'
 import { testMail, testMailbox } from '../support/mail.ts'
-import { lastJson, run } from '../support/processes.ts'
+import { inTurn, lastJson, run } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 
 const BO = 'bo@example.com'
@@ -27,11 +27,11 @@ t.test('connect outlook leads to tasks; a revoked grant parks the mailbox', asyn
   sim.deliver(BO, testMail(12, 4))
   const parked = await run(['up', '--once', '--json'], environment)
   t.equal(parked.code, 1)
-  t.match((await run(['mailboxes'], environment)).stdout, /outlook:bo@example\.com.*parked: /)
+  t.match((await inTurn(['mailboxes'], environment)).stdout, /outlook:bo@example\.com.*parked: /)
   const again = await (await startConnecting(environment, ['--address', BO], 'outlook')).consent()
   t.match(lastJson(again.finished), { new: false, entries: 1 }, 'parked work resumes')
   t.match(lastJson(await run(['up', '--once', '--json'], environment)), { ok: true })
-  const { runs } = lastJson(await run(['runs', '--json'], environment)) as {
+  const { runs } = lastJson(await inTurn(['runs', '--json'], environment)) as {
     runs: { listed: number; tasks: number }[]
   }
   t.match(

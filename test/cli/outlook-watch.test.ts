@@ -8,7 +8,7 @@ import { markDue } from '../../shared/redis/subscriptions.ts'
 import { BO, CLIENT_STATE, stateOf } from '../support/graph-notifications.ts'
 import { startGraphSubscriptions } from '../support/graph-subscriptions.ts'
 import { startMicrosoft } from '../support/microsoft.ts'
-import { lastJson, run, start } from '../support/processes.ts'
+import { inTurn, lastJson, start } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -41,23 +41,26 @@ t.beforeEach(async () => {
 })
 
 t.test('watch and unwatch call Graph, and status shows the result', async t => {
-  t.match(await run(['watch', BO], environment), { code: 0, stdout: /outlook:bo@example.com: watched until 20\d\d-/ })
+  t.match(await inTurn(['watch', BO], environment), {
+    code: 0,
+    stdout: /outlook:bo@example.com: watched until 20\d\d-/,
+  })
   const [ordered] = [...graph.kept.values()]
   t.match(ordered, { notificationUrl: 'http://127.0.0.1:9/outlook/notifications', clientState: stateOf(BO) })
-  t.match((await run(['status'], environment)).stdout, /outlook:bo@example.com[^\n]*until 20\d\d-\d\d-\d\d/)
-  await run(['watch', BO], environment)
+  t.match((await inTurn(['status'], environment)).stdout, /outlook:bo@example.com[^\n]*until 20\d\d-\d\d-\d\d/)
+  await inTurn(['watch', BO], environment)
   t.match(graph.asked.at(-1), `PATCH /v1.0/subscriptions/${ordered?.id}`)
-  t.match(lastJson(await run(['unwatch', BO, '--json'], environment)), { mailbox: BO, watched: false })
+  t.match(lastJson(await inTurn(['unwatch', BO, '--json'], environment)), { mailbox: BO, watched: false })
   t.equal(graph.kept.size, 0)
-  t.match((await run(['status'], environment)).stdout, /outlook:bo@example.com[^\n]*off/)
+  t.match((await inTurn(['status'], environment)).stdout, /outlook:bo@example.com[^\n]*off/)
   const { OUTLOOK_NOTIFICATION_URL: _, ...without } = environment
-  t.match(await run(['watch', BO], without), { code: 2, stderr: /no address is set; set OUTLOOK_NOTIFICATION_URL/ })
+  t.match(await inTurn(['watch', BO], without), { code: 2, stderr: /no address is set; set OUTLOOK_NOTIFICATION_URL/ })
 })
 
 t.test('removing a mailbox without its own grant ends its subscription', async t => {
-  await run(['watch', BO], environment)
+  await inTurn(['watch', BO], environment)
   t.equal(graph.kept.size, 1)
-  t.match(await run(['remove', BO, '--yes'], environment), { code: 0, stdout: /removed: / })
+  t.match(await inTurn(['remove', BO, '--yes'], environment), { code: 0, stdout: /removed: / })
   t.equal(graph.kept.size, 0)
   t.equal(await redis.client.exists(keys.subscriptions), 0)
 })

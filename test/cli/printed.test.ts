@@ -1,19 +1,15 @@
-import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { listDead } from '../../shared/redis/dead.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
 import { HOSTILE, obeyedIn } from '../support/hostile.ts'
-import { type Finished, run, start } from '../support/processes.ts'
+import { type Finished, inTurn, run, start } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
-const WALKER = fileURLToPath(new URL('../support/walker.js', import.meta.url))
 const MAILBOX = 'gmail:mail@mbox.example'
 // Characters that a header may contain.
 const WRITTEN = HOSTILE.replaceAll('\r', '')
@@ -137,10 +133,7 @@ type Heard = Printed & { words: string[] }
 
 /** Runs each of these commands and returns their output. */
 async function runAll(commands: string[][], more: Record<string, string> = {}): Promise<Heard[]> {
-  const env = { PATH: process.env.PATH ?? '', ...environment, ...more }
-  const child = spawn(process.execPath, [WALKER], { env, stdio: ['pipe', 'pipe', 'inherit'] })
-  child.stdin.end(JSON.stringify(commands))
-  return JSON.parse(await text(child.stdout))
+  return Promise.all(commands.map(async words => ({ words, ...(await inTurn(words, { ...environment, ...more })) })))
 }
 
 function isHarmless(t: Test, what: string, { stdout, stderr }: Printed): void {

@@ -7,7 +7,7 @@ import t from 'tap'
 import { createKeys } from '../../shared/redis/keys.ts'
 import { startGmail } from '../../sim/gmail.ts'
 import { testMail, testMailbox } from '../support/mail.ts'
-import { lastJson, run, start } from '../support/processes.ts'
+import { inTurn, lastJson, run, start } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -28,7 +28,7 @@ t.test('with a port, `up` receives pushes of its simulators', async t => {
     /Gateway +http:\/\/127\.0\.0\.1:(\d+) \(pushes go to \/gmail\/push and \/outlook\)/.exec(up.stdout()) ?? []
   t.match(await (await fetch(`http://127.0.0.1:${port}/readyz`)).json(), { ok: true })
   const watched = async () => {
-    const { mailboxes } = lastJson(await run(['status', '--json'], environment)) as {
+    const { mailboxes } = lastJson(await inTurn(['status', '--json'], environment)) as {
       mailboxes: { watch: { state: string } }[]
     }
     return mailboxes.length === 2 && mailboxes.every(({ watch }) => watch.state.startsWith('until 20'))
@@ -42,7 +42,7 @@ t.test('with a port, `up` receives pushes of its simulators', async t => {
     t.ok((await fetch(url, { method: 'POST', headers, body: mail })).ok)
   }
   const pushed = async () => {
-    const { runs } = lastJson(await run(['runs', '--json'], environment)) as {
+    const { runs } = lastJson(await inTurn(['runs', '--json'], environment)) as {
       runs: { mailbox: string; cause: string; listed: number }[]
     }
     const those = runs.filter(({ cause, listed }) => cause === 'push' && listed === 1)
@@ -57,15 +57,15 @@ t.test('watch and unwatch call Gmail, and status shows the result', async t => {
   const sim = await startGmail({ profile: 'instant', mailboxes: [testMailbox('ana@example.com', 1, 1)] })
   t.teardown(() => sim.close())
   const environment = { REDIS_URL: redis.url, SIM_URL: sim.url, GMAIL_PUBSUB_TOPIC: 'projects/p/topics/gmail' }
-  const words = await run(['watch', ANA], environment)
+  const words = await inTurn(['watch', ANA], environment)
   t.match(words, { code: 0, stdout: /gmail:ana@example.com: watched until 20\d\d-/ })
   t.match(sim.watches.of('ana@example.com'), { topicName: 'projects/p/topics/gmail' })
-  t.match((await run(['status'], environment)).stdout, /gmail:ana@example.com[^\n]*until 20\d\d-\d\d-\d\d/)
-  t.match(lastJson(await run(['unwatch', ANA, '--json'], environment)), { mailbox: ANA, watched: false })
+  t.match((await inTurn(['status'], environment)).stdout, /gmail:ana@example.com[^\n]*until 20\d\d-\d\d-\d\d/)
+  t.match(lastJson(await inTurn(['unwatch', ANA, '--json'], environment)), { mailbox: ANA, watched: false })
   t.equal(sim.watches.of('ana@example.com'), undefined)
-  t.match((await run(['status'], environment)).stdout, /gmail:ana@example.com[^\n]*off/)
+  t.match((await inTurn(['status'], environment)).stdout, /gmail:ana@example.com[^\n]*off/)
   const { GMAIL_PUBSUB_TOPIC: _, ...without } = environment
-  t.match(await run(['watch', ANA], without), { code: 2, stderr: /no topic is set; set GMAIL_PUBSUB_TOPIC/ })
+  t.match(await inTurn(['watch', ANA], without), { code: 2, stderr: /no topic is set; set GMAIL_PUBSUB_TOPIC/ })
 })
 
 t.test('status shows an expired watch and a failed renewal', async t => {
@@ -78,8 +78,8 @@ t.test('status shows an expired watch and a failed renewal', async t => {
     watchFailure: 'no grant',
   })
   const environment = { REDIS_URL: redis.url, REDIS_PREFIX: 'lapsed' }
-  t.match((await run(['status'], environment)).stdout, /expired; renewal failed: no grant/)
-  t.match(lastJson(await run(['status', '--json'], environment)), {
+  t.match((await inTurn(['status'], environment)).stdout, /expired; renewal failed: no grant/)
+  t.match(lastJson(await inTurn(['status', '--json'], environment)), {
     mailboxes: [{ mailbox: ANA, watch: { state: 'expired; renewal failed: no grant', failure: 'no grant' } }],
   })
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ANA, BO, keys, setUpAccounts, tasksOf } from '../support/accounts.ts'
 import { connect, sealingKey } from '../support/consent.ts'
-import { lastJson, run } from '../support/processes.ts'
+import { inTurn, lastJson, run } from '../support/processes.ts'
 
 t.test('rekey re-seals accounts, and the old key is no longer needed', async t => {
   const { oauth, environment } = await setUpAccounts(t)
@@ -19,11 +19,14 @@ t.test('rekey re-seals accounts, and the old key is no longer needed', async t =
     const { resealed: _, ...reported } = lastJson(end)
     t.same(reported, { key: 'v2', accounts: 2, failed: [] })
   }
-  t.match((await run(['rekey'], both)).stdout, /2 accounts, 0 re-sealed with key v2; older keys are no longer needed/)
+  t.match(
+    (await inTurn(['rekey'], both)).stdout,
+    /2 accounts, 0 re-sealed with key v2; older keys are no longer needed/,
+  )
   t.match(await run(['up', '--once', '--json'], { ...environment, MAILBOXES_KEY: `v2:${recreated}` }), { code: 0 })
 
   const wrong = { ...environment, MAILBOXES_KEY: `v3:${sealingKey()},v2:${sealingKey()}` }
-  const failed = await run(['rekey'], wrong)
+  const failed = await inTurn(['rekey'], wrong)
   t.equal(failed.code, 1)
   t.match(failed.stdout, /the account of gmail:ana@example\.com does not open with key v2 of MAILBOXES_KEY/)
   t.match(failed.stdout, /gmail:bo@example\.com/)

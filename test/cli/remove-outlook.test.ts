@@ -5,7 +5,7 @@ import { STAGE_NAMES } from '../../shared/stage.ts'
 import { startSimulators } from '../../sim/both.ts'
 import { everything } from '../support/keyspace.ts'
 import { testMail, testMailbox } from '../support/mail.ts'
-import { lastJson, run, start } from '../support/processes.ts'
+import { inTurn, lastJson, start } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -34,7 +34,7 @@ t.test('removing an Outlook mailbox deletes its name, ids, folders and links', a
   t.teardown(() => up.kill('SIGKILL'))
   await until(() => up.stdout().includes('Ctrl-C stops.'), 'it is up')
   for (const mailbox of [OUTLOOK, GMAIL])
-    t.match(lastJson(await run(['sync', mailbox, '--json'], environment)), { ok: true })
+    t.match(lastJson(await inTurn(['sync', mailbox, '--json'], environment)), { ok: true })
 
   // The mailbox changes in every possible way, so that every kind of key exists.
   const ana = sims.graph.mailbox('ana@example.com')
@@ -44,7 +44,7 @@ t.test('removing an Outlook mailbox deletes its name, ids, folders and links', a
   ana.delete(deleted)
   ana.expireDelta('inbox')
   const { id } = sims.graph.deliver('ana@example.com', testMail(30, 6))
-  t.match(lastJson(await run(['sync', OUTLOOK, '--json'], environment)), { ok: true })
+  t.match(lastJson(await inTurn(['sync', OUTLOOK, '--json'], environment)), { ok: true })
   const keys = createKeys('mailsluice', 1)
   const { client } = redis
   await subscriptionMemory(client, keys, OUTLOOK).write({ id: 'order-1', terms: 'planted-terms' })
@@ -53,7 +53,7 @@ t.test('removing an Outlook mailbox deletes its name, ids, folders and links', a
   for (const kind of ['link', 'folders', 'threads-of', 'thread', 'msg'])
     t.ok((await client.keys(`*:${kind}:${OUTLOOK}*`)).length > 0, kind)
 
-  t.match(await run(['remove', OUTLOOK, '--yes'], environment), { code: 0, stdout: /removed: / })
+  t.match(await inTurn(['remove', OUTLOOK, '--yes'], environment), { code: 0, stdout: /removed: / })
   const folders = ['inbox', 'archive', 'Projects/Rome'].map(folder => ana.folderId(folder))
   const words = [OUTLOOK, ...mail, id, ...folders, 'order-1', 'planted-terms', 'deltatoken']
   const left = async () => (await everything(redis)).filter(text => words.some(word => text.includes(word)))

@@ -4,7 +4,7 @@ import type { GmailSimulator } from '../../sim/gmail/simulator.ts'
 import { ANA, BO, keys, push, setUpAccounts, startUp, tasksOf, waitForTasks, waitingIn } from '../support/accounts.ts'
 import { connect } from '../support/consent.ts'
 import { everything } from '../support/keyspace.ts'
-import { lastJson, run, start } from '../support/processes.ts'
+import { inTurn, lastJson, run, start } from '../support/processes.ts'
 import type { TestRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -20,9 +20,9 @@ t.test('removing a mailbox deletes its name, ids and mail, and nothing else', as
   const ofBo = await tasksOf(redis, BO)
   const others = (await everything(redis)).filter(text => text.includes(BO)).length
 
-  t.match(await run(['remove', ANA], environment), { code: 2, stdout: '', stderr: /pass --yes/ })
+  t.match(await inTurn(['remove', ANA], environment), { code: 2, stdout: '', stderr: /pass --yes/ })
   t.ok((await everything(redis)).some(text => text.includes(ANA)))
-  const removed = await run(['remove', ANA, '--yes', '--json'], environment)
+  const removed = await inTurn(['remove', ANA, '--yes', '--json'], environment)
   t.match(lastJson(removed), { mailbox: ANA, connected: true, access: 'taken back' }, removed.stderr)
   t.equal(oauth.revoked.length, 1)
   const mailOfAna = await idsOf(sim, 'ana@example.com')
@@ -55,9 +55,12 @@ t.test('queued entries of a removed mailbox are dropped and counted', async t =>
     async () => (await waitingIn(redis, 'message-ids')) === 2,
     'thirty ids wait in two slices for a stage that does not run',
   )
-  const removed = await run(['remove', ANA, '--yes', '--json'], environment)
+  const removed = await inTurn(['remove', ANA, '--yes', '--json'], environment)
   t.match(lastJson(removed), { waiting: 2 })
-  t.match((await run(['remove', ANA, '--yes'], environment)).stdout, /was not connected.*\n2 entries are still queued/)
+  t.match(
+    (await inTurn(['remove', ANA, '--yes'], environment)).stdout,
+    /was not connected.*\n2 entries are still queued/,
+  )
   t.equal((await connect(environment)).code, 0)
   await until(async () => (await waitingIn(redis, 'message-ids')) === 4, 'the mailbox is listed again')
   listing.kill('SIGTERM')

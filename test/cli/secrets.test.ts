@@ -5,7 +5,7 @@ import { memoryMailbox } from '../../sim/mailbox.ts'
 import { connect, sealingKey } from '../support/consent.ts'
 import { everything } from '../support/keyspace.ts'
 import { startOAuth } from '../support/oauth.ts'
-import { run, start } from '../support/processes.ts'
+import { inTurn, start } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -48,7 +48,7 @@ t.test('no token, secret or mail leaks into logs or Redis', async t => {
   oauth.lifeSeconds = 2
   const output: string[] = []
   const command = async (...words: string[]) => {
-    const { stdout, stderr } = await run(words, environment)
+    const { stdout, stderr } = await inTurn(words, environment)
     output.push(stdout, stderr)
   }
   const connected = await connect(environment)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Provider } from '../../shared/mailbox.ts'
-import { type Finished, type Process, start } from './processes.ts'
+import { consentPageIn } from './consent-page.ts'
+import { type Finished, inTurn, type Process, start } from './processes.ts'
 import { until } from './until.ts'
 
 /** A key that seals accounts. */
@@ -27,8 +28,7 @@ export async function startConnecting(
     ended = finished
   })
   const url = await until(() => {
-    const [found] = /http:\S+\/oauth2\/v2(?:\/auth|\.0\/authorize)\?\S+/.exec(process.stdout()) ?? []
-    return found ?? (ended ? 'none' : undefined)
+    return consentPageIn(process.stdout()) ?? (ended ? 'none' : undefined)
   }, 'it names a page')
   if (url === 'none') throw new Error(`it ended before: ${process.stderr()}`)
   return {
@@ -41,8 +41,9 @@ export async function startConnecting(
   }
 }
 
-/** Connects a mailbox and waits for the end of the command. */
+/** Connects a mailbox and waits for the end of the command; throws when it ends before it names a page. */
 export async function connect(environment: Record<string, string>, words: readonly string[] = []): Promise<Finished> {
-  const { finished } = await (await startConnecting(environment, words)).consent()
+  const finished = await inTurn(['connect', 'gmail', '--json', ...words], environment, { visits: true })
+  if (consentPageIn(finished.stdout) === undefined) throw new Error(`it ended before: ${finished.stderr}`)
   return finished
 }
