@@ -40,18 +40,18 @@ t.test('a second sync costs one call and dispatches nothing', async t => {
   const mbox = join(folder, 'kept.mbox')
   await writeFile(mbox, mboxOf(60, 20))
   const words = ['up', '--once', '--json', '--mbox', mbox]
-  t.match(lastJson(await run(words, environment)), {
+  t.match(lastJson(await inTurn(words, environment)), {
     ok: true,
     messages: 60,
     threads: 20,
     tasks: 20,
     calls: { list: 1, batch: 3, history: 0 },
   })
-  const again = lastJson(await run(words, environment))
+  const again = lastJson(await inTurn(words, environment))
   t.match(again, { ok: true, messages: 0, threads: 0, tasks: 0, calls: { list: 0, batch: 0, single: 0, history: 1 } })
   await writeFile(mbox, mboxOf(61, 20))
   t.match(
-    lastJson(await run(words, environment)),
+    lastJson(await inTurn(words, environment)),
     { messages: 1, tasks: 1, calls: { list: 0, history: 1, single: 1 } },
     'mail that was appended is new',
   )
@@ -101,7 +101,7 @@ t.test('every malformed mail in a folder gets a fate', async t => {
       'Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/alternative; boundary=c\n\n--c\n\nno end\n',
   }
   for (const [name, content] of Object.entries(odd)) await writeFile(join(mails, name), content)
-  const finished = await run(['up', '--once', '--json', '--mbox', mails], { ...fresh(), INITIAL_SYNC: 'all' })
+  const finished = await inTurn(['up', '--once', '--json', '--mbox', mails], { ...fresh(), INITIAL_SYNC: 'all' })
   t.match(lastJson(finished), { ok: true, messages: 13, fates: { fetched: 13, dead: 0 }, threads: 11 })
 })
 
@@ -111,7 +111,7 @@ const withoutCorpus = existsSync(corpus) ? {} : { skip: 'there is no corpus besi
 t.test('every message of a real mailing list has a fate and its thread', withoutCorpus, async t => {
   const environment = { ...fresh(), INITIAL_SYNC: 'all' }
   const words = ['up', '--once', '--json', '--mbox', new URL('mailing-list.mbox', corpus).pathname]
-  const finished = await run(words, environment, 100_000)
+  const finished = await inTurn(words, environment)
   const summary = lastJson(finished)
   t.match(summary, {
     ok: true,
@@ -123,7 +123,7 @@ t.test('every message of a real mailing list has a fate and its thread', without
   })
   t.ok(Number(summary.units) <= 0.52 * 20 * 2260, `${summary.units} units, listing included`)
   t.ok(Number(summary.saved) > 0.45 * 20 * 2260, `${summary.saved} units saved`)
-  t.match(lastJson(await run(words, environment)), {
+  t.match(lastJson(await inTurn(words, environment)), {
     ok: true,
     messages: 0,
     tasks: 0,
@@ -132,7 +132,7 @@ t.test('every message of a real mailing list has a fate and its thread', without
 })
 
 t.test('every odd mail of the corpus has a fate', withoutCorpus, async t => {
-  const finished = await run(['up', '--once', '--json', '--mbox', new URL('odd', corpus).pathname], {
+  const finished = await inTurn(['up', '--once', '--json', '--mbox', new URL('odd', corpus).pathname], {
     ...fresh(),
     INITIAL_SYNC: 'all',
   })

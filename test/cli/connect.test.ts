@@ -5,7 +5,7 @@ import { createVault } from '../../shared/redis/secrets.ts'
 import { createSeal, parseSealingKeys } from '../../shared/seal.ts'
 import { ANA, BO, keys, setUpAccounts } from '../support/accounts.ts'
 import { connect, startConnecting } from '../support/consent.ts'
-import { inTurn, lastJson, run } from '../support/processes.ts'
+import { inTurn, lastJson } from '../support/processes.ts'
 
 t.test('consent in the browser connects, seals and syncs the mailbox', async t => {
   const { oauth, environment } = await setUpAccounts(t)
@@ -31,7 +31,7 @@ t.test('consent in the browser connects, seals and syncs the mailbox', async t =
   t.match(lastJson(await inTurn(['mailboxes', '--json'], environment)), {
     mailboxes: [{ mailbox: ANA, account: 'connected', synced: false }],
   })
-  const synced = lastJson(await run(['up', '--once', '--json'], environment))
+  const synced = lastJson(await inTurn(['up', '--once', '--json'], environment))
   t.match(synced, { ok: true, mailboxes: 2, messages: 60, tasks: 12 })
   t.equal(oauth.refreshes, 1, 'the token that came with consent was used, and one got for the other mailbox')
   t.match((await inTurn(['mailboxes'], environment)).stdout, /gmail:ana@example\.com .* connected .* in sync/)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createKeys } from '../../shared/redis/keys.ts'
 import { testMail } from '../support/mail.ts'
-import { inTurn, run, start } from '../support/processes.ts'
+import { inTurn, start } from '../support/processes.ts'
 import { setUpForProcesses } from '../support/stage-processes.ts'
 import { until } from '../support/until.ts'
 
@@ -14,7 +14,7 @@ t.test('a due look survives the death of list-ids', async t => {
     messages: MESSAGES,
     threads: THREADS,
   })
-  t.equal((await run(['up', '--once'], environment)).code, 0)
+  t.equal((await inTurn(['up', '--once'], environment)).code, 0)
   const first = start(['stage', 'list-ids'], environment)
   t.teardown(() => first.kill('SIGKILL'))
   const keys = createKeys('mailsluice', 8)

@@ -7,7 +7,7 @@ import type { SimMailbox } from '../../sim/mailbox.ts'
 import { sealingKey, startConnecting } from '../support/consent.ts'
 import { everything } from '../support/keyspace.ts'
 import { testMail, testMailbox } from '../support/mail.ts'
-import { inTurn, lastJson, run } from '../support/processes.ts'
+import { inTurn, lastJson } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 
 const BO = 'bo@example.com'
@@ -20,17 +20,17 @@ t.test('connect outlook leads to tasks; a revoked grant parks the mailbox', asyn
   const { status, finished } = await connecting.consent()
   t.match({ status, code: finished.code }, { status: 200, code: 0 }, finished.stderr)
   t.match(lastJson(finished), { mailbox: `outlook:${BO}`, new: true })
-  t.match(lastJson(await run(['up', '--once', '--json'], environment)), { ok: true, messages: 12, tasks: 4 })
+  t.match(lastJson(await inTurn(['up', '--once', '--json'], environment)), { ok: true, messages: 12, tasks: 4 })
   t.notMatch((await everything(redis)).join('\n'), /1\.simulated-|EwB\.simulated-/, 'no token is readable')
 
   sim.tokens.revoke(BO)
   sim.deliver(BO, testMail(12, 4))
-  const parked = await run(['up', '--once', '--json'], environment)
+  const parked = await inTurn(['up', '--once', '--json'], environment)
   t.equal(parked.code, 1)
   t.match((await inTurn(['mailboxes'], environment)).stdout, /outlook:bo@example\.com.*parked: /)
   const again = await (await startConnecting(environment, ['--address', BO], 'outlook')).consent()
   t.match(lastJson(again.finished), { new: false, entries: 1 }, 'parked work resumes')
-  t.match(lastJson(await run(['up', '--once', '--json'], environment)), { ok: true })
+  t.match(lastJson(await inTurn(['up', '--once', '--json'], environment)), { ok: true })
   const { runs } = lastJson(await inTurn(['runs', '--json'], environment)) as {
     runs: { listed: number; tasks: number }[]
   }
@@ -51,14 +51,14 @@ t.test('mailboxes of an application need no consent and share one token', async 
     OUTLOOK_MAILBOXES: `${BO},${CY}`,
   }
   sim.resetCalls()
-  t.match(lastJson(await run(['up', '--once', '--json'], application)), {
+  t.match(lastJson(await inTurn(['up', '--once', '--json'], application)), {
     ok: true,
     mailboxes: 2,
     messages: 17,
     fates: { cached: 17 },
   })
   t.equal(sim.calls().token, 1)
-  t.match(await run(['up', '--once', '--json'], { ...application, OUTLOOK_TENANT: 'common' }), {
+  t.match(await inTurn(['up', '--once', '--json'], { ...application, OUTLOOK_TENANT: 'common' }), {
     code: 2,
     stderr: /OUTLOOK_TENANT/,
   })
@@ -67,7 +67,7 @@ t.test('mailboxes of an application need no consent and share one token', async 
 t.test('an unreachable new mailbox does not block the others', async t => {
   const { sim, environment } = await setUp(t, [testMailbox(BO, 12, 4), testMailbox(CY, 5, 5)])
   sim.tokens.revoke(CY)
-  const finished = await run(['up', '--once', '--json'], environment)
+  const finished = await inTurn(['up', '--once', '--json'], environment)
   t.match(lastJson(finished), { ok: false, mailboxes: 1, messages: 12 })
   t.match(finished.stderr, /outlook:cy@example\.com.*mailbox cannot be reached/)
   t.equal(finished.code, 1)

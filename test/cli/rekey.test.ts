@@ -23,7 +23,7 @@ t.test('rekey re-seals accounts, and the old key is no longer needed', async t =
     (await inTurn(['rekey'], both)).stdout,
     /2 accounts, 0 re-sealed with key v2; older keys are no longer needed/,
   )
-  t.match(await run(['up', '--once', '--json'], { ...environment, MAILBOXES_KEY: `v2:${recreated}` }), { code: 0 })
+  t.match(await inTurn(['up', '--once', '--json'], { ...environment, MAILBOXES_KEY: `v2:${recreated}` }), { code: 0 })
 
   const wrong = { ...environment, MAILBOXES_KEY: `v3:${sealingKey()},v2:${sealingKey()}` }
   const failed = await inTurn(['rekey'], wrong)
@@ -38,7 +38,7 @@ t.test('a mailbox with a wrong key does not block the others', async t => {
   await connect(environment)
   oauth.consents = { address: 'bo@example.com' }
   await connect({ ...environment, MAILBOXES_KEY: `v2:${sealingKey()}` })
-  const finished = await run(['up', '--once', '--json'], environment)
+  const finished = await inTurn(['up', '--once', '--json'], environment)
   t.match(lastJson(finished), { ok: false })
   t.equal((await tasksOf(redis, ANA)).length, 6)
   t.match(await redis.client.hget(keys.mailbox(BO), 'statusReason'), /MAILBOXES_KEY does not hold v2/)

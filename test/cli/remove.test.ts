@@ -4,7 +4,7 @@ import type { GmailSimulator } from '../../sim/gmail/simulator.ts'
 import { ANA, BO, keys, push, setUpAccounts, startUp, tasksOf, waitForTasks, waitingIn } from '../support/accounts.ts'
 import { connect } from '../support/consent.ts'
 import { everything } from '../support/keyspace.ts'
-import { inTurn, lastJson, run, start } from '../support/processes.ts'
+import { inTurn, lastJson, start } from '../support/processes.ts'
 import type { TestRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -66,7 +66,7 @@ t.test('queued entries of a removed mailbox are dropped and counted', async t =>
   listing.kill('SIGTERM')
   await listing.exited
 
-  const finished = await run(['up', '--once', '--json'], environment)
+  const finished = await inTurn(['up', '--once', '--json'], environment)
   t.match(lastJson(finished), { ok: true })
   const dropped = [...finished.stderr.matchAll(/"entries":(\d+),"msg":"dropped entries of a mailbox/g)]
   t.equal(

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { testMail } from '../support/mail.ts'
-import { lastJson, run, start } from '../support/processes.ts'
+import { inTurn, lastJson, start } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'mailsluice-sim-'))
@@ -49,11 +49,11 @@ t.test('a used port and an unknown fault print one clear line', async t => {
   t.teardown(() => other.close())
   const { port } = other.address() as AddressInfo
   const environment = { DATA_DIR: join(folder, 'wrong') }
-  const taken = await run(['sim', '--gmail', '0', '--graph', String(port)], environment)
+  const taken = await inTurn(['sim', '--gmail', '0', '--graph', String(port)], environment)
   t.match(taken, { code: 2, stderr: `cannot listen on port ${port}: it is in use; choose another with --graph` })
-  const gmail = await run(['sim', '--gmail', String(port)], environment)
+  const gmail = await inTurn(['sim', '--gmail', String(port)], environment)
   t.match(gmail, { code: 2, stderr: `cannot listen on port ${port}: it is in use; choose another with --gmail` })
-  t.match(await run(['sim', '--graph-faults', 'odd=1'], environment), { code: 2, stderr: /there is no fault odd/ })
+  t.match(await inTurn(['sim', '--graph-faults', 'odd=1'], environment), { code: 2, stderr: /there is no fault odd/ })
 })
 
 t.test('`up` finds the token of a local simulator, or uses SIM_TOKEN', async t => {
@@ -65,15 +65,15 @@ t.test('`up` finds the token of a local simulator, or uses SIM_TOKEN', async t =
   t.match(sim.stdout(), 'SIM_TOKEN=a-token-that-was-chosen')
   const alone = { ...beside, DATA_DIR: join(folder, 'alone'), SIM_URL: url }
   const words = ['up', '--once', '--json']
-  t.match(lastJson(await run(words, alone)), { ok: true, mailboxes: 2 }, 'by SIM_TOKEN')
+  t.match(lastJson(await inTurn(words, alone)), { ok: true, mailboxes: 2 }, 'by SIM_TOKEN')
   const { SIM_TOKEN: _, ...without } = alone
-  t.match(await run(words, without), { code: 2, stderr: /wants its control token: set SIM_TOKEN/ })
-  t.match(lastJson(await run(words, { ...without, DATA_DIR: beside.DATA_DIR })), { ok: true }, 'by the note')
-  t.match(await run(words, { ...without, SIM_TOKEN: 'short' }), {
+  t.match(await inTurn(words, without), { code: 2, stderr: /wants its control token: set SIM_TOKEN/ })
+  t.match(lastJson(await inTurn(words, { ...without, DATA_DIR: beside.DATA_DIR })), { ok: true }, 'by the note')
+  t.match(await inTurn(words, { ...without, SIM_TOKEN: 'short' }), {
     code: 2,
     stderr: /SIM_TOKEN: its value is not allowed/,
   })
   const named = { ...alone, SIM_URL: url.replace('127.0.0.1', 'localhost.localdomain') }
-  const finished = await run(words, named)
+  const finished = await inTurn(words, named)
   t.match(finished, { code: 2, stderr: /no simulator answers|start it with --allow-host localhost\.localdomain/ })
 })
