@@ -13,7 +13,7 @@ import { fakeMailbox } from '../support/fake-mailbox.ts'
 import { testMailbox } from '../support/mail.ts'
 import { BO, startOutlook } from '../support/outlook.ts'
 import { ANA, startPipeline } from '../support/pipeline.ts'
-import { run } from '../support/processes.ts'
+import { inTurn } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 import { contextFor } from '../support/surroundings.ts'
 
@@ -30,7 +30,7 @@ t.test('a filter that matches no label or category is reported once', async t =>
     GMAIL_LABELS: 'Cleints,INBOX',
     SKIP_LABELS: 'SPAM,TRASH,DRAFTS,Newslettr',
   }
-  const [first, second] = [await run(['up', '--once'], settings, 90_000), await run(['up', '--once'], settings, 90_000)]
+  const [first, second] = [await inTurn(['up', '--once'], settings), await inTurn(['up', '--once'], settings)]
   const lines = [
     /gmail:\S+: no label \\?"Cleints\\?", which GMAIL_LABELS names/,
     /gmail:\S+: no label \\?"Newslettr\\?", which SKIP_LABELS names/,

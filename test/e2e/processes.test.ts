@@ -2,7 +2,7 @@ import t from 'tap'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
 import { STAGE_NAMES, type StageName } from '../../shared/stage.ts'
-import { lastJson, run, start } from '../support/processes.ts'
+import { inTurn, lastJson, start } from '../support/processes.ts'
 import type { TestRedis } from '../support/redis.ts'
 import { setUpForProcesses } from '../support/stage-processes.ts'
 import { until } from '../support/until.ts'
@@ -28,11 +28,11 @@ t.teardown(() => {
 t.test('six processes give the same result as one', async t => {
   // A sync waits ten seconds for progress; six starts may take longer on a busy machine.
   await Promise.all(STAGE_NAMES.map(isRunning))
-  const followed = await run(['sync', ANA, '--json'], environment)
+  const followed = await inTurn(['sync', ANA, '--json'], environment)
   t.equal(followed.code, 0, followed.stderr)
   t.match(lastJson(followed), { ...DONE, calls: { list: 1 } })
   const alone = await setUpForProcesses(t, TO_SYNC)
-  const once = await run(['up', '--once', '--json'], alone.environment)
+  const once = await inTurn(['up', '--once', '--json'], alone.environment)
   t.match(lastJson(once), { ...DONE, calls: { list: 1 } })
   t.same(await tasksOf(redis, ANA), await tasksOf(alone.redis, ANA), 'the same tasks')
 })
@@ -41,7 +41,7 @@ let atWork = 0
 for (const victim of STAGE_NAMES) {
   t.test(`${victim} killed mid-run and restarted: the same tasks, each once`, async t => {
     const mailbox: MailboxId = `gmail:${victim}@example.com`
-    const followed = run(['sync', mailbox, '--json'], environment)
+    const followed = inTurn(['sync', mailbox, '--json'], environment)
     let isOver = false
     void followed.finally(() => {
       isOver = true

@@ -8,7 +8,7 @@ import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
 import { eventsOf, openGateway, pushOf } from '../../support/gateway.ts'
 import { startGoogleKeys } from '../../support/google-keys.ts'
 import { ANA } from '../../support/pipeline.ts'
-import { lastJson, type Process, run, start } from '../../support/processes.ts'
+import { inTurn, lastJson, type Process, start } from '../../support/processes.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { startRedis } from '../../support/redis.ts'
 import { until } from '../../support/until.ts'
@@ -86,14 +86,14 @@ t.test('the commands show and redrive dead letters of the gateway', async t => {
   const gateway = await startGatewayProcess(t, environment)
   await redis.client.xadd(keys.intake, '*', 'historyId', '1001')
   await until(async () => (await readIntake(redis.client, keys)).dead === 1, 'it is dead-lettered')
-  const listed = await run(['dead', 'list', '--stage', 'gateway'], environment)
+  const listed = await inTurn(['dead', 'list', '--stage', 'gateway'], environment)
   t.match(listed.stdout, /gateway\/intake\/\d+-\d+ .*not a Gmail notification: emailAddress/)
   const [name = ''] = /gateway\/intake\/\d+-\d+/.exec(listed.stdout) ?? []
-  t.match(await run(['dead', 'show', name], environment), { code: 0, stdout: /\["historyId","1001"\]/ })
-  t.match(lastJson(await run(['dead', 'redrive', name, '--json'], environment)), { redriven: 1 })
+  t.match(await inTurn(['dead', 'show', name], environment), { code: 0, stdout: /\["historyId","1001"\]/ })
+  t.match(lastJson(await inTurn(['dead', 'redrive', name, '--json'], environment)), { redriven: 1 })
   await until(async () => (await readIntake(redis.client, keys)).dead === 1, 'it is dead-lettered again')
-  t.match(lastJson(await run(['dead', 'drop', '--all', '--json'], environment)), { dropped: 1 })
-  t.match(lastJson(await run(['status', '--json'], environment)), { intake: { dead: 0 }, arrivals: { posted: 0 } })
+  t.match(lastJson(await inTurn(['dead', 'drop', '--all', '--json'], environment)), { dropped: 1 })
+  t.match(lastJson(await inTurn(['status', '--json'], environment)), { intake: { dead: 0 }, arrivals: { posted: 0 } })
   gateway.kill('SIGTERM')
   t.equal((await gateway.exited).code, 0)
 })
