@@ -5,21 +5,32 @@ import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, sep } from 'node:path'
 import { ensureBuilt, ensureInstalled, ROOT } from '../pipeline/setup/ensure.mjs'
+import { ensurePython } from './runner/python.mjs'
+import { ensureRedisServer } from './runner/redis.mjs'
 
 const MAX_JOBS = 4
-const LONG_FOLDERS = new Set(['e2e', 'cli', 'bench'])
+// The longest tests in seconds go first, then folders of long tests, so that none remains alone at the end.
+const LONGEST = [
+  'bench/chaos',
+  'cli/cli',
+  'e2e/outlook-push',
+  'shared/gmail/batch.property',
+  'shared/redis/script-faults',
+]
+const LONG_FOLDERS = new Set(['e2e', 'cli', 'bench', 'faults'])
 
 const names = process.argv.slice(2)
 const sums = { passed: 0, failed: 0, skipped: 0 }
 
+// Debian's packages are installed beside npm's, one after the other: apt-get locks out a second one.
+const redisServer = ensureRedisServer()
+const system = Promise.allSettled([redisServer, redisServer.then(ensurePython, ensurePython)])
 try {
   await ensureInstalled()
 } catch (error) {
   await give([error.message])
 }
-// Imported late, because they need the installed packages.
-const { ensureRedisServer } = await import('./runner/redis.mjs')
-const { ensurePython } = await import('./runner/python.mjs')
+// Imported late, because it needs an installed package.
 const { killAll, runFiles } = await import('./runner/files.mjs')
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -29,23 +40,24 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 
-let redis
-try {
-  redis = ensureRedisServer()
-} catch (error) {
-  await give([error.message])
-}
-
-if (!ensurePython()) {
+const [redis, python] = await system
+if (redis.reason) await give([redis.reason.message])
+if (!python.value) {
   // In CI nothing is left out.
   if (process.env.CI) await give(['The tests of examples/worker.py need python3-redis and python3-jsonschema.'])
   print('No python3 with redis and jsonschema: the tests of examples/worker.py are skipped')
 }
 
-if (names.length === 0)
-  await check('lint', () => tool('@biomejs/biome/bin/biome', ['ci', '--error-on-warnings', '--colors=off', '.']))
-await check('types', ensureBuilt)
-if (names.length === 0) await check('dead code', () => tool('knip/bin/knip.js', []))
+// The compiler uses one core for most of a minute, so the others run beside it.
+await Promise.all([
+  check('types', ensureBuilt),
+  ...(names.length === 0
+    ? [
+        check('lint', () => tool('@biomejs/biome/bin/biome', ['ci', '--error-on-warnings', '--colors=off', '.'])),
+        check('dead code', () => tool('knip/bin/knip.js', [])),
+      ]
+    : []),
+])
 await tests()
 await give([])
 
@@ -53,7 +65,7 @@ async function tests() {
   const started = performance.now()
   const files = testFiles()
   const jobs = Math.min(availableParallelism() + 1, MAX_JOBS)
-  print(`\n── tests: ${files.length} files, ${jobs} at a time, redis-server ${redis}`)
+  print(`\n── tests: ${files.length} files, ${jobs} at a time, redis-server ${redis.value}`)
   const counts = await runFiles(files, { root: ROOT, jobs, report: print })
   for (const count of Object.keys(sums)) sums[count] += counts[count]
   if (files.length === 0) {
@@ -64,20 +76,19 @@ async function tests() {
 }
 
 function rankOf(file) {
-  return LONG_FOLDERS.has(file.split(sep).at(-2)) ? 0 : 1
+  const words = file.replace('.test.js', '').split(sep)
+  if (LONGEST.includes(words.slice(words.indexOf('test') + 1).join('/'))) return 0
+  return LONG_FOLDERS.has(words.at(-2)) ? 1 : 2
 }
 
 function testFiles() {
   const folder = join(ROOT, 'dist', 'test')
   const entries = existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : []
-  return (
-    entries
-      .filter(entry => entry.isFile() && entry.name.endsWith('.test.js'))
-      .map(entry => join(entry.parentPath ?? entry.path, entry.name))
-      .filter(file => names.length === 0 || names.some(name => file.includes(name.replace(/\.ts$/, ''))))
-      // Tests of the whole program take longest and go first, so that none remains alone at the end.
-      .sort((a, b) => rankOf(a) - rankOf(b) || a.localeCompare(b))
-  )
+  return entries
+    .filter(entry => entry.isFile() && entry.name.endsWith('.test.js'))
+    .map(entry => join(entry.parentPath ?? entry.path, entry.name))
+    .filter(file => names.length === 0 || names.some(name => file.includes(name.replace(/\.ts$/, ''))))
+    .sort((a, b) => rankOf(a) - rankOf(b) || a.localeCompare(b))
 }
 
 /** A step that passes or fails as one; it shows what it has to say when it fails. */
