@@ -35,3 +35,19 @@ t.test('the runner counts what passed, failed and was skipped', async t => {
     if (/unexpected/.test(code)) t.match(reports.join(''), /unexpected/, `${what}: the report holds the error`)
   }
 })
+
+t.test('the report of a failure names the place in the source', async t => {
+  const { runFiles } = await import(RUNNER.href)
+  const root = await mkdtemp(join(tmpdir(), 'mailsluice-runner-'))
+  t.teardown(() => rm(root, { recursive: true, force: true }))
+  const file = join(root, 'one.test.js')
+  await writeFile(join(root, 'package.json'), '{ "type": "module" }')
+  await writeFile(file, `import t from '${import.meta.resolve('tap')}'\nt.ok(false)\nthrow new Error('unexpected')\n`)
+  // Every place in it is the sixth line of its source.
+  const map = { version: 3, sources: ['src/one.test.ts'], names: [], mappings: 'AAKA' }
+  await writeFile(`${file}.map`, JSON.stringify(map))
+  const reports: string[] = []
+  await runFiles([file], { root, jobs: 1, report: (text: string) => void reports.push(text) })
+  t.match(reports.join(''), /src\/one\.test\.ts:6:1/)
+  t.notMatch(reports.join(''), /one\.test\.js:/)
+})

@@ -1,6 +1,8 @@
 // Runs compiled test files, each as a plain `node` process, and parses its tap output.
 import { spawn } from 'node:child_process'
-import { join, relative } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { SourceMap } from 'node:module'
+import { dirname, join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Parser } from 'tap-parser'
 
@@ -8,7 +10,8 @@ const FILE_TIMEOUT_MS = 300_000
 // Shorter, so that tap itself can name the test.
 const TEST_TIMEOUT_S = 280
 const LEAVE_MS = 2000
-const FLAGS = ['--enable-source-maps', '--import', new URL('without-hooks.mjs', import.meta.url).href]
+// Node with --enable-source-maps reads the maps of all that it loads; only a failure needs some.
+const FLAGS = ['--import', new URL('without-hooks.mjs', import.meta.url).href]
 
 const running = new Set()
 
@@ -22,7 +25,7 @@ export async function runFiles(files, { root, jobs, report }) {
   const worker = async () => {
     for (let file = queue.shift(); file; file = queue.shift()) {
       const result = await runFile(file, root)
-      report(describe(nameOf(file, root), result))
+      report(inSources(describe(nameOf(file, root), result), root))
       sums.passed += result.passed
       sums.failed += result.failures.length
       sums.skipped += result.skipped
@@ -139,6 +142,18 @@ function describe(name, { passed, skipped, failures, notes, stderr, ms }) {
     ...failed,
     ...(stderr ? [indent(`stderr:\n${indent(stderr.trimEnd().slice(-4000))}`)] : []),
   ].join('\n')
+}
+
+/** Replaces places in compiled files by those in their sources. */
+function inSources(text, root) {
+  return text.replace(/(?:file:\/\/)?([\w./+@-]+\.js):(\d+)(?::(\d+))?/g, (place, name, line, column = '1') => {
+    const file = resolve(root, name)
+    if (!existsSync(`${file}.map`)) return place
+    const map = new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8')))
+    const { originalSource, originalLine, originalColumn } = map.findEntry(line - 1, column - 1)
+    if (originalSource === undefined) return place
+    return `${relative(root, resolve(dirname(file), originalSource))}:${originalLine + 1}:${originalColumn + 1}`
+  })
 }
 
 function details({ diff, compare, found, wanted, message, stack, at, ...rest }) {
