@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { startSimulators } from '../../sim/both.ts'
-import type { PushTarget } from '../../sim/gmail/pubsub.ts'
+import type { PushTarget } from '../../sim/gmail/push-settings.ts'
 import type { Profile } from '../../sim/profile.ts'
 import { filledMailbox } from './mail.ts'
 

@@ -5,7 +5,6 @@ import type { MailboxId } from '../../shared/mailbox.ts'
 import type { Keys, Partition } from '../../shared/redis/keys.ts'
 import { ENTRY } from '../../shared/redis/schema.ts'
 import { openEntry } from '../../shared/slice.ts'
-import type { Stage } from '../../shared/stage.ts'
 import { STREAMS, type Stream } from '../../shared/streams.ts'
 
 /**
@@ -19,16 +18,6 @@ export interface Recorded<Body = unknown> {
   lane: Lane
   writtenAt: number
   envelope: Envelope<Body>
-}
-
-/** A filter for recorded entries; all given conditions must match. Times are those of the envelopes, in ms since 1970. */
-export interface Selection {
-  run?: string | undefined
-  mailbox?: MailboxId | undefined
-  since?: number | undefined
-  until?: number | undefined
-  /** A message's id at its provider, anywhere in the body. */
-  message?: string | undefined
 }
 
 /** The Redis to read records from. */
@@ -132,22 +121,6 @@ export function byEntry(a: { entryId: string }, b: { entryId: string }): number 
   return timeOf(a.entryId) - timeOf(b.entryId) || Number(one) - Number(other)
 }
 
-/** Selects the recorded inputs of a stage in the order they were written; a retried input appears once. */
-export async function selectInputs(
-  records: Records,
-  stage: Stage,
-  selection: Selection,
-  signal?: AbortSignal,
-): Promise<Recorded[]> {
-  const found = new Map<string, Recorded>()
-  for (const stream of stage.reads) {
-    for await (const entry of recordedIn(records, stream, { mailbox: selection.mailbox, signal })) {
-      if (isSelected(entry.envelope, selection)) found.set(`${stream.name} ${entry.envelope.id}`, entry)
-    }
-  }
-  return [...found.values()].sort(byEntry)
-}
-
 /** Returns whether a body mentions this message. */
 export function mentions(body: unknown, message: string): boolean {
   const { id, items, ids, messages } = body as {
@@ -158,10 +131,4 @@ export function mentions(body: unknown, message: string): boolean {
   }
   const named = [...(items ?? []), ...(messages ?? [])].some(one => one.id === message)
   return id === message || named || ids?.includes(message) === true
-}
-
-function isSelected({ run, at, body }: Envelope, { run: wanted, since, until, message }: Selection): boolean {
-  if (wanted !== undefined && run !== wanted) return false
-  if ((since !== undefined && at < since) || (until !== undefined && at > until)) return false
-  return message === undefined || mentions(body, message)
 }

@@ -17,15 +17,8 @@ import type { AppContext } from '../base/app.ts'
 import { paceOf } from '../base/stages.ts'
 import { type Comparison, compare, type Difference } from '../records/diff.ts'
 import { createLineage, type Emission, emissionOf, type Lineage, readLineage } from '../records/lineage.ts'
-import {
-  byEntry,
-  grouped,
-  type Recorded,
-  recordedIn,
-  type Selection,
-  selectInputs,
-  throwIfStopped,
-} from '../records/recorded.ts'
+import { byEntry, grouped, type Recorded, recordedIn, throwIfStopped } from '../records/recorded.ts'
+import { type Selection, selectInputs } from '../records/selection.ts'
 import { joinWindow, type KnownFate, readListings } from '../records/windows.ts'
 import { isReplayable, recordedContext } from './recorded-context.ts'
 import { NOT_CACHED } from './recorded-mailbox.ts'

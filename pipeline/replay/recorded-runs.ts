@@ -6,7 +6,8 @@ import { batchFetch } from '../../stages/batch-fetch.ts'
 import { listIds } from '../../stages/list-ids/list-ids.ts'
 import type { AppContext } from '../base/app.ts'
 import { type Lineage, readLineage } from '../records/lineage.ts'
-import { grouped, type Recorded, recordedIn, selectInputs } from '../records/recorded.ts'
+import { grouped, type Recorded, recordedIn } from '../records/recorded.ts'
+import { selectInputs } from '../records/selection.ts'
 import { type Listings, readListings } from '../records/windows.ts'
 
 /** A thread as a recorded run emitted it. */

@@ -5,7 +5,8 @@ import { requeueEntries } from '../../shared/redis/seed.ts'
 import type { Stage, StageName } from '../../shared/stage.ts'
 import type { MergedWindow, WatchEvent } from '../../shared/streams.ts'
 import type { AppContext } from '../base/app.ts'
-import { byEntry, grouped, type Recorded, selectInputs, throwIfStopped } from '../records/recorded.ts'
+import { byEntry, grouped, type Recorded, throwIfStopped } from '../records/recorded.ts'
+import { selectInputs } from '../records/selection.ts'
 
 /** The inputs that were requeued, as `id` of the original and of its replay, and those that were left out, with the reason. */
 export interface Requeued {

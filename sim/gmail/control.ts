@@ -5,9 +5,11 @@ import type { GmailState } from './api.ts'
 import type { CallCounts } from './calls.ts'
 import { type Faults, faultsSchema } from './faults.ts'
 import type { Consent } from './oauth.ts'
-import { type Pushes, pushSchema } from './pubsub.ts'
+import type { Pushes } from './pubsub.ts'
+import { pushSchema } from './push-settings.ts'
 import { quirksSchema } from './quirks.ts'
-import { type Quota, quotaSchema } from './quota.ts'
+import type { Quota } from './quota.ts'
+import { quotaSchema } from './quota-settings.ts'
 
 /** The objects that the control port controls. */
 export interface Controlled {

@@ -1,29 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { z } from 'zod'
 import { deliverRepeatedly } from '../push-retry.ts'
 import type { Signer } from '../signing.ts'
-
-/**
- * The target of pushes and the claims of their tokens. `audience` is the URL, `serviceAccount` a simulated
- * one by default.
- */
-export interface PushTarget {
-  url: string
-  audience?: string | undefined
-  serviceAccount?: string | undefined
-}
-
-/** Settings for pushes. */
-export interface PushSettings {
-  /** `null` or absent: publications are discarded. */
-  to?: PushTarget | null | undefined
-  /** The number of next notifications to lose. */
-  dropNext?: number | undefined
-  /** The number of next notifications to send twice, under one message id. */
-  duplicateNext?: number | undefined
-  /** The delay of a notification in ms. */
-  delayMs?: number | undefined
-}
+import type { PushSettings, PushTarget } from './push-settings.ts'
 
 /** The counts of notifications by result. */
 export interface PushCounts {
@@ -51,17 +29,6 @@ export interface Pushes {
   publish(topic: string, data: object): void
   noteTooSoon(): void
 }
-
-/** The JSON schema of push settings. */
-export const pushSchema = z.strictObject({
-  to: z
-    .strictObject({ url: z.url(), audience: z.string().optional(), serviceAccount: z.string().optional() })
-    .nullable()
-    .optional(),
-  dropNext: z.number().int().min(0).optional(),
-  duplicateNext: z.number().int().min(0).optional(),
-  delayMs: z.number().min(0).optional(),
-})
 
 const ISSUER = 'https://accounts.google.com'
 const SERVICE_ACCOUNT = 'gmail-push@simulated.iam.gserviceaccount.com'

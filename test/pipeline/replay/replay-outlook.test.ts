@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { createLog } from '../../../pipeline/base/log.ts'
 import { STAGES } from '../../../pipeline/base/stages.ts'
-import { selectInputs } from '../../../pipeline/records/recorded.ts'
+import { selectInputs } from '../../../pipeline/records/selection.ts'
 import { dryRun } from '../../../pipeline/replay/dry-run.ts'
 import { replayInto } from '../../../pipeline/replay/replay-into-sandbox.ts'
 import { requeue } from '../../../pipeline/replay/requeue.ts'
