@@ -1,100 +1,77 @@
-/** A line of a mail: `depth` counts its quote marks, and its words are `wordAt` to `wordEnd` of all words. */
-export interface Line {
-  text: string
-  depth: number
-  wordAt: number
-  wordEnd: number
-}
+import type { Line, ReadMail } from './lines.ts'
 
-/** The words of several mails, oldest first, and which of them stand in a passage of earlier mail. */
+/** Which words of later mail stand in passages of earlier mail. */
 export interface Passages {
-  /** The lines of each mail. */
-  mails: readonly (readonly Line[])[]
-  /** Returns the earlier mail that holds every word of a line in passages of at least `least` words. */
+  /** Returns the place of the earlier mail that holds all words of a line, each in a passage of at least `least` words. */
   holderOf(line: Line, least: number): number | undefined
 }
 
-// Shorter ones occur by chance.
-const PASSAGE_WORDS = 5
-
-const MARKS = /^(?: ?>)+/
-const WORD = /[\p{L}\p{M}\p{N}]+/gu
-// Scripts that put no blanks between words: each character counts as a word.
-const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]/
-// Nobody can make a search longer than this by choosing words.
+// Shorter passages occur by chance.
+const SHORTEST = 5
+// Nobody can make a search longer by choosing words.
 const MOST_PROBES = 16
 
-/** Finds passages of earlier mail in later mail. Takes linear time; reads at most `mostWords` words, and reports no passage beyond. */
-export function findPassages(oldestFirst: readonly string[], mostWords: number): Passages {
-  const { words, mails } = readWords(oldestFirst, mostWords)
-  const owners = new Int32Array(words.length).fill(-1)
+/**
+ * Finds passages that a mail has in common with an earlier one. The oldest mail that has the words holds them. Takes linear time.
+ */
+export function findPassages({ mails, words }: ReadMail): Passages {
+  // Where each word stands in the oldest mail; zero for a new word.
+  const origins = new Int32Array(words.length)
   const lengths = new Int32Array(words.length)
-  const seen = openIndex(words)
-  let start = 1
   const mailOf = new Int32Array(words.length)
-  for (const [mail, lines] of mails.entries()) {
-    const end = lines.at(-1)?.wordEnd ?? start
-    mailOf.fill(mail, start, end)
-    for (let at = start; at + PASSAGE_WORDS <= end; ) {
-      const found = seen.find(at)
-      if (found === undefined) {
-        at += 1
-        continue
+  const seen = openIndex(words)
+
+  function lengthOf(at: number, other: number): number {
+    let length = SHORTEST
+    while (words[at + length] !== 0 && words[at + length] === words[other + length]) length += 1
+    return length
+  }
+
+  // What the other mail has from an older one is held by that one, if it is a passage by itself.
+  function mark(at: number, length: number, other: number): void {
+    const originOf = (place: number) => origins[place] || place
+    for (let from = 0, to = 1; from < length; from = to, to += 1) {
+      while (to < length && originOf(other + to) === originOf(other + to - 1) + 1) to += 1
+      if (to - from < SHORTEST) continue
+      for (let offset = from; offset < to; offset++) {
+        if ((lengths[at + offset] ?? 0) >= length) continue
+        lengths[at + offset] = length
+        origins[at + offset] = originOf(other + offset)
       }
-      let length = PASSAGE_WORDS
-      while (at + length < end && words[at + length] === words[found + length]) length += 1
-      for (let place = at; place < at + length; place++) {
-        if ((lengths[place] ?? 0) >= length) continue
-        lengths[place] = length
-        owners[place] = mailOf[found] ?? -1
-      }
-      at += Math.max(1, length - PASSAGE_WORDS + 1)
     }
-    for (let at = start; at + PASSAGE_WORDS <= end; at++) seen.add(at)
+  }
+
+  let start = 1
+  for (const [place, lines] of mails.entries()) {
+    if (!lines) continue
+    const end = words.indexOf(0, start)
+    mailOf.fill(place, start, end)
+    for (let at = start; at + SHORTEST <= end; ) {
+      const other = seen.find(at)
+      const length = other === undefined ? 0 : lengthOf(at, other)
+      if (other !== undefined) mark(at, length, other)
+      // The last words may begin a passage of another mail.
+      at += Math.max(1, length - SHORTEST + 1)
+    }
+    for (let at = start; at + SHORTEST <= end; at++) seen.add(at)
     start = end + 1
   }
 
   return {
-    mails,
     holderOf({ wordAt, wordEnd }, least) {
-      const owner = owners[wordAt]
-      if (wordAt === wordEnd || owner === undefined || owner < 0) return undefined
+      const origin = origins[wordAt] ?? 0
+      if (wordAt === wordEnd || origin === 0) return undefined
+      const holder = mailOf[origin]
       for (let place = wordAt; place < wordEnd; place++) {
-        if (owners[place] !== owner || (lengths[place] ?? 0) < least) return undefined
+        const other = origins[place] ?? 0
+        if (other === 0 || mailOf[other] !== holder || (lengths[place] ?? 0) < least) return undefined
       }
-      return owner
+      return holder
     },
   }
 }
 
-function readWords(texts: readonly string[], mostWords: number) {
-  const numbers = new Map<string, number>()
-  // A zero between mails belongs to no passage.
-  const words: number[] = [0]
-  const add = (word: string) => {
-    const known = numbers.get(word)
-    const number = known ?? numbers.size + 1
-    if (known === undefined) numbers.set(word, number)
-    words.push(number)
-  }
-  const mails = texts.map(text => {
-    const lines = text.split('\n').map((line): Line => {
-      const marks = MARKS.exec(line)?.[0] ?? ''
-      const wordAt = words.length
-      if (wordAt < mostWords)
-        for (const [word] of line.matchAll(WORD)) {
-          if (UNSPACED.test(word)) for (const character of word) add(character)
-          else add(word)
-        }
-      return { text: line, depth: marks.replaceAll(' ', '').length, wordAt, wordEnd: words.length }
-    })
-    words.push(0)
-    return lines
-  })
-  return { words: Int32Array.from(words), mails }
-}
-
-// An index of passages by their first words. Of equal passages it keeps the oldest.
+// Places of passages by their first words.
 function openIndex(words: Int32Array) {
   let size = 16
   while (size < words.length * 2) size *= 2
@@ -102,35 +79,39 @@ function openIndex(words: Int32Array) {
 
   function slotOf(at: number): number {
     let hash = 0
-    for (let place = at; place < at + PASSAGE_WORDS; place++)
-      hash = Math.imul(hash ^ (words[place] ?? 0), 0x9e3779b1) ^ (hash >>> 15)
-    return hash ^ (hash >>> 13)
+    for (let place = at; place < at + SHORTEST; place++) {
+      hash = Math.imul(hash ^ (words[place] ?? 0), 0x9e3779b1)
+      hash ^= hash >>> 15
+    }
+    return hash
   }
 
   function isSame(at: number, other: number): boolean {
-    for (let offset = 0; offset < PASSAGE_WORDS; offset++)
+    for (let offset = 0; offset < SHORTEST; offset++) {
       if (words[at + offset] !== words[other + offset]) return false
+    }
     return true
+  }
+
+  // The slot that has these words, or is free for them.
+  function findSlot(at: number): number | undefined {
+    const first = slotOf(at)
+    for (let probe = 0; probe < MOST_PROBES; probe++) {
+      const slot = (first + probe) & (size - 1)
+      const place = places[slot] ?? 0
+      if (place === 0 || isSame(at, place)) return slot
+    }
+    return undefined
   }
 
   return {
     find(at: number): number | undefined {
-      const slot = slotOf(at)
-      for (let probe = 0; probe < MOST_PROBES; probe++) {
-        const place = places[(slot + probe) & (size - 1)] ?? 0
-        if (place === 0) return undefined
-        if (isSame(at, place)) return place
-      }
-      return undefined
+      const place = places[findSlot(at) ?? -1] ?? 0
+      return place === 0 ? undefined : place
     },
     add(at: number): void {
-      const slot = slotOf(at)
-      for (let probe = 0; probe < MOST_PROBES; probe++) {
-        const slotAt = (slot + probe) & (size - 1)
-        const place = places[slotAt] ?? 0
-        if (place === 0) places[slotAt] = at
-        if (place === 0 || isSame(at, place)) return
-      }
+      const slot = findSlot(at)
+      if (slot !== undefined && places[slot] === 0) places[slot] = at
     },
   }
 }

@@ -1,8 +1,7 @@
 import type { MessageId } from '../message.ts'
-import { findPassages, type Line } from './passages.ts'
-import { signatureAt } from './signature.ts'
+import { judgeLines, type Verdict } from './verdicts.ts'
 
-/** A mail to trim. Nothing of a forward is trimmed. */
+/** A mail to trim. Nothing of a forward is trimmed (`forwardsIn` finds them). */
 export interface Untrimmed {
   id: MessageId
   text: string
@@ -24,74 +23,43 @@ export interface Trimmed {
   signature: number
 }
 
-// About the words that 2 MB of text have; a task holds far fewer.
-const MOST_WORDS = 200_000
-const MARKED_WORDS = 5
-const UNMARKED_WORDS = 5
-const QUESTION_WORDS = 40
-const SENTENCE_END = /[.!?:…。！？؟।۔]["'”’»)\]]{0,3} {0,3}$/
-const SENTENCE_START = /[.!?…。！？؟।۔]["'”’»)\]]{0,3} +[^ ]/
-
 /**
  * Removes from each mail the lines that an earlier one of these mails holds, and names that mail. A quote with an answer below keeps its
- * end, as the question. Knows no language, and takes linear time.
+ * last sentence, as the question. A mail that only repeats others keeps what is not marked as a quote. Knows no language, and takes
+ * linear time.
  */
 export function trimQuotes(oldestFirst: readonly Untrimmed[]): Trimmed[] {
-  const { mails, holderOf } = findPassages(
-    oldestFirst.map(({ text }) => text),
-    MOST_WORDS,
-  )
-  return oldestFirst.map((mail, place) => {
-    const lines = mails[place] ?? []
-    if (mail.isForward) return { id: mail.id, text: mail.text, removed: [], signature: 0 }
-    const holders = lines.map(line => holderOf(line, line.depth > 0 ? MARKED_WORDS : UNMARKED_WORDS))
-    const end = signatureAt(lines.map(({ text }) => text))
-    keepQuestions(lines.slice(0, end), holders)
-    const removed = lines.flatMap((line, at) => {
-      const from = oldestFirst[holders[at] ?? -1]?.id
+  const judged = judgeLines(oldestFirst)
+  return oldestFirst.map(({ id, text }, place) => {
+    const verdicts = judged[place]
+    if (!verdicts) return { id, text, removed: [], signature: 0 }
+    const removed = verdicts.flatMap(({ line, fate, holder }) => {
+      const from = fate === 'quote' ? oldestFirst[holder ?? -1]?.id : undefined
       return from === undefined ? [] : [{ from, lines: 1, words: line.wordEnd - line.wordAt }]
     })
-    const signature = lines
-      .slice(end)
-      .reduce((sum, { text }, at) => sum + (holders[end + at] === undefined ? text.length + 1 : 0), 0)
-    const isKept = (at: number) => at < end && holders[at] === undefined
-    return { id: mail.id, text: joined(lines, isKept), removed: summed(removed), signature }
+    const signature = verdicts.reduce(
+      (sum, { line, fate }) => sum + (fate === 'signature' ? line.text.length + 1 : 0),
+      0,
+    )
+    return { id, text: joined(verdicts), removed: summed(removed), signature }
   })
 }
 
-// A quote keeps its last sentence where new text follows.
-function keepQuestions(lines: readonly Line[], holders: (number | undefined)[]): void {
-  let left = 0
-  let below: Line | undefined
-  for (const [at, line] of [...lines.entries()].reverse()) {
-    const words = line.wordEnd - line.wordAt
-    if (words === 0) {
-      if (below) left = 0
-    } else if (holders[at] === undefined) {
-      left = line.depth === 0 ? QUESTION_WORDS : 0
-      below = undefined
-    } else if (left > 0 && !(below && (below.depth !== line.depth || SENTENCE_END.test(line.text)))) {
-      holders[at] = undefined
-      left = SENTENCE_START.test(line.text) ? 0 : left - words
-      below = line
-    } else left = 0
-  }
-}
-
-// Lines without words stay between lines that stay, marks of a quote only within it, and one where lines are missing.
-function joined(lines: readonly Line[], isKept: (at: number) => boolean): string {
+// Lines without words stay between lines that stay: marks within a quote, and one line where others are missing.
+function joined(verdicts: readonly Verdict[]): string {
   const kept: string[] = []
-  let between: Line[] = []
+  let between: Verdict['line'][] = []
   let hasGap = false
-  let depth = 0
-  for (const [at, line] of lines.entries()) {
-    if (!isKept(at)) hasGap = true
-    else if (line.wordAt === line.wordEnd && (line.depth > 0 || line.text.trim() === '')) between.push(line)
+  let isInQuote = false
+  for (const { line, fate } of verdicts) {
+    const isMarked = line.depth > 0
+    if (fate === 'quote' || fate === 'signature') hasGap = true
+    else if (line.wordAt === line.wordEnd && (isMarked || line.text.trim() === '')) between.push(line)
     else {
-      const fitting = between.filter(other => other.depth === 0 || (depth > 0 && line.depth > 0))
+      const fitting = between.filter(({ depth }) => depth === 0 || (isInQuote && isMarked))
       if (kept.length > 0) kept.push(...fitting.slice(0, hasGap ? 1 : fitting.length).map(({ text }) => text))
       kept.push(line.text)
-      depth = line.depth
+      isInQuote = isMarked
       between = []
       hasGap = false
     }
