@@ -34,7 +34,7 @@ export async function openApp(
   connect = connectRedis,
 ): Promise<AppContext> {
   const surroundings = given ?? surroundingsOf(config)
-  const { machine, http } = surroundings
+  const { machine, http, html } = surroundings
   const tls = redisTls(config)
   const redis = await connect(url, { tls, open: surroundings.openRedis, date: machine.date })
   const keys = createKeys(config.REDIS_PREFIX, config.PARTITIONS)
@@ -44,7 +44,9 @@ export async function openApp(
     const close = () => {
       stop()
       redis.disconnect()
-      if (!given) http.close()
+      if (given) return
+      http.close()
+      void html.close()
     }
     const openConnection = () => surroundings.openRedis(url, { tls })
     const runId = () => newRunId(now(), machine)

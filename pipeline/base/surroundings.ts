@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
-import type { HtmlToText } from '../../shared/body/html-text.ts'
 import type { Config } from '../../shared/config.ts'
+import { createHtmlReader, type HtmlReader } from '../../shared/html/reader.ts'
 import { type Http, openHttp } from '../../shared/http/exchange.ts'
 import { MACHINE, type Machine } from '../../shared/machine.ts'
 import { type ConnectionOptions, openRedis } from '../../shared/redis/connect.ts'
@@ -13,8 +13,8 @@ export interface Surroundings {
   /** Opens a connection to Redis that is not yet connected. */
   openRedis(url: string, options?: ConnectionOptions): Redis
   http: Http
-  /** Converts the HTML of mail. */
-  htmlToText: HtmlToText
+  /** Converts the HTML of mail, in a thread that starts with the first page. */
+  html: HtmlReader
   /** Receives what no part of the pipeline logs under its own name. */
   log: Pick<Log, 'warn'>
 }
@@ -28,7 +28,7 @@ export function surroundingsOf(
     machine: MACHINE,
     openRedis,
     http: given.http ?? openHttp(proxiesIn({ HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY })),
-    htmlToText: async () => ({ text: '', hidden: 0, isPart: true, note: 'HTML is not read' }),
+    html: given.html ?? createHtmlReader({ machine: given.machine ?? MACHINE }),
     log: { warn: () => undefined },
     ...given,
   }

@@ -21,6 +21,9 @@ export interface ReadText {
 export const MOST_CHARACTERS = 200_000
 /** The most bytes of one text part that are read. */
 export const MOST_PART_BYTES = 2_100_000
+// How many times as long as the kept text its source may be.
+const LONGEST_PLAIN = 2
+const LONGEST_PAGE = 6
 const MOST_PAGES = 10
 // A plain form that is shorter than this may only say that there is a page.
 const SHORT = 2000
@@ -41,7 +44,7 @@ const EMPTY: Read = { text: '', isHtml: false }
 
 /**
  * Reads the text of a mail from its parts. The plain form is taken, unless the page says much more. Parts whose content is missing are left
- * out, and `note` says so. Never throws.
+ * out, and `note` says so. Rejects only where `htmlToText` does.
  */
 export async function readText(
   walked: Pick<Walked, 'pieces' | 'calendars' | 'isPart' | 'note'>,
@@ -70,7 +73,7 @@ export async function readText(
   }
 }
 
-/** Reads a text that its provider has decoded: a page, or plain text. Never throws. */
+/** Reads a text that its provider has decoded: a page, or plain text. Rejects only where `htmlToText` does. */
 export async function readDecoded(content: string, isHtml: boolean, htmlToText: HtmlToText): Promise<Body> {
   const { text, hidden, isPart, note } = isHtml
     ? await htmlToText(content)
@@ -116,14 +119,16 @@ async function readLeaves(leaves: readonly Leaf[], reading: TextReading): Promis
 async function readLeaf(leaf: Leaf, { htmlToText, decodeRare }: TextReading): Promise<Read> {
   const decoded = decodeLeaf(leaf, decodeRare)
   if (!decoded) return missing(leaf)
-  const { text, decodedBy, isCut } = decoded
-  const isHtml = leaf.type === 'text/html' || isPage(text)
+  const isHtml = leaf.type === 'text/html' || isPage(decoded.text)
+  // Each step takes time for every character, and little of a long text is kept.
+  const text = decoded.text.slice(0, (isHtml ? LONGEST_PAGE : LONGEST_PLAIN) * MOST_CHARACTERS)
+  const isCut = decoded.isCut || text.length < decoded.text.length
   const converted: Omit<HtmlText, 'hidden'> & { hidden?: number } = isHtml ? await htmlToText(text) : { text }
   const { hidden = 0, note } = converted
   return {
     text: tidyText(isHtml ? converted.text : asWritten(leaf, text)),
     isHtml,
-    decodedBy,
+    decodedBy: decoded.decodedBy,
     ...(leaf.charset ? { charset: leaf.charset.slice(0, LONGEST_CHARSET) } : {}),
     ...(hidden > 0 ? { hidden } : {}),
     ...(isCut || converted.isPart ? { isPart: true as const } : {}),

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Leaf, Walked } from '../body/parts.ts'
 import { MOST_PART_BYTES, readText } from '../body/read-body.ts'
 import { MailError } from '../error.ts'
@@ -12,6 +13,7 @@ import { fetchTextParts, type PartContent } from './text-parts.ts'
 /** The payloads of messages, as far as answers brought them. */
 type Payloads = ReadonlyMap<Message, unknown>
 
+const LARGE_BYTES = 100_000
 const NOT_SENT: Body = { text: '', kind: 'none', isPart: true, note: 'too large' }
 
 /**
@@ -43,7 +45,17 @@ async function addBodies(
   )
   const contents = await missingContents(options, walked, call)
   const complete = new Map<Message, Fetched>()
-  for (const message of messages) complete.set(message, await withBody(options, message, walked.get(message), contents))
+  const reading: Promise<unknown>[] = []
+  for (const message of messages) {
+    // A process reads the texts of many mailboxes, and does other work besides.
+    if (sizeOf(walked.get(message)) > LARGE_BYTES) await setImmediate()
+    const read = withBody(options, message, walked.get(message), contents).then(one => void complete.set(message, one))
+    // A rejection is thrown below, once all reading has begun.
+    read.catch(() => undefined)
+    reading.push(read)
+  }
+  // Pages that are requested together are converted together.
+  await Promise.all(reading)
   const of = (message: Message): Fetched => complete.get(message) ?? { outcome: 'ok', message }
   return {
     outcomes: new Map([...outcomes].map(([id, one]) => [id, one.outcome === 'ok' ? of(one.message) : one])),
@@ -64,6 +76,12 @@ async function missingContents(
   )
   const found = wanted.length > 0 ? await fetchTextParts(options, wanted, call) : []
   return new Map(wanted.map(({ leaf }, place) => [leaf, found[place]]))
+}
+
+function sizeOf(walked: Walked | undefined): number {
+  return (walked?.pieces ?? [])
+    .flatMap(({ plain, html }) => [...plain, ...html])
+    .reduce((sum, { size }) => sum + size, 0)
 }
 
 // One form of each text is enough, and one invitation.

@@ -26,8 +26,11 @@ export async function withBodies(
   htmlToText: HtmlToText | undefined,
 ): Promise<Message[]> {
   if (!htmlToText) return [...messages]
-  const all: Message[] = []
-  for (const message of messages)
-    all.push(items.has(message) ? ((await withBody(message, items.get(message), htmlToText)) ?? message) : message)
-  return all
+  // Pages that are requested together are converted together.
+  return Promise.all(
+    messages.map(async message => {
+      const whole = items.has(message) ? await withBody(message, items.get(message), htmlToText) : undefined
+      return whole ?? message
+    }),
+  )
 }

@@ -41,12 +41,13 @@ export async function fetchMessages(
   const answers = await ask(ids, options.htmlToText !== undefined)
   const large = ids.filter((_, place) => isTooLarge(answers[place]))
   const bare = large.length > 0 ? await ask(large, false) : []
-  const outcomes: Fetched[] = []
-  for (const [place, id] of ids.entries()) {
-    const isBare = large.includes(id)
-    const answer = isBare ? bare[large.indexOf(id)] : answers[place]
-    outcomes.push(await withText(options, outcomeOf(options, { id, doing }, answer), { answer, isBare }))
-  }
+  const outcomes = await Promise.all(
+    ids.map((id, place) => {
+      const isBare = large.includes(id)
+      const answer = isBare ? bare[large.indexOf(id)] : answers[place]
+      return withText(options, outcomeOf(options, { id, doing }, answer), { answer, isBare })
+    }),
+  )
   const isServed = answers.some(answer => answer?.status === 200)
   const waits = outcomes.flatMap(one => (one.outcome === 'throttled' ? (one.retryAfterMs ?? []) : []))
   const longest = waits.length === 0 ? {} : { retryAfterMs: Math.max(...waits) }

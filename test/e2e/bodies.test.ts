@@ -6,7 +6,9 @@ import type { Message } from '../../shared/message.ts'
 import { createCache } from '../../shared/redis/cache.ts'
 import { analysisTasks } from '../../shared/streams.ts'
 import { startGmail } from '../../sim/gmail.ts'
+import { memoryMailbox } from '../../sim/mailbox.ts'
 import { testMail, testMailbox } from '../support/mail.ts'
+import { BO, startOutlook } from '../support/outlook.ts'
 import { ANA, startPipeline, type TestPipeline } from '../support/pipeline.ts'
 import { startRedis } from '../support/redis.ts'
 import { contextFor } from '../support/surroundings.ts'
@@ -46,6 +48,30 @@ t.test('a change to whole texts refetches the mail of a thread that changes, and
   const [task] = (await after.read(analysisTasks)).filter(({ id }) => !first.some(one => one.id === id))
   t.equal(task?.body.messages.length, 4)
   t.match(await shown(after, false), /MESSAGE_BODY is text\./)
+})
+
+t.test("Outlook's texts come with the listing, for the same calls, and pages become text", async t => {
+  const mails = Array.from({ length: 50 }, (_, index) => ({
+    raw: testMail(index, 10)
+      .replace('Subject:', 'Content-Type: text/html\r\nSubject:')
+      .replace('This', '<p>This<b> </b>'),
+    receivedAtMs: 1_790_000_000_000 + index * 60_000,
+    labels: ['INBOX'],
+  }))
+  const calls = []
+  for (const MESSAGE_BODY of ['snippet', 'text']) {
+    const { sim, pipeline } = await startOutlook(t, redis, memoryMailbox('bo@example.com', mails), { MESSAGE_BODY })
+    sim.resetCalls()
+    t.match(await pipeline.sync(), { listed: 50, tasks: 10, addsUp: true })
+    calls.push(sim.calls())
+    if (MESSAGE_BODY === 'snippet') continue
+    const { app } = pipeline
+    const ids = (await app.redis.keys(`${app.config.REDIS_PREFIX}:*:msg:*`)).map(key => key.split(':').at(-1) ?? '')
+    const cache = createCache(app.redis, app.keys, { mailbox: BO, ttlSeconds: 60, texts: true })
+    const bodies = [...(await cache.get(ids)).values()].map(({ body }) => body?.text)
+    t.same(bodies.sort(), mails.map((_, n) => `This is mail ${n}.`).sort())
+  }
+  t.same(calls[1], calls[0])
 })
 
 async function cached({ app }: TestPipeline, texts: boolean): Promise<Message[]> {

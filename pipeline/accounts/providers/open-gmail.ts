@@ -16,7 +16,7 @@ export function openGmail(
   options: { account: AccessTokens; surroundings: Surroundings; now?: (() => number) | undefined },
 ): Mailbox {
   const { account, surroundings, now = surroundings.machine.date } = options
-  const { http, machine, htmlToText } = surroundings
+  const { http, machine, html } = surroundings
   const size = config.GMAIL_BATCH_SIZE
   return gmailMailbox({
     address: addressOf(mailbox),
@@ -33,7 +33,7 @@ export function openGmail(
       ? { notify: { topic: config.GMAIL_PUBSUB_TOPIC, labels: config.GMAIL_WATCH_LABELS } }
       : {}),
     now,
-    ...(config.MESSAGE_BODY === 'text' ? { htmlToText } : {}),
+    ...(config.MESSAGE_BODY === 'text' ? { htmlToText: html.htmlToText } : {}),
     http,
     machine,
   })

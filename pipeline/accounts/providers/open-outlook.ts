@@ -21,7 +21,7 @@ export function openOutlook(
 ): Mailbox {
   const { account, surroundings } = options
   const { redis, keys, now } = options.store
-  const { http, machine, htmlToText } = surroundings
+  const { http, machine, html } = surroundings
   return outlookMailbox({
     address: addressOf(mailbox),
     tokens: account,
@@ -37,7 +37,7 @@ export function openOutlook(
     batchSize: config.OUTLOOK_BATCH_SIZE,
     // Its cursors hold times, and the process that continues from them may have another clock.
     ...(now ? { now } : {}),
-    ...(config.MESSAGE_BODY === 'text' ? { htmlToText } : {}),
+    ...(config.MESSAGE_BODY === 'text' ? { htmlToText: html.htmlToText } : {}),
     http,
     machine,
   })

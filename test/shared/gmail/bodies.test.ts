@@ -153,6 +153,24 @@ t.test('a text part that may still come fails its message alone; one that is gon
   ])
 })
 
+t.test('a text is never that of another message, however the answers are mixed up', async t => {
+  const own = (n: number) => `${'x'.repeat(10 + n)} of ${n}`
+  const { sim, fetched } = await opened(
+    t,
+    Array.from({ length: 8 }, (_, n) => mail(own(n))),
+  )
+  sim.quirks.largeTextBytes = 6
+  sim.faults.set({ rates: { 'unusable-ids': 1, shuffled: 1 } })
+  const answers = await fetched()
+  const got = texts(answers)
+  for (const [n, text] of got.entries()) if (text !== undefined) t.equal(text, own(n))
+  t.match(
+    answers.filter(answer => answer?.outcome !== 'ok'),
+    got.filter(text => text === undefined).map(() => ({ outcome: 'failed', error: { kind: 'unavailable' } })),
+  )
+  t.ok(got.includes(undefined), 'eight answers in any order are hardly ever in the right one')
+})
+
 t.test('a batch answer that is too large is asked for in halves', async t => {
   const mails = Array.from({ length: 8 }, (_, n) => mail(`${n} ${'x'.repeat(20_000)}`))
   const { call, fetched } = await opened(t, mails, { mostBytes: 100_000 })
