@@ -1,6 +1,7 @@
 import { charsetName, decodeWestern, saysNothing } from '../mail/charsets.ts'
 import type { Body } from '../message.ts'
 import { decodeEscapes } from './escapes.ts'
+import { mendUtf8 } from './mend-utf8.ts'
 
 /** Decodes bytes in a charset that Node.js does not know; `undefined` if nothing knows it. */
 export type DecodeRare = (bytes: Uint8Array, charset: string) => string | undefined
@@ -12,9 +13,6 @@ export interface Decoded {
 }
 
 const UNREAD = '\ufffd'
-// One character of UTF-8 beyond ASCII (RFC 3629), one character a byte.
-const UTF8_CHARACTER =
-  /[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}/g
 const FIRST_HIGH = 0x80
 const META = /<meta[^<>]{0,200}?charset\s{0,9}=\s{0,9}["']?([\w.:-]{1,60})/i
 const META_WITHIN = 2048
@@ -39,11 +37,11 @@ export function decodeText(
   if (hidden) return hidden
   const utf8 = decodeAs(bytes, 'utf-8')
   if (utf8 !== undefined) return { text: utf8, decodedBy: 'utf-8' }
-  const broken = mendUtf8(bytes, text, declared)
+  const broken = decodeMended(bytes, declared)
   if (broken !== undefined) return { text: broken, decodedBy: 'utf-8' }
   const named = decodeDeclared(bytes, declared)
   if (named !== undefined) return { text: named, decodedBy: 'declared' }
-  const rare = saysNothing(declared) ? undefined : decodeRare(bytes, declared)
+  const rare = saysNothing(declared) || isKnown(declared) ? undefined : decodeRare(bytes, declared)
   if (rare !== undefined && isReadable(rare, bytes)) return { text: rare, decodedBy: 'iconv' }
   return { text: decodeWestern(bytes), decodedBy: 'windows-1252' }
 }
@@ -69,20 +67,10 @@ function decodeHidden(bytes: Uint8Array, text: string, declared: string, decodeR
 }
 
 // A text of which most is UTF-8 has bytes that were broken, or a footer in another charset.
-function mendUtf8(bytes: Uint8Array, text: string, declared: string): string | undefined {
-  let good = 0
-  for (const [character] of text.matchAll(UTF8_CHARACTER)) good += character.length
-  const bad = countHigh(bytes) - good
-  const isUtf8 = /^utf-?8$/.test(declared)
-  if (isUtf8 ? good < bad : good < TOLERATED * bad) return undefined
-  let mended = ''
-  let at = 0
-  const rest = (end: number) => decodeWestern(Buffer.from(text.slice(at, end), 'latin1'))
-  for (const { 0: character, index } of text.matchAll(UTF8_CHARACTER)) {
-    mended += rest(index) + Buffer.from(character, 'latin1').toString('utf8')
-    at = index + character.length
-  }
-  return mended + rest(text.length)
+function decodeMended(bytes: Uint8Array, declared: string): string | undefined {
+  const { text, good, bad } = mendUtf8(bytes)
+  const isUtf8 = /^utf-?8$/.test(declared) ? good >= bad : good >= TOLERATED * bad
+  return isUtf8 ? text : undefined
 }
 
 // A few wrong bytes do not mean another charset.
@@ -95,6 +83,14 @@ function decodeDeclared(bytes: Uint8Array, declared: string): string | undefined
     return isReadable(lossy, bytes) ? lossy : undefined
   } catch {
     return undefined
+  }
+}
+
+function isKnown(charset: string): boolean {
+  try {
+    return new TextDecoder(charset).encoding !== ''
+  } catch {
+    return false
   }
 }
 

@@ -20,7 +20,7 @@ export interface ReadText {
 /** The most characters of a text that are kept; a task holds less. */
 export const MOST_CHARACTERS = 200_000
 /** The most bytes of one text part that are read. */
-export const MOST_PART_BYTES = 2_100_000
+export const MOST_PART_BYTES = 1_050_000
 // How many times as long as the kept text its source may be.
 const LONGEST_PLAIN = 2
 const LONGEST_PAGE = 6

@@ -70,8 +70,7 @@ export async function askTogether(
     const refusals = settled.flatMap(one => (one.status === 'rejected' ? [one.reason as unknown] : []))
     const [first] = refusals
     const isForeign = refusals.some(reason => !(reason instanceof MailError))
-    const isSize = refusals.every(reason => reason instanceof MailError && reason.isTooLarge)
-    if (first && !isSize && (refusals.length === some.length || isForeign || sending.call.signal.aborted)) throw first
+    if (first && (refusals.length === some.length || isForeign || sending.call.signal.aborted)) throw first
     return settled.map(one => (one.status === 'fulfilled' ? one.value : refusedIn(one.reason)))
   }
 
