@@ -7,6 +7,7 @@ import { measureMany, PARTS } from './many.ts'
 import { measureQuota } from './quota.ts'
 import { type Comparison, compareSync } from './sync.ts'
 import { terminal } from './terminal.ts'
+import { measureText } from './text.ts'
 
 const { err, out } = terminal
 const PROFILES = ['live', 'seed'] as const
@@ -16,6 +17,7 @@ const QUOTA_USE = 'quota [--messages N] [--json]'
 const MANY_USE =
   'many [--mailboxes N] [--messages N] [--fetchers K] [--one-partition] [--kill] [--profile live|instant] [--only many|live|sick|faults] [--json]'
 const GATEWAY_USE = 'gateway [--seconds N] [--connections N] [--json]'
+const TEXT_USE = 'text [--mbox FILE] [--json]'
 const MANY_PROFILES = ['live', 'instant'] as const
 const MAX_MAILBOXES = 10_000
 const CHAOS_MAILBOXES = { least: 2, most: 200 }
@@ -35,7 +37,8 @@ else if (command === 'quota') await quota()
 else if (command === 'chaos') await chaos()
 else if (command === 'many') await many()
 else if (command === 'gateway') await gateway()
-else wrongUse([SYNC_USE, QUOTA_USE, CHAOS_USE, MANY_USE, GATEWAY_USE].join(', or '))
+else if (command === 'text') await text()
+else wrongUse([SYNC_USE, QUOTA_USE, CHAOS_USE, MANY_USE, GATEWAY_USE, TEXT_USE].join(', or '))
 process.exit()
 
 async function sync(): Promise<void> {
@@ -161,6 +164,15 @@ async function gateway(): Promise<void> {
     signal: abortOnSignals(err),
   }).catch(failed)
   if (values.json) out(JSON.stringify(result))
+}
+
+async function text(): Promise<void> {
+  const { values } = parsed(TEXT_USE, () =>
+    parseArgs({ args: words, options: { json: { type: 'boolean', default: false }, mbox: { type: 'string' } } }),
+  )
+  const result = await measureText({ mbox: values.mbox, say: out }).catch(failed)
+  if (values.json) out(JSON.stringify(result))
+  if (!result.ok) process.exitCode = 1
 }
 
 function oneOf<Word extends string>(allowed: readonly Word[], text: string, use: string): Word {

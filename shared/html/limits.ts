@@ -6,4 +6,4 @@ export interface PageLimits {
 }
 
 /** How much of a page is converted. A long newsletter has a tenth of this. */
-export const PAGE_LIMITS: PageLimits = { source: 1_000_000, text: 200_000, tags: 20_000 }
+export const PAGE_LIMITS: PageLimits = { source: 1_000_000, text: 100_000, tags: 20_000 }

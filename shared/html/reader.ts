@@ -38,7 +38,7 @@ const IDLE_MS = 60_000
 const START_MS = 60_000
 const MOST_SENT = 2 * PAGE_LIMITS.source
 // The sent pages, and what one of them takes at worst.
-const MEMORY = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 }
+const MEMORY = { maxOldGenerationSizeMb: 48, maxYoungGenerationSizeMb: 4 }
 
 /**
  * Creates a reader. Its thread starts with the first page, and ends after a minute without one. Pages that are requested together are sent

@@ -170,7 +170,10 @@ function writer(limits: PageLimits) {
       if (tag !== '') written.push(tag)
     },
     text(text: string, element: Element): void {
-      const shown = element.isPreformatted ? text : text.replace(/\s+/g, ' ')
+      const breaks = element.isPreformatted ? text.split('\n').length - 1 : 0
+      const isKept = element.isPreformatted && breaks <= tags
+      if (isKept) tags -= breaks
+      const shown = isKept ? text : text.replace(/\s+/g, ' ')
       if (!isSeen(element)) hidden += decode(shown.trim()).length
       else {
         if (shown.length > left) isCut = true

@@ -1,8 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import t from 'tap'
+import { HOSTILE_PAGES } from '../../../bench/text/hostile.ts'
 import { PAGE_LIMITS } from '../../../shared/html/limits.ts'
 import { createHtmlReader } from '../../../shared/html/reader.ts'
-import { HOSTILE_PAGES } from '../../support/hostile-html.ts'
 
 // The goal on an idle machine is a tenth of these.
 const MOST_DELAY_MS = 500
