@@ -1,6 +1,8 @@
 import t from 'tap'
 import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
+import { STAGES } from '../../pipeline/base/stages.ts'
 import { status } from '../../pipeline/commands/status.ts'
+import { dryRun } from '../../pipeline/replay/dry-run.ts'
 import { readConfig } from '../../shared/config.ts'
 import type { Message } from '../../shared/message.ts'
 import { createCache } from '../../shared/redis/cache.ts'
@@ -15,6 +17,8 @@ import { contextFor } from '../support/surroundings.ts'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
+// A message above a kibibyte is compressed.
+const MORE = 'There is more to say. '.repeat(60).trim()
 const PREFIX = { REDIS_PREFIX: 'bodies' }
 
 t.test('a change to whole texts refetches the mail of a thread that changes, and no other', async t => {
@@ -54,7 +58,7 @@ t.test("Outlook's texts come with the listing, for the same calls, and pages bec
   const mails = Array.from({ length: 50 }, (_, index) => ({
     raw: testMail(index, 10)
       .replace('Subject:', 'Content-Type: text/html\r\nSubject:')
-      .replace('This', '<p>This<b> </b>'),
+      .replace(/This.*/, text => `<p>${text}<b> ${MORE}</b>`),
     receivedAtMs: 1_790_000_000_000 + index * 60_000,
     labels: ['INBOX'],
   }))
@@ -69,7 +73,15 @@ t.test("Outlook's texts come with the listing, for the same calls, and pages bec
     const ids = (await app.redis.keys(`${app.config.REDIS_PREFIX}:*:msg:*`)).map(key => key.split(':').at(-1) ?? '')
     const cache = createCache(app.redis, app.keys, { mailbox: BO, ttlSeconds: 60, texts: true })
     const bodies = [...(await cache.get(ids)).values()].map(({ body }) => body?.text)
-    t.same(bodies.sort(), mails.map((_, n) => `This is mail ${n}.`).sort())
+    t.same(bodies.sort(), mails.map((_, n) => `This is mail ${n}. ${MORE}`).sort())
+    for (const stage of STAGES) {
+      const { failed, differences } = await dryRun(stage, app, {})
+      t.same(
+        { failed, differences },
+        { failed: [], differences: [] },
+        `a replay of ${stage.name} reads the cached texts`,
+      )
+    }
   }
   t.same(calls[1], calls[0])
 })

@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { openMailboxes } from '../../pipeline/accounts/mailboxes.ts'
 import { unitsSaved } from '../../pipeline/accounts/quotas.ts'
 import { readConfig } from '../../shared/config.ts'
@@ -13,14 +13,21 @@ const MESSAGES = 2260
 const LISTING_UNITS = 5 * 5
 const ONE_BY_ONE = MESSAGES * 20 + LISTING_UNITS
 
-t.test('a real mailing list costs 0.52 of the units of single fetches', { skip: list.skip }, async t => {
+for (const MESSAGE_BODY of ['snippet', 'text'])
+  t.test(
+    `a real mailing list costs 0.52 of the units of single fetches, with MESSAGE_BODY=${MESSAGE_BODY}`,
+    { skip: list.skip },
+    t => countUnits(t, { MESSAGE_BODY }),
+  )
+
+async function countUnits(t: Test, settings: { MESSAGE_BODY: string }): Promise<void> {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const mailbox = await loadMail(list.path)
   const sim = await startGmail({ profile: 'instant', mailboxes: [{ ...mailbox, address: 'ana@example.com' }] })
   t.teardown(() => sim.close())
-  const config = readConfig({ INITIAL_SYNC: 'all' })
-  const pipeline = await startPipeline(redis, openMailboxes(config, sim.url)(ANA))
+  const config = readConfig({ INITIAL_SYNC: 'all', ...settings })
+  const pipeline = await startPipeline(redis, openMailboxes(config, sim.url)(ANA), { settings })
   t.teardown(() => pipeline.stop())
   sim.quota.reset()
   const run = await pipeline.sync()
@@ -29,4 +36,4 @@ t.test('a real mailing list costs 0.52 of the units of single fetches', { skip: 
   t.equal(sim.quota.counts().units, run.units, 'equal to the units of Gmail')
   const cached = run.fates.cached * 20
   t.equal(run.units + unitsSaved(run, config) + cached, ONE_BY_ONE, 'with what was saved, and what came along unasked')
-})
+}
