@@ -3,6 +3,7 @@ import type { ErrorKind } from './error.ts'
 import type { CallKind, Cursor, Listed } from './mailbox.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
 import type { Fate, MergedWindow, Stream } from './streams.ts'
+import type { Withheld } from './task/worth.ts'
 
 /** An envelope and its target stream; `from` is the input it follows from. */
 export interface Delivery {
@@ -28,10 +29,10 @@ export type Fact = { from: Envelope } & (
   | { fact: 'fate-known'; window: string; index: number; fate: Fate; inThread?: ThreadId | undefined }
   | WindowGroupedFact
   | { fact: 'context-asked'; threads: readonly ThreadId[] }
-  | { fact: 'thread-released'; thread: ThreadId; seen: string; version: string; empty?: boolean; delivery?: Delivery }
+  | ThreadReleasedFact
   | { fact: 'known-read'; messages: number; lost: number }
   | { fact: 'release-handled' }
-  | { fact: 'thread-settled'; thread: ThreadId; version: string; givenUp?: true; delivery?: Delivery }
+  | ThreadSettledFact
   | SetAsideFact
   | { fact: 'still-deferred'; window: string; note: DeferredNote }
   | { fact: 'deferral-ended'; thread: ThreadId; id: MessageId }
@@ -52,6 +53,34 @@ export interface WindowGroupedFact {
   /** New ids, with the time each was received (ms since 1970) where it is known; a thread is emitted with its newest messages. */
   fresh: readonly (Listed & { date?: number | undefined })[]
   gone: readonly Listed[]
+}
+
+/** Takes a thread out of its run's queue, and emits it where there is a delivery. */
+export interface ThreadReleasedFact {
+  fact: 'thread-released'
+  thread: ThreadId
+  seen: string
+  version: string
+  empty?: boolean
+  /** The ids that no task knew of so far, of a thread that was dispatched before. */
+  unsent?: readonly MessageId[]
+  /** The same as they were when the thread was read; it takes effect only if they have not changed meanwhile. */
+  unsentBefore?: readonly MessageId[]
+  ownerWrote?: boolean
+  delivery?: Delivery
+}
+
+/**
+ * Records what became of an emitted version of a thread: its task (the delivery), nothing because it was dispatched before, or no task for
+ * a reason. Without room in `AI_MAX_PER_RUN` the task is not written and the reason is `overLimit`.
+ */
+export interface ThreadSettledFact {
+  fact: 'thread-settled'
+  thread: ThreadId
+  version: string
+  givenUp?: true
+  withheld?: Withheld
+  delivery?: Delivery
 }
 
 /**
@@ -115,6 +144,12 @@ export interface PendingThread {
   cameBack: boolean
   /** Whether some version of the thread was dispatched before. */
   known: boolean
+  /** Ids that are new since its last task, from earlier versions that were overtaken or withheld. */
+  unsent?: readonly MessageId[]
+  /** Since when (ms since 1970) it waits for a task, where an earlier version was emitted and is not a task yet. */
+  waitsSince?: number
+  /** The owner wrote in the thread. */
+  ownerWrote?: boolean
   /** Its messages that are deferred. */
   omitted: readonly MessageId[]
 }

@@ -5,6 +5,7 @@ import type { Call, Cursor, Listed, Mailbox, MailboxId } from './mailbox.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
 import type { Stream } from './streams.ts'
 import type { TaskOptions } from './task/task.ts'
+import type { DispatchRules } from './task/worth.ts'
 
 /** The six stages in flow order. One name everywhere: file, stage, consumer group, process, log field. */
 export const STAGE_NAMES = ['list-ids', 'cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'] as const
@@ -57,6 +58,8 @@ export interface Outcome<In> {
   facts?: readonly Fact[]
   /** Inputs that failed this time, each with the reason; the rest of the batch is done. */
   failed?: readonly { item: Envelope<In>; error: MailError }[]
+  /** Inputs whose time has not come: they return at `dueAt` (ms since 1970), which is no failure. */
+  later?: readonly { item: Envelope<In>; dueAt: number }[]
 }
 
 /** The tools of a handler, all bound to the batch's mailbox. */
@@ -66,6 +69,7 @@ export interface StageContext {
   cache: MessageCache
   ledger: Ledger
   task: TaskOptions
+  dispatch?: DispatchRules
   now: () => number
 }
 
@@ -141,9 +145,11 @@ export function follow<Body>(
 
 /** Combines several outcomes of one batch into one. */
 export function joined<In>(outcomes: readonly Outcome<In>[]): Outcome<In> {
+  const later = outcomes.flatMap(outcome => outcome.later ?? [])
   return {
     deliveries: outcomes.flatMap(outcome => outcome.deliveries ?? []),
     facts: outcomes.flatMap(outcome => outcome.facts ?? []),
     failed: outcomes.flatMap(outcome => outcome.failed ?? []),
+    ...(later.length > 0 ? { later } : {}),
   }
 }

@@ -151,6 +151,10 @@ const threadChange = z.object({
   /** Deferred messages of the thread, which cannot be read for now. */
   omitted: z.array(z.string()).default([]),
   reason: z.enum(REASONS),
+  /** The owner wrote in the thread, as far as its mail was at hand. */
+  ownerWrote: z.boolean().default(false),
+  /** Since when (ms since 1970) the thread waits for a task, where an earlier version was overtaken before it became one. */
+  waitsSince: z.number().optional(),
   part: z.object({ group: z.string(), of: z.number().int() }),
 })
 export type ThreadChange = z.infer<typeof threadChange>

@@ -3,6 +3,7 @@ import { listRuns, type RunRecord } from '../../shared/redis/runs.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { table } from '../base/table.ts'
 import { utcTime } from '../base/times.ts'
+import { withheldIn } from '../base/withheld.ts'
 import { checked, wholeNumber } from './arguments.ts'
 import { marksOf } from './marks.ts'
 import { callsByKind } from './summary.ts'
@@ -50,8 +51,10 @@ export async function runs(context: CommandContext, limit: number): Promise<void
   })
 }
 
-function endOf({ fates: { deferred }, givenUp, threads, tasks, unchanged, settled }: RunRecord): string {
+function endOf({ fates: { deferred }, givenUp, threads, tasks, unchanged, withheld, settled }: RunRecord): string {
+  const without = withheldIn(withheld)
   if (givenUp > 0) return `${givenUp} of ${threads} threads dead-lettered: see \`mailsluice dead list\``
-  if (!settled) return `${threads - tasks - unchanged} of ${threads} threads not dispatched yet`
-  return deferred > 0 ? `ok, ${deferred} deferred` : 'ok'
+  if (!settled) return `${threads - tasks - unchanged - without} of ${threads} threads not dispatched yet`
+  const parts = [...(deferred > 0 ? [`${deferred} deferred`] : []), ...(without > 0 ? [`${without} withheld`] : [])]
+  return ['ok', ...parts].join(', ')
 }

@@ -2,11 +2,13 @@ import type { Command } from 'commander'
 import type { DeferredItem } from '../../shared/redis/deferred.ts'
 import type { Narrowing } from '../../shared/redis/quota.ts'
 import type { RunRecord } from '../../shared/redis/runs.ts'
+import type { Withheld } from '../../shared/task/worth.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { sinceRead, stateOf } from '../base/mailbox-state.ts'
 import { table } from '../base/table.ts'
 import { printableLines } from '../base/terminal.ts'
 import { utcTime } from '../base/times.ts'
+import { withheldCounts } from '../base/withheld.ts'
 import { unreadLine } from '../runtime/task-room.ts'
 import { faultLine } from './folder-state.ts'
 import { alertLines, recentAlerts } from './marks.ts'
@@ -42,6 +44,7 @@ function asJson({ server, unread, newest, stages: backlog, ...found }: Status, n
     narrowed,
     unread: unreadFacts,
     messageBody,
+    withheld: withheldSum(newest),
     alerts,
   })
 }
@@ -65,6 +68,7 @@ function asText(status: Status, now: number) {
     knownMailLine(cacheHits(newest)),
     unreadLine(unread, now),
     bodyLine(messageBody),
+    ...withheldLines(newest),
     ...alertLines(newest, now),
     ...narrowed.map(narrowedLine),
     ...mailboxes.flatMap(one => one.faultyFolders.map(fault => faultLine(one.mailbox, fault))),
@@ -95,6 +99,16 @@ function knownMailLine({ reread, lost, share }: CacheHits): string {
 function bodyLine({ setting, knownThreads, isCounted }: Status['messageBody']): string {
   const threads = `${isCounted ? '' : 'at least '}${knownThreads} known threads`
   return `MESSAGE_BODY is ${setting}. A change of it gives ${threads} another version; each is then sent again with its next change`
+}
+
+function withheldSum(newest: readonly RunRecord[]): RunRecord['withheld'] {
+  const sum = (why: Withheld) => newest.reduce((all, { withheld }) => all + withheld[why], 0)
+  return { drafts: sum('drafts'), autoReplies: sum('autoReplies'), tooOld: sum('tooOld'), overLimit: sum('overLimit') }
+}
+
+function withheldLines(newest: readonly RunRecord[]): string[] {
+  const counts = withheldCounts(withheldSum(newest))
+  return counts === undefined ? [] : [`Threads without a task in the newest ${MAX_RUNS} runs: ${counts}`]
 }
 
 function narrowedLine({ mailbox, requests, set, since }: Narrowing & { since: number }): string {

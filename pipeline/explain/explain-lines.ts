@@ -5,6 +5,7 @@ import type { Task } from '../../shared/task/schema.ts'
 import { isOwnWindow } from '../../shared/windows/deferred.ts'
 import { kindOf, type WindowKind } from '../../shared/windows/kinds.ts'
 import { utcTime } from '../base/times.ts'
+import { withheldWords } from '../base/withheld.ts'
 import type { Explanation } from './explanation.ts'
 import type { Hop, Progress } from './journey.ts'
 import type { Location } from './locate-message.ts'
@@ -64,9 +65,11 @@ function hopWords(stream: string, body: unknown): string[] {
       return [`thread ${thread} (${reason}) with ${ids.length} messages`, `version ${short(version)}`]
     }
     case 'analysis-tasks': {
-      const { version, messages, budget } = body as Task
+      const task = body as Task
+      const { version, messages, budget } = task
       const omitted = budget.omitted > 0 ? [`${budget.omitted} older messages omitted`] : []
-      return [`task with ${messages.length} messages`, ...omitted, `version ${short(version)}`]
+      const kind = task.class ? [`${task.class.kind}: ${task.class.cause}`] : []
+      return [`task with ${messages.length} messages`, ...omitted, ...kind, `version ${short(version)}`]
     }
     default:
       return []
@@ -102,6 +105,8 @@ function locationLine(one: Location, now: number): string {
     return `dead-lettered in ${one.stage} at ${when} (${one.kind}): ${one.reason}; dead letter ${one.name}`
   }
   const due = one.dueAt > now ? `due in ${seconds(one.dueAt - now)}` : `overdue by ${seconds(now - one.dueAt)}`
+  if (one.stage === 'ai-dispatch' && one.attempt === 0)
+    return `waits for more mail of its thread (AI_DEBOUNCE_MS), ${due}`
   return `delayed in ${one.stage}, ${due}, attempt ${one.attempt + 1}`
 }
 
@@ -115,7 +120,7 @@ function stateLines(explanation: Explanation): string[] {
         ? `window ${window} is merged`
         : `window ${window} waits for ${missing === undefined ? 'an unknown number of' : missing} fates`,
     ),
-    ...(thread ? [threadLine(thread)] : []),
+    ...(thread ? [threadLine(thread), ...withheldLine(thread)] : []),
     tasks.length > 0 ? `dispatched in this run: ${tasks.map(({ task }) => task).join(', ')}` : 'no task in this run',
     cached,
   ]
@@ -137,6 +142,11 @@ function threadLine({ thread, known, holds, dispatched, waits }: NonNullable<Exp
   const version = dispatched === undefined ? 'never dispatched' : `last dispatched as version ${short(dispatched)}`
   const without = holds ? '' : ', without this one'
   return `thread ${thread}: ${known} messages known${without}, ${version}${waiting}`
+}
+
+function withheldLine({ withheld }: NonNullable<Explanation['thread']>): string[] {
+  if (!withheld) return []
+  return [`version ${short(withheld.version)} became no task, because ${withheldWords(withheld.why)}`]
 }
 
 function short(version: string): string {

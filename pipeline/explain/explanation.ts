@@ -26,6 +26,8 @@ interface ThreadState {
   /** Whether this message is one of the known ones. */
   holds: boolean
   dispatched: string | undefined
+  /** The last emitted version that became no task, and why. */
+  withheld: { version: string; why: string } | undefined
   /** Whether the thread waits in the run until every window is grouped. */
   waits: boolean
 }
@@ -73,9 +75,9 @@ async function windowState({ redis, keys }: AppContext, { mailbox, run, hops }: 
 }
 
 async function threadState({ redis, keys }: AppContext, { mailbox, run, message, hops }: Journey, thread: string) {
-  const [fields, dispatched, waits] = await Promise.all([
+  const [fields, [dispatched, withheld], waits] = await Promise.all([
     redis.hkeys(keys.thread(mailbox, thread)),
-    redis.hget(keys.thread(mailbox, thread), THREAD.dispatched),
+    redis.hmget(keys.thread(mailbox, thread), THREAD.dispatched, THREAD.withheld),
     redis.zscore(keys.runThreads(keys.partitionOf(mailbox), run), thread),
   ])
   const known = messageIdsIn(fields)
@@ -86,6 +88,12 @@ async function threadState({ redis, keys }: AppContext, { mailbox, run, message,
     known: known.length,
     holds,
     dispatched: dispatched ?? undefined,
+    withheld: withheldIn(withheld),
     waits: waits !== null && !isEmitted,
   }
+}
+
+function withheldIn(text: string | null | undefined): ThreadState['withheld'] {
+  const [version = '', why = ''] = text?.split(' ') ?? []
+  return why === '' ? undefined : { version, why }
 }

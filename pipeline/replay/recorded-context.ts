@@ -14,6 +14,7 @@ import {
   watchEvents,
 } from '../../shared/streams.ts'
 import type { AppContext } from '../base/app.ts'
+import { dispatchRules, taskOptions } from '../base/task-settings.ts'
 import type { Lineage } from '../records/lineage.ts'
 import { listedIn, nextPage, readMessages, recordedMailbox, verifiedIn } from './recorded-mailbox.ts'
 import { contextIdsOf, recordedPending } from './recorded-pending.ts'
@@ -33,7 +34,6 @@ export async function recordedContext(
   signal: AbortSignal,
 ): Promise<RecordedContext> {
   const { config, now } = app
-  const texts = config.MESSAGE_BODY === 'text'
   const notAtHand = new Set<string>()
   const hidden = new Set(batch.items.flatMap(item => contextIdsOf(lineage, item).map(({ id }) => id)))
   const verified = batch.items.slice(0, 1).flatMap(item => verifiedIn(lineage, item))
@@ -61,7 +61,8 @@ export async function recordedContext(
       // The recorded tasks show which versions were dispatched before.
       dispatched: async () => new Map(),
     },
-    task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL, texts },
+    task: taskOptions(config),
+    dispatch: { ...dispatchRules(config, now()), debounceMs: 0 },
     now,
   }
   return { run: ctx, notAtHand }

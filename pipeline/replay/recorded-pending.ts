@@ -33,9 +33,15 @@ export async function recordedPending(
   const pending: PendingThread[] = []
   // No message can arrive during a dry run.
   const nothing = { ids: [], fresh: [], omitted: [], seen: '', contextAsked: true, cameBack: true, known: true }
-  for (const [index, { thread, ids, fresh, older, omitted, reason }] of changes.entries()) {
-    if (ids.every(id => cached.has(id)))
-      pending.push({ ...nothing, thread, ids: ids.toReversed(), fresh, older, omitted, known: reason !== 'new' })
+  for (const [index, { thread, ids, fresh, older, omitted, reason, ownerWrote, waitsSince }] of changes.entries()) {
+    const state = {
+      older,
+      omitted,
+      ownerWrote,
+      known: reason !== 'new',
+      ...(waitsSince === undefined ? {} : { waitsSince }),
+    }
+    if (ids.every(id => cached.has(id))) pending.push({ ...nothing, thread, ids: ids.toReversed(), fresh, ...state })
     else notAtHand.add(out[index]?.id ?? '')
   }
   const lost = grouped(contextIdsOf(lineage, item), ({ thread }) => thread)

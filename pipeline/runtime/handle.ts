@@ -51,8 +51,11 @@ export async function isolateFailures<In>(
 }
 
 /** Returns when a batch may be retried whose items were all throttled (ms since 1970); `undefined` for any other outcome. */
-export function retryTime({ deliveries, facts, failed = [] }: Outcome<unknown>, now: number): number | undefined {
-  if (failed.length === 0 || (deliveries?.length ?? 0) + (facts?.length ?? 0) > 0) return undefined
+export function retryTime(
+  { deliveries, facts, failed = [], later = [] }: Outcome<unknown>,
+  now: number,
+): number | undefined {
+  if (failed.length === 0 || (deliveries?.length ?? 0) + (facts?.length ?? 0) + later.length > 0) return undefined
   const waits = failed.map(({ error }) => (error.kind === 'throttled' ? error.retryAfterMs : undefined))
   if (waits.some(wait => wait === undefined)) return undefined
   return now + Math.max(...waits.map(wait => wait ?? 0))
@@ -61,13 +64,13 @@ export function retryTime({ deliveries, facts, failed = [] }: Outcome<unknown>, 
 // Inputs are matched by identity: a copy would be acknowledged without any output.
 function checkItems<In>(
   items: readonly Envelope<In>[],
-  { deliveries = [], facts = [], failed = [] }: Outcome<In>,
+  { deliveries = [], facts = [], failed = [], later = [] }: Outcome<In>,
 ): void {
   const known = new Set<Envelope>(items)
   const named = [
     ...deliveries.map(({ from }) => from),
     ...facts.map(({ from }) => from),
-    ...failed.map(({ item }) => item),
+    ...[...failed, ...later].map(({ item }) => item),
   ]
   const unknown = named.find(item => !known.has(item))
   if (unknown)

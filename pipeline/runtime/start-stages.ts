@@ -13,6 +13,7 @@ import type { AppContext } from '../base/app.ts'
 import { consumerName, isKnownDead } from '../base/identity.ts'
 import type { Log } from '../base/log.ts'
 import { STAGES } from '../base/stages.ts'
+import { dispatchRules, taskOptions } from '../base/task-settings.ts'
 import { within } from '../base/wait.ts'
 import { withBackpressure } from './backpressure.ts'
 import { withPartCounts } from './counting-parts.ts'
@@ -72,6 +73,7 @@ export function startStages(
         keys,
         consumer,
         longRunMs: config.MAX_SYNC_DURATION * 1000,
+        tasksPerRun: config.AI_MAX_PER_RUN,
         messageSeconds: config.CACHE_MESSAGE_TTL,
         sliceSize,
         now,
@@ -129,7 +131,8 @@ export function startStages(
       call: quota ? { ...call, quota } : call,
       cache: createCache(redis, keys, { mailbox, ttlSeconds: config.CACHE_MESSAGE_TTL, texts, onInvalid }),
       ledger: createLedger(redis, keys, mailbox, now),
-      task: { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL, texts },
+      task: taskOptions(config),
+      dispatch: dispatchRules(config, now()),
       now,
     }
   }

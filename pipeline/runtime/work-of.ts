@@ -79,6 +79,11 @@ export function workOf<In>(
       join(waiting, `${name} ${dueAt} ${attempt} ${JSON.stringify(again.failing)}`, group)
     }
   }
+  const laterOf = ({ item, dueAt }: { item: Envelope<In>; dueAt: number }) => ({
+    entry: entryOf(item),
+    part: partOf([item]),
+    dueAt,
+  })
   logRetries([...waiting.values(), ...parked.values()], { at, log })
   return {
     ...nothing(stage, entries),
@@ -87,7 +92,7 @@ export function workOf<In>(
     parts: meter.parts,
     deliveries,
     facts,
-    delays: [...waiting.values()].map(group => delayOf(group, at)),
+    delays: [...[...waiting.values()].map(group => delayOf(group, at)), ...(outcome.later ?? []).map(laterOf)],
     parked: [...parked.values()].map(({ entry, items, error }) => ({ entry, part: partOf(items), error })),
     dead,
   }

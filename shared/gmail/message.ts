@@ -1,6 +1,7 @@
 import { decode } from 'html-entities'
 import { z } from 'zod'
 import { decodeBytes } from '../http/charset.ts'
+import { CLASS_HEADERS, classFields } from '../mail/mail-class.ts'
 import { dateIn, receivedAt, writtenParts } from '../mail/read-message.ts'
 import { readHeader, readSnippet } from '../mail/words.ts'
 import type { Message } from '../message.ts'
@@ -17,8 +18,9 @@ export const WANTED_HEADERS = [
   'Message-ID',
   'In-Reply-To',
   'References',
-  'List-Id',
-] as const
+  ...CLASS_HEADERS,
+  'Content-Language',
+]
 
 const header = z.object({ name: z.string(), value: z.string().catch('') })
 type Header = z.infer<typeof header>
@@ -45,6 +47,7 @@ export function readMessage(body: unknown, readAt?: number): Message | undefined
   if (!success) return undefined
   const headers = data.payload.headers.flatMap(one => header.safeParse(one).data ?? [])
   const snippet = decode(data.snippet)
+  const from = readAuthor(valuesOf(headers, 'from'))
   return {
     id: data.id,
     thread: data.threadId,
@@ -52,11 +55,12 @@ export function readMessage(body: unknown, readAt?: number): Message | undefined
     date: receivedAt([data.internalDate, ...valuesOf(headers, 'date').map(dateIn)], readAt) ?? 0,
     ...writtenParts({
       subject: readHeader(valuesOf(headers, 'subject')[0] ?? '', decodeBytes),
-      from: readAuthor(valuesOf(headers, 'from')),
+      from,
       to: readAddresses(valuesOf(headers, 'to')),
       cc: readAddresses(valuesOf(headers, 'cc')),
       snippet: readSnippet(snippet),
     }),
+    ...classFields(headers, from.people),
     ...(snippet.length < CUT_SNIPPET ? {} : { isPart: true as const }),
   }
 }

@@ -55,6 +55,8 @@ export interface CommitOptions {
   /** The consumer that the inputs were delivered to. */
   consumer: string
   longRunMs: number
+  /** The most tasks of a run, where there is a limit. */
+  tasksPerRun?: number | undefined
   /** How long a message is kept after its last use. */
   messageSeconds: number
   /** The most ids of a mailbox that travel together; a larger thread stays whole. */
@@ -80,6 +82,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     group: work.stage,
     consumer: options.consumer,
     longRunMs: options.longRunMs,
+    ...(options.tasksPerRun === undefined ? {} : { tasksPerRun: options.tasksPerRun }),
     messageSeconds: options.messageSeconds,
     ...(first ? { of: { key: plan.mailbox(first.mailbox), mailbox: first.mailbox, run: first.run } } : {}),
     inputs: work.inputs.map(entry => ({ key: plan.key(entry.key), entry: entry.entryId, ...runOf(entry) })),

@@ -180,6 +180,9 @@ function describeThread(fact: ThreadFact, to: Surroundings): Description {
         seen: rest.seen,
         version: rest.version,
         empty: rest.empty ?? false,
+        ownerWrote: rest.ownerWrote ?? false,
+        unsentBefore: idsText(rest.unsentBefore),
+        ...(rest.unsent ? { unsent: idsText(rest.unsent) } : {}),
         ...carried(rest.delivery),
       }
     case 'thread-settled': {
@@ -187,6 +190,11 @@ function describeThread(fact: ThreadFact, to: Surroundings): Description {
       return { ...said, id: from.id, known: thread(said.thread), givenUp, ...carried(delivery) }
     }
   }
+}
+
+// As the thread's hash holds them.
+function idsText(ids: readonly string[] = []): string {
+  return ids.length > 0 ? JSON.stringify(ids) : ''
 }
 
 function keysOf({ run, mailbox }: Envelope, { plan, names, partition }: Surroundings) {

@@ -3,6 +3,7 @@ import { type Alert, readAlerts } from '../alerts.ts'
 import { CALL_KINDS, type CallKind } from '../mailbox.ts'
 import { ownOf } from '../own.ts'
 import { FATES, type Fate } from '../streams.ts'
+import { WITHHELD, type Withheld } from '../task/worth.ts'
 import type { Keys, Partition } from './keys.ts'
 import { RUN } from './schema.ts'
 
@@ -34,9 +35,11 @@ export interface RunRecord {
   threads: number
   tasks: number
   unchanged: number
+  /** Threads that became no task, by reason. */
+  withheld: Record<Withheld, number>
   /** Threads without a task because their entry could not be read or dispatched; they are among the dead letters. */
   givenUp: number
-  /** Ended, and every thread was dispatched, unchanged or dead-lettered; or healed by another run. */
+  /** Ended, and every thread was dispatched, unchanged, withheld or dead-lettered; or healed by another run. */
   settled: boolean
   /** When the last of its threads was dispatched or found unchanged. */
   settledAt: number | undefined
@@ -125,6 +128,7 @@ export function runRecord(run: string, fields: Record<string, string>): RunRecor
     threads: number(RUN.threads),
     tasks: number(RUN.tasks),
     unchanged: number(RUN.unchanged),
+    withheld: Object.fromEntries(WITHHELD.map(why => [why, number(why)])) as Record<Withheld, number>,
     givenUp: number(RUN.givenUp),
     settled: text(RUN.healedBy) !== undefined || (endedAt !== undefined && number(RUN.settled) >= number(RUN.threads)),
     settledAt: time(RUN.settledAt) ?? endedAt,

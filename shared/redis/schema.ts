@@ -1,4 +1,5 @@
 import { FATES, MAX_CREATED } from '../streams.ts'
+import { WITHHELD } from '../task/worth.ts'
 import { OWN_WINDOW_PREFIX } from '../windows/deferred.ts'
 
 // What Redis stores, in one place: names of fields, their prefixes, values, lifetimes and caps. Times are ms since 1970; flags are '1'.
@@ -26,6 +27,8 @@ export const RUN = {
   ...named('reread', 'lost', 'readAt'),
   // Copies of the counters in `THREADS`, which change together with what they count; and the time of the last change.
   ...named('threads', 'settled', 'tasks', 'unchanged', 'deleted', 'givenUp', 'settledAt'),
+  // Threads that became no task, by reason.
+  ...named(...WITHHELD),
   // Costs. The mark of a batch (`cost:<stage>:<entry>`) lasts until its first input is acknowledged.
   ...named('units', 'asked', 'failed', 'waitedMs', 'waitedUntil'),
   calls: 'calls:',
@@ -57,6 +60,9 @@ export const THREAD = {
   omitted: 'omitted:',
   // The newest emitted version, the newest dispatched one and its time, and the one that is about to be dispatched.
   ...named('released', 'dispatched', 'dispatchedAt', 'dispatching'),
+  // Since when it waits for a task; the ids that no task knew of yet as JSON, after its first task; '1' once the owner wrote in it; the
+  // emitted version that became no task, and why.
+  ...named('waitsSince', 'unsent', 'ownerWrote', 'withheld'),
 } as const
 
 /** The threads of a run, at `keys.runFresh`: `<thread>` holds its new ids as JSON. */
@@ -66,6 +72,9 @@ export const FRESH = {
   asked: 'asked:',
   out: 'out:',
   settled: 'settled:',
+  // By thread, the version for which it has one of the run's places for tasks; and how many are taken.
+  place: 'place:',
+  places: '#places',
   // By message: it left its thread; the last page that reported it gone.
   left: 'left:',
   gone: 'gone:',
@@ -194,7 +203,7 @@ export const LIMIT = {
 /** Lists that scripts walk through. */
 const LIST = {
   fates: FATES,
-  threadCounters: [RUN.threads, RUN.settled, RUN.tasks, RUN.unchanged, RUN.deleted, RUN.givenUp],
+  threadCounters: [RUN.threads, RUN.settled, RUN.tasks, RUN.unchanged, RUN.deleted, RUN.givenUp, ...WITHHELD],
 } as const
 
 /** The prefixes of windows' names. */

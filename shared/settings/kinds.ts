@@ -170,3 +170,31 @@ export const proxy = z
     error: 'a proxy such as http://proxy.example.com:3128; SOCKS is not supported',
   })
   .optional()
+
+/** The earliest mail: a fixed time (ms since 1970), or the last `days`. */
+export type Since = { at: number } | { days: number }
+
+const SINCE = 'a date such as 2026-11-01, or days such as 30d'
+
+/** A date in UTC, or a number of days before the present. */
+export const since = z
+  .string()
+  .transform((text, context): Since => {
+    const days = /^(\d{1,5})d$/i.exec(text)?.[1]
+    if (days !== undefined && Number(days) > 0) return { days: Number(days) }
+    const at = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]{1,20}Z)?$/.test(text) ? Date.parse(text) : Number.NaN
+    if (Number.isNaN(at)) context.addIssue(SINCE)
+    return { at }
+  })
+  .optional()
+
+/** A time zone of the IANA database. */
+export const timeZone = z.string().refine(isTimeZone, 'a time zone such as Europe/Copenhagen, or UTC').default('UTC')
+
+function isTimeZone(name: string): boolean {
+  try {
+    return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
+  } catch {
+    return false
+  }
+}

@@ -1,5 +1,6 @@
+import { LONGEST_CAUSE } from '../mail/mail-class.ts'
 import type { MailboxId } from '../mailbox.ts'
-import type { Address, Message, MessageId, ThreadId } from '../message.ts'
+import type { Address, Attachment, Invite, Message, MessageId, ThreadId } from '../message.ts'
 import {
   type CommonParts,
   createCommonParts,
@@ -23,6 +24,9 @@ export interface WrittenMessage {
   subject: string
   text: string
   truncated: boolean
+  new: boolean
+  attachments?: Attachment[]
+  invites?: Invite[]
   unreadable?: Message['unreadable']
 }
 
@@ -45,6 +49,7 @@ export interface TaskFrame {
   omitted: readonly MessageId[]
   tokens: number
   promptVersion: string
+  timeZone: string
   labelsOf: (message: Message) => readonly string[]
 }
 
@@ -97,12 +102,13 @@ export function fillTask(newestFirst: readonly Message[], frame: TaskFrame): Fil
 }
 
 // Everything in a task except its messages and what they have in common, at its longest.
-function headOf({ mailbox, thread, promptVersion, tokens }: TaskFrame, omitted: readonly MessageId[]) {
+function headOf({ mailbox, thread, promptVersion, timeZone, tokens }: TaskFrame, omitted: readonly MessageId[]) {
   const version = 'v'.repeat(VERSION_LENGTH)
   const names = { task: `${mailbox}/${thread}/${version}`, mailbox, thread, version, promptVersion }
   const lists = { participants: [], messages: [], labels: [], omitted }
   const budget = { tokens, used: tokens, omitted: Number.MAX_SAFE_INTEGER }
-  return { ...names, ...lists, subject: '', truncated: false, reason: 'changed', budget }
+  const longest = { class: { kind: 'automated', cause: 'c'.repeat(LONGEST_CAUSE) }, timeZone, language: 'lan' }
+  return { ...names, ...lists, ...longest, subject: '', truncated: false, reason: 'changed', budget }
 }
 
 function writtenAs(message: Message, most: number): WrittenMessage {
@@ -132,6 +138,8 @@ function writtenAs(message: Message, most: number): WrittenMessage {
     subject,
     text: message.snippet,
     truncated: isCut,
+    // As long as `true` is not longer.
+    new: false,
     ...marksOf(message),
   }
 }

@@ -102,7 +102,7 @@ export function createCommonParts(characters: number, labelsOf: (message: Messag
       const known = added.get(keyOf(person)) ?? people.get(keyOf(person))
       if (known && (known.name !== '' || person.name === '')) continue
       const short = shortened(person)
-      const own = short ? sizeOf(short) : NO_SIZE
+      const own = short ? sizeOf({ ...short, role: 'owner' }) : NO_SIZE
       if (taken.people + size.characters + own.characters > characters / PARTICIPANTS)
         return { added, size, isCut: true }
       if (short) added.set(keyOf(person), short)

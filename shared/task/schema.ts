@@ -1,8 +1,11 @@
 import { z } from 'zod'
-import { UNREADABLE } from '../message.ts'
+import { attachmentSchema, inviteSchema, MAIL_KINDS, UNREADABLE } from '../message.ts'
 
 /** Why a thread is emitted: it was never dispatched, it has new mail, or its mail was deleted or relabelled. */
 export const REASONS = ['new', 'grown', 'changed'] as const
+
+/** Whose address it is: the mailbox's own, or another's. */
+const ROLES = ['owner', 'other'] as const
 
 const addressSchema = z.object({ name: z.string(), address: z.string() })
 
@@ -16,7 +19,7 @@ export const taskSchema = z.object({
   thread: z.string(),
   version: z.string(),
   subject: z.string(),
-  participants: z.array(addressSchema),
+  participants: z.array(addressSchema.extend({ role: z.enum(ROLES).optional() })),
   messages: z.array(
     z.object({
       id: z.string(),
@@ -28,6 +31,12 @@ export const taskSchema = z.object({
       text: z.string(),
       /** The mail has more text than `text` and `subject`, or more recipients. */
       truncated: z.boolean(),
+      /** No earlier task of the thread knew of this message. */
+      new: z.boolean().optional(),
+      /** Files of the mail, which are never fetched. */
+      attachments: z.array(attachmentSchema).optional(),
+      /** Events of calendars in the mail. */
+      invites: z.array(inviteSchema).optional(),
       /** Fields of the mail that could not be read in full; a field that could not be read at all is empty. */
       unreadable: z.array(z.enum(UNREADABLE)).optional(),
     }),
@@ -38,6 +47,12 @@ export const taskSchema = z.object({
   /** Some participants, labels or omitted ids are missing, or a subject is cut. */
   truncated: z.boolean().default(false),
   reason: z.enum(REASONS),
+  /** What kind of mail the thread is, and the header, label or sender that shows it. A thread in which the owner wrote is personal. */
+  class: z.object({ kind: z.enum(MAIL_KINDS), cause: z.string() }).optional(),
+  /** The time zone of the owner (IANA); dates of messages are in UTC. */
+  timeZone: z.string().optional(),
+  /** The language of the newest message with enough text (ISO 639). */
+  language: z.string().optional(),
   promptVersion: z.string(),
   /** `used` is how many tokens the whole task takes; `omitted` is how many older messages did not fit. */
   budget: z.object({ tokens: z.number(), used: z.number(), omitted: z.number() }),

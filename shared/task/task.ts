@@ -3,8 +3,10 @@ import type { MailboxId } from '../mailbox.ts'
 import type { Address, Message } from '../message.ts'
 import { cleaned } from '../text.ts'
 import { fillTask, mostCharacters, type TaskFrame, tokensIn } from './filling.ts'
+import { isDraft, ownerIn, ownerWrote } from './owner.ts'
 import { keyOf } from './room.ts'
 import type { Task } from './schema.ts'
+import { threadClass } from './worth.ts'
 
 /** The options of tasks: the token budget of one task, and the prompt and model it is meant for. */
 export interface TaskOptions {
@@ -13,24 +15,30 @@ export interface TaskOptions {
   model: string
   /** Messages have their whole texts, instead of previews. */
   texts?: boolean
+  /** The owner's time zone (IANA). */
+  timeZone?: string | undefined
+  /** Returns the language of a text (ISO 639), where it is certain enough. */
+  languageOf?: ((text: string) => string | undefined) | undefined
 }
 
 // JSON lengths in characters: a message of a line or two, and an empty message.
 const SHORT_MESSAGE = 300
 const SHORTEST_MESSAGE = 120
+const MOST_FOR_LANGUAGE = 2000
 // Reading or starring a mail does not change its content.
 const LABELS_THAT_DO_NOT_MATTER = new Set(['UNREAD', 'STARRED'])
 
 /**
- * Returns the version of a thread. It depends only on the messages, their relevant labels, the prompt, the model, whether whole texts are
- * read, and the `omitted` messages, which must be sorted; other order does not matter.
+ * Returns the version of a thread. It depends only on the messages without drafts, their relevant labels, the prompt, the model, whether whole
+ * texts are read, and the `omitted` messages, which must be sorted; other order does not matter.
  */
 export function threadVersion(
   messages: readonly Message[],
   options: TaskOptions,
   omitted: readonly string[] = [],
 ): string {
-  const parts = messages.map(message => `${message.id}:${lasting(message.labels).join(',')}`).sort()
+  const sent = messages.filter(message => !isDraft(message))
+  const parts = sent.map(message => `${message.id}:${lasting(message.labels).join(',')}`).sort()
   const without = omitted.length > 0 ? [omitted] : []
   // Earlier versions, of tasks with previews, stay valid.
   const withTexts = options.texts ? [{ body: 'text' }] : []
@@ -51,6 +59,10 @@ export interface TaskThread {
   version: string
   reason: Task['reason']
   omitted?: readonly string[]
+  /** The ids that no earlier task knew of; of a new thread, all are. */
+  fresh?: readonly string[]
+  /** The owner wrote in the thread, perhaps in a message that is not passed in. */
+  ownerWrote?: boolean
   /** How many older messages of the thread are not passed in. */
   older?: number
 }
@@ -60,22 +72,32 @@ export interface TaskThread {
  * marked.
  */
 export function buildTask(thread: TaskThread, given: readonly Message[], options: TaskOptions): Task {
-  const messages = cleaned(given)
+  const messages = newestFirst(cleaned(given))
   const frame = frameOf(thread, options)
-  const filling = fillTask(newestFirst(messages), frame)
-  const kept = filling.messages.toReversed()
+  const filling = fillTask(messages, frame)
+  const fresh = new Set(cleaned(thread.fresh ?? []))
+  const isNew = (id: string) => thread.reason === 'new' || fresh.has(id)
+  const kept = filling.messages.toReversed().map(one => ({ ...one, new: isNew(one.id) }))
+  const isOwner = ownerIn(thread.mailbox, messages)
+  const language = languageIn(messages, options)
   const task = {
     task: `${thread.mailbox}/${thread.thread}/${thread.version}`,
     mailbox: thread.mailbox,
     thread: thread.thread,
     version: thread.version,
     subject: kept.find(({ subject }) => subject !== '')?.subject ?? '',
-    participants: inOrder(newestFirst(messages).toReversed(), filling.common.people),
+    participants: inOrder(messages.toReversed(), filling.common.people).map(person => ({
+      ...person,
+      role: isOwner(person) ? ('owner' as const) : ('other' as const),
+    })),
     messages: kept,
     omitted: filling.omitted,
     labels: [...filling.common.labels].sort(),
     truncated: filling.common.isCut,
     reason: thread.reason,
+    class: threadClass(messages, thread.ownerWrote === true || ownerWrote(messages, isOwner)),
+    ...(options.timeZone === undefined ? {} : { timeZone: options.timeZone }),
+    ...(language === undefined ? {} : { language }),
     promptVersion: options.promptVersion,
     budget: { tokens: options.tokens, used: 0, omitted: messages.length - kept.length + (thread.older ?? 0) },
   }
@@ -102,6 +124,15 @@ export function mostMessages({ tokens }: Pick<TaskOptions, 'tokens'>): number {
   return Math.ceil(mostCharacters(tokens) / SHORTEST_MESSAGE)
 }
 
+// A language is said of the newest message that shows one; the sender's word counts where the text is too short.
+function languageIn(newestFirst: readonly Message[], { languageOf }: TaskOptions): string | undefined {
+  for (const { body, snippet, contentLanguage } of newestFirst) {
+    const language = languageOf?.((body?.text ?? snippet).slice(0, MOST_FOR_LANGUAGE)) ?? contentLanguage
+    if (language !== undefined) return language
+  }
+  return undefined
+}
+
 // Messages of the same moment are ordered by id.
 function newestFirst(messages: readonly Message[]): Message[] {
   return [...messages].sort((a, b) => b.date - a.date || (a.id < b.id ? 1 : -1))
@@ -109,9 +140,9 @@ function newestFirst(messages: readonly Message[]): Message[] {
 
 function frameOf(
   { mailbox, thread, omitted = [] }: Pick<TaskThread, 'mailbox' | 'thread' | 'omitted'>,
-  { tokens, promptVersion }: TaskOptions,
+  { tokens, promptVersion, timeZone = '' }: TaskOptions,
 ): TaskFrame {
-  return { mailbox, thread, omitted, tokens, promptVersion, labelsOf: ({ labels }) => lasting(labels) }
+  return { mailbox, thread, omitted, tokens, promptVersion, timeZone, labelsOf: ({ labels }) => lasting(labels) }
 }
 
 function inOrder(oldestFirst: readonly Message[], people: ReadonlyMap<string, Address>): Address[] {

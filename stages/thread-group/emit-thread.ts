@@ -4,10 +4,14 @@ import type { MailboxId } from '../../shared/mailbox.ts'
 import type { Message, MessageId } from '../../shared/message.ts'
 import { follow, type StageContext } from '../../shared/stage.ts'
 import { type MergedWindow, type ThreadChange, threads } from '../../shared/streams.ts'
+import { isDraft, ownerIn, ownerWrote } from '../../shared/task/owner.ts'
 import { messagesThatFit, mostMessages, type TaskOptions, threadVersion } from '../../shared/task/task.ts'
 
-/** The newest messages of a thread that fit its task, or the lost ones to fetch first to find out. */
-export type Newest = { messages: Message[] } | { lost: MessageId[] }
+/**
+ * The newest messages of a thread that fit its task, how many drafts were passed over, and whether the owner wrote one of its messages; or the
+ * lost messages to fetch first to find out.
+ */
+export type Newest = { messages: Message[]; drafts: number; ownerWrote: boolean } | { lost: MessageId[] }
 
 // Bounds the entry below the read limit for any token budget: a thread version names its ids twice.
 const MAX_IDS = 1000
@@ -25,7 +29,8 @@ export function candidates({ ids }: Pick<PendingThread, 'ids'>, options: TaskOpt
 
 /**
  * Chooses the newest messages of a thread to emit. The choice depends only on the mail, not on what the cache has lost.
- * Lost messages are requested a few at a time, because only fetched ones show how many fit; deferred messages are skipped.
+ * Lost messages are requested a few at a time, because only fetched ones show how many fit; deferred messages are skipped, and so are drafts
+ * in a thread with other mail.
  */
 export function newestOf(
   thread: PendingThread,
@@ -36,14 +41,26 @@ export function newestOf(
   const firstLost = wanted.findIndex(id => !cached.has(id))
   // Messages that repeated requests did not bring count as gone.
   const isWhole = firstLost === -1 || thread.contextAsked
-  const messages = (isWhole ? wanted : wanted.slice(0, firstLost)).flatMap(id => cached.get(id) ?? [])
+  const found = (isWhole ? wanted : wanted.slice(0, firstLost)).flatMap(id => cached.get(id) ?? [])
+  const messages = withoutDrafts(found)
   const { count, more } = messagesThatFit(
     { mailbox, thread: thread.thread, omitted: thread.omitted },
     messages,
     options,
   )
-  if (isWhole || more === 0) return { messages: messages.slice(0, count) }
+  if (isWhole || more === 0)
+    return {
+      messages: messages.slice(0, count),
+      drafts: found.length - messages.length,
+      ownerWrote: thread.ownerWrote === true || ownerWrote(found, ownerIn(mailbox, found)),
+    }
   return { lost: wanted.slice(firstLost, firstLost + more).filter(id => !cached.has(id)) }
+}
+
+// A thread of drafts alone is emitted, so that ai-dispatch can say why it becomes no task.
+function withoutDrafts(messages: readonly Message[]): readonly Message[] {
+  const sent = messages.filter(message => !isDraft(message))
+  return sent.length > 0 ? sent : messages
 }
 
 // Bounds the entry below the read limit.
@@ -56,7 +73,7 @@ const MAX_OMITTED = 1000
 export function emitThread(
   item: Envelope<MergedWindow>,
   pending: PendingThread,
-  newest: readonly Message[],
+  { messages: newest, drafts, ownerWrote }: Extract<Newest, { messages: Message[] }>,
   of: number,
   ctx: StageContext,
 ): Fact {
@@ -65,7 +82,8 @@ export function emitThread(
   const omitted = pending.omitted.filter(id => !here.has(id)).toSorted()
   const version = threadVersion(newest, ctx.task, omitted)
   // A listing may contain a message twice.
-  const fresh = [...new Set(pending.fresh)].filter(id => here.has(id))
+  const unsent = [...new Set([...(pending.unsent ?? []), ...pending.fresh])]
+  const fresh = unsent.filter(id => here.has(id))
   const known = new Set(pending.ids)
   const waiting = omitted.filter(id => known.has(id)).length
   // Without new mail the thread would shrink: it is emitted once the missing messages are back.
@@ -78,9 +96,11 @@ export function emitThread(
     version,
     ids: newest.map(({ id }) => id).toReversed(),
     fresh,
-    older: pending.ids.length - newest.length - waiting + (pending.older ?? 0),
+    older: Math.max(0, pending.ids.length - newest.length - drafts - waiting) + (pending.older ?? 0),
     omitted: omitted.slice(0, MAX_OMITTED),
     reason: reasonOf(pending.known, fresh),
+    ownerWrote,
+    ...(pending.waitsSince === undefined ? {} : { waitsSince: pending.waitsSince }),
     part: { group: item.id, of },
   }
   return {
@@ -89,6 +109,10 @@ export function emitThread(
     thread,
     seen,
     version,
+    // Of a thread without a task, all mail is new.
+    ...(pending.known && unsent.length > 0 ? { unsent: unsent.slice(-MAX_IDS) } : {}),
+    unsentBefore: pending.unsent ?? [],
+    ownerWrote,
     delivery: follow(item, threads, `${item.id}/${thread}`, body, ctx.now()),
   }
 }

@@ -89,7 +89,7 @@ async function release(item: Item, ctx: StageContext): Promise<Outcome<MergedWin
   const { mailbox } = item
   const newest = pending.map(of => ({ of, ...newestOf(of, { mailbox, cached, options: ctx.task }) }))
   const ready = newest.flatMap(one => ('messages' in one ? [one] : []))
-  const released = ready.map(({ of, messages }) => emitThread(item, of, messages, ready.length, ctx))
+  const released = ready.map(one => emitThread(item, one.of, one, ready.length, ctx))
   const lost = newest.flatMap(one => ('lost' in one ? one.lost.map(id => ({ id, thread: one.of.thread })) : []))
   const context = askContext(item, lost, ctx.now())
   return {

@@ -22,6 +22,8 @@ const WATCH_MS = 7 * 24 * 3_600_000
 export interface FakeMailbox extends Mailbox {
   deliver(count: number, threads?: number): MessageId[]
   remove(id: MessageId): void
+  /** Changes what a message holds, before it is listed. */
+  write(id: MessageId, changes: Partial<Message>): void
   /** Adds labels to a message and removes others. */
   relabel(id: MessageId, added: readonly string[], removed?: readonly string[]): void
   /** Fetches the rest of a thread where several of its messages are wanted. */
@@ -49,6 +51,11 @@ export function fakeMailbox(pageSize = 500, now: () => number = Date.now, prefix
         ids.push(id)
       }
       return ids
+    },
+
+    write(id, changes) {
+      const held = messages.find(one => one.id === id)
+      if (held) Object.assign(held, changes)
     },
 
     remove(id) {

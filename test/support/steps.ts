@@ -32,6 +32,7 @@ interface Options {
   before?: () => Promise<void>
   /** Called when Redis refused a command, before the retry. */
   refused?: (error: unknown) => Promise<void>
+  tasksPerRun?: number
   /** A refused commit is handled again, as by another process; otherwise the same commit is retried. */
   recreated?: boolean
   /** Called with the facts of each step. */
@@ -59,6 +60,7 @@ export async function createSteps(options: Options): Promise<Steps> {
     keys,
     consumer: ME,
     longRunMs: 300_000,
+    tasksPerRun: options.tasksPerRun,
     messageSeconds: 3600,
     sliceSize: (mailbox: MailboxId) => fetchingOf(mailbox, config).batchSize,
     now,

@@ -3,7 +3,7 @@
 -- entries may be written twice, a task never, and every count stays right.
 --
 -- KEYS     every key that is touched
--- ARGV[1]  plan: {group, consumer, longRunMs, messageSeconds, of?: {key, mailbox, run} where an input could be read,
+-- ARGV[1]  plan: {group, consumer, longRunMs, messageSeconds, tasksPerRun?: the most tasks of a run, of?: {key, mailbox, run} where an input could be read,
 --          inputs: [{key, entry: its id, runKey?, begun?: its run, where a run begins with it}], runs: [{…}], facts: [{fact, input, run, …}],
 --          outputs: [{input, key, text}], delays: [{input, run, key, text, inMs}], waits: [{input, run, from, upTo: ms from now}],
 --          parked: [{input, list, text, events, reason}], paused: [{input, list, text, run: its id, oneIsEnough}],

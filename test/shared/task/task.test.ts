@@ -33,7 +33,7 @@ t.test('a task is whole and oldest first', async t => {
 t.test('people are listed once, with their known name', async t => {
   const from = (name: string) => [{ name, address: 'Bo@example.com' }]
   const task = buildTask(thread, [message('a', { from: from('') }), message('b', { from: from('Bo') })], options)
-  t.same(task.participants, [{ name: 'Bo', address: 'Bo@example.com' }])
+  t.same(task.participants, [{ name: 'Bo', address: 'Bo@example.com', role: 'other' }])
 })
 
 t.test('a budget keeps the newest messages, cut if necessary', async t => {
