@@ -118,6 +118,7 @@ const settings = z.object({
   LEASE_MS: whole(500, 3_600_000, 30_000),
   DRAIN_MS: whole(0, 3_600_000, 8000),
   TASK_TOKENS: whole(100, 10_000_000, 8000),
+  TASK_TOKEN_FACTOR: decimal(0.5, 4, 1),
   PROMPT_VERSION: z.string().default('1'),
   AI_MODEL: z.string().default(''),
   AI_SINCE: since,

@@ -136,6 +136,7 @@ export interface PendingThread {
   fresh: readonly MessageId[]
   /** How many more messages the thread has than `ids` names, where records name only the emitted ones. */
   older?: number
+  olderIds?: readonly MessageId[]
   /** Identifies the state of the thread; a release takes effect only if the state has not changed meanwhile. */
   seen: string
   /** Whether its lost messages were refetched as often as allowed. */

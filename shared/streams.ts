@@ -148,6 +148,8 @@ const threadChange = z.object({
   fresh: z.array(z.string()),
   /** How many older messages of the thread do not fit in a task. */
   older: z.number().int().default(0),
+  /** The newest of those. */
+  olderIds: z.array(z.string()).default([]),
   /** Deferred messages of the thread, which cannot be read for now. */
   omitted: z.array(z.string()).default([]),
   reason: z.enum(REASONS),

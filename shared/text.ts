@@ -2,6 +2,9 @@
 const HALVES = /\p{Surrogate}/gu
 const BREAKS = /[\t\n\v\f\r\u0085]/g
 const CONTROLS = /\p{Cc}/gu
+const LINE_BREAKS = /\r\n?|[\v\f\u0085]/g
+const CONTROLS_IN_LINES = /(?![\t\n])\p{Cc}/gu
+const UNFIT_IN_LINES = /(?![\t\n])[\p{Cc}\p{Surrogate}]/u
 const UNFIT = /[\p{Cc}\p{Surrogate}]/u
 // JSON escapes, and controls that JSON does not escape. JSON does not escape paired surrogates.
 const ESCAPED = /\\(u[\da-f]{4}|.)|[\u007f-\u009f]/g
@@ -16,6 +19,12 @@ const LONGEST_GRAPHEME = 64
 export function cleanText(text: string): string {
   if (!UNFIT.test(text)) return text
   return text.replace(HALVES, '').replace(BREAKS, ' ').replace(CONTROLS, '')
+}
+
+/** Cleans a text of several lines as `cleanText` does, but keeps tabs, and line breaks as line feeds. */
+export function cleanLines(text: string): string {
+  if (!UNFIT_IN_LINES.test(text)) return text
+  return text.replace(HALVES, '').replace(LINE_BREAKS, '\n').replace(CONTROLS_IN_LINES, '')
 }
 
 /** Returns clean text on one line, with one blank for each run of white space and none at either end. */

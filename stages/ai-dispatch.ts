@@ -32,7 +32,7 @@ export const aiDispatch: Stage<ThreadChange> = {
 }
 
 function dispatch(item: Item, cached: ReadonlyMap<string, Message>, ctx: StageContext): Outcome<ThreadChange> {
-  const { thread, version, reason, ids, fresh, omitted, older, ownerWrote, waitsSince } = item.body
+  const { thread, version, reason, ids, fresh, omitted, older, olderIds, ownerWrote, waitsSince } = item.body
   const rules = ctx.dispatch ?? {}
   const dueAt = item.lane === 'live' ? dispatchTime(item.at, waitsSince, rules) : 0
   if (dueAt > ctx.now()) return { later: [{ item, dueAt }] }
@@ -48,7 +48,8 @@ function dispatch(item: Item, cached: ReadonlyMap<string, Message>, ctx: StageCo
   const withheld = withheldBy(messages, fresh, rules)
   if (withheld) return settle(item, { withheld })
   const { mailbox } = item
-  const task = buildTask({ mailbox, thread, version, reason, fresh, omitted, older, ownerWrote }, messages, ctx.task)
+  const about = { mailbox, thread, version, reason, fresh, omitted, older, olderIds, ownerWrote }
+  const task = buildTask(about, messages, ctx.task)
   const lane = task.class?.kind === 'personal' ? item.lane : 'bulk'
   return settle(item, { delivery: follow(item, analysisTasks, `${item.id}/task`, task, ctx.now(), lane) })
 }

@@ -7,6 +7,7 @@ import { DAY_MS } from './times.ts'
 export function taskOptions(config: Config): TaskOptions {
   return {
     tokens: config.TASK_TOKENS,
+    tokenFactor: config.TASK_TOKEN_FACTOR,
     promptVersion: config.PROMPT_VERSION,
     model: config.AI_MODEL,
     timeZone: config.TIME_ZONE,

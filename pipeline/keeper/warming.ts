@@ -12,6 +12,7 @@ import { openQuotas, type Quotas, unitsAMinute } from '../accounts/quotas.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { isReachable } from '../base/mailbox-state.ts'
+import { taskOptions } from '../base/task-settings.ts'
 import { MINUTE_MS } from '../base/times.ts'
 import { limited } from '../base/wait.ts'
 import type { Guard } from '../runtime/breaker.ts'
@@ -42,7 +43,7 @@ export function createWarming(app: AppContext, options: WarmingOptions): Duty {
   const { quotas = openQuotas(app, { log }) } = options
   const onInvalid = warnOfInvalid(log, { machine })
   // A task never needs more messages than fit in it.
-  const limit = mostMessages({ tokens: config.TASK_TOKENS })
+  const limit = mostMessages(taskOptions(config))
   const everyMs = (config.CACHE_MESSAGE_TTL * 1000) / CHECKS_PER_TTL
   const allowances = new Map<MailboxId, Allowance>()
   const dueAt = new Map<MailboxId, number>()

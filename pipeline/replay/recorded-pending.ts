@@ -33,9 +33,13 @@ export async function recordedPending(
   const pending: PendingThread[] = []
   // No message can arrive during a dry run.
   const nothing = { ids: [], fresh: [], omitted: [], seen: '', contextAsked: true, cameBack: true, known: true }
-  for (const [index, { thread, ids, fresh, older, omitted, reason, ownerWrote, waitsSince }] of changes.entries()) {
+  for (const [
+    index,
+    { thread, ids, fresh, older, olderIds, omitted, reason, ownerWrote, waitsSince },
+  ] of changes.entries()) {
     const state = {
       older,
+      olderIds,
       omitted,
       ownerWrote,
       known: reason !== 'new',

@@ -1,34 +1,11 @@
 import { LONGEST_CAUSE } from '../mail/mail-class.ts'
 import type { MailboxId } from '../mailbox.ts'
-import type { Address, Attachment, Invite, Message, MessageId, ThreadId } from '../message.ts'
-import {
-  type CommonParts,
-  createCommonParts,
-  cutSubject,
-  fits,
-  fitText,
-  minus,
-  plus,
-  type Size,
-  shortened,
-  sizeOf,
-} from './room.ts'
-
-/** A message in a task; `truncated` where the mail has more text or recipients than written here. */
-export interface WrittenMessage {
-  id: string
-  from: Address[]
-  to: Address[]
-  cc: Address[]
-  date: string
-  subject: string
-  text: string
-  truncated: boolean
-  new: boolean
-  attachments?: Attachment[]
-  invites?: Invite[]
-  unreadable?: Message['unreadable']
-}
+import type { Message, MessageId, ThreadId } from '../message.ts'
+import { type CommonParts, createCommonParts } from './room.ts'
+import { fits, minus, plus, type Size, share, sizeOf } from './size.ts'
+import { shortText, trimmedTexts, wholeText } from './texts.ts'
+import { MOST_CHARACTERS_A_TOKEN, tokensOf } from './tokens.ts'
+import { cutMessage, firstThatFit, type WrittenMessage, writeMessage } from './written.ts'
 
 /** The content of a thread's task. */
 export interface Filling {
@@ -36,10 +13,12 @@ export interface Filling {
   messages: WrittenMessage[]
   common: CommonParts
   omitted: MessageId[]
+  /** The ids of older messages without a place, as many as fit. */
+  older: MessageId[]
   /** The next message does not fit. */
   isFull: boolean
-  /** How many characters are left for messages. */
-  left: number
+  /** The room that is left for messages. */
+  left: Size
 }
 
 /** The subject of a task, and its token budget. */
@@ -47,128 +26,155 @@ export interface TaskFrame {
   mailbox: MailboxId
   thread: ThreadId
   omitted: readonly MessageId[]
+  /** Older messages of the thread that are not passed in, newest first. */
+  older: readonly MessageId[]
   tokens: number
+  /** How many tokens of the model an estimated token is. */
+  tokenFactor: number
   promptVersion: string
   timeZone: string
   labelsOf: (message: Message) => readonly string[]
 }
 
-const CHARACTERS_PER_TOKEN = 4
 // A small token budget limits the texts but leaves room for senders and dates.
-const LEAST_CHARACTERS = 4096
+const LEAST_TOKENS = 1024
 // Readers accept a mebibyte, and the envelope around a task needs part of it.
-const MAX_BYTES = 960_000
-// The fraction of the whole that one message's people, or the omitted ids, may take, as a divisor.
-const PEOPLE_OF_A_MESSAGE = 8
+const MOST_BYTES = 960_000
+// The fraction of the whole that these may take, as a divisor.
 const OMITTED = 16
-const VERSION_LENGTH = 32
-const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z')
+const OLDER = 64
+// No other version has more tokens.
+const DEAREST_VERSION = '0a'.repeat(16)
+// Up to so many messages, each one may hold quotes of the newest; beyond, at powers of two.
+const NEAR = 8
 
-/** Returns the most characters that a task's JSON has; below 1,024 tokens the limit stays that of 1,024. */
-export function mostCharacters(tokens: number): number {
-  return Math.min(MAX_BYTES, Math.max(tokens * CHARACTERS_PER_TOKEN, LEAST_CHARACTERS))
-}
-
-/** Returns how many tokens so many characters are. */
-export function tokensIn(characters: number): number {
-  return Math.ceil(characters / CHARACTERS_PER_TOKEN)
+/** Returns the most room that a task's JSON has, in estimated tokens and bytes; below 1,024 tokens the limit stays that of 1,024. */
+export function roomOf({ tokens, tokenFactor }: Pick<TaskFrame, 'tokens' | 'tokenFactor'>): Size {
+  return { tokens: Math.max(tokens, LEAST_TOKENS) / tokenFactor, bytes: MOST_BYTES }
 }
 
 /**
- * Fills a task with a thread's messages, newest first, as long as they fit. The JSON has at most `mostCharacters` characters and fewer
- * bytes than readers accept; subjects and texts stay within the tokens. The newest message is always included, and is cut if necessary.
- * Messages after the ones that fit do not affect them.
+ * Fills a task with a thread's messages, newest first, as long as their previews fit beside the newest text; then with their texts, newest
+ * first, as long as those fit. Quotes of messages in the task go first, and so do signatures. By estimate the JSON stays within its tokens,
+ * and it has fewer bytes than readers accept. The newest message is always included, and is cut if necessary. Messages after the ones that
+ * fit do not affect them.
  */
 export function fillTask(newestFirst: readonly Message[], frame: TaskFrame): Filling {
-  const most = mostCharacters(frame.tokens)
-  const omitted = firstThatFit(frame.omitted, most / OMITTED)
-  const common = createCommonParts(most, frame.labelsOf)
-  common.isCut = omitted.length < frame.omitted.length
-  const messages: WrittenMessage[] = []
-  let left = minus({ characters: most, bytes: MAX_BYTES }, sizeOf(headOf(frame, omitted)))
-  let tokens = frame.tokens
-  for (const message of newestFirst) {
-    const written = writtenAs(message, most)
-    const others = common.withMessage(message)
-    const isFit = costOf(written) <= tokens && fits(plus(sizeOf(written), others.size), left)
-    if (!isFit && messages.length > 0) return { messages, common, omitted, isFull: true, left: left.characters }
-    const one = isFit ? written : cut(written, tokens, minus(left, others.size))
-    messages.push(one)
-    others.join()
-    tokens -= Math.min(tokens, costOf(one))
-    left = minus(left, plus(sizeOf(one), others.size))
-  }
-  return { messages, common, omitted, isFull: false, left: left.characters }
+  const room = roomOf(frame)
+  const omitted = firstThatFit(frame.omitted, share(room, OMITTED))
+  const common = createCommonParts(room, frame.labelsOf)
+  const left = minus(room, plus(sizeOf(headOf(frame, omitted)), share(room, OLDER)))
+  const sizing: Sizing = { room, tokens: frame.tokens / frame.tokenFactor }
+  const chosen = choose(newestFirst, common, left, sizing)
+  const messages = writeTexts(chosen, minus(left, chosen.shared), sizing)
+  const rest = minus(minus(left, chosen.shared), plus(...messages.map(sizeOf)))
+  const gone = [...newestFirst.slice(messages.length).map(({ id }) => id), ...frame.older]
+  const older = firstThatFit(gone, plus(rest, share(room, OLDER)))
+  return { messages, common, omitted, older, isFull: chosen.isFull, left: chosen.left }
 }
 
-// Everything in a task except its messages and what they have in common, at its longest.
+/** The size of a whole task, and how many tokens its texts may have. */
+interface Sizing {
+  room: Size
+  tokens: number
+}
+
+/** The messages that fit, newest first; all but the newest with short texts. */
+interface Chosen {
+  messages: readonly Message[]
+  short: readonly WrittenMessage[]
+  /** What they have in common. */
+  shared: Size
+  isFull: boolean
+  left: Size
+}
+
+function choose(newestFirst: readonly Message[], common: CommonParts, left: Size, { room, tokens }: Sizing): Chosen {
+  const most = mostCharacters(room)
+  const short: WrittenMessage[] = []
+  let shared: Size = { tokens: 0, bytes: 0 }
+  let others: Size = { tokens: 0, bytes: 0 }
+  let texts = 0
+  let newest: { size: Size; cost: number } | undefined
+  for (const [place, message] of newestFirst.entries()) {
+    const own = common.withMessage(message)
+    const written = writeMessage(message, shortText(message, most), room)
+    const [size, cost] = place === 0 ? [{ tokens: 0, bytes: 0 }, 0] : [sizeOf(written), costOf(written)]
+    const all = plus(shared, own.size, others, size)
+    const isFit = (one: { size: Size; cost: number }) =>
+      one.cost + texts + cost <= tokens && fits(plus(one.size, all), left)
+    newest ??= measured(writeMessage(message, wholeText(message, most), room))
+    // Trimming costs time, and only a text that is too long needs it.
+    if (!isFit(newest) && place > 0 && (place < NEAR || (place & (place - 1)) === 0))
+      newest = trimmedNewest(newestFirst.slice(0, place + 1), room) ?? newest
+    if (place > 0 && !isFit(newest)) {
+      return { messages: newestFirst.slice(0, place), short, shared, isFull: true, left: rest() }
+    }
+    short.push(written)
+    own.join()
+    shared = plus(shared, own.size)
+    others = plus(others, size)
+    texts += cost
+  }
+  return { messages: newestFirst, short, shared, isFull: false, left: rest() }
+
+  function rest(): Size {
+    return minus(left, plus(shared, others, newest?.size ?? { tokens: 0, bytes: 0 }))
+  }
+}
+
+function trimmedNewest(newestFirst: readonly Message[], room: Size) {
+  const [message] = newestFirst
+  const [text] = trimmedTexts(newestFirst, mostCharacters(room))
+  return message && text && measured(writeMessage(message, text, room))
+}
+
+function measured(written: WrittenMessage) {
+  return { size: sizeOf(written), cost: costOf(written) }
+}
+
+// Each message has room for its short text already, and gets its whole one where that fits; after the first that does not, none does.
+function writeTexts({ messages, short }: Chosen, left: Size, { room, tokens }: Sizing): WrittenMessage[] {
+  const most = mostCharacters(room)
+  const texts = trimmedTexts(messages, most)
+  const sizes = short.map(measured)
+  let spare = minus(left, plus(...sizes.slice(1).map(({ size }) => size)))
+  let spareTokens = tokens - sizes.slice(1).reduce((sum, { cost }) => sum + cost, 0)
+  let isFull = false
+  return messages.flatMap((message, place): WrittenMessage[] => {
+    const [brief, text, own] = [short[place], texts[place], sizes[place]]
+    if (!brief || !text || !own) return []
+    const reserved = place > 0 ? own : { size: { tokens: 0, bytes: 0 }, cost: 0 }
+    const whole = writeMessage(message, text, room)
+    const { size, cost } = measured(whole)
+    const isFit = cost <= spareTokens + reserved.cost && fits(size, plus(spare, reserved.size))
+    isFull ||= !isFit
+    const isShorter = fits(size, reserved.size) && cost <= reserved.cost
+    const written = !isFull || isShorter ? whole : place > 0 ? brief : cutMessage(whole, spareTokens, spare)
+    const taken = measured(written)
+    spare = minus(plus(spare, reserved.size), taken.size)
+    spareTokens += reserved.cost - taken.cost
+    return [written]
+  })
+}
+
+// Everything in a task except its messages and what they have in common, at its largest.
 function headOf({ mailbox, thread, promptVersion, timeZone, tokens }: TaskFrame, omitted: readonly MessageId[]) {
-  const version = 'v'.repeat(VERSION_LENGTH)
+  const version = DEAREST_VERSION
+  const most = Number.MAX_SAFE_INTEGER
   const names = { task: `${mailbox}/${thread}/${version}`, mailbox, thread, version, promptVersion }
   const lists = { participants: [], messages: [], labels: [], omitted }
-  const budget = { tokens, used: tokens, omitted: Number.MAX_SAFE_INTEGER }
-  const longest = { class: { kind: 'automated', cause: 'c'.repeat(LONGEST_CAUSE) }, timeZone, language: 'lan' }
-  return { ...names, ...lists, ...longest, subject: '', truncated: false, reason: 'changed', budget }
-}
-
-function writtenAs(message: Message, most: number): WrittenMessage {
-  const subject = cutSubject(message.subject, most)
-  let left = most / PEOPLE_OF_A_MESSAGE
-  let isCut = subject !== message.subject || message.isPart === true
-  const people = (all: readonly Address[]) => {
-    const written: Address[] = []
-    for (const person of all) {
-      const short = shortened(person)
-      isCut ||= short?.name !== person.name
-      if (!short) continue
-      left -= sizeOf(short).characters
-      if (left >= 0) written.push(short)
-      else break
-    }
-    isCut ||= left < 0
-    return written
-  }
-  const [from, to, cc] = [people(message.from), people(message.to), people(message.cc)]
-  return {
-    id: message.id,
-    from,
-    to,
-    cc,
-    date: dateOf(message.date),
-    subject,
-    text: message.snippet,
-    truncated: isCut,
-    // As long as `true` is not longer.
-    new: false,
-    ...marksOf(message),
-  }
-}
-
-function marksOf({ unreadable }: Message): Pick<WrittenMessage, 'unreadable'> {
-  return unreadable === undefined ? {} : { unreadable }
-}
-
-// The subject comes first and the text takes the rest; the text may use all of the tokens.
-function cut(message: WrittenMessage, tokens: number, left: Size): WrittenMessage {
-  const subject = fitText(message.subject, (tokens * CHARACTERS_PER_TOKEN) / 2, left)
-  const bare = sizeOf({ ...message, subject, text: '' })
-  const text = fitText(message.text, tokens * CHARACTERS_PER_TOKEN, minus(left, bare))
-  return { ...message, subject, text, truncated: true }
+  const budget = { tokens, used: tokens, omitted: most }
+  const longest = { class: { kind: 'automated', cause: '0a'.repeat(LONGEST_CAUSE / 2) }, timeZone, language: 'lan' }
+  const omissions = { older: [], participants: most, labels: most, omitted: most }
+  return { ...names, ...lists, ...longest, omissions, subject: '', truncated: false, reason: 'changed', budget }
 }
 
 function costOf({ subject, text }: WrittenMessage): number {
-  return tokensIn(subject.length) + tokensIn(text.length)
+  return tokensOf(subject) + tokensOf(text)
 }
 
-function firstThatFit(ids: readonly MessageId[], characters: number): MessageId[] {
-  let taken = 0
-  const end = ids.findIndex(id => {
-    taken += sizeOf(id).characters
-    return taken > characters
-  })
-  return end === -1 ? [...ids] : ids.slice(0, end)
-}
-
-function dateOf(ms: number): string {
-  return new Date(Math.min(LATEST_MS, Math.max(0, ms))).toISOString()
+// No more fits, and shorter texts are trimmed and measured sooner.
+function mostCharacters(room: Size): number {
+  return room.tokens * MOST_CHARACTERS_A_TOKEN
 }

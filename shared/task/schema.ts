@@ -37,6 +37,19 @@ export const taskSchema = z.object({
       attachments: z.array(attachmentSchema).optional(),
       /** Events of calendars in the mail. */
       invites: z.array(inviteSchema).optional(),
+      /** What the task leaves out of the mail: characters of texts, words of quotes with the message that holds them, else how many. */
+      omitted: z
+        .object({
+          quotes: z.array(z.object({ in: z.string(), words: z.number() })).optional(),
+          signature: z.number().optional(),
+          text: z.number().optional(),
+          hidden: z.number().optional(),
+          people: z.number().optional(),
+          attachments: z.number().optional(),
+          invites: z.number().optional(),
+          note: z.string().optional(),
+        })
+        .optional(),
       /** Fields of the mail that could not be read in full; a field that could not be read at all is empty. */
       unreadable: z.array(z.enum(UNREADABLE)).optional(),
     }),
@@ -44,6 +57,15 @@ export const taskSchema = z.object({
   /** Ids of deferred messages of the thread. Once one is read or dead-lettered, the thread is emitted again without it here. */
   omitted: z.array(z.string()).default([]),
   labels: z.array(z.string()),
+  /** What else the task leaves out: ids of older messages, as many as fit, and how many participants, labels and ids of `omitted`. */
+  omissions: z
+    .object({
+      older: z.array(z.string()).optional(),
+      participants: z.number().optional(),
+      labels: z.number().optional(),
+      omitted: z.number().optional(),
+    })
+    .optional(),
   /** Some participants, labels or omitted ids are missing, or a subject is cut. */
   truncated: z.boolean().default(false),
   reason: z.enum(REASONS),
@@ -54,7 +76,7 @@ export const taskSchema = z.object({
   /** The language of the newest message with enough text (ISO 639). */
   language: z.string().optional(),
   promptVersion: z.string(),
-  /** `used` is how many tokens the whole task takes; `omitted` is how many older messages did not fit. */
+  /** `used` is how many tokens the whole task takes by estimate (`tokens.ts`); `omitted` is how many older messages did not fit. */
   budget: z.object({ tokens: z.number(), used: z.number(), omitted: z.number() }),
 })
 export type Task = z.infer<typeof taskSchema>

@@ -1,16 +1,21 @@
 import { createHash } from 'node:crypto'
 import type { MailboxId } from '../mailbox.ts'
 import type { Address, Message } from '../message.ts'
-import { cleaned } from '../text.ts'
-import { fillTask, mostCharacters, type TaskFrame, tokensIn } from './filling.ts'
+import { cleaned, cleanLines } from '../text.ts'
+import { type Filling, fillTask, roomOf, type TaskFrame } from './filling.ts'
 import { isDraft, ownerIn, ownerWrote } from './owner.ts'
 import { keyOf } from './room.ts'
 import type { Task } from './schema.ts'
+import { type Size, sizeOf } from './size.ts'
+import { tokensOf } from './tokens.ts'
 import { threadClass } from './worth.ts'
+import { leastSize } from './written.ts'
 
 /** The options of tasks: the token budget of one task, and the prompt and model it is meant for. */
 export interface TaskOptions {
   tokens: number
+  /** How many tokens of the model an estimated token is; 1 by default. */
+  tokenFactor?: number
   promptVersion: string
   model: string
   /** Messages have their whole texts, instead of previews. */
@@ -21,9 +26,9 @@ export interface TaskOptions {
   languageOf?: ((text: string) => string | undefined) | undefined
 }
 
-// JSON lengths in characters: a message of a line or two, and an empty message.
-const SHORT_MESSAGE = 300
-const SHORTEST_MESSAGE = 120
+// A message of a line or two, as JSON.
+const SHORT_MESSAGE: Size = { tokens: 108, bytes: 312 }
+const SHORTEST_MESSAGE = leastSize()
 const MOST_FOR_LANGUAGE = 2000
 // Reading or starring a mail does not change its content.
 const LABELS_THAT_DO_NOT_MATTER = new Set(['UNREAD', 'STARRED'])
@@ -63,8 +68,9 @@ export interface TaskThread {
   fresh?: readonly string[]
   /** The owner wrote in the thread, perhaps in a message that is not passed in. */
   ownerWrote?: boolean
-  /** How many older messages of the thread are not passed in. */
+  /** How many older messages of the thread are not passed in, and the ids of the newest of them. */
   older?: number
+  olderIds?: readonly string[]
 }
 
 /**
@@ -72,7 +78,7 @@ export interface TaskThread {
  * marked.
  */
 export function buildTask(thread: TaskThread, given: readonly Message[], options: TaskOptions): Task {
-  const messages = newestFirst(cleaned(given))
+  const messages = newestFirst(given.map(cleanMessage))
   const frame = frameOf(thread, options)
   const filling = fillTask(messages, frame)
   const fresh = new Set(cleaned(thread.fresh ?? []))
@@ -80,6 +86,7 @@ export function buildTask(thread: TaskThread, given: readonly Message[], options
   const kept = filling.messages.toReversed().map(one => ({ ...one, new: isNew(one.id) }))
   const isOwner = ownerIn(thread.mailbox, messages)
   const language = languageIn(messages, options)
+  const omissions = omissionsOf(filling, thread)
   const task = {
     task: `${thread.mailbox}/${thread.thread}/${thread.version}`,
     mailbox: thread.mailbox,
@@ -93,7 +100,8 @@ export function buildTask(thread: TaskThread, given: readonly Message[], options
     messages: kept,
     omitted: filling.omitted,
     labels: [...filling.common.labels].sort(),
-    truncated: filling.common.isCut,
+    truncated: filling.common.isCut || Object.keys(omissions).some(name => name !== 'older'),
+    ...(Object.keys(omissions).length > 0 ? { omissions } : {}),
     reason: thread.reason,
     class: threadClass(messages, thread.ownerWrote === true || ownerWrote(messages, isOwner)),
     ...(options.timeZone === undefined ? {} : { timeZone: options.timeZone }),
@@ -101,8 +109,21 @@ export function buildTask(thread: TaskThread, given: readonly Message[], options
     promptVersion: options.promptVersion,
     budget: { tokens: options.tokens, used: 0, omitted: messages.length - kept.length + (thread.older ?? 0) },
   }
-  const { length } = JSON.stringify({ ...task, budget: { ...task.budget, used: options.tokens } })
-  return { ...task, budget: { ...task.budget, used: Math.min(options.tokens, tokensIn(length)) } }
+  const json = JSON.stringify({ ...task, budget: { ...task.budget, used: options.tokens } })
+  const used = Math.ceil(tokensOf(json) * frame.tokenFactor)
+  return { ...task, budget: { ...task.budget, used: Math.min(options.tokens, used) } }
+}
+
+// What the task leaves out besides texts, which its messages tell.
+function omissionsOf({ older, omitted, common }: Filling, thread: TaskThread): NonNullable<Task['omissions']> {
+  const [participants, labels] = [common.morePeople(), common.moreLabels()]
+  const deferred = (thread.omitted?.length ?? 0) - omitted.length
+  return {
+    ...(older.length > 0 ? { older } : {}),
+    ...(participants > 0 ? { participants } : {}),
+    ...(labels > 0 ? { labels } : {}),
+    ...(deferred > 0 ? { omitted: deferred } : {}),
+  }
 }
 
 /**
@@ -114,14 +135,22 @@ export function messagesThatFit(
   messages: readonly Message[],
   options: TaskOptions,
 ): { count: number; more: number } {
-  const { messages: kept, isFull, left } = fillTask(cleaned(messages), frameOf(thread, options))
-  const each = Math.min(SHORT_MESSAGE, ...kept.map(message => JSON.stringify(message).length))
-  return { count: kept.length, more: isFull ? 0 : Math.max(1, Math.ceil(left / each)) }
+  const { messages: kept, isFull, left } = fillTask(messages.map(cleanMessage), frameOf(thread, options))
+  const sizes = [SHORT_MESSAGE, ...kept.map(sizeOf)]
+  const each = {
+    tokens: Math.min(...sizes.map(size => size.tokens)),
+    bytes: Math.min(...sizes.map(size => size.bytes)),
+  }
+  return { count: kept.length, more: isFull ? 0 : Math.max(1, timesIn(left, each)) }
 }
 
 /** Returns the most messages that a task can hold, however short they are. */
-export function mostMessages({ tokens }: Pick<TaskOptions, 'tokens'>): number {
-  return Math.ceil(mostCharacters(tokens) / SHORTEST_MESSAGE)
+export function mostMessages({ tokens, tokenFactor = 1 }: Pick<TaskOptions, 'tokens' | 'tokenFactor'>): number {
+  return timesIn(roomOf({ tokens, tokenFactor }), SHORTEST_MESSAGE)
+}
+
+function timesIn(room: Size, each: Size): number {
+  return Math.ceil(Math.min(room.tokens / each.tokens, room.bytes / each.bytes))
 }
 
 // A language is said of the newest message that shows one; the sender's word counts where the text is too short.
@@ -133,16 +162,32 @@ function languageIn(newestFirst: readonly Message[], { languageOf }: TaskOptions
   return undefined
 }
 
+// A body has lines; all else is one line.
+function cleanMessage({ body, ...rest }: Message): Message {
+  const clean = cleaned(rest)
+  return body ? { ...clean, body: { ...cleaned(body), text: cleanLines(body.text) } } : clean
+}
+
 // Messages of the same moment are ordered by id.
 function newestFirst(messages: readonly Message[]): Message[] {
   return [...messages].sort((a, b) => b.date - a.date || (a.id < b.id ? 1 : -1))
 }
 
 function frameOf(
-  { mailbox, thread, omitted = [] }: Pick<TaskThread, 'mailbox' | 'thread' | 'omitted'>,
-  { tokens, promptVersion, timeZone = '' }: TaskOptions,
+  { mailbox, thread, omitted = [], olderIds = [] }: Pick<TaskThread, 'mailbox' | 'thread' | 'omitted' | 'olderIds'>,
+  { tokens, tokenFactor = 1, promptVersion, timeZone = '' }: TaskOptions,
 ): TaskFrame {
-  return { mailbox, thread, omitted, tokens, promptVersion, timeZone, labelsOf: ({ labels }) => lasting(labels) }
+  return {
+    mailbox,
+    thread,
+    omitted,
+    older: olderIds,
+    tokens,
+    tokenFactor,
+    promptVersion,
+    timeZone,
+    labelsOf: ({ labels }) => lasting(labels),
+  }
 }
 
 function inOrder(oldestFirst: readonly Message[], people: ReadonlyMap<string, Address>): Address[] {

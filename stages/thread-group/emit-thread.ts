@@ -65,6 +65,7 @@ function withoutDrafts(messages: readonly Message[]): readonly Message[] {
 
 // Bounds the entry below the read limit.
 const MAX_OMITTED = 1000
+const MAX_OLDER = 100
 
 /**
  * Emits a thread with its newest messages, one of `of` in its release. A thread without messages, or one that would only shrink while
@@ -97,6 +98,7 @@ export function emitThread(
     ids: newest.map(({ id }) => id).toReversed(),
     fresh,
     older: Math.max(0, pending.ids.length - newest.length - drafts - waiting) + (pending.older ?? 0),
+    olderIds: [...olderOf(pending, here, omitted), ...(pending.olderIds ?? [])].slice(0, MAX_OLDER),
     omitted: omitted.slice(0, MAX_OMITTED),
     reason: reasonOf(pending.known, fresh),
     ownerWrote,
@@ -115,6 +117,12 @@ export function emitThread(
     ownerWrote,
     delivery: follow(item, threads, `${item.id}/${thread}`, body, ctx.now()),
   }
+}
+
+// Newest first, so that a task names the nearest ones.
+function olderOf({ ids }: PendingThread, here: ReadonlySet<MessageId>, omitted: readonly MessageId[]): MessageId[] {
+  const others = new Set(omitted)
+  return ids.filter(id => !here.has(id) && !others.has(id))
 }
 
 function reasonOf(known: boolean, fresh: readonly string[]): ThreadChange['reason'] {

@@ -75,6 +75,6 @@ function pending(changes: Partial<PendingThread>): PendingThread {
 function message(n: number, length: number): Message {
   const person = { name: 'Bo', address: 'bo@example.com' }
   const people = { from: [person], to: [person], cc: [] }
-  const content = { subject: 'Hello', snippet: 'x'.repeat(length) }
+  const content = { subject: 'Hello', snippet: 'the next lines '.repeat(13).slice(0, length) }
   return { id: `m${n}`, thread: 't', labels: ['INBOX'], date: 1_790_000_000_000 + n, ...people, ...content }
 }

@@ -4,6 +4,7 @@ import type { Address, Message } from '../../../shared/message.ts'
 import { analysisTasks } from '../../../shared/streams.ts'
 import { type Task, taskSchema } from '../../../shared/task/schema.ts'
 import { buildTask, type TaskThread } from '../../../shared/task/task.ts'
+import { tokensOf } from '../../../shared/task/tokens.ts'
 
 const TOKENS = 8000
 const options = { tokens: TOKENS, promptVersion: '1', model: '' }
@@ -13,7 +14,10 @@ t.test('thirty thousand recipients are cut to fit, and marked', async t => {
   const to = Array.from({ length: 30_000 }, (_, n) => person(n))
   const one = bounded(t, [message(0, { to, cc: to })])
   t.match(one, { truncated: true, messages: [{ truncated: true, text: 'hello' }] })
-  t.ok((one.messages[0]?.to.length ?? 0) > 50, 'as many as there are places')
+  const written = one.messages[0]?.to.length ?? 0
+  t.ok(written > 50, 'as many as there are places')
+  t.same(one.messages[0]?.to, to.slice(0, written), 'the first ones')
+  t.equal(one.messages[0]?.omitted?.people, 60_000 - written, 'and a count of the others')
   t.ok(one.participants.length > 50)
   const many = bounded(
     t,
@@ -24,13 +28,14 @@ t.test('thirty thousand recipients are cut to fit, and marked', async t => {
   const few = bounded(t, [message(0, { to: to.slice(0, 20) })])
   t.match(few, { truncated: false, messages: [{ truncated: false }] })
   t.equal(few.participants.length, 21)
+  t.notOk('people' in (few.messages[0]?.omitted ?? {}))
 })
 
 t.test('a subject of hundreds of thousands of characters is cut to a line', async t => {
   const subject = `😀${'s'.repeat(400_000)}`
   const task = bounded(t, [message(0, { subject }), message(1, { subject: 'short' })])
   t.equal(task.messages[1]?.subject, 'short')
-  t.match(task.messages[0], { subject: /^😀s{990,996}$/u, truncated: true })
+  t.match(task.messages[0], { subject: /^😀s{900,920}$/u, truncated: true })
   t.equal(task.subject, task.messages[0]?.subject)
   t.match(task, { truncated: true })
 })
@@ -72,8 +77,8 @@ t.test("text of three-byte characters stays within the readers' limit", async t 
 
 t.test('text is cut between characters and cleaned', async t => {
   const small = { ...options, tokens: 100 }
-  const cut = buildTask(thread, [message(0, { snippet: `${'a'.repeat(399)}😀${'b'.repeat(50)}` })], small)
-  t.match(cut.messages, [{ text: 'a'.repeat(399), truncated: true }])
+  const cut = buildTask(thread, [message(0, { snippet: `${'a'.repeat(185)}😀${'b'.repeat(50)}` })], small)
+  t.match(cut.messages, [{ text: 'a'.repeat(185), truncated: true }])
   const odd = message(0, {
     snippet: 'noon \ud83d',
     subject: 'Free\u0000',
@@ -99,15 +104,20 @@ t.test('messages that do not fit do not affect the others', async t => {
   const task = bounded(t, messages)
   const kept = task.messages.length
   t.ok(kept > 20 && kept < 300)
-  const again = buildTask({ ...thread, older: 400 - kept }, messages.slice(-kept), options)
+  const olderIds = messages
+    .slice(0, -kept)
+    .toReversed()
+    .map(({ id }) => id)
+  const again = buildTask({ ...thread, older: 400 - kept, olderIds }, messages.slice(-kept), options)
   t.same(again, task)
 })
 
 function bounded(t: Test, messages: Message[], of = options, from = thread): Task {
   const task = buildTask(from, messages, of)
   const text = JSON.stringify(task)
-  t.ok(text.length <= Math.max(4 * of.tokens, 4096), `${text.length} characters for ${of.tokens} tokens`)
-  const used = Math.min(of.tokens, Math.ceil(text.length / 4))
+  const most = Math.max(of.tokens, 1024)
+  t.ok(tokensOf(text) <= most, `${tokensOf(text)} tokens, ${of.tokens} allowed`)
+  const used = Math.min(of.tokens, Math.ceil(tokensOf(text)))
   t.ok(task.budget.used >= used && task.budget.used <= used + 2, 'all of the task is counted')
   t.same(taskSchema.parse(task), task)
   const head = { id: 'i'.repeat(500), run: 'r', mailbox: thread.mailbox, at: 1, attempt: 0 } as const

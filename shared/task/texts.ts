@@ -1,0 +1,53 @@
+import { trimQuotes } from '../body/quotes.ts'
+import type { Message } from '../message.ts'
+import { cutText } from '../text.ts'
+
+/** The text of a message in a task, and what of the mail's text it does not hold. */
+export interface TaskText {
+  text: string
+  /** How many characters of the text are missing, where it was read. */
+  missing: number
+  /** Words that stand in earlier messages of the task. */
+  quotes: { in: string; words: number }[]
+  /** Characters of signatures and footers. */
+  signature: number
+}
+
+// The lines that Gmail and others write above what they forward. Outlook's five dashes stand above replies too.
+const FORWARDED = /^-{8,20} [^\n]{1,80} -{8,20}$/m
+const FORWARDED_SUBJECT = /^\s{0,9}fwd?:/i
+const LOOKED_AT = 20_000
+
+/** Returns the whole text of a message: its body, or the provider's preview where that was not read or is empty. */
+export function wholeText({ body, snippet }: Message, mostCharacters: number): TaskText {
+  const text = body && body.text !== '' ? body.text : snippet
+  const cut = cutText(text, mostCharacters)
+  return { text: cut, missing: text.length - cut.length, quotes: [], signature: 0 }
+}
+
+/** Returns the shortest text of a message that says something: the provider's preview, or the body where that is no longer. */
+export function shortText({ body, snippet }: Message, mostCharacters: number): TaskText {
+  const isBody = body && body.text !== '' && (body.text.length <= snippet.length || snippet === '')
+  const text = cutText(isBody ? body.text : snippet, mostCharacters)
+  return { text, missing: Math.max(0, (body?.text.length ?? 0) - text.length), quotes: [], signature: 0 }
+}
+
+/** Returns the texts of messages without quotes of the others among them, signatures and footers; both newest first. */
+export function trimmedTexts(newestFirst: readonly Message[], mostCharacters: number): TaskText[] {
+  const whole = newestFirst.map(one => wholeText(one, mostCharacters))
+  const bodies = newestFirst.flatMap((one, place) => (one.body ? [{ one, text: whole[place]?.text ?? '' }] : []))
+  if (bodies.length === 0) return whole
+  const trimmed = trimQuotes(bodies.toReversed().map(({ one, text }) => ({ id: one.id, text, ...forward(one, text) })))
+  const byId = new Map(trimmed.map(one => [one.id, one]))
+  return newestFirst.map((one, place): TaskText => {
+    const all = whole[place] ?? { text: '', missing: 0, quotes: [], signature: 0 }
+    const found = byId.get(one.id)
+    if (!found || !one.body) return all
+    const quotes = found.removed.map(({ from, words }) => ({ in: from, words }))
+    return { text: found.text, missing: all.missing, quotes, signature: found.signature }
+  })
+}
+
+function forward({ subject }: Message, text: string): { isForward?: true } {
+  return FORWARDED_SUBJECT.test(subject) || FORWARDED.test(text.slice(0, LOOKED_AT)) ? { isForward: true } : {}
+}

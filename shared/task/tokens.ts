@@ -1,0 +1,136 @@
+import { ACCENTS, type Ranges, SCRIPTS } from './scripts.ts'
+
+// Kinds of characters. Each mark of ASCII is a kind of its own, and so are all control characters together.
+const START = -1
+const BLANK = 0
+const DIGIT = 1
+const UPPER = 2
+const LOWER = 3
+const FIRST_ACCENT = 4
+const FIRST_SCRIPT = FIRST_ACCENT + ACCENTS.length
+const FIRST_MARK = FIRST_SCRIPT + SCRIPTS.length
+const MARKS = '\0!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'
+const END = FIRST_MARK + MARKS.length
+const QUOTE = markKind('"')
+const COMMA = markKind(',')
+// A line of these is few tokens.
+const RULES = new Set(Array.from('!#%*+-./:;=_~', markKind))
+
+// All costs are in hundredths of a token, so that sums are exact; none exceeds a byte.
+const A_TOKEN = 100
+const PLACES = 15
+// A letter's cost by its place in a word: longer words have more tokens; names, and words in capitals, have them earlier.
+const LETTERS = byPlace([100, 1], [0, 4], [10, 8], [42, 14], [55])
+const CAPITALS = byPlace([100, 1], [20, 4], [30, 8], [45, 14], [55])
+// The same in a run that also has digits or changes its case: an id, a link, an encoding.
+const DENSE_LETTERS = byPlace([90, 1], [38, 4], [45])
+const DENSE_CAPITALS = byPlace([90, 1], [65, 4], [55])
+const BLANK_AFTER_BLANK = 20
+// A blank before a digit is a token; before a letter it belongs to one.
+const BLANK_BEFORE_DIGIT = 90
+const THREE_DIGITS = 100
+const MARK = 100
+const MARK_AFTER_MARK = 32
+const SAME_MARK = 50
+const SAME_RULE = 10
+
+/** No text has more characters for one estimated token. */
+export const MOST_CHARACTERS_A_TOKEN = A_TOKEN / SAME_RULE
+/** No UTF-16 code unit of JSON is more estimated tokens. */
+export const MOST_TOKENS_A_CHARACTER = 2
+
+/** What decides the cost of the next character. */
+interface State {
+  before: number
+  /** How many characters of a word, or of a group of three digits, precede it. */
+  place: number
+  isDense: boolean
+}
+
+const KIND_BITS = 7
+const COST_BITS = 8
+const KINDS = kinds()
+const STEPS = steps()
+
+/**
+ * Estimates the tokens of a text, such as JSON, in one pass. The true number is at most a tenth higher for mail in most languages, links and
+ * encodings, by the tokenizer o200k_base. JSON costs at most as much as its values together.
+ */
+export function tokensOf(text: string): number {
+  let cost = 0
+  let state = 0
+  for (let at = 0; at < text.length; at++) {
+    const step = STEPS[state | (KINDS[text.charCodeAt(at)] ?? 0)] ?? 0
+    cost += step & ((1 << COST_BITS) - 1)
+    state = step >> COST_BITS
+  }
+  return cost / A_TOKEN
+}
+
+// Numbers the states as they are reached. Each entry holds the next state, as its offset in the table, and the cost.
+function steps(): Uint32Array {
+  const states: State[] = [{ before: START, place: 0, isDense: false }]
+  const numbers = new Map<string, number>([[keyOf(states[0]), 0]])
+  const entries: number[] = []
+  for (const [number, state] of states.entries()) {
+    for (let kind = 0; kind < END; kind++) {
+      const { cost, ...next } = stepTo(kind, state)
+      const key = keyOf(next)
+      if (!numbers.has(key)) numbers.set(key, states.push(next) - 1)
+      entries[(number << KIND_BITS) | kind] = ((numbers.get(key) ?? 0) << (KIND_BITS + COST_BITS)) | cost
+    }
+  }
+  return Uint32Array.from(entries, entry => entry ?? 0)
+}
+
+function keyOf(state: State | undefined): string {
+  return JSON.stringify([state?.before, state?.place, state?.isDense])
+}
+
+function stepTo(kind: number, { before, place, isDense }: State): State & { cost: number } {
+  if (kind === BLANK) return { before: kind, place: 0, isDense: false, cost: before === BLANK ? BLANK_AFTER_BLANK : 0 }
+  if (kind === DIGIT) {
+    const next = before === DIGIT ? (place + 1) % 3 : 0
+    const cost = (next === 0 ? THREE_DIGITS : 0) + (before === BLANK ? BLANK_BEFORE_DIGIT : 0)
+    return { before: kind, place: next, isDense: isDense || before === UPPER || before === LOWER, cost }
+  }
+  if (kind >= FIRST_MARK) {
+    const cost =
+      before < FIRST_MARK ? MARK : before !== kind ? MARK_AFTER_MARK : RULES.has(kind) ? SAME_RULE : SAME_MARK
+    return { before: kind, place: 0, isDense: isDense && kind !== QUOTE && kind !== COMMA, cost }
+  }
+  if (kind >= FIRST_SCRIPT) {
+    const { first, next } = SCRIPTS[kind - FIRST_SCRIPT] ?? { first: 0, next: 0 }
+    return { before: kind, place: 0, isDense, cost: before === kind ? next : first }
+  }
+  const isInWord = before >= UPPER && before < FIRST_SCRIPT && !(before === LOWER && kind === UPPER)
+  const at = isInWord ? Math.min(place + 1, PLACES - 1) : 0
+  if (kind >= FIRST_ACCENT) return { before: kind, place: at, isDense, cost: ACCENTS[kind - FIRST_ACCENT]?.each ?? 0 }
+  const dense = isDense || before === DIGIT || (before === LOWER && kind === UPPER)
+  const costs = kind === UPPER ? (dense ? DENSE_CAPITALS : CAPITALS) : dense ? DENSE_LETTERS : LETTERS
+  return { before: kind, place: at, isDense: dense, cost: costs[at] ?? 0 }
+}
+
+function byPlace(...steps: readonly (readonly [cost: number, until?: number])[]): number[] {
+  return Array.from({ length: PLACES }, (_, place) => steps.find(([, until = PLACES]) => place < until)?.[0] ?? 0)
+}
+
+function markKind(mark: string): number {
+  return FIRST_MARK + MARKS.indexOf(mark)
+}
+
+// The kind of each UTF-16 code unit.
+function kinds(): Uint8Array {
+  const all = new Uint8Array(0x1_00_00).fill(FIRST_MARK)
+  const mark = (kind: number, { ranges }: Ranges) => {
+    for (const [from, to] of ranges) all.fill(kind, from, to + 1)
+  }
+  for (const [row, script] of SCRIPTS.entries()) mark(FIRST_SCRIPT + row, script)
+  for (const [row, accent] of ACCENTS.entries()) mark(FIRST_ACCENT + row, accent)
+  for (const sign of MARKS) all[sign.charCodeAt(0)] = markKind(sign)
+  all[0x20] = BLANK
+  mark(DIGIT, { ranges: [[0x30, 0x39]] })
+  mark(UPPER, { ranges: [[0x41, 0x5a]] })
+  mark(LOWER, { ranges: [[0x61, 0x7a]] })
+  return all
+}

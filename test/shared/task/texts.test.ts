@@ -1,0 +1,159 @@
+import fc from 'fast-check'
+import t from 'tap'
+import type { Message } from '../../../shared/message.ts'
+import { taskSchema } from '../../../shared/task/schema.ts'
+import { buildTask, messagesThatFit, type TaskThread } from '../../../shared/task/task.ts'
+import { tokensOf } from '../../../shared/task/tokens.ts'
+
+const options = { tokens: 1500, promptVersion: '1', model: '' }
+const thread: TaskThread = { mailbox: 'gmail:ana@example.com', thread: 't', version: '0a'.repeat(16), reason: 'new' }
+const WORDS = [
+  'deck joint supplier drawing number thursday board budget contract meeting invoice signed terrace oak bracket water',
+  'rain roof gutter window painter scaffold permit council parking lorry crane delivery cement gravel sand mixer tools',
+]
+  .join(' ')
+  .split(' ')
+
+t.test('quotes go first, and name the message that holds them', async t => {
+  const first = prose(1, 40)
+  const second = `${prose(2, 30)}\n\nOn Monday Bo wrote:\n> ${first}\n`
+  const task = buildTask(thread, [mail(0, first), mail(1, second)], options)
+  t.same(taskSchema.parse(task), task)
+  t.equal(task.messages[0]?.text, first)
+  t.ok(task.messages[1]?.text.startsWith(prose(2, 30)))
+  t.notOk(task.messages[1]?.text.includes(first.slice(0, 40)))
+  const [quote] = task.messages[1]?.omitted?.quotes ?? []
+  t.equal(quote?.in, 'm0')
+  t.ok((quote?.words ?? 0) >= 40)
+  t.notOk(task.messages[1]?.truncated, 'nothing is missing from the task')
+})
+
+t.test('signatures are counted, and lines and tabs kept', async t => {
+  const text = `Hello Ana,\n\n\tten past three.\n${prose(3, 20)}\n-- \nBo Berg\nOak and Sons\n+45 70 10 20 30`
+  const [one] = buildTask(thread, [mail(0, text)], options).messages
+  t.ok(one?.text.startsWith('Hello Ana,\n\n\tten past three.\n'))
+  t.notOk(one?.text.includes('+45'))
+  t.ok((one?.omitted?.signature ?? 0) > 30)
+})
+
+t.test('the oldest texts become previews before the oldest messages go, and the newest is whole', async t => {
+  const mails = Array.from({ length: 40 }, (_, n) => mail(n, prose(n, 150), { snippet: prose(n, 12) }))
+  const task = buildTask(thread, mails, options)
+  const isWhole = task.messages.map(({ text }) => text.split(' ').length === 150)
+  t.ok(isWhole.at(-1), 'the newest')
+  t.same(isWhole, isWhole.toSorted(), 'whole ones are the newest')
+  t.ok(isWhole.includes(false) && task.messages.length > 6, `${task.messages.length} messages`)
+  for (const one of task.messages.filter((_, place) => !isWhole[place])) {
+    t.equal(one.text.split(' ').length, 12)
+    t.equal(one.truncated, true)
+    t.ok((one.omitted?.text ?? 0) > 100)
+  }
+  t.equal(task.budget.omitted, 40 - task.messages.length)
+  const oldest = 40 - task.messages.length
+  t.equal(task.omissions?.older?.[0], `m${oldest - 1}`, 'the nearest one is named')
+  t.equal(task.truncated, false)
+})
+
+t.test('a newest text beyond the budget is cut, alone and marked; so is what the provider cut', async t => {
+  const long = prose(1, 5000)
+  const task = buildTask(thread, [mail(0, prose(2, 10)), mail(1, long)], options)
+  t.same(
+    task.messages.map(({ id }) => id),
+    ['m1'],
+  )
+  const [one] = task.messages
+  t.ok(one?.truncated && long.startsWith(one.text) && one.text.length > 3000)
+  t.equal(one?.omitted?.text, long.length - (one?.text.length ?? 0))
+  t.same(task.omissions?.older, ['m0'])
+  const part = { kind: 'html', text: 'Hello', isPart: true, note: 'deadline', hidden: 300 } as const
+  const [cut] = buildTask(thread, [{ ...mail(0, ''), body: part }], options).messages
+  t.match(cut, { text: 'Hello', truncated: true, omitted: { note: 'deadline', hidden: 300 } })
+  const none = { kind: 'none', text: '', isPart: true, note: 'too large' } as const
+  const [preview] = buildTask(thread, [{ ...mail(0, ''), body: none, snippet: 'Hi' }], options).messages
+  t.match(preview, { text: 'Hi', truncated: true, omitted: { note: 'too large' } })
+})
+
+t.test('a long quote of the message before leaves room for that message', async t => {
+  const before = prose(1, 500)
+  const task = buildTask(thread, [mail(0, before), mail(1, `Yes.\n\n> ${before}\n> ${before}`)], {
+    ...options,
+    tokens: 1100,
+  })
+  t.equal(task.messages.length, 2)
+  t.match(task.messages[1], { truncated: false, omitted: { quotes: [{ in: 'm0' }] } })
+})
+
+t.test('forwarded mail is not trimmed', async t => {
+  const first = prose(1, 40)
+  const forward = `Look.\n\n---------- Forwarded message ---------\nFrom: Bo\n\n${first}`
+  const task = buildTask(thread, [mail(0, first), mail(1, forward)], options)
+  t.equal(task.messages[1]?.text, forward)
+})
+
+t.test('files and events are listed as far as they fit', async t => {
+  const attachments = Array.from({ length: 500 }, (_, n) => ({
+    name: `plan ${n}.pdf`,
+    type: 'application/pdf',
+    size: n,
+  }))
+  const invites = [{ method: 'REQUEST', start: '2026-12-01T10:00:00', zone: 'Europe/Copenhagen' }]
+  const [one] = buildTask(thread, [mail(0, 'See.', { attachments, invites })], options).messages
+  t.same(one?.invites, invites)
+  const listed = one?.attachments?.length ?? 0
+  t.ok(listed > 0)
+  t.equal(one?.omitted?.attachments, 500 - listed)
+})
+
+t.test('both stages agree on the messages that fit, in any thread', async t => {
+  const text = fc.tuple(fc.nat(30), fc.integer({ min: 0, max: 400 })).map(([seed, count]) => prose(seed, count))
+  const quoting = fc.tuple(text, fc.nat(10), fc.boolean())
+  const property = fc.property(
+    fc.array(quoting, { minLength: 1, maxLength: 30 }),
+    fc.integer({ min: 1024, max: 4000 }),
+    (parts, tokens) => {
+      const texts: string[] = []
+      for (const [own, back, isQuoted] of parts) {
+        const quoted = isQuoted ? texts.at(-1 - back) : undefined
+        texts.push(quoted === undefined ? own : `${own}\n\n${quoted.replace(/^/gm, '> ')}`)
+      }
+      const mails = texts.map((text, n) => mail(n, text, { snippet: text.slice(0, 100).replaceAll('\n', ' ') }))
+      const newest = mails.toReversed()
+      const { count } = messagesThatFit(thread, newest, { ...options, tokens })
+      const task = buildTask(thread, newest.slice(0, count), { ...options, tokens })
+      const alone = buildTask(thread, mails, { ...options, tokens })
+      const ids = new Set(task.messages.map(({ id }) => id))
+      const quotes = task.messages.flatMap(one => one.omitted?.quotes ?? [])
+      return (
+        task.messages.length === count &&
+        alone.messages.length === count &&
+        tokensOf(JSON.stringify(task)) <= tokens &&
+        quotes.every(quote => ids.has(quote.in))
+      )
+    },
+  )
+  t.doesNotThrow(() => fc.assert(property, { numRuns: 150 }))
+})
+
+function prose(seed: number, count: number): string {
+  let state = seed * 7919 + 1
+  return Array.from({ length: count }, () => {
+    state = (state * 48_271) % 2_147_483_647
+    return WORDS[state % WORDS.length]
+  }).join(' ')
+}
+
+function mail(n: number, text: string, changes: Partial<Message> = {}): Message {
+  return {
+    id: `m${n}`,
+    thread: 't',
+    labels: ['INBOX'],
+    date: 1_790_000_000_000 + n * 60_000,
+    subject: 'Deck',
+    from: [{ name: 'Bo', address: 'bo@example.com' }],
+    to: [{ name: 'Ana', address: 'ana@example.com' }],
+    cc: [],
+    snippet: text.slice(0, 80).replaceAll('\n', ' '),
+    body: { text, kind: 'plain' },
+    ...changes,
+  }
+}
