@@ -17,14 +17,13 @@ interface Script extends Ranges {
 /** Accented Latin letters, each with its cost in hundredths of a token. Later rows override earlier ones. */
 export const ACCENTS: readonly (Ranges & { each: number })[] = [
   // Western languages.
-  { each: 60, ranges: [[0xc0, 0xff]] },
-  // Languages of the north and the east, whose words without these are dear too.
+  { each: 59, ranges: [[0xc0, 0xff]] },
+  // Languages of the north, and of the east.
   {
-    each: 100,
+    each: 51,
     ranges: [
-      [0xc4, 0xc6],
+      [0xc5, 0xc6],
       [0xd0, 0xd0],
-      [0xd6, 0xd6],
       [0xd8, 0xd8],
       [0xde, 0xde],
       [0xe5, 0xe6],
@@ -34,15 +33,17 @@ export const ACCENTS: readonly (Ranges & { each: number })[] = [
     ],
   },
   {
-    each: 90,
+    each: 29,
     ranges: [
+      [0xc4, 0xc4],
+      [0xd6, 0xd6],
       [0xe4, 0xe4],
       [0xf6, 0xf6],
     ],
   },
-  { each: 110, ranges: [[0x100, 0x24f]] },
+  { each: 71, ranges: [[0x100, 0x24f]] },
   // Vietnamese.
-  { each: 50, ranges: [[0x1e00, 0x1eff]] },
+  { each: 53, ranges: [[0x1e00, 0x1eff]] },
 ]
 /** Other characters, with their costs in hundredths of a token. Later rows override earlier ones. */
 export const SCRIPTS: readonly Script[] = [
@@ -62,7 +63,7 @@ export const SCRIPTS: readonly Script[] = [
   { first: 60, next: 38, ranges: [[0x370, 0x3ff]] },
   // Cyrillic: the letters of Russian, and those of other languages.
   { first: 60, next: 26, ranges: [[0x400, 0x44f]] },
-  { first: 80, next: 80, ranges: [[0x450, 0x52f]] },
+  { first: 120, next: 120, ranges: [[0x450, 0x52f]] },
   // Armenian and Georgian.
   {
     first: 70,

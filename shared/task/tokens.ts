@@ -1,3 +1,4 @@
+import { ACCENTED, NO_LETTER, pairCost } from './pairs.ts'
 import { ACCENTS, type Ranges, SCRIPTS } from './scripts.ts'
 
 // Kinds of characters. Each mark of ASCII is a kind of its own, and so are all control characters together.
@@ -13,15 +14,25 @@ const MARKS = '\0!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'
 const END = FIRST_MARK + MARKS.length
 const QUOTE = markKind('"')
 const COMMA = markKind(',')
+const BACKSLASH = markKind('\\')
 // A line of these is few tokens.
 const RULES = new Set(Array.from('!#%*+-./:;=_~', markKind))
 
 // All costs are in hundredths of a token, so that sums are exact; none exceeds a byte.
 const A_TOKEN = 100
 const PLACES = 15
-// A letter's cost by its place in a word: longer words have more tokens; names, and words in capitals, have them earlier.
-const LETTERS = byPlace([100, 1], [0, 4], [10, 8], [42, 14], [55])
-const CAPITALS = byPlace([100, 1], [20, 4], [30, 8], [45, 14], [55])
+// Where the cost of a letter by its place in a word changes, and the costs; the letter before decides the rest (`pairs.ts`). Words in capitals
+// have their tokens earlier.
+const PLACE_ENDS = [1, 4, 8, 14, PLACES]
+const LETTERS = [83, 29, 38, 47, 48]
+const CAPITALS = [87, 36, 58, 69, 81]
+// No letter costs less, by its place: a longer text never costs less, and long runs of cheap pairs are no words.
+const LEAST = [50, 0, 0, 10, 33]
+// For each of these classes, a letter has a table of costs: small letters, capitals, accented letters, and those that begin a word.
+const FIRST_CAPITAL = PLACE_ENDS.length
+const FIRST_ACCENTED = 2 * PLACE_ENDS.length
+const FIRST_INITIAL = FIRST_ACCENTED + ACCENTS.length
+const CLASSES = FIRST_INITIAL + ACCENTS.length
 // The same in a run that also has digits or changes its case: an id, a link, an encoding.
 const DENSE_LETTERS = byPlace([90, 1], [38, 4], [45])
 const DENSE_CAPITALS = byPlace([90, 1], [65, 4], [55])
@@ -30,7 +41,7 @@ const BLANK_AFTER_BLANK = 20
 const BLANK_BEFORE_DIGIT = 90
 const THREE_DIGITS = 100
 const MARK = 100
-const MARK_AFTER_MARK = 32
+const MARK_AFTER_MARK = 18
 const SAME_MARK = 50
 const SAME_RULE = 10
 
@@ -49,8 +60,13 @@ interface State {
 
 const KIND_BITS = 7
 const COST_BITS = 8
+const LETTER_BITS = 5
+// Set where the cost is a class of letters instead.
+const IS_LETTER = 1 << COST_BITS
+const NEXT_BITS = COST_BITS + 1
 const KINDS = kinds()
 const STEPS = steps()
+const LETTER_COSTS = letterCosts()
 
 /**
  * Estimates the tokens of a text, such as JSON, in one pass. The true number is at most a tenth higher for mail in most languages, links and
@@ -59,10 +75,16 @@ const STEPS = steps()
 export function tokensOf(text: string): number {
   let cost = 0
   let state = 0
+  let before = NO_LETTER
   for (let at = 0; at < text.length; at++) {
-    const step = STEPS[state | (KINDS[text.charCodeAt(at)] ?? 0)] ?? 0
-    cost += step & ((1 << COST_BITS) - 1)
-    state = step >> COST_BITS
+    const kind = KINDS[text.charCodeAt(at)] ?? 0
+    const step = STEPS[state | (kind & ((1 << KIND_BITS) - 1))] ?? 0
+    const letter = kind >> KIND_BITS
+    const own = step & (IS_LETTER - 1)
+    if ((step & IS_LETTER) === 0) cost += own
+    else cost += LETTER_COSTS[(((own << LETTER_BITS) | before) << LETTER_BITS) | letter] ?? 0
+    before = letter
+    state = step >> NEXT_BITS
   }
   return cost / A_TOKEN
 }
@@ -74,10 +96,11 @@ function steps(): Uint32Array {
   const entries: number[] = []
   for (const [number, state] of states.entries()) {
     for (let kind = 0; kind < END; kind++) {
-      const { cost, ...next } = stepTo(kind, state)
+      const { cost, isLetter = false, ...next } = stepTo(kind, state)
       const key = keyOf(next)
       if (!numbers.has(key)) numbers.set(key, states.push(next) - 1)
-      entries[(number << KIND_BITS) | kind] = ((numbers.get(key) ?? 0) << (KIND_BITS + COST_BITS)) | cost
+      entries[(number << KIND_BITS) | kind] =
+        ((numbers.get(key) ?? 0) << (KIND_BITS + NEXT_BITS)) | (isLetter ? IS_LETTER : 0) | cost
     }
   }
   return Uint32Array.from(entries, entry => entry ?? 0)
@@ -87,8 +110,16 @@ function keyOf(state: State | undefined): string {
   return JSON.stringify([state?.before, state?.place, state?.isDense])
 }
 
-function stepTo(kind: number, { before, place, isDense }: State): State & { cost: number } {
+/** The next state, and the cost of the character, or its class of letters. */
+interface Step extends State {
+  cost: number
+  isLetter?: boolean
+}
+
+function stepTo(kind: number, { before, place, isDense }: State): Step {
   if (kind === BLANK) return { before: kind, place: 0, isDense: false, cost: before === BLANK ? BLANK_AFTER_BLANK : 0 }
+  // JSON writes a line break as two characters, which are one token.
+  if (kind === LOWER && before === BACKSLASH) return { before: START, place: 0, isDense: false, cost: 0 }
   if (kind === DIGIT) {
     const next = before === DIGIT ? (place + 1) % 3 : 0
     const cost = (next === 0 ? THREE_DIGITS : 0) + (before === BLANK ? BLANK_BEFORE_DIGIT : 0)
@@ -105,10 +136,32 @@ function stepTo(kind: number, { before, place, isDense }: State): State & { cost
   }
   const isInWord = before >= UPPER && before < FIRST_SCRIPT && !(before === LOWER && kind === UPPER)
   const at = isInWord ? Math.min(place + 1, PLACES - 1) : 0
-  if (kind >= FIRST_ACCENT) return { before: kind, place: at, isDense, cost: ACCENTS[kind - FIRST_ACCENT]?.each ?? 0 }
   const dense = isDense || before === DIGIT || (before === LOWER && kind === UPPER)
-  const costs = kind === UPPER ? (dense ? DENSE_CAPITALS : CAPITALS) : dense ? DENSE_LETTERS : LETTERS
-  return { before: kind, place: at, isDense: dense, cost: costs[at] ?? 0 }
+  const next = { before: kind, place: at, isDense: kind >= FIRST_ACCENT ? isDense : dense }
+  if (dense) return { ...next, cost: denseCost(kind, at) }
+  if (kind >= FIRST_ACCENT)
+    return { ...next, isLetter: true, cost: kind - FIRST_ACCENT + (at === 0 ? FIRST_INITIAL : FIRST_ACCENTED) }
+  const row = PLACE_ENDS.findIndex(end => at < end)
+  return { ...next, isLetter: true, cost: row + (kind === UPPER ? FIRST_CAPITAL : 0) }
+}
+
+function denseCost(kind: number, at: number): number {
+  if (kind >= FIRST_ACCENT) return ACCENTS[kind - FIRST_ACCENT]?.each ?? 0
+  return (kind === UPPER ? DENSE_CAPITALS : DENSE_LETTERS)[at] ?? 0
+}
+
+function letterCosts(): Uint8Array {
+  const all = new Uint8Array(CLASSES << (2 * LETTER_BITS))
+  const bases = [...LETTERS, ...CAPITALS, ...ACCENTS.map(({ each }) => each), ...ACCENTS.map(({ each }) => each)]
+  for (const [row, base] of bases.entries())
+    for (let before = 0; before <= NO_LETTER; before++)
+      for (let letter = 0; letter <= ACCENTED; letter++) {
+        const isFirst = row === 0 || row === FIRST_CAPITAL || row >= FIRST_INITIAL
+        const cost = base + pairCost(isFirst ? NO_LETTER : before, letter)
+        const least = LEAST[row < FIRST_ACCENTED ? row % FIRST_CAPITAL : 1] ?? 0
+        all[(((row << LETTER_BITS) | before) << LETTER_BITS) | letter] = Math.max(least, cost)
+      }
+  return all
 }
 
 function byPlace(...steps: readonly (readonly [cost: number, until?: number])[]): number[] {
@@ -119,9 +172,9 @@ function markKind(mark: string): number {
   return FIRST_MARK + MARKS.indexOf(mark)
 }
 
-// The kind of each UTF-16 code unit.
-function kinds(): Uint8Array {
-  const all = new Uint8Array(0x1_00_00).fill(FIRST_MARK)
+// The kind of each UTF-16 code unit, and above it the number of the letter.
+function kinds(): Uint16Array {
+  const all = new Uint16Array(0x1_00_00).fill(FIRST_MARK)
   const mark = (kind: number, { ranges }: Ranges) => {
     for (const [from, to] of ranges) all.fill(kind, from, to + 1)
   }
@@ -132,5 +185,10 @@ function kinds(): Uint8Array {
   mark(DIGIT, { ranges: [[0x30, 0x39]] })
   mark(UPPER, { ranges: [[0x41, 0x5a]] })
   mark(LOWER, { ranges: [[0x61, 0x7a]] })
+  for (let code = 0; code < all.length; code++) {
+    const kind = all[code] ?? 0
+    const letter = kind === UPPER ? code - 0x41 : kind === LOWER ? code - 0x61 : ACCENTED
+    all[code] = kind | ((kind >= UPPER && kind < FIRST_SCRIPT ? letter : NO_LETTER) << KIND_BITS)
+  }
   return all
 }

@@ -70,6 +70,46 @@ export const TEXTS: ReadonlyMap<string, string> = new Map([
     'Hindi',
     'आदरणीय शर्मा जी, कल भेजे गए दस्तावेज़ों के लिए धन्यवाद। आपूर्तिकर्ता की देरी के कारण समीक्षा बैठक अगले गुरुवार तक स्थगित कर दी गई है। कृपया भुगतान की शर्तों की जाँच करें और बताएँ कि क्या सभी सदस्यों को निमंत्रण मिल गया है। सादर, प्रिया',
   ],
+  [
+    'Mongolian',
+    'Эрхэм Болд оо, өчигдөр илгээсэн баримт бичигт баярлалаа. Нийлүүлэгч саатсан тул хяналтын хурлыг ирэх долоо хоногийн пүрэв гараг хүртэл хойшлуулахаар болсон. Гэрээний төлбөрийн нөхцөлийг дахин шалгаж, бүх гишүүд урилга хүлээн авсан эсэхийг мэдэгдэнэ үү. Хавсралтад шинэчилсэн төлөвлөгөө байгаа. Хүндэтгэсэн, Сарангэрэл',
+  ],
+  [
+    'Swahili',
+    'Ndugu Juma, asante kwa nyaraka ulizotuma jana. Kwa sababu msambazaji amechelewa, tumeahirisha mkutano wa tathmini hadi Alhamisi ijayo saa nne asubuhi. Tafadhali hakikisha kwamba wajumbe wote wamepokea mwaliko, na uangalie masharti ya malipo katika ukurasa wa nne wa mkataba. Nimeambatanisha ratiba mpya pamoja na kumbukumbu za kikao. Wako mwaminifu, Neema',
+  ],
+  [
+    'Finnish',
+    'Hyvä Päivi, kiitos eilen lähettämistäsi asiakirjoista. Toimittajan myöhästymisen vuoksi siirsimme katselmuskokouksen ensi viikon torstaihin kello kymmeneksi. Voisitko tarkistaa, ovatko kaikki osallistujat saaneet kutsun, ja vahvistaa maksuehdot sopimuksen neljänneltä sivulta? Liitteenä on päivitetty aikataulu sekä pöytäkirja. Ystävällisin terveisin, Jyrki Hämäläinen',
+  ],
+  [
+    'Hungarian',
+    'Kedves Zsófia, köszönöm a tegnap elküldött dokumentumokat. A beszállító késése miatt a felülvizsgálati értekezletet jövő csütörtökre halasztottuk. Kérem, ellenőrizze, hogy minden résztvevő megkapta-e a meghívót, és egyeztesse a fizetési feltételeket a szerződés negyedik oldalán. Üdvözlettel, Szabó György',
+  ],
+  [
+    'Czech',
+    'Vážená paní Dvořáková, děkuji za zaslané podklady. Kvůli zpoždění dodavatele jsme kontrolní schůzku přesunuli na příští čtvrtek v deset hodin. Prosím o ověření, zda všichni účastníci obdrželi pozvánku, a o potvrzení platebních podmínek na čtvrté straně smlouvy. S pozdravem, Jiří Růžička',
+  ],
+  [
+    'Indonesian',
+    'Yth. Bapak Budi, terima kasih atas dokumen yang dikirimkan kemarin. Karena keterlambatan pemasok, rapat peninjauan ditunda hingga Kamis pekan depan pukul sepuluh pagi. Mohon diperiksa apakah semua peserta sudah menerima undangan serta ketentuan pembayaran pada halaman empat kontrak. Hormat kami, Dewi',
+  ],
+  [
+    'Zulu',
+    'Sawubona Thabo, siyabonga ngemibhalo oyithumele izolo. Ngenxa yokubambezeleka komphakeli, umhlangano wokubuyekeza uhlehliselwe kuLwesine oluzayo. Sicela uqinisekise ukuthi wonke amalungu asitholile isimemo, futhi ubheke imibandela yokukhokha ekhasini lesine lenkontileka. Ozithobayo, Nomvula',
+  ],
+  [
+    'Basque',
+    'Kaixo Maite, eskerrik asko atzo bidalitako dokumentuengatik. Hornitzailearen atzerapena dela eta, berrikuspen-bilera datorren ostegunera atzeratu dugu. Mesedez, egiaztatu partaide guztiek gonbidapena jaso dutela eta begiratu ordainketa-baldintzak kontratuaren laugarren orrialdean. Ondo izan, Iñaki',
+  ],
+  [
+    'Persian',
+    'جناب آقای رضایی، با سپاس از ارسال مدارک. به دلیل تأخیر تأمین‌کننده، جلسهٔ بازبینی به پنجشنبهٔ هفتهٔ آینده موکول شد. لطفاً بررسی کنید که همهٔ اعضا دعوت‌نامه را دریافت کرده‌اند و شرایط پرداخت در صفحهٔ چهارم قرارداد درست است. با احترام، مریم کریمی',
+  ],
+  [
+    'Tamil',
+    'அன்புள்ள குமார், நேற்று அனுப்பிய ஆவணங்களுக்கு நன்றி. விநியோகஸ்தரின் தாமதம் காரணமாக ஆய்வுக் கூட்டம் அடுத்த வியாழக்கிழமைக்கு ஒத்திவைக்கப்பட்டுள்ளது. அனைத்து உறுப்பினர்களும் அழைப்பைப் பெற்றார்களா என்பதை உறுதிப்படுத்தவும். இப்படிக்கு, லட்சுமி',
+  ],
   ['a long URL', `See ${tracking(1)} and ${tracking(2)} or ${tracking(3)}`],
   ['base64', digestsOf(12, 'base64').join('')],
   ['base64url', digestsOf(12, 'base64url').join('')],
