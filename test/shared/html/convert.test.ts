@@ -1,6 +1,7 @@
 import t from 'tap'
 import { convertHtml } from '../../../shared/html/convert.ts'
 import { PAGE_LIMITS } from '../../../shared/html/limits.ts'
+import { visiblePage } from '../../../shared/html/visible.ts'
 
 const textOf = (html: string) => convertHtml(html).text
 
@@ -80,4 +81,11 @@ t.test('what is too large is cut, and the answer says so', async t => {
   t.same([isPart, note], [true, 'the page is too large'])
   t.ok(text.length > PAGE_LIMITS.text - 10 && text.length <= PAGE_LIMITS.text, `${text.length} characters`)
   t.match(convertHtml(`${'<!-- x -->'.repeat(100_000)}  late`), { text: '', isPart: true })
+})
+
+t.test('a parser gets little to read, and no deep quotes or lists', async t => {
+  const { html } = visiblePage(`<p>${'word '.repeat(100_000)}`, { ...PAGE_LIMITS, text: 1000 })
+  t.ok(html.length < 1100, `${html.length} characters`)
+  t.equal(textOf(`${'<blockquote>'.repeat(30)}deep`), `${'> '.repeat(8)}deep`)
+  t.notMatch(textOf(`${'<ul><li>'.repeat(30)}deep`), / {30}/)
 })

@@ -33,9 +33,16 @@ t.test('a page that takes for ever is answered with a note, and costs no other p
 t.test('a page that takes all memory is answered with a note', async t => {
   const reader = createHtmlReader({ program: STUCK, deadlineMs: 60_000 })
   t.teardown(() => reader.close())
+  let most = 0
+  const before = process.memoryUsage.rss()
+  const watch = setInterval(() => {
+    most = Math.max(most, process.memoryUsage.rss() - before)
+  }, 5)
+  t.teardown(() => clearInterval(watch))
   const [eater, other] = await Promise.all(['memory', 'a'].map(reader.htmlToText))
   t.match(eater, { text: '', isPart: true, note: 'this page takes too much memory' })
   t.match(other, { text: 'text of a' })
+  t.ok(most < 400e6, `the process grew by ${(most / 1e6).toFixed(0)} MB`)
 })
 
 t.test('a thread that cannot start loses no mail: its pages are rejected, to be tried again', async t => {
@@ -62,7 +69,7 @@ t.test('the thread starts with the first page, ends when idle, and starts again'
   const onWorker = (worker: Worker) => void started.push(worker)
   process.on('worker', onWorker)
   t.teardown(() => process.off('worker', onWorker))
-  const reader = createHtmlReader({ idleMs: 50 })
+  const reader = createHtmlReader({ idleMs: 50, deadlineMs: 60_000 })
   t.teardown(() => reader.close())
   await new Promise(resolve => setImmediate(resolve))
   t.equal(started.length, 0)
