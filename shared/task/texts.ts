@@ -1,3 +1,4 @@
+import { forwardsIn } from '../body/forwards.ts'
 import { trimQuotes } from '../body/quotes.ts'
 import type { Message } from '../message.ts'
 import { cutText } from '../text.ts'
@@ -12,11 +13,6 @@ export interface TaskText {
   /** Characters of signatures and footers. */
   signature: number
 }
-
-// The lines that Gmail and others write above what they forward. Outlook's five dashes stand above replies too.
-const FORWARDED = /^-{8,20} [^\n]{1,80} -{8,20}$/m
-const FORWARDED_SUBJECT = /^\s{0,9}fwd?:/i
-const LOOKED_AT = 20_000
 
 /** Returns the whole text of a message: its body, or the provider's preview where that was not read or is empty. */
 export function wholeText({ body, snippet }: Message, mostCharacters: number): TaskText {
@@ -35,9 +31,12 @@ export function shortText({ body, snippet }: Message, mostCharacters: number): T
 /** Returns the texts of messages without quotes of the others among them, signatures and footers; both newest first. */
 export function trimmedTexts(newestFirst: readonly Message[], mostCharacters: number): TaskText[] {
   const whole = newestFirst.map(one => wholeText(one, mostCharacters))
-  const bodies = newestFirst.flatMap((one, place) => (one.body ? [{ one, text: whole[place]?.text ?? '' }] : []))
-  if (bodies.length === 0) return whole
-  const trimmed = trimQuotes(bodies.toReversed().map(({ one, text }) => ({ id: one.id, text, ...forward(one, text) })))
+  if (newestFirst.every(({ body }) => body === undefined)) return whole
+  const isForward = forwardsIn(newestFirst.toReversed()).reverse()
+  const bodies = newestFirst.flatMap(({ id, body }, place) =>
+    body ? [{ id, text: whole[place]?.text ?? '', isForward: isForward[place] ?? false }] : [],
+  )
+  const trimmed = trimQuotes(bodies.toReversed())
   const byId = new Map(trimmed.map(one => [one.id, one]))
   return newestFirst.map((one, place): TaskText => {
     const all = whole[place] ?? { text: '', missing: 0, quotes: [], signature: 0 }
@@ -46,8 +45,4 @@ export function trimmedTexts(newestFirst: readonly Message[], mostCharacters: nu
     const quotes = found.removed.map(({ from, words }) => ({ in: from, words }))
     return { text: found.text, missing: all.missing, quotes, signature: found.signature }
   })
-}
-
-function forward({ subject }: Message, text: string): { isForward?: true } {
-  return FORWARDED_SUBJECT.test(subject) || FORWARDED.test(text.slice(0, LOOKED_AT)) ? { isForward: true } : {}
 }

@@ -85,7 +85,7 @@ t.test('a long quote of the message before leaves room for that message', async 
 
 t.test('forwarded mail is not trimmed', async t => {
   const first = prose(1, 40)
-  const forward = `Look.\n\n---------- Forwarded message ---------\nFrom: Bo\n\n${first}`
+  const forward = `Look.\n\n---------- Forwarded message ---------\nFrom: Bo\nDate: Monday\nTo: Ana\n\n${first}`
   const task = buildTask(thread, [mail(0, first), mail(1, forward)], options)
   t.equal(task.messages[1]?.text, forward)
 })
