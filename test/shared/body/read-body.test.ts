@@ -56,6 +56,17 @@ t.test('the charset and what decided it are reported', async t => {
   t.same(body, { text: 'Grüße', kind: 'plain', charset: 'iso-8859-1', decodedBy: 'utf-8' })
 })
 
+t.test('invitations are decoded, and not part of the text', async t => {
+  const calendars = [
+    leaf('text/calendar', 'BEGIN:VCALENDAR\r\nSUMMARY:Grüße', { charset: 'iso-8859-1' }),
+    leaf('text/calendar', undefined),
+  ]
+  const walked = { pieces: [{ plain: [plain('Come')], html: [] }], calendars, isPart: false, note: undefined }
+  const read = await readText(walked, { htmlToText, decodeRare })
+  t.same(read.calendars, ['BEGIN:VCALENDAR\r\nSUMMARY:Grüße'])
+  t.equal(read.body.text, 'Come')
+})
+
 t.test('a mail without text says so, and so does one whose text did not come', async t => {
   t.same(await read(), { text: '', kind: 'none' })
   t.match(await read({ plain: [plain()] }), { text: '', kind: 'plain', isPart: true, note: 'a text was not fetched' })
