@@ -41,7 +41,7 @@ export function decodeText(
   if (broken !== undefined) return { text: broken, decodedBy: 'utf-8' }
   const named = decodeDeclared(bytes, declared)
   if (named !== undefined) return { text: named, decodedBy: 'declared' }
-  const rare = saysNothing(declared) || isKnown(declared) ? undefined : decodeRare(bytes, declared)
+  const rare = saysNothing(declared) ? undefined : decodeRare(bytes, declared)
   if (rare !== undefined && isReadable(rare, bytes)) return { text: rare, decodedBy: 'iconv' }
   return { text: decodeWestern(bytes), decodedBy: 'windows-1252' }
 }
@@ -83,14 +83,6 @@ function decodeDeclared(bytes: Uint8Array, declared: string): string | undefined
     return isReadable(lossy, bytes) ? lossy : undefined
   } catch {
     return undefined
-  }
-}
-
-function isKnown(charset: string): boolean {
-  try {
-    return new TextDecoder(charset).encoding !== ''
-  } catch {
-    return false
   }
 }
 

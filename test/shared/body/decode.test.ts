@@ -126,6 +126,10 @@ t.test('one broken byte does not spoil the rest', async t => {
   const utf8 = Buffer.concat([Buffer.from(LANGUAGES.german), Buffer.from([0xfc]), Buffer.from(LANGUAGES.danish)])
   for (const charset of ['utf-8', 'iso-8859-1', undefined])
     t.same(decode(utf8, charset), { text: `${LANGUAGES.german}ü${LANGUAGES.danish}`, decodedBy: 'utf-8' })
+  // Too long, a surrogate, too short, beyond Unicode.
+  const wrong = [0xe0, 0x80, 0x80, 0x20, 0xed, 0xa0, 0x80, 0x20, 0xe2, 0x82, 0x20, 0xf5, 0x80, 0x80, 0x80]
+  const mixed = Buffer.concat([...Array.from({ length: 20 }, () => Buffer.from('ä')), Buffer.from(wrong)])
+  t.equal(decode(mixed, 'utf-8').text, `${'ä'.repeat(20)}à€€ í\u00a0€ â‚ õ€€€`)
   const japanese = Buffer.concat([iconv.encode(LANGUAGES.japanese, 'shift_jis'), Buffer.from([0xff, 0x0a])])
   t.same(decode(japanese, 'shift_jis'), { text: `${LANGUAGES.japanese}\ufffd\n`, decodedBy: 'declared' })
 })

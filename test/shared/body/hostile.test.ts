@@ -20,6 +20,7 @@ const TEXTS: [what: string, bytes: Uint8Array, more?: Partial<Leaf>][] = [
   ['wrapped lines', filled('> a \n'), { isFlowed: true, delSp: true }],
   ['escapes', filled('\x1b')],
   ['escapes of a charset', filled('\x1b$B')],
+  ['changes of the charset', filled('\x1b$B!!\x1b(Bx')],
   ['shifts', Buffer.concat([Buffer.from('\x1b$)C'), filled('\x0e\x0f')])],
   ['braces of hz', filled('~{'), { charset: 'hz-gb-2312' }],
   ['tildes of hz', Buffer.concat([Buffer.from('~{'), filled('~')]), { charset: 'hz-gb-2312' }],

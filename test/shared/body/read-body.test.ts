@@ -82,6 +82,11 @@ t.test('a long text is cut, and not within a character', async t => {
   t.match(await read({ plain: [plain('x'.repeat(MOST_CHARACTERS + 1))] }), { isPart: true, note: 'too long' })
 })
 
+t.test('of a long text, no more is read than may be kept', async t => {
+  const text = `${' '.repeat(2 * MOST_CHARACTERS)}end`
+  t.match(await read({ plain: [plain(text)] }), { text: '', isPart: true, note: 'too large' })
+})
+
 t.test('no more than some pages are converted', async t => {
   const body = await read(...Array.from({ length: 12 }, (_, n) => ({ html: [html(`<p>page ${n}</p>`)] })))
   t.match(body, { isPart: true, note: 'too many pages' })
