@@ -63,6 +63,7 @@ function nameAt(text: string, at: number): string | undefined {
 }
 
 function decodeIso2022(text: string): string {
+  const decode = openDecoders()
   const out: string[] = []
   let current = ASCII
   let shifted = ASCII
@@ -93,6 +94,7 @@ function decodeIso2022(text: string): string {
 }
 
 function decodeHz(text: string): string {
+  const decode = openDecoders()
   const lines = text.replace(/~\r?\n/g, '').split('\n')
   return lines
     .map(line => {
@@ -112,8 +114,15 @@ function plain(text: string): string {
   return text.replaceAll('~~', '~')
 }
 
-function decode(set: CodeSet, codes: ArrayLike<number>): string {
-  return codes.length === 0 ? '' : new TextDecoder(set.decoder).decode(inEightBits(set, codes))
+// Decoders take long to create, compared with a few characters.
+function openDecoders() {
+  const decoders = new Map<string, InstanceType<typeof TextDecoder>>()
+  return (set: CodeSet, codes: ArrayLike<number>): string => {
+    if (codes.length === 0) return ''
+    const decoder = decoders.get(set.decoder) ?? new TextDecoder(set.decoder)
+    decoders.set(set.decoder, decoder)
+    return decoder.decode(inEightBits(set, codes))
+  }
 }
 
 function inEightBits(set: CodeSet, codes: ArrayLike<number>): Uint8Array {
