@@ -12,7 +12,7 @@ interface Locked {
   link?: boolean
 }
 
-const ALLOWED = /^(MIT|MIT-0|ISC|0BSD|BSD|BSD-[23]-Clause|Apache-2\.0|BlueOak-1\.0\.0)$/
+const ALLOWED = /^(MIT|MIT-0|ISC|0BSD|BSD|BSD-[23]-Clause|Apache-2\.0|BlueOak-1\.0\.0|MPL-2\.0)$/
 const root = projectFolder()
 const json = (...path: string[]) => JSON.parse(readFileSync(join(root, ...path), 'utf8'))
 const locked = Object.entries(json('package-lock.json').packages as Record<string, Locked>).filter(

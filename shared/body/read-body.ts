@@ -1,4 +1,4 @@
-import type { Body } from '../message.ts'
+import type { Body, Invite } from '../message.ts'
 import { cutText } from '../text.ts'
 import { type Decoded, type DecodeRare, decodeText } from './decode.ts'
 import type { HtmlText, HtmlToText } from './html-text.ts'
@@ -9,6 +9,8 @@ import { tidyText, unwrapFlowed } from './tidy.ts'
 export interface TextReading {
   htmlToText: HtmlToText
   decodeRare: DecodeRare
+  /** Reads the events of calendars; never throws. */
+  readInvites?: ((calendars: readonly string[]) => Promise<Invite[]>) | undefined
 }
 
 /** The text of a mail, and its invitations as the sender wrote them. */

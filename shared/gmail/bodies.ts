@@ -108,10 +108,16 @@ async function withBody(
     return typeof content === 'string' ? { ...leaf, content } : leaf
   }
   const pieces = walked.pieces.map(({ plain, html }) => ({ plain: plain.map(filled), html: html.map(filled) }))
-  const { body } = await readText({ ...walked, pieces, calendars: walked.calendars.map(filled) }, texts)
+  const { body, calendars } = await readText({ ...walked, pieces, calendars: walked.calendars.map(filled) }, texts)
   const { attachments } = walked
+  const invites = calendars.length > 0 ? ((await texts.readInvites?.(calendars)) ?? []) : []
   return {
     outcome: 'ok',
-    message: { ...message, body, ...(attachments.length > 0 ? { attachments: [...attachments] } : {}) },
+    message: {
+      ...message,
+      body,
+      ...(attachments.length > 0 ? { attachments: [...attachments] } : {}),
+      ...(invites.length > 0 ? { invites } : {}),
+    },
   }
 }

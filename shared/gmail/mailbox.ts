@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { HtmlToText } from '../body/html-text.ts'
+import type { TextReading } from '../body/read-body.ts'
 import type { InitialSync } from '../config.ts'
 import { MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
@@ -48,6 +49,8 @@ export interface GmailOptions {
   notify?: Notifying
   /** Converts HTML; present where whole texts are read. Without it only previews are. */
   htmlToText?: HtmlToText | undefined
+  /** Reads the events of calendars that come with whole texts. */
+  readInvites?: TextReading['readInvites']
   now?: () => number
   /** The timeout for one answer; 30 s by default. */
   timeoutMs?: number
@@ -82,7 +85,7 @@ const SILENT_AFTER_PUSH_MS = 1000
  */
 export function gmailMailbox(options: GmailOptions): Mailbox {
   const { address, account, rootUrl = ROOT_URL, tokenUrl = TOKEN_URL, fields, pageSize, machine = MACHINE } = options
-  const { now = machine.date, timeoutMs, mostBytes, http, htmlToText } = options
+  const { now = machine.date, timeoutMs, mostBytes, http, htmlToText, readInvites } = options
   const client = gmailClient({ account, rootUrl, tokenUrl, timeoutMs, mostBytes, now, http, machine })
   const costs = QUOTA_COSTS[options.quota]
   const name = `gmail:${address}`
@@ -91,7 +94,7 @@ export function gmailMailbox(options: GmailOptions): Mailbox {
   const labelsOf = labelFinder({ name, client, costs, filter, now })
   const listing = { name, client, costs, pageSize, labelsOf, initialSync, query, now }
   const batchSize = Math.min(options.batchSize ?? MAX_PER_BATCH, MAX_PER_BATCH)
-  const texts = htmlToText && { htmlToText, decodeRare }
+  const texts = htmlToText && { htmlToText, decodeRare, readInvites }
   const fetching = { name, client, costs, fields, batchSize, now, flights: createFlights(), texts }
   const watching = { name, client, costs, now }
   const asking = `getProfile of ${name}`

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { decodeBytes } from '../http/charset.ts'
+import { classFields } from '../mail/mail-class.ts'
 import { dateIn, type People, readPeople, receivedAt, writtenParts } from '../mail/read-message.ts'
 import { readHeader, readSnippet } from '../mail/words.ts'
 import type { Message, MessageId } from '../message.ts'
@@ -101,6 +102,7 @@ export function readMessage(body: unknown, readAt?: number): Filed | undefined {
     ? receivedAt([data.receivedDateTime, data.sentDateTime, data.createdDateTime], readAt)
     : undefined
   if (!success || date === undefined) return undefined
+  const from = peopleIn([data.from])
   const preview = data.bodyPreview ?? ''
   const marks = [
     ...(data.isDraft ? ['DRAFT'] : []),
@@ -117,11 +119,12 @@ export function readMessage(body: unknown, readAt?: number): Filed | undefined {
       date,
       ...writtenParts({
         subject: readHeader(data.subject ?? '', decodeBytes),
-        from: peopleIn([data.from]),
+        from,
         to: peopleIn(data.toRecipients),
         cc: peopleIn(data.ccRecipients),
         snippet: readSnippet(preview),
       }),
+      ...classFields([], from.people),
       ...(preview.length < CUT_PREVIEW ? {} : { isPart: true as const }),
     },
   }

@@ -64,7 +64,9 @@ export function fillTask(newestFirst: readonly Message[], frame: TaskFrame): Fil
   const omitted = firstThatFit(frame.omitted, share(room, OMITTED))
   const common = createCommonParts(room, frame.labelsOf)
   const left = minus(room, plus(sizeOf(headOf(frame, omitted)), share(room, OLDER)))
-  const sizing: Sizing = { room, tokens: frame.tokens / frame.tokenFactor }
+  // From here on the room bounds the texts too.
+  const isRoomy = frame.tokens >= LEAST_TOKENS
+  const sizing: Sizing = { room, tokens: isRoomy ? Number.POSITIVE_INFINITY : frame.tokens / frame.tokenFactor }
   const chosen = choose(newestFirst, common, left, sizing)
   const messages = writeTexts(chosen, minus(left, chosen.shared), sizing)
   const rest = minus(minus(left, chosen.shared), plus(...messages.map(sizeOf)))
@@ -73,7 +75,7 @@ export function fillTask(newestFirst: readonly Message[], frame: TaskFrame): Fil
   return { messages, common, omitted, older, isFull: chosen.isFull, left: chosen.left }
 }
 
-/** The size of a whole task, and how many tokens its texts may have. */
+/** The size of a whole task, and how many tokens its texts may have where that is less. */
 interface Sizing {
   room: Size
   tokens: number
@@ -99,14 +101,14 @@ function choose(newestFirst: readonly Message[], common: CommonParts, left: Size
   for (const [place, message] of newestFirst.entries()) {
     const own = common.withMessage(message)
     const written = writeMessage(message, shortText(message, most), room)
-    const [size, cost] = place === 0 ? [{ tokens: 0, bytes: 0 }, 0] : [sizeOf(written), costOf(written)]
+    const [size, cost] = place === 0 ? [{ tokens: 0, bytes: 0 }, 0] : [sizeOf(written), costOf(written, tokens)]
     const all = plus(shared, own.size, others, size)
     const isFit = (one: { size: Size; cost: number }) =>
       one.cost + texts + cost <= tokens && fits(plus(one.size, all), left)
-    newest ??= measured(writeMessage(message, wholeText(message, most), room))
+    newest ??= measured(writeMessage(message, wholeText(message, most), room), tokens)
     // Trimming costs time, and only a text that is too long needs it.
     if (!isFit(newest) && place > 0 && (place < NEAR || (place & (place - 1)) === 0))
-      newest = trimmedNewest(newestFirst.slice(0, place + 1), room) ?? newest
+      newest = trimmedNewest(newestFirst.slice(0, place + 1), { room, tokens }) ?? newest
     if (place > 0 && !isFit(newest)) {
       return { messages: newestFirst.slice(0, place), short, shared, isFull: true, left: rest() }
     }
@@ -123,21 +125,21 @@ function choose(newestFirst: readonly Message[], common: CommonParts, left: Size
   }
 }
 
-function trimmedNewest(newestFirst: readonly Message[], room: Size) {
+function trimmedNewest(newestFirst: readonly Message[], { room, tokens }: Sizing) {
   const [message] = newestFirst
   const [text] = trimmedTexts(newestFirst, mostCharacters(room))
-  return message && text && measured(writeMessage(message, text, room))
+  return message && text && measured(writeMessage(message, text, room), tokens)
 }
 
-function measured(written: WrittenMessage) {
-  return { size: sizeOf(written), cost: costOf(written) }
+function measured(written: WrittenMessage, tokens: number) {
+  return { size: sizeOf(written), cost: costOf(written, tokens) }
 }
 
 // Each message has room for its short text already, and gets its whole one where that fits; after the first that does not, none does.
 function writeTexts({ messages, short }: Chosen, left: Size, { room, tokens }: Sizing): WrittenMessage[] {
   const most = mostCharacters(room)
   const texts = trimmedTexts(messages, most)
-  const sizes = short.map(measured)
+  const sizes = short.map(one => measured(one, tokens))
   let spare = minus(left, plus(...sizes.slice(1).map(({ size }) => size)))
   let spareTokens = tokens - sizes.slice(1).reduce((sum, { cost }) => sum + cost, 0)
   let isFull = false
@@ -146,12 +148,12 @@ function writeTexts({ messages, short }: Chosen, left: Size, { room, tokens }: S
     if (!brief || !text || !own) return []
     const reserved = place > 0 ? own : { size: { tokens: 0, bytes: 0 }, cost: 0 }
     const whole = writeMessage(message, text, room)
-    const { size, cost } = measured(whole)
+    const { size, cost } = measured(whole, tokens)
     const isFit = cost <= spareTokens + reserved.cost && fits(size, plus(spare, reserved.size))
     isFull ||= !isFit
     const isShorter = fits(size, reserved.size) && cost <= reserved.cost
     const written = !isFull || isShorter ? whole : place > 0 ? brief : cutMessage(whole, spareTokens, spare)
-    const taken = measured(written)
+    const taken = measured(written, tokens)
     spare = minus(plus(spare, reserved.size), taken.size)
     spareTokens += reserved.cost - taken.cost
     return [written]
@@ -170,7 +172,9 @@ function headOf({ mailbox, thread, promptVersion, timeZone, tokens }: TaskFrame,
   return { ...names, ...lists, ...longest, omissions, subject: '', truncated: false, reason: 'changed', budget }
 }
 
-function costOf({ subject, text }: WrittenMessage): number {
+// Without a bound of their own, the texts need not be measured alone.
+function costOf({ subject, text }: WrittenMessage, tokens: number): number {
+  if (tokens === Number.POSITIVE_INFINITY) return 0
   return tokensOf(subject) + tokensOf(text)
 }
 

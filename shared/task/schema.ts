@@ -73,7 +73,7 @@ export const taskSchema = z.object({
   class: z.object({ kind: z.enum(MAIL_KINDS), cause: z.string() }).optional(),
   /** The time zone of the owner (IANA); dates of messages are in UTC. */
   timeZone: z.string().optional(),
-  /** The language of the newest message with enough text (ISO 639). */
+  /** The language of the newest message whose script or sender tells it (ISO 639). */
   language: z.string().optional(),
   promptVersion: z.string(),
   /** `used` is how many tokens the whole task takes by estimate (`tokens.ts`); `omitted` is how many older messages did not fit. */

@@ -3,6 +3,7 @@ import type { MailboxId } from '../mailbox.ts'
 import type { Address, Message } from '../message.ts'
 import { cleaned, cleanLines } from '../text.ts'
 import { type Filling, fillTask, roomOf, type TaskFrame } from './filling.ts'
+import { languageOf } from './language.ts'
 import { isDraft, ownerIn, ownerWrote } from './owner.ts'
 import { keyOf } from './room.ts'
 import type { Task } from './schema.ts'
@@ -22,14 +23,11 @@ export interface TaskOptions {
   texts?: boolean
   /** The owner's time zone (IANA). */
   timeZone?: string | undefined
-  /** Returns the language of a text (ISO 639), where it is certain enough. */
-  languageOf?: ((text: string) => string | undefined) | undefined
 }
 
 // A message of a line or two, as JSON.
 const SHORT_MESSAGE: Size = { tokens: 108, bytes: 312 }
 const SHORTEST_MESSAGE = leastSize()
-const MOST_FOR_LANGUAGE = 2000
 // Reading or starring a mail does not change its content.
 const LABELS_THAT_DO_NOT_MATTER = new Set(['UNREAD', 'STARRED'])
 
@@ -85,7 +83,7 @@ export function buildTask(thread: TaskThread, given: readonly Message[], options
   const isNew = (id: string) => thread.reason === 'new' || fresh.has(id)
   const kept = filling.messages.toReversed().map(one => ({ ...one, new: isNew(one.id) }))
   const isOwner = ownerIn(thread.mailbox, messages)
-  const language = languageIn(messages, options)
+  const language = messages.map(languageOf).find(one => one !== undefined)
   const omissions = omissionsOf(filling, thread)
   const task = {
     task: `${thread.mailbox}/${thread.thread}/${thread.version}`,
@@ -153,15 +151,6 @@ function timesIn(room: Size, each: Size): number {
   return Math.ceil(Math.min(room.tokens / each.tokens, room.bytes / each.bytes))
 }
 
-// A language is said of the newest message that shows one; the sender's word counts where the text is too short.
-function languageIn(newestFirst: readonly Message[], { languageOf }: TaskOptions): string | undefined {
-  for (const { body, snippet, contentLanguage } of newestFirst) {
-    const language = languageOf?.((body?.text ?? snippet).slice(0, MOST_FOR_LANGUAGE)) ?? contentLanguage
-    if (language !== undefined) return language
-  }
-  return undefined
-}
-
 // A body has lines; all else is one line.
 function cleanMessage({ body, ...rest }: Message): Message {
   const clean = cleaned(rest)
@@ -180,8 +169,8 @@ function frameOf(
   return {
     mailbox,
     thread,
-    omitted,
-    older: olderIds,
+    omitted: cleaned(omitted),
+    older: cleaned(olderIds),
     tokens,
     tokenFactor,
     promptVersion,

@@ -1,3 +1,4 @@
+import { readInvites } from '../../../shared/calendar/invites.ts'
 import type { Config } from '../../../shared/config.ts'
 import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
 import { addressOf, type Mailbox, type MailboxId } from '../../../shared/mailbox.ts'
@@ -33,7 +34,7 @@ export function openGmail(
       ? { notify: { topic: config.GMAIL_PUBSUB_TOPIC, labels: config.GMAIL_WATCH_LABELS } }
       : {}),
     now,
-    ...(config.MESSAGE_BODY === 'text' ? { htmlToText: html.htmlToText } : {}),
+    ...(config.MESSAGE_BODY === 'text' ? { htmlToText: html.htmlToText, readInvites } : {}),
     http,
     machine,
   })

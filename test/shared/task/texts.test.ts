@@ -134,6 +134,57 @@ t.test('both stages agree on the messages that fit, in any thread', async t => {
   t.doesNotThrow(() => fc.assert(property, { numRuns: 150 }))
 })
 
+t.test('every string of a task is well formed, whatever mail holds', async t => {
+  const odd = fc.constantFrom(
+    '\u0000',
+    '\ud83d',
+    '\udc00',
+    '\u0085',
+    '\u001b[31m',
+    '\r\n',
+    '\n',
+    '\t',
+    '😀',
+    'é',
+    'a',
+    ' ',
+    '\u007f',
+    '\v',
+  )
+  const text = fc.array(odd, { maxLength: 60 }).map(parts => parts.join(''))
+  const fields = fc.record({ id: text, subject: text, snippet: text, body: text, name: text, cause: text, note: text })
+  const property = fc.property(fc.array(fields, { minLength: 1, maxLength: 5 }), all => {
+    const mails = all.map((one, n) =>
+      mail(n, one.body, {
+        id: `m${n}${one.id}`,
+        subject: one.subject,
+        snippet: one.snippet,
+        labels: [one.name],
+        from: [{ name: one.name, address: 'bo@example.com' }],
+        body: { text: one.body, kind: 'plain', isPart: true, note: one.note },
+        class: { kind: 'list', cause: one.cause },
+        attachments: [{ name: one.name, type: one.note, size: 1 }],
+        invites: [{ method: one.name, summary: one.subject }],
+        contentLanguage: one.name,
+      }),
+    )
+    const task = buildTask({ ...thread, olderIds: all.map(({ id }) => id) }, mails, options)
+    const texts = new Set(task.messages.map(one => one.text))
+    return strings(task).every(
+      one => !/\p{Surrogate}/u.test(one) && !(texts.has(one) ? /(?![\t\n])\p{Cc}/u : /\p{Cc}/u).test(one),
+    )
+  })
+  t.doesNotThrow(() => fc.assert(property, { numRuns: 300 }))
+  const [one] = buildTask(thread, [mail(0, 'a\r\nb\rc\td\u0000e')], options).messages
+  t.equal(one?.text, 'a\nb\nc\tde')
+})
+
+function strings(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.values(value).flatMap(strings)
+}
+
 function prose(seed: number, count: number): string {
   let state = seed * 7919 + 1
   return Array.from({ length: count }, () => {

@@ -65,8 +65,14 @@ t.test('a thread is personal as soon as a person wrote in it, and always where t
 
 t.test('a task says who the owner is, what is new, its class, time zone and language', async t => {
   const [first, second] = [message('a', { date: 1, class: list }), message('b', { date: 2, class: list })]
-  const languageOf = (text: string) => (text === 'hello b' ? 'en' : 'de')
-  const task = buildTask({ ...of, reason: 'grown', fresh: ['b'] }, [second, first], { ...options, languageOf })
+  const task = buildTask(
+    { ...of, reason: 'grown', fresh: ['b'] },
+    [
+      { ...second, contentLanguage: 'en' },
+      { ...first, contentLanguage: 'de' },
+    ],
+    options,
+  )
   t.same(taskSchema.parse(task), task)
   t.match(task, {
     participants: [
