@@ -1,5 +1,6 @@
 import iconv from 'iconv-lite'
 import t, { type Test } from 'tap'
+import { readInvites } from '../../../shared/calendar/invites.ts'
 import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
 import { defaultFields } from '../../../shared/settings/gmail-fields.ts'
 import { startGmail } from '../../../sim/gmail.ts'
@@ -64,6 +65,33 @@ t.test('messages come with their texts for the same units', async t => {
     Array.from({ length: 20 }, (_, n) => `This is mail ${n}.`),
   )
   t.same(call.metered, [['batch', 400]])
+})
+
+t.test('a mail comes with its class and its invitation', async t => {
+  const calendar = [
+    'BEGIN:VCALENDAR',
+    'METHOD:REQUEST',
+    'BEGIN:VEVENT',
+    'SUMMARY:Møde',
+    'DTSTART;TZID=Europe/Copenhagen:20261201T100000',
+    'END:VEVENT',
+    'END:VCALENDAR',
+  ].join('\r\n')
+  const parts = [
+    '--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nSee you.',
+    `--b\r\nContent-Type: text/calendar; charset=utf-8; method=REQUEST\r\n\r\n${calendar}`,
+    '--b--\r\n',
+  ].join('\r\n')
+  const mails = [mail(parts, 'multipart/alternative; boundary=b', ['List-Id: <deck.example.com>'])]
+  const { fetched } = await opened(t, mails, { readInvites })
+  t.match(await fetched(), [
+    {
+      message: {
+        class: { kind: 'list', cause: 'header List-Id' },
+        invites: [{ method: 'REQUEST', summary: 'Møde', start: '2026-12-01T10:00:00', zone: 'Europe/Copenhagen' }],
+      },
+    },
+  ])
 })
 
 t.test('a text is the same in UTF-8 under the old charset and in that charset', async t => {

@@ -28,7 +28,19 @@ t.test('one message is one get with the used fields and headers', async t => {
     'Message-ID',
     'In-Reply-To',
     'References',
+    'Auto-Submitted',
+    'X-Autoreply',
+    'X-Autorespond',
+    'Return-Path',
+    'List-Post',
+    'Mailing-List',
+    'X-Mailing-List',
+    'Precedence',
     'List-Id',
+    'List-Unsubscribe',
+    'Feedback-ID',
+    'X-MS-Exchange-Inbox-Rules-Loop',
+    'Content-Language',
   ])
 })
 
