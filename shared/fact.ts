@@ -50,8 +50,8 @@ export interface WindowGroupedFact {
   window: string
   context: boolean
   items: MergedWindow['items']
-  /** New ids, with the time each was received (ms since 1970) where it is known; a thread is emitted with its newest messages. */
-  fresh: readonly (Listed & { date?: number | undefined })[]
+  /** New ids, with the time each was received (ms since 1970) where it is known, and whether the owner wrote it; a thread is emitted with its newest messages. */
+  fresh: readonly (Listed & { date?: number | undefined; isOwn?: boolean })[]
   gone: readonly Listed[]
 }
 
@@ -66,7 +66,8 @@ export interface ThreadReleasedFact {
   unsent?: readonly MessageId[]
   /** The same as they were when the thread was read; it takes effect only if they have not changed meanwhile. */
   unsentBefore?: readonly MessageId[]
-  ownerWrote?: boolean
+  /** It may wait for more mail, so it is noted since when. */
+  waits?: boolean
   delivery?: Delivery
 }
 

@@ -69,7 +69,7 @@ export function openEntry<Body>(stream: Stream<Body>, text: string): Opened<Body
 
 /**
  * Encodes envelopes of one entry as its text. Entries for external workers leave mailsluice here: their texts hold no control characters
- * and no lone surrogates.
+ * but line feeds and tabs, and no lone surrogates.
  */
 export function encodeEntry(stream: Stream, items: readonly [Envelope, ...Envelope[]]): string {
   const [first] = items

@@ -60,12 +60,13 @@ export function cleaned<T>(value: T): T {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [cleanText(name), cleaned(field)])) as T
 }
 
-/** Cleans every text in JSON that `JSON.stringify` wrote on one line. */
+/** Cleans every text in JSON that `JSON.stringify` wrote on one line. Line feeds and tabs stay, as they are escaped there and texts of mail have them. */
 export function cleanJson(json: string): string {
   if (!ESCAPED_OR_CONTROL.test(json)) return json
   return json.replace(ESCAPED, (found, escaped: string | undefined) => {
     if (escaped === undefined) return found === '\u0085' ? ' ' : ''
-    if (/^(?:[nrtf]|u000b)$/.test(escaped)) return ' '
+    if (escaped === 'n' || escaped === 't') return found
+    if (/^(?:[rf]|u000b)$/.test(escaped)) return ' '
     return escaped === 'b' || escaped.startsWith('u') ? '' : found
   })
 }

@@ -56,9 +56,17 @@ export function newestIdsIn(hash: Readonly<Record<string, string>>): MessageId[]
   return [...dates.keys()].sort((a, b) => dateOf(b) - dateOf(a) || (dateOf(a) === 0 ? 0 : a < b ? 1 : -1))
 }
 
+/** Returns whether the owner wrote in a thread, by its hash; what was deleted since counts. */
+export function ownerWroteIn(hash: Readonly<Record<string, string>>): boolean {
+  const isMarked = hash[THREAD.ownerWrote] === '1'
+  return (
+    isMarked || Object.entries(hash).some(([field, value]) => field.startsWith(THREAD.id) && value.endsWith(THREAD.own))
+  )
+}
+
 // 1 stands for an unknown date.
-function dateIn(value: string | undefined): number {
-  const date = Number(value)
+function dateIn(value = ''): number {
+  const date = Number(value.endsWith(THREAD.own) ? value.slice(0, -THREAD.own.length) : value)
   return date > 1 ? date : 0
 }
 

@@ -4,7 +4,7 @@ import type { MailboxId } from '../mailbox.ts'
 import type { Ledger } from '../stage.ts'
 import type { WatchEvent } from '../streams.ts'
 import type { Keys } from './keys.ts'
-import { newestIdsIn, omittedIdsIn, threadsOf } from './known.ts'
+import { newestIdsIn, omittedIdsIn, ownerWroteIn, threadsOf } from './known.ts'
 import { FRESH, LIMIT, MAILBOX, RUN, THREAD } from './schema.ts'
 import { beginScript } from './scripts.ts'
 import { readSuspects, suspectAll } from './suspects.ts'
@@ -79,7 +79,7 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
           seen: `${fresh[index] ?? ''}/${changed[index] ?? ''}`,
           unsent: freshIn(hash[THREAD.unsent] ?? '[]', keys.thread(mailbox, thread)),
           ...(hash[THREAD.waitsSince] === undefined ? {} : { waitsSince: Number(hash[THREAD.waitsSince]) }),
-          ownerWrote: hash[THREAD.ownerWrote] === '1',
+          ownerWrote: ownerWroteIn(hash),
           contextAsked: Number(asked[index] ?? 0) >= LIMIT.contexts,
           cameBack: asked[index] != null,
           known: fields.includes(THREAD.dispatched),

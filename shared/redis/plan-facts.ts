@@ -180,7 +180,7 @@ function describeThread(fact: ThreadFact, to: Surroundings): Description {
         seen: rest.seen,
         version: rest.version,
         empty: rest.empty ?? false,
-        ownerWrote: rest.ownerWrote ?? false,
+        waits: rest.waits ?? false,
         unsentBefore: idsText(rest.unsentBefore),
         ...(rest.unsent ? { unsent: idsText(rest.unsent) } : {}),
         ...carried(rest.delivery),

@@ -1,6 +1,7 @@
 import type { WindowGroupedFact } from '../fact.ts'
 import { verifiedPage } from '../windows/kinds.ts'
 import { digestOf } from './known.ts'
+import { THREAD } from './schema.ts'
 
 /** A window's changes to a thread: new ids with their digests and dates, and removed ids with their message key and digest. */
 interface Grouped {
@@ -35,9 +36,9 @@ function threadsIn({ fresh, gone }: Pick<WindowGroupedFact, 'fresh' | 'gone'>, p
     grouped.set(id, known)
     return known
   }
-  for (const { id, thread, date } of fresh) {
+  for (const { id, thread, date, isOwn } of fresh) {
     entry(thread).fresh.push(id)
-    if (date !== undefined) entry(thread).dates.set(id, `${date}`)
+    if (date !== undefined) entry(thread).dates.set(id, `${date}${isOwn ? THREAD.own : ''}`)
     entry(thread).digests.set(id, digestOf(id))
   }
   for (const { id, thread } of gone) entry(thread).gone.push([id, places.message(id), digestOf(id)])

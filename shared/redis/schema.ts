@@ -55,14 +55,18 @@ export const WINDOW = {
 
 /** A thread of a mailbox, at `keys.thread`. */
 export const THREAD = {
-  // A known message, with its date or 1; and a deferred one that the thread does not wait for.
+  // A known message, with its date or 1, and `own` after it where the owner wrote it; and a deferred one that the thread does not wait for.
+  // A further field would cost a thread with long ids a tenth of its memory.
   id: 'id:',
   omitted: 'omitted:',
+  own: 'o',
   // The newest emitted version, the newest dispatched one and its time, and the one that is about to be dispatched.
   ...named('released', 'dispatched', 'dispatchedAt', 'dispatching'),
-  // Since when it waits for a task; the ids that no task knew of yet as JSON, after its first task; '1' once the owner wrote in it; the
-  // emitted version that became no task, and why.
-  ...named('waitsSince', 'unsent', 'ownerWrote', 'withheld'),
+  // Since when it waits for a task; the ids that no task knew of yet as JSON, after its first task; the emitted version that became no task,
+  // and why.
+  ...named('waitsSince', 'unsent', 'withheld'),
+  // '1' where what the owner wrote was deleted.
+  ...named('ownerWrote'),
 } as const
 
 /** The threads of a run, at `keys.runFresh`: `<thread>` holds its new ids as JSON. */

@@ -114,7 +114,7 @@ export function emitThread(
     // Of a thread without a task, all mail is new.
     ...(pending.known && unsent.length > 0 ? { unsent: unsent.slice(-MAX_IDS) } : {}),
     unsentBefore: pending.unsent ?? [],
-    ownerWrote,
+    waits: (ctx.dispatch?.debounceMs ?? 0) > 0,
     delivery: follow(item, threads, `${item.id}/${thread}`, body, ctx.now()),
   }
 }

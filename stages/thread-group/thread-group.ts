@@ -3,6 +3,7 @@ import type { Fact, PendingThread } from '../../shared/fact.ts'
 import type { Message, MessageId } from '../../shared/message.ts'
 import { joined, type Outcome, type Stage, type StageContext } from '../../shared/stage.ts'
 import { type Fate, type MergedWindow, merged, missingIds, threads } from '../../shared/streams.ts'
+import { type IsOwner, ownerIn, ownerWrote } from '../../shared/task/owner.ts'
 import { isOwnWindow } from '../../shared/windows/deferred.ts'
 import { kindOf, type WindowKind } from '../../shared/windows/kinds.ts'
 import { askContext } from '../../shared/windows/refetch.ts'
@@ -41,13 +42,18 @@ function group(item: Item, cached: ReadonlyMap<MessageId, Message> = nothing): O
   const withEffect = (effect: ReturnType<typeof effectOf>) =>
     items.filter(({ fate }) => effectOf(fate, kind) === effect)
   // Messages of a context window are known already: they make no thread grow.
-  const fresh = context ? [] : withEffect('present').map(one => ({ ...one, date: cached.get(one.id)?.date }))
+  const isOwner = ownerIn(item.mailbox, [...cached.values()])
+  const fresh = context ? [] : withEffect('present').map(one => ({ ...one, ...toldBy(cached.get(one.id), isOwner) }))
   return {
     facts: [
       { fact: 'window-grouped', from: item, window, context, items, fresh, gone: withEffect('removed') },
       ...(isOwnWindow(window) ? items.map(one => endDeferral(item, one)) : []),
     ],
   }
+}
+
+function toldBy(message: Message | undefined, isOwner: IsOwner) {
+  return message ? { date: message.date, isOwn: ownerWrote([message], isOwner) } : {}
 }
 
 // A dead message of a context window leaves its thread, which would otherwise wait for it; the dead letter has the reason.

@@ -90,7 +90,9 @@ end
 local function removeFromThread(run, key, thread, known, gone)
   local id, message, digest = unpack(gone)
   stage(LEAVING, 'DEL', KEYS[message])
-  if not get(KEYS[known], THREAD.id .. id) then return end
+  local date = get(KEYS[known], THREAD.id .. id)
+  if not date then return end
+  if string.sub(date, -1) == THREAD.own then put(MARKS, KEYS[known], THREAD.ownerWrote, '1') end
   reconsider(run, thread)
   if not get(KEYS[run.fresh], FRESH.left .. id) then
     put(MARKS, KEYS[run.fresh], FRESH.left .. id, '1')
@@ -160,7 +162,7 @@ apply['thread-released'] = function(f, run, key)
   if not isOut(run, thread) then
     -- A thread that changed since it was read stays for the next release. `ledger.ts` builds the same value.
     local known = KEYS[f.known]
-    prefetch(known, { THREAD.released, THREAD.dispatchedAt, THREAD.unsent, THREAD.waitsSince, THREAD.ownerWrote })
+    prefetch(known, { THREAD.released, THREAD.dispatchedAt, THREAD.unsent, THREAD.waitsSince })
     if (get(fresh, thread) or '') .. '/' .. (get(fresh, FRESH.changed .. thread) or '') ~= f.seen then return end
     -- A task that was written meanwhile knew of these ids. A failed attempt of this release has written `f.unsent`.
     local unsent = get(known, THREAD.unsent) or ''
@@ -169,8 +171,7 @@ apply['thread-released'] = function(f, run, key)
       owe(run, thread, f.version)
       put(GROUND, known, THREAD.released, f.version)
       if f.unsent then put(GROUND, known, THREAD.unsent, f.unsent) end
-      if f.ownerWrote then put(GROUND, known, THREAD.ownerWrote, '1') end
-      if not get(known, THREAD.waitsSince) then put(GROUND, known, THREAD.waitsSince, now) end
+      if f.waits and not get(known, THREAD.waitsSince) then put(GROUND, known, THREAD.waitsSince, now) end
       add(f.to, ARGV[f.envelope])
       countThread(run, RUN.threads, 1)
       local before = get(known, THREAD.dispatchedAt)
