@@ -3,7 +3,7 @@ import type { Answer } from '../http/answer.ts'
 import type { Call } from '../mailbox.ts'
 import { errorOf, isNotFound } from './errors.ts'
 import { type DeltaPage, readDeltaPage } from './items.ts'
-import type { Mark, NamedMark } from './marks.ts'
+import { lastingOf, type Mark, type NamedMark } from './marks.ts'
 import { askedFields } from './message.ts'
 import { pagesOf } from './prefer.ts'
 import { nextRound } from './round.ts'
@@ -19,7 +19,7 @@ export interface DeltaOptions extends TogetherOptions {
 
 /**
  * The result of asking a folder. `page`: its next page, and the mark it is listed up to. `restart`: Graph has
- * forgotten its mark, so it must be listed from the beginning. `lost`: the folder no longer exists.
+ * forgotten its mark, or one of its texts is too large, so it must be listed from the beginning. `lost`: the folder no longer exists.
  * `refused`: it must be asked again; `answered` if Graph itself refused it.
  */
 export type Step = { from: NamedMark } & (
@@ -77,6 +77,9 @@ function stepOf(options: DeltaOptions, { from, scope }: AskedFolder, answer: Ans
     const error = new MailError('unavailable', `${doing}: a folder was not answered`)
     return { from, step: 'refused', error, answered: false }
   }
+  // A link keeps the fields it was asked for with, so only another beginning omits the texts.
+  if (isTooLarge(answer) && options.htmlToText && !from.mark.bare)
+    return { from, step: 'restart', to: { folder, at: now(), ...lastingOf(from.mark), bare: true } }
   if (answer.status === 200) {
     try {
       return pageIn(options, { from, scope }, readDeltaPage(answer, doing), doing)
@@ -102,21 +105,21 @@ function pageIn(
   const link = next ?? later
   if (link === undefined)
     throw new MailError('unparsable', `${doing}: the page has neither a next link nor a delta link`)
-  const whole = mark.unfiltered ? { unfiltered: true } : {}
+  const lasting = lastingOf(mark)
   const page = (to: Mark): Step => ({ from, step: 'page', items, to })
   if (next !== undefined) {
     const round = nextRound(mark.round, { link, items: items.length }, doing)
-    return page({ folder, link, at, round, ...(restarts ? { restarts } : {}), ...whole })
+    return page({ folder, link, at, round, ...(restarts ? { restarts } : {}), ...lasting })
   }
   // Nothing has changed: the known mark stays valid until it gets old.
   if (items.length === 0 && end && at - mark.at < DAY_MS) return page(mark)
   const isCut =
     scope !== undefined && !end && !mark.unfiltered && (mark.round?.items ?? 0) + items.length >= MAX_FILTERED
-  return page(isCut ? { folder, at, unfiltered: true } : { folder, link, at, end: true, ...whole })
+  return page(isCut ? { folder, at, ...lasting, unfiltered: true } : { folder, link, at, end: true, ...lasting })
 }
 
 function restartStep(from: NamedMark, now: number, doing: string): Step {
-  const { folder, restarts = 0, at, unfiltered } = from.mark
+  const { folder, restarts = 0, at } = from.mark
   const again = `${doing}: Microsoft repeatedly forgets how far a folder is listed`
   if (restarts >= MAX_RESTARTS)
     return { from, step: 'refused', error: new MailError('unavailable', again), answered: true }
@@ -127,7 +130,7 @@ function restartStep(from: NamedMark, now: number, doing: string): Step {
   return {
     from,
     step: 'restart',
-    to: { folder, at: now, restarts: restarts + 1, ...(unfiltered ? { unfiltered } : {}) },
+    to: { folder, at: now, restarts: restarts + 1, ...lastingOf(from.mark) },
   }
 }
 
@@ -137,10 +140,14 @@ function pauseBefore(restarts: number): number {
 }
 
 // learn.microsoft.com/graph/api/message-delta: no other filter is allowed.
-function startOf({ user, htmlToText }: DeltaOptions, { folder, unfiltered }: Mark, scope: number | undefined): string {
+function startOf(
+  { user, htmlToText }: DeltaOptions,
+  { folder, unfiltered, bare }: Mark,
+  scope: number | undefined,
+): string {
   const filter =
     scope === undefined || unfiltered ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
-  return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${askedFields(htmlToText !== undefined)}${filter}`
+  return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${askedFields(htmlToText !== undefined && !bare)}${filter}`
 }
 
 /** Formats a moment (ms since 1970) for Graph's filters, to the second. */

@@ -6,6 +6,7 @@ import type { FolderFault } from '../provider/links.ts'
 import type { Step } from './delta.ts'
 import { errorOf } from './errors.ts'
 import type { FolderOptions, Folders } from './folders.ts'
+import { lastingOf } from './marks.ts'
 import { IMMUTABLE_IDS } from './prefer.ts'
 
 /** Folders that cannot be listed for now, by id. The list of folders itself has the id ''. */
@@ -78,9 +79,9 @@ export function withoutLinks(steps: readonly Step[], now: number): Step[] {
   const isRefused = (step: Step) => isOwnFault(step) && step.error.kind !== 'unavailable'
   if (!steps.every(isRefused)) return [...steps]
   return steps.map((step): Step => {
-    const { folder, link, restarts = 0, unfiltered } = step.from.mark
+    const { folder, link, restarts = 0 } = step.from.mark
     if (link === undefined || restarts > 0) return step
-    const to = { folder, at: now, restarts: restarts + 1, ...(unfiltered ? { unfiltered } : {}) }
+    const to = { folder, at: now, restarts: restarts + 1, ...lastingOf(step.from.mark) }
     return { from: step.from, step: 'restart', to }
   })
 }

@@ -10,6 +10,7 @@ const markSchema = z.object({
   at: z.number(),
   restarts: z.number().optional(),
   unfiltered: z.boolean().optional(),
+  bare: z.boolean().optional(),
   round: roundSchema.optional(),
 })
 
@@ -18,7 +19,8 @@ const markSchema = z.object({
  * the beginning. `end` means that there is nothing more for now. `at` is the time of Graph's answer (ms since
  * 1970). `restarts` counts consecutive restarts. `round` counts the pages and messages since the beginning.
  * `unfiltered` means that the folder is listed completely, because the scope holds more messages than Graph
- * lists with a filter.
+ * lists with a filter. `bare` means that it is listed without texts, because one of them is too large for a
+ * page; its messages are fetched.
  */
 export type Mark = z.infer<typeof markSchema>
 
@@ -26,6 +28,11 @@ export type Mark = z.infer<typeof markSchema>
 export interface NamedMark {
   name: MarkName
   mark: Mark
+}
+
+/** Returns what a folder's later marks keep of this one, after a restart too: how the folder is listed. */
+export function lastingOf({ unfiltered, bare }: Mark): Pick<Mark, 'unfiltered' | 'bare'> {
+  return { ...(unfiltered ? { unfiltered } : {}), ...(bare ? { bare } : {}) }
 }
 
 /** Reads the marks of these names, in order, without lost ones. */

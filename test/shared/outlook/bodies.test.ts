@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import type { Message } from '../../../shared/message.ts'
 import { outlookMailbox } from '../../../shared/outlook/mailbox.ts'
 import { startGraph } from '../../../sim/graph.ts'
 import { memoryMailbox } from '../../../sim/mailbox.ts'
@@ -13,6 +14,9 @@ type Options = Parameters<typeof outlookMailbox>[0]
 
 const mail = (text: string, type = 'text/plain') =>
   ['From: Bo <bo@example.com>', 'Subject: Hi', `Content-Type: ${type}; charset=utf-8`, '', text].join('\r\n')
+
+const TOO_LARGE = { text: '', kind: 'none', isPart: true, note: 'too large' }
+const shown = ({ body }: Message) => (body?.note === undefined ? body?.text.slice(0, 3) : body)
 
 async function opened(t: Test, mails: readonly string[], options: Partial<Options> = {}, scope = 'Mail.Read') {
   const all = mails.map((raw, index) => ({ raw, receivedAtMs: 1_790_000_000_000 + index * 1000, labels: ['INBOX'] }))
@@ -100,6 +104,44 @@ t.test('pages that are too large are asked for in smaller ones', async t => {
     messages.map(({ body }) => body?.text.slice(0, 2)),
     mails.map((_, n) => `${n} `),
   )
+})
+
+t.test('a message too large for a page of its own comes without its text, and the folder goes on', async t => {
+  const small = Array.from({ length: 4 }, (_, n) => mail(`${n} ${'x'.repeat(20_000)}`))
+  const mails = [...small.slice(0, 2), mail('y'.repeat(300_000)), ...small.slice(2)]
+  const narrow = { mostBytes: 100_000, pageSize: 2 }
+  for (const batchSize of [20, 1]) {
+    const { list } = await opened(t, mails, { ...narrow, batchSize })
+    const { messages } = await list()
+    // The mail of the first pages is listed again.
+    const each = [...new Map(messages.map(message => [message.id, message])).values()]
+    t.same(each.map(shown), ['0 x', '1 x', TOO_LARGE, '2 x', '3 x'])
+  }
+})
+
+t.test('later too, after which the folder is listed without texts for good', async t => {
+  const { sim, mailbox, list } = await opened(t, [mail('One'), mail('Two')], { mostBytes: 100_000 })
+  const { cursor: first } = await list()
+  sim.deliver(ADDRESS, mail('y'.repeat(300_000)))
+  sim.deliver(ADDRESS, mail('Three'))
+  const { messages, cursor, call } = await list(mailbox, first)
+  t.same(new Set(messages.map(shown)), new Set(['One', 'Two', 'Thr', TOO_LARGE]))
+  t.equal(messages.length, 4)
+  // Six halvings from a page of 50, the other beginning and its texts, and the sweep.
+  t.ok(call.metered.length <= 24, `${call.metered.length} calls`)
+
+  const large = messages.find(({ body }) => body?.note === 'too large')
+  sim.mailbox(ADDRESS).mark(large?.id ?? '', { flagged: true })
+  sim.deliver(ADDRESS, mail('Four'))
+  const later = await list(mailbox, cursor)
+  t.same(new Set(later.messages.map(shown)), new Set([TOO_LARGE, 'Fou']))
+  // No page is too large any more: one call for news, four for the texts of both.
+  t.ok(later.call.metered.length <= 6, `${later.call.metered.length} calls`)
+
+  sim.mailbox(ADDRESS).expireDelta()
+  const again = await list(mailbox, later.cursor)
+  t.same(new Set(again.messages.map(shown)), new Set(['One', 'Two', 'Thr', TOO_LARGE, 'Fou']))
+  t.notOk(again.messages.length > 5, 'a forgotten link restarts the folder without texts, once')
 })
 
 t.test('a fetch that is too large is asked for in halves, and a message that is, without its text', async t => {
