@@ -17,6 +17,8 @@ const LONGEST = [
   'shared/gmail/batch.property',
   'shared/redis/script-faults',
 ]
+// It measures latency, so it goes last, beside short tests.
+const LAST = 'bench/sync'
 const LONG_FOLDERS = new Set(['e2e', 'cli', 'bench', 'faults'])
 
 const names = process.argv.slice(2)
@@ -77,7 +79,9 @@ async function tests() {
 
 function rankOf(file) {
   const words = file.replace('.test.js', '').split(sep)
-  if (LONGEST.includes(words.slice(words.indexOf('test') + 1).join('/'))) return 0
+  const name = words.slice(words.lastIndexOf('test') + 1).join('/')
+  if (name === LAST) return 3
+  if (LONGEST.includes(name)) return 0
   return LONG_FOLDERS.has(words.at(-2)) ? 1 : 2
 }
 
