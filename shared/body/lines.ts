@@ -1,4 +1,4 @@
-/** A line of a mail. `depth` counts its quote marks; its words are those from `wordAt` to `wordEnd` of all mail. */
+/** A line of a mail. `depth` counts its quote marks; its words, which include symbols, are those from `wordAt` to `wordEnd` of all mail. */
 export interface Line {
   text: string
   depth: number
@@ -15,7 +15,9 @@ export interface ReadMail {
 }
 
 const MARKS = /^ {0,3}>(?: ?>){0,50}/
-const WORD = /[\p{L}\p{M}\p{N}]+/gu
+const ALL_MARKS = /^[ >]+/
+// A sign or a separator belongs to the number behind it, and "?" or "!" to the word before it. Symbols in a row and an empty box are a word.
+const WORD = /(?:[-–.,:/](?=\p{N}))?[\p{L}\p{M}\p{N}]+[?!？！؟]*|[-–]?[\p{S}%‰#?!？！؟][\p{S}\p{M}%‰#?!？！؟]*|\[ ?\]/gu
 // Thai, Lao, Burmese, Khmer, and the scripts of Japanese and Chinese.
 const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]/
 
@@ -59,13 +61,13 @@ function readMail(
   for (const line of text.split('\n', most + 1)) {
     const wordAt = words.length
     let isUnspaced = false
-    for (const [word] of line.matchAll(WORD)) {
+    const depth = MARKS.exec(line)?.[0].replaceAll(' ', '').length ?? 0
+    for (const [word] of (depth > 0 ? line.replace(ALL_MARKS, '') : line).matchAll(WORD)) {
       const isOne = !UNSPACED.test(word)
       if (isOne) add(word)
       else for (const character of word) add(character)
       isUnspaced ||= !isOne
     }
-    const depth = MARKS.exec(line)?.[0].replaceAll(' ', '').length ?? 0
     lines.push({ text: line, depth, wordAt, wordEnd: words.length, isUnspaced })
     if (words.length + lines.length > most) return undefined
   }

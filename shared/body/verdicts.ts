@@ -76,9 +76,9 @@ function isNew({ line, fate }: Verdict): boolean {
   return fate === 'kept' && hasWords(line) && !isMarked(line)
 }
 
-// A sentence that somebody repeats may be all that a mail says.
+// A sentence that somebody repeats, or what looks like a signature, may be all that a mail says.
 function keepUnmarked(verdicts: readonly Verdict[]): void {
-  for (const verdict of verdicts) if (verdict.fate === 'quote' && !isMarked(verdict.line)) verdict.fate = 'kept'
+  for (const verdict of verdicts) if (!isMarked(verdict.line)) verdict.fate = 'kept'
 }
 
 // Keeps the last sentence of each quote that new text follows. Reads upwards.

@@ -85,8 +85,10 @@ function passagesOf(words: readonly string[]): Set<string> {
   return new Set(words.slice(PASSAGE - 1).map((_, at) => words.slice(at, at + PASSAGE).join(' ')))
 }
 
+// Symbols are words as well.
 function wordsIn(text: string): string[] {
-  return text.match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
+  const unmarked = text.replace(/^ {0,3}>[ >]*/gm, '')
+  return unmarked.match(/[\p{L}\p{M}\p{N}]+[?!]*|[\p{S}%#?!][\p{S}\p{M}%#?!]*|\[ ?\]/gu) ?? []
 }
 
 async function threadsOf(path: string): Promise<Mail[][]> {

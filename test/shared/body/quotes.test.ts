@@ -117,6 +117,40 @@ t.test('signatures and footers go, and are counted', async t => {
   t.match(second(long), { text: long, signature: 0 }, 'a long end is text')
 })
 
+t.test('a quoted line with anything new stays', async t => {
+  const first = 'Are you coming at noon, or do you pay 5.000 € now?\n[ ] I do not accept this offer of yours.'
+  const [question = '', box = ''] = first.split('\n')
+  const changed = [
+    `${question} ✅`,
+    question.replace('€', '%'),
+    question.replace('5.000', '-5.000'),
+    question.replace('5.000', '5,000'),
+    question.replace('now?', 'now!'),
+    box.replace('[ ]', '☑'),
+    `[ ] ${question}`,
+  ]
+  for (const line of changed)
+    t.match(second(`See below.\n\n${quoted(line)}`, { first }), { text: `See below.\n\n> ${line}`, removed: [] }, line)
+  t.match(second(`See below.\n\n${quoted(first)}`, { first })?.text, /^See below\.$/)
+  t.match(second(`${quoted(first)}\n👍`, { first }), { text: `> ${box}\n👍` }, 'a symbol is an answer')
+})
+
+t.test('text below a delimiter stays', async t => {
+  const isKept = (text: string, name: string) => t.match(second(text), { text, signature: 0 }, name)
+  isKept('--\nNo. The contract is cancelled, and we want our money', 'all text of a mail')
+  isKept('-- \nNo', 'all text of a mail, below a whole delimiter')
+  t.equal(second(`--\nNo\n\n${quoted(EARLIER)}`)?.text, `--\nNo`, 'all that is new')
+  isKept('Hello Ana,\n--\nNo. The contract is cancelled.', 'a sentence')
+  isKept(`Agenda:\n--\n${Array.from({ length: 14 }, (_, at) => `Point ${at}`).join('\n')}`, 'many lines')
+  isKept(`Yes.\n\n--\n${'word '.repeat(30)}`.trim(), 'a long line')
+  const rule = '_'.repeat(30)
+  isKept(`Yes.\n\n${rule}\nBut write to ana@example.com first, because\nshe has to agree.`, 'a paragraph below a rule')
+  const pgp = (lines: string) => `Yes.\n-----BEGIN PGP SIGNATURE-----\n\n${lines}\n-----END PGP SIGNATURE-----`
+  isKept(pgp(`${'iQEzBAEBCAAdFiEE\n'.repeat(500)}=abcd`), 'more than an OpenPGP signature')
+  isKept(pgp('iQEzBAEBCAAdFiEE\nI do not agree\n=abcd'), 'words in an OpenPGP signature')
+  t.match(second(pgp(`Version: GnuPG v2\n\n${`${'iQEz'.repeat(16)}\n`.repeat(14)}=abcd`)), { text: 'Yes.' })
+})
+
 t.test('quotes go in scripts without blanks between words', async t => {
   const earlier = {
     Japanese: '印刷会社から、パンフレットの納品があと十日かかると連絡がありました。',
