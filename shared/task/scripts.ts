@@ -121,6 +121,14 @@ export const SCRIPTS: readonly Script[] = [
   { first: 80, next: 65, ranges: [[0x3040, 0x30ff]] },
   // Han; the traditional characters are dearer than the simplified ones.
   { first: 95, next: 92, ranges: [[0x3400, 0x9fff]] },
-  // Halves of emoji and of rare characters.
-  { first: 110, next: 110, ranges: [[0xd800, 0xdfff]] },
+  // Halves of emoji and of rare characters: the first halves of both, and the second halves of all.
+  { first: 250, next: 250, ranges: [[0xd800, 0xdbff]] },
+  {
+    first: 150,
+    next: 150,
+    ranges: [
+      [0xd83c, 0xd83e],
+      [0xdc00, 0xdfff],
+    ],
+  },
 ]

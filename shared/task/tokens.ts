@@ -1,8 +1,11 @@
+import { MARK_TOKENS } from './marks.ts'
 import { ACCENTED, NO_LETTER, pairCost } from './pairs.ts'
+import { tokensAlone } from './rare.ts'
 import { ACCENTS, type Ranges, SCRIPTS } from './scripts.ts'
 
 // Kinds of characters. Each mark of ASCII is a kind of its own, and so are all control characters together.
 const START = -1
+const ESCAPED = -2
 const BLANK = 0
 const DIGIT = 1
 const UPPER = 2
@@ -11,14 +14,16 @@ const FIRST_ACCENT = 4
 const FIRST_SCRIPT = FIRST_ACCENT + ACCENTS.length
 const FIRST_MARK = FIRST_SCRIPT + SCRIPTS.length
 const MARKS = '\0!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'
-const END = FIRST_MARK + MARKS.length
+const FIRST_RARE = FIRST_MARK + MARKS.length
+// Characters of two tokens, and of three.
+const END = FIRST_RARE + 2
 const QUOTE = markKind('"')
 const COMMA = markKind(',')
 const BACKSLASH = markKind('\\')
 // A line of these is few tokens.
 const RULES = new Set(Array.from('!#%*+-./:;=_~', markKind))
 
-// All costs are in hundredths of a token, so that sums are exact; none exceeds a byte.
+// All costs are in hundredths of a token, so that sums are exact; none exceeds four tokens.
 const A_TOKEN = 100
 const PLACES = 15
 // Where the cost of a letter by its place in a word changes, and the costs; the letter before decides the rest (`pairs.ts`). Words in capitals
@@ -41,25 +46,27 @@ const BLANK_AFTER_BLANK = 20
 const BLANK_BEFORE_DIGIT = 90
 const THREE_DIGITS = 100
 const MARK = 100
-const MARK_AFTER_MARK = 18
-const SAME_MARK = 50
 const SAME_RULE = 10
+// After the first mark of a text no token goes on.
+const NO_TOKEN = ''
+const TOKENS = [NO_TOKEN, ...MARKS, ...Array.from(MARKS, mark => ` ${mark}`), ...MARK_TOKENS]
+const TOKEN_NUMBERS = new Map(TOKENS.map((token, number) => [token, number]))
 
 /** No text has more characters for one estimated token. */
 export const MOST_CHARACTERS_A_TOKEN = A_TOKEN / SAME_RULE
 /** No UTF-16 code unit of JSON is more estimated tokens. */
-export const MOST_TOKENS_A_CHARACTER = 2
+export const MOST_TOKENS_A_CHARACTER = 4
 
 /** What decides the cost of the next character. */
 interface State {
   before: number
-  /** How many characters of a word, or of a group of three digits, precede it. */
+  /** How many characters of a word, or of a group of three digits, precede it; after a mark, the number of the token that it ends. */
   place: number
   isDense: boolean
 }
 
 const KIND_BITS = 7
-const COST_BITS = 8
+const COST_BITS = 9
 const LETTER_BITS = 5
 // Set where the cost is a class of letters instead.
 const IS_LETTER = 1 << COST_BITS
@@ -69,8 +76,8 @@ const STEPS = steps()
 const LETTER_COSTS = letterCosts()
 
 /**
- * Estimates the tokens of a text, such as JSON, in one pass. The true number is at most a tenth higher for mail in most languages, links and
- * encodings, by the tokenizer o200k_base. JSON costs at most as much as its values together.
+ * Estimates the tokens of a text, such as JSON, in one pass. The true number is at most a tenth higher for mail in most languages, links,
+ * encodings, marks of ASCII in any order and rare characters, by the tokenizer o200k_base. Letters that no word has together may be four times it. JSON costs at most as much as its values together.
  */
 export function tokensOf(text: string): number {
   let cost = 0
@@ -117,22 +124,28 @@ interface Step extends State {
 }
 
 function stepTo(kind: number, { before, place, isDense }: State): Step {
-  if (kind === BLANK) return { before: kind, place: 0, isDense: false, cost: before === BLANK ? BLANK_AFTER_BLANK : 0 }
+  if (kind === BLANK) {
+    // A character alone, between blanks, is a token.
+    const rest = before >= FIRST_SCRIPT && before < FIRST_MARK && place === 0 ? A_TOKEN - firstCost(before) : 0
+    return { before: kind, place: 0, isDense: false, cost: before === BLANK ? BLANK_AFTER_BLANK : Math.max(0, rest) }
+  }
   // JSON writes a line break as two characters, which are one token.
-  if (kind === LOWER && before === BACKSLASH) return { before: START, place: 0, isDense: false, cost: 0 }
+  if (kind === LOWER && before === BACKSLASH && TOKENS[place] === '\\')
+    return { before: ESCAPED, place: 0, isDense: false, cost: 0 }
   if (kind === DIGIT) {
     const next = before === DIGIT ? (place + 1) % 3 : 0
     const cost = (next === 0 ? THREE_DIGITS : 0) + (before === BLANK ? BLANK_BEFORE_DIGIT : 0)
     return { before: kind, place: next, isDense: isDense || before === UPPER || before === LOWER, cost }
   }
-  if (kind >= FIRST_MARK) {
-    const cost =
-      before < FIRST_MARK ? MARK : before !== kind ? MARK_AFTER_MARK : RULES.has(kind) ? SAME_RULE : SAME_MARK
-    return { before: kind, place: 0, isDense: isDense && kind !== QUOTE && kind !== COMMA, cost }
+  if (kind >= FIRST_RARE) {
+    const cost = A_TOKEN * (2 + kind - FIRST_RARE + (before === BLANK ? 1 : 0))
+    return { before: kind, place: 0, isDense, cost }
   }
+  if (kind >= FIRST_MARK)
+    return { before: kind, isDense: isDense && kind !== QUOTE && kind !== COMMA, ...markStep(kind, before, place) }
   if (kind >= FIRST_SCRIPT) {
     const { first, next } = SCRIPTS[kind - FIRST_SCRIPT] ?? { first: 0, next: 0 }
-    return { before: kind, place: 0, isDense, cost: before === kind ? next : first }
+    return { before: kind, place: before === kind ? 1 : 0, isDense, cost: before === kind ? next : first }
   }
   const isInWord = before >= UPPER && before < FIRST_SCRIPT && !(before === LOWER && kind === UPPER)
   const at = isInWord ? Math.min(place + 1, PLACES - 1) : 0
@@ -143,6 +156,25 @@ function stepTo(kind: number, { before, place, isDense }: State): Step {
     return { ...next, isLetter: true, cost: kind - FIRST_ACCENT + (at === 0 ? FIRST_INITIAL : FIRST_ACCENTED) }
   const row = PLACE_ENDS.findIndex(end => at < end)
   return { ...next, isLetter: true, cost: row + (kind === UPPER ? FIRST_CAPITAL : 0) }
+}
+
+// Marks go on with a token as long as there is one; a string begins with a quotation mark alone, so that it costs the same anywhere.
+function markStep(kind: number, before: number, place: number): Pick<Step, 'place' | 'cost'> {
+  if (before === START) return { place: 0, cost: MARK }
+  const mark = MARKS[kind - FIRST_MARK] ?? ''
+  const isAfterMark = before >= FIRST_MARK && before < FIRST_RARE
+  const token = isAfterMark ? (TOKENS[place] ?? '') : NO_TOKEN
+  if (token.trimStart() === mark + mark && RULES.has(kind)) return { place, cost: SAME_RULE }
+  const longer =
+    token === NO_TOKEN || (kind === BACKSLASH && token !== '\\') ? undefined : TOKEN_NUMBERS.get(token + mark)
+  if (longer !== undefined) return { place: longer, cost: 0 }
+  // What JSON escapes after a blank is two tokens.
+  if (before === BLANK && kind === BACKSLASH) return { place: TOKEN_NUMBERS.get(mark) ?? 0, cost: 2 * MARK }
+  return { place: TOKEN_NUMBERS.get(before === BLANK ? ` ${mark}` : mark) ?? 0, cost: MARK }
+}
+
+function firstCost(kind: number): number {
+  return SCRIPTS[kind - FIRST_SCRIPT]?.first ?? 0
 }
 
 function denseCost(kind: number, at: number): number {
@@ -178,8 +210,10 @@ function kinds(): Uint16Array {
   const mark = (kind: number, { ranges }: Ranges) => {
     for (const [from, to] of ranges) all.fill(kind, from, to + 1)
   }
+  const alone = tokensAlone()
   for (const [row, script] of SCRIPTS.entries()) mark(FIRST_SCRIPT + row, script)
   for (const [row, accent] of ACCENTS.entries()) mark(FIRST_ACCENT + row, accent)
+  for (const [code, tokens] of alone.entries()) if (tokens > 1) all[code] = FIRST_RARE + tokens - 2
   for (const sign of MARKS) all[sign.charCodeAt(0)] = markKind(sign)
   all[0x20] = BLANK
   mark(DIGIT, { ranges: [[0x30, 0x39]] })

@@ -49,7 +49,7 @@ t.test('a budget keeps the newest messages, cut if necessary', async t => {
   )
   t.match(two.budget, { tokens: 100, omitted: 1 })
   const one = buildTask(thread, [message('a', { snippet: 'x'.repeat(1000) })], options)
-  t.equal(one.messages[0]?.text.length, 304)
+  t.equal(one.messages[0]?.text.length, 305)
   t.equal(one.messages[0]?.truncated, true)
   t.equal(one.budget.used, 100)
 })

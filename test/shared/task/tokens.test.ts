@@ -23,6 +23,37 @@ t.test('the estimate is at most a tenth below the true tokens, in any language',
   }
 })
 
+t.test('crafted patterns are at most a tenth dearer than their estimates', async t => {
+  const marks = Array.from('!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~')
+  const pairs = marks.flatMap(first => marks.map(second => first + second))
+  const alone = (from: number, to: number, step = 1) =>
+    Array.from({ length: Math.ceil((to - from) / step) }, (_, at) => String.fromCodePoint(from + at * step))
+  const classes = {
+    'pairs of marks': pairs,
+    'pairs of marks and a letter': pairs.map(pair => `${pair}a`),
+    'pairs of marks and a blank': pairs.map(pair => `${pair} `),
+    'marks and digits': marks.flatMap(mark => ['1', '12', '1234'].map(digits => mark + digits)),
+    'letters and digits': alone(0x61, 0x7b).flatMap(letter => [`${letter}1`, `${letter.toUpperCase()}1`]),
+    'private use': alone(0xe000, 0xf900, 37),
+    'private use, between blanks': alone(0xe000, 0xf900, 37).map(one => `${one} `),
+    'presentation forms': [...alone(0xf900, 0xfb00, 11), ...alone(0xfb50, 0xfe00, 11), '\ufbef\ubefb\uefbe'],
+    'combining marks': alone(0x300, 0x370),
+    'rare scripts': [...alone(0x250, 0x300, 3), ...alone(0xe80, 0x1000, 5), ...alone(0x1200, 0x1780, 9)],
+    signs: alone(0x2100, 0x2e80, 17),
+    'Han characters': alone(0x3400, 0xa000, 97),
+    'rare planes': alone(0x10000, 0x10400, 13),
+    emoji: [...alone(0x1f300, 0x1fb00, 13), '👩‍👩‍👧', '🏽👍', '❤️'],
+  }
+  for (const [name, all] of Object.entries(classes)) {
+    const shares = all.map(pattern => {
+      const json = JSON.stringify(pattern.repeat(Math.ceil(120 / pattern.length)))
+      return { pattern, share: trueTokens(json) / tokensOf(json) }
+    })
+    const worst = shares.reduce((one, other) => (other.share > one.share ? other : one))
+    t.ok(worst.share <= 1.1, `${name}: ${worst.share.toFixed(2)} of the estimate, ${JSON.stringify(worst.pattern)}`)
+  }
+})
+
 t.test('a thread in one language stays within its budget', async t => {
   for (const [name, text] of TEXTS)
     for (const tokens of [1024, 3000]) {
