@@ -2,7 +2,10 @@ import type { Line, ReadMail } from './lines.ts'
 
 /** Which words of later mail stand in passages of earlier mail. */
 export interface Passages {
-  /** Returns the place of the earlier mail that holds all words of a line, each in a passage of at least `least` words. */
+  /**
+   * Returns the place of an earlier mail that holds all words of a line, each in a passage of at least `least` words: the oldest mail that has
+   * them, or else the one where the longest passages stand.
+   */
   holderOf(line: Line, least: number): number | undefined
 }
 
@@ -18,13 +21,21 @@ export function findPassages({ mails, words }: ReadMail): Passages {
   // Where each word stands in the oldest mail; zero for a new word.
   const origins = new Int32Array(words.length)
   const lengths = new Int32Array(words.length)
+  // Where each word stands in the longest passage. A stock phrase within it may be older.
+  const copies = new Int32Array(words.length)
+  const copyLengths = new Int32Array(words.length)
   const mailOf = new Int32Array(words.length)
   const seen = openIndex(words)
 
-  function lengthOf(at: number, other: number): number {
-    let length = SHORTEST
-    while (words[at + length] !== 0 && words[at + length] === words[other + length]) length += 1
-    return length
+  // A passage may begin above a stock phrase that an older mail has, but not above `top`, so that time stays linear.
+  function markCopy(at: number, length: number, other: number, top: number): void {
+    let back = 0
+    while (at - back > top && words[at - back - 1] === words[other - back - 1]) back += 1
+    for (let offset = -back; offset < length; offset++) {
+      if ((copyLengths[at + offset] ?? 0) >= length + back) continue
+      copyLengths[at + offset] = length + back
+      copies[at + offset] = other + offset
+    }
   }
 
   // What the other mail has from an older one is held by that one, if it is a passage by itself.
@@ -46,10 +57,15 @@ export function findPassages({ mails, words }: ReadMail): Passages {
     if (!lines) continue
     const end = words.indexOf(0, start)
     mailOf.fill(place, start, end)
+    let top = start
     for (let at = start; at + SHORTEST <= end; ) {
       const other = seen.find(at)
-      const length = other === undefined ? 0 : lengthOf(at, other)
-      if (other !== undefined) mark(at, length, other)
+      const length = other === undefined ? 0 : lengthOf(words, at, other)
+      if (other !== undefined) {
+        mark(at, length, other)
+        markCopy(at, length, other, top)
+        top = at
+      }
       // The last words may begin a passage of another mail.
       at += Math.max(1, length - SHORTEST + 1)
     }
@@ -57,17 +73,27 @@ export function findPassages({ mails, words }: ReadMail): Passages {
     start = end + 1
   }
 
-  return {
-    holderOf({ wordAt, wordEnd }, least) {
-      const origin = origins[wordAt] ?? 0
-      if (wordAt === wordEnd || origin === 0) return undefined
-      const holder = mailOf[origin]
-      for (let place = wordAt; place < wordEnd; place++) {
-        const other = origins[place] ?? 0
-        if (other === 0 || mailOf[other] !== holder || (lengths[place] ?? 0) < least) return undefined
-      }
-      return holder
-    },
+  const inOrigins = holderIn(mailOf, origins, lengths)
+  const inCopies = holderIn(mailOf, copies, copyLengths)
+  return { holderOf: (line, least) => inOrigins(line, least) ?? inCopies(line, least) }
+}
+
+function lengthOf(words: Int32Array, at: number, other: number): number {
+  let length = SHORTEST
+  while (words[at + length] !== 0 && words[at + length] === words[other + length]) length += 1
+  return length
+}
+
+function holderIn(mailOf: Int32Array, places: Int32Array, sizes: Int32Array): Passages['holderOf'] {
+  return ({ wordAt, wordEnd }, least) => {
+    const first = places[wordAt] ?? 0
+    if (wordAt === wordEnd || first === 0) return undefined
+    const holder = mailOf[first]
+    for (let place = wordAt; place < wordEnd; place++) {
+      const other = places[place] ?? 0
+      if (other === 0 || mailOf[other] !== holder || (sizes[place] ?? 0) < least) return undefined
+    }
+    return holder
   }
 }
 

@@ -36,6 +36,17 @@ t.test('each removal names the first mail that has the words', async t => {
   t.same(third?.removed.map(({ from }) => from).sort(), ['m1', 'm2'])
 })
 
+t.test('a mail that holds a whole line is named, although an older one has a phrase of it', async t => {
+  const stock = 'please let me know what you think'
+  const line = `${stock} of moving the launch to the second week of May`
+  const mails = [`Hello, ${stock}.`, `Good, but ${line}, and ${stock}.`]
+  for (const quote of [line, `${line}, and ${stock}.`]) {
+    const texts = [...mails, `Fine.\n\n> ${quote}`]
+    const third = trimQuotes(texts.map((text, at) => ({ id: `m${at + 1}`, text })))[2]
+    t.match(third, { text: 'Fine.', removed: [{ from: 'm2', lines: 1 }] }, quote)
+  }
+})
+
 t.test('an answered quote keeps its question, and only that', async t => {
   t.equal(second(`${quoted(EARLIER)}\n\nYes.`)?.text, `> ${QUESTION}\n\nYes.`)
   const both = `Ana wrote:\n${quoted(`Hello Bob,\n\n${NEWS}`)}\n\nOh no.\n\n${quoted(QUESTION)}\n\nYes.\n\n-- \nBob`
