@@ -1,3 +1,5 @@
+import { withoutInvisible } from './invisible.ts'
+
 // A lone surrogate is no character.
 const HALVES = /\p{Surrogate}/gu
 const BREAKS = /[\t\n\v\f\r\u0085]/g
@@ -13,18 +15,18 @@ const ESCAPED_OR_CONTROL = /\\[^"\\/]|[\u007f-\u009f]/
 const LONGEST_GRAPHEME = 64
 
 /**
- * Cleans a text so that every reader accepts it: removes lone surrogates and control characters (C0, DEL and C1), and turns line breaks
- * into blanks. Python, Postgres and Rust refuse the rest.
+ * Cleans a text so that every reader accepts it: removes lone surrogates, control characters (C0, DEL and C1) and what
+ * `withoutInvisible` does, and turns line breaks into blanks. Python, Postgres and Rust refuse the rest.
  */
 export function cleanText(text: string): string {
-  if (!UNFIT.test(text)) return text
-  return text.replace(HALVES, '').replace(BREAKS, ' ').replace(CONTROLS, '')
+  const clean = UNFIT.test(text) ? text.replace(HALVES, '').replace(BREAKS, ' ').replace(CONTROLS, '') : text
+  return withoutInvisible(clean)
 }
 
 /** Cleans a text of several lines as `cleanText` does, but keeps tabs, and line breaks as line feeds. */
 export function cleanLines(text: string): string {
-  if (!UNFIT_IN_LINES.test(text)) return text
-  return text.replace(HALVES, '').replace(LINE_BREAKS, '\n').replace(CONTROLS_IN_LINES, '')
+  if (!UNFIT_IN_LINES.test(text)) return withoutInvisible(text)
+  return withoutInvisible(text.replace(HALVES, '').replace(LINE_BREAKS, '\n').replace(CONTROLS_IN_LINES, ''))
 }
 
 /** Returns clean text on one line, with one blank for each run of white space and none at either end. */
@@ -62,13 +64,14 @@ export function cleaned<T>(value: T): T {
 
 /** Cleans every text in JSON that `JSON.stringify` wrote on one line. Line feeds and tabs stay, as they are escaped there and texts of mail have them. */
 export function cleanJson(json: string): string {
-  if (!ESCAPED_OR_CONTROL.test(json)) return json
-  return json.replace(ESCAPED, (found, escaped: string | undefined) => {
+  if (!ESCAPED_OR_CONTROL.test(json)) return withoutInvisible(json)
+  const clean = json.replace(ESCAPED, (found, escaped: string | undefined) => {
     if (escaped === undefined) return found === '\u0085' ? ' ' : ''
     if (escaped === 'n' || escaped === 't') return found
     if (/^(?:[rf]|u000b)$/.test(escaped)) return ' '
     return escaped === 'b' || escaped.startsWith('u') ? '' : found
   })
+  return withoutInvisible(clean)
 }
 
 function isInPair(text: string, place: number): boolean {

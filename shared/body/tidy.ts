@@ -1,3 +1,5 @@
+import { withoutInvisible } from '../invisible.ts'
+
 const BREAKS = /\r\n?|\v|\f|\u0085|\u2028|\u2029/g
 const UNFIT = /(?![\t\n])\p{Cc}|\p{Surrogate}/gu
 // Newsletters pad their texts with characters of no width. The two joiners stay, because they join letters and emoji.
@@ -7,14 +9,12 @@ const TRAILING = /(?<![^\S\n]|^--)[^\S\n]+$/gm
 const BLANK_LINES = /(?<!\n)\n{3,}/g
 
 /**
- * Makes a text clean and short, without changing its words: line breaks are `\n`, and no control characters, lone surrogates, padding or
+ * Makes a text clean and short, without changing its words: line breaks are `\n`, and no control characters, lone surrogates, padding, invisible marks or
  * blanks at line ends are left, nor more than one blank line in a row. The blank of the line "-- " stays, which begins a signature.
  */
 export function tidyText(text: string): string {
-  return text
-    .replace(BREAKS, '\n')
-    .replace(UNFIT, '')
-    .replace(NO_WIDTH, '')
+  const clean = text.replace(BREAKS, '\n').replace(UNFIT, '').replace(NO_WIDTH, '')
+  return withoutInvisible(clean)
     .replace(TRAILING, '')
     .replace(BLANK_LINES, '\n\n')
     .replace(/^\n+|(?<![\s])\s+$/g, '')

@@ -2,7 +2,8 @@ import { decode } from 'html-entities'
 import { Tokenizer } from 'htmlparser2'
 import { type Element, openElements } from './elements.ts'
 import type { PageLimits } from './limits.ts'
-import { colourOf, hiddenBySheet, looksOf, looksSame } from './styles.ts'
+import { createSheets, type Sheets } from './sheets.ts'
+import { colourOf, looksOf, looksSame } from './styles.ts'
 
 /** What a reader sees of a page, in few kinds of elements. `hidden` counts the characters that readers do not see. */
 export interface VisiblePage {
@@ -32,7 +33,21 @@ const LINES = new Set([
   ...['div', 'tr', 'table', 'caption', 'section', 'article', 'header', 'footer', 'main', 'nav', 'aside', 'center'],
   ...['form', 'fieldset', 'address', 'dl', 'dt', 'dd', 'figure', 'figcaption', 'details', 'summary', 'body'],
 ])
-const READ = new Set(['style', 'hidden', 'class', 'id', 'href', 'alt', 'bgcolor', 'color', 'background', 'type'])
+const READ = new Set([
+  'style',
+  'hidden',
+  'class',
+  'id',
+  'href',
+  'alt',
+  'bgcolor',
+  'color',
+  'background',
+  'type',
+  'media',
+])
+// The others are written as they came, and decoded later.
+const DECODED = new Set(['style', 'class', 'id', 'bgcolor', 'color', 'type', 'media'])
 // Deeper ones are written as lines: each level indents every line within it.
 const DEEPEST = { written: 48, quotes: 8, lists: 8 }
 // Longer addresses are made for tracking.
@@ -54,13 +69,15 @@ export function visiblePage(source: string, limits: PageLimits): VisiblePage {
   // Where nothing colours the ground it is white.
   const isPlain = !/<style|background|bgcolor/i.test(page)
   const elements = openElements({ ...PAGE, ground: isPlain ? 'ffffff' : '' }, ({ end }) => out.end(end))
-  const hiddenNames = new Set<string>()
+  const sheets = createSheets()
   let sheet = ''
+  let media = ''
 
   function start(name: string, attributes: Attributes, isClosed: boolean): void {
     elements.closeBefore(name)
+    if (name === 'style') media = attributes.get('media') ?? ''
     const around = elements.top()
-    const element = elementOf(name, attributes, { around, hiddenNames })
+    const element = elementOf(name, attributes, { around, sheets })
     const isWritten = !element.isHidden && !element.isIgnored
     if (VOID.has(name)) {
       if (isWritten && (name === 'br' || name === 'hr')) out.start(`<${name}>`)
@@ -85,7 +102,7 @@ export function visiblePage(source: string, limits: PageLimits): VisiblePage {
     end(name) {
       elements.close(name)
       if (name !== 'style') return
-      for (const hidden of hiddenBySheet(sheet)) hiddenNames.add(hidden)
+      sheets.add(sheet, media)
       sheet = ''
     },
   })
@@ -97,7 +114,7 @@ export function visiblePage(source: string, limits: PageLimits): VisiblePage {
 function elementOf(
   name: string,
   attributes: Attributes,
-  { around, hiddenNames }: { around: Element; hiddenNames: ReadonlySet<string> },
+  { around, sheets }: { around: Element; sheets: Sheets },
 ): Element {
   const written = {
     name,
@@ -107,16 +124,16 @@ function elementOf(
     quotes: around.quotes + (name === 'blockquote' ? 1 : 0),
     lists: around.lists + (name === 'ul' || name === 'ol' ? 1 : 0),
   }
-  if (attributes.size === 0) return { ...around, ...written }
-  const looks = looksOf(attributes.get('style') ?? '')
+  if (attributes.size === 0 && name !== 'dialog') return { ...around, ...written }
+  const classes = (attributes.get('class') ?? '').toLowerCase().split(/\s+/)
+  const named = { tag: name, classes, id: attributes.get('id')?.toLowerCase(), attributes: attributes.keys() }
+  const looks = looksOf(attributes.get('style') ?? '', sheets.declarationsFor(named))
+  const isClosed = attributes.has('hidden') || (name === 'dialog' && !attributes.has('open'))
   const [text, ground] = [attributes.get('color'), attributes.get('bgcolor')]
-  const classes = hiddenNames.size === 0 ? [] : (attributes.get('class') ?? '').toLowerCase().split(/\s+/, 20)
-  const isHiddenByName =
-    classes.some(one => hiddenNames.has(`.${one}`)) || hiddenNames.has(`#${attributes.get('id')?.toLowerCase()}`)
   return {
     ...around,
     ...written,
-    isHidden: around.isHidden || looks.isHidden || attributes.has('hidden') || isHiddenByName,
+    isHidden: around.isHidden || looks.isHidden || (isClosed && !looks.isDisplayed),
     isInvisible: looks.isInvisible ?? around.isInvisible,
     isTiny: looks.isTiny ?? around.isTiny,
     text: looks.text ?? (text === undefined ? around.text : (colourOf(text) ?? '')),
@@ -217,7 +234,7 @@ function readTags(page: string, reader: TagReader): void {
         if (READ.has(attribute)) value += page.slice(start, end)
       },
       onattribend: () => {
-        if (READ.has(attribute) && !attributes.has(attribute)) attributes.set(attribute, value)
+        if (!attributes.has(attribute)) attributes.set(attribute, DECODED.has(attribute) ? decode(value) : value)
       },
       onopentagend: () => begin(false),
       onselfclosingtag: () => begin(true),

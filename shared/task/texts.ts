@@ -14,18 +14,29 @@ export interface TaskText {
   signature: number
 }
 
-/** Returns the whole text of a message: its body, or the provider's preview where that was not read or is empty. */
-export function wholeText({ body, snippet }: Message, mostCharacters: number): TaskText {
-  const text = body && body.text !== '' ? body.text : snippet
+/**
+ * Returns the whole text of a message: its body, or the provider's preview where that was not read or is empty. It is empty where all that
+ * the mail says is hidden, because the preview shows that.
+ */
+export function wholeText(message: Message, mostCharacters: number): TaskText {
+  const { body } = message
+  const text = body && body.text !== '' ? body.text : previewOf(message)
   const cut = cutText(text, mostCharacters)
   return { text: cut, missing: text.length - cut.length, quotes: [], signature: 0 }
 }
 
 /** Returns the shortest text of a message that says something: the provider's preview, or the body where that is no longer. */
-export function shortText({ body, snippet }: Message, mostCharacters: number): TaskText {
+export function shortText(message: Message, mostCharacters: number): TaskText {
+  const { body } = message
+  const snippet = previewOf(message)
   const isBody = body && body.text !== '' && (body.text.length <= snippet.length || snippet === '')
   const text = cutText(isBody ? body.text : snippet, mostCharacters)
   return { text, missing: Math.max(0, (body?.text.length ?? 0) - text.length), quotes: [], signature: 0 }
+}
+
+// The provider's preview may begin with what the mail hides.
+function previewOf({ body, snippet }: Message): string {
+  return body && (body.hidden ?? 0) > 0 ? cutText(body.text, snippet.length) : snippet
 }
 
 /** Returns the texts of messages without quotes of the others among them, signatures and footers; both newest first. */

@@ -1,8 +1,9 @@
 import t from 'tap'
+import { tidyText } from '../../shared/body/tidy.ts'
 import { MailError } from '../../shared/error.ts'
 import { encodeEntry } from '../../shared/slice.ts'
 import { analysisTasks } from '../../shared/streams.ts'
-import { cleaned, cleanJson, cleanText, cutText, oneLine } from '../../shared/text.ts'
+import { cleaned, cleanJson, cleanLines, cleanText, cutText, oneLine } from '../../shared/text.ts'
 
 const HIGH = '\ud83d'
 const LOW = '\ude00'
@@ -16,6 +17,26 @@ t.test('clean text holds no half characters and no control characters', async t 
   t.equal(oneLine(' Free\u0000 \r\n\t next  week '), 'Free next week')
   t.equal(oneLine(null), '')
   for (const text of ['', 'plain', 'Grüße 🎉', FAMILY, 'می\u200cخواهم']) t.equal(cleanText(text), text)
+})
+
+t.test('no text says what nobody sees', async t => {
+  const tags = [...'hi'].map(one => String.fromCodePoint(0xe0000 + one.charCodeAt(0))).join('')
+  const scotland = '🏴\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}'
+  const texts: [string, string][] = [
+    [`a${tags}b`, 'ab'],
+    [`🏴${tags.repeat(9)}\u{E007F}b`, '🏴b'],
+    [`${scotland}${tags}`, scotland],
+    ['葛\u{E0100}\u{E0101}\u{E0102}b', '葛\u{E0100}b'],
+    [`😀\uFE0F${tags}\u{E0150}b`, '😀\uFE0Fb'],
+    ['\u{E0150}b ✈️ 1️⃣', 'b ✈️ 1️⃣'],
+    ['a\u202Egpj.exe\u202C \u2066b\u2069', 'agpj.exe b'],
+  ]
+  for (const [text, clean] of texts) {
+    t.equal(cleanText(text), clean)
+    t.equal(cleanLines(text), clean)
+    t.equal(tidyText(text), clean)
+    t.equal(JSON.parse(cleanJson(JSON.stringify(text))), clean)
+  }
 })
 
 t.test('text is never cut inside a character', async t => {

@@ -57,6 +57,68 @@ t.test('hidden content is left out, and counted', async t => {
   t.same(convertHtml(`<p>a${padding}b</p>`), { text: 'a b', hidden: 50 })
 })
 
+t.test('hidden content is detected in any notation', async t => {
+  const styles = [
+    'display:/**/none',
+    'display:non\\65',
+    'display:n\\6f ne',
+    'display&#58;none',
+    'display&colon;none',
+    'content:";";display:none',
+    'background:url(a;b);display:none',
+    `/*${'x'.repeat(3000)}*/display:none`,
+    'display:none;display:nonsense',
+    'display:none!important;display:block',
+    'color:transparent',
+    'color:rgba(1, 2, 3, 0)',
+    'color:#12345600',
+    'clip-path:inset(100%)',
+    'position:absolute;clip:rect(1px,1px,1px,1px)',
+    'position:absolute;clip:rect(1px 1px 1px 1px)',
+    'transform:scale(0)',
+    'font:0/0 a',
+    'position:absolute;left:-999px',
+    'position:fixed;right:-999px',
+    'position:absolute;top:-99em',
+    'text-indent:-999px',
+  ]
+  const hidden = [
+    ...styles.map(style => `<div style='${style}'>preheader</div>`),
+    '<style>[hid]{display:none}</style><p hid>preheader</p>',
+    '<style>@media screen{.a{display:none}}</style><p class="a">preheader</p>',
+    '<style media="screen">.a{display:none}</style><p class="a">preheader</p>',
+    '<style>#b{visibility:hidden}</style><p id="b">preheader</p>',
+    '<style>.a{display:none!important}.a{display:block}</style><p class="a">preheader</p>',
+    '<style>@charset "x";/* } */.a{dis\\70lay:none}</style><p class="a" style="display:block;display:none">preheader</p>',
+    '<dialog>preheader</dialog>',
+  ]
+  for (const html of hidden) t.same(convertHtml(`${html}seen`), { text: 'seen', hidden: 9 }, html)
+})
+
+t.test('of several declarations the one that browsers take counts', async t => {
+  const seen = [
+    '<p style="display:none;display:block">seen</p>',
+    '<p style="display:block!important;display:none">seen</p>',
+    '<p style="font-size:0;font-size:14px">seen</p>',
+    '<p style="font:0/0 a;font:400 14px/1 Arial">seen</p>',
+    '<p style="opacity:0;opacity:1">seen</p>',
+    '<p style="color:transparent;color:#123">seen</p>',
+    '<p style="color:transparent;background-clip:text">seen</p>',
+    '<p style="left:-9999px">seen</p>',
+    '<style>.a{display:none}.a{display:block}</style><p class="a">seen</p>',
+    '<style>.a{display:none}p.a{display:block}</style><p class="a">seen</p>',
+    '<style>.a{display:none}#b{display:block}</style><p class="a" id="b">seen</p>',
+    '<style>.a{display:none!important}</style><p class="a" style="display:block !important">seen</p>',
+    '<style>.a{display:none}</style><p class="a" style="display:block">seen</p>',
+    '<style media="print">.a{display:none}</style><p class="a">seen</p>',
+    '<style media="(max-width:600px)">.a{display:none}</style><p class="a">seen</p>',
+    '<style>@media print{.a{display:none}}</style><p class="a">seen</p>',
+    '<dialog open>seen</dialog>',
+    '<p hidden style="display:block">seen</p>',
+  ]
+  for (const html of seen) t.same(convertHtml(html), { text: 'seen', hidden: 0 }, html)
+})
+
 t.test('content that only looks hidden stays', async t => {
   const seen = [
     '<td style="font-size:0px"><div style="font-size:13px">seen</div></td>',
@@ -81,6 +143,21 @@ t.test('what is too large is cut, and the answer says so', async t => {
   t.same([isPart, note], [true, 'the page is too large'])
   t.ok(text.length > PAGE_LIMITS.text - 10 && text.length <= PAGE_LIMITS.text, `${text.length} characters`)
   t.match(convertHtml(`${'<!-- x -->'.repeat(100_000)}  late`), { text: '', isPart: true })
+})
+
+t.test('hostile styles take linear time', async t => {
+  const begun = performance.now()
+  for (const part of ['a ', '(', 'url(', '/*', '"', '\\', '.a{', ';', ':', '.a,', '@media screen{', '}'])
+    t.equal(
+      textOf(
+        `<style>${part.repeat(150_000 / part.length)}</style><p style='${part.repeat(90_000 / part.length)}'>seen`,
+      ),
+      'seen',
+      part,
+    )
+  const ruled = `<style>${'.a{left:0}'.repeat(10_000)}</style>`
+  t.match(textOf(`${ruled}${'<p class="a b" id=c hid>seen'.repeat(3000)}`), /^seen/)
+  t.ok(performance.now() - begun < 8000, `${performance.now() - begun} ms`)
 })
 
 t.test('a parser gets little to read, and no deep quotes or lists', async t => {
