@@ -13,19 +13,7 @@ export interface VisiblePage {
 }
 
 const VOID = new Set([
-  'area',
-  'base',
-  'br',
-  'col',
-  'embed',
-  'hr',
-  'img',
-  'input',
-  'link',
-  'meta',
-  'source',
-  'track',
-  'wbr',
+  ...['area', 'base', 'br', 'col', 'embed', 'hr', 'img', 'input', 'link', 'meta', 'source', 'track', 'wbr'],
 ])
 const NO_TEXT = new Set(['head', 'style', 'script', 'title', 'template', 'svg', 'math', 'iframe', 'object', 'select'])
 const KEPT = new Set(['p', 'ul', 'ol', 'li', 'pre', 'blockquote', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6'])
