@@ -73,7 +73,7 @@ export function openEntry<Body>(stream: Stream<Body>, text: string): Opened<Body
  */
 export function encodeEntry(stream: Stream, items: readonly [Envelope, ...Envelope[]]): string {
   const [first] = items
-  if (stream.forWorkers) return cleanJson(encodeEnvelope(first))
+  if (stream.forWorkers) return cleanJson(encodeEnvelope(first), { keepsLines: true })
   if (!stream.sliced) return encodeEnvelope(first)
   const { window, of } = first.body as Placed
   const ids = items.map(({ body }) => {

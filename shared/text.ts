@@ -62,13 +62,16 @@ export function cleaned<T>(value: T): T {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [cleanText(name), cleaned(field)])) as T
 }
 
-/** Cleans every text in JSON that `JSON.stringify` wrote on one line. Line feeds and tabs stay, as they are escaped there and texts of mail have them. */
-export function cleanJson(json: string): string {
+/**
+ * Cleans every text in JSON that `JSON.stringify` wrote on one line. Line breaks become blanks; with `keepsLines`, line feeds and tabs stay, as in
+ * texts of mail.
+ */
+export function cleanJson(json: string, { keepsLines = false } = {}): string {
   if (!ESCAPED_OR_CONTROL.test(json)) return withoutInvisible(json)
   const clean = json.replace(ESCAPED, (found, escaped: string | undefined) => {
     if (escaped === undefined) return found === '\u0085' ? ' ' : ''
-    if (escaped === 'n' || escaped === 't') return found
-    if (/^(?:[rf]|u000b)$/.test(escaped)) return ' '
+    if (keepsLines && (escaped === 'n' || escaped === 't')) return found
+    if (/^(?:[nrtf]|u000b)$/.test(escaped)) return ' '
     return escaped === 'b' || escaped.startsWith('u') ? '' : found
   })
   return withoutInvisible(clean)

@@ -7,7 +7,8 @@ export interface CommandContext {
   config: Config
   json: boolean
   signal: AbortSignal
-  print: (text: string) => void
+  /** Prints a line. Line breaks within JSON become blanks, unless it `keepsLines` as texts of mail do. */
+  print: (text: string, json?: { keepsLines: boolean }) => void
   /** The output of the process, for logs and widgets. */
   terminal: Terminal
   surroundings: Surroundings

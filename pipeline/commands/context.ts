@@ -24,7 +24,7 @@ export function contextOf(
     config,
     json,
     signal: stays ? AbortSignal.any([signal, readerGone]) : signal,
-    print: text => out(json ? cleanJson(text) : text),
+    print: (text, lines) => out(json ? cleanJson(text, lines) : text),
     terminal,
     surroundings: surroundingsOf(config, { log }),
   }

@@ -33,6 +33,7 @@ type Answer = [key: string, entries: [entryId: string, fields: string[]][]][] | 
 export async function tail(context: CommandContext, name: string, options: { fromStart: boolean }): Promise<void> {
   const stream = streamNamed(name)
   const { json, print, signal } = context
+  const texts = { keepsLines: stream.forWorkers === true }
   await withReadableApp(context, async ({ redis, keys, openConnection, surroundings: { machine } }) => {
     const places = keysOf(keys, stream)
     // `$` is resolved at each read, so entries written between two reads would be missed.
@@ -62,7 +63,7 @@ export async function tail(context: CommandContext, name: string, options: { fro
               print(json ? JSON.stringify({ stream: name, entryId, unreadable: true }) : `${entryId}  unreadable`)
           }
         }
-        for (const entry of found.sort(byEntry)) print(json ? JSON.stringify(entryJson(entry)) : line(entry))
+        for (const entry of found.sort(byEntry)) print(json ? JSON.stringify(entryJson(entry)) : line(entry), texts)
       }
     } finally {
       connection.disconnect()

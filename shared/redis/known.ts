@@ -58,10 +58,8 @@ export function newestIdsIn(hash: Readonly<Record<string, string>>): MessageId[]
 
 /** Returns whether the owner wrote in a thread, by its hash; what was deleted since counts. */
 export function ownerWroteIn(hash: Readonly<Record<string, string>>): boolean {
-  const isMarked = hash[THREAD.ownerWrote] === '1'
-  return (
-    isMarked || Object.entries(hash).some(([field, value]) => field.startsWith(THREAD.id) && value.endsWith(THREAD.own))
-  )
+  const isMark = (field: string, value: string) => field.startsWith(THREAD.id) && value.endsWith(THREAD.own)
+  return Object.entries(hash).some(([field, value]) => field === THREAD.ownerWrote || isMark(field, value))
 }
 
 // 1 stands for an unknown date.

@@ -105,7 +105,8 @@ t.test('tail prints the full mail as equivalent JSON', async t => {
     if (!words.includes('--json')) continue
     const { envelope } = JSON.parse(finished.stdout.split('\n')[0] ?? '') as { envelope: { body: { subject: string } } }
     t.match(envelope.body.subject, 'red')
-    t.match(finished.stdout, '\\u202e')
+    t.match(finished.stdout, '\\u200f')
+    t.notMatch(finished.stdout, '\\u202e', 'a task holds no bidi override')
   }
 })
 
