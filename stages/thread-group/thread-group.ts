@@ -43,7 +43,7 @@ function group(item: Item, cached: ReadonlyMap<MessageId, Message> = nothing): O
     items.filter(({ fate }) => effectOf(fate, kind) === effect)
   // Messages of a context window are known already: they make no thread grow.
   const isOwner = ownerIn(item.mailbox, [...cached.values()])
-  const fresh = context ? [] : withEffect('present').map(one => ({ ...one, ...toldBy(cached.get(one.id), isOwner) }))
+  const fresh = context ? [] : withEffect('present').map(one => ({ ...one, ...receiptOf(cached.get(one.id), isOwner) }))
   return {
     facts: [
       { fact: 'window-grouped', from: item, window, context, items, fresh, gone: withEffect('removed') },
@@ -52,7 +52,7 @@ function group(item: Item, cached: ReadonlyMap<MessageId, Message> = nothing): O
   }
 }
 
-function toldBy(message: Message | undefined, isOwner: IsOwner) {
+function receiptOf(message: Message | undefined, isOwner: IsOwner) {
   return message ? { date: message.date, isOwn: ownerWrote([message], isOwner) } : {}
 }
 
