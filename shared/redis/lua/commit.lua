@@ -37,6 +37,7 @@ end
 
 local apply = {}
 --@ threads.lua
+--@ dispatch.lua
 --@ merged.lua
 --@ windows.lua
 --@ settle.lua
