@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import { MailError } from './error.ts'
+import { AI_SETTINGS, lacksOf } from './settings/ai.ts'
 import { defaultFields, faultOfBodyFields } from './settings/gmail-fields.ts'
 import {
   base,
   between,
   certificates,
+  choice,
   decimal,
   flag,
   gmailFields,
@@ -15,7 +17,6 @@ import {
   proxy,
   redisUrl,
   sealingKeys,
-  since,
   timeZone,
   unspaced,
   url,
@@ -80,7 +81,7 @@ const settings = z.object({
   GMAIL_BATCH_SIZE: between(1, 100).optional(),
   GMAIL_MAX_CONCURRENT_BATCHES: between(1, 50).optional(),
   GMAIL_FIELDS: gmailFields,
-  MESSAGE_BODY: oneOf(['snippet', 'text'], 'snippet'),
+  MESSAGE_BODY: choice(['snippet', 'text']).optional(),
   GMAIL_PUBSUB_TOPIC: z
     .string()
     .regex(/^projects\/[^/\s]+\/topics\/[^/\s]+$/, 'a topic such as projects/my-project/topics/gmail')
@@ -117,13 +118,7 @@ const settings = z.object({
   MAX_ATTEMPTS: whole(1, 100, 12),
   LEASE_MS: whole(500, 3_600_000, 30_000),
   DRAIN_MS: whole(0, 3_600_000, 8000),
-  TASK_TOKENS: whole(100, 10_000_000, 8000),
-  TASK_TOKEN_FACTOR: decimal(0.5, 4, 1),
-  PROMPT_VERSION: z.string().default('1'),
-  AI_MODEL: z.string().default(''),
-  AI_SINCE: since,
-  AI_MAX_PER_RUN: between(1, 1_000_000_000).optional(),
-  AI_DEBOUNCE_MS: whole(0, 86_400_000, 0),
+  ...AI_SETTINGS,
   TIME_ZONE: timeZone,
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
   RAILWAY_REPLICA_ID: z.string().optional(),
@@ -146,8 +141,9 @@ const LARGEST_GRAPH_BATCH = 20
 const settled = settings.superRefine((given, context) => {
   const { REDIS_URL = 'rediss:', REDIS_TLS_CA, REDIS_TLS_INSECURE, SIM_URL, GMAIL_REFRESH_TOKEN } = given
   const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
-  const lacking =
-    given.MESSAGE_BODY === 'text' ? faultOfBodyFields(given.GMAIL_FIELDS ?? defaultFields('text')) : undefined
+  for (const [name, remedy] of lacksOf(given)) refuse(name, remedy)
+  const fields = given.GMAIL_FIELDS ?? defaultFields('text')
+  const lacking = bodyOf(given) === 'text' ? faultOfBodyFields(fields) : undefined
   if (lacking !== undefined) refuse('GMAIL_FIELDS', lacking)
   if (SIM_URL !== undefined && GMAIL_REFRESH_TOKEN !== undefined) refuse('SIM_URL', BOTH)
   if (!URL.canParse(REDIS_URL) || new URL(REDIS_URL).protocol === 'rediss:') return
@@ -159,15 +155,22 @@ const settled = settings.superRefine((given, context) => {
 // A provider without a batch size or concurrency of its own takes the one for all providers.
 const complete = settled.transform(given => {
   const { FETCH_BATCH_SIZE: batchSize, FETCH_CONCURRENCY: concurrency } = given
+  const body = bodyOf(given)
   return {
     ...given,
-    GMAIL_FIELDS: given.GMAIL_FIELDS ?? defaultFields(given.MESSAGE_BODY),
+    MESSAGE_BODY: body,
+    GMAIL_FIELDS: given.GMAIL_FIELDS ?? defaultFields(body),
     GMAIL_BATCH_SIZE: given.GMAIL_BATCH_SIZE ?? batchSize,
     GMAIL_MAX_CONCURRENT_BATCHES: given.GMAIL_MAX_CONCURRENT_BATCHES ?? concurrency,
     OUTLOOK_BATCH_SIZE: given.OUTLOOK_BATCH_SIZE ?? Math.min(batchSize, LARGEST_GRAPH_BATCH),
     OUTLOOK_MAX_CONCURRENT_BATCHES: given.OUTLOOK_MAX_CONCURRENT_BATCHES ?? concurrency,
   }
 })
+
+// Previews say too little for a model that is called; workers of one's own may want no more.
+function bodyOf({ MESSAGE_BODY, AI_SINK }: Pick<z.infer<typeof settings>, 'MESSAGE_BODY' | 'AI_SINK'>) {
+  return MESSAGE_BODY ?? (AI_SINK === 'stream' ? 'snippet' : 'text')
+}
 
 export type { InitialSync } from './settings/kinds.ts'
 
@@ -180,6 +183,8 @@ const KINDS: ReadonlyMap<string, TextKind> = new Map([
   ['GMAIL_WATCH_LABELS', 'list'],
   ['OUTLOOK_MAILBOXES', 'list'],
   ['NO_PROXY', 'list'],
+  ['AI_MODEL', 'list'],
+  ['WEBHOOK_SECRET', 'list'],
   ['TAKEOUT_LABELS', 'list'],
   ['TRUSTED_PROXIES', 'list'],
   ['GMAIL_FIELDS', 'list'],

@@ -9,14 +9,16 @@ export function taskOptions(config: Config): TaskOptions {
     tokens: config.TASK_TOKENS,
     tokenFactor: config.TASK_TOKEN_FACTOR,
     promptVersion: config.PROMPT_VERSION,
-    model: config.AI_MODEL,
+    // Other models of the list only stand in for the first.
+    model: config.AI_MODEL[0] ?? '',
     timeZone: config.TIME_ZONE,
     texts: config.MESSAGE_BODY === 'text',
   }
 }
 
 /** Returns the rules for dispatching threads, at this time (ms since 1970). */
-export function dispatchRules({ AI_SINCE, AI_DEBOUNCE_MS }: Config, now: number): DispatchRules {
+export function dispatchRules({ AI_SINCE, AI_DEBOUNCE_MS, AI_SINK }: Config, now: number): DispatchRules {
   const since = AI_SINCE && ('at' in AI_SINCE ? AI_SINCE.at : now - AI_SINCE.days * DAY_MS)
-  return { debounceMs: AI_DEBOUNCE_MS, ...(since === undefined ? {} : { since }) }
+  const sends = AI_SINK === 'stream' ? {} : { sends: true as const }
+  return { debounceMs: AI_DEBOUNCE_MS, ...(since === undefined ? {} : { since }), ...sends }
 }

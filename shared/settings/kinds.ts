@@ -22,13 +22,23 @@ export const whole = (low: number, high: number, preset: number) => between(low,
 export const decimal = (low: number, high: number, preset: number) =>
   number(/^(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})$/, low, high, `a number from ${low} to ${high}`).default(preset)
 
+const DOLLARS = 'an amount in US dollars from 0.01 to 1000000, such as 5 or 0.50'
+
+/** An amount in US dollars, as whole millionths. */
+export const dollars = number(/^(?:\d{1,7}(?:\.\d{0,6})?|\.\d{1,6})$/, 0.01, 1_000_000, DOLLARS)
+  .transform(amount => Math.round(amount * 1_000_000))
+  .optional()
+
 /** One of some words, in any letter case. */
-export const oneOf = <const T extends readonly [string, ...string[]]>(values: T, preset: T[number]) =>
+export const choice = <const T extends readonly [string, ...string[]]>(values: T) =>
   z
     .string()
     .toLowerCase()
     .pipe(z.enum(values, { error: `one of ${values.join(', ')}` }))
-    .default(() => preset)
+
+/** One of some words, in any letter case, with a default. */
+export const oneOf = <const T extends readonly [string, ...string[]]>(values: T, preset: T[number]) =>
+  choice(values).default(() => preset)
 
 /** A boolean in its common spellings; false by default. */
 export const flag = z

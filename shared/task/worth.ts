@@ -15,6 +15,8 @@ export interface DispatchRules {
   since?: number
   /** A live thread waits so long for more of its mail. */
   debounceMs?: number
+  /** A sink sends the tasks: each is built when it is sent, and only its ids travel until then. */
+  sends?: true
 }
 
 // A thread that keeps changing waits at most so many times the debounce.

@@ -109,7 +109,7 @@ async function lacksOf(app: AppContext, sim: GmailSimulator, mailbox: MailboxId)
     threads.set(thread, [...(threads.get(thread) ?? []), id])
   }
   if (lacking.length + left.size > 0) return [...lacking, ...[...left].map(id => `${id} is not known`)]
-  const options = { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL }
+  const options = { tokens: config.TASK_TOKENS, promptVersion: config.PROMPT_VERSION, model: config.AI_MODEL[0] ?? '' }
   for (const [thread, ids] of threads) {
     const messages = ids.map(id => ({ id, labels: there.labelsOf(id) }) as Message)
     const dispatched = await client.hget(keys.thread(mailbox, thread), 'dispatched')
