@@ -33,6 +33,7 @@ export type Fact = { from: Envelope } & (
   | { fact: 'known-read'; messages: number; lost: number }
   | { fact: 'release-handled' }
   | ThreadSettledFact
+  | TaskSentFact
   | SetAsideFact
   | { fact: 'still-deferred'; window: string; note: DeferredNote }
   | { fact: 'deferral-ended'; thread: ThreadId; id: MessageId }
@@ -82,6 +83,16 @@ export interface ThreadSettledFact {
   givenUp?: true
   withheld?: Withheld
   delivery?: Delivery
+  /** The messages that no task named yet, where the task is only built later. */
+  unsent?: readonly MessageId[]
+}
+
+/** Records that a sink got the task of a version, once, with the answer where it gave one: for `analysis-results`, and as the thread's latest. */
+export interface TaskSentFact {
+  fact: 'task-sent'
+  thread: ThreadId
+  version: string
+  answer?: Delivery
 }
 
 /**

@@ -1,15 +1,24 @@
-import type { Envelope } from './envelope.ts'
+import type { Sent } from './ai/sink.ts'
+import type { Envelope, Lane } from './envelope.ts'
 import type { MailError } from './error.ts'
 import type { Delivery, Fact, PendingThread } from './fact.ts'
 import type { Call, Cursor, Listed, Mailbox, MailboxId } from './mailbox.ts'
 import type { Message, MessageId, ThreadId } from './message.ts'
 import type { Stream } from './streams.ts'
+import type { Task } from './task/schema.ts'
 import type { TaskOptions } from './task/task.ts'
 import type { DispatchRules } from './task/worth.ts'
 
 /** The six stages in flow order. One name everywhere: file, stage, consumer group, process, log field. */
 export const STAGE_NAMES = ['list-ids', 'cache-filter', 'batch-fetch', 'merge', 'thread-group', 'ai-dispatch'] as const
-export type StageName = (typeof STAGE_NAMES)[number]
+
+/** The second half of `ai-dispatch`, in the same process: it sends what waits for a sink. A consumer group of its own. */
+export const SENDER = 'ai-send'
+
+export type StageName = (typeof STAGE_NAMES)[number] | typeof SENDER
+
+/** Every consumer group of ours. */
+export const GROUP_NAMES: readonly StageName[] = [...STAGE_NAMES, SENDER]
 
 /**
  * A named step: the streams it reads and may write, its pace, and its handler for a batch of one mailbox. `explain` and replays look for
@@ -70,7 +79,19 @@ export interface StageContext {
   ledger: Ledger
   task: TaskOptions
   dispatch?: DispatchRules
+  sending?: Sending
   now: () => number
+}
+
+/** The sink, for one mailbox. */
+export interface Sending {
+  /**
+   * Returns once a task of the mailbox may be sent. Throws `throttled` while the sink is paused, the budget is spent or the mailbox waits for
+   * approval, so that nothing is read for a task that cannot go.
+   */
+  admit(lane: Lane): Promise<void>
+  /** Sends a task, as `Sink.send` does. */
+  send(task: Task, item: Pick<Envelope, 'attempt' | 'lane'>): Promise<Sent>
 }
 
 /** The cached messages. A missing message can be refetched; nothing relies on the cache permanently. */
@@ -107,6 +128,8 @@ export interface Ledger {
   threadsOf(ids: readonly MessageId[]): Promise<ReadonlyMap<MessageId, ThreadId>>
   /** Returns the last dispatched version of each thread. */
   dispatched(threads: readonly ThreadId[]): Promise<ReadonlyMap<ThreadId, string>>
+  /** Returns the newest dispatched version of a thread, and the version that a sink got last. */
+  versions(thread: ThreadId): Promise<{ dispatched: string | undefined; sent: string | undefined }>
 }
 
 /**

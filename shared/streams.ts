@@ -171,10 +171,19 @@ export const threads: Stream<ThreadChange> = {
   salvagedBytes: SALVAGED_BYTES,
 }
 
+const dueTask = threadChange.omit({ part: true, waitsSince: true })
+export type DueTask = z.infer<typeof dueTask>
+
+/**
+ * Threads that wait for a sink, with `AI_SINK` other than `stream`. Their tasks are built when they are sent, so mail is read once, and only
+ * the newest version goes out.
+ */
+export const dueTasks: Stream<DueTask> = { name: 'due-tasks', body: dueTask, salvagedBytes: SALVAGED_BYTES }
+
 /** Self-contained analysis tasks, for the user's workers. */
 export const analysisTasks: Stream<Task> = { name: 'analysis-tasks', body: taskSchema, forWorkers: true }
 
-/** Answers to analysis tasks, from the user's workers to the user's programs. Each lies in the partition and lane of its task. */
+/** Answers to analysis tasks, from the user's workers or a sink, to the user's programs. Each lies in the partition of its mailbox. */
 export const analysisResults: Stream<TaskResult> = { name: 'analysis-results', body: resultSchema, fromWorkers: true }
 
 /** Every stream between stages and around them, in flow order. */
@@ -186,6 +195,7 @@ export const STREAMS: readonly Stream[] = [
   fetchedMessages,
   merged,
   threads,
+  dueTasks,
   analysisTasks,
   analysisResults,
 ]

@@ -1,22 +1,23 @@
-import type { Envelope } from '../shared/envelope.ts'
+import type { Envelope, Lane } from '../shared/envelope.ts'
 import type { ThreadSettledFact } from '../shared/fact.ts'
-import type { Message } from '../shared/message.ts'
+import type { MailClass, Message } from '../shared/message.ts'
 import { follow, joined, type Outcome, type Stage, type StageContext } from '../shared/stage.ts'
-import { analysisTasks, missingIds, type ThreadChange, threads } from '../shared/streams.ts'
-import { buildTask } from '../shared/task/task.ts'
+import { analysisTasks, dueTasks, missingIds, type ThreadChange, threads } from '../shared/streams.ts'
+import { buildTask, classOfThread } from '../shared/task/task.ts'
 import { dispatchTime, withheldBy } from '../shared/task/worth.ts'
 import { askContext } from '../shared/windows/refetch.ts'
 
 type Item = Envelope<ThreadChange>
 
 /**
- * Turns each thread version into one self-contained analysis task, and skips versions that were dispatched before. Mail of lists and programs
- * goes in the lane `bulk`. A live thread waits for the debounce, in which a newer version may overtake it.
+ * Turns each thread version into one self-contained analysis task, and skips versions that were dispatched before. With a sink it hands over
+ * the thread instead, and `ai-send` builds the task. Mail of lists and programs goes in the lane `bulk`. A live thread waits for the debounce,
+ * in which a newer version may overtake it.
  */
 export const aiDispatch: Stage<ThreadChange> = {
   name: 'ai-dispatch',
   reads: [threads],
-  writes: [analysisTasks, missingIds],
+  writes: [analysisTasks, dueTasks, missingIds],
   pace: { size: 20, waitMs: 0, concurrency: 3 },
 
   async handle(batch, ctx) {
@@ -47,14 +48,23 @@ function dispatch(item: Item, cached: ReadonlyMap<string, Message>, ctx: StageCo
   const messages = ids.flatMap(id => cached.get(id) ?? [])
   const withheld = withheldBy(messages, fresh, rules)
   if (withheld) return settle(item, { withheld })
-  const { mailbox } = item
-  const about = { mailbox, thread, version, reason, fresh, omitted, older, olderIds, ownerWrote }
-  const task = buildTask(about, messages, ctx.task)
-  const lane = task.class?.kind === 'personal' ? item.lane : 'bulk'
-  return settle(item, { delivery: follow(item, analysisTasks, `${item.id}/task`, task, ctx.now(), lane) })
+  const about = { thread, version, reason, fresh, omitted, older, olderIds, ownerWrote }
+  const id = `${item.id}/task`
+  if (rules.sends) {
+    const lane = laneOf(item, classOfThread(item.mailbox, messages, ownerWrote))
+    return settle(item, { delivery: follow(item, dueTasks, id, { ...about, ids }, ctx.now(), lane), unsent: fresh })
+  }
+  const task = buildTask({ ...about, mailbox: item.mailbox }, messages, ctx.task)
+  return settle(item, { delivery: follow(item, analysisTasks, id, task, ctx.now(), laneOf(item, task.class)) })
 }
 
-function settle(item: Item, result: Pick<ThreadSettledFact, 'delivery' | 'withheld'> = {}): Outcome<ThreadChange> {
+function laneOf(item: Item, mailClass: MailClass | undefined): Lane {
+  return mailClass?.kind === 'personal' ? item.lane : 'bulk'
+}
+
+type Settled = Pick<ThreadSettledFact, 'delivery' | 'withheld' | 'unsent'>
+
+function settle(item: Item, result: Settled = {}): Outcome<ThreadChange> {
   return { facts: [{ fact: 'thread-settled', from: item, ...versionOf(item), ...result }] }
 }
 

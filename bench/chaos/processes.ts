@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
-import type { StageName } from '../../shared/stage.ts'
+import type { SENDER, StageName } from '../../shared/stage.ts'
 import { type Child, type Children, logHolds } from './children.ts'
 
 const MAIN = fileURLToPath(new URL('../../pipeline/main.js', import.meta.url))
 /** The role of a process: a stage, or the keeper. */
-type Role = StageName | 'keeper'
+type Role = Exclude<StageName, typeof SENDER> | 'keeper'
 
 /** The number of processes per role; roles that race with each other run more than once. */
 const SIZES: Record<Role, number> = {

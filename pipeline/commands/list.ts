@@ -42,6 +42,7 @@ export const COMMANDS: readonly ListedCommand[] = [
     load: () => import('./status.ts'),
   },
   { name: 'runs', summary: 'show the newest runs', load: () => import('./runs.ts') },
+  { name: 'result', summary: 'show the latest answer about a thread', load: () => import('./result.ts') },
   {
     name: 'connect',
     summary: 'connect a mailbox: its owner grants access in the browser',

@@ -6,6 +6,7 @@ import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { createLog } from '../base/log.ts'
 import { STAGES } from '../base/stages.ts'
 import { untilAborted } from '../base/wait.ts'
+import { openSending } from '../runtime/sending.ts'
 import { startStages } from '../runtime/start-stages.ts'
 import { checked, oneStage } from './arguments.ts'
 import { staying } from './with-app.ts'
@@ -23,10 +24,11 @@ export async function runOneStage(context: CommandContext, name: StageName): Pro
   const log = createLog(config, name, context.terminal)
   const mailboxesIn = reachMailboxes(config, await findSimulator(config))
   await staying({ ...context, log }, async app => {
+    const sending = name === 'ai-dispatch' ? await openSending(app, log) : undefined
     const stages = startStages(
       STAGES.filter(stage => stage.name === name),
       app,
-      { mailboxes: mailboxesIn(app), log },
+      { mailboxes: mailboxesIn(app), log, sending },
     )
     log.info({ pid: process.pid }, `${name} is running`)
     await untilAborted(signal)

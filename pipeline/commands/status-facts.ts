@@ -10,9 +10,10 @@ import { readNarrowing } from '../../shared/redis/quota.ts'
 import { listRuns } from '../../shared/redis/runs.ts'
 import { readUnread } from '../../shared/redis/unread.ts'
 import { readWatch, type WatchRecord } from '../../shared/redis/watches.ts'
+import { SENDER } from '../../shared/stage.ts'
 import { requestsSet } from '../accounts/quotas.ts'
 import type { AppContext } from '../base/app.ts'
-import { STAGES } from '../base/stages.ts'
+import { READERS } from '../base/stages.ts'
 import { unmatchedFilters } from '../runtime/findings.ts'
 import { taskLimits } from '../runtime/task-room.ts'
 import { faultyFolders } from './folder-state.ts'
@@ -28,7 +29,7 @@ export async function readStatus(app: AppContext) {
   const { redis, keys, config, now } = app
   const [records, backlog, intake, arrivals, newest, server, unread] = await Promise.all([
     listMailboxes(redis, keys),
-    readBacklog(redis, keys, STAGES),
+    readBacklog(redis, keys, READERS),
     readIntake(redis, keys),
     countArrivals(redis, keys),
     listRuns(redis, keys, MAX_RUNS),
@@ -64,8 +65,11 @@ export async function readStatus(app: AppContext) {
 
 // Delayed work and dead letters are counted per stage: they keep no lane.
 function rowsOf(backlog: readonly Backlog[]): (Omit<Backlog, 'lane'> & { lane: Lane | 'both' })[] {
-  return STAGES.flatMap(({ name: stage }) => {
+  return READERS.flatMap(({ name: stage }) => {
     const rows = backlog.filter(row => row.stage === stage)
+    // Without a sink nothing was ever sent.
+    if (stage === SENDER && rows.every(({ known, waiting, delayed, dead }) => !known && !waiting && !delayed && !dead))
+      return []
     const sum = (count: (row: Backlog) => number) => rows.reduce((total, row) => total + count(row), 0)
     const both = { delayed: sum(row => row.delayed), dead: sum(row => row.dead) }
     const known = rows.every(row => row.known)

@@ -27,6 +27,7 @@ import { startGatewayApart } from '../gateway/apart.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { keeperOf } from '../keeper/duties.ts'
 import type { Keeper } from '../keeper/keeper.ts'
+import { openSending } from '../runtime/sending.ts'
 import { startStages } from '../runtime/start-stages.ts'
 import { checked, collect, parseStages, wholeNumber } from './arguments.ts'
 import { connectAll, type Ready } from './connect-all.ts'
@@ -82,7 +83,9 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
     const lost = lossOf(server)
     const mailboxes = source.mailboxes(app)
     const ready = await Promise.race([lost, connectAll(app, { source, mailboxes, log, patience })])
-    const stages = startStages(chosen(options.only), app, { mailboxes, log })
+    const running = chosen(options.only)
+    const sending = running.some(({ name }) => name === 'ai-dispatch') ? await openSending(app, log) : undefined
+    const stages = startStages(running, app, { mailboxes, log, sending })
     const whole = !options.only && !options.once
     let keeper: Keeper | undefined
     let gateway: Gateway | undefined

@@ -5,6 +5,7 @@ import type { StageName } from '../../shared/stage.ts'
 import {
   analysisTasks,
   cachedMessages,
+  dueTasks,
   fetchedMessages,
   merged,
   messageIds,
@@ -16,7 +17,7 @@ import {
   watchEvents,
 } from '../../shared/streams.ts'
 import type { AppContext } from '../base/app.ts'
-import { STAGES } from '../base/stages.ts'
+import { READERS } from '../base/stages.ts'
 import { windowOf } from '../records/lineage.ts'
 import { byEntry, grouped, mentions, type Recorded, recordedIn } from '../records/recorded.ts'
 
@@ -67,7 +68,14 @@ export async function messageQuery(
 export async function findJourneys(app: AppContext, query: MessageQuery): Promise<Journey[]> {
   const { message } = query
   const named: Recorded[] = []
-  for (const stream of [messageIds, cachedMessages, missingIds, fetchedMessages, threads] as readonly Stream[]) {
+  for (const stream of [
+    messageIds,
+    cachedMessages,
+    missingIds,
+    fetchedMessages,
+    threads,
+    dueTasks,
+  ] as readonly Stream[]) {
     named.push(...(await matching(app, stream, query, ({ envelope }) => mentions(envelope.body, message))))
   }
   const ids = new Set(named.map(({ envelope }) => envelope.id))
@@ -122,7 +130,7 @@ async function matching<Body>(
 }
 
 async function progressOf(redis: Redis, { key, entryId, stream }: Recorded): Promise<Progress[]> {
-  const readers = STAGES.filter(({ reads }) => reads.some(({ name }) => name === stream))
+  const readers = READERS.filter(({ reads }) => reads.some(({ name }) => name === stream))
   return Promise.all(
     readers.map(async ({ name: stage }): Promise<Progress> => {
       const delivered = await lastDelivered(redis, key, stage)

@@ -4,10 +4,10 @@ import { listMailboxes } from '../../shared/redis/mailboxes.ts'
 import { ENTRY, LETTER } from '../../shared/redis/schema.ts'
 import { placesOf, textsIn } from '../../shared/redis/waits.ts'
 import { openEntry } from '../../shared/slice.ts'
-import { STAGE_NAMES, type StageName } from '../../shared/stage.ts'
+import { GROUP_NAMES, type StageName } from '../../shared/stage.ts'
 import { STREAMS } from '../../shared/streams.ts'
 import type { AppContext } from '../base/app.ts'
-import { STAGES } from '../base/stages.ts'
+import { READERS } from '../base/stages.ts'
 import { entriesAt, keysOf, mentions, throwIfStopped } from '../records/recorded.ts'
 import type { MessageQuery } from './journey.ts'
 
@@ -37,7 +37,7 @@ export async function locateMessage(
   const known = mailbox ? [mailbox] : (await listMailboxes(redis, keys)).map(record => record.mailbox)
   for (const partition of partitions) {
     const mailboxes = known.filter(one => keys.partitionOf(one) === partition)
-    for (const place of placesOf(keys, partition, { stages: STAGES, mailboxes })) {
+    for (const place of placesOf(keys, partition, { stages: READERS, mailboxes })) {
       if (place.kind === 'delay') {
         for await (const { text, dueAt } of delayed(app, place.key, signal)) {
           for (const envelope of membersOf(app, text).filter(concerns)) {
@@ -52,7 +52,7 @@ export async function locateMessage(
         }
       }
     }
-    for (const stage of STAGE_NAMES) {
+    for (const stage of GROUP_NAMES) {
       for await (const [entryId, fields] of entriesAt(redis, keys.dead(partition, stage), true, signal)) {
         const value = (name: string) => fields[fields.indexOf(name) + 1] ?? ''
         const [envelope] = envelopesIn(value(ENTRY.envelope), value(LETTER.stream)).filter(concerns)

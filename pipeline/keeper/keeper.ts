@@ -8,7 +8,7 @@ import { createRestoring, type Restored } from '../../shared/redis/restore.ts'
 import { type HeldBack, trimPartition } from '../../shared/redis/trim.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
-import { STAGES } from '../base/stages.ts'
+import { READERS, STAGES } from '../base/stages.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../base/times.ts'
 import { sleepUnref, within } from '../base/wait.ts'
 import { taskLimits } from '../runtime/task-room.ts'
@@ -128,7 +128,7 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
 
   async function trim(partition: Partition): Promise<void> {
     const { removed, held } = await trimPartition(redis, keys, partition, {
-      stages: STAGES,
+      stages: READERS,
       retentionMs,
       unreadMs: taskRetentionMs,
       signal,
@@ -148,7 +148,7 @@ export function startKeeper(app: AppContext, options: KeeperOptions): Keeper {
   }
 
   async function reap(partition: Partition): Promise<void> {
-    const removed = await reapPartition(redis, keys, partition, { stages: STAGES, idleMs })
+    const removed = await reapPartition(redis, keys, partition, { stages: READERS, idleMs })
     if (removed.length > 0) log.debug({ partition, removed: removed.length }, 'removed dead consumers')
   }
 

@@ -2,8 +2,10 @@ import { type Envelope, type Lane, parseEnvelope } from '../../shared/envelope.t
 import { RUN } from '../../shared/redis/schema.ts'
 import type { Stage, StageName } from '../../shared/stage.ts'
 import {
+  analysisResults,
   analysisTasks,
   cachedMessages,
+  dueTasks,
   fetchedMessages,
   merged,
   messageIds,
@@ -141,7 +143,13 @@ function expectedOutputs(stage: StageName, envelope: Envelope): ExpectedOutput[]
     case 'thread-group':
       return [below(threads, id), below(missingIds, contextOf(envelope))]
     case 'ai-dispatch':
-      return [exactly(analysisTasks, `${id}/task`), below(missingIds, contextOf(envelope))]
+      return [
+        exactly(analysisTasks, `${id}/task`),
+        exactly(dueTasks, `${id}/task`),
+        below(missingIds, contextOf(envelope)),
+      ]
+    case 'ai-send':
+      return [exactly(analysisResults, `${id}/result`)]
   }
 }
 

@@ -60,6 +60,7 @@ export async function recordedContext(
       threadsOf: async () => new Map(verified.map(({ id, thread }) => [id, thread])),
       // The recorded tasks show which versions were dispatched before.
       dispatched: async () => new Map(),
+      versions: async () => ({ dispatched: undefined, sent: undefined }),
     },
     task: taskOptions(config),
     dispatch: { ...dispatchRules(config, now()), debounceMs: 0 },

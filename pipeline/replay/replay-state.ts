@@ -1,4 +1,5 @@
 import type { Lane } from '../../shared/envelope.ts'
+import { MailError } from '../../shared/error.ts'
 import type { Listed } from '../../shared/mailbox.ts'
 import type { MessageId, ThreadId } from '../../shared/message.ts'
 import type { StageName } from '../../shared/stage.ts'
@@ -62,6 +63,9 @@ export function replayStateOf(
     case 'batch-fetch':
     case 'merge':
       return settling(run, inputs, recorded, stage !== 'merge')
+    // Sending again would cost again and reach the outside.
+    case 'ai-send':
+      throw new MailError('unsupported', 'what was sent to a sink is not replayed')
   }
 }
 

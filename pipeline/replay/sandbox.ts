@@ -57,7 +57,7 @@ export async function openSandbox(
   return {
     prefix,
     keepSeconds,
-    app: { ...app, keys, config: { ...config, REDIS_PREFIX: prefix, MAX_ATTEMPTS: 1 } },
+    app: { ...app, keys, config: { ...config, REDIS_PREFIX: prefix, MAX_ATTEMPTS: 1, AI_SINK: 'stream' } },
     async expireAll() {
       const all = (await keysUnder(redis, prefix)).filter(key => key !== mark)
       for (let at = 0; at < all.length; at += MAX_KEYS) await expire(redis, all.slice(at, at + MAX_KEYS), keepSeconds)

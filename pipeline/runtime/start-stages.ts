@@ -12,7 +12,7 @@ import { openQuotas, type Quotas } from '../accounts/quotas.ts'
 import type { AppContext } from '../base/app.ts'
 import { consumerName, isKnownDead } from '../base/identity.ts'
 import type { Log } from '../base/log.ts'
-import { STAGES } from '../base/stages.ts'
+import { STAGES, senderOf } from '../base/stages.ts'
 import { dispatchRules, taskOptions } from '../base/task-settings.ts'
 import { within } from '../base/wait.ts'
 import { withBackpressure } from './backpressure.ts'
@@ -26,6 +26,7 @@ import { pacesOf } from './paces.ts'
 import { raiseAlerts } from './raise-alerts.ts'
 import { withReleaseGate } from './release-gate.ts'
 import { type RunningStage, runStage } from './run-stage.ts'
+import type { OpenSending } from './sending.ts'
 import { withTaskRoom } from './task-room.ts'
 import { createWitness } from './witness.ts'
 
@@ -40,6 +41,8 @@ export function startStages(
     log: Log & { child(fields: object): Log }
     onEvent?: (event: RunEvent) => void
     quotas?: Quotas
+    /** The open sink: the sender runs as well. */
+    sending?: OpenSending | undefined
     providers?: Providers
   },
 ): RunningStage {
@@ -57,7 +60,8 @@ export function startStages(
   const alone = oneAtATime()
   const judging = new Set<Promise<void>>()
   const onInvalid = warnOfInvalid(options.log, { machine })
-  const running = stages.map(stage => {
+  const { sending } = options
+  const running = (sending ? [...stages, senderOf(config)] : stages).map(stage => {
     const log = options.log.child({ stage: stage.name })
     const streams = stage.reads.map(({ name }) => name)
     const queue = createQueue({ redis, keys, stage: stage.name, streams, consumer, now })
@@ -75,6 +79,7 @@ export function startStages(
         longRunMs: config.MAX_SYNC_DURATION * 1000,
         tasksPerRun: config.AI_MAX_PER_RUN,
         messageSeconds: config.CACHE_MESSAGE_TTL,
+        resultSeconds: config.RESULT_RETENTION,
         sliceSize,
         now,
         newRunId: app.newRunId,
@@ -133,6 +138,7 @@ export function startStages(
       ledger: createLedger(redis, keys, mailbox, now),
       task: taskOptions(config),
       dispatch: dispatchRules(config, now()),
+      ...(sending ? { sending: sending.of(mailbox, call) } : {}),
       now,
     }
   }

@@ -4,7 +4,7 @@ import type { MailError } from '../error.ts'
 import type { CallCounts, Delivery, Fact } from '../fact.ts'
 import type { MailboxId } from '../mailbox.ts'
 import { encodeEntry, intoEntries } from '../slice.ts'
-import { STAGE_NAMES, type StageName } from '../stage.ts'
+import { SENDER, STAGE_NAMES, type StageName } from '../stage.ts'
 import type { Stream } from '../streams.ts'
 import { type Entry, encodePart, isSlice, itemsOf, type Part } from './entry.ts'
 import type { Keys } from './keys.ts'
@@ -59,6 +59,8 @@ export interface CommitOptions {
   tasksPerRun?: number | undefined
   /** How long a message is kept after its last use. */
   messageSeconds: number
+  /** How long the latest answer to a thread's task is kept. */
+  resultSeconds: number
   /** The most ids of a mailbox that travel together; a larger thread stays whole. */
   sliceSize: (mailbox: MailboxId) => number
   now: () => number
@@ -84,6 +86,7 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
     longRunMs: options.longRunMs,
     ...(options.tasksPerRun === undefined ? {} : { tasksPerRun: options.tasksPerRun }),
     messageSeconds: options.messageSeconds,
+    ...(work.stage === SENDER ? { resultSeconds: options.resultSeconds } : {}),
     ...(first ? { of: { key: plan.mailbox(first.mailbox), mailbox: first.mailbox, run: first.run } } : {}),
     inputs: work.inputs.map(entry => ({ key: plan.key(entry.key), entry: entry.entryId, ...runOf(entry) })),
     outputs: outputsOf(work.deliveries),
@@ -167,6 +170,8 @@ export async function commitWork(work: Work, options: CommitOptions): Promise<Co
   function runOf(entry: Entry) {
     const [item] = itemsOf(entry)
     if (!item) return {}
+    // What waits for a sink outlives its run, and is sent also where the run was abandoned.
+    if (work.stage === SENDER) return {}
     return { runKey: plan.runKey(item), ...(work.stage === STAGE_NAMES[0] ? { begun: plan.run(item) } : {}) }
   }
 }

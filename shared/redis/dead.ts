@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import type { Envelope, Lane } from '../envelope.ts'
 import { MailError } from '../error.ts'
 import { encodeEntry, openEntry } from '../slice.ts'
-import { STAGE_NAMES, type StageName } from '../stage.ts'
+import { GROUP_NAMES, SENDER, STAGE_NAMES, type StageName } from '../stage.ts'
 import { type ListedId, messageIds, missingIds, STREAMS, watchEvents } from '../streams.ts'
 import { GATEWAY, takeDeadNotification } from './intake.ts'
 import type { Keys, Partition } from './keys.ts'
@@ -10,7 +10,7 @@ import { ENTRY, LETTER, RUN, WINDOW } from './schema.ts'
 import { redriveScript } from './scripts.ts'
 
 /** The sources of dead letters: the stages and the gateway. */
-export const DEAD_LETTER_SOURCES = [...STAGE_NAMES, GATEWAY] as const
+export const DEAD_LETTER_SOURCES = [...STAGE_NAMES, SENDER, GATEWAY] as const
 export type DeadLetterSource = (typeof DEAD_LETTER_SOURCES)[number]
 
 /** A dead-lettered input, with everything needed to understand and redrive it. */
@@ -169,7 +169,7 @@ async function settle(redis: Redis, keys: Keys, letter: DeadLetter, again: Again
 type Shelf = { stage: StageName; partition: Partition } | typeof INTAKE
 
 function shelvesOf(keys: Keys, of: DeadLetterSource | undefined): Shelf[] {
-  const shelves: Shelf[] = STAGE_NAMES.flatMap(stage => keys.partitions.map(partition => ({ stage, partition })))
+  const shelves: Shelf[] = GROUP_NAMES.flatMap(stage => keys.partitions.map(partition => ({ stage, partition })))
   return [...shelves, INTAKE].filter(({ stage }) => of === undefined || stage === of)
 }
 
@@ -200,7 +200,7 @@ function deadLetter({ stage, partition }: Shelf, id: string, fields: string[]): 
 
 function placeOf(name: string): { shelf: Shelf; id: string } {
   const [, word, partition = '', id = ''] = /^([\w-]+)\/(p\d+|intake)\/(\d+-\d+)$/.exec(name) ?? []
-  const stage = STAGE_NAMES.find(one => one === word)
+  const stage = GROUP_NAMES.find(one => one === word)
   if (word === INTAKE.stage && partition === INTAKE.partition) return { shelf: INTAKE, id }
   if (!stage || partition === INTAKE.partition) {
     throw new MailError(

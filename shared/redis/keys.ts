@@ -66,6 +66,8 @@ export interface Keys {
   threadsOf(mailbox: MailboxId): string
   /** A text that cursors of the mailbox name. */
   link(mailbox: MailboxId, name: string): string
+  /** The latest answer to a thread's task. */
+  result(mailbox: MailboxId, thread: string): string
   /** The known folders of the mailbox. */
   folders(mailbox: MailboxId): string
   /** The folders that cannot be listed now, and why. */
@@ -133,6 +135,7 @@ export function createKeys(prefix: string, count: number): Keys {
     thread: (mailbox, thread) => at(partitionOf(mailbox), `thread:${mailbox}:${thread}`),
     threadsOf: mailbox => at(partitionOf(mailbox), `threads-of:${mailbox}`),
     link: (mailbox, name) => at(partitionOf(mailbox), `link:${mailbox}:${name}`),
+    result: (mailbox, thread) => at(partitionOf(mailbox), `result:${mailbox}:${thread}`),
     folders: mailbox => at(partitionOf(mailbox), `folders:${mailbox}`),
     folderFaults: mailbox => at(partitionOf(mailbox), `folders:${mailbox}:faults`),
     run: (partition, run) => at(partition, `run:${run}`),

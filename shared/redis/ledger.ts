@@ -110,6 +110,11 @@ export function createLedger(redis: Redis, keys: Keys, mailbox: MailboxId, now: 
       )
       return new Map(threads.flatMap((thread, index) => (versions[index] ? [[thread, versions[index]]] : [])))
     },
+
+    async versions(thread) {
+      const [dispatched, sent] = await redis.hmget(keys.thread(mailbox, thread), THREAD.dispatched, THREAD.sent)
+      return { dispatched: dispatched ?? undefined, sent: sent ?? undefined }
+    },
   }
 
   // `begin.lua` decides the same: a forgotten or ended run blocks no other.

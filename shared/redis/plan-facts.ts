@@ -48,6 +48,7 @@ export function describeFact(fact: Described, to: Surroundings): Description {
     case 'message-relabelled':
     case 'thread-released':
     case 'thread-settled':
+    case 'task-sent':
       return describeThread(fact, to)
     case 'known-read':
     case 'release-handled': {
@@ -146,7 +147,7 @@ function describeWait(fact: WaitFact, to: Surroundings): Description {
 
 type ThreadFact = Extract<
   Described,
-  { fact: 'message-gone' | 'message-relabelled' | 'thread-released' | 'thread-settled' }
+  { fact: 'message-gone' | 'message-relabelled' | 'thread-released' | 'thread-settled' | 'task-sent' }
 >
 
 function describeThread(fact: ThreadFact, to: Surroundings): Description {
@@ -186,8 +187,17 @@ function describeThread(fact: ThreadFact, to: Surroundings): Description {
         ...carried(rest.delivery),
       }
     case 'thread-settled': {
-      const { delivery, givenUp = false, ...said } = rest
-      return { ...said, id: from.id, known: thread(said.thread), givenUp, ...carried(delivery) }
+      const { delivery, givenUp = false, unsent, ...said } = rest
+      const later = unsent ? { unsent: idsText(unsent) } : {}
+      return { ...said, ...later, id: from.id, known: thread(said.thread), givenUp, ...carried(delivery) }
+    }
+    case 'task-sent': {
+      const { answer, ...said } = rest
+      const latest = answer && {
+        result: plan.key(names.result(from.mailbox, said.thread)),
+        latest: plan.text(JSON.stringify(answer.envelope.body)),
+      }
+      return { ...said, known: thread(said.thread), ...carried(answer), ...latest }
     }
   }
 }

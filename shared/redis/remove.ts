@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { LANES } from '../envelope.ts'
 import { type MailboxId, providerOf } from '../mailbox.ts'
-import { STAGE_NAMES } from '../stage.ts'
+import { GROUP_NAMES } from '../stage.ts'
 import { STREAMS } from '../streams.ts'
 import type { Keys, Partition } from './keys.ts'
 import { scanEntries, scanKeys, scanMembers } from './scan.ts'
@@ -42,7 +42,7 @@ export async function removeMailbox(redis: Redis, keys: Keys, mailbox: MailboxId
     await redis.zrem(keys.endedRuns(partition), ...page)
   }
 
-  for (const stage of STAGE_NAMES) {
+  for (const stage of GROUP_NAMES) {
     const delays = keys.delay(partition, stage)
     for await (const members of scanMembers(redis, delays)) {
       const gone = members.filter(member => isOf(mailbox, member.slice(member.indexOf('\n') + 1)))

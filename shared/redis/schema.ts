@@ -62,6 +62,8 @@ export const THREAD = {
   own: 'o',
   // The newest emitted version, the newest dispatched one and its time, and the one that is about to be dispatched.
   ...named('released', 'dispatched', 'dispatchedAt', 'dispatching'),
+  // The version that a sink got last.
+  ...named('sent'),
   // Since when it waits for a task; the ids that no task knew of yet as JSON, after its first task; the emitted version that became no task,
   // and why.
   ...named('waitsSince', 'unsent', 'withheld'),

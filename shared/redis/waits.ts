@@ -51,6 +51,7 @@ export const KINDS_OF_KEYS = {
   arrivals: 'record',
   metrics: 'record',
   mailboxEvents: 'record',
+  result: 'record',
 } as const satisfies Record<KeyKind, 'waits' | 'mark' | 'state' | 'record'>
 
 /** A kind of key, by its name in `Keys`. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { MailboxId } from '../mailbox.ts'
-import type { Address, Message } from '../message.ts'
+import type { Address, MailClass, Message } from '../message.ts'
 import { cleaned, cleanLines } from '../text.ts'
 import { type Filling, fillTask, roomOf, type TaskFrame } from './filling.ts'
 import { languageOf } from './language.ts'
@@ -101,7 +101,7 @@ export function buildTask(thread: TaskThread, given: readonly Message[], options
     truncated: filling.common.isCut || Object.keys(omissions).some(name => name !== 'older'),
     ...(Object.keys(omissions).length > 0 ? { omissions } : {}),
     reason: thread.reason,
-    class: threadClass(messages, thread.ownerWrote === true || ownerWrote(messages, isOwner)),
+    class: classOfThread(thread.mailbox, messages, thread.ownerWrote),
     ...(options.timeZone === undefined ? {} : { timeZone: options.timeZone }),
     ...(language === undefined ? {} : { language }),
     promptVersion: options.promptVersion,
@@ -110,6 +110,12 @@ export function buildTask(thread: TaskThread, given: readonly Message[], options
   const json = JSON.stringify({ ...task, budget: { ...task.budget, used: options.tokens } })
   const used = Math.ceil(tokensOf(json) * frame.tokenFactor)
   return { ...task, budget: { ...task.budget, used: Math.min(options.tokens, used) } }
+}
+
+/** Returns the class of a thread, as its task names it. */
+export function classOfThread(mailbox: MailboxId, given: readonly Message[], ownerWroteBefore = false): MailClass {
+  const messages = newestFirst(given)
+  return threadClass(messages, ownerWroteBefore || ownerWrote(messages, ownerIn(mailbox, messages)))
 }
 
 // What the task leaves out besides texts, which its messages tell.

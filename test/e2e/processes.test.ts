@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { MailboxId } from '../../shared/mailbox.ts'
 import { createKeys } from '../../shared/redis/keys.ts'
-import { STAGE_NAMES, type StageName } from '../../shared/stage.ts'
+import { type SENDER, STAGE_NAMES, type StageName } from '../../shared/stage.ts'
 import { inTurn, lastJson, start } from '../support/processes.ts'
 import type { TestRedis } from '../support/redis.ts'
 import { setUpForProcesses } from '../support/stage-processes.ts'
@@ -88,7 +88,9 @@ t.test('each stops when asked to', async t => {
   )
 })
 
-async function isRunning(stage: StageName): Promise<void> {
+type Name = Exclude<StageName, typeof SENDER>
+
+async function isRunning(stage: Name): Promise<void> {
   const process = processes.get(stage)
   const line = `${stage} is running`
   await until(async () => `${process?.stdout()}${process?.stderr()}`.includes(line), line)
@@ -104,14 +106,14 @@ const READ = {
 } as const
 
 /** Returns whether a stage has read work in the partition of a mailbox that it has not acknowledged. */
-async function isAtWork({ client }: TestRedis, stage: StageName, mailbox: MailboxId): Promise<boolean> {
+async function isAtWork({ client }: TestRedis, stage: Name, mailbox: MailboxId): Promise<boolean> {
   const streams = (['live', 'bulk'] as const).map(lane => keys.stream(keys.partitionOf(mailbox), READ[stage], lane))
   const pending = await Promise.all(streams.map(stream => client.xpending(stream, stage).catch(() => [0])))
   return pending.some(([count]) => Number(count) > 0)
 }
 
 /** Returns how far a stage has read its work in the partition of a mailbox. */
-async function readBy({ client }: TestRedis, stage: StageName, mailbox: MailboxId): Promise<string> {
+async function readBy({ client }: TestRedis, stage: Name, mailbox: MailboxId): Promise<string> {
   const places: string[] = []
   for (const lane of ['live', 'bulk'] as const) {
     const stream = keys.stream(keys.partitionOf(mailbox), READ[stage], lane)

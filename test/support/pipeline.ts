@@ -1,7 +1,8 @@
 import { requestSync } from '../../pipeline/accounts/request-sync.ts'
 import { type AppContext, openApp } from '../../pipeline/base/app.ts'
 import { createLog } from '../../pipeline/base/log.ts'
-import { STAGES } from '../../pipeline/base/stages.ts'
+import { READERS, STAGES } from '../../pipeline/base/stages.ts'
+import type { OpenSending } from '../../pipeline/runtime/sending.ts'
 import { startStages } from '../../pipeline/runtime/start-stages.ts'
 import { readConfig } from '../../shared/config.ts'
 import type { Envelope } from '../../shared/envelope.ts'
@@ -42,7 +43,12 @@ let count = 0
 export async function startPipeline(
   redis: TestRedis,
   open: Mailbox | ((app: AppContext) => Mailbox),
-  options: { only?: readonly StageName[]; settings?: Record<string, string>; id?: MailboxId } = {},
+  options: {
+    only?: readonly StageName[]
+    settings?: Record<string, string>
+    id?: MailboxId
+    sending?: (app: AppContext) => OpenSending
+  } = {},
 ): Promise<TestPipeline> {
   const { id = ANA } = options
   count += 1
@@ -61,7 +67,10 @@ export async function startPipeline(
   const running: ReturnType<typeof startStages>[] = []
   const start = (only?: readonly StageName[]) => {
     const stages = STAGES.filter(({ name }) => only === undefined || only.includes(name))
-    running.push(startStages(stages, app, { mailboxes: () => mailbox, log: createLog(config, 'test', hidden) }))
+    const sends = stages.some(({ name }) => name === 'ai-dispatch')
+    const sending = sends ? options.sending?.(app) : undefined
+    const log = createLog(config, 'test', hidden)
+    running.push(startStages(stages, app, { mailboxes: () => mailbox, log, sending }))
   }
   const { cursor } = await mailbox.open({ signal: new AbortController().signal, meter: () => undefined })
   await connectMailbox(app.redis, keys, id, cursor, app.now())
@@ -78,7 +87,7 @@ export async function startPipeline(
         const [runs, record, backlog] = await Promise.all([
           listRuns(app.redis, keys, 100),
           readMailbox(app.redis, keys, id),
-          readBacklog(app.redis, keys, STAGES),
+          readBacklog(app.redis, keys, READERS),
         ])
         const idle = record?.activeRun === undefined && record?.dirty === false
         const empty = backlog.every(({ waiting, inWork, delayed }) => (waiting ?? 0) + inWork + delayed === 0)

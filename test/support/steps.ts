@@ -62,6 +62,7 @@ export async function createSteps(options: Options): Promise<Steps> {
     longRunMs: 300_000,
     tasksPerRun: options.tasksPerRun,
     messageSeconds: 3600,
+    resultSeconds: 3600,
     sliceSize: (mailbox: MailboxId) => fetchingOf(mailbox, config).batchSize,
     now,
     newRunId,

@@ -45,7 +45,8 @@ local function dispatch(f, run, key, mark)
   if announced ~= version or not isWritten(KEYS[f.to], last, f.thread, version) then add(f.to, ARGV[f.envelope]) end
   put(MARKS, known, THREAD.dispatched, version)
   put(MARKS, known, THREAD.dispatchedAt, now)
-  drop(known, THREAD.unsent)
+  -- A task that is built later names what is new until then.
+  if f.unsent then put(MARKS, known, THREAD.unsent, f.unsent) else drop(known, THREAD.unsent) end
   drop(known, THREAD.withheld)
   return RUN.tasks
 end
@@ -63,4 +64,18 @@ apply['thread-settled'] = function(f, run, key)
   put(MARKS, fresh, FRESH.settled .. f.thread, f.givenUp and givenUp or mark)
   if before == givenUp then countThread(run, RUN.givenUp, -1) else countThread(run, RUN.settled, 1) end
   countThread(run, f.givenUp and RUN.givenUp or result, 1)
+end
+
+-- An answer is written before its mark. A script that fails between them writes it again, and readers keep the first.
+apply['task-sent'] = function(f)
+  local known = KEYS[f.known]
+  prefetch(known, { THREAD.sent, THREAD.released, THREAD.unsent })
+  if get(known, THREAD.sent) == f.version then return end
+  if f.to then
+    add(f.to, ARGV[f.envelope])
+    stage(CONTENT, 'SET', KEYS[f.result], ARGV[f.latest], 'EX', plan.resultSeconds)
+  end
+  put(MARKS, known, THREAD.sent, f.version)
+  -- A newer version names the new messages once more where it was emitted meanwhile.
+  if get(known, THREAD.released) == f.version then drop(known, THREAD.unsent) end
 end

@@ -34,6 +34,7 @@ const options: CommitOptions = {
   consumer: 'me',
   longRunMs: 300_000,
   messageSeconds: 3600,
+  resultSeconds: 3600,
   sliceSize: () => 20,
   now: () => 1_790_000_000_000,
   newRunId: () => 'next',

@@ -37,6 +37,7 @@ const options = {
   consumer: 'me',
   longRunMs: 300_000,
   messageSeconds: 3600,
+  resultSeconds: 3600,
   sliceSize: () => 20,
   now: () => 1_790_000_000_000,
   newRunId: () => 'next',

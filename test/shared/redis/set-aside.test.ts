@@ -211,6 +211,7 @@ async function commit(stage: StageName, entry: Entry<ListedId>, facts: (item: En
     consumer: 'me',
     longRunMs: 300_000,
     messageSeconds: 3600,
+    resultSeconds: 3600,
     sliceSize: () => 20,
     newRunId: () => 'next',
   }

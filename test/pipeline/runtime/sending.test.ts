@@ -1,0 +1,185 @@
+import t, { type Test } from 'tap'
+import type { AppContext } from '../../../pipeline/base/app.ts'
+import { createLog } from '../../../pipeline/base/log.ts'
+import { showResult } from '../../../pipeline/commands/result.ts'
+import { createSending, type SinkGate } from '../../../pipeline/runtime/sending.ts'
+import type { Sent, Sink, SinkCall } from '../../../shared/ai/sink.ts'
+import { MailError } from '../../../shared/error.ts'
+import type { Message } from '../../../shared/message.ts'
+import { analysisResults, analysisTasks, dueTasks } from '../../../shared/streams.ts'
+import type { Task } from '../../../shared/task/schema.ts'
+import { type FakeMailbox, fakeMailbox } from '../../support/fake-mailbox.ts'
+import { ANA, startPipeline } from '../../support/pipeline.ts'
+import { startRedis } from '../../support/redis.ts'
+import { contextFor, hidden } from '../../support/surroundings.ts'
+import { until } from '../../support/until.ts'
+
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+
+const BO = [{ name: 'Bo', address: 'bo@example.com' }]
+const ANSWER: Sent = {
+  outcome: 'answered',
+  answer: { model: 'm', promptVersion: '1', finish: 'answered', output: { summary: 'short' } },
+}
+
+t.test('each version of a thread is sent once, with its mail as it is then, and its answer is kept', async t => {
+  const { mailbox, pipeline, sink } = await synced(t)
+  const [mail] = deliver(mailbox, [{ thread: 't0' }, { thread: 't1' }])
+  await pipeline.sync()
+  t.same(sink.sent.map(({ thread }) => thread).sort(), ['t0', 't1'])
+  t.same(await pipeline.read(analysisTasks), [], 'the tasks go to the sink alone')
+  const results = await pipeline.read(analysisResults)
+  t.match(
+    results.map(({ body }) => body),
+    [{ output: { summary: 'short' } }, { output: { summary: 'short' } }],
+  )
+  await pipeline.sync()
+  t.equal(sink.sent.length, 2, 'nothing is sent again')
+  const [reply] = deliver(mailbox, [{ thread: 't0' }])
+  await pipeline.sync()
+  t.equal(sink.sent.length, 3, 'a reply sends its thread alone')
+  t.same(
+    sink.sent[2]?.messages.map(one => [one.id, one.new]),
+    [
+      [mail, false],
+      [reply, true],
+    ],
+  )
+  const lines: string[] = []
+  const config = { ...pipeline.app.config, REDIS_URL: redis.url }
+  const signal = new AbortController().signal
+  await showResult(contextFor({ config, json: false, signal, print: line => lines.push(line) }), 't0')
+  t.match(lines.join('\n'), /answered by m at .*\n.*"summary": "short"/s)
+})
+
+t.test('what waits is built when it is sent: the newest version alone, with all mail that no task named', async t => {
+  const { mailbox, pipeline, sink, gate } = await synced(t)
+  gate.waiting = { untilMs: 1500, why: 'the budget of the day is spent' }
+  const [first] = deliver(mailbox, [{ thread: 't0' }])
+  await pipeline.request()
+  await until(async () => (await pipeline.read(dueTasks)).length === 1, 'the first version waits')
+  const [second] = deliver(mailbox, [{ thread: 't0' }])
+  await pipeline.request()
+  await until(async () => (await pipeline.read(dueTasks)).length === 2, 'the second version waits')
+  // The cache loses the mail meanwhile.
+  await pipeline.app.redis.unlink(pipeline.app.keys.message(ANA, first ?? ''))
+  gate.waiting = undefined
+  await pipeline.quiet()
+  t.match(
+    sink.sent.map(task => [task.reason, task.messages.map(one => [one.id, one.new])]),
+    [
+      [
+        'new',
+        [
+          [first, true],
+          [second, true],
+        ],
+      ],
+    ],
+  )
+})
+
+t.test('a sink that needs a person pauses, and no task is lost or buried', async t => {
+  const { mailbox, pipeline, sink, gate } = await synced(t)
+  sink.fault = new MailError('misconfigured', 'the receiver answers 401: check WEBHOOK_SECRET')
+  deliver(
+    mailbox,
+    Array.from({ length: 12 }, () => ({})),
+  )
+  await pipeline.request()
+  await until(() => gate.paused.length > 0, 'the sink is paused')
+  const calls = sink.calls
+  sink.fault = undefined
+  gate.waiting = undefined
+  await pipeline.quiet()
+  t.same(await pipeline.dead('ai-send'), [])
+  t.ok(calls <= 3, `${calls} calls found out`)
+  t.equal(sink.sent.length, 12)
+})
+
+t.test('an outage of the sink uses up no attempts, and one task that always fails is buried alone', async t => {
+  const { mailbox, pipeline, sink, gate } = await synced(t, {
+    CIRCUIT_BREAKER_FAILURE_THRESHOLD: '3',
+    MAX_ATTEMPTS: '2',
+  })
+  sink.fault = new MailError('unavailable', 'the receiver answers 503')
+  deliver(mailbox, [{}, {}, {}, {}])
+  await pipeline.request()
+  await until(() => gate.paused.some(({ isOutage }) => isOutage), 'the sink is paused')
+  sink.fault = undefined
+  gate.waiting = undefined
+  await pipeline.quiet()
+  t.equal(sink.sent.length, 4)
+  sink.poison = 't9'
+  deliver(mailbox, [{ thread: 't9' }, { thread: 't10' }])
+  await pipeline.sync()
+  t.match(await pipeline.dead('ai-send'), [{ kind: 'unavailable' }])
+  t.equal(sink.sent.length, 5)
+})
+
+interface FakeSink extends Sink {
+  sent: Task[]
+  calls: number
+  fault: MailError | undefined
+  poison: string | undefined
+}
+
+interface FakeGate extends SinkGate {
+  waiting: { untilMs: number; why: string } | undefined
+  paused: { isOutage: boolean | undefined }[]
+}
+
+async function synced(t: Test, settings: Record<string, string> = {}) {
+  const mailbox = fakeMailbox()
+  const sink: FakeSink = {
+    sent: [],
+    calls: 0,
+    fault: undefined,
+    poison: undefined,
+    async send(task: Task, _: SinkCall) {
+      sink.calls += 1
+      if (sink.fault) throw sink.fault
+      if (task.thread === sink.poison) throw new MailError('unavailable', 'the receiver answers 500')
+      sink.sent.push(task)
+      return ANSWER
+    },
+  }
+  const gate: FakeGate = {
+    waiting: undefined,
+    paused: [],
+    async waits() {
+      return gate.waiting && { ...gate.waiting, untilMs: Date.now() + 300 }
+    },
+    async pause(why: string, { isOutage }: { isOutage?: boolean } = {}) {
+      gate.paused.push({ isOutage })
+      gate.waiting = { untilMs: 0, why }
+    },
+    async succeeded() {},
+  }
+  const spending = { reserve: () => Promise.reject(new Error('nothing is spent')) }
+  const sending = (app: AppContext) =>
+    createSending(app, { sink, spending, gate, log: createLog(app.config, 'test', hidden) })
+  const pipeline = await startPipeline(redis, mailbox, {
+    sending,
+    settings: {
+      AI_SINK: 'webhook',
+      WEBHOOK_URL: 'https://example.com/hook',
+      WEBHOOK_SECRET: `whsec_${'A'.repeat(32)}`,
+      MESSAGE_BODY: 'snippet',
+      SKIP_LABELS: 'none',
+      ...settings,
+    },
+  })
+  t.teardown(() => pipeline.stop())
+  await pipeline.sync()
+  return { mailbox, pipeline, sink, gate }
+}
+
+function deliver(mailbox: FakeMailbox, mails: readonly Partial<Message>[]): string[] {
+  return mails.map((changes, n) => {
+    const [id = ''] = mailbox.deliver(1, 1)
+    mailbox.write(id, { thread: `t${n}`, from: BO, ...changes })
+    return id
+  })
+}
