@@ -1,6 +1,6 @@
 import { LANES } from '../../shared/envelope.ts'
 import { STREAMS, type Stream } from '../../shared/streams.ts'
-import { STAGES } from '../base/stages.ts'
+import { READERS } from '../base/stages.ts'
 
 const WORKER = 'worker'
 
@@ -66,7 +66,7 @@ function messageOf(name: string): object {
 }
 
 function stageOperations(): [string, object][] {
-  return STAGES.flatMap(({ name, reads, writes }) => [
+  return READERS.flatMap(({ name, reads, writes }) => [
     ...reads.map(stream => operation(name, 'receive', stream)),
     ...writes.map(stream => operation(name, 'send', stream)),
   ])

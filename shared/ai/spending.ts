@@ -3,7 +3,7 @@ import type { MailboxId } from '../mailbox.ts'
 
 /** The budget and the rate limits that model requests share, over all processes. */
 export interface Spending {
-  /** Reserves the worst case of one request; each attempt, repair and fallback reserves anew. */
+  /** Reserves the worst case of one request; each attempt, repair and fallback has a reservation of its own. */
   reserve(of: RequestedSpending): Promise<Reservation | Refusal>
 }
 

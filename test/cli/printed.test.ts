@@ -37,6 +37,7 @@ async function walked(): Promise<string[][]> {
     ['status'],
     ['runs'],
     ['mailboxes'],
+    ['result', await answered()],
     ['replay', 'thread-group'],
     ['replay', 'merge', '--message', ODD],
   ]
@@ -84,7 +85,7 @@ t.test('no command prints control sequences from foreign text', async t => {
     t.notMatch(`${one.stdout}${one.stderr}`, /^forged/m, `${words}: no line of its own`)
     if (words.endsWith(' --json') && one.stdout !== '') JSON.parse(one.stdout)
   }
-  for (const command of ['dead show', 'status', 'runs', 'mailboxes', 'explain'])
+  for (const command of ['dead show', 'status', 'runs', 'mailboxes', 'explain', 'result'])
     t.ok(
       finished.some(({ words, stdout }) => words.join(' ').startsWith(command) && stdout.includes('\\u009b2J')),
       `${command} does quote it`,
@@ -140,6 +141,25 @@ async function runAll(commands: string[][], more: Record<string, string> = {}): 
 function isHarmless(t: Test, what: string, { stdout, stderr }: Printed): void {
   t.same(obeyedIn(stdout), [], `${what}: stdout`)
   t.same(obeyedIn(stderr), [], `${what}: stderr`)
+}
+
+/** Writes an answer as a hostile model would give it, and returns its thread. */
+async function answered(): Promise<string> {
+  const thread = 't1'
+  const output = { [HOSTILE]: HOSTILE }
+  const answer = {
+    v: 1,
+    task: 'a',
+    mailbox: MAILBOX,
+    thread,
+    version: 'v',
+    model: HOSTILE,
+    promptVersion: '1',
+    output,
+    at: 1,
+  }
+  await redis.client.set(keys.result(MAILBOX, thread), JSON.stringify({ ...answer, note: HOSTILE }))
+  return thread
 }
 
 async function messageId(): Promise<string> {

@@ -1,28 +1,19 @@
 import t, { type Test } from 'tap'
-import type { AppContext } from '../../../pipeline/base/app.ts'
-import { createLog } from '../../../pipeline/base/log.ts'
 import { showResult } from '../../../pipeline/commands/result.ts'
-import { createSending, type SinkGate } from '../../../pipeline/runtime/sending.ts'
-import type { Sent, Sink, SinkCall } from '../../../shared/ai/sink.ts'
 import { MailError } from '../../../shared/error.ts'
 import type { Message } from '../../../shared/message.ts'
 import { analysisResults, analysisTasks, dueTasks } from '../../../shared/streams.ts'
-import type { Task } from '../../../shared/task/schema.ts'
 import { type FakeMailbox, fakeMailbox } from '../../support/fake-mailbox.ts'
 import { ANA, startPipeline } from '../../support/pipeline.ts'
 import { startRedis } from '../../support/redis.ts'
-import { contextFor, hidden } from '../../support/surroundings.ts'
+import { fakeSending, SENDS } from '../../support/sending.ts'
+import { contextFor } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 
 const BO = [{ name: 'Bo', address: 'bo@example.com' }]
-const ANSWER: Sent = {
-  outcome: 'answered',
-  answer: { model: 'm', promptVersion: '1', finish: 'answered', output: { summary: 'short' } },
-}
-
 t.test('each version of a thread is sent once, with its mail as it is then, and its answer is kept', async t => {
   const { mailbox, pipeline, sink } = await synced(t)
   const [mail] = deliver(mailbox, [{ thread: 't0' }, { thread: 't1' }])
@@ -80,7 +71,7 @@ t.test('what waits is built when it is sent: the newest version alone, with all 
   )
 })
 
-t.test('a sink that needs a person pauses, and no task is lost or buried', async t => {
+t.test('a sink that needs a person pauses, and no task is lost or dead-lettered', async t => {
   const { mailbox, pipeline, sink, gate } = await synced(t)
   sink.fault = new MailError('misconfigured', 'the receiver answers 401: check WEBHOOK_SECRET')
   deliver(
@@ -98,7 +89,7 @@ t.test('a sink that needs a person pauses, and no task is lost or buried', async
   t.equal(sink.sent.length, 12)
 })
 
-t.test('an outage of the sink uses up no attempts, and one task that always fails is buried alone', async t => {
+t.test('an outage of the sink uses up no attempts, and one task that always fails is dead-lettered alone', async t => {
   const { mailbox, pipeline, sink, gate } = await synced(t, {
     CIRCUIT_BREAKER_FAILURE_THRESHOLD: '3',
     MAX_ATTEMPTS: '2',
@@ -118,58 +109,12 @@ t.test('an outage of the sink uses up no attempts, and one task that always fail
   t.equal(sink.sent.length, 5)
 })
 
-interface FakeSink extends Sink {
-  sent: Task[]
-  calls: number
-  fault: MailError | undefined
-  poison: string | undefined
-}
-
-interface FakeGate extends SinkGate {
-  waiting: { untilMs: number; why: string } | undefined
-  paused: { isOutage: boolean | undefined }[]
-}
-
 async function synced(t: Test, settings: Record<string, string> = {}) {
   const mailbox = fakeMailbox()
-  const sink: FakeSink = {
-    sent: [],
-    calls: 0,
-    fault: undefined,
-    poison: undefined,
-    async send(task: Task, _: SinkCall) {
-      sink.calls += 1
-      if (sink.fault) throw sink.fault
-      if (task.thread === sink.poison) throw new MailError('unavailable', 'the receiver answers 500')
-      sink.sent.push(task)
-      return ANSWER
-    },
-  }
-  const gate: FakeGate = {
-    waiting: undefined,
-    paused: [],
-    async waits() {
-      return gate.waiting && { ...gate.waiting, untilMs: Date.now() + 300 }
-    },
-    async pause(why: string, { isOutage }: { isOutage?: boolean } = {}) {
-      gate.paused.push({ isOutage })
-      gate.waiting = { untilMs: 0, why }
-    },
-    async succeeded() {},
-  }
-  const spending = { reserve: () => Promise.reject(new Error('nothing is spent')) }
-  const sending = (app: AppContext) =>
-    createSending(app, { sink, spending, gate, log: createLog(app.config, 'test', hidden) })
+  const { sink, gate, sending } = fakeSending()
   const pipeline = await startPipeline(redis, mailbox, {
     sending,
-    settings: {
-      AI_SINK: 'webhook',
-      WEBHOOK_URL: 'https://example.com/hook',
-      WEBHOOK_SECRET: `whsec_${'A'.repeat(32)}`,
-      MESSAGE_BODY: 'snippet',
-      SKIP_LABELS: 'none',
-      ...settings,
-    },
+    settings: { ...SENDS, SKIP_LABELS: 'none', ...settings },
   })
   t.teardown(() => pipeline.stop())
   await pipeline.sync()

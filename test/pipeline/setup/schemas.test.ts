@@ -13,6 +13,7 @@ import { analysisResults, analysisTasks, STREAMS } from '../../../shared/streams
 import { fakeMailbox } from '../../support/fake-mailbox.ts'
 import { ANA, startPipeline } from '../../support/pipeline.ts'
 import { startRedis } from '../../support/redis.ts'
+import { fakeSending, SENDS } from '../../support/sending.ts'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const text = (path: string) => (existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : undefined)
@@ -87,6 +88,8 @@ t.test('asyncapi.yaml is an AsyncAPI 3.0 document, with every stream and an exis
   )
   t.match(document.operations, {
     'ai-dispatch-sends-analysis-tasks': { action: 'send' },
+    'ai-send-receives-due-tasks': { action: 'receive' },
+    'ai-send-sends-analysis-results': { action: 'send' },
     'worker-receives-analysis-tasks': { action: 'receive' },
     'worker-sends-analysis-results': { action: 'send' },
   })
@@ -101,10 +104,16 @@ t.test('what the pipeline writes fits the schemas, and what does not fit is refu
   const pipeline = await startPipeline(redis, mailbox)
   t.teardown(() => pipeline.stop())
   await pipeline.sync()
-  const { keys } = pipeline.app
-  for (const { name } of STREAMS.filter(({ fromWorkers }) => !fromWorkers)) {
+  const { sending } = fakeSending()
+  const withSink = await startPipeline(redis, mailbox, { settings: SENDS, sending })
+  t.teardown(() => withSink.stop())
+  await withSink.sync()
+  for (const { name } of STREAMS) {
     const validate = new Ajv2020().compile(JSON.parse(text(`schemas/${name}.json`) ?? ''))
-    const entries = await redis.client.xrange(keys.stream(keys.partitionOf(ANA), name, 'bulk'), '-', '+')
+    const found = [pipeline, withSink].map(({ app: { keys } }) =>
+      redis.client.xrange(keys.stream(keys.partitionOf(ANA), name, 'bulk'), '-', '+'),
+    )
+    const entries = (await Promise.all(found)).flat()
     if (name !== 'cached-messages') t.ok(entries.length > 0, `${name} has entries`)
     for (const [, fields] of entries)
       t.ok(validate(JSON.parse(fields[1] ?? '')), `${name}: ${JSON.stringify(validate.errors)}`)
