@@ -33,6 +33,7 @@ import { checked, collect, parseStages, wholeNumber } from './arguments.ts'
 import { connectAll, type Ready } from './connect-all.ts'
 import { stallWarning, untilQuiet } from './follow.ts'
 import { type Summary, summarise, summaryTable } from './summary.ts'
+import { untilSent } from './until-sent.ts'
 
 /** Adds the options and the action of `up`. */
 export function define(command: Command, contextOf: ContextOf): void {
@@ -97,7 +98,8 @@ export async function up(config: Config, options: UpOptions): Promise<boolean> {
         gateway = await startGatewayApart(app, { port, settingsAt, log: gatewayLog, signal: options.signal })
         keeper = keeperOf({ ...app, config: gateway.config }, log, mailboxes)
       }
-      return await Promise.race([lost, syncAndStay(app, ready, { source, server, gateway, options, patience })])
+      const facts = { source, server, gateway, options, patience, sends: sending !== undefined }
+      return await Promise.race([lost, syncAndStay(app, ready, facts)])
     } finally {
       await Promise.all([gateway?.stop(config.DRAIN_MS), stages.stop(config.DRAIN_MS), keeper?.stop()])
     }
@@ -126,9 +128,10 @@ async function syncAndStay(
     gateway: Gateway | undefined
     options: UpOptions
     patience: RedisWait
+    sends: boolean
   },
 ): Promise<boolean> {
-  const { source, server, gateway, options, patience } = facts
+  const { source, server, gateway, options, patience, sends } = facts
   const withRetries = <T>(work: () => Promise<T>) => retryUntilServing(app.url, work, patience)
   const { terminal } = options
   const print = options.json ? () => undefined : options.print
@@ -154,6 +157,7 @@ async function syncAndStay(
     : []
   if (!runs) return !options.once
   const summary = report(app, runs, { mailboxes: mailboxes.length, since, server, options, lacking })
+  if (sends && options.once) reportUnsent(await untilSent(app, options.signal), print)
   if (options.once) return summary.ok
   print(whole ? stayUp(mailboxes) : `Running ${options.only?.join(', ')}. Ctrl-C stops.`)
   await untilAborted(options.signal)
@@ -180,6 +184,10 @@ function report(
   if (!options.json) options.print(summaryTable(runs, summary))
   else if (options.once) options.print(JSON.stringify(summary))
   return summary
+}
+
+function reportUnsent(count: number, print: (text: string) => void): void {
+  if (count > 0) print(`${count} tasks wait for the sink; \`mailsluice status\` says why and until when.`)
 }
 
 function chosen(only: readonly StageName[] | undefined) {

@@ -1,6 +1,6 @@
 import { providerOf } from '../../shared/mailbox.ts'
 import { traitsOf } from '../../shared/provider/traits.ts'
-import type { ListedId, MergedWindow, SettledId, ThreadChange, WatchEvent } from '../../shared/streams.ts'
+import type { DueTask, ListedId, MergedWindow, SettledId, ThreadChange, WatchEvent } from '../../shared/streams.ts'
 import type { Task } from '../../shared/task/schema.ts'
 import { isOwnWindow } from '../../shared/windows/deferred.ts'
 import { kindOf, type WindowKind } from '../../shared/windows/kinds.ts'
@@ -64,6 +64,10 @@ function hopWords(stream: string, body: unknown): string[] {
       const { thread, version, ids, reason } = body as ThreadChange
       return [`thread ${thread} (${reason}) with ${ids.length} messages`, `version ${short(version)}`]
     }
+    case 'due-tasks': {
+      const { thread, version, ids } = body as DueTask
+      return [`thread ${thread} with ${ids.length} messages for the sink`, `version ${short(version)}`]
+    }
     case 'analysis-tasks': {
       const task = body as Task
       const { version, messages, budget } = task
@@ -107,6 +111,7 @@ function locationLine(one: Location, now: number): string {
   const due = one.dueAt > now ? `due in ${seconds(one.dueAt - now)}` : `overdue by ${seconds(now - one.dueAt)}`
   if (one.stage === 'ai-dispatch' && one.attempt === 0)
     return `waits for more mail of its thread (AI_DEBOUNCE_MS), ${due}`
+  if (one.stage === 'ai-send' && one.attempt === 0) return `waits for the sink, ${due}; \`mailsluice status\` says why`
   return `delayed in ${one.stage}, ${due}, attempt ${one.attempt + 1}`
 }
 

@@ -1,10 +1,13 @@
 import t, { type Test } from 'tap'
+import type { CommandContext } from '../../../pipeline/base/command-context.ts'
+import { explain } from '../../../pipeline/commands/explain.ts'
 import { showResult } from '../../../pipeline/commands/result.ts'
+import { status } from '../../../pipeline/commands/status.ts'
 import { MailError } from '../../../shared/error.ts'
 import type { Message } from '../../../shared/message.ts'
 import { analysisResults, analysisTasks, dueTasks } from '../../../shared/streams.ts'
 import { type FakeMailbox, fakeMailbox } from '../../support/fake-mailbox.ts'
-import { ANA, startPipeline } from '../../support/pipeline.ts'
+import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
 import { startRedis } from '../../support/redis.ts'
 import { fakeSending, SENDS } from '../../support/sending.ts'
 import { contextFor } from '../../support/surroundings.ts'
@@ -37,24 +40,25 @@ t.test('each version of a thread is sent once, with its mail as it is then, and 
       [reply, true],
     ],
   )
-  const lines: string[] = []
-  const config = { ...pipeline.app.config, REDIS_URL: redis.url }
-  const signal = new AbortController().signal
-  await showResult(contextFor({ config, json: false, signal, print: line => lines.push(line) }), 't0')
-  t.match(lines.join('\n'), /answered by m at .*\n.*"summary": "short"/s)
+  t.match(await printed(pipeline, context => showResult(context, 't0')), /answered by m at .*\n.*"summary": "short"/s)
 })
 
 t.test('what waits is built when it is sent: the newest version alone, with all mail that no task named', async t => {
   const { mailbox, pipeline, sink, gate } = await synced(t)
   gate.waiting = { untilMs: 1500, why: 'the budget of the day is spent' }
-  const [first] = deliver(mailbox, [{ thread: 't0' }])
+  const [first = ''] = deliver(mailbox, [{ thread: 't0' }])
   await pipeline.request()
   await until(async () => (await pipeline.read(dueTasks)).length === 1, 'the first version waits')
   const [second] = deliver(mailbox, [{ thread: 't0' }])
   await pipeline.request()
   await until(async () => (await pipeline.read(dueTasks)).length === 2, 'the second version waits')
+  t.match(
+    await printed(pipeline, context => explain(context, first)),
+    /due-tasks .*thread t0 with 1 messages for the sink/,
+  )
+  t.match(await printed(pipeline, status), /ai-send +│ live/)
   // The cache loses the mail meanwhile.
-  await pipeline.app.redis.unlink(pipeline.app.keys.message(ANA, first ?? ''))
+  await pipeline.app.redis.unlink(pipeline.app.keys.message(ANA, first))
   gate.waiting = undefined
   await pipeline.quiet()
   t.match(
@@ -119,6 +123,15 @@ async function synced(t: Test, settings: Record<string, string> = {}) {
   t.teardown(() => pipeline.stop())
   await pipeline.sync()
   return { mailbox, pipeline, sink, gate }
+}
+
+async function printed(pipeline: TestPipeline, command: (context: CommandContext) => unknown): Promise<string> {
+  const lines: string[] = []
+  const config = { ...pipeline.app.config, REDIS_URL: redis.url }
+  await command(
+    contextFor({ config, json: false, signal: new AbortController().signal, print: line => lines.push(line) }),
+  )
+  return lines.join('\n')
 }
 
 function deliver(mailbox: FakeMailbox, mails: readonly Partial<Message>[]): string[] {
