@@ -3,6 +3,7 @@ import type { CommandContext } from '../../../pipeline/base/command-context.ts'
 import { explain } from '../../../pipeline/commands/explain.ts'
 import { showResult } from '../../../pipeline/commands/result.ts'
 import { status } from '../../../pipeline/commands/status.ts'
+import { LANES } from '../../../shared/envelope.ts'
 import { MailError } from '../../../shared/error.ts'
 import type { Message } from '../../../shared/message.ts'
 import { analysisResults, analysisTasks, dueTasks } from '../../../shared/streams.ts'
@@ -40,6 +41,9 @@ t.test('each version of a thread is sent once, with its mail as it is then, and 
       [reply, true],
     ],
   )
+  await repeatEntries(pipeline)
+  await pipeline.quiet()
+  t.same([sink.calls, (await pipeline.read(analysisResults)).length], [3, 3], 'a repeated entry sends nothing')
   t.match(await printed(pipeline, context => showResult(context, 't0')), /answered by m at .*\n.*"summary": "short"/s)
 })
 
@@ -72,6 +76,31 @@ t.test('what waits is built when it is sent: the newest version alone, with all 
         ],
       ],
     ],
+  )
+})
+
+t.test('mail of versions that were never sent is new in the one that is', async t => {
+  const { mailbox, pipeline, sink, gate } = await synced(t)
+  deliver(mailbox, [{ thread: 't0' }])
+  await pipeline.sync()
+  gate.waiting = { untilMs: 0, why: 'the sink is paused' }
+  const later: (string | undefined)[] = []
+  for (const count of [2, 3]) {
+    later.push(...deliver(mailbox, [{ thread: 't0' }]))
+    await pipeline.request()
+    await until(async () => (await pipeline.read(dueTasks)).length === count, `version ${count} waits`)
+  }
+  gate.waiting = undefined
+  await pipeline.quiet()
+  const fresh = sink.sent.at(-1)?.messages.filter(one => one.new)
+  t.same([sink.sent.length, fresh?.map(({ id }) => id)], [2, later])
+  await pipeline.sync()
+  const [last] = deliver(mailbox, [{ thread: 't0' }])
+  await pipeline.sync()
+  const newest = sink.sent.at(-1)?.messages.filter(one => one.new)
+  t.same(
+    newest?.map(({ id }) => id),
+    [last],
   )
 })
 
@@ -112,6 +141,13 @@ t.test('an outage of the sink uses up no attempts, and one task that always fail
   t.match(await pipeline.dead('ai-send'), [{ kind: 'unavailable' }])
   t.equal(sink.sent.length, 5)
 })
+
+async function repeatEntries({ app: { keys, redis: client } }: TestPipeline): Promise<void> {
+  for (const lane of LANES) {
+    const key = keys.stream(keys.partitionOf(ANA), dueTasks.name, lane)
+    for (const [, fields] of await client.xrange(key, '-', '+')) await client.xadd(key, '*', ...fields)
+  }
+}
 
 async function synced(t: Test, settings: Record<string, string> = {}) {
   const mailbox = fakeMailbox()
