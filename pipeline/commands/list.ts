@@ -42,6 +42,11 @@ export const COMMANDS: readonly ListedCommand[] = [
     load: () => import('./status.ts'),
   },
   { name: 'runs', summary: 'show the newest runs', load: () => import('./runs.ts') },
+  {
+    name: 'trial',
+    summary: 'try a prompt or a model on recent threads; dispatches nothing',
+    load: () => import('./trial.ts'),
+  },
   { name: 'result', summary: 'show the latest answer about a thread', load: () => import('./result.ts') },
   {
     name: 'connect',

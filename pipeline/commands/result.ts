@@ -45,7 +45,7 @@ function linesOf(result: TaskResult): string[] {
   const tokens =
     usage && `${usage.inputTokens} tokens in (${usage.cachedTokens ?? 0} cached), ${usage.outputTokens} out`
   const cost = costMicroUsd === undefined ? undefined : `$${(costMicroUsd / MICRO).toFixed(6)}`
-  const gone = Object.entries(removed).flatMap(([what, count]) => (count ? [`${count} ${what}`] : []))
+  const gone = Object.entries(removed).flatMap(([what, count]) => (count ? [`${what} ${count}`] : []))
   return [
     `${thread} in ${mailbox}, ${finish} by ${model || 'an unnamed model'} at ${utcTime(at, 'minute')} UTC, prompt ${promptVersion}`,
     ...[tokens, cost].filter(one => one !== undefined).map(one => `  ${one}`),

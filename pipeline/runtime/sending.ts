@@ -3,9 +3,11 @@ import type { Spending } from '../../shared/ai/spending.ts'
 import type { Lane } from '../../shared/envelope.ts'
 import { asMailError, MailError } from '../../shared/error.ts'
 import type { Call, MailboxId } from '../../shared/mailbox.ts'
+import { createSpending } from '../../shared/redis/spending.ts'
 import type { Sending } from '../../shared/stage.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
+import { type OpenSink, SINKS } from './sinks/list.ts'
 import { createStreak } from './streak.ts'
 
 /** The open sink of a process, with what all its calls share. */
@@ -74,6 +76,35 @@ export function createSending(
 }
 
 /** Opens the configured sink; `undefined` where tasks go to the stream. Throws `misconfigured` for a sink that cannot be opened. */
-export async function openSending(_app: AppContext, _log: Log): Promise<OpenSending | undefined> {
-  return undefined
+export async function openSending(
+  app: AppContext,
+  log: Log,
+  sinks: ReadonlyMap<string, OpenSink> = SINKS,
+): Promise<OpenSending | undefined> {
+  const open = sinks.get(app.config.AI_SINK)
+  return open && createSending(app, { sink: await open(app), spending: openSpending(app), gate: localGate(app), log })
+}
+
+/** Opens the books of what models cost, with the configured limits. */
+export function openSpending({ redis, keys, config }: Pick<AppContext, 'redis' | 'keys' | 'config'>): Spending {
+  const limits = {
+    dayMicroUsd: config.AI_BUDGET_USD_PER_DAY,
+    mailboxMicroUsd: config.AI_BUDGET_USD_PER_MAILBOX_PER_DAY,
+    requestsPerMinute: config.AI_REQUESTS_PER_MINUTE,
+    tokensPerMinute: config.AI_TOKENS_PER_MINUTE,
+  }
+  return createSpending({ redis, keys, limits })
+}
+
+function localGate({ now }: Pick<AppContext, 'now'>): SinkGate {
+  let until = 0
+  let because = ''
+  return {
+    waits: async () => (now() < until ? { untilMs: until, why: because } : undefined),
+    pause: async why => {
+      until = now() + 60_000
+      because = why
+    },
+    succeeded: async () => undefined,
+  }
 }

@@ -60,6 +60,10 @@ export interface Keys {
   quota(mailbox: MailboxId): string
   /** The book of the project quota, for all mailboxes of the mailbox's provider. */
   projectQuota(mailbox: MailboxId): string
+  /** The book of what models cost a mailbox. */
+  spending(mailbox: MailboxId): string
+  /** The book of what models cost all mailboxes. In no partition. */
+  allSpending: string
   message(mailbox: MailboxId, id: string): string
   thread(mailbox: MailboxId, thread: string): string
   /** The thread of each known message, by the message's digest. */
@@ -131,6 +135,8 @@ export function createKeys(prefix: string, count: number): Keys {
     warm: mailbox => at(partitionOf(mailbox), `warm:${mailbox}`),
     quota: mailbox => at(partitionOf(mailbox), `quota:${mailbox}`),
     projectQuota: mailbox => `${prefix}:quota:${providerOf(mailbox)}`,
+    spending: mailbox => at(partitionOf(mailbox), `spending:${mailbox}`),
+    allSpending: `${prefix}:{${prefix}:ai}:spending`,
     message: (mailbox, id) => at(partitionOf(mailbox), `msg:${mailbox}:${id}`),
     thread: (mailbox, thread) => at(partitionOf(mailbox), `thread:${mailbox}:${thread}`),
     threadsOf: mailbox => at(partitionOf(mailbox), `threads-of:${mailbox}`),

@@ -126,6 +126,13 @@ export const QUOTA = {
   ...named('places', 'narrowedAt', 'share', 'refusedAt', 'refusals', 'pausedUntil'),
 } as const
 
+/** A book of model spending, at `keys.spending` and `keys.allSpending`; `spending-book.lua` describes it. */
+const BOOK = { spent: 'day:', call: 'call:', minute: 'minute:', ticket: 'ticket:', ...named('refused') } as const
+
+/** The states of a call in a book, and why a book refuses one. */
+const CALL_STATE = named('held', 'sent')
+export const BOOK_LIMIT = named('money', 'requests', 'tokens')
+
 /** Counts of notifications, at `keys.arrivals`; the mark of a notification lasts until it is remembered. */
 export const ARRIVAL = { ...named('posted', 'duplicate', 'stale', 'unknown'), counted: 'counted:' } as const
 
@@ -178,6 +185,8 @@ export const LIFETIME = {
   warm: DAY,
   /** What nothing refers to any more: long enough to notice if a needed key is missing by mistake. */
   orphan: DAY,
+  /** A book of model spending after its last change: a day's calls may be settled on the next. */
+  spending: 2 * DAY,
   /** A Graph link after its last read. */
   link: 90 * DAY,
   /** A Graph link that has a successor. */
@@ -196,6 +205,8 @@ export const LIMIT = {
   created: MAX_CREATED,
   /** How often a thread may wait for its mail in one run. The fates decide long before; this only stops an endless loop. */
   contexts: 50,
+  /** Model calls that wait in their order. Further ones come after them, in any order. */
+  tickets: 200,
   /** Entries of a partition's `mailbox-events`, about. */
   mailboxEvents: 1000,
   /** Entries of a partition's `sync-metrics`, about. */
@@ -215,30 +226,14 @@ const LIST = {
 /** The prefixes of windows' names. */
 const WINDOW_NAME = { deferred: OWN_WINDOW_PREFIX } as const
 
+const OF_MAIL = { RUN, LISTING, RUN_STATUS, WINDOW, WINDOW_NAME, THREAD, FRESH, SUSPECT, MAILBOX, MAILBOX_STATUS }
+const OF_BOOKS = { QUOTA, BOOK, CALL_STATE, BOOK_LIMIT }
+const OF_ENTRIES = { ARRIVAL, ENTRY, CONSUMER, LETTER, EVENT, METRIC, FATE }
+
+type Group = Readonly<Record<string, string | number | readonly string[]>>
+
 /** Everything that a script may name, by group. */
-export const SCHEMA: Readonly<Record<string, Readonly<Record<string, string | number | readonly string[]>>>> = {
-  RUN,
-  LISTING,
-  RUN_STATUS,
-  WINDOW,
-  WINDOW_NAME,
-  THREAD,
-  FRESH,
-  SUSPECT,
-  MAILBOX,
-  MAILBOX_STATUS,
-  QUOTA,
-  ARRIVAL,
-  ENTRY,
-  CONSUMER,
-  LETTER,
-  EVENT,
-  METRIC,
-  FATE,
-  LIFETIME,
-  LIMIT,
-  LIST,
-}
+export const SCHEMA: Readonly<Record<string, Group>> = { ...OF_MAIL, ...OF_BOOKS, ...OF_ENTRIES, LIFETIME, LIMIT, LIST }
 
 function named<const Name extends string>(...names: readonly Name[]): { readonly [One in Name]: One } {
   return Object.fromEntries(names.map(name => [name, name])) as { [One in Name]: One }

@@ -7,7 +7,7 @@ import type { Reading } from './trim.ts'
 
 /**
  * The role of each kind of key. In a `waits` key, entries wait for a stage; work waits nowhere else. A `mark` announces coming work. A
- * `state` is needed by work. A `record` describes past events. Every new kind of key is declared here, and the table in ARCHITECTURE says
+ * `state` is needed by work. A `record` describes past events. Every new kind of key is declared here, and the table in `docs/keys.md` says
  * how it is rebuilt.
  */
 export const KINDS_OF_KEYS = {
@@ -35,6 +35,8 @@ export const KINDS_OF_KEYS = {
   refreshing: 'state',
   quota: 'state',
   projectQuota: 'state',
+  spending: 'state',
+  allSpending: 'state',
   message: 'state',
   thread: 'state',
   threadsOf: 'state',

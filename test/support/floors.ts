@@ -31,7 +31,7 @@ const ROOMS = [
   'main.ts',
 ]
 // Rooms of shared/ without input, output or libraries; all may import them.
-const PURE_ROOMS = ['settings', 'mail', 'body', 'task', 'ai', 'provider', 'windows']
+const PURE_ROOMS = ['ai', 'settings', 'mail', 'body', 'task', 'provider', 'windows']
 // Shared by the adapters to providers on the web.
 const COMMON = 'shared/http'
 // A provider is a port: only its adapter, its descriptor and its simulator may ask which one it is.

@@ -15,6 +15,7 @@ import { createQuota } from '../../shared/redis/quota.ts'
 import { reapPartition } from '../../shared/redis/reap.ts'
 import { createRestoring } from '../../shared/redis/restore.ts'
 import { createVault } from '../../shared/redis/secrets.ts'
+import { createSpending } from '../../shared/redis/spending.ts'
 import { trimPartition } from '../../shared/redis/trim.ts'
 import { noteWatched } from '../../shared/redis/watches.ts'
 import { createSeal } from '../../shared/seal.ts'
@@ -22,6 +23,7 @@ import { merged, watchEvents } from '../../shared/streams.ts'
 
 const CY: MailboxId = 'gmail:cy@example.com'
 const FIRST_ENTRY = '1-1'
+const NOON = 20_000.5 * 86_400_000
 // A half-failed change counts as new, and must be seen twice again.
 const LOOKS = 5
 
@@ -36,6 +38,8 @@ export async function doChores(app: AppContext, ask: <T>(what: () => Promise<T>)
   if (leave.permit === 'go') await ask(() => leave.settle({ units: 7, refused: 'concurrency' }))
   const book = Object.entries(await redis.hgetall(keys.quota(CY)))
   const spent = book.flatMap(([field, value]) => (field.startsWith('spent:') ? [Number(value)] : []))
+
+  const money = await spend(app, ask)
 
   const vault = createVault(redis, keys, createSeal([{ version: 'v1', key: randomBytes(32) }]))
   await vault.put(CY, { secret: 'secret', access: { token: 'token', givenAt: 1, endsAt: 2 } })
@@ -76,6 +80,7 @@ export async function doChores(app: AppContext, ask: <T>(what: () => Promise<T>)
 
   return {
     healed,
+    money,
     spent: spent.reduce((sum, units) => sum + units, 0),
     leases: book.filter(([field, value]) => field.startsWith('lease:') && value === '').length,
     places: book.find(([field]) => field === 'places')?.[1],
@@ -87,6 +92,28 @@ export async function doChores(app: AppContext, ask: <T>(what: () => Promise<T>)
     left: await redis.xlen(stream),
     consumers: ((await redis.xinfo('CONSUMERS', stream, 'thread-group')) as unknown[][]).map(fields => fields[1]),
   }
+}
+
+/** Reserves, sends and settles a model call, releases another, and is refused a third, which waits in its order. */
+async function spend({ redis, keys }: AppContext, ask: <T>(what: () => Promise<T>) => Promise<T>) {
+  let count = 0
+  const uuid = () => `call ${count}`
+  const limits = { dayMicroUsd: 100, mailboxMicroUsd: 200, requestsPerMinute: 2, tokensPerMinute: 100 }
+  const spending = createSpending({ redis, keys, limits, now: () => NOON, uuid })
+  const reserve = async (microUsd: number) => {
+    count += 1
+    const call = await ask(() =>
+      spending.reserve({ mailbox: CY, task: `${count}`, lane: 'live', microUsd, tokens: microUsd }),
+    )
+    return call.outcome === 'go' ? call : undefined
+  }
+  const call = await reserve(70)
+  const isSent = call && (await ask(() => call.sent()))
+  const refused = await reserve(40)
+  const isWithin = call && (await ask(() => call.settle({ microUsd: 50, tokens: 40 })))
+  const other = await reserve(40)
+  await ask(async () => other?.release())
+  return [isSent, refused, isWithin, await redis.hgetall(keys.spending(CY)), await redis.hgetall(keys.allSpending)]
 }
 
 /** Loses a run, an event and a mailbox's place, and heals them. */

@@ -10,7 +10,14 @@ const { redis } = await clusterFor(t)
 const keys = createKeys('test', 2)
 const partition = keys.partitionOf(ANA)
 // Each is in a script of its own, which has no other key.
-const ALONE: readonly KeyKind[] = ['keeper', 'layout', 'subscriptions', 'subscriptionsDue', 'projectQuota']
+const ALONE: readonly KeyKind[] = [
+  'keeper',
+  'layout',
+  'subscriptions',
+  'subscriptionsDue',
+  'projectQuota',
+  'allSpending',
+]
 const INTAKE: readonly KeyKind[] = ['intake', 'intakeDead', 'intakeDelay', 'intakeMarks']
 const OF_MAILBOX: readonly KeyKind[] = [
   'mailbox',
@@ -21,6 +28,7 @@ const OF_MAILBOX: readonly KeyKind[] = [
   'deferred',
   'warm',
   'quota',
+  'spending',
   'message',
   'thread',
   'threadsOf',

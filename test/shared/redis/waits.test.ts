@@ -13,9 +13,8 @@ import { until } from '../../support/until.ts'
 const redis = await startCluster()
 t.teardown(() => redis.stop())
 
-t.test('ARCHITECTURE describes each kind of key and its recovery', async t => {
-  const text = readFileSync('ARCHITECTURE.md', 'utf8')
-  const section = text.slice(text.indexOf('## How each key comes back'))
+t.test('docs/keys.md describes each kind of key and its recovery', async t => {
+  const section = readFileSync('docs/keys.md', 'utf8')
   const rows = [...section.slice(0, section.indexOf('\n## ', 1)).matchAll(/^\| `(\w+)` \| (\w+) \| (.+) \| (.+) \|$/gm)]
   t.same(
     rows.map(([, name, kind]) => `${name} ${kind}`),
