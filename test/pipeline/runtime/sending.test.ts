@@ -1,8 +1,12 @@
 import t, { type Test } from 'tap'
+import { openApp } from '../../../pipeline/base/app.ts'
 import type { CommandContext } from '../../../pipeline/base/command-context.ts'
+import { createLog } from '../../../pipeline/base/log.ts'
 import { explain } from '../../../pipeline/commands/explain.ts'
 import { showResult } from '../../../pipeline/commands/result.ts'
 import { status } from '../../../pipeline/commands/status.ts'
+import { openSending } from '../../../pipeline/runtime/sending.ts'
+import { readConfig } from '../../../shared/config.ts'
 import { LANES } from '../../../shared/envelope.ts'
 import { MailError } from '../../../shared/error.ts'
 import type { Message } from '../../../shared/message.ts'
@@ -11,7 +15,7 @@ import { type FakeMailbox, fakeMailbox } from '../../support/fake-mailbox.ts'
 import { ANA, startPipeline, type TestPipeline } from '../../support/pipeline.ts'
 import { startRedis } from '../../support/redis.ts'
 import { fakeSending, SENDS } from '../../support/sending.ts'
-import { contextFor } from '../../support/surroundings.ts'
+import { contextFor, hidden } from '../../support/surroundings.ts'
 import { until } from '../../support/until.ts'
 
 const redis = await startRedis()
@@ -102,6 +106,26 @@ t.test('mail of versions that were never sent is new in the one that is', async 
     newest?.map(({ id }) => id),
     [last],
   )
+})
+
+t.test('a new sink is one function in the list', async t => {
+  const { sink } = fakeSending()
+  const mailbox = fakeMailbox()
+  const config = readConfig({ ...SENDS, REDIS_URL: redis.url, REDIS_PREFIX: 'listed' })
+  const log = createLog(config, 'test', hidden)
+  const app = await openApp(config, redis.url)
+  t.teardown(() => app.close())
+  t.equal(await openSending({ ...app, config: { ...config, AI_SINK: 'stream' } }, log), undefined)
+  const opened = await openSending(app, log, new Map([['webhook', async () => sink]]))
+  const pipeline = await startPipeline(redis, mailbox, {
+    settings: SENDS,
+    ...(opened ? { sending: () => opened } : {}),
+  })
+  t.teardown(() => pipeline.stop())
+  await pipeline.sync()
+  deliver(mailbox, [{}])
+  await pipeline.sync()
+  t.equal(sink.sent.length, 1)
 })
 
 t.test('a sink that needs a person pauses, and no task is lost or dead-lettered', async t => {
