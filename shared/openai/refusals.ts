@@ -82,6 +82,6 @@ function isRefused(parameter: Parameter, { code, type, param, message }: HostRef
 
 // Codes are identifiers; anything else might quote the request.
 function namedAs({ status, code, type }: HostRefusal): string {
-  const name = [code, type].find(one => /^[A-Za-z][\w.-]{0,63}$/.test(one))
+  const name = [code, type].find(one => /^[A-Za-z_]{1,64}$/.test(one))
   return name === undefined ? `HTTP ${status}` : `HTTP ${status} (${name})`
 }

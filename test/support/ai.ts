@@ -26,7 +26,7 @@ export function taskOf(texts: readonly string[], more: Partial<Task> = {}): Task
 }
 
 /** A message from Bo to Ana. */
-function messageOf(id: string, text: string, more: Partial<Message> = {}): Message {
+export function messageOf(id: string, text: string, more: Partial<Message> = {}): Message {
   return {
     id,
     from: [{ name: 'Bo', address: 'bo@example.com' }],
