@@ -7,7 +7,7 @@ const TO_PROGRAM = /(?<![\p{L}\p{N}])(?:mailto|tel|sms|magnet):[^\s]/iu
 // "f.eks." and "EE.UU." are no hosts.
 const ABBREVIATION = /^\p{L}{1,2}\.\p{L}{2,3}\.$/u
 const IDEOGRAPHIC_DOT = /(?<=[a-z\d])[\u3002\uff61](?=[a-z\d])/gi
-const LEADING = '([{\'"*_~|>«“‘‹（「『【《¿¡•–—#=,;:'
+const LEADING = '<([{\'"*_~|>«“‘‹（「『【《¿¡•–—#=,;:'
 const TRAILING = ')]}\'"*_~|>.,;:!?…»”’›）」』】》。，、；：！？\\'
 // Escapes may hold escapes.
 const MOST_ROUNDS = 3

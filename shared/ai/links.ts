@@ -82,14 +82,17 @@ export function createLinkFilter(texts: readonly string[]): (text: string) => Fi
   function withoutUnknown(core: string, counted: Removed): string {
     const isAddresses = core.includes('@') && !core.includes('://') && !isActive(core) && !/mailto:/i.test(core)
     const parts = isAddresses ? core.split(BETWEEN_ADDRESSES) : []
-    const unknown = parts.filter(part => mayLink(part) && !isKnown(trimmed(part).core))
-    if (unknown.length === 0) {
+    const unknown = new Set(parts.filter(part => mayLink(part) && !isKnown(trimmed(part).core)))
+    if (unknown.size === 0) {
       counted.links += 1
       return LINK_REMOVED
     }
-    for (const part of unknown) counted[part.includes('@') ? 'addresses' : 'links'] += 1
     return parts
-      .map(part => (unknown.includes(part) ? (part.includes('@') ? ADDRESS_REMOVED : LINK_REMOVED) : part))
+      .map(part => {
+        if (!unknown.has(part)) return part
+        counted[part.includes('@') ? 'addresses' : 'links'] += 1
+        return part.includes('@') ? ADDRESS_REMOVED : LINK_REMOVED
+      })
       .join('')
   }
 }

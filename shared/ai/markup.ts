@@ -16,8 +16,13 @@ const TAGS = new Set(
     ' ',
   ),
 )
-// Longer labels, destinations and tags are none; what begins them goes.
-const LONGEST = 1000
+// Longer ones are none; what begins them goes.
+const LONGEST = 500
+const LONGEST_LABEL = 200
+const MOST_ROUNDS = 4
+const LABEL = { open: 0x5b, close: 0x5d, most: LONGEST_LABEL }
+const DESTINATION = { open: 0x28, close: 0x29, most: LONGEST }
+const BACKSLASH = 0x5c
 const TARGET = /[:/.?#@%&\\<]/
 
 /**
@@ -26,20 +31,31 @@ const TARGET = /[:/.?#@%&\\<]/
  */
 export function withoutMarkup(text: string, isKnown: (destination: string) => boolean): Unmarked {
   const counted = { images: 0, links: 0 }
+  let clean = text
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const before = clean
+    clean = withoutMarks(before, { counted, isKnown })
+    if (clean === before) return { text: clean, ...counted }
+  }
+  // What is around a removed mark may be one again; no person writes that often.
+  return { text: clean.replace(/[<!]/g, ''), ...counted }
+}
+
+function withoutMarks(text: string, marking: Marking): string {
   const kept: string[] = []
   let at = 0
   while (at < text.length) {
     const next = nextMark(text, at)
     kept.push(text.slice(at, next))
     if (next === text.length) break
-    const end = pastMark(text, next, { counted, isKnown })
+    const end = pastMark(text, next, marking)
     if (end > next) at = end
     else {
       kept.push(text.charAt(next))
       at = next + 1
     }
   }
-  return { text: kept.join(''), ...counted }
+  return kept.join('')
 }
 
 interface Marking {
@@ -66,16 +82,16 @@ function pastMark(text: string, at: number, marking: Marking): number {
 
 function pastImage(text: string, at: number, { counted }: Marking): number {
   counted.images += 1
-  const label = closing(text, at + 1, '[', ']')
+  const label = closing(text, at + 1, LABEL)
   // The label stays as text.
   if (label < 0) return at + 2
   const open = text.charAt(label + 1)
-  if (open === '(') return Math.max(label + 1, closing(text, label + 1, '(', ')') + 1)
-  return open === '[' ? Math.max(label + 1, closing(text, label + 1, '[', ']') + 1) : label + 1
+  if (open === '(') return Math.max(label + 1, closing(text, label + 1, DESTINATION) + 1)
+  return open === '[' ? Math.max(label + 1, closing(text, label + 1, LABEL) + 1) : label + 1
 }
 
 function pastDestination(text: string, at: number, { counted, isKnown }: Marking): number {
-  const end = closing(text, at, '(', ')')
+  const end = closing(text, at, DESTINATION)
   const inside = text.slice(at + 1, end < 0 ? at + LONGEST : end).trim()
   if (!TARGET.test(inside)) return at
   if (end >= 0 && isKnown(inside)) return at
@@ -98,13 +114,19 @@ function pastTag(text: string, at: number, { counted }: Marking): number {
   return isLong ? at + 1 : end + 1
 }
 
+interface Brackets {
+  open: number
+  close: number
+  most: number
+}
+
 // The place of the mark that closes the one at `from`; -1 if none does soon.
-function closing(text: string, from: number, open: string, close: string): number {
-  const last = Math.min(text.length, from + LONGEST)
+function closing(text: string, from: number, { open, close, most }: Brackets): number {
+  const last = Math.min(text.length, from + most)
   let depth = 0
   for (let at = from; at < last; at++) {
-    const mark = text.charAt(at)
-    if (mark === '\\') at += 1
+    const mark = text.charCodeAt(at)
+    if (mark === BACKSLASH) at += 1
     else if (mark === open) depth += 1
     else if (mark === close) {
       depth -= 1

@@ -9,10 +9,13 @@ const OF_LOCAL_PART = /[\p{L}\p{N}\p{M}.!#$%&'*+/=?^_`{|}~-]/u
 const OF_DOMAIN = /[\p{L}\p{N}\p{M}.-]/u
 const LONGEST_LOCAL_PART = 64
 const LONGEST_DOMAIN = 255
-const DIGITS = /(?<![\p{L}\p{N}])(?:\+|\()?\d(?:[ \u00a0()./-]{0,3}\d){6,24}(?![\p{L}\p{N}])/gu
-const PHONE_START = /^(?:\+|00|\(|0)/
-const NORTH_AMERICAN = /^(?:1[ .-])?\(?\d{3}\)?[ .-]{1,2}\d{3}[ .-]\d{4}$/
+const DIGITS = /(?<![\p{L}\p{N}])(?:\+|\()?\d(?:[ \u00a0()./-]{0,3}\d){6,60}(?![\p{L}\p{N}])/gu
+const PHONE_START = /^(?:\+|\(\+?\d|0\d)/
+const NORTH_AMERICAN = /^(?:1[ .-])?\(?\d{3}\)?[ .-]{1,2}\d{3}[ .-]\d{4}(?!\d)/
 const DATE = /^(?:\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{4})(?!\d)/
+const FEWEST_OF_PHONE = 8
+const FEWEST_OF_CARD = 13
+const MOST_OF_CARD = 19
 
 /**
  * Replaces e-mail addresses, phone numbers and card numbers in all texts by placeholders such as `[email-1]`. Equal values have the same
@@ -32,11 +35,9 @@ export function redacted<T>(value: T): Redaction & { value: T } {
     return made
   }
   const change = (text: string) =>
-    withAddresses(text, found => place('email', found, found.toLowerCase())).replace(DIGITS, found => {
-      const digits = found.replace(/\D/g, '')
-      if (isCard(digits)) return place('card', found, digits)
-      return isPhone(found, digits) ? place('phone', found, digits) : found
-    })
+    withAddresses(text, found => place('email', found, found.toLowerCase())).replace(DIGITS, found =>
+      withNumbers(found, (kind, number) => place(kind, number, number.replace(/\D/g, ''))),
+    )
   return { value: mapTexts(value, change), values }
 }
 
@@ -64,13 +65,45 @@ function withAddresses(text: string, change: (address: string) => string): strin
   return `${kept.join('')}${text.slice(done)}`
 }
 
-function isPhone(found: string, digits: string): boolean {
-  if (digits.length > 15 || DATE.test(found)) return false
-  return NORTH_AMERICAN.test(found) || (PHONE_START.test(found) && digits.length >= 8)
+// Numbers may follow one another without a mark between them: a date, a phone number, a card and its month.
+function withNumbers(found: string, change: (kind: 'phone' | 'card', number: string) => string): string {
+  const kept: string[] = []
+  let rest = found
+  while (rest !== '') {
+    const card = cardIn(rest)
+    const phone = rest.slice(0, phoneIn(rest))
+    if (card !== '') kept.push(change('card', card))
+    else if (phone !== '') kept.push(change('phone', phone))
+    else kept.push(DATE.exec(rest)?.[0] ?? /^(?:\d+|\D)/.exec(rest)?.[0] ?? rest)
+    const taken = card !== '' ? card : phone !== '' ? phone : (kept.at(-1) ?? '')
+    rest = rest.slice(taken.length)
+  }
+  return kept.join('')
+}
+
+// The longest card number at the start, in whole groups of digits.
+function cardIn(text: string): string {
+  let longest = ''
+  let digits = ''
+  if (!/^\d/.test(text)) return longest
+  for (const { 0: group, index } of text.matchAll(/\d+/g)) {
+    digits += group
+    if (digits.length > MOST_OF_CARD) break
+    if (isCard(digits)) longest = text.slice(0, index + group.length)
+  }
+  return longest
+}
+
+// A number with a prefix of a country or an area goes with all that follows: nobody knows where it ends.
+function phoneIn(text: string): number {
+  if (DATE.test(text)) return 0
+  const short = NORTH_AMERICAN.exec(text)?.[0].length
+  if (short !== undefined) return short
+  return PHONE_START.test(text) && text.replace(/\D/g, '').length >= FEWEST_OF_PHONE ? text.length : 0
 }
 
 function isCard(digits: string): boolean {
-  if (digits.length < 13 || digits.length > 19) return false
+  if (digits.length < FEWEST_OF_CARD) return false
   let sum = 0
   for (const [place, digit] of [...digits].reverse().entries()) {
     const doubled = Number(digit) * (place % 2 === 1 ? 2 : 1)

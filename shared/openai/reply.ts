@@ -68,8 +68,15 @@ const FINISHES: ReadonlyMap<string, 'refused' | 'cut' | 'filtered'> = new Map([
   ['refusal', 'refused'],
 ])
 
-/** Parses the object in an answer; hosts without schemas write it after thoughts, or in a fence. Returns `undefined` where there is none. */
+// Checking an answer takes time that grows with it; none that a person reads is longer.
+const LONGEST_ANSWER = 1 << 20
+
+/**
+ * Parses the object in an answer of up to 1 MiB; hosts without schemas write it after thoughts, or in a fence. Returns `undefined` where
+ * there is none.
+ */
 export function objectIn(text: string): unknown {
+  if (text.length > LONGEST_ANSWER) return undefined
   const thought = text.lastIndexOf('</think>')
   const answer = (thought < 0 ? text : text.slice(thought + '</think>'.length)).trim()
   const isFenced = answer.startsWith('```') && answer.endsWith('```') && answer.includes('\n')

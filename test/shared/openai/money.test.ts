@@ -49,7 +49,7 @@ t.test('an expired reservation is made again before the request leaves', async t
     ],
   )
   const never = recordedSpending({ sent: async () => false })
-  await t.rejects(open().send(TASK, callWith(never.spending)), { kind: 'throttled' })
+  await t.rejects(open().send(TASK, callWith(never.spending)), { kind: 'throttled', message: /expire/ })
   t.equal(mock.getRequests().length, 1)
 })
 
@@ -128,7 +128,10 @@ t.test('usage of an answer that is none is settled', async t => {
 t.test('an aborted call gives its reservation back, or stays counted once sent', async t => {
   const { mock, open } = await mockHost(t, { 'model-a': [says(GOOD)] })
   const early = recordedSpending()
-  await t.rejects(open().send(TASK, callWith(early.spending, { signal: AbortSignal.abort() })), { kind: 'unavailable' })
+  await t.rejects(open().send(TASK, callWith(early.spending, { signal: AbortSignal.abort() })), {
+    kind: 'unavailable',
+    message: /aborted/,
+  })
   t.same(
     early.booked.map(({ steps }) => steps),
     [['reserved', 'released']],
@@ -143,7 +146,7 @@ t.test('an aborted call gives its reservation back, or stays counted once sent',
   )
   while (!late.booked[0]?.steps.includes('sent')) await new Promise(resolve => setTimeout(resolve, 5))
   controller.abort()
-  await t.rejects(sending, { kind: 'unavailable' })
+  await t.rejects(sending, { kind: 'unavailable', message: /aborted/ })
   t.same(
     late.booked.map(({ steps, used }) => [steps, used]),
     [[['reserved', 'sent', 'settled'], undefined]],
