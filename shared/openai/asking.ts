@@ -1,3 +1,4 @@
+import { withRealDates } from '../ai/due-dates.ts'
 import { grounded } from '../ai/grounding.ts'
 import { type Prompt, promptOf, repairOf } from '../ai/prompt.ts'
 import { restored } from '../ai/redaction.ts'
@@ -21,6 +22,8 @@ export interface Host {
   promptVersion: string
   outputTokens: number
   redact: boolean
+  /** The schema is the built-in one. */
+  hasDueDates: boolean
   worstCase(bytes: number, outputTokens: number): { microUsd: number; tokens: number }
   costOf(usage: ModelUsage, model: string, isFlex: boolean): number
   fixed: FixedParts
@@ -64,7 +67,13 @@ export function openAsking(host: Host, { task, call }: { task: Task; call: SinkC
     // What was removed may be required.
     const fault = host.validate(output)
     if (fault !== undefined) return { ...withoutOutput(model, 'invalid', `after removals: ${fault}`), removed }
-    return { ...base(model, 'answered'), output: restored(output, prompt.redaction), removed }
+    const dated = host.hasDueDates ? withRealDates(output) : { output, removed: 0 }
+    return {
+      ...base(model, 'answered'),
+      output: restored(dated.output, prompt.redaction),
+      removed,
+      ...(dated.removed > 0 ? { note: `${dated.removed} due dates were no dates` } : {}),
+    }
   }
 
   function withoutOutput(model: string, finish: Answer['finish'], note?: string): Answer {

@@ -69,7 +69,8 @@ export function createOpenAiSink(options: OpenAiSinkOptions): Sink {
       openClient({ apiKey, baseUrl, timeoutMs, http }),
       createValidator(schema),
     ])
-    return { ...options, fixed, complete, validate, traits: { dialect: dialectOf(baseUrl), tried: [] } }
+    const hasDueDates = options.schema === undefined
+    return { ...options, fixed, hasDueDates, complete, validate, traits: { dialect: dialectOf(baseUrl), tried: [] } }
   }
 }
 

@@ -201,7 +201,8 @@ export const since = z
 /** A time zone of the IANA database. */
 export const timeZone = z.string().refine(isTimeZone, 'a time zone such as Europe/Copenhagen, or UTC').default('UTC')
 
-function isTimeZone(name: string): boolean {
+/** Returns whether the IANA database has a time zone of this name. */
+export function isTimeZone(name: string): boolean {
   try {
     return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
   } catch {

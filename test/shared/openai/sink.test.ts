@@ -135,6 +135,13 @@ t.test('an invented quote, a foreign link and an image never reach the answer', 
   t.notMatch(JSON.stringify(sent), /evil|Mallory/)
 })
 
+t.test('a due date that is none becomes null, and the answer says so', async t => {
+  const [item] = GOOD.actionItems
+  const { ask } = await mockHost(t, { 'model-a': [says({ ...GOOD, actionItems: [{ ...item, dueDate: 'Friday' }] })] })
+  const { sent } = await ask()
+  t.match(sent, { finish: 'answered', note: /1 due dates/, output: { actionItems: [{ dueDate: null }] } })
+})
+
 t.test('a schema and instructions of the user replace the built-in ones', async t => {
   const schema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -168,6 +175,25 @@ t.test('a schema and instructions of the user replace the built-in ones', async 
       (body as unknown as { response_format: { json_schema: { schema: object } } }).response_format.json_schema.schema,
   )
   t.throws(() => open({ schema: { type: 'object' } }), { kind: 'misconfigured', message: /AI_SCHEMA_FILE/ })
+})
+
+t.test('an answer that no longer matches without what was removed is invalid', async t => {
+  const schema = {
+    type: 'object',
+    properties: { proof: proofSchema() },
+    required: ['proof'],
+    additionalProperties: false,
+  }
+  const { mock, ask } = await mockHost(t, {
+    'model-a': [says({ proof: { message: 'm1', quote: 'launch on Monday' } })],
+  })
+  t.match((await ask({ schema })).sent, {
+    finish: 'invalid',
+    output: {},
+    note: /after removals/,
+    removed: { items: 1 },
+  })
+  t.equal(mock.getRequests().length, 1, 'a repair would invent another quote')
 })
 
 t.test('redacted values do not leave, and come back in the answer', async t => {
