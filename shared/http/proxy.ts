@@ -56,7 +56,8 @@ function isWithin(list: BlockList, host: string): boolean {
   return version > 0 && list.check(host, version === 4 ? 'ipv4' : 'ipv6')
 }
 
-function hostOf({ hostname }: URL): string {
+/** Returns the host of a URL in lower case, without the brackets of an address and without a final dot. */
+export function hostOf({ hostname }: URL): string {
   return hostname
     .replace(/^\[|\]$/g, '')
     .replace(/\.$/, '')

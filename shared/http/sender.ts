@@ -78,7 +78,7 @@ interface SenderOptions {
 export function createSender({ provider, tokens, timeoutMs, machine = MACHINE }: SenderOptions): Send {
   return (sending, request) => {
     const { doing, call, kind, units } = sending
-    return within(sending, { timeoutMs, provider, machine }, async signal => {
+    return withinTime({ doing, signal: call.signal }, { timeoutMs, provider, machine }, async signal => {
       const token = await tokens.get(doing, signal)
       // An aborted caller must not send, even if others still wait for the same token.
       signal.throwIfAborted()
@@ -108,15 +108,17 @@ export function networkError(thrown: unknown, doing: string, provider: string): 
   return new MailError('unavailable', `${doing}: no answer from ${provider}${code ? ` (${code})` : ''}`)
 }
 
-// Ends with the work, the caller's abort or the time limit, whichever comes first. AbortSignal.any is no alternative: in Node 20, a signal
-// that lives as long as the process keeps every signal derived from it.
-async function within<T>(
-  { doing, call }: Sending,
+/**
+ * Runs the work of one request until it ends, the caller aborts, or the time is over; then its signal is aborted, and `unavailable` is
+ * thrown, even if the work goes on.
+ */
+export async function withinTime<T>(
+  { doing, signal }: { doing: string; signal: AbortSignal },
   { timeoutMs, provider, machine }: { timeoutMs: number; provider: string; machine: Pick<Machine, 'after'> },
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { signal } = call
   if (signal.aborted) throw new MailError('unavailable', `${doing}: aborted before it was sent`)
+  // AbortSignal.any is no alternative: in Node 20, a signal that lives as long as the process keeps every signal derived from it.
   const controller = new AbortController()
   let onAbort = () => {}
   let timer: Timer | undefined
