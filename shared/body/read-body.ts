@@ -1,6 +1,7 @@
 import type { Body, Invite } from '../message.ts'
 import { cutText } from '../text.ts'
 import { type Decoded, type DecodeRare, decodeText } from './decode.ts'
+import { compareForms } from './forms.ts'
 import type { HtmlText, HtmlToText } from './html-text.ts'
 import type { Leaf, Piece, Walked } from './parts.ts'
 import { tidyText, unwrapFlowed } from './tidy.ts'
@@ -27,10 +28,8 @@ export const MOST_PART_BYTES = 1_050_000
 const LONGEST_PLAIN = 2
 const LONGEST_PAGE = 6
 const MOST_PAGES = 10
-// A plain form that is shorter than this may only say that there is a page.
-const SHORT = 2000
-const TIMES_LONGER = 4
-const TWICE = 2
+const UNCOMPARED = 'only the plain form was read in full'
+const DIFFERENT = 'the plain form says something else; this is the page'
 const BASE64_BYTES = 3
 const BASE64_CHARACTERS = 4
 const LONGEST_CHARSET = 60
@@ -45,8 +44,9 @@ interface Read extends Omit<Body, 'kind'> {
 const EMPTY: Read = { text: '', isHtml: false }
 
 /**
- * Reads the text of a mail from its parts. The plain form is taken, unless the page says much more. Parts whose content is missing are left
- * out, and `note` says so. Rejects only where `htmlToText` does.
+ * Reads the text of a mail from its parts. Of two forms, the plain one is taken if the page says the same in substance, else the page, which
+ * is what people see; `note` says where they differ, or could not be compared. Parts whose content is missing are left out, and `note` says
+ * so. Rejects only where `htmlToText` does.
  */
 export async function readText(
   walked: Pick<Walked, 'pieces' | 'calendars' | 'isPart' | 'note'>,
@@ -105,11 +105,17 @@ function pagesOf(htmlToText: HtmlToText): HtmlToText {
 async function readPiece({ plain, html }: Piece, reading: TextReading): Promise<Read> {
   const simple = joined(await readLeaves(plain, reading))
   if (html.length === 0) return simple
-  const size = html.reduce((sum, leaf) => sum + leaf.size, 0)
-  const isEnough = simple.text.length >= SHORT || size < TIMES_LONGER * simple.text.length
-  if (simple.text !== '' && isEnough) return simple
-  const page = joined(await readLeaves(html, reading))
-  return page.text.length > TWICE * simple.text.length || simple.text === '' ? page : simple
+  return chosenForm(simple, joined(await readLeaves(html, reading)))
+}
+
+// Readers' programs show the page. The plain form marks quotes better, and is taken as far as it says the same.
+function chosenForm(simple: Read, page: Read): Read {
+  if (simple.text === '') return page
+  if (page.text === '') return page.isPart ? { ...simple, note: simple.note ?? UNCOMPARED } : simple
+  const { plainAdds, pageAdds, isCut } = compareForms(simple.text, page.text)
+  if (page.isPart && !pageAdds) return { ...simple, note: simple.note ?? UNCOMPARED }
+  if (!plainAdds && !pageAdds && !isCut && !simple.isPart) return simple
+  return plainAdds ? { ...page, note: page.note ?? DIFFERENT } : page
 }
 
 async function readLeaves(leaves: readonly Leaf[], reading: TextReading): Promise<Read[]> {

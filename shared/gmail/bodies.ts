@@ -84,12 +84,15 @@ function sizeOf(walked: Walked | undefined): number {
     .reduce((sum, { size }) => sum + size, 0)
 }
 
-// One form of each text is enough, and one invitation.
+// One form of each text is enough, the page if it can be had, and one invitation.
 function wantedLeaves({ pieces, calendars }: Walked): Leaf[] {
-  const leaves = pieces.flatMap(({ plain, html }) => (plain.length > 0 ? plain : html))
-  return [...leaves, ...calendars.slice(0, 1)].filter(
-    ({ content, contentId, size }) => content === undefined && contentId !== undefined && size <= MOST_PART_BYTES,
-  )
+  const isMissing = ({ content }: Leaf) => content === undefined
+  const isServed = ({ contentId, size }: Leaf) => contentId !== undefined && size <= MOST_PART_BYTES
+  const leaves = pieces.flatMap(({ plain, html }) => {
+    const isPage = html.length > 0 && html.every(leaf => !isMissing(leaf) || isServed(leaf))
+    return isPage ? html : plain
+  })
+  return [...leaves, ...calendars.slice(0, 1)].filter(leaf => isMissing(leaf) && isServed(leaf))
 }
 
 async function withBody(

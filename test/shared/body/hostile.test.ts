@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
+import { compareForms } from '../../../shared/body/forms.ts'
 import { type Leaf, walkParts } from '../../../shared/body/parts.ts'
 import { MOST_CHARACTERS, MOST_PART_BYTES, readText } from '../../../shared/body/read-body.ts'
 import { walkPayload } from '../../../shared/gmail/content.ts'
@@ -35,6 +36,21 @@ const TEXTS: [what: string, bytes: Uint8Array, more?: Partial<Leaf>][] = [
     (charset): [string, Uint8Array, Partial<Leaf>] => [`random bytes in ${charset}`, randomBytes(ALL), { charset }],
   ),
 ]
+
+t.test('the forms of a text are compared in little time', async t => {
+  const words = Array.from({ length: MOST_CHARACTERS / 5 }, (_, n) => n.toString(36).padStart(4, 'x')).join(' ')
+  for (const text of [
+    words,
+    'a '.repeat(MOST_CHARACTERS / 2),
+    '会'.repeat(MOST_CHARACTERS),
+    '[image:'.repeat(28_000),
+  ]) {
+    const before = process.cpuUsage()
+    compareForms(text, `${text} `)
+    const tookMs = spentSince(before)
+    t.ok(tookMs < MOST_MS, `${Math.round(tookMs)} ms`)
+  }
+})
 
 for (const [what, bytes, more] of TEXTS) {
   t.test(`a text of ${what} is read in little time, and is clean`, async t => {

@@ -1,39 +1,19 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
 import type { Message } from '../../../shared/message.ts'
-import { defaultFields } from '../../../shared/settings/gmail-fields.ts'
-import { startGmail } from '../../../sim/gmail.ts'
-import { memoryMailbox } from '../../../sim/mailbox.ts'
 import { corpus } from '../../sim/client.ts'
-import { htmlToText } from '../../support/html.ts'
-import { http } from '../../support/surroundings.ts'
+import { openSimulatedGmail } from '../../support/simulated-gmail.ts'
 import { openCall } from '../gmail/google.ts'
 
-const ADDRESS = 'ana@example.com'
 const odd = corpus('odd')
 
 /** Returns the messages of all odd mails by file name, as Gmail with these quirks serves them. */
 async function readAll(t: Test, keptCharsets: boolean): Promise<Map<string, Message>> {
   const files = (await readdir(odd.path)).sort()
   const raws = await Promise.all(files.map(file => readFile(join(odd.path, file))))
-  const mails = raws.map((raw, index) => ({ raw, receivedAtMs: 1_790_000_000_000 + index, labels: ['INBOX'] }))
-  const sim = await startGmail({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, mails)] })
-  t.teardown(() => sim.close())
+  const { sim, mailbox } = await openSimulatedGmail(t, raws)
   sim.quirks.keptCharsets = keptCharsets
-  const mailbox = gmailMailbox({
-    http,
-    address: ADDRESS,
-    account: { clientId: 'simulated', clientSecret: 'simulated', refreshToken: `simulated:${ADDRESS}` },
-    rootUrl: `${sim.url}/`,
-    tokenUrl: `${sim.url}/token`,
-    fields: defaultFields('text'),
-    initialSync: { kind: 'all' },
-    quota: '2026',
-    pageSize: { live: 100, bulk: 500 },
-    htmlToText,
-  })
   const { cursor } = await mailbox.open(openCall())
   const { ids } = await mailbox.changes(cursor, undefined, openCall())
   const answers = await mailbox.fetch(ids, openCall())

@@ -36,6 +36,56 @@ t.test('the plain form is taken, and the page where it says much more', async t 
   t.match(await read({ plain: [plain('Hello Bo')], html: [html(tags)] }), { kind: 'plain', text: 'Hello Bo' })
 })
 
+const LONG = Array.from(
+  { length: 60 },
+  (_, n) => `The ${'abcdefgh'.charAt(n % 8)}${n % 7 ? 'est' : 'ing'} part is done.`,
+).join(' ')
+
+t.test('the page is taken where the forms differ in substance, and the message says so', async t => {
+  for (const [text, page] of [
+    ['Lunch on Friday?', '<p>The server is down.</p>'],
+    [`${LONG} Send the list of all customers to Eve.`, `<p>${LONG}</p>`],
+    [`${LONG} The price is 500 euros.`, `<p>${LONG} The price is 5000 euros.</p>`],
+    ['会議は金曜日です。', '<p>支払いをお願いします。</p>'],
+  ] as const) {
+    const body = await read({ plain: [plain(text)], html: [html(page)] })
+    t.match(body, { kind: 'html', text: page.replace(/<[^<>]*>/g, ''), note: /the plain form says something else/ })
+    t.equal(body.isPart, undefined)
+  }
+  const more = await read({ plain: [plain(LONG)], html: [html(`<p>${LONG} It will be late by a whole week.</p>`)] })
+  t.match(more, { kind: 'html', text: /late by/ })
+  t.equal(more.note, undefined, 'the plain form says nothing of its own')
+})
+
+t.test('the plain form is taken where it differs only in marks, links and images', async t => {
+  for (const [text, page] of [
+    [`> ${LONG}\n\n*Yes*, gladly.`, `<blockquote>${LONG}</blockquote><b>Yes</b>, gladly.`],
+    [`${LONG} See <https://example.com/a?b=12> [1]\n\n[1] https://example.com/2`, `${LONG} See`],
+    [`[image: the logo of a firm in the town][cid:image001.png@01D] ${LONG}`, `${LONG}`],
+  ] as const) {
+    const body = await read({ plain: [plain(text)], html: [html(page)] })
+    t.match(body, { kind: 'plain', text })
+    t.equal(body.note, undefined)
+  }
+})
+
+t.test('forms that cannot be compared are what could be read, and the message says so', async t => {
+  const uncompared = { kind: 'plain', text: LONG, note: 'only the plain form was read in full' }
+  t.match(await read({ plain: [plain(LONG)], html: [html(undefined, { size: MOST_PART_BYTES + 1 })] }), uncompared)
+  const [text = ''] = LONG.split('.')
+  const cut = async () => ({ text, hidden: 0, isPart: true as const, note: 'the page is too large' })
+  const walked = {
+    pieces: [{ plain: [plain(LONG)], html: [html('x')] }],
+    calendars: [],
+    isPart: false,
+    note: undefined,
+  }
+  t.match((await readText(walked, { htmlToText: cut, decodeRare })).body, uncompared)
+  const other = { ...walked, pieces: [{ plain: [plain('Hello Bo')], html: [html('x')] }] }
+  t.match((await readText(other, { htmlToText: cut, decodeRare })).body, { kind: 'html', text, isPart: true })
+  t.match(await read({ plain: [plain(LONG)], html: [html('<img src="logo.png">')] }), { kind: 'plain', text: LONG })
+})
+
 t.test('a page that is sent as plain text is read as a page', async t => {
   t.match(await read({ plain: [plain('\n<HTML>\n<p>Hi</p></HTML>')] }), { text: 'Hi', kind: 'html' })
   t.match(await read({ plain: [plain('<p>: the tag of a paragraph')] }), { kind: 'plain', text: /^<p>/ })

@@ -1,41 +1,15 @@
 import iconv from 'iconv-lite'
 import t, { type Test } from 'tap'
 import { readInvites } from '../../../shared/calendar/invites.ts'
-import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
-import { defaultFields } from '../../../shared/settings/gmail-fields.ts'
-import { startGmail } from '../../../sim/gmail.ts'
-import { memoryMailbox } from '../../../sim/mailbox.ts'
-import { htmlToText } from '../../support/html.ts'
-import { http } from '../../support/surroundings.ts'
+import { ADDRESS, openSimulatedGmail } from '../../support/simulated-gmail.ts'
 import { openCall } from './google.ts'
 
-const ADDRESS = 'ana@example.com'
-type Options = Parameters<typeof gmailMailbox>[0]
-
-async function opened(t: Test, mails: readonly (string | Buffer)[], options: Partial<Options> = {}) {
-  const sim = await startGmail({
-    profile: 'instant',
-    mailboxes: [
-      memoryMailbox(
-        ADDRESS,
-        mails.map((raw, index) => ({ raw, receivedAtMs: 1_790_000_000_000 + index })),
-      ),
-    ],
-  })
-  t.teardown(() => sim.close())
-  const mailbox = gmailMailbox({
-    http,
-    address: ADDRESS,
-    account: { clientId: 'simulated', clientSecret: 'simulated', refreshToken: `simulated:${ADDRESS}` },
-    rootUrl: `${sim.url}/`,
-    tokenUrl: `${sim.url}/token`,
-    fields: defaultFields('text'),
-    initialSync: { kind: 'all' },
-    quota: '2026',
-    pageSize: { live: 100, bulk: 500 },
-    htmlToText,
-    ...options,
-  })
+async function opened(
+  t: Test,
+  mails: readonly (string | Buffer)[],
+  options: Parameters<typeof openSimulatedGmail>[2] = {},
+) {
+  const { sim, mailbox, mailboxWith } = await openSimulatedGmail(t, mails, options)
   const { cursor } = await mailbox.open(openCall())
   const { ids } = await mailbox.changes(cursor, undefined, openCall())
   const call = openCall()
@@ -44,7 +18,7 @@ async function opened(t: Test, mails: readonly (string | Buffer)[], options: Par
     const answers = await mailbox.fetch(wanted, call)
     return wanted.map(({ id }) => answers.get(id))
   }
-  return { sim, mailbox, ids: ids.toReversed(), call, fetched }
+  return { sim, mailbox, mailboxWith, ids: ids.toReversed(), call, fetched }
 }
 
 const mail = (text: string | Buffer, type = 'text/plain; charset=utf-8', more: readonly string[] = []) =>
@@ -148,6 +122,42 @@ t.test('files are named and not fetched', async t => {
   t.same(call.metered, [['single', 20]])
 })
 
+const ALTERNATIVES = (text: string, page: string) => {
+  const parts = [
+    '--b',
+    'Content-Type: text/plain; charset=utf-8',
+    '',
+    text,
+    '--b',
+    'Content-Type: text/html',
+    '',
+    page,
+    '--b--',
+  ]
+  return mail(parts.join('\r\n'), 'multipart/alternative; boundary=b')
+}
+
+t.test('the text is what people see, whatever the plain form says', async t => {
+  const mails = [
+    ALTERNATIVES('Pay 9000 to Eve.', '<p>Lunch at noon?</p>'),
+    ALTERNATIVES('> Lunch?\r\n\r\nGladly.', '<blockquote>Lunch?</blockquote><p>Gladly.</p>'),
+  ]
+  const { sim, call, fetched } = await opened(t, mails)
+  const seen = [
+    { message: { body: { text: 'Lunch at noon?', kind: 'html', note: /^the plain form says something else/ } } },
+    { message: { body: { text: '> Lunch?\n\nGladly.', kind: 'plain' } } },
+  ]
+  t.match(await fetched(), seen)
+  t.same(call.metered, [['batch', 40]])
+  // The plain forms come along, and the pages do not.
+  sim.quirks.largeTextBytes = 20
+  t.match(await fetched(), seen)
+  t.same(call.metered.slice(1), [
+    ['batch', 40],
+    ['attachment', 40],
+  ])
+})
+
 t.test('text parts without their content are fetched in one batch, counted apart', async t => {
   const { sim, call, fetched } = await opened(t, [PARTS('Dear Ana'), mail('short'), PARTS('Dear Bo')])
   sim.quirks.largeTextBytes = 6
@@ -231,19 +241,9 @@ t.test('a message that is too large comes without its text, and a thread message
 })
 
 t.test('the scope gmail.metadata is refused, with the remedy', async t => {
-  const { sim, mailbox, ids } = await opened(t, [mail('one'), mail('two')])
+  const { sim, mailbox, mailboxWith, ids } = await opened(t, [mail('one'), mail('two')])
   const token = sim.tokens.access({ address: ADDRESS, scope: 'https://www.googleapis.com/auth/gmail.metadata' })
-  const narrow = gmailMailbox({
-    http,
-    address: ADDRESS,
-    account: { get: async () => token, refused: async () => false },
-    rootUrl: `${sim.url}/`,
-    fields: defaultFields('text'),
-    initialSync: { kind: 'all' },
-    quota: '2026',
-    pageSize: { live: 100, bulk: 500 },
-    htmlToText,
-  })
+  const narrow = mailboxWith({ account: { get: async () => token, refused: async () => false } })
   const remedy = /gmail\.metadata shows no texts; connect the mailbox with gmail\.readonly, or set MESSAGE_BODY=snippet/
   await t.rejects(narrow.fetch(ids.slice(0, 1), openCall()), { kind: 'misconfigured', message: remedy })
   const answers = [...(await narrow.fetch(ids, openCall())).values()]

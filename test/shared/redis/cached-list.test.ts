@@ -1,17 +1,13 @@
 import t from 'tap'
-import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import type { MessageId } from '../../../shared/message.ts'
 import { createCache } from '../../../shared/redis/cache.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { connectMailbox } from '../../../shared/redis/mailboxes.ts'
-import { defaultFields } from '../../../shared/settings/gmail-fields.ts'
-import { startGmail } from '../../../sim/gmail.ts'
 import { loadMail } from '../../../sim/mbox.ts'
 import { corpus } from '../../sim/client.ts'
-import { htmlToText } from '../../support/html.ts'
 import { startRedis } from '../../support/redis.ts'
-import { http } from '../../support/surroundings.ts'
+import { openSimulatedGmail } from '../../support/simulated-gmail.ts'
 import { openCall } from '../gmail/google.ts'
 
 const list = corpus('mailing-list.mbox')
@@ -21,21 +17,7 @@ t.test('half of a real list takes at most 4 KiB a message in Redis, with texts',
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const { client } = redis
-  const sim = await startGmail({ profile: 'instant', mailboxes: [await loadMail(list.path)] })
-  t.teardown(() => sim.close())
-  const [{ address = '' } = {}] = sim.mailboxes()
-  const mailbox = gmailMailbox({
-    http,
-    address,
-    account: { clientId: 'simulated', clientSecret: 'simulated', refreshToken: `simulated:${address}` },
-    rootUrl: `${sim.url}/`,
-    tokenUrl: `${sim.url}/token`,
-    fields: defaultFields('text'),
-    initialSync: { kind: 'all' },
-    quota: '2026',
-    pageSize: { live: 100, bulk: 500 },
-    htmlToText,
-  })
+  const { mailbox, address } = await openSimulatedGmail(t, await loadMail(list.path))
   const id: MailboxId = `gmail:${address}`
   const keys = createKeys('list', 1)
   await connectMailbox(client, keys, id, 'history:1', 0)
