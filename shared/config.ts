@@ -68,6 +68,7 @@ const settings = z.object({
   OUTLOOK_MAX_PARALLEL_PAGES: whole(1, 100, 4),
   OUTLOOK_BATCH_SIZE: between(1, 20).optional(),
   OUTLOOK_MAX_CONCURRENT_BATCHES: between(1, 50).optional(),
+  OUTLOOK_HEADERS: oneOf(['on', 'off'], 'on'),
   MAILBOXES_KEY: sealingKeys,
   INITIAL_SYNC: initialSync,
   GMAIL_LABELS: words(''),

@@ -55,6 +55,7 @@ const messageSchema = z.object({
   unreadable: z.array(z.enum(UNREADABLE)).optional(),
   body: bodySchema.optional(),
   attachments: z.array(attachmentSchema).optional(),
+  hasFiles: z.literal(true).optional(),
   invites: z.array(inviteSchema).optional(),
   class: classSchema.optional(),
   isAutoReply: z.literal(true).optional(),
@@ -82,7 +83,7 @@ export type Invite = z.infer<typeof inviteSchema>
 /**
  * A cached message. `date` is when the provider received it, in ms since 1970. `snippet` is plain text; with `isPart` it is only the
  * beginning of the text. `unreadable` names fields that could not be read in full. `body` is present where texts are read; `attachments`
- * where there are any and the provider names them. `class` is what headers and sender show, absent where they show nothing; labels are judged
+ * where there are any and the provider names them, else `hasFiles`. `class` is what headers and sender show, absent where they show nothing; labels are judged
  * with the task. `contentLanguage` is what the sender declared.
  */
 export type Message = z.infer<typeof messageSchema>

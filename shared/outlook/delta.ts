@@ -141,13 +141,14 @@ function pauseBefore(restarts: number): number {
 
 // learn.microsoft.com/graph/api/message-delta: no other filter is allowed.
 function startOf(
-  { user, htmlToText }: DeltaOptions,
+  { user, htmlToText, headers = false }: DeltaOptions,
   { folder, unfiltered, bare }: Mark,
   scope: number | undefined,
 ): string {
   const filter =
     scope === undefined || unfiltered ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
-  return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${askedFields(htmlToText !== undefined && !bare)}${filter}`
+  const fields = askedFields({ texts: htmlToText !== undefined && !bare, headers })
+  return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${fields}${filter}`
 }
 
 /** Formats a moment (ms since 1970) for Graph's filters, to the second. */

@@ -35,7 +35,8 @@ export async function fetchMessages(
   const doing = alone ? `getting a message of ${name}` : `a batch of ${ids.length} messages of ${name}`
   const kind = alone ? 'single' : 'batch'
   const ask = (some: readonly MessageId[], texts: boolean) => {
-    const urls = some.map(id => `${user}/messages/${encodeURIComponent(id)}?$select=${askedFields(texts)}`)
+    const fields = askedFields({ texts, headers: options.headers ?? false })
+    const urls = some.map(id => `${user}/messages/${encodeURIComponent(id)}?$select=${fields}`)
     return askTogether(options, urls, { doing, call, kind, prefer: IMMUTABLE_IDS })
   }
   const answers = await ask(ids, options.htmlToText !== undefined)

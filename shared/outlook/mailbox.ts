@@ -52,6 +52,8 @@ export interface OutlookOptions {
    * cannot be watched.
    */
   notify?: () => Notifying | undefined
+  /** Whether the headers of messages are asked for, which tell their class; true by default. */
+  headers?: boolean
   /** Converts HTML; present where whole texts are read. Without it only previews are. */
   htmlToText?: HtmlToText | undefined
   now?: () => number
@@ -82,12 +84,12 @@ export function outlookMailbox(options: OutlookOptions): Mailbox {
   const { application = false, filter = WITHOUT_JUNK } = options
   const name = `outlook:${address}`
   const user = application ? `/users/${encodeURIComponent(address)}` : '/me'
-  const { htmlToText } = options
+  const { htmlToText, headers = true } = options
   const { mostBytes = htmlToText && MOST_BYTES_WITH_TEXTS } = options
   const client = graphClient({ tokens, rootUrl, timeoutMs, mostBytes, now, http, machine })
   const { batchSize, pageSize, parallel, initialSync } = options
   const { skip } = filter
-  const common = { client, name, user, batchSize, now, htmlToText }
+  const common = { client, name, user, batchSize, now, headers, htmlToText }
   const withFindings = categoryFinder(skip)
   const watching = { ...common, memory: options.subscription }
   const listing = { ...common, links, skip, filter, initialSync, pageSize, parallel }

@@ -28,14 +28,15 @@ const FIELDS = [
  */
 export const MESSAGE_FIELDS = FIELDS.join(',')
 
-const ASKED_FIELDS = [...FIELDS, 'sentDateTime', 'createdDateTime']
+// Links from before these were asked for do not bring them.
+const ASKED_FIELDS = [...FIELDS, 'sentDateTime', 'createdDateTime', 'hasAttachments']
 
 /**
- * Returns the requested fields: those of a complete message, the alternatives for a missing receipt date, and
- * the body if texts are read.
+ * Returns the requested fields: those of a complete message, the alternatives for a missing receipt date,
+ * whether there are files, the headers, and the body if texts are read.
  */
-export function askedFields(texts: boolean): string {
-  return [...ASKED_FIELDS, ...(texts ? ['body'] : [])].join(',')
+export function askedFields({ texts, headers }: { texts: boolean; headers: boolean }): string {
+  return [...ASKED_FIELDS, ...(headers ? ['internetMessageHeaders'] : []), ...(texts ? ['body'] : [])].join(',')
 }
 
 // Some answers encode booleans as strings.
@@ -63,7 +64,15 @@ const resource = z.object({
   flag: z.object({ flagStatus: z.string() }).nullish().catch(null),
   importance: z.string().nullish().catch(null),
   categories: z.array(z.string()).catch([]),
+  hasAttachments: flag.catch(false),
+  internetMessageHeaders: z.array(z.unknown()).catch([]),
+  '@odata.type': z.string().catch(''),
 })
+
+const header = z.object({ name: z.string(), value: z.string().catch('') })
+
+// learn.microsoft.com/graph/api/resources/eventmessage: a selection brings the type of a message, and nothing of its event.
+const EVENT_TYPE = /\.eventMessage(Request|Response)$/i
 
 const readMark = z.object({ id: z.string().min(1), isRead: flag })
 const drafted = z.looseObject({ isDraft: flag.optional().catch(undefined) })
@@ -94,7 +103,8 @@ const CUT_PREVIEW = 250
  * sent, else created, else `readAt` (ms since 1970). Without any of these the result is `undefined`, because
  * the item may be incomplete. A message without a conversation is a thread of its own. Its labels are
  * `DRAFT`, `IMPORTANT`, `STARRED` and `UNREAD` as they apply, and its categories. The folder is not a label,
- * so a move changes nothing.
+ * so a move changes nothing. Its headers tell its class, if the answer has them; it does not name files, and
+ * says of an invitation only that it is one.
  */
 export function readMessage(body: unknown, readAt?: number): Filed | undefined {
   const { success, data } = resource.safeParse(body)
@@ -124,7 +134,9 @@ export function readMessage(body: unknown, readAt?: number): Filed | undefined {
         cc: peopleIn(data.ccRecipients),
         snippet: readSnippet(preview),
       }),
-      ...classFields([], from.people),
+      ...classFields(headersIn(data.internetMessageHeaders), from.people),
+      ...(data.hasAttachments ? { hasFiles: true as const } : {}),
+      ...inviteIn(data['@odata.type']),
       ...(preview.length < CUT_PREVIEW ? {} : { isPart: true as const }),
     },
   }
@@ -145,4 +157,14 @@ function peopleIn(recipients: readonly (z.infer<typeof recipient> | null | undef
     recipients.map(one => ({ name: one?.emailAddress.name ?? '', address: one?.emailAddress.address ?? '' })),
     decodeBytes,
   )
+}
+
+// Drafts, and mail that the owner sent, have no headers.
+function headersIn(headers: readonly unknown[]) {
+  return headers.flatMap(one => header.safeParse(one).data ?? [])
+}
+
+function inviteIn(type: string): Pick<Message, 'invites'> {
+  const kind = EVENT_TYPE.exec(type)?.[1]?.toLowerCase()
+  return kind === undefined ? {} : { invites: [{ method: kind === 'request' ? 'REQUEST' : 'REPLY' }] }
 }

@@ -14,6 +14,8 @@ export interface TogetherOptions {
   client: GraphClient
   batchSize: number
   now: () => number
+  /** Whether the headers of messages are asked for. */
+  headers?: boolean | undefined
   /** Converts HTML; present where whole texts are read. */
   htmlToText?: HtmlToText | undefined
 }

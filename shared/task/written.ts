@@ -17,7 +17,7 @@ export interface Omissions {
   people?: number
   attachments?: number
   invites?: number
-  /** Why the text of the mail was not read in full. */
+  /** Why the text of the mail was not read in full, and what else is not said of it. */
   note?: string
 }
 
@@ -42,7 +42,8 @@ export interface WrittenMessage {
 const PEOPLE = 6
 const FILES = 16
 const INVITES = 16
-const LONGEST_NOTE = 80
+const LONGEST_NOTE = 120
+const UNNAMED = 'it has files, which the provider does not name'
 const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z')
 
 /** Writes a message with one of its texts, for a task of this size. */
@@ -52,7 +53,8 @@ export function writeMessage(
   room: Size,
 ): WrittenMessage {
   const head = headOf(message, room)
-  const { hidden = 0, note } = message.body ?? {}
+  const { hidden = 0 } = message.body ?? {}
+  const note = noteOn(message)
   const omitted: Omissions = {
     ...(quotes.length > 0 ? { quotes } : {}),
     ...positive({ signature, text: missing, hidden, ...head.more }),
@@ -96,6 +98,11 @@ export function cutMessage(message: WrittenMessage, tokens: number, left: Size):
 export function leastSize(): Size {
   const nobody = { from: [], to: [], cc: [] }
   return sizeOf({ id: '', ...nobody, date: dateOf(0), subject: '', text: '', truncated: true, new: true })
+}
+
+function noteOn({ body, hasFiles }: Message): string | undefined {
+  const notes = [...(body?.note === undefined ? [] : [body.note]), ...(hasFiles ? [UNNAMED] : [])]
+  return notes.length > 0 ? notes.join('; ') : undefined
 }
 
 function headOf(message: Message, room: Size) {

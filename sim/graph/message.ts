@@ -52,7 +52,9 @@ const READ: Readonly<Record<string, Property>> = {
   ccRecipients: (_, { content }) => recipients(content, 'cc'),
   bccRecipients: (_, { content }) => recipients(content, 'bcc'),
   replyTo: (_, { content }) => recipients(content, 'reply-to'),
-  internetMessageHeaders: (_, { content }) => content.root.headers.map(({ name, value }) => ({ name, value })),
+  // Graph has none of a draft.
+  internetMessageHeaders: ({ isDraft }, { content }) =>
+    isDraft ? undefined : content.root.headers.map(({ name, value }) => ({ name, value })),
 }
 
 const USUAL = [...Object.keys(PLAIN), ...Object.keys(READ)].filter(name => name !== 'internetMessageHeaders')
@@ -74,9 +76,24 @@ export async function renderMessage(entry: Entry, account: Account, asking: Aski
   })
   return {
     '@odata.etag': etagOf(entry, account),
+    ...(content ? typeOf(content) : {}),
     id: messageId(entry, account, asking),
     ...Object.fromEntries(values),
   }
+}
+
+// learn.microsoft.com/graph/api/resources/eventmessage: requests and responses have types of their own, cancellations the common one.
+const EVENT_TYPES = new Map([
+  ['request', 'eventMessageRequest'],
+  ['reply', 'eventMessageResponse'],
+  ['cancel', 'eventMessage'],
+])
+
+function typeOf({ root }: Content): { '@odata.type'?: string } {
+  const calendar = leavesOf(root).find(({ mimeType }) => mimeType === 'text/calendar')
+  const method = calendar && /^METHOD:([A-Z]{1,20})\s*$/im.exec(calendar.content().toString('utf8').slice(0, 5000))?.[1]
+  const type = EVENT_TYPES.get(method?.toLowerCase() ?? '')
+  return type === undefined ? {} : { '@odata.type': `#microsoft.graph.${type}` }
 }
 
 /** Returns a message's etag, which differs after each change. */

@@ -8,6 +8,10 @@ export interface ContractSubject {
   mailbox: Mailbox
   /** Delivers so many mails, each in its own thread or distributed over so many threads, and returns their ids in order of delivery. */
   deliver(count: number, threads?: number): Promise<readonly MessageId[]>
+  /** Delivers one raw mail, and returns its id. */
+  deliverMail?(raw: string): Promise<MessageId>
+  /** Files are named, and events have a time; otherwise a message says only that it has them. */
+  isDetailed?: boolean
   /** Deletes a message for good. */
   remove?(id: MessageId): Promise<void>
   /** Adds labels to a message and removes others. */
@@ -26,6 +30,24 @@ export interface ContractSubject {
 const ENOUGH_PAGES = 1000
 const PROMPTLY_MS = 1000
 const LONG_ENOUGH_MS = 2 * 24 * 3_600_000
+
+const told = (headers: readonly string[], body = 'Hello.') =>
+  ['From: Bo <bo@example.com>', ...headers, '', body].join('\r\n')
+const parted = (type: string, content: string) =>
+  told(
+    ['Subject: Parts', 'Content-Type: multipart/mixed; boundary=b'],
+    ['--b', 'Content-Type: text/plain', '', 'See below.', '--b', `Content-Type: ${type}`, '', content, '--b--'].join(
+      '\r\n',
+    ),
+  )
+const EVENT = ['METHOD:REQUEST', 'BEGIN:VEVENT', 'UID:1', 'DTSTART:20261201T100000Z', 'END:VEVENT']
+// Of a list, by a program, with a file, and with an invitation.
+const TELLING = [
+  told(['Subject: News', 'List-Id: <deck.example.com>', 'Content-Language: da']),
+  told(['Subject: Away', 'Auto-Submitted: auto-replied']),
+  parted('application/pdf; name="offer.pdf"', 'AAEC'),
+  parted('text/calendar; method=REQUEST', ['BEGIN:VCALENDAR', ...EVENT, 'END:VCALENDAR'].join('\r\n')),
+]
 
 /** Tests the guarantees of every Mailbox; `open` gives each fact its own empty mailbox. */
 export function mailboxContract(t: Test, name: string, open: () => Promise<ContractSubject>): void {
@@ -135,6 +157,36 @@ export function mailboxContract(t: Test, name: string, open: () => Promise<Contr
     for (const { subject, body } of messages) {
       const text = `This is mail ${subject.split(' ').at(-1)}.`
       t.match(body, texts ? { text, kind: /plain|html/ } : undefined)
+    }
+  })
+
+  fact('what a mail is shows in it, listed or fetched', async (t, subject, { call }) => {
+    const { mailbox, deliverMail, isDetailed } = subject
+    if (!deliverMail) return void t.pass('no mail of its own can be delivered here')
+    const ids = []
+    for (const raw of TELLING) ids.push(await deliverMail(raw))
+    const { pages } = await listAll(mailbox, (await mailbox.open(call)).cursor, call)
+    const listed = pages.flatMap(page => page.ids)
+    const answers = [...(await mailbox.fetch(listed, call)).values()]
+    const fetched = answers.flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : []))
+    for (const messages of [fetched, pages.flatMap(page => page.messages ?? [])]) {
+      if (messages.length === 0) continue
+      const [list, reply, files, invite] = ids.map(id => messages.find(message => message.id === id))
+      t.same(list?.class, { kind: 'list', cause: 'header List-Id' })
+      t.equal(list?.contentLanguage, 'da')
+      t.match(reply, { class: { kind: 'automated', cause: 'header Auto-Submitted' }, isAutoReply: true })
+      t.same([files?.class, files?.isAutoReply], [undefined, undefined])
+      t.match(
+        files,
+        isDetailed
+          ? { attachments: [{ name: 'offer.pdf' }], hasFiles: undefined }
+          : { hasFiles: true, attachments: undefined },
+      )
+      t.equal(list?.hasFiles ?? list?.attachments, undefined)
+      t.match(invite?.invites, [
+        isDetailed ? { method: 'REQUEST', start: '2026-12-01T10:00:00Z' } : { method: 'REQUEST', start: undefined },
+      ])
+      t.equal(list?.invites, undefined)
     }
   })
 

@@ -35,6 +35,7 @@ export function openOutlook(
     pageSize: config.OUTLOOK_PAGE_SIZE,
     parallel: Math.min(config.OUTLOOK_MAX_PARALLEL_PAGES, OUTLOOK_REQUESTS),
     batchSize: config.OUTLOOK_BATCH_SIZE,
+    headers: config.OUTLOOK_HEADERS === 'on',
     // Its cursors hold times, and the process that continues from them may have another clock.
     ...(now ? { now } : {}),
     ...(config.MESSAGE_BODY === 'text' ? { htmlToText: html.htmlToText } : {}),

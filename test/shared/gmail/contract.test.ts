@@ -1,4 +1,5 @@
 import t from 'tap'
+import { readInvites } from '../../../shared/calendar/invites.ts'
 import { gmailMailbox } from '../../../shared/gmail/mailbox.ts'
 import { defaultFields } from '../../../shared/settings/gmail-fields.ts'
 import { demoMailbox } from '../../../sim/demo.ts'
@@ -38,7 +39,7 @@ for (const { pageSize, texts } of [
     const sim = await startGmail({ profile: 'instant', mailboxes: [memoryMailbox(ADDRESS, [])] })
     let number = 0
     return {
-      mailbox: mailboxAt(sim.url, pageSize, texts ? { fields: defaultFields('text'), htmlToText } : {}),
+      mailbox: mailboxAt(sim.url, pageSize, texts ? { fields: defaultFields('text'), htmlToText, readInvites } : {}),
       texts,
       deliver: async (count, threads = count) =>
         Array.from({ length: count }, (_, index) => {
@@ -46,6 +47,7 @@ for (const { pageSize, texts } of [
           const raw = numberedMail(number, index < threads ? undefined : number - threads)
           return sim.deliver(ADDRESS, raw, { receivedAt: 1_790_000_000_000 + number * 1000 }).id
         }),
+      ...(texts ? { deliverMail: async (raw: string) => sim.deliver(ADDRESS, raw).id, isDetailed: true } : {}),
       remove: async id => void sim.mailbox(ADDRESS).delete(id),
       relabel: async (id, add, remove) => void sim.mailbox(ADDRESS).modify([id], { add, remove }),
       unknown: '18c0123456789abc',

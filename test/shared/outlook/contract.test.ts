@@ -50,6 +50,7 @@ for (const { pageSize, batchSize, folders, texts } of [
             const receivedAt = 1_790_000_000_000 + number * 1000
             return sim.deliver(ADDRESS, raw, { receivedAt, folder: folders[number % folders.length] }).id
           }),
+        deliverMail: async raw => sim.deliver(ADDRESS, raw).id,
         remove: async id => sim.mailbox(ADDRESS).delete(id),
         relabel: async id => sim.mailbox(ADDRESS).mark(id, { flagged: true }),
         inFolders: folders.length > 1,

@@ -68,6 +68,8 @@ t.test('a newest text beyond the budget is cut, alone and marked; so is what the
   const part = { kind: 'html', text: 'Hello', isPart: true, note: 'deadline', hidden: 300 } as const
   const [cut] = buildTask(thread, [{ ...mail(0, ''), body: part }], options).messages
   t.match(cut, { text: 'Hello', truncated: true, omitted: { note: 'deadline', hidden: 300 } })
+  const [files] = buildTask(thread, [{ ...mail(0, ''), body: part, hasFiles: true }], options).messages
+  t.match(files?.omitted, { note: 'deadline; it has files, which the provider does not name' })
   const none = { kind: 'none', text: '', isPart: true, note: 'too large' } as const
   const [preview] = buildTask(thread, [{ ...mail(0, ''), body: none, snippet: 'Hi' }], options).messages
   t.match(preview, { text: 'Hi', truncated: true, omitted: { note: 'too large' } })
