@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { HtmlToText } from '../body/html-text.ts'
 import { readDecoded } from '../body/read-body.ts'
+import { CUT } from '../http/skim.ts'
 import type { Body, Message } from '../message.ts'
 
 /** The body of a message that is too large to be asked for with its text. */
@@ -16,6 +17,7 @@ export async function withBody(message: Message, item: unknown, htmlToText: Html
   const { success, data } = resource.safeParse(item)
   if (!success) return undefined
   const { contentType, content } = data.body
+  if (content.endsWith(CUT)) return { ...message, body: NOT_SENT }
   return { ...message, body: await readDecoded(content, contentType.toLowerCase() !== 'text', htmlToText) }
 }
 

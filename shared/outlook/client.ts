@@ -3,6 +3,7 @@ import type { Answer } from '../http/answer.ts'
 import type { Http } from '../http/exchange.ts'
 import { retryAfterIn } from '../http/retry-after.ts'
 import { acquirePermit, createSender, type Sending, spend } from '../http/sender.ts'
+import { skimJson } from '../http/skim.ts'
 import { MACHINE, type Machine } from '../machine.ts'
 import type { AccessTokens } from '../provider/tokens.ts'
 import { spentOn } from './errors.ts'
@@ -31,6 +32,8 @@ export interface GraphRequest {
   url: string
   headers?: Readonly<Record<string, string>>
   body?: unknown
+  /** The answer is read without what its strings hold beyond so many bytes (`skimJson`), so that it takes little memory. */
+  longestString?: number
 }
 
 /**
@@ -48,6 +51,7 @@ export interface GraphClient {
 }
 
 const TIMEOUT_MS = 30_000
+const MOST_SKIMMED = 64 << 20
 
 /** Creates a client for one mailbox. */
 export function graphClient(options: ClientOptions): GraphClient {
@@ -73,7 +77,10 @@ export function graphClient(options: ClientOptions): GraphClient {
     },
   }
 
-  async function send(sending: Sending, { method = 'GET', url, headers, body }: GraphRequest): Promise<Answer> {
+  async function send(
+    sending: Sending,
+    { method = 'GET', url, headers, body, longestString }: GraphRequest,
+  ): Promise<Answer> {
     const target = addressOf(url, sending.doing)
     return sendAs(sending, async (authorization, signal) => {
       const answer = await http.exchange(target, {
@@ -83,7 +90,14 @@ export function graphClient(options: ClientOptions): GraphClient {
         headers: { ...headers, authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
-      return { status: answer.status, body: json(await answer.text()), retryAfter: retryAfterIn(answer.headers) }
+      const text =
+        longestString === undefined || !answer.body
+          ? await answer.text()
+          : await skimJson(answer.body as AsyncIterable<Uint8Array>, {
+              longestString,
+              mostBytes: mostBytes ?? MOST_SKIMMED,
+            })
+      return { status: answer.status, body: json(text), retryAfter: retryAfterIn(answer.headers) }
     })
   }
 

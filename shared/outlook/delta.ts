@@ -1,5 +1,6 @@
 import { asMailError, MailError } from '../error.ts'
 import type { Answer } from '../http/answer.ts'
+import type { Sending } from '../http/sender.ts'
 import type { Call } from '../mailbox.ts'
 import { errorOf, isNotFound } from './errors.ts'
 import { type DeltaPage, readDeltaPage } from './items.ts'
@@ -7,7 +8,7 @@ import { lastingOf, type Mark, type NamedMark } from './marks.ts'
 import { askedFields } from './message.ts'
 import { pagesOf } from './prefer.ts'
 import { nextRound } from './round.ts'
-import { askTogether, isTooLarge, type TogetherOptions } from './together.ts'
+import { askSparingly, askTogether, isTooLarge, type TogetherOptions } from './together.ts'
 
 /** Options for asking folders for their changes. */
 export interface DeltaOptions extends TogetherOptions {
@@ -19,7 +20,7 @@ export interface DeltaOptions extends TogetherOptions {
 
 /**
  * The result of asking a folder. `page`: its next page, and the mark it is listed up to. `restart`: Graph has
- * forgotten its mark, or one of its texts is too large, so it must be listed from the beginning. `lost`: the folder no longer exists.
+ * forgotten its mark, so it must be listed from the beginning. `lost`: the folder no longer exists.
  * `refused`: it must be asked again; `answered` if Graph itself refused it.
  */
 export type Step = { from: NamedMark } & (
@@ -29,6 +30,8 @@ export type Step = { from: NamedMark } & (
   | { step: 'refused'; error: MailError; answered: boolean }
 )
 
+// A link is shorter, and must not be cut.
+const LONGEST_SKIMMED = 1 << 16
 const DAY_MS = 24 * 3_600_000
 const RESTARTS_AT_ONCE = 3
 const MAX_RESTARTS = 8
@@ -52,17 +55,25 @@ export async function askFolders(
   const ask = (wanted: readonly string[], size: number) =>
     askTogether(options, wanted, { doing, call, kind: 'delta', prefer: pagesOf(size) })
   let answers = await ask(urls, options.pageSize)
-  // Texts make pages large; a page of one message is the smallest.
+  // Texts make pages large; a page of one message is the smallest, and is read without its text if need be.
   for (let size = options.pageSize; size > 1 && answers.some(isTooLarge); ) {
     size = Math.ceil(size / 2)
     const again = urls.filter((_, place) => isTooLarge(answers[place]))
     const fewer = await ask(again, size)
     answers = answers.map((answer, place) => (isTooLarge(answer) ? fewer[again.indexOf(urls[place] ?? '')] : answer))
   }
+  for (const [place, url] of urls.entries()) {
+    if (isTooLarge(answers[place])) answers[place] = await askWithoutText(options, url, { doing, call })
+  }
   return {
     first: first === undefined ? undefined : answers[0],
     steps: marks.map((from, place) => stepOf(options, { from, scope }, answers[before.length + place], doing)),
   }
+}
+
+async function askWithoutText(options: DeltaOptions, url: string, { doing, call }: Pick<Sending, 'doing' | 'call'>) {
+  const sending = { doing, call, kind: 'delta', prefer: pagesOf(1) } as const
+  return askSparingly(options, { url, longestString: LONGEST_SKIMMED }, sending)
 }
 
 interface AskedFolder {
@@ -72,14 +83,10 @@ interface AskedFolder {
 
 function stepOf(options: DeltaOptions, { from, scope }: AskedFolder, answer: Answer | undefined, doing: string): Step {
   const { now } = options
-  const { folder } = from.mark
   if (!answer) {
     const error = new MailError('unavailable', `${doing}: a folder was not answered`)
     return { from, step: 'refused', error, answered: false }
   }
-  // A link keeps the fields it was asked for with, so only another beginning omits the texts.
-  if (isTooLarge(answer) && options.htmlToText && !from.mark.bare)
-    return { from, step: 'restart', to: { folder, at: now(), ...lastingOf(from.mark), bare: true } }
   if (answer.status === 200) {
     try {
       return pageIn(options, { from, scope }, readDeltaPage(answer, doing), doing)
@@ -88,7 +95,7 @@ function stepOf(options: DeltaOptions, { from, scope }: AskedFolder, answer: Ans
     }
   }
   // The folder is skipped for now; the next request checks whether it still exists.
-  if (isNotFound(answer)) return { from, step: 'lost', to: { folder, at: now(), end: true } }
+  if (isNotFound(answer)) return { from, step: 'lost', to: { folder: from.mark.folder, at: now(), end: true } }
   const error = errorOf(answer, doing, { now })
   return error.kind === 'expired' ? restartStep(from, now(), doing) : { from, step: 'refused', error, answered: true }
 }
@@ -142,12 +149,12 @@ function pauseBefore(restarts: number): number {
 // learn.microsoft.com/graph/api/message-delta: no other filter is allowed.
 function startOf(
   { user, htmlToText, headers = false }: DeltaOptions,
-  { folder, unfiltered, bare }: Mark,
+  { folder, unfiltered }: Mark,
   scope: number | undefined,
 ): string {
   const filter =
     scope === undefined || unfiltered ? '' : `&$filter=${encodeURIComponent(`receivedDateTime ge ${dateOf(scope)}`)}`
-  const fields = askedFields({ texts: htmlToText !== undefined && !bare, headers })
+  const fields = askedFields({ texts: htmlToText !== undefined, headers })
   return `${user}/mailFolders/${encodeURIComponent(folder)}/messages/delta?$select=${fields}${filter}`
 }
 

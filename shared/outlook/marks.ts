@@ -10,7 +10,6 @@ const markSchema = z.object({
   at: z.number(),
   restarts: z.number().optional(),
   unfiltered: z.boolean().optional(),
-  bare: z.boolean().optional(),
   round: roundSchema.optional(),
 })
 
@@ -19,8 +18,7 @@ const markSchema = z.object({
  * the beginning. `end` means that there is nothing more for now. `at` is the time of Graph's answer (ms since
  * 1970). `restarts` counts consecutive restarts. `round` counts the pages and messages since the beginning.
  * `unfiltered` means that the folder is listed completely, because the scope holds more messages than Graph
- * lists with a filter. `bare` means that it is listed without texts, because one of them is too large for a
- * page; its messages are fetched.
+ * lists with a filter.
  */
 export type Mark = z.infer<typeof markSchema>
 
@@ -31,8 +29,8 @@ export interface NamedMark {
 }
 
 /** Returns what a folder's later marks keep of this one, after a restart too: how the folder is listed. */
-export function lastingOf({ unfiltered, bare }: Mark): Pick<Mark, 'unfiltered' | 'bare'> {
-  return { ...(unfiltered ? { unfiltered } : {}), ...(bare ? { bare } : {}) }
+export function lastingOf({ unfiltered }: Mark): Pick<Mark, 'unfiltered'> {
+  return unfiltered ? { unfiltered } : {}
 }
 
 /** Reads the marks of these names, in order, without lost ones. */

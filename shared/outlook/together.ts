@@ -122,6 +122,23 @@ export async function askTogether(
   }
 }
 
+/**
+ * Asks for an answer that is too large, without what its strings hold beyond so many bytes. The result is as in
+ * `askTogether`. Throws errors that concern the whole mailbox.
+ */
+export async function askSparingly(
+  { client }: TogetherOptions,
+  { url, longestString }: { url: string; longestString: number },
+  { prefer, ...sending }: Omit<Sending, 'units'> & { prefer: string },
+): Promise<Answer | undefined> {
+  try {
+    return await client.ask({ ...sending, units: 1 }, { url, headers: { prefer }, longestString })
+  } catch (thrown) {
+    if (!(thrown instanceof MailError) || sending.call.signal.aborted) throw thrown
+    return refusedIn(thrown)
+  }
+}
+
 // Returns the answer each request would have had. Throttling is not their failure, and it names a wait.
 function refusedIn(thrown: unknown): Answer | undefined {
   if (thrown instanceof MailError && thrown.isTooLarge) return TOO_LARGE
