@@ -193,7 +193,9 @@ export const since = z
     const days = /^(\d{1,5})d$/i.exec(text)?.[1]
     if (days !== undefined && Number(days) > 0) return { days: Number(days) }
     const at = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]{1,20}Z)?$/.test(text) ? Date.parse(text) : Number.NaN
-    if (Number.isNaN(at)) context.addIssue(SINCE)
+    // Dates that do not exist, such as 30 February, are read as days of the next month.
+    const isDay = !Number.isNaN(at) && new Date(at).toISOString().startsWith(text.slice(0, 10))
+    if (!isDay) context.addIssue(SINCE)
     return { at }
   })
   .optional()

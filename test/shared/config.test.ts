@@ -86,3 +86,12 @@ t.test('label names are pairs, each label once', async t => {
   ])
     t.throws(() => read(wrong), /TAKEOUT_LABELS: .* is not allowed; use names of Gmail's labels/, wrong)
 })
+
+t.test('AI_SINCE is a day that exists, or a number of days', t => {
+  t.same(readConfig({ AI_SINCE: '2026-02-28' }).AI_SINCE, { at: Date.UTC(2026, 1, 28) })
+  t.same(readConfig({ AI_SINCE: '2024-02-29T10:00:00Z' }).AI_SINCE, { at: Date.UTC(2024, 1, 29, 10) })
+  t.same(readConfig({ AI_SINCE: '30d' }).AI_SINCE, { days: 30 })
+  for (const AI_SINCE of ['2026-02-30', '2026-02-29', '2026-04-31T10:00:00Z', '2026-13-01', '0d'])
+    t.throws(() => readConfig({ AI_SINCE }), /AI_SINCE/, AI_SINCE)
+  t.end()
+})
