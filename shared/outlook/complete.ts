@@ -6,6 +6,8 @@ import { fetchMessages } from './fetch.ts'
 import { type FolderOptions, type Folders, leftOutAt } from './folders.ts'
 import { listed, type Reported } from './items.ts'
 
+const MOST_ANSWERS = 100
+
 /**
  * Fetches the messages of incomplete items and adds them to a report. Messages received before `scope` (ms
  * since 1970) are left out, because a folder listed without a filter reports them too. A message that cannot
@@ -19,11 +21,10 @@ export async function complete(
   call: Call,
 ): Promise<Omit<Reported, 'incomplete'>> {
   if (incomplete.length === 0) return reported
-  const answers = await answersFor(options, folders, incomplete, call)
   const messages: Message[] = []
   const left: MessageId[] = []
   const unreadable: Listed[] = []
-  for (const [id, answer] of answers) {
+  for await (const [id, answer] of answersFor(options, folders, incomplete, call)) {
     if (answer.outcome === 'ok' && answer.message.date >= scope) messages.push(answer.message)
     else if (answer.outcome === 'gone' || answer.outcome === 'filtered') left.push(id)
     else if (answer.outcome === 'throttled')
@@ -39,23 +40,28 @@ export async function complete(
   }
 }
 
-// The page itself was answered, so an error here says nothing about the mailbox.
-async function answersFor(
+// The page itself was answered, so an error here says nothing about the mailbox. Answers hold whole texts, so few are kept at a time.
+async function* answersFor(
   options: FolderOptions & { filter: LabelFilter },
   folders: Folders,
   incomplete: readonly MessageId[],
   call: Call,
-): Promise<ReadonlyMap<MessageId, Fetched>> {
+): AsyncGenerator<[MessageId, Fetched]> {
   const leftOutIn = (folder: string) => leftOutAt(folders, folder, options.skip)
-  try {
-    return await fetchMessages(
-      { ...options, leftOutIn },
-      incomplete.map(id => ({ id })),
-      call,
-    )
-  } catch (thrown) {
-    const isOfAll = !(thrown instanceof MailError) || thrown.kind === 'throttled' || thrown.blames === 'token'
-    if (isOfAll || call.signal.aborted) throw thrown
-    return new Map(incomplete.map((id): [MessageId, Fetched] => [id, { outcome: 'failed', error: thrown }]))
+  const most = options.batchSize * Math.ceil(MOST_ANSWERS / options.batchSize)
+  for (let at = 0; at < incomplete.length; at += most) {
+    const some = incomplete.slice(at, at + most)
+    try {
+      yield* await fetchMessages(
+        { ...options, leftOutIn },
+        some.map(id => ({ id })),
+        call,
+      )
+    } catch (thrown) {
+      const isOfAll = !(thrown instanceof MailError) || thrown.kind === 'throttled' || thrown.blames === 'token'
+      if (isOfAll || call.signal.aborted) throw thrown
+      for (const id of incomplete.slice(at)) yield [id, { outcome: 'failed', error: thrown }]
+      return
+    }
   }
 }

@@ -83,7 +83,7 @@ export async function findFolders(options: FolderOptions, call: Call): Promise<F
   const urls = WELL_KNOWN.map(one => `${user}/mailFolders/${one}?$select=id`)
   const link = `${user}/mailFolders/delta?$select=displayName,parentFolderId`
   const prefer = pagesOf(FOLDERS_PER_PAGE)
-  const answers = await askTogether(options, [...urls, link], { doing, call, kind: 'batch', prefer })
+  const answers = await askTogether(options, [...urls, link], { doing, call, kind: 'list', prefer })
   const wellKnown = new Map<string, string>()
   for (const [place, one] of WELL_KNOWN.entries()) {
     const answer = answers[place]

@@ -73,6 +73,17 @@ t.test('the delta page brings the texts, in no more calls', async t => {
   t.same(withTexts.call.metered, previews.call.metered)
 })
 
+t.test('a first listing of fifty makes only calls that list', async t => {
+  const mails = Array.from({ length: 60 }, (_, n) => mail(`This is mail ${n}.`))
+  const { list } = await opened(t, mails, { initialSync: { kind: 'newest', count: 50 } })
+  const { messages, call } = await list()
+  t.ok(messages.length >= 50)
+  t.same(
+    call.metered.filter(([kind]) => kind !== 'list' && kind !== 'delta'),
+    [],
+  )
+})
+
 t.test('a changed message keeps its text, and a draft without a sender has one', async t => {
   const { sim, mailbox, list } = await opened(t, [mail('One'), mail('<p>Two</p><p>lines</p>', 'text/html')])
   const { messages, cursor } = await list()
@@ -94,6 +105,22 @@ t.test('mail listed by a link without bodies is fetched with its text', async t 
     later.messages.map(({ body }) => body?.text),
     ['Two'],
   )
+})
+
+t.test('the texts of many messages are fetched and read a hundred at a time', async t => {
+  const { sim, mailboxWith, list } = await opened(t, [mail('One')], { htmlToText: undefined, pageSize: 500 })
+  const { cursor } = await list()
+  for (let n = 0; n < 250; n++) sim.deliver(ADDRESS, mail(`This is mail ${n}.`))
+  const before = sim.calls().total
+  const asked = new Set<number>()
+  const counting: typeof htmlToText = html => {
+    asked.add(sim.calls().total - before)
+    return htmlToText(html)
+  }
+  const { messages } = await list(mailboxWith({ htmlToText: counting }), cursor)
+  t.equal(new Set(messages.map(({ body }) => body?.text)).size, 250)
+  // One call for news, then five, five and three batches of twenty.
+  t.same([...asked], [6, 11, 14])
 })
 
 t.test('pages that are too large are asked for in smaller ones', async t => {

@@ -23,7 +23,7 @@ t.test('marks survive a round trip, in the requested order', async t => {
   const marks = [
     { folder: 'a', at: 1 },
     { folder: 'b', at: 2, link: 'https://graph/next', restarts: 1 },
-    { folder: 'c', at: 3, link: 'https://graph/delta', end: true, bare: true },
+    { folder: 'c', at: 3, link: 'https://graph/delta', end: true },
   ]
   const kept = await keepMarks(links, marks)
   t.same(
