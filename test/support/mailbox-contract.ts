@@ -31,10 +31,10 @@ const ENOUGH_PAGES = 1000
 const PROMPTLY_MS = 1000
 const LONG_ENOUGH_MS = 2 * 24 * 3_600_000
 
-const told = (headers: readonly string[], body = 'Hello.') =>
+const rawMail = (headers: readonly string[], body = 'Hello.') =>
   ['From: Bo <bo@example.com>', ...headers, '', body].join('\r\n')
 const parted = (type: string, content: string) =>
-  told(
+  rawMail(
     ['Subject: Parts', 'Content-Type: multipart/mixed; boundary=b'],
     ['--b', 'Content-Type: text/plain', '', 'See below.', '--b', `Content-Type: ${type}`, '', content, '--b--'].join(
       '\r\n',
@@ -43,8 +43,8 @@ const parted = (type: string, content: string) =>
 const EVENT = ['METHOD:REQUEST', 'BEGIN:VEVENT', 'UID:1', 'DTSTART:20261201T100000Z', 'END:VEVENT']
 // Of a list, by a program, with a file, and with an invitation.
 const TELLING = [
-  told(['Subject: News', 'List-Id: <deck.example.com>', 'Content-Language: da']),
-  told(['Subject: Away', 'Auto-Submitted: auto-replied']),
+  rawMail(['Subject: News', 'List-Id: <deck.example.com>', 'Content-Language: da']),
+  rawMail(['Subject: Away', 'Auto-Submitted: auto-replied']),
   parted('application/pdf; name="offer.pdf"', 'AAEC'),
   parted('text/calendar; method=REQUEST', ['BEGIN:VCALENDAR', ...EVENT, 'END:VCALENDAR'].join('\r\n')),
 ]
