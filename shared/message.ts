@@ -56,6 +56,7 @@ const messageSchema = z.object({
   body: bodySchema.optional(),
   attachments: z.array(attachmentSchema).optional(),
   hasFiles: z.literal(true).optional(),
+  more: z.object({ people: z.number().optional(), attachments: z.number().optional() }).optional(),
   invites: z.array(inviteSchema).optional(),
   class: classSchema.optional(),
   isAutoReply: z.literal(true).optional(),
@@ -83,7 +84,8 @@ export type Invite = z.infer<typeof inviteSchema>
 /**
  * A cached message. `date` is when the provider received it, in ms since 1970. `snippet` is plain text; with `isPart` it is only the
  * beginning of the text. `unreadable` names fields that could not be read in full. `body` is present where texts are read; `attachments`
- * where there are any and the provider names them, else `hasFiles`. `class` is what headers and sender show, absent where they show nothing; labels are judged
+ * where there are any and the provider names them, else `hasFiles`. `more` counts people and files that
+ * are not listed, because there are too many. `class` is what headers and sender show, absent where they show nothing; labels are judged
  * with the task. `contentLanguage` is what the sender declared.
  */
 export type Message = z.infer<typeof messageSchema>

@@ -17,11 +17,13 @@ export interface MailPart<Raw> {
   content: string | undefined
   /** The id by which the provider serves the content. */
   contentId: string | undefined
+  /** Why its text cannot be read. */
+  note?: string | undefined
   parts: readonly Raw[]
 }
 
 /** A part that holds text. */
-export type Leaf = Omit<MailPart<unknown>, 'name' | 'isAttached' | 'parts'>
+export type Leaf = Omit<MailPart<unknown>, 'name' | 'isAttached' | 'note' | 'parts'>
 
 /** One piece of a mail's text, in the forms that the sender wrote; a form may consist of several parts. */
 export interface Piece {
@@ -34,6 +36,8 @@ export interface Walked {
   /** In reading order. */
   pieces: readonly Piece[]
   attachments: readonly Attachment[]
+  /** How many more files there are. */
+  moreAttachments: number
   /** Invitations as the sender wrote them. */
   calendars: readonly Leaf[]
   isPart: boolean
@@ -60,10 +64,11 @@ export function walkParts<Raw>(root: Raw, read: (raw: Raw) => MailPart<Raw>): Wa
   const calendars: Leaf[] = []
   const spares: Spare<Raw>[] = []
   let seen = 0
+  let moreAttachments = 0
   let note: string | undefined
   const first = walk(root, 0)
   const pieces = first.length > 0 ? first : spareTexts()
-  return { pieces, attachments, calendars, isPart: note !== undefined, note }
+  return { pieces, attachments, moreAttachments, calendars, isPart: note !== undefined, note }
 
   function walk(raw: Raw, level: number): Piece[] {
     seen += 1
@@ -87,6 +92,7 @@ export function walkParts<Raw>(root: Raw, read: (raw: Raw) => MailPart<Raw>): Wa
   function sorted(part: MailPart<Raw>): Piece[] {
     const { type, name, size, isAttached } = part
     const isFile = isAttached || name !== ''
+    if (part.note !== undefined) leftOut(part.note)
     if (!isFile && type === 'text/plain') return [{ plain: [leafOf(part)], html: [] }]
     if (!isFile && type === 'text/html') return [{ plain: [], html: [leafOf(part)] }]
     if (CALENDARS.test(type)) calendars.push(leafOf(part))
@@ -96,7 +102,10 @@ export function walkParts<Raw>(root: Raw, read: (raw: Raw) => MailPart<Raw>): Wa
     // A text without a name is another form of the text, such as AMP.
     if (!isFile && type.startsWith('text/')) return []
     if (attachments.length < MOST_ATTACHMENTS) attachments.push({ name, type, size })
-    else leftOut('too many attachments')
+    else {
+      moreAttachments += 1
+      leftOut('too many attachments')
+    }
     return []
   }
 
@@ -114,7 +123,7 @@ export function walkParts<Raw>(root: Raw, read: (raw: Raw) => MailPart<Raw>): Wa
   }
 }
 
-function leafOf({ name: _, isAttached: __, parts: ___, ...leaf }: MailPart<unknown>): Leaf {
+function leafOf({ name: _, isAttached: __, parts: ___, note: ____, ...leaf }: MailPart<unknown>): Leaf {
   return leaf
 }
 

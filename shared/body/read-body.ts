@@ -1,6 +1,7 @@
 import type { Body, Invite } from '../message.ts'
 import { cutText } from '../text.ts'
 import { type Decoded, type DecodeRare, decodeText } from './decode.ts'
+import { enrichedText } from './enriched.ts'
 import { compareForms } from './forms.ts'
 import type { HtmlText, HtmlToText } from './html-text.ts'
 import type { Leaf, Piece, Walked } from './parts.ts'
@@ -125,6 +126,7 @@ async function readLeaves(leaves: readonly Leaf[], reading: TextReading): Promis
 }
 
 async function readLeaf(leaf: Leaf, { htmlToText, decodeRare }: TextReading): Promise<Read> {
+  if (/\/rtf$/.test(leaf.type)) return { ...EMPTY, isPart: true, note: 'a text in RTF is not read' }
   const decoded = decodeLeaf(leaf, decodeRare)
   if (!decoded) return missing(leaf)
   const isHtml = leaf.type === 'text/html' || isPage(decoded.text)
@@ -155,7 +157,8 @@ function isPage(text: string): boolean {
   return PAGE.test(text.slice(0, PAGE_WITHIN)) && text.includes('</')
 }
 
-function asWritten({ isFlowed, delSp }: Leaf, text: string): string {
+function asWritten({ type, isFlowed, delSp }: Leaf, text: string): string {
+  if (/^text\/(?:enriched|richtext)$/.test(type)) return enrichedText(text, type === 'text/enriched')
   return isFlowed ? unwrapFlowed(text, delSp) : text
 }
 

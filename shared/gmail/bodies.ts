@@ -112,7 +112,7 @@ async function withBody(
   }
   const pieces = walked.pieces.map(({ plain, html }) => ({ plain: plain.map(filled), html: html.map(filled) }))
   const { body, calendars } = await readText({ ...walked, pieces, calendars: walked.calendars.map(filled) }, texts)
-  const { attachments } = walked
+  const { attachments, moreAttachments } = walked
   const invites = calendars.length > 0 ? ((await texts.readInvites?.(calendars)) ?? []) : []
   return {
     outcome: 'ok',
@@ -120,6 +120,7 @@ async function withBody(
       ...message,
       body,
       ...(attachments.length > 0 ? { attachments: [...attachments] } : {}),
+      ...(moreAttachments > 0 ? { more: { attachments: moreAttachments } } : {}),
       ...(invites.length > 0 ? { invites } : {}),
     },
   }

@@ -22,6 +22,8 @@ const NOTHING = { mimeType: '', filename: '', headers: [], body: NO_CONTENT, par
 // Graph and most file systems allow this much.
 const LONGEST_NAME = 255
 const LONGEST_TYPE = 127
+const UNKNOWN = 'a text in an unknown transfer encoding is not read'
+const ENCODED = /uue|uuencode|yenc|binhex/i
 
 /** Sorts the parts of a Gmail message in its full format (developers.google.com/gmail/api/reference/rest/v1/users.messages#MessagePart). */
 export function walkPayload(payload: unknown): Walked {
@@ -37,9 +39,10 @@ function readPart(raw: unknown): MailPart<unknown> {
     }),
   )
   const type = values.get('content-type') ?? ''
+  const shown = typeOf(mimeType, { declared: type, filename, encoding: values.get('content-transfer-encoding') })
   return {
-    // RFC 2045, 5.2: text is the default.
-    type: cutText(oneLine(mimeType).toLowerCase(), LONGEST_TYPE) || 'text/plain',
+    type: cutText(oneLine(shown.type), LONGEST_TYPE) || 'text/plain',
+    note: shown.note,
     name: cutText(oneLine(filename), LONGEST_NAME),
     charset: parameterOf(type, 'charset') || undefined,
     isFlowed: parameterOf(type, 'format').toLowerCase() === 'flowed',
@@ -50,4 +53,18 @@ function readPart(raw: unknown): MailPart<unknown> {
     contentId: body.attachmentId,
     parts,
   }
+}
+
+// RFC 2045, 6.4: text in an unknown encoding is shown as a file. Where the encoding is only misspelt, the text is readable as it is.
+function typeOf(
+  mimeType: string,
+  { declared, filename, encoding = '' }: { declared: string; filename: string; encoding: string | undefined },
+): { type: string; note?: string } {
+  const shown = mimeType.toLowerCase()
+  const [written = ''] = declared.split(';', 1)
+  const isText = /^\s{0,9}text\/(?:plain|html)\s{0,9}$/i.test(written)
+  const isFile = shown !== 'application/octet-stream' || filename !== ''
+  // RFC 2045, 5.2: text is the default.
+  if (!isText || isFile || encoding === '') return { type: shown || 'text/plain' }
+  return ENCODED.test(encoding) ? { type: shown, note: UNKNOWN } : { type: written.trim().toLowerCase() }
 }

@@ -52,7 +52,7 @@ type Attributes = ReadonlyMap<string, string>
  * time. Never throws.
  */
 export function visiblePage(source: string, limits: PageLimits): VisiblePage {
-  const page = source.slice(0, limits.source)
+  const page = cutPage(source, limits.source)
   const out = writer(limits)
   // Where nothing colours the ground it is white.
   const isPlain = !/<style|background|bgcolor/i.test(page)
@@ -182,12 +182,17 @@ function writer(limits: PageLimits) {
       if (!isSeen(element)) hidden += decode(shown.trim()).length
       else {
         if (shown.length > left) isCut = true
-        written.push(shown.slice(0, left).replaceAll('<', '&lt;'))
+        written.push(cutPage(shown, left).replaceAll('<', '&lt;'))
         left -= Math.min(left, shown.length)
       }
     },
     result: () => ({ html: written.join(''), hidden, isCut }),
   }
+}
+
+// Half an entity would be read as text.
+function cutPage(html: string, most: number): string {
+  return html.length <= most ? html : html.slice(0, most).replace(/&#?\w{0,31}$/, '')
 }
 
 interface TagReader {

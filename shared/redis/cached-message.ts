@@ -81,7 +81,8 @@ function cutMarks({ note }: NonNullable<Message['body']>, isCut: boolean) {
 
 // More people, labels and words than any task holds.
 function withoutExcess(message: Message): Message {
-  const { to, cc, from, labels, subject } = message
+  const { to, cc, from, labels, subject, more } = message
+  const people = [from, to, cc].reduce((sum, { length }) => sum + Math.max(0, length - MOST_PEOPLE), 0)
   return {
     ...message,
     subject: cutText(subject, LONGEST_SUBJECT),
@@ -89,6 +90,7 @@ function withoutExcess(message: Message): Message {
     to: to.slice(0, MOST_PEOPLE),
     cc: cc.slice(0, MOST_PEOPLE),
     labels: labels.slice(0, MOST_LABELS),
+    ...(people > 0 ? { more: { ...more, people: (more?.people ?? 0) + people } } : {}),
     isPart: true,
   }
 }

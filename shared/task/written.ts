@@ -113,14 +113,14 @@ function headOf(message: Message, room: Size) {
   return {
     subject,
     people: named.people,
-    isCut: named.isCut || subject !== message.subject,
+    isCut: named.isCut || message.more?.people !== undefined || subject !== message.subject,
     files: {
       ...(files.length > 0 ? { attachments: files } : {}),
       ...(invites.length > 0 ? { invites } : {}),
     },
     more: {
-      people: named.more,
-      attachments: (message.attachments?.length ?? 0) - files.length,
+      people: named.more + (message.more?.people ?? 0),
+      attachments: (message.attachments?.length ?? 0) + (message.more?.attachments ?? 0) - files.length,
       invites: (message.invites?.length ?? 0) - invites.length,
     },
   }

@@ -92,6 +92,17 @@ t.test('a page that is sent as plain text is read as a page', async t => {
   t.match(await read({ plain: [plain('Hi <b>Bo</b>')] }), { kind: 'plain', text: 'Hi <b>Bo</b>' })
 })
 
+t.test('of rich text only its words are read', async t => {
+  const rich = (type: string, text: string) => read({ plain: [leaf(type, text)] })
+  const enriched =
+    '<bold>Dear\r\nAna</bold>,\r\n\r\n<color><param>red</param>a <<b\r\n\r\n\r\nc</color><nofill>\r\nd\r\n</nofill>'
+  t.equal((await rich('text/enriched', enriched)).text, 'Dear Ana,\na <b\n\nc\nd')
+  const older = '<bold>Dear</bold>\r\nAna,<nl>a <lt>b<comment>no</comment><paragraph>c</paragraph>d'
+  t.equal((await rich('text/richtext', older)).text, 'Dear Ana,\na <bc\nd')
+  t.equal((await rich('text/enriched', 'no > command, < or <b')).text, 'no > command, < or <b')
+  t.match(await rich('text/rtf', '{rtf1 Hello}'), { text: '', isPart: true, note: 'a text in RTF is not read' })
+})
+
 t.test('pieces are joined in their order', async t => {
   const body = await read(
     { plain: [plain('One')], html: [html('One')] },

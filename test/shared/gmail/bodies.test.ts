@@ -158,6 +158,23 @@ t.test('the text is what people see, whatever the plain form says', async t => {
   ])
 })
 
+t.test('text in a misspelt transfer encoding is read as it is, and otherwise the message says so', async t => {
+  const encoded = (encoding: string) => mail('Dear Ana', 'text/plain', [`Content-Transfer-Encoding: ${encoding}`])
+  const { fetched } = await opened(t, [encoded('8-bits'), encoded('x-uuencode')])
+  t.match(await fetched(), [
+    { message: { body: { text: 'Dear Ana', kind: 'plain' }, attachments: undefined } },
+    { message: { body: { text: '', isPart: true, note: 'a text in an unknown transfer encoding is not read' } } },
+  ])
+})
+
+t.test('files beyond a hundred are counted', async t => {
+  const file = '--b\r\nContent-Type: application/pdf; name="a.pdf"\r\n\r\nAAEC\r\n'
+  const { fetched } = await opened(t, [mail(`${file.repeat(130)}--b--`, 'multipart/mixed; boundary=b')])
+  const [answer] = await fetched()
+  t.match(answer, { message: { more: { attachments: 30 } } })
+  t.equal(answer?.outcome === 'ok' && answer.message.attachments?.length, 100)
+})
+
 t.test('text parts without their content are fetched in one batch, counted apart', async t => {
   const { sim, call, fetched } = await opened(t, [PARTS('Dear Ana'), mail('short'), PARTS('Dear Bo')])
   sim.quirks.largeTextBytes = 6

@@ -27,6 +27,15 @@ t.test('a page becomes the text that its readers see', async t => {
   for (const [html, text] of pages) t.equal(textOf(html).replace('\ufffda', 'a'), text, html)
 })
 
+t.test('a page that is cut ends with no half entity', t => {
+  for (let at = 1; at < 6; at++) {
+    const ofText = 'x'.repeat(PAGE_LIMITS.text - at)
+    const ofSource = `<!--${'-'.repeat(PAGE_LIMITS.source - at - 10)}-->xxx`
+    for (const page of [ofText, ofSource]) t.match(textOf(`${page}&nbsp;y`).slice(-9), /^x+$/, `${at} of an entity`)
+  }
+  t.end()
+})
+
 t.test('quotes of mail programs are lines with marks', async t => {
   const reply = '<div>No.</div><div class="gmail_quote"><div>Ana wrote:</div>'
   const quote =

@@ -33,6 +33,7 @@ t.test('a message of any size is capped, and says so', async t => {
   t.ok(JSON.stringify(read).length <= 256 * 1024, `${JSON.stringify(read).length} characters`)
   t.match(read, { isPart: true, body: { isPart: true, note: 'too long' } })
   t.equal(read?.to.length, 2000)
+  t.same(read?.more, { people: 56_000 })
   t.ok(vast.body?.text.startsWith(read?.body?.text ?? 'nothing'))
   const text = (await unpackMessage(await packMessage(message({ body: body('"\u0001'.repeat(150_000)) }))))?.body
   t.match(text, { isPart: true })

@@ -31,6 +31,11 @@ t.test('thirty thousand recipients are cut to fit, and marked', async t => {
   t.notOk('people' in (few.messages[0]?.omitted ?? {}))
 })
 
+t.test('people and files that the message no longer has count as omitted', async t => {
+  const task = bounded(t, [message(0, { to: [person(0)], more: { people: 28_000, attachments: 30 } })])
+  t.match(task.messages[0], { truncated: true, omitted: { people: 28_000, attachments: 30 } })
+})
+
 t.test('a subject of hundreds of thousands of characters is cut to a line', async t => {
   const subject = `😀${'s'.repeat(400_000)}`
   const task = bounded(t, [message(0, { subject }), message(1, { subject: 'short' })])
