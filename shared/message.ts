@@ -21,6 +21,7 @@ const bodySchema = z.object({
   charset: z.string().optional(),
   decodedBy: z.enum(DECODERS).optional(),
   hidden: z.number().optional(),
+  differs: z.literal(true).optional(),
   isPart: z.literal(true).optional(),
   note: z.string().optional(),
 })
@@ -68,7 +69,8 @@ export type Address = z.infer<typeof addressSchema>
 
 /**
  * The text of a mail with line breaks; quoted HTML is lines that begin with "> ". `kind` is the form that the sender wrote. `charset` is the
- * declared one. `hidden` counts removed characters of HTML that readers do not see. With `isPart` the mail has more text; `note` says why.
+ * declared one. `hidden` counts removed characters of HTML that readers do not see. With `differs` its plain form says something
+ * else. With `isPart` the mail has more text; `note` says why.
  */
 export type Body = z.infer<typeof bodySchema>
 

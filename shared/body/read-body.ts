@@ -116,7 +116,7 @@ function chosenForm(simple: Read, page: Read): Read {
   const { plainAdds, pageAdds, isCut } = compareForms(simple.text, page.text)
   if (page.isPart && !pageAdds) return { ...simple, note: simple.note ?? UNCOMPARED }
   if (!plainAdds && !pageAdds && !isCut && !simple.isPart) return simple
-  return plainAdds ? { ...page, note: page.note ?? DIFFERENT } : page
+  return plainAdds ? { ...page, differs: true, note: page.note ?? DIFFERENT } : page
 }
 
 async function readLeaves(leaves: readonly Leaf[], reading: TextReading): Promise<Read[]> {
@@ -182,6 +182,7 @@ function joined(all: readonly Read[]): Read {
     ...(charset === undefined ? {} : { charset }),
     ...(decodedBy === undefined ? {} : { decodedBy }),
     ...(hidden > 0 ? { hidden } : {}),
+    ...(all.some(({ differs }) => differs) ? { differs: true as const } : {}),
     ...(all.some(({ isPart }) => isPart) ? { isPart: true as const } : {}),
     ...(note === undefined ? {} : { note }),
   }

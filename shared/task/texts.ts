@@ -36,7 +36,8 @@ export function shortText(message: Message, mostCharacters: number): TaskText {
 
 // The provider's preview may begin with what the mail hides.
 function previewOf({ body, snippet }: Message): string {
-  return body && (body.hidden ?? 0) > 0 ? cutText(body.text, snippet.length) : snippet
+  const isMisleading = body && ((body.hidden ?? 0) > 0 || body.differs)
+  return isMisleading ? cutText(body.text, snippet.length) : snippet
 }
 
 /** Returns the texts of messages without quotes of the others among them, signatures and footers; both newest first. */
