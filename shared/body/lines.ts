@@ -18,8 +18,8 @@ const MARKS = /^ {0,3}>(?: ?>){0,50}/
 const ALL_MARKS = /^[ >]+/
 // A sign or a separator belongs to the number behind it, and "?" or "!" to the word before it. Symbols in a row and an empty box are a word.
 const WORD = /(?:[-–.,:/](?=\p{N}))?[\p{L}\p{M}\p{N}]+[?!？！؟]*|[-–]?[\p{S}%‰#?!？！؟][\p{S}\p{M}%‰#?!？！؟]*|\[ ?\]/gu
-// Thai, Lao, Burmese, Khmer, and the scripts of Japanese and Chinese.
-const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]/
+/** Thai, Lao, Burmese, Khmer, and the scripts of Japanese and Chinese, which put no blanks between words. */
+export const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]/
 
 /**
  * Reads mails, given oldest first, the newest first, as long as they have at most `most` words and lines together. The others are not read,

@@ -4,9 +4,9 @@ import type { Line, ReadMail } from './lines.ts'
 export interface Passages {
   /**
    * Returns the place of an earlier mail that holds all words of a line, each in a passage of at least `least` words: the oldest mail that has
-   * them, or else the one where the longest passages stand.
+   * them, or else the one where the longest passages stand, which may have some from older mail (`isCopy`).
    */
-  holderOf(line: Line, least: number): number | undefined
+  holderOf(line: Line, least: number): { holder: number; isCopy: boolean } | undefined
 }
 
 // Shorter passages occur by chance.
@@ -15,9 +15,10 @@ const SHORTEST = 5
 const MOST_PROBES = 16
 
 /**
- * Finds passages that a mail has in common with an earlier one. The oldest mail that has the words holds them. Takes linear time.
+ * Finds passages that a mail has in common with an earlier one at a place that `canHold`. The oldest such mail that has the words holds them.
+ * Takes linear time.
  */
-export function findPassages({ mails, words }: ReadMail): Passages {
+export function findPassages({ mails, words }: ReadMail, canHold: (place: number) => boolean = () => true): Passages {
   // Where each word stands in the oldest mail; zero for a new word.
   const origins = new Int32Array(words.length)
   const lengths = new Int32Array(words.length)
@@ -69,13 +70,19 @@ export function findPassages({ mails, words }: ReadMail): Passages {
       // The last words may begin a passage of another mail.
       at += Math.max(1, length - SHORTEST + 1)
     }
-    for (let at = start; at + SHORTEST <= end; at++) seen.add(at)
+    if (canHold(place)) for (let at = start; at + SHORTEST <= end; at++) seen.add(at)
     start = end + 1
   }
 
   const inOrigins = holderIn(mailOf, origins, lengths)
   const inCopies = holderIn(mailOf, copies, copyLengths)
-  return { holderOf: (line, least) => inOrigins(line, least) ?? inCopies(line, least) }
+  return {
+    holderOf(line, least) {
+      const origin = inOrigins(line, least)
+      const holder = origin ?? inCopies(line, least)
+      return holder === undefined ? undefined : { holder, isCopy: origin === undefined }
+    },
+  }
 }
 
 function lengthOf(words: Int32Array, at: number, other: number): number {
@@ -84,8 +91,8 @@ function lengthOf(words: Int32Array, at: number, other: number): number {
   return length
 }
 
-function holderIn(mailOf: Int32Array, places: Int32Array, sizes: Int32Array): Passages['holderOf'] {
-  return ({ wordAt, wordEnd }, least) => {
+function holderIn(mailOf: Int32Array, places: Int32Array, sizes: Int32Array) {
+  return ({ wordAt, wordEnd }: Line, least: number): number | undefined => {
     const first = places[wordAt] ?? 0
     if (wordAt === wordEnd || first === 0) return undefined
     const holder = mailOf[first]

@@ -1,11 +1,12 @@
 import type { MessageId } from '../message.ts'
 import { judgeLines, type Verdict } from './verdicts.ts'
 
-/** A mail to trim. Nothing of a forward is trimmed (`forwardsIn` finds them). */
+/** A mail to trim. Nothing of a forward is trimmed (`forwardsIn` finds them), and nothing goes for a mail that `holdsNothing`. */
 export interface Untrimmed {
   id: MessageId
   text: string
   isForward?: boolean
+  holdsNothing?: boolean
 }
 
 /** How much was removed from a mail because the earlier mail `from` holds it. */
@@ -13,6 +14,10 @@ export interface Removed {
   from: MessageId
   lines: number
   words: number
+  /** With the ends of the lines. */
+  characters: number
+  /** That mail may have some of it as a quote of its own. */
+  isCopy?: boolean
 }
 
 /** A mail without quotes, signature and footer. `signature` counts the characters of the latter two. */
@@ -33,9 +38,19 @@ export function trimQuotes(oldestFirst: readonly Untrimmed[]): Trimmed[] {
   return oldestFirst.map(({ id, text }, place) => {
     const verdicts = judged[place]
     if (!verdicts) return { id, text, removed: [], signature: 0 }
-    const removed = verdicts.flatMap(({ line, fate, holder }) => {
+    const removed = verdicts.flatMap(({ line, fate, holder, isCopy }) => {
       const from = fate === 'quote' ? oldestFirst[holder ?? -1]?.id : undefined
-      return from === undefined ? [] : [{ from, lines: 1, words: line.wordEnd - line.wordAt }]
+      return from === undefined
+        ? []
+        : [
+            {
+              from,
+              lines: 1,
+              words: line.wordEnd - line.wordAt,
+              characters: line.text.length + 1,
+              ...(isCopy ? { isCopy } : {}),
+            },
+          ]
     })
     const signature = verdicts.reduce(
       (sum, { line, fate }) => sum + (fate === 'signature' ? line.text.length + 1 : 0),
@@ -69,9 +84,15 @@ function joined(verdicts: readonly Verdict[]): string {
 
 function summed(removed: readonly Removed[]): Removed[] {
   const sums = new Map<MessageId, Removed>()
-  for (const { from, lines, words } of removed) {
-    const sum = sums.get(from)
-    sums.set(from, { from, lines: lines + (sum?.lines ?? 0), words: words + (sum?.words ?? 0) })
+  for (const { from, isCopy, ...more } of removed) {
+    const sum: Removed = sums.get(from) ?? { from, lines: 0, words: 0, characters: 0 }
+    sums.set(from, {
+      from,
+      lines: sum.lines + more.lines,
+      words: sum.words + more.words,
+      characters: sum.characters + more.characters,
+      ...(isCopy || sum.isCopy ? { isCopy: true } : {}),
+    })
   }
   return [...sums.values()]
 }

@@ -4,19 +4,22 @@ import { findPassages } from './passages.ts'
 import { signatureLines } from './signature.ts'
 
 /**
- * What becomes of a line. `quote`: the earlier mail at the place `holder` holds it, so it goes. `question`: it is held, too, but what follows
+ * What becomes of a line. `quote`: the earlier mail at the place `holder` holds it, perhaps as a quote (`isCopy`), so it goes. `question`: it is held, too, but what follows
  * answers it, so it stays. `signature`: it belongs to a signature or a footer, and goes.
  */
 export interface Verdict {
   line: Line
   fate: 'kept' | 'quote' | 'question' | 'signature'
   holder?: number
+  isCopy?: boolean
 }
 
 /** A mail to judge. */
 interface Judged {
   text: string
   isForward?: boolean
+  /** No line goes because this mail holds it. */
+  holdsNothing?: boolean
 }
 
 // Words and lines: more would block the event loop.
@@ -40,15 +43,15 @@ export function judgeLines(oldestFirst: readonly Judged[]): (Verdict[] | undefin
     oldestFirst.map(({ text }) => text),
     MOST,
   )
-  const { holderOf } = findPassages(read)
+  const { holderOf } = findPassages(read, place => oldestFirst[place]?.holdsNothing !== true)
   return oldestFirst.map(({ isForward }, place) => {
     const lines = read.mails[place]
     if (!lines || isForward) return undefined
     const texts = lines.map(line => line.text)
     const forward = forwardAt(texts)
     const verdicts = lines.map((line, at): Verdict => {
-      const holder = at < forward ? holderOf(line, evidenceFor(line)) : undefined
-      return holder === undefined ? { line, fate: 'kept' } : { line, fate: 'quote', holder }
+      const held = at < forward ? holderOf(line, evidenceFor(line)) : undefined
+      return held === undefined ? { line, fate: 'kept' } : { line, fate: 'quote', ...held }
     })
     const signed = signatureLines(texts.slice(0, forward), at => verdicts[at]?.fate === 'quote' || isMarked(lines[at]))
     for (const [at, verdict] of verdicts.entries()) {

@@ -21,6 +21,10 @@ const LANGUAGES: readonly (readonly [language: string, script: RegExp])[] = [
   ['lo', /\p{Script=Lao}/u],
   ['my', /\p{Script=Myanmar}/u],
 ]
+// Most mail has none of these, and is not read further.
+const ANY = new RegExp(LANGUAGES.map(([, { source }]) => source).join('|'), 'u')
+const ALL = new RegExp(ANY.source, 'gu')
+const LETTER = /\p{L}/u
 const MOST_CHARACTERS = 2000
 const LEAST_LETTERS = 10
 // Names and links in Latin letters stand in texts of every language.
@@ -34,14 +38,15 @@ const LEAST_KANA = 0.1
  */
 export function languageOf({ body, snippet, contentLanguage }: Message): string | undefined {
   const text = (body?.text || snippet).slice(0, MOST_CHARACTERS)
-  const letters = text.match(/\p{L}/gu) ?? []
-  if (letters.length < LEAST_LETTERS) return contentLanguage
+  if (!ANY.test(text)) return contentLanguage
+  const letters = text.match(/\p{L}/gu)?.length ?? 0
+  if (letters < LEAST_LETTERS) return contentLanguage
   const counts = new Map<string, number>()
-  for (const letter of letters) {
-    const [language] = LANGUAGES.find(([, script]) => script.test(letter)) ?? []
+  for (const [letter] of text.matchAll(ALL)) {
+    const [language] = LANGUAGES.find(([, script]) => LETTER.test(letter) && script.test(letter)) ?? []
     if (language !== undefined) counts.set(language, (counts.get(language) ?? 0) + 1)
   }
-  const share = (language: string) => (counts.get(language) ?? 0) / letters.length
+  const share = (language: string) => (counts.get(language) ?? 0) / letters
   if (share('ja') >= LEAST_KANA && share('ja') + share('zh') >= LEAST_SHARE) return 'ja'
   return [...counts.keys()].find(language => share(language) >= LEAST_SHARE) ?? contentLanguage
 }

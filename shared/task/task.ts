@@ -83,7 +83,7 @@ export function buildTask(thread: TaskThread, given: readonly Message[], options
   const isNew = (id: string) => thread.reason === 'new' || fresh.has(id)
   const kept = filling.messages.toReversed().map(one => ({ ...one, new: isNew(one.id) }))
   const isOwner = ownerIn(thread.mailbox, messages)
-  const language = messages.map(languageOf).find(one => one !== undefined)
+  const language = firstLanguage(messages)
   const omissions = omissionsOf(filling, thread)
   const task = {
     task: `${thread.mailbox}/${thread.thread}/${thread.version}`,
@@ -116,6 +116,14 @@ export function buildTask(thread: TaskThread, given: readonly Message[], options
 export function classOfThread(mailbox: MailboxId, given: readonly Message[], ownerWroteBefore = false): MailClass {
   const messages = newestFirst(given)
   return threadClass(messages, ownerWroteBefore || ownerWrote(messages, ownerIn(mailbox, messages)))
+}
+
+function firstLanguage(newestFirst: readonly Message[]): string | undefined {
+  for (const message of newestFirst) {
+    const language = languageOf(message)
+    if (language !== undefined) return language
+  }
+  return undefined
 }
 
 // What the task leaves out besides texts, which its messages tell.

@@ -1,3 +1,4 @@
+import { UNSPACED } from '../body/lines.ts'
 import type { Address, Attachment, Invite, Message } from '../message.ts'
 import { cutSubject, shortened } from './room.ts'
 import { fits, fitText, minus, NO_SIZE, plus, type Size, share, sizeOf } from './size.ts'
@@ -44,46 +45,52 @@ const FILES = 16
 const INVITES = 16
 const LONGEST_NOTE = 120
 const UNNAMED = 'it has files, which the provider does not name'
+const LONGEST_WORD = 60
+const BLANK = /\s/
 const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z')
 
-/** Writes a message with one of its texts, for a task of this size. */
-export function writeMessage(
-  message: Message,
-  { text, missing, quotes, signature }: TaskText,
-  room: Size,
-): WrittenMessage {
+/** Returns a function that writes a message with one of its texts, for a task of this size. */
+export function messageWriter(message: Message, room: Size): (text: TaskText) => WrittenMessage {
   const head = headOf(message, room)
   const { hidden = 0 } = message.body ?? {}
   const note = noteOn(message)
-  const omitted: Omissions = {
-    ...(quotes.length > 0 ? { quotes } : {}),
-    ...positive({ signature, text: missing, hidden, ...head.more }),
-    ...(note === undefined ? {} : { note: note.slice(0, LONGEST_NOTE) }),
-  }
   const isPart = message.body ? message.body.isPart === true : message.isPart === true
-  return {
-    id: message.id,
-    ...head.people,
-    date: dateOf(message.date),
-    subject: head.subject,
-    text,
-    truncated: head.isCut || isPart || missing > 0,
-    // As long as `true` is not longer.
-    new: false,
-    ...(Object.keys(omitted).length > 0 ? { omitted } : {}),
-    ...head.files,
-    ...(message.unreadable === undefined ? {} : { unreadable: message.unreadable }),
+  return ({ text, missing, quotes, signature }) => {
+    const omitted: Omissions = {
+      ...(quotes.length > 0 ? { quotes: quotes.map(quote => ({ in: quote.in, words: quote.words })) } : {}),
+      ...positive({ signature, text: missing, hidden, ...head.more }),
+      ...(note === undefined ? {} : { note: note.slice(0, LONGEST_NOTE) }),
+    }
+    return {
+      id: message.id,
+      ...head.people,
+      date: dateOf(message.date),
+      subject: head.subject,
+      text,
+      truncated: head.isCut || isPart || missing > 0,
+      // As long as `true` is not longer.
+      new: false,
+      ...(Object.keys(omitted).length > 0 ? { omitted } : {}),
+      ...head.files,
+      ...(message.unreadable === undefined ? {} : { unreadable: message.unreadable }),
+    }
   }
 }
 
-/** Returns a written message whose subject and text fit: the subject comes first, and the text takes the rest and may use all of the tokens. */
+/**
+ * Returns a written message whose subject and text fit: the subject comes first, and the text takes the rest and may use all of the tokens. The
+ * text ends with a word.
+ */
 export function cutMessage(message: WrittenMessage, tokens: number, left: Size): WrittenMessage {
   const within = (most: number, room: Size) => ({ ...room, tokens: Math.min(most, room.tokens) })
   const subject = fitText(message.subject, Number.POSITIVE_INFINITY, within(tokens / 2, left))
   const { omitted = {} } = message
   const most = { ...omitted, text: (omitted.text ?? 0) + message.text.length }
   const bare = sizeOf({ ...message, subject, text: '', truncated: true, omitted: most })
-  const text = fitText(message.text, Number.POSITIVE_INFINITY, within(tokens, minus(left, bare)))
+  const text = endAtWord(
+    message.text,
+    fitText(message.text, Number.POSITIVE_INFINITY, within(tokens, minus(left, bare))),
+  )
   const missing = (omitted.text ?? 0) + message.text.length - text.length
   return {
     ...message,
@@ -92,6 +99,15 @@ export function cutMessage(message: WrittenMessage, tokens: number, left: Size):
     truncated: true,
     ...(missing > 0 ? { omitted: { ...omitted, text: missing } } : {}),
   }
+}
+
+// A longer word, and one of a script without blanks between words, ends where it is cut.
+function endAtWord(text: string, cut: string): string {
+  if (cut.length === text.length || UNSPACED.test(text.slice(cut.length - 1, cut.length + 1))) return cut
+  const least = Math.max(0, cut.length - LONGEST_WORD)
+  for (let end = cut.length; end > least; end--)
+    if (BLANK.test(text.slice(end, end + 1))) return cut.slice(0, end).trimEnd()
+  return cut
 }
 
 /** Returns the size that every message in a task has at least. */

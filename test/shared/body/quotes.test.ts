@@ -17,7 +17,7 @@ t.test('a quote goes, and the mail that holds it is named', async t => {
   t.same(second(`${answer}\n\n${quoted(EARLIER)}`), {
     id: 'm2',
     text: answer,
-    removed: [{ from: 'm1', lines: 3, words: 31 }],
+    removed: [{ from: 'm1', lines: 3, words: 31, characters: 157 }],
     signature: 0,
   })
   const rewrapped = `> ${EARLIER.replaceAll('\n', ' ').replace(/(.{40}\S*) /g, '$1\n>> ')}`
