@@ -211,6 +211,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (result.success && faults.length === 0) return result.data
   const reported = faults.map(({ name, message }) => {
     const isSecret = /SECRET|TOKEN$|URL$|KEY$|STATE$|CA$|PROXY$/.test(name)
+    if (texts.get(name) === '') return `${name} is not set; set it to ${message}`
     return `${name}: ${isSecret ? 'its value' : shown(texts.get(name) ?? '')} is not allowed; use ${message}`
   })
   throw new MailError('misconfigured', reported.join('. '))

@@ -5,11 +5,16 @@ export interface FormsCompared {
   isCut: boolean
 }
 
-/** The words of a text as numbers, with those that hold a digit. */
+/** The words of a text as numbers. */
 interface Words {
   list: readonly number[]
-  numeric: ReadonlySet<number>
   isCut: boolean
+}
+
+/** The numbers of all words, and which of those hold a digit. */
+interface Numbers {
+  byWord: Map<string, number>
+  numeric: Set<number>
 }
 
 const MOST_WORDS = 10_000
@@ -31,28 +36,34 @@ const BASE = MOST_WORDS * 2 + 1
  * that the other lacks, five words in a row, or a tenth of its words. Takes linear time.
  */
 export function compareForms(plain: string, page: string): FormsCompared {
-  const numbers = new Map<string, number>()
+  const numbers: Numbers = { byWord: new Map(), numeric: new Set() }
   const [one, other] = [wordsIn(plain, numbers), wordsIn(page, numbers)]
-  return { plainAdds: adds(one, other), pageAdds: adds(other, one), isCut: one.isCut || other.isCut }
-}
-
-function wordsIn(text: string, numbers: Map<string, number>): Words {
-  const list: number[] = []
-  const numeric = new Set<number>()
-  for (const [word] of text.normalize('NFKC').toLowerCase().replace(REFERENCES, ' ').matchAll(WORD)) {
-    if (list.length === MOST_WORDS) return { list, numeric, isCut: true }
-    const number = numbers.get(word) ?? numbers.size
-    numbers.set(word, number)
-    list.push(number)
-    if (/\p{N}/u.test(word)) numeric.add(number)
+  const isNumeric = (word: number) => numbers.numeric.has(word)
+  return {
+    plainAdds: adds(one, other, isNumeric),
+    pageAdds: adds(other, one, isNumeric),
+    isCut: one.isCut || other.isCut,
   }
-  return { list, numeric, isCut: false }
 }
 
-function adds(one: Words, other: Words): boolean {
+function wordsIn(text: string, { byWord, numeric }: Numbers): Words {
+  const list: number[] = []
+  for (const [word] of text.normalize('NFKC').toLowerCase().replace(REFERENCES, ' ').matchAll(WORD)) {
+    if (list.length === MOST_WORDS) return { list, isCut: true }
+    const number = byWord.get(word) ?? byWord.size
+    if (number === byWord.size) {
+      byWord.set(word, number)
+      if (/\p{N}/u.test(word)) numeric.add(number)
+    }
+    list.push(number)
+  }
+  return { list, isCut: false }
+}
+
+function adds(one: Words, other: Words, isNumeric: (word: number) => boolean): boolean {
   const known = new Set(other.list)
   const absent = one.list.filter(word => !known.has(word))
-  if (absent.some(word => one.numeric.has(word)) || absent.length * MOST_ABSENT > one.list.length) return true
+  if (absent.some(isNumeric) || absent.length * MOST_ABSENT > one.list.length) return true
   const runs = new Set(runsOf(other.list))
   // The place after the last word that stands in a run of both.
   let shared = 0

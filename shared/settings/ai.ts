@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { between, decimal, dollars, flag, list, oneOf, since, unspaced, url, whole } from './kinds.ts'
+import { faultOfWebhookSecret, faultOfWebhookUrl } from './webhook.ts'
 
 /** The settings of tasks, of the sink that sends them, and of what a model may cost. */
 export const AI_SETTINGS = {
@@ -32,6 +33,9 @@ export const AI_SETTINGS = {
   AI_DEBOUNCE_MS: whole(0, 86_400_000, 0),
 }
 
+// A rotation needs the new secret and the old one.
+const MOST_SECRETS = 2
+
 type AiSettings = z.infer<z.ZodObject<typeof AI_SETTINGS>>
 
 /** Returns the settings that the chosen sink needs and lacks, each with what to set it to. */
@@ -47,5 +51,20 @@ export function lacksOf(given: AiSettings): [string, string][] {
       'the key of the host, or OPENAI_BASE_URL for a host that needs none',
     ],
   ]
-  return needed.flatMap(([lacks, name, what]) => (lacks ? [[name, `${what}, because AI_SINK is ${AI_SINK}`]] : []))
+  const lacking = needed.flatMap(([lacks, name, what]): [string, string][] =>
+    lacks ? [[name, `${what}, because AI_SINK is ${AI_SINK}`]] : [],
+  )
+  return [...lacking, ...faultsOfWebhook(given)]
+}
+
+function faultsOfWebhook({ WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_ALLOW_PRIVATE }: AiSettings): [string, string][] {
+  const address = WEBHOOK_URL && faultOfWebhookUrl(WEBHOOK_URL, { allowPrivate: WEBHOOK_ALLOW_PRIVATE })
+  const secret = WEBHOOK_SECRET.map(faultOfWebhookSecret).find(fault => fault !== undefined)
+  const found: [string, string][] = [
+    ...(address ? [['WEBHOOK_URL', `another one: it ${address}`] as [string, string]] : []),
+    ...(secret ? [['WEBHOOK_SECRET', `another one: it ${secret}`] as [string, string]] : []),
+  ]
+  return WEBHOOK_SECRET.length > MOST_SECRETS
+    ? [...found, ['WEBHOOK_SECRET', 'two secrets at most: the new one, then the old one']]
+    : found
 }

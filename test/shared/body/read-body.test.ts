@@ -74,6 +74,17 @@ t.test('the plain form is taken where it differs only in marks, links and images
   }
 })
 
+t.test('forms that are too long to compare are the page', async t => {
+  const long = 'a day at sea '.repeat(2600)
+  t.match(await read({ plain: [plain(long)], html: [html(long)] }), {
+    kind: 'html',
+    text: long.trim(),
+    note: undefined,
+  })
+  const shorter = long.slice(0, 20_000)
+  t.match(await read({ plain: [plain(shorter)], html: [html(shorter)] }), { kind: 'plain' })
+})
+
 t.test('forms that cannot be compared are what could be read, and the message says so', async t => {
   const uncompared = { kind: 'plain', text: LONG, note: 'only the plain form was read in full' }
   t.match(await read({ plain: [plain(LONG)], html: [html(undefined, { size: MOST_PART_BYTES + 1 })] }), uncompared)
