@@ -23,11 +23,12 @@ export const aiSend: Stage<DueTask> = {
   async handle({ items: [item] }, ctx) {
     if (!item || !ctx.sending) return {}
     const { thread, version } = item.body
+    // A newer version may come while this one waits, so the versions are read after it.
+    await ctx.sending.admit(item.lane)
     const { dispatched, sent } = await ctx.ledger.versions(thread)
     if (sent === version) return record(item)
     // The newest version has an entry of its own. A thread without one lost its mail meanwhile.
     if (dispatched !== version) return {}
-    await ctx.sending.admit(item.lane)
     const messages = await readMessages(item, ctx)
     if (messages.length === 0) return {}
     const reason = sent === undefined ? 'new' : item.body.reason

@@ -15,6 +15,7 @@ import { requestsSet } from '../accounts/quotas.ts'
 import type { AppContext } from '../base/app.ts'
 import { READERS } from '../base/stages.ts'
 import { unmatchedFilters } from '../runtime/findings.ts'
+import { readSink } from '../runtime/sink-facts.ts'
 import { taskLimits } from '../runtime/task-room.ts'
 import { faultyFolders } from './folder-state.ts'
 
@@ -27,7 +28,7 @@ export type Status = Awaited<ReturnType<typeof readStatus>>
 /** Reads the backlog of each stage, the state of each mailbox, and the newest runs. Only reads. */
 export async function readStatus(app: AppContext) {
   const { redis, keys, config, now } = app
-  const [records, backlog, intake, arrivals, newest, server, unread] = await Promise.all([
+  const [records, backlog, intake, arrivals, newest, server, unread, sink] = await Promise.all([
     listMailboxes(redis, keys),
     readBacklog(redis, keys, READERS),
     readIntake(redis, keys),
@@ -35,6 +36,7 @@ export async function readStatus(app: AppContext) {
     listRuns(redis, keys, MAX_RUNS),
     redisLabel(redis),
     readUnread(redis, keys, taskLimits(app)),
+    readSink(app),
   ])
   const mailboxes = await Promise.all(
     records.map(async record => {
@@ -60,7 +62,7 @@ export async function readStatus(app: AppContext) {
   const narrowed = (
     await Promise.all(records.map(({ mailbox }) => readNarrowing(app, mailbox, requestsSet(mailbox, config))))
   ).filter(narrowing => narrowing !== undefined)
-  return { server, mailboxes, stages: rowsOf(backlog), intake, arrivals, newest, narrowed, unread, messageBody }
+  return { server, mailboxes, stages: rowsOf(backlog), intake, arrivals, newest, narrowed, unread, messageBody, sink }
 }
 
 // Delayed work and dead letters are counted per stage: they keep no lane.

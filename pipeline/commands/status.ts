@@ -9,6 +9,7 @@ import { table } from '../base/table.ts'
 import { printableLines } from '../base/terminal.ts'
 import { utcTime } from '../base/times.ts'
 import { withheldCounts } from '../base/withheld.ts'
+import { sinkLines } from '../runtime/sink-facts.ts'
 import { unreadLine } from '../runtime/task-room.ts'
 import { faultLine } from './folder-state.ts'
 import { alertLines, recentAlerts } from './marks.ts'
@@ -32,7 +33,7 @@ export async function status(context: CommandContext): Promise<void> {
 
 function asJson({ server, unread, newest, stages: backlog, ...found }: Status, now: number): string {
   const { streams: _, ...unreadFacts } = unread
-  const { mailboxes, intake, arrivals, narrowed, messageBody } = found
+  const { mailboxes, intake, arrivals, narrowed, messageBody, sink } = found
   const [knownMail, alerts] = [cacheHits(newest), recentAlerts(newest, now)]
   return JSON.stringify({
     redis: server,
@@ -44,13 +45,14 @@ function asJson({ server, unread, newest, stages: backlog, ...found }: Status, n
     narrowed,
     unread: unreadFacts,
     messageBody,
+    ...(sink ? { sink } : {}),
     withheld: withheldSum(newest),
     alerts,
   })
 }
 
 function asText(status: Status, now: number) {
-  const { server, mailboxes, stages: rows, intake, arrivals, newest, narrowed, unread, messageBody } = status
+  const { server, mailboxes, stages: rows, intake, arrivals, newest, narrowed, unread, messageBody, sink } = status
   const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
   stages.push(['gateway', 'intake', intake.waiting ?? 'unknown', intake.inWork, '', intake.dead])
   for (const row of rows)
@@ -67,6 +69,7 @@ function asText(status: Status, now: number) {
     `Notifications: ${posted} accepted, ${duplicate} duplicate, ${stale} stale, ${unknown} of unknown mailboxes`,
     knownMailLine(cacheHits(newest)),
     unreadLine(unread, now),
+    ...(sink ? sinkLines(sink) : []),
     bodyLine(messageBody),
     ...withheldLines(newest),
     ...alertLines(newest, now),

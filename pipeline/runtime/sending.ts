@@ -1,12 +1,15 @@
 import type { Sink } from '../../shared/ai/sink.ts'
 import type { Spending } from '../../shared/ai/spending.ts'
-import type { Lane } from '../../shared/envelope.ts'
+import type { Config } from '../../shared/config.ts'
 import { asMailError, MailError } from '../../shared/error.ts'
 import type { Call, MailboxId } from '../../shared/mailbox.ts'
+import { type Approvals, createApprovals } from '../../shared/redis/approvals.ts'
+import { createSinkState, type SinkState } from '../../shared/redis/sink-state.ts'
 import { createSpending } from '../../shared/redis/spending.ts'
 import type { Sending } from '../../shared/stage.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
+import { sleep } from '../base/wait.ts'
 import { type OpenSink, SINKS } from './sinks/list.ts'
 import { createStreak } from './streak.ts'
 
@@ -16,29 +19,35 @@ export interface OpenSending {
   of(mailbox: MailboxId, call: Call): Sending
 }
 
-/** Whether the sink may be called, for all processes together. */
+/** Whether tasks may be sent, for all processes together. */
 export interface SinkGate {
-  /** Returns when a task may be sent (ms since 1970), and why not before; `undefined` where it may go now. */
-  waits(of: { mailbox: MailboxId; lane: Lane }): Promise<{ untilMs: number; why: string } | undefined>
-  pause(why: string, options?: { isOutage?: boolean }): Promise<void>
-  succeeded(): Promise<void>
+  /** Whether the sink takes tasks at all. */
+  state: SinkState
+  /** Whether those of one mailbox may go. */
+  approvals: Approvals
 }
+
+// A task that waits for the sink keeps its slot so long. Others then wait unread, which costs nothing.
+const HOLD_MS = 60_000
+const ASK_EVERY_MS = 5000
 
 /**
  * Wraps a sink so that its faults concern it alone and not the tasks. A sink that needs a person pauses for all processes, and so does one that
  * failed for several tasks in a row; tasks then wait and lose no attempt. One of them tries again now and then.
  */
 export function createSending(
-  app: Pick<AppContext, 'now' | 'config'>,
+  app: Pick<AppContext, 'now' | 'config' | 'surroundings'>,
   { sink, spending, gate, log }: { sink: Sink; spending: Spending; gate: SinkGate; log: Log },
 ): OpenSending {
-  const { now, config } = app
+  const { now, config, surroundings } = app
+  const { state, approvals } = gate
   const streak = createStreak(config.CIRCUIT_BREAKER_FAILURE_THRESHOLD)
 
   return {
     of: (mailbox, { signal }) => ({
       async admit(lane) {
-        const waits = await gate.waits({ mailbox, lane })
+        await untilTaken(signal)
+        const waits = await approvals.waits({ mailbox, lane })
         if (waits) throw waiting(waits)
       },
 
@@ -46,7 +55,7 @@ export function createSending(
         try {
           const sent = await sink.send(task, { signal, attempt, lane, now, spending })
           streak.succeeded([task.task])
-          await gate.succeeded()
+          await state.succeeded()
           return sent
         } catch (thrown) {
           const error = asMailError(thrown)
@@ -65,9 +74,17 @@ export function createSending(
       ? 'the sink is unavailable; tasks wait'
       : 'the sink is paused until this is mended; tasks wait'
     log.error({ error: error.message }, text)
-    await gate.pause(error.message, { isOutage })
-    const waits = await gate.waits({ mailbox: 'gmail:', lane: 'live' })
-    throw waiting(waits ?? { untilMs: now(), why: error.message })
+    await state.pause(error.message, { isOutage })
+    throw waiting({ untilMs: now(), why: error.message })
+  }
+
+  // A pause concerns every task alike, so a held slot delays nothing that could go.
+  async function untilTaken(signal: AbortSignal): Promise<void> {
+    const lastAt = now() + HOLD_MS
+    for (let paused = await state.waits(); paused; paused = await state.waits()) {
+      if (signal.aborted || now() >= lastAt) throw waiting({ untilMs: now(), why: paused.why })
+      await sleep(Math.max(0, Math.min(ASK_EVERY_MS, paused.untilMs - now())), signal, surroundings.machine)
+    }
   }
 
   function waiting({ untilMs, why }: { untilMs: number; why: string }): MailError {
@@ -82,7 +99,12 @@ export async function openSending(
   sinks: ReadonlyMap<string, OpenSink> = SINKS,
 ): Promise<OpenSending | undefined> {
   const open = sinks.get(app.config.AI_SINK)
-  return open && createSending(app, { sink: await open(app), spending: openSpending(app), gate: localGate(app), log })
+  if (!open) return undefined
+  const { redis, keys, config, now } = app
+  const state = createSinkState({ redis, keys, settings: sinkSettings(config) })
+  const overMicroUsd = config.AI_CONFIRM_OVER_USD
+  const approvals = createApprovals({ redis, keys, now, overMicroUsd, expected: async () => 0 })
+  return createSending(app, { sink: await open(app), spending: openSpending(app), gate: { state, approvals }, log })
 }
 
 /** Opens the books of what models cost, with the configured limits. */
@@ -96,15 +118,12 @@ export function openSpending({ redis, keys, config }: Pick<AppContext, 'redis' |
   return createSpending({ redis, keys, limits })
 }
 
-function localGate({ now }: Pick<AppContext, 'now'>): SinkGate {
-  let until = 0
-  let because = ''
-  return {
-    waits: async () => (now() < until ? { untilMs: until, why: because } : undefined),
-    pause: async why => {
-      until = now() + 60_000
-      because = why
-    },
-    succeeded: async () => undefined,
-  }
+/** Returns everything that decides whether the sink works: a person who changes it has mended the sink. It holds secrets. */
+export function sinkSettings(config: Config): string {
+  const { AI_SINK, AI_MODEL, OPENAI_API_KEY, OPENAI_BASE_URL, WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_ALLOW_PRIVATE } =
+    config
+  const { AI_PRICES_FILE, AI_OUTPUT_TOKENS, AI_SCHEMA_FILE } = config
+  const files = [AI_PRICES_FILE, AI_SCHEMA_FILE, AI_OUTPUT_TOKENS]
+  const receiver = [WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_ALLOW_PRIVATE]
+  return JSON.stringify([AI_SINK, AI_MODEL, OPENAI_API_KEY, OPENAI_BASE_URL, receiver, files])
 }

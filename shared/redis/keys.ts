@@ -64,6 +64,10 @@ export interface Keys {
   spending(mailbox: MailboxId): string
   /** The book of what models cost all mailboxes. In no partition. */
   allSpending: string
+  /** Why and since when the sink is paused. In no partition. */
+  sink: string
+  /** Whether a person approved what the mailbox's bulk work costs. */
+  approval(mailbox: MailboxId): string
   message(mailbox: MailboxId, id: string): string
   thread(mailbox: MailboxId, thread: string): string
   /** The thread of each known message, by the message's digest. */
@@ -137,6 +141,8 @@ export function createKeys(prefix: string, count: number): Keys {
     projectQuota: mailbox => `${prefix}:quota:${providerOf(mailbox)}`,
     spending: mailbox => at(partitionOf(mailbox), `spending:${mailbox}`),
     allSpending: `${prefix}:{${prefix}:ai}:spending`,
+    sink: `${prefix}:{${prefix}:ai}:sink`,
+    approval: mailbox => at(partitionOf(mailbox), `approval:${mailbox}`),
     message: (mailbox, id) => at(partitionOf(mailbox), `msg:${mailbox}:${id}`),
     thread: (mailbox, thread) => at(partitionOf(mailbox), `thread:${mailbox}:${thread}`),
     threadsOf: mailbox => at(partitionOf(mailbox), `threads-of:${mailbox}`),

@@ -127,11 +127,17 @@ export const QUOTA = {
 } as const
 
 /** A book of model spending, at `keys.spending` and `keys.allSpending`; `spending-book.lua` describes it. */
-const BOOK = { spent: 'day:', call: 'call:', minute: 'minute:', ticket: 'ticket:', ...named('refused') } as const
+export const BOOK = { spent: 'day:', call: 'call:', minute: 'minute:', ticket: 'ticket:', ...named('refused') } as const
 
 /** The states of a call in a book, and why a book refuses one. */
 const CALL_STATE = named('held', 'sent')
 export const BOOK_LIMIT = named('money', 'requests', 'tokens')
+
+/** A paused sink, at `keys.sink`: for which settings, why, since when, the next try, how long until another, its longest, who tries. */
+export const SINK = named('settings', 'why', 'since', 'tryAt', 'tryMs', 'mostMs', 'trier')
+
+/** The approval of a mailbox's costs, at `keys.approval`: what was expected when it was asked for, and when a person gave it. */
+export const APPROVAL = named('expected', 'askedAt', 'approvedAt')
 
 /** Counts of notifications, at `keys.arrivals`; the mark of a notification lasts until it is remembered. */
 export const ARRIVAL = { ...named('posted', 'duplicate', 'stale', 'unknown'), counted: 'counted:' } as const
@@ -187,6 +193,8 @@ export const LIFETIME = {
   orphan: DAY,
   /** A book of model spending after its last change: a day's calls may be settled on the next. */
   spending: 2 * DAY,
+  /** An approval, and a question for one that nobody asks again. */
+  approval: 7 * DAY,
   /** A Graph link after its last read. */
   link: 90 * DAY,
   /** A Graph link that has a successor. */
@@ -227,7 +235,7 @@ const LIST = {
 const WINDOW_NAME = { deferred: OWN_WINDOW_PREFIX } as const
 
 const OF_MAIL = { RUN, LISTING, RUN_STATUS, WINDOW, WINDOW_NAME, THREAD, FRESH, SUSPECT, MAILBOX, MAILBOX_STATUS }
-const OF_BOOKS = { QUOTA, BOOK, CALL_STATE, BOOK_LIMIT }
+const OF_BOOKS = { QUOTA, BOOK, CALL_STATE, BOOK_LIMIT, SINK, APPROVAL }
 const OF_ENTRIES = { ARRIVAL, ENTRY, CONSUMER, LETTER, EVENT, METRIC, FATE }
 
 type Group = Readonly<Record<string, string | number | readonly string[]>>

@@ -5,7 +5,18 @@ import { scanKeys } from './scan.ts'
 import { LIFETIME, RUN } from './schema.ts'
 
 // The kinds of keys named after a mailbox, except the mailbox and its account.
-const OF_MAILBOXES = ['thread', 'msg', 'threads-of', 'link', 'folders', 'warm', 'quota', 'spending', 'deferred']
+const OF_MAILBOXES = [
+  'thread',
+  'msg',
+  'threads-of',
+  'link',
+  'folders',
+  'warm',
+  'quota',
+  'spending',
+  'approval',
+  'deferred',
+]
 
 /**
  * Expires orphaned keys within a day: threads, messages and links of mailboxes that are not connected, and keys of runs that are forgotten

@@ -37,6 +37,8 @@ export const KINDS_OF_KEYS = {
   projectQuota: 'state',
   spending: 'state',
   allSpending: 'state',
+  sink: 'state',
+  approval: 'state',
   message: 'state',
   thread: 'state',
   threadsOf: 'state',

@@ -5,6 +5,7 @@ import { STAGES } from '../../pipeline/base/stages.ts'
 import { LANES } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import type { MailboxId } from '../../shared/mailbox.ts'
+import { approve } from '../../shared/redis/approvals.ts'
 import { createHealing } from '../../shared/redis/heal.ts'
 import { inspectPartition } from '../../shared/redis/inspect.ts'
 import { deadLetterNotification, GATEWAY, takeDeadNotification } from '../../shared/redis/intake.ts'
@@ -15,6 +16,7 @@ import { createQuota } from '../../shared/redis/quota.ts'
 import { reapPartition } from '../../shared/redis/reap.ts'
 import { createRestoring } from '../../shared/redis/restore.ts'
 import { createVault } from '../../shared/redis/secrets.ts'
+import { createSinkState } from '../../shared/redis/sink-state.ts'
 import { createSpending } from '../../shared/redis/spending.ts'
 import { trimPartition } from '../../shared/redis/trim.ts'
 import { noteWatched } from '../../shared/redis/watches.ts'
@@ -24,6 +26,7 @@ import { merged, watchEvents } from '../../shared/streams.ts'
 const CY: MailboxId = 'gmail:cy@example.com'
 const FIRST_ENTRY = '1-1'
 const NOON = 20_000.5 * 86_400_000
+const HOUR_MS = 3_600_000
 // A half-failed change counts as new, and must be seen twice again.
 const LOOKS = 5
 
@@ -113,7 +116,14 @@ async function spend({ redis, keys }: AppContext, ask: <T>(what: () => Promise<T
   const isWithin = call && (await ask(() => call.settle({ microUsd: 50, tokens: 40 })))
   const other = await reserve(40)
   await ask(async () => other?.release())
-  return [isSent, refused, isWithin, await redis.hgetall(keys.spending(CY)), await redis.hgetall(keys.allSpending)]
+  const sink = createSinkState({ redis, keys, settings: 'x', now: () => NOON, uuid })
+  await ask(() => sink.pause('no'))
+  const waits = await ask(() => sink.waits())
+  const later = createSinkState({ redis, keys, settings: 'x', now: () => NOON + HOUR_MS, uuid })
+  const tries = await ask(() => later.waits())
+  await ask(() => approve(redis, keys, { mailbox: CY, now: NOON }))
+  const kept = [keys.spending(CY), keys.allSpending, keys.sink, keys.approval(CY)]
+  return [isSent, refused, isWithin, waits, tries, ...(await Promise.all(kept.map(key => redis.hgetall(key))))]
 }
 
 /** Loses a run, an event and a mailbox's place, and heals them. */

@@ -52,14 +52,17 @@ export function fakeSending(): { sink: FakeSink; gate: FakeGate; sending: (app: 
   const gate: FakeGate = {
     waiting: undefined,
     paused: [],
-    async waits() {
-      return gate.waiting && { ...gate.waiting, untilMs: Date.now() + 300 }
+    state: {
+      async waits() {
+        return gate.waiting && { ...gate.waiting, untilMs: Date.now() + 300 }
+      },
+      async pause(why, { isOutage } = {}) {
+        gate.paused.push({ isOutage })
+        gate.waiting = { untilMs: 0, why }
+      },
+      async succeeded() {},
     },
-    async pause(why, { isOutage } = {}) {
-      gate.paused.push({ isOutage })
-      gate.waiting = { untilMs: 0, why }
-    },
-    async succeeded() {},
+    approvals: { waits: async () => undefined },
   }
   const spending = { reserve: () => Promise.reject(new Error('nothing is spent')) }
   const sending = (app: AppContext) =>

@@ -17,6 +17,7 @@ const ALONE: readonly KeyKind[] = [
   'subscriptionsDue',
   'projectQuota',
   'allSpending',
+  'sink',
 ]
 const INTAKE: readonly KeyKind[] = ['intake', 'intakeDead', 'intakeDelay', 'intakeMarks']
 const OF_MAILBOX: readonly KeyKind[] = [
@@ -29,6 +30,7 @@ const OF_MAILBOX: readonly KeyKind[] = [
   'warm',
   'quota',
   'spending',
+  'approval',
   'message',
   'thread',
   'threadsOf',

@@ -4,6 +4,7 @@ import type { Lane } from '../../../shared/envelope.ts'
 import type { MailboxId } from '../../../shared/mailbox.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
 import { createSpending, type SpendingLimits } from '../../../shared/redis/spending.ts'
+import { readSpending } from '../../../shared/redis/spending-facts.ts'
 import { clusterFor } from '../../support/redis.ts'
 
 const { redis } = await clusterFor(t)
@@ -259,4 +260,22 @@ t.test('waiting calls are kept in order up to a number, and the last in line los
     Object.keys(await book()).some(name => name.includes('example.com')),
     'no address is in it',
   )
+})
+
+t.test('the facts say what is spent, open and waiting, and until when', async t => {
+  const { ask, clock, keys } = ledger({ dayMicroUsd: 1000, mailboxMicroUsd: 900, requestsPerMinute: 3 })
+  const facts = (mailbox?: MailboxId) => readSpending(redis, keys, { now: clock.ms, ...(mailbox ? { mailbox } : {}) })
+  const nothing = { spentMicroUsd: 0, openMicroUsd: 0, open: 0, waiting: 0, refused: undefined }
+  t.same(await facts(), nothing)
+  await (await sent(t, await ask(500))).settle({ microUsd: 300, tokens: 1 })
+  await sent(t, await ask(200))
+  granted(t, await ask(100, { mailbox: BEN }))
+  await ask(10)
+  const refused = { untilMs: NOON + WINDOW_MS, why: 'requests' }
+  t.same(await facts(), { spentMicroUsd: 300, openMicroUsd: 300, open: 2, waiting: 1, refused })
+  t.same(await facts(ANA), { ...nothing, spentMicroUsd: 300, openMicroUsd: 200, open: 1 })
+  await ask(650)
+  t.match(await facts(ANA), { refused: { untilMs: MIDNIGHT + DAY_MS, why: 'budget' } })
+  clock.ms = MIDNIGHT + DAY_MS
+  t.same(await facts(), nothing, 'another day')
 })
