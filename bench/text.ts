@@ -5,6 +5,7 @@ import { compile } from 'html-to-text'
 import { trimQuotes } from '../shared/body/quotes.ts'
 import { createHtmlReader, type HtmlReader } from '../shared/html/reader.ts'
 import { HOSTILE_PAGES } from './text/hostile.ts'
+import { HOSTILE_MAILS, taskOf } from './text/hostile-mails.ts'
 import { type MailPage, threadsOf } from './text/threads.ts'
 
 /** What mail costs to become text. Rates are mails a second of one processor; times are in ms, memory in MB. */
@@ -55,7 +56,7 @@ export async function measureText({
     )
     const mixed = await measureMixed(reader, pages, threads)
     say(
-      `with ${mixed.hostile.length} hostile pages mixed in:  event loop p99.9 ${mixed.delayP999.toFixed(1)} ms, ` +
+      `with ${mixed.hostile.length} hostile pages and mails mixed in:  event loop p99.9 ${mixed.delayP999.toFixed(1)} ms, ` +
         `longest pause ${mixed.longestDelay.toFixed(1)} ms;  ${mixed.growthMb.toFixed(0)} MB more, ${mixed.peakMb.toFixed(0)} MB at the peak`,
     )
     const figures = { mails: pages.length, loadBefore, perSecond, barePerSecond, ...mixed }
@@ -68,7 +69,16 @@ export async function measureText({
 
 async function measureMixed(reader: HtmlReader, pages: readonly MailPage[], threads: readonly MailPage[][]) {
   const hostile: TextFigures['hostile'] = []
-  const waiting = Object.entries(HOSTILE_PAGES)
+  const waiting = [
+    ...Object.entries(HOSTILE_PAGES).map(([name, { html }]) => ({ name, read: () => reader.htmlToText(html) })),
+    ...Object.entries(HOSTILE_MAILS).map(([name, mail]) => ({
+      name: `mail: ${name}`,
+      read: async () => {
+        const [one] = (await taskOf(mail, reader.htmlToText)).messages
+        return { text: one?.text ?? '', note: one?.omitted?.note }
+      },
+    })),
+  ]
   const every = Math.max(1, Math.floor(pages.length / BATCH / waiting.length))
   // A repeated text is written out when it is first read, which is no cost of mail.
   for (const { html } of Object.values(HOSTILE_PAGES)) html.charCodeAt(html.length - 1)
@@ -78,12 +88,12 @@ async function measureMixed(reader: HtmlReader, pages: readonly MailPage[], thre
   delay.enable()
   await readAll(reader, pages, threads, async batch => {
     peak = Math.max(peak, process.memoryUsage.rss())
-    const [name, attack] = (batch % every === 0 ? waiting.shift() : undefined) ?? []
-    if (name === undefined || !attack) return
+    const attack = batch % every === 0 ? waiting.shift() : undefined
+    if (!attack) return
     const startedAt = performance.now()
-    const { text, note } = await reader.htmlToText(attack.html)
+    const { text, note } = await attack.read()
     hostile.push({
-      name,
+      name: attack.name,
       ms: performance.now() - startedAt,
       characters: text.length,
       ...(note === undefined ? {} : { note }),

@@ -4,16 +4,25 @@ import { type People, readPeople } from '../mail/read-message.ts'
 import { piecesOf } from '../mail/words.ts'
 import type { Address } from '../message.ts'
 
+const MOST_CHARACTERS = 100_000
 const NEEDS_QUOTES = /[()<>[\]:;@\\,."]/
 const NOT_ASCII = /[^\0-\x7f]/
 
 /**
  * Reads the address headers of one message. Groups become their members; nested comments and quotes are
  * resolved. Addresses are parsed before encoded words are decoded (RFC 2047 section 5), so an encoded word is
- * always part of a name.
+ * always part of a name. A longer list than a hundred thousand characters is read in part, because each address takes the event loop time.
  */
 export function readAddresses(values: readonly string[]): People {
-  return readPeople(joined(peopleIn(values), isForeign), decodeBytes)
+  const { people, isWhole } = readPeople(joined(peopleIn(values.map(beginning)), isForeign), decodeBytes)
+  return { people, isWhole: isWhole && values.every(value => value.length <= MOST_CHARACTERS) }
+}
+
+// Half an address may be another's.
+function beginning(value: string): string {
+  if (value.length <= MOST_CHARACTERS) return value
+  const end = value.lastIndexOf(',', MOST_CHARACTERS)
+  return value.slice(0, Math.max(0, end))
 }
 
 /**
