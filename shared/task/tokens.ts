@@ -49,6 +49,8 @@ const MARK = 100
 const SAME_RULE = 10
 // Each letter of a pair that is repeated, as in no word.
 const REPEATED = 110
+// Each of these letters has a token of several, which a line of it takes.
+const CHEAP_RUNS = new Set(Array.from('abcdefhijklmoqrsuvxy', letter => letter.charCodeAt(0)))
 // After the first mark of a text no token goes on.
 const NO_TOKEN = ''
 const TOKENS = [NO_TOKEN, ...MARKS, ...Array.from(MARKS, mark => ` ${mark}`), ...MARK_TOKENS]
@@ -95,7 +97,7 @@ export function tokensOf(text: string): number {
     const own = step & (IS_LETTER - 1)
     const usual =
       (step & IS_LETTER) === 0 ? own : (LETTER_COSTS[(((own << LETTER_BITS) | before) << LETTER_BITS) | letter] ?? 0)
-    repeated = code === lastButOne && isWritten(kind) ? repeated + 1 : 0
+    repeated = code === lastButOne && isWritten(kind) && !(code === last && CHEAP_RUNS.has(code)) ? repeated + 1 : 0
     cost += repeated > 1 && usual < REPEATED ? REPEATED : usual
     lastButOne = last
     last = code
