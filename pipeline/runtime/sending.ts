@@ -42,6 +42,7 @@ export function createSending(
   const { now, config, surroundings } = app
   const { state, approvals } = gate
   const streak = createStreak(config.CIRCUIT_BREAKER_FAILURE_THRESHOLD)
+  let isOut = false
 
   return {
     of: (mailbox, { signal }) => ({
@@ -52,17 +53,21 @@ export function createSending(
       },
 
       async send(task, { attempt, lane }) {
+        const watched = noting(spending)
         try {
-          const sent = await sink.send(task, { signal, attempt, lane, now, spending })
+          const sent = await sink.send(task, { signal, attempt, lane, now, spending: watched })
           streak.succeeded([task.task])
+          isOut = false
           await state.succeeded()
           return sent
         } catch (thrown) {
           const error = asMailError(thrown)
+          if (signal.aborted) throw error
           if (error.kind === 'misconfigured' || error.kind === 'unauthorized') return await pausedBy(error)
           // Where nothing succeeds in between, even one task says more about the sink than about itself.
-          const isOutage = error.kind === 'unavailable' && streak.failed([task.task]) !== 'wait'
-          if (isOutage) return await pausedBy(error, true)
+          if (error.kind === 'unavailable') isOut = isOut || streak.failed([task.task]) !== 'wait'
+          const isDown = error.kind === 'throttled' && !error.isRateLimit && !watched.isRefused()
+          if (isDown || (isOut && error.kind === 'unavailable')) return await pausedBy(error, true)
           throw error
         }
       },
@@ -89,6 +94,19 @@ export function createSending(
 
   function waiting({ untilMs, why }: { untilMs: number; why: string }): MailError {
     return new MailError('throttled', why, { retryAfterMs: Math.max(0, untilMs - now()), isOurs: true })
+  }
+}
+
+// A wait for the budget or a rate says nothing about the sink.
+function noting(spending: Spending): Spending & { isRefused(): boolean } {
+  let isRefused = false
+  return {
+    isRefused: () => isRefused,
+    async reserve(of) {
+      const answer = await spending.reserve(of)
+      isRefused = answer.outcome === 'wait'
+      return answer
+    },
   }
 }
 

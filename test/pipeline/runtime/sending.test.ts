@@ -173,6 +173,23 @@ async function repeatEntries({ app: { keys, redis: client } }: TestPipeline): Pr
   }
 }
 
+t.test('an outage with a single task never dead-letters it', async t => {
+  const { mailbox, pipeline, sink, gate } = await synced(t, {
+    CIRCUIT_BREAKER_FAILURE_THRESHOLD: '2',
+    MAX_ATTEMPTS: '3',
+  })
+  sink.fault = new MailError('unavailable', 'the receiver answers 503')
+  deliver(mailbox, [{}])
+  await pipeline.request()
+  for (let pauses = 1; pauses <= 4; pauses += 1) {
+    await until(() => gate.paused.length >= pauses, `pause ${pauses}`)
+    gate.waiting = undefined
+  }
+  sink.fault = undefined
+  await pipeline.quiet()
+  t.same([sink.sent.length, await pipeline.dead('ai-send')], [1, []])
+})
+
 async function synced(t: Test, settings: Record<string, string> = {}) {
   const mailbox = fakeMailbox()
   const { sink, gate, sending } = fakeSending()
