@@ -63,8 +63,13 @@ export async function openClient({ apiKey, baseUrl, timeoutMs, http }: ClientOpt
   })
 
   return async (request, { signal, now }) => {
+    // The SDK never takes its listener back, and a signal may live as long as the process.
+    const own = new AbortController()
+    const abort = () => own.abort()
+    signal.addEventListener('abort', abort)
+    if (signal.aborted) abort()
     try {
-      return { outcome: 'answer', answer: await client.chat.completions.create(request, { signal }) }
+      return { outcome: 'answer', answer: await client.chat.completions.create(request, { signal: own.signal }) }
     } catch (thrown) {
       if (signal.aborted) return failed(new MailError('unavailable', `${DOING}: aborted before an answer came`))
       if (thrown instanceof APIConnectionTimeoutError)
@@ -75,6 +80,8 @@ export async function openClient({ apiKey, baseUrl, timeoutMs, http }: ClientOpt
       if (thrown instanceof SyntaxError) return failed(new MailError('unavailable', `${DOING}: the answer is no JSON`))
       const error = networkError(thrown, DOING, 'the host')
       return { ...failed(error), hasLeft: !UNSENT.test(error.message) }
+    } finally {
+      signal.removeEventListener('abort', abort)
     }
   }
 }

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import t from 'tap'
 import { answerIn, callWith, recordedSpending } from '../../support/ai.ts'
 import { completion, GOOD, hostError, mockHost, rawHost, says, sinksAt, TASK } from '../../support/model-host.ts'
@@ -145,12 +146,22 @@ t.test('an aborted call gives its reservation back, or stays counted once sent',
     callWith(late.spending, { signal: controller.signal }),
   )
   while (!late.booked[0]?.steps.includes('sent')) await new Promise(resolve => setTimeout(resolve, 5))
+  const aborted = performance.now()
   controller.abort()
   await t.rejects(sending, { kind: 'unavailable', message: /aborted/ })
+  t.ok(performance.now() - aborted < 10_000, 'at once, and not at the time limit')
   t.same(
     late.booked.map(({ steps, used }) => [steps, used]),
     [[['reserved', 'sent', 'settled'], undefined]],
   )
+})
+
+t.test('a signal that lives long keeps no listeners of ended requests', async t => {
+  const { open } = await mockHost(t, { 'model-a': [says(GOOD)] })
+  const sink = open()
+  const { signal } = new AbortController()
+  for (let times = 0; times < 3; times++) await sink.send(TASK, callWith(recordedSpending().spending, { signal }))
+  t.same(getEventListeners(signal, 'abort'), [])
 })
 
 t.test('the flex lane is asked for, and priced as the host says it served', async t => {
