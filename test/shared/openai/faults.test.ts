@@ -154,6 +154,8 @@ t.test('answers that are none are retried later', async t => {
     const { ask } = await rawHost(t, () => ({ text }))
     t.equal(errorIn((await ask()).sent).kind, 'unavailable', text)
   }
+  const cut = await rawHost(t, () => ({ text: 'cut {"cho' }))
+  t.match(errorIn((await cut.ask()).sent).message, /is no JSON$/)
   const page = await rawHost(t, () => ({ text: '<html>', headers: { 'content-type': 'text/html' } }))
   t.equal(errorIn((await page.ask()).sent).kind, 'unavailable')
 })
