@@ -7,7 +7,12 @@ export interface ModelHost {
   /** Resolves so many minutes after the first request. */
   untilMinutes(minutes: number): Promise<void>
   /** What came in the first so many minutes after the first request; the most in any minute; the tasks that came more than once. */
-  counts(minutes: number): { requests: number; tokens: number; worst: { requests: number; tokens: number }; repeats: number }
+  counts(minutes: number): {
+    requests: number
+    tokens: number
+    worst: { requests: number; tokens: number }
+    repeats: number
+  }
   close(): Promise<void>
 }
 

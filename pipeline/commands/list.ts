@@ -70,6 +70,16 @@ export const COMMANDS: readonly ListedCommand[] = [
   { name: 'unwatch', summary: 'end the change notifications of a mailbox', load: watching },
   { name: 'dead', summary: 'list, show, retry or delete dead letters', load: () => import('./dead.ts') },
   {
+    name: 'estimate',
+    summary: 'show what the threads may cost, without a model call',
+    load: () => import('./estimate.ts'),
+  },
+  {
+    name: 'ai',
+    summary: 'show the state of the sink and what was spent; approve costs; resume a paused sink',
+    load: () => import('./ai.ts'),
+  },
+  {
     name: 'explain',
     summary: 'trace a message through the stages, hop by hop',
     load: () => import('./explain.ts'),

@@ -1,15 +1,13 @@
 import type { Sink } from '../../shared/ai/sink.ts'
 import type { Spending } from '../../shared/ai/spending.ts'
-import type { Config } from '../../shared/config.ts'
 import { asMailError, MailError } from '../../shared/error.ts'
 import type { Call, MailboxId } from '../../shared/mailbox.ts'
-import { type Approvals, createApprovals } from '../../shared/redis/approvals.ts'
-import { createSinkState, type SinkState } from '../../shared/redis/sink-state.ts'
 import { createSpending } from '../../shared/redis/spending.ts'
 import type { Sending } from '../../shared/stage.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { sleep } from '../base/wait.ts'
+import { openSinkGate, type SinkGate } from './sink-gate.ts'
 import { type OpenSink, SINKS } from './sinks/list.ts'
 import { createStreak } from './streak.ts'
 
@@ -17,14 +15,6 @@ import { createStreak } from './streak.ts'
 export interface OpenSending {
   /** Returns the sink for tasks of one mailbox. */
   of(mailbox: MailboxId, call: Call): Sending
-}
-
-/** Whether tasks may be sent, for all processes together. */
-export interface SinkGate {
-  /** Whether the sink takes tasks at all. */
-  state: SinkState
-  /** Whether those of one mailbox may go. */
-  approvals: Approvals
 }
 
 // A task that waits for the sink keeps its slot so long. Others then wait unread, which costs nothing.
@@ -118,11 +108,7 @@ export async function openSending(
 ): Promise<OpenSending | undefined> {
   const open = sinks.get(app.config.AI_SINK)
   if (!open) return undefined
-  const { redis, keys, config, now } = app
-  const state = createSinkState({ redis, keys, settings: sinkSettings(config) })
-  const overMicroUsd = config.AI_CONFIRM_OVER_USD
-  const approvals = createApprovals({ redis, keys, now, overMicroUsd, expected: async () => 0 })
-  return createSending(app, { sink: await open(app), spending: openSpending(app), gate: { state, approvals }, log })
+  return createSending(app, { sink: await open(app), spending: openSpending(app), gate: openSinkGate(app), log })
 }
 
 /** Opens the books of what models cost, with the configured limits. */
@@ -134,14 +120,4 @@ export function openSpending({ redis, keys, config }: Pick<AppContext, 'redis' |
     tokensPerMinute: config.AI_TOKENS_PER_MINUTE,
   }
   return createSpending({ redis, keys, limits })
-}
-
-/** Returns everything that decides whether the sink works: a person who changes it has mended the sink. It holds secrets. */
-export function sinkSettings(config: Config): string {
-  const { AI_SINK, AI_MODEL, OPENAI_API_KEY, OPENAI_BASE_URL, WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_ALLOW_PRIVATE } =
-    config
-  const { AI_PRICES_FILE, AI_OUTPUT_TOKENS, AI_SCHEMA_FILE } = config
-  const files = [AI_PRICES_FILE, AI_SCHEMA_FILE, AI_OUTPUT_TOKENS]
-  const receiver = [WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_ALLOW_PRIVATE]
-  return JSON.stringify([AI_SINK, AI_MODEL, OPENAI_API_KEY, OPENAI_BASE_URL, receiver, files])
 }

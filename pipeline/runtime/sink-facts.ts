@@ -2,7 +2,7 @@ import { readSinkPause, type SinkPause } from '../../shared/redis/sink-state.ts'
 import { readSpending, type SpendingFacts } from '../../shared/redis/spending-facts.ts'
 import type { AppContext } from '../base/app.ts'
 import { utcTime } from '../base/times.ts'
-import { sinkSettings } from './sending.ts'
+import { sinkSettings } from './sink-gate.ts'
 
 /** The state of the sink, for people and programs. Money is in millionths of a US dollar. */
 export interface SinkFacts {

@@ -1,9 +1,12 @@
 import type { Redis } from 'ioredis'
 import type { Lane } from '../envelope.ts'
 import type { MailboxId } from '../mailbox.ts'
+import { SENDER } from '../stage.ts'
 import type { Keys } from './keys.ts'
+import { scanMembers } from './scan.ts'
 import { APPROVAL } from './schema.ts'
 import { approveScript } from './scripts.ts'
+import { textOf } from './waits.ts'
 
 /** What a person was asked to approve for a mailbox. Times are in ms since 1970, money in millionths of a US dollar. */
 export interface Approval {
@@ -31,6 +34,8 @@ interface ApprovalOptions {
 
 // Counting what waits reads a stream.
 const COUNT_EVERY_MS = 60_000
+// An approval makes them due; until then each look costs a little.
+const LOOK_EVERY_MS = 3_600_000
 
 /**
  * Creates the approvals of all processes. Once a mailbox's waiting bulk tasks exceed the sum, they wait until a person approves them with
@@ -55,17 +60,27 @@ export function createApprovals({ redis, keys, now, overMicroUsd, expected }: Ap
 
   function waiting(mailbox: MailboxId, microUsd: number) {
     const why = `its bulk tasks may cost about $${(microUsd / 1_000_000).toFixed(2)}: \`mailsluice ai approve ${mailbox}\` lets them go`
-    return { untilMs: now() + COUNT_EVERY_MS, why }
+    return { untilMs: now() + LOOK_EVERY_MS, why }
   }
 }
 
-/** Approves what a mailbox's bulk tasks cost, for a week; returns false for a mailbox that is not connected. */
+/**
+ * Approves what a mailbox's bulk tasks cost, for a week, and makes those due that wait; returns false for a mailbox that is not connected.
+ */
 export async function approve(
   redis: Redis,
   keys: Keys,
   { mailbox, now }: { mailbox: MailboxId; now: number },
 ): Promise<boolean> {
-  return (await approveScript(redis, [keys.mailbox(mailbox), keys.approval(mailbox)], [now, ''])) === 1
+  const isKnown = (await approveScript(redis, [keys.mailbox(mailbox), keys.approval(mailbox)], [now, ''])) === 1
+  if (!isKnown) return false
+  const delays = keys.delay(keys.partitionOf(mailbox), SENDER)
+  const named = textOf('mailbox', mailbox)
+  for await (const members of scanMembers(redis, delays)) {
+    const waiting = members.filter(member => member.includes(named))
+    if (waiting.length > 0) await redis.zadd(delays, 'XX', ...waiting.flatMap(member => [now, member]))
+  }
+  return true
 }
 
 /** Returns what a person was asked to approve, or approved unasked; `undefined` where neither. */

@@ -37,6 +37,8 @@ async function walked(): Promise<string[][]> {
     ['status'],
     ['runs'],
     ['mailboxes'],
+    ['estimate'],
+    ['ai'],
     ['result', await answered()],
     ['replay', 'thread-group'],
     ['replay', 'merge', '--message', ODD],

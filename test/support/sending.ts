@@ -1,6 +1,7 @@
 import type { AppContext } from '../../pipeline/base/app.ts'
 import { createLog } from '../../pipeline/base/log.ts'
-import { createSending, type OpenSending, type SinkGate } from '../../pipeline/runtime/sending.ts'
+import { createSending, type OpenSending } from '../../pipeline/runtime/sending.ts'
+import type { SinkGate } from '../../pipeline/runtime/sink-gate.ts'
 import type { Sent, Sink } from '../../shared/ai/sink.ts'
 import { MailError } from '../../shared/error.ts'
 import type { Task } from '../../shared/task/schema.ts'
