@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { abortOnSignals } from '../pipeline/base/lifecycle.ts'
+import { measureAi } from './ai.ts'
 import { CHAOS_KINDS } from './chaos/plan.ts'
 import { runChaos } from './chaos.ts'
 import { measureGateway } from './gateway.ts'
@@ -17,6 +18,7 @@ const QUOTA_USE = 'quota [--messages N] [--json]'
 const MANY_USE =
   'many [--mailboxes N] [--messages N] [--fetchers K] [--one-partition] [--kill] [--profile live|instant] [--only many|live|sick|faults] [--json]'
 const GATEWAY_USE = 'gateway [--seconds N] [--connections N] [--json]'
+const AI_USE = 'ai [--minutes N] [--json]'
 const TEXT_USE = 'text [--mbox FILE] [--json]'
 const MANY_PROFILES = ['live', 'instant'] as const
 const MAX_MAILBOXES = 10_000
@@ -29,6 +31,13 @@ const MAX_MESSAGES = 100_000
 // this speed, the second by which a delayed batch may be late is a fifth of a minute.
 const QUOTA_BENCH = { speed: 6, fetchers: 4 }
 const WELL_USED = { used: 0.97, refusedShare: 0.01 }
+// Each run is bound by one of the limits.
+const AI_RUNS = [
+  { name: 'requests', requestsPerMinute: 600, tokensPerMinute: 10_000_000, budgetUsd: 100 },
+  { name: 'tokens', requestsPerMinute: 10_000, tokensPerMinute: 400_000, budgetUsd: 100 },
+  { name: 'budget', requestsPerMinute: 600, tokensPerMinute: 10_000_000, budgetUsd: 0.2 },
+] as const
+
 const MAX_SEED = 2 ** 32 - 1
 
 const [command = '', ...words] = process.argv.slice(2)
@@ -38,7 +47,8 @@ else if (command === 'chaos') await chaos()
 else if (command === 'many') await many()
 else if (command === 'gateway') await gateway()
 else if (command === 'text') await text()
-else wrongUse([SYNC_USE, QUOTA_USE, CHAOS_USE, MANY_USE, GATEWAY_USE, TEXT_USE].join(', or '))
+else if (command === 'ai') await ai()
+else wrongUse([SYNC_USE, QUOTA_USE, CHAOS_USE, MANY_USE, GATEWAY_USE, TEXT_USE, AI_USE].join(', or '))
 process.exit()
 
 async function sync(): Promise<void> {
@@ -81,6 +91,34 @@ async function quota(): Promise<void> {
   const isWell =
     used >= WELL_USED.used && result.refusedShare < WELL_USED.refusedShare && dead === 0 && read === messages
   if (!isWell) process.exitCode = 1
+}
+
+async function ai(): Promise<void> {
+  const { values } = parsed(AI_USE, () =>
+    parseArgs({
+      args: words,
+      options: { json: { type: 'boolean', default: false }, minutes: { type: 'string', default: '3' } },
+    }),
+  )
+  const minutes = wholeNumber('--minutes', values.minutes, { least: 1, most: 60, use: AI_USE })
+  for (const { name, ...limits } of AI_RUNS) {
+    const use = await measureAi({ ...limits, minutes, dispatchers: 4 }).catch(failed)
+    const { requests, tokens, requestsUsed, tokensUsed, worstRequests, worstTokens, spentUsd, overspentUsd, repeats } =
+      use
+    out(
+      `bound by ${name}: ${requests} requests (${percent(requestsUsed)} of the limit, ${worstRequests} in the worst minute), ` +
+        `${tokens} tokens (${percent(tokensUsed)}, ${worstTokens}), $${spentUsd.toFixed(4)} of $${limits.budgetUsd}; ` +
+        `$${overspentUsd.toFixed(4)} overspent, ${repeats} repeats`,
+    )
+    if (values.json) out(JSON.stringify({ name, ...use }))
+    const used = name === 'requests' ? requestsUsed : name === 'tokens' ? tokensUsed : spentUsd / limits.budgetUsd
+    const isWithin = worstRequests <= limits.requestsPerMinute && worstTokens <= limits.tokensPerMinute
+    if (used < WELL_USED.used || overspentUsd > 0 || repeats > 0 || !isWithin) process.exitCode = 1
+  }
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`
 }
 
 async function chaos(): Promise<void> {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { MACHINE, type Machine } from '../../shared/machine.ts'
 
 /** Waits for `ms`; returns early when the signal aborts. */
@@ -60,4 +61,11 @@ async function wait(
     if (unref) timer.unref()
     signal?.addEventListener('abort', end)
   })
+}
+
+/** Creates an abort controller whose signal any number of calls may listen to. */
+export function abortForMany(): AbortController {
+  const aborting = new AbortController()
+  setMaxListeners(0, aborting.signal)
+  return aborting
 }

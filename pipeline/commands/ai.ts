@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { MailError } from '../../shared/error.ts'
 import { type MailboxId, parseMailboxId } from '../../shared/mailbox.ts'
 import { approve, readApproval } from '../../shared/redis/approvals.ts'
+import { sendNow } from '../../shared/redis/due-now.ts'
 import { listMailboxes } from '../../shared/redis/mailboxes.ts'
 import { resumeSink } from '../../shared/redis/sink-state.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
@@ -20,7 +21,7 @@ export function define(ai: Command, contextOf: ContextOf): void {
     .argument('<mailbox>', 'such as gmail:ana@example.com')
     .action((mailbox, _, command: Command) => aiApprove(contextOf(command.optsWithGlobals()), parseMailboxId(mailbox)))
   ai.command('resume')
-    .description('end the pause of the sink')
+    .description('end the pause of the sink, and let all waiting tasks ask again')
     .action((_, command: Command) => aiResume(contextOf(command.optsWithGlobals())))
 }
 
@@ -56,12 +57,17 @@ export async function aiApprove(context: CommandContext, mailbox: MailboxId): Pr
   })
 }
 
-/** Ends a pause of the sink. */
+/** Ends a pause of the sink, and lets all that waits ask again: after a budget was raised, too. */
 export async function aiResume(context: CommandContext): Promise<void> {
-  await withApp(context, async ({ redis, keys }) => {
-    const wasPaused = await resumeSink(redis, keys)
-    const text = wasPaused ? 'The sink is resumed; its tasks go within a minute' : 'The sink was not paused'
-    context.print(context.json ? JSON.stringify({ resumed: wasPaused }) : text)
+  await withApp(context, async ({ redis, keys, now }) => {
+    const resumed = await resumeSink(redis, keys)
+    const tasks = await sendNow(redis, keys, { now: now() })
+    const text = resumed ? 'The sink is resumed' : 'The sink was not paused'
+    context.print(
+      context.json
+        ? JSON.stringify({ resumed, tasks })
+        : `${text}; ${tasks} waiting tasks ask again within half a minute`,
+    )
   })
 }
 

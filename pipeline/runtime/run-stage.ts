@@ -11,7 +11,7 @@ import { type Queue, type RawEntry, SUSPECT } from '../../shared/redis/queue.ts'
 import type { Outcome, Pace, Stage, StageContext } from '../../shared/stage.ts'
 import { setAsides } from '../../shared/windows/deferred.ts'
 import type { Log } from '../base/log.ts'
-import { sleep, within } from '../base/wait.ts'
+import { abortForMany, sleep, within } from '../base/wait.ts'
 import { inBatches } from './batches.ts'
 import { createCredit, sizeOf } from './credit.ts'
 import { isolateFailures, retryTime } from './handle.ts'
@@ -67,7 +67,7 @@ export function runStage<In>(stage: Stage<In>, options: StageOptions): RunningSt
   const reader = startReader({ queue, connection: options.blocking, credit, leaseMs, isDead, now, machine, log })
   const turnsAt = new Map<Pace, Turns<In>>()
   const stopping = new AbortController()
-  const aborted = new AbortController()
+  const aborted = abortForMany()
   const report = stageLog(log, now)
   const rateLimitWaits = createRateLimitWaits(now)
   const heartbeat = machine.every(leaseMs / HEARTBEATS_PER_LEASE, () => void renewAll())

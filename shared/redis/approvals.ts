@@ -1,12 +1,10 @@
 import type { Redis } from 'ioredis'
 import type { Lane } from '../envelope.ts'
 import type { MailboxId } from '../mailbox.ts'
-import { SENDER } from '../stage.ts'
+import { sendNow } from './due-now.ts'
 import type { Keys } from './keys.ts'
-import { scanMembers } from './scan.ts'
 import { APPROVAL } from './schema.ts'
 import { approveScript } from './scripts.ts'
-import { textOf } from './waits.ts'
 
 /** What a person was asked to approve for a mailbox. Times are in ms since 1970, money in millionths of a US dollar. */
 export interface Approval {
@@ -73,14 +71,8 @@ export async function approve(
   { mailbox, now }: { mailbox: MailboxId; now: number },
 ): Promise<boolean> {
   const isKnown = (await approveScript(redis, [keys.mailbox(mailbox), keys.approval(mailbox)], [now, ''])) === 1
-  if (!isKnown) return false
-  const delays = keys.delay(keys.partitionOf(mailbox), SENDER)
-  const named = textOf('mailbox', mailbox)
-  for await (const members of scanMembers(redis, delays)) {
-    const waiting = members.filter(member => member.includes(named))
-    if (waiting.length > 0) await redis.zadd(delays, 'XX', ...waiting.flatMap(member => [now, member]))
-  }
-  return true
+  if (isKnown) await sendNow(redis, keys, { mailbox, now })
+  return isKnown
 }
 
 /** Returns what a person was asked to approve, or approved unasked; `undefined` where neither. */

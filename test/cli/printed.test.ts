@@ -22,7 +22,9 @@ t.teardown(async () => {
   await redis.stop()
   await rm(folder, { recursive: true, force: true })
 })
-const environment = { REDIS_URL: redis.url, DATA_DIR: join(folder, 'data'), INITIAL_SYNC: 'all' }
+// Nobody answers at this port.
+const OPENAI_BASE_URL = 'http://127.0.0.1:9/v1'
+const environment = { OPENAI_BASE_URL, REDIS_URL: redis.url, DATA_DIR: join(folder, 'data'), INITIAL_SYNC: 'all' }
 const keys = createKeys('mailsluice', 8)
 
 /** Arguments of every command that prints foreign text: of a mail, a provider's answer, or a stream. */
@@ -40,6 +42,7 @@ async function walked(): Promise<string[][]> {
     ['estimate'],
     ['ai'],
     ['result', await answered()],
+    ['trial', '--max-usd', '1', '--model', 'gpt-5'],
     ['replay', 'thread-group'],
     ['replay', 'merge', '--message', ODD],
   ]
@@ -87,7 +90,7 @@ t.test('no command prints control sequences from foreign text', async t => {
     t.notMatch(`${one.stdout}${one.stderr}`, /^forged/m, `${words}: no line of its own`)
     if (words.endsWith(' --json') && one.stdout !== '') JSON.parse(one.stdout)
   }
-  for (const command of ['dead show', 'status', 'runs', 'mailboxes', 'explain', 'result'])
+  for (const command of ['dead show', 'status', 'runs', 'mailboxes', 'explain', 'result', 'trial'])
     t.ok(
       finished.some(({ words, stdout }) => words.join(' ').startsWith(command) && stdout.includes('\\u009b2J')),
       `${command} does quote it`,
@@ -147,7 +150,7 @@ function isHarmless(t: Test, what: string, { stdout, stderr }: Printed): void {
 
 /** Writes an answer as a hostile model would give it, and returns its thread. */
 async function answered(): Promise<string> {
-  const thread = 't1'
+  const { thread } = await firstTask()
   const output = { [HOSTILE]: HOSTILE }
   const answer = {
     v: 1,
@@ -164,11 +167,16 @@ async function answered(): Promise<string> {
   return thread
 }
 
+interface FirstTask {
+  thread: string
+  messages: { id: string }[]
+}
+
+async function firstTask(): Promise<FirstTask> {
+  const [entry] = await redis.client.xrange(keys.stream(keys.partitionOf(MAILBOX), 'analysis-tasks', 'bulk'), '-', '+')
+  return JSON.parse(entry?.[1]?.[1] ?? '{}').body as FirstTask
+}
+
 async function messageId(): Promise<string> {
-  const { messages } = JSON.parse(
-    (
-      await redis.client.xrange(keys.stream(keys.partitionOf(MAILBOX), 'analysis-tasks', 'bulk'), '-', '+')
-    )[0]?.[1]?.[1] ?? '{}',
-  ).body as { messages: { id: string }[] }
-  return messages[0]?.id ?? ''
+  return (await firstTask()).messages[0]?.id ?? ''
 }

@@ -25,6 +25,7 @@ const model = await modelWith(50)
 const settings = {
   ...environment,
   AI_SINK: 'openai',
+  AI_CONCURRENCY: '20',
   AI_MODEL: 'gpt-5-mini',
   OPENAI_API_KEY: 'sk-test-0123456789',
   OPENAI_BASE_URL: `${model.url}/v1`,
@@ -34,6 +35,7 @@ t.test('each thread is analysed once, a second run spends nothing, and a reply a
   const first = await inTurn(['up', '--once', '--json'], settings)
   t.match(lastJson(first), { ok: true, threads: THREADS, tasks: THREADS }, first.stderr)
   t.equal(model.getRequests().length, THREADS)
+  t.notMatch(first.stderr, 'Warning')
   await inTurn(['up', '--once', '--json'], settings)
   t.equal(model.getRequests().length, THREADS, 'nothing is asked again')
   sim.deliver('ana@example.com', testMail(MESSAGES, THREADS))
@@ -70,6 +72,11 @@ t.test('a spent budget lets tasks wait until the next day, and status says so', 
   t.match(once.stdout, `${6 - asked} tasks wait for the sink`)
   const status = await inTurn(['status'], { ...settings, ...budget })
   t.match(status.stdout, /the budget of the day until \d{4}-\d\d-\d\d 00:00 UTC/)
+  const resumed = await inTurn(['ai', 'resume'], { ...settings, ...budget })
+  t.match(resumed.stdout, `${6 - asked} waiting tasks ask again`)
+  const raised = { ...budget, AI_BUDGET_USD_PER_DAY: '1' }
+  await inTurn(['up', '--once'], { ...settings, ...raised })
+  t.equal(dear.getRequests().length, 6, 'a higher budget lets them go')
 })
 
 async function modelWith(outputTokens: number): Promise<LLMock> {

@@ -28,7 +28,10 @@ t.test('bulk tasks above the sum wait until a person approves them', async t => 
   t.equal(await waits({ mailbox: ANA, lane: 'bulk' }), undefined, 'counted once a minute')
   state.now += 60_000
   const held = await waits({ mailbox: ANA, lane: 'bulk' })
-  t.match(held, { untilMs: state.now + 3_600_000, why: /about \$5\.00: `mailsluice ai approve gmail:ana@example\.com`/ })
+  t.match(held, {
+    untilMs: state.now + 3_600_000,
+    why: /about \$5\.00: `mailsluice ai approve gmail:ana@example\.com`/,
+  })
   t.equal(state.counted, 2)
   state.expected = 0
   t.match(await waits({ mailbox: ANA, lane: 'bulk' }), held, 'also where less waits later')

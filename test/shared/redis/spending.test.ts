@@ -78,6 +78,9 @@ t.test("a mailbox holds its own limit, and a refusal by the day's book gives the
 
 t.test('a reserved call expires after a minute, and must be reserved again', async t => {
   const { ask, clock } = ledger({ dayMicroUsd: 1000, mailboxMicroUsd: 1000 })
+  const late = granted(t, await ask(1))
+  clock.ms += 60_000
+  t.equal(await late.sent(), false, 'also where nobody asked in between')
   const forgotten = granted(t, await ask(1000))
   clock.ms += 59_999
   t.match(await ask(1), { outcome: 'wait' })
