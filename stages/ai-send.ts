@@ -3,7 +3,7 @@ import type { Envelope } from '../shared/envelope.ts'
 import { MailError } from '../shared/error.ts'
 import type { TaskSentFact } from '../shared/fact.ts'
 import type { Message } from '../shared/message.ts'
-import { follow, type Outcome, SENDER, type Stage, type StageContext } from '../shared/stage.ts'
+import { follow, joined, type Outcome, SENDER, type Stage, type StageContext } from '../shared/stage.ts'
 import { analysisResults, type DueTask, dueTasks } from '../shared/streams.ts'
 import type { Task } from '../shared/task/schema.ts'
 import { buildTask } from '../shared/task/task.ts'
@@ -20,24 +20,28 @@ export const aiSend: Stage<DueTask> = {
   writes: [analysisResults],
   pace: { size: 1, calls: true, waitMs: 0, concurrency: 3 },
 
-  async handle({ items: [item] }, ctx) {
-    if (!item || !ctx.sending) return {}
-    const { thread, version } = item.body
-    // A newer version may come while this one waits, so the versions are read after it.
-    await ctx.sending.admit(item.lane)
-    const { dispatched, sent } = await ctx.ledger.versions(thread)
-    if (sent === version) return record(item)
-    // The newest version has an entry of its own. A thread without one lost its mail meanwhile.
-    if (dispatched !== version) return {}
-    const messages = await readMessages(item, ctx)
-    if (messages.length === 0) return {}
-    const reason = sent === undefined ? 'new' : item.body.reason
-    const task = buildTask({ ...item.body, mailbox: item.mailbox, reason }, messages, ctx.task)
-    const result = await ctx.sending.send(task, item)
-    return record(item, result.outcome === 'answered' ? { task, answer: result.answer, now: ctx.now() } : undefined)
+  async handle({ items }, ctx) {
+    return joined(await Promise.all(items.map(item => send(item, ctx))))
   },
 
   deadLetter: () => ({}),
+}
+
+async function send(item: Item, ctx: StageContext): Promise<Outcome<DueTask>> {
+  if (!ctx.sending) return {}
+  const { thread, version } = item.body
+  // A newer version may come while this one waits, so the versions are read after it.
+  await ctx.sending.admit(item.lane)
+  const { dispatched, sent } = await ctx.ledger.versions(thread)
+  if (sent === version) return record(item)
+  // The newest version has an entry of its own. A thread without one lost its mail meanwhile.
+  if (dispatched !== version) return {}
+  const messages = await readMessages(item, ctx)
+  if (messages.length === 0) return {}
+  const reason = sent === undefined ? 'new' : item.body.reason
+  const task = buildTask({ ...item.body, mailbox: item.mailbox, reason }, messages, ctx.task)
+  const result = await ctx.sending.send(task, item)
+  return record(item, result.outcome === 'answered' ? { task, answer: result.answer, now: ctx.now() } : undefined)
 }
 
 // The cache may have lost mail while the thread waited. What the provider no longer has is left out.

@@ -1,11 +1,12 @@
 import type { AppContext } from '../../pipeline/base/app.ts'
+import { LANES } from '../../shared/envelope.ts'
 import { MailError } from '../../shared/error.ts'
 import type { Changes, MailboxId } from '../../shared/mailbox.ts'
 import { takeIn } from '../../shared/redis/arrivals.ts'
 import { listDead, redriveDead } from '../../shared/redis/dead.ts'
 import { connectMailbox, pauseMailbox, resumeMailbox } from '../../shared/redis/mailboxes.ts'
 import { listRuns, type RunRecord } from '../../shared/redis/runs.ts'
-import { analysisTasks } from '../../shared/streams.ts'
+import { analysisResults, analysisTasks } from '../../shared/streams.ts'
 import { type FakeMailbox, fakeMailbox } from './fake-mailbox.ts'
 import { createSteps, type Steps } from './steps.ts'
 
@@ -17,6 +18,8 @@ export interface Life {
   runs: RunRecord[]
   /** Runs with dead letters, each once, because a repeated entry is dead-lettered twice. */
   dead: string[]
+  /** The answered tasks, each once, because an answer may be written twice. */
+  answered: string[]
   /** Fields of the mailbox that only an active run may set. */
   left: string[]
 }
@@ -48,7 +51,8 @@ export async function live(app: AppContext, options: StepOptions = {}): Promise<
   const reported: Partial<Changes>[] = []
   const { changes } = fake
   fake.changes = async (since, page, call) => ({ ...(await changes(since, page, call)), ...reported.shift() })
-  const steps: Steps = await createSteps({ app, mailbox: fake, id: BO, ...options })
+  let isSending = false
+  const steps: Steps = await createSteps({ app, mailbox: fake, id: BO, isSending: () => isSending, ...options })
   const ask = async <T>(what: () => Promise<T>): Promise<T> => {
     await options.before?.()
     return steps.untilDone(what)
@@ -106,23 +110,34 @@ export async function live(app: AppContext, options: StepOptions = {}): Promise<
   silent = 2
   await push()
   await steps.drain()
+  // A sink takes the tasks.
+  isSending = true
+  fake.deliver(2, 3)
+  await push()
+  await steps.drain()
+  isSending = false
   // A listing is refused.
   sick.add('changes')
   await push()
   await steps.drain()
   sick.clear()
 
-  const streams = ['live', 'bulk'] as const
-  const entries = await Promise.all(
-    streams.map(lane => redis.xrange(keys.stream(keys.partitionOf(BO), analysisTasks.name, lane), '-', '+')),
-  )
-  const tasks = entries.flat().map(([, fields]) => JSON.parse(fields[1] ?? '') as { body: { task: string } })
+  const tasks = await tasksIn(analysisTasks)
   const record = await redis.hgetall(keys.mailbox(BO))
   return {
-    tasks: tasks.map(({ body }) => body.task),
+    tasks,
+    answered: [...new Set(await tasksIn(analysisResults))],
     runs: await listRuns(redis, keys, 100),
     dead: [...new Set((await listDead(redis, keys)).map(({ text }) => (JSON.parse(text) as { run: string }).run))],
     left: ['activeRun', 'dirty', 'lookAfterRun', 'pausedAt', 'parkedEvent'].filter(field => field in record),
+  }
+
+  async function tasksIn({ name }: { name: string }): Promise<string[]> {
+    const entries = await Promise.all(
+      LANES.map(lane => redis.xrange(keys.stream(keys.partitionOf(BO), name, lane), '-', '+')),
+    )
+    const written = entries.flat().map(([, fields]) => JSON.parse(fields[1] ?? '') as { body: { task: string } })
+    return written.map(({ body }) => body.task)
   }
 }
 

@@ -1,6 +1,6 @@
 import { fetchingOf } from '../../pipeline/accounts/providers.ts'
 import type { AppContext } from '../../pipeline/base/app.ts'
-import { STAGES } from '../../pipeline/base/stages.ts'
+import { READERS } from '../../pipeline/base/stages.ts'
 import { withMailboxGate } from '../../pipeline/runtime/mailbox-gate.ts'
 import { createMeter } from '../../pipeline/runtime/meter.ts'
 import { workOf } from '../../pipeline/runtime/work-of.ts'
@@ -33,6 +33,8 @@ interface Options {
   /** Called when Redis refused a command, before the retry. */
   refused?: (error: unknown) => Promise<void>
   tasksPerRun?: number
+  /** Returns whether a sink gets the tasks now. */
+  isSending?: () => boolean
   /** A refused commit is handled again, as by another process; otherwise the same commit is retried. */
   recreated?: boolean
   /** Called with the facts of each step. */
@@ -40,6 +42,7 @@ interface Options {
 }
 
 const ME = 'me'
+const ANSWER = { model: 'm', promptVersion: '1', finish: 'answered', output: {} } as const
 const MAX_TRIES = 100
 const AT_ONCE = 10
 
@@ -49,7 +52,7 @@ export async function createSteps(options: Options): Promise<Steps> {
   const { redis, keys, now, newRunId, config } = app
   const partition = keys.partitionOf(id)
   const queues = new Map<Stage, Queue>()
-  for (const stage of STAGES) {
+  for (const stage of READERS) {
     const streams = stage.reads.map(({ name }) => name)
     const queue = createQueue({ redis, keys, stage: stage.name, streams, consumer: ME, partitions: [partition], now })
     await queue.createGroups()
@@ -107,6 +110,8 @@ export async function createSteps(options: Options): Promise<Steps> {
       cache: createCache(redis, keys, { mailbox: id, ttlSeconds: 3600, onInvalid: () => undefined }),
       ledger: createLedger(redis, keys, id, now),
       task: { tokens: 1000, promptVersion: '1', model: '' },
+      ...(options.isSending?.() ? { dispatch: { sends: true } } : {}),
+      sending: { admit: async () => undefined, send: async () => ({ outcome: 'answered', answer: ANSWER }) },
       now,
     }
     const standing = withMailboxGate(stage, app)
