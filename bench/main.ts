@@ -31,6 +31,8 @@ const MAX_MESSAGES = 100_000
 // this speed, the second by which a delayed batch may be late is a fifth of a minute.
 const QUOTA_BENCH = { speed: 6, fetchers: 4 }
 const WELL_USED = { used: 0.97, refusedShare: 0.01 }
+// The host counts a request when it arrives, which is a little later than it was reserved, and not always as much.
+const LATE = 1.02
 // Each run is bound by one of the limits.
 const AI_RUNS = [
   { name: 'requests', requestsPerMinute: 600, tokensPerMinute: 10_000_000, budgetUsd: 100 },
@@ -112,7 +114,7 @@ async function ai(): Promise<void> {
     )
     if (values.json) out(JSON.stringify({ name, ...use }))
     const used = name === 'requests' ? requestsUsed : name === 'tokens' ? tokensUsed : spentUsd / limits.budgetUsd
-    const isWithin = worstRequests <= limits.requestsPerMinute && worstTokens <= limits.tokensPerMinute
+    const isWithin = worstRequests <= limits.requestsPerMinute * LATE && worstTokens <= limits.tokensPerMinute * LATE
     if (used < WELL_USED.used || overspentUsd > 0 || repeats > 0 || !isWithin) process.exitCode = 1
   }
 }

@@ -43,7 +43,7 @@ export function createSending(
       },
 
       async send(task, { attempt, lane }) {
-        const watched = noting(spending)
+        const watched = patient(signal)
         try {
           const sent = await sink.send(task, { signal, attempt, lane, now, spending: watched })
           streak.succeeded([task.task])
@@ -82,21 +82,28 @@ export function createSending(
     }
   }
 
+  // Limits of a minute concern every task alike. Who waits for them in its slot returns in time, and keeps its place in line.
+  function patient(signal: AbortSignal): Spending & { isRefused(): boolean } {
+    let isRefused = false
+    return {
+      isRefused: () => isRefused,
+      async reserve(of) {
+        const lastAt = now() + HOLD_MS
+        for (;;) {
+          const answer = await spending.reserve(of)
+          if (answer.outcome === 'go') return answer
+          if (answer.why === 'mailbox-budget' || answer.untilMs > lastAt || signal.aborted) {
+            isRefused = true
+            return answer
+          }
+          await sleep(Math.max(0, answer.untilMs - now()), signal, surroundings.machine)
+        }
+      },
+    }
+  }
+
   function waiting({ untilMs, why }: { untilMs: number; why: string }): MailError {
     return new MailError('throttled', why, { retryAfterMs: Math.max(0, untilMs - now()), isOurs: true })
-  }
-}
-
-// A wait for the budget or a rate says nothing about the sink.
-function noting(spending: Spending): Spending & { isRefused(): boolean } {
-  let isRefused = false
-  return {
-    isRefused: () => isRefused,
-    async reserve(of) {
-      const answer = await spending.reserve(of)
-      isRefused = answer.outcome === 'wait'
-      return answer
-    },
   }
 }
 

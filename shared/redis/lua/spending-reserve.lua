@@ -84,6 +84,11 @@ else
     if over > 0 then
       local at = whenFree(name, over)
       if youngest[name] then at = math.min(at, soon(youngest[name])) end
+      -- Calls take fewer tokens than reserved, so those ahead leave room early; whoever sleeps through it wastes it.
+      if name == BOOK_LIMIT.tokens and ahead.requests > 0 then
+        local alone = over - ahead[name]
+        at = math.min(at, (alone > 0 and whenFree(name, alone) or now) + 100 + 25 * ahead.requests)
+      end
       wait(name, at)
     end
   end

@@ -29,6 +29,8 @@ interface Load {
   killed: number
   worst: { microUsd: number; tokens: number }
   latencyMs: number
+  /** The least share of its reserved tokens that a call takes, 0.9 by default. */
+  taken?: number
   lane?: (sender: number) => Lane
 }
 
@@ -41,7 +43,8 @@ let runs = 0
  * Runs senders on one virtual clock: each reserves, sends, waits for its answer and settles, then begins the next task. Sends of one moment
  * reach Redis together. A killed sender begins with another task a second later.
  */
-async function run({ limits, begin, minutes, senders, killed, worst, latencyMs, lane = () => 'live' }: Load) {
+async function run(load: Load) {
+  const { limits, begin, minutes, senders, killed, worst, latencyMs, taken = 0.9, lane = () => 'live' } = load
   runs += 1
   const keys = createKeys(`load${runs}`, 4)
   const clock = { ms: begin }
@@ -75,7 +78,7 @@ async function run({ limits, begin, minutes, senders, killed, worst, latencyMs, 
       if (dies < 3) return again(1000)
       const used = {
         microUsd: Math.ceil(microUsd * (0.3 + random() * 0.7)),
-        tokens: Math.ceil(tokens * (0.9 + random() / 10)),
+        tokens: Math.ceil(tokens * (taken + random() / 10)),
       }
       due.set(sender, {
         at: clock.ms + latencyMs * (0.5 + random()),
@@ -164,6 +167,17 @@ t.test('so is a minute of tokens', TIMEOUT, async t => {
   const share = later.reduce((sum, { tokens }) => sum + tokens, 0) / 3_000_000
   t.ok(share >= 0.97, `${(share * 100).toFixed(1)} % used`)
   t.comment(`${asked} reservations for ${seen.length} calls`)
+})
+
+t.test('and where calls take a quarter of what they reserve', TIMEOUT, async t => {
+  const limits = { tokensPerMinute: 1_000_000 }
+  const load = { limits, begin: NOON, minutes: 4, senders: 120, killed: 0, latencyMs: 500, taken: 0.2 }
+  const { seen, asked } = await run({ ...load, worst: { microUsd: 1, tokens: 14_000 } })
+  t.ok(worstMinute(seen, 'tokens') <= 1_000_000)
+  const later = seen.filter(({ at }) => at >= NOON + MINUTE_MS)
+  const share = later.reduce((sum, { tokens }) => sum + tokens, 0) / 3_000_000
+  t.ok(share >= 0.97, `${(share * 100).toFixed(1)} % used`)
+  t.ok(asked < seen.length * 15, `${asked} reservations for ${seen.length} calls`)
 })
 
 t.test('nobody starves: live calls come first, and bulk ones wait for a minute or two', TIMEOUT, async t => {
