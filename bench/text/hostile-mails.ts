@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { HtmlToText } from '../../shared/body/html-text.ts'
 import { readText } from '../../shared/body/read-body.ts'
 import { walkPayload } from '../../shared/gmail/content.ts'
@@ -35,10 +36,14 @@ export const HOSTILE_MAILS: Readonly<Record<string, HostileMail>> = {
 export async function taskOf(hostile: HostileMail, htmlToText: HtmlToText): Promise<Task> {
   const message = readMessage(hostile)
   if (!message) throw new Error('the mail has no id')
+  // As the adapter does where a mail is large.
+  await setImmediate()
   const walked = walkPayload(hostile.payload)
   const { body } = await readText(walked, { htmlToText, decodeRare })
   const attachments = [...walked.attachments]
   const whole = { ...message, body, ...(attachments.length > 0 ? { attachments } : {}) }
+  // Another stage builds the task.
+  await setImmediate()
   const thread = { mailbox: 'gmail:ana@example.com', thread: 't', version: '0a'.repeat(16), reason: 'new' } as const
   return buildTask(thread, [whole], OPTIONS)
 }

@@ -35,7 +35,8 @@ export function decodeText(
   if (escaped !== undefined) return { text: escaped, decodedBy: 'escapes' }
   const hidden = decodeHidden(bytes, text, declared, decodeRare)
   if (hidden) return hidden
-  const utf8 = decodeAs(bytes, 'utf-8')
+  // A decoder takes longer to create than a short text to decode.
+  const utf8 = /[\x80-\xff]/.test(text) ? decodeAs(bytes, 'utf-8') : text
   if (utf8 !== undefined) return { text: utf8, decodedBy: 'utf-8' }
   const broken = decodeMended(bytes, declared)
   if (broken !== undefined) return { text: broken, decodedBy: 'utf-8' }

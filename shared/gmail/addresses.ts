@@ -3,25 +3,47 @@ import { decodeBytes } from '../http/charset.ts'
 import { type People, readPeople } from '../mail/read-message.ts'
 import { piecesOf } from '../mail/words.ts'
 import type { Address } from '../message.ts'
+import { countAddresses, readPlain } from './plain-addresses.ts'
 
+// In one header; a task holds fewer.
 const MOST_CHARACTERS = 100_000
+// The parser takes a hundred times as long.
+const MOST_PARSED = 25_000
+// Real ones have a hundredth.
+const LONGEST_AUTHOR = 10_000
+const MOST_AUTHORS = 3
 const NEEDS_QUOTES = /[()<>[\]:;@\\,."]/
 const NOT_ASCII = /[^\0-\x7f]/
 
 /**
  * Reads the address headers of one message. Groups become their members; nested comments and quotes are
  * resolved. Addresses are parsed before encoded words are decoded (RFC 2047 section 5), so an encoded word is
- * always part of a name. A longer list than a hundred thousand characters is read in part, because each address takes the event loop time.
+ * always part of a name. Of a list longer than a hundred thousand characters, or 25,000 that take a parser, the rest is counted.
  */
 export function readAddresses(values: readonly string[]): People {
-  const { people, isWhole } = readPeople(joined(peopleIn(values.map(beginning)), isForeign), decodeBytes)
-  return { people, isWhole: isWhole && values.every(value => value.length <= MOST_CHARACTERS) }
+  const read: Address[] = []
+  let [left, leftToParse, more] = [MOST_CHARACTERS, MOST_PARSED, 0]
+  let isAll = true
+  const parsed: Address[] = []
+  for (const value of values) {
+    const kept = beginning(value, left)
+    left -= kept.length
+    const plain = parsed.length === 0 ? readPlain(kept) : { people: [], rest: kept }
+    const rest = beginning(plain.rest, leftToParse)
+    leftToParse -= rest.length
+    read.push(...plain.people)
+    parsed.push(...peopleIn([rest]))
+    more += countAddresses(value.slice(kept.length)) + countAddresses(plain.rest.slice(rest.length))
+    isAll &&= kept.length === value.length && rest.length === plain.rest.length
+  }
+  const { people, isWhole } = readPeople(joined(parsed, isForeign), decodeBytes)
+  return { people: [...read, ...people], isWhole: isAll && isWhole, more }
 }
 
 // Half an address may be another's.
-function beginning(value: string): string {
-  if (value.length <= MOST_CHARACTERS) return value
-  const end = value.lastIndexOf(',', MOST_CHARACTERS)
+function beginning(value: string, most: number): string {
+  if (value.length <= most) return value
+  const end = value.lastIndexOf(',', most)
   return value.slice(0, Math.max(0, end))
 }
 
@@ -29,7 +51,10 @@ function beginning(value: string): string {
  * Reads the values of a `From` header and returns the first person they name, because Graph knows only one.
  */
 export function readAuthor(values: readonly string[]): People {
-  return readPeople(joined(peopleIn(values), () => true).slice(0, 1), decodeBytes)
+  const kept = values.slice(0, MOST_AUTHORS).map(value => value.slice(0, LONGEST_AUTHOR))
+  const { people, isWhole } = readPeople(joined(peopleIn(kept), () => true).slice(0, 1), decodeBytes)
+  const isCut = values.some(value => value.length > LONGEST_AUTHOR)
+  return { people, isWhole: isWhole && !isCut }
 }
 
 function peopleIn(values: readonly string[]): Address[] {

@@ -14,6 +14,7 @@ import { fetchTextParts, type PartContent } from './text-parts.ts'
 type Payloads = ReadonlyMap<Message, unknown>
 
 const LARGE_BYTES = 100_000
+const MANY_PIECES = 100
 const NOT_SENT: Body = { text: '', kind: 'none', isPart: true, note: 'too large' }
 
 /**
@@ -38,17 +39,13 @@ async function addBodies(
   call: Call,
 ): Promise<SendResult> {
   const messages = [...[...outcomes.values()].flatMap(one => (one.outcome === 'ok' ? [one.message] : [])), ...extra]
-  const walked = new Map(
-    messages.flatMap((message): [Message, Walked][] =>
-      payloads.has(message) ? [[message, walkPayload(payloads.get(message))]] : [],
-    ),
-  )
+  const walked = await walkAll(messages, payloads)
   const contents = await missingContents(options, walked, call)
   const complete = new Map<Message, Fetched>()
   const reading: Promise<unknown>[] = []
   for (const message of messages) {
     // A process reads the texts of many mailboxes, and does other work besides.
-    if (sizeOf(walked.get(message)) > LARGE_BYTES) await setImmediate()
+    if (isLarge(walked.get(message))) await setImmediate()
     const read = withBody(options, message, walked.get(message), contents).then(one => void complete.set(message, one))
     // A rejection is thrown below, once all reading has begun.
     read.catch(() => undefined)
@@ -78,10 +75,20 @@ async function missingContents(
   return new Map(wanted.map(({ leaf }, place) => [leaf, found[place]]))
 }
 
-function sizeOf(walked: Walked | undefined): number {
-  return (walked?.pieces ?? [])
-    .flatMap(({ plain, html }) => [...plain, ...html])
-    .reduce((sum, { size }) => sum + size, 0)
+async function walkAll(messages: readonly Message[], payloads: Payloads): Promise<ReadonlyMap<Message, Walked>> {
+  const all = new Map<Message, Walked>()
+  for (const message of messages) {
+    if (!payloads.has(message)) continue
+    const walked = walkPayload(payloads.get(message))
+    all.set(message, walked)
+    if (walked.pieces.length > MANY_PIECES) await setImmediate()
+  }
+  return all
+}
+
+function isLarge(walked: Walked | undefined): boolean {
+  const leaves = (walked?.pieces ?? []).flatMap(({ plain, html }) => [...plain, ...html])
+  return leaves.length > MANY_PIECES || leaves.reduce((sum, { size }) => sum + size, 0) > LARGE_BYTES
 }
 
 // One form of each text is enough, the page if it can be had, and one invitation.
@@ -120,7 +127,7 @@ async function withBody(
       ...message,
       body,
       ...(attachments.length > 0 ? { attachments: [...attachments] } : {}),
-      ...(moreAttachments > 0 ? { more: { attachments: moreAttachments } } : {}),
+      ...(moreAttachments > 0 ? { more: { ...message.more, attachments: moreAttachments } } : {}),
       ...(invites.length > 0 ? { invites } : {}),
     },
   }

@@ -1,24 +1,7 @@
-import { z } from 'zod'
 import { type MailPart, type Walked, walkParts } from '../body/parts.ts'
 import { parameterOf } from '../mail/parameters.ts'
 import { cutText, oneLine } from '../text.ts'
 
-const header = z.object({ name: z.string(), value: z.string() })
-const NO_CONTENT = { attachmentId: undefined, size: 0, data: undefined }
-const part = z.object({
-  mimeType: z.string().catch(''),
-  filename: z.string().catch(''),
-  headers: z.array(z.unknown()).catch([]),
-  body: z
-    .object({
-      attachmentId: z.string().min(1).optional().catch(undefined),
-      size: z.number().min(0).catch(0),
-      data: z.string().optional().catch(undefined),
-    })
-    .catch(NO_CONTENT),
-  parts: z.array(z.unknown()).catch([]),
-})
-const NOTHING = { mimeType: '', filename: '', headers: [], body: NO_CONTENT, parts: [] }
 // Graph and most file systems allow this much.
 const LONGEST_NAME = 255
 const LONGEST_TYPE = 127
@@ -31,11 +14,13 @@ export function walkPayload(payload: unknown): Walked {
 }
 
 function readPart(raw: unknown): MailPart<unknown> {
-  const { mimeType, filename, headers, body, parts } = part.safeParse(raw).data ?? NOTHING
+  const part = fieldsOf(raw)
+  const body = fieldsOf(part.body)
+  const [mimeType, filename] = [textIn(part.mimeType), textIn(part.filename)]
   const values = new Map(
-    headers.flatMap((one): [string, string][] => {
-      const { data } = header.safeParse(one)
-      return data ? [[data.name.toLowerCase(), data.value]] : []
+    listIn(part.headers).flatMap((one): [string, string][] => {
+      const { name, value } = fieldsOf(one)
+      return typeof name === 'string' && typeof value === 'string' ? [[name.toLowerCase(), value]] : []
     }),
   )
   const type = values.get('content-type') ?? ''
@@ -48,11 +33,24 @@ function readPart(raw: unknown): MailPart<unknown> {
     isFlowed: parameterOf(type, 'format').toLowerCase() === 'flowed',
     delSp: parameterOf(type, 'delsp').toLowerCase() === 'yes',
     isAttached: /^\s{0,9}attachment\b/i.test(values.get('content-disposition') ?? ''),
-    size: body.size,
-    content: body.data,
-    contentId: body.attachmentId,
-    parts,
+    size: typeof body.size === 'number' && body.size >= 0 && Number.isFinite(body.size) ? body.size : 0,
+    content: typeof body.data === 'string' ? body.data : undefined,
+    contentId: textIn(body.attachmentId) || undefined,
+    parts: listIn(part.parts),
   }
+}
+
+// A schema would take ten times as long, and a mail may have a thousand parts.
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {}
+}
+
+function textIn(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+function listIn(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 // RFC 2045, 6.4: text in an unknown encoding is shown as a file. Where the encoding is only misspelt, the text is readable as it is.

@@ -35,8 +35,9 @@ export interface Readings {
 }
 
 /** Returns these parts as message fields; `unreadable` names those that could not be read in full, for every provider alike. */
-export function writtenParts(read: Readings): Pick<Message, keyof Readings | 'unreadable'> {
+export function writtenParts(read: Readings): Pick<Message, keyof Readings | 'unreadable' | 'more'> {
   const unreadable = UNREADABLE.filter(name => !read[name].isWhole)
+  const people = (read.to.more ?? 0) + (read.cc.more ?? 0)
   return {
     subject: read.subject.text,
     from: read.from.people,
@@ -44,13 +45,15 @@ export function writtenParts(read: Readings): Pick<Message, keyof Readings | 'un
     cc: read.cc.people,
     snippet: read.snippet.text,
     ...(unreadable.length > 0 ? { unreadable } : {}),
+    ...(people > 0 ? { more: { people } } : {}),
   }
 }
 
-/** The people whom a header names, and whether the header could be read in full. */
+/** The people whom a header names, and whether the header could be read in full; `more` counts those that were not read. */
 export interface People {
   people: Address[]
   isWhole: boolean
+  more?: number
 }
 
 /**

@@ -1,6 +1,8 @@
 import iconv from 'iconv-lite'
 import t, { type Test } from 'tap'
 import { readInvites } from '../../../shared/calendar/invites.ts'
+import { sendWithBodies } from '../../../shared/gmail/bodies.ts'
+import { decodeRare } from '../../../shared/http/charset.ts'
 import { ADDRESS, openSimulatedGmail } from '../../support/simulated-gmail.ts'
 import { openCall } from './google.ts'
 
@@ -269,4 +271,34 @@ t.test('the scope gmail.metadata is refused, with the remedy', async t => {
     ids.map(() => ({ outcome: 'failed', error: { kind: 'misconfigured', message: remedy } })),
   )
   t.equal((await mailbox.fetch(ids, openCall())).size, 2)
+})
+
+t.test('other work goes on between mails of many parts', async t => {
+  const part = { mimeType: 'text/plain', body: { size: 1, data: 'eA' } }
+  const messages = ['a', 'b', 'c', 'd'].map(id => ({
+    id,
+    threadId: 't',
+    payload: { mimeType: 'multipart/mixed', parts: Array.from({ length: 200 }, () => part) },
+  }))
+  const body = { id: 't', messages }
+  const options = {
+    name: ADDRESS,
+    now: () => 0,
+    client: { ask: async () => ({ status: 200, body }), postBatch: t.fail },
+    costs: { messageGet: 5, threadGet: 10 },
+    fields: '*',
+    batchSize: 10,
+    texts: { htmlToText: async () => ({ text: '', hidden: 0 }), decodeRare },
+  }
+  let turns = 0
+  let isOver = false
+  const next = () => {
+    turns += 1
+    if (!isOver) setImmediate(next)
+  }
+  setImmediate(next)
+  const { outcomes } = await sendWithBodies(options as never, [{ thread: 't', ids: ['a', 'b', 'c', 'd'] }], openCall())
+  isOver = true
+  t.equal(texts([...outcomes.values()]).filter(text => text === Array(200).fill('x').join('\n\n')).length, 4)
+  t.ok(turns >= 8, `${turns} turns`)
 })
