@@ -3,8 +3,8 @@ import type { Line, ReadMail } from './lines.ts'
 /** Which words of later mail stand in passages of earlier mail. */
 export interface Passages {
   /**
-   * Returns the place of an earlier mail that holds all words of a line, each in a passage of at least `least` words: the oldest mail that has
-   * them, or else the one where the longest passages stand, which may have some from older mail (`isCopy`).
+   * Returns the place of an earlier mail that holds all words of a line in one run, each in a passage of at least `least` words: the oldest mail
+   * that has them, or else the one where the longest passages stand, which may have some from older mail (`isCopy`).
    */
   holderOf(line: Line, least: number): { holder: number; isCopy: boolean } | undefined
 }
@@ -98,7 +98,9 @@ function holderIn(mailOf: Int32Array, places: Int32Array, sizes: Int32Array) {
     const holder = mailOf[first]
     for (let place = wordAt; place < wordEnd; place++) {
       const other = places[place] ?? 0
-      if (other === 0 || mailOf[other] !== holder || (sizes[place] ?? 0) < least) return undefined
+      // A gap is a word of the earlier mail that this line leaves out.
+      const isNext = other === first + place - wordAt
+      if (!isNext || mailOf[other] !== holder || (sizes[place] ?? 0) < least) return undefined
     }
     return holder
   }

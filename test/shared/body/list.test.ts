@@ -23,10 +23,14 @@ t.test('on a real mailing list, the mail that a removed line names holds it', { 
   let lines = 0
   for (const thread of threads) {
     const passages = thread.map(({ text }) => passagesOf(wordsIn(text)))
+    const runs = thread.map(({ text }) => ` ${wordsIn(text).join(' ')} `)
     const trimmed = trimQuotes(thread)
     for (const [place, verdicts = []] of judgeLines(thread).entries()) {
       const unfound = verdicts.filter(({ holder, fate }) => fate === 'quote' && !((holder ?? place) < place))
       const loose = looseLines(verdicts, passages)
+      const isRun = ({ line, holder }: Verdict) => runs[holder ?? -1]?.includes(` ${wordsIn(line.text).join(' ')} `)
+      const torn = verdicts.find(one => one.fate === 'quote' && !isRun(one))
+      if (torn) t.fail(`${thread[place]?.id}: not in one run: ${torn.line.text}`)
       if (unfound.length + loose.length > 0) t.fail(`${thread[place]?.id}: no mail holds ${loose[0]}`)
       const removed = trimmed[place]?.removed ?? []
       const ids = verdicts.flatMap(({ fate, holder }) => (fate === 'quote' ? [thread[holder ?? place]?.id] : []))

@@ -146,6 +146,18 @@ t.test('a quoted line with anything new stays', async t => {
   t.match(second(`${quoted(first)}\n👍`, { first }), { text: `> ${box}\n👍` }, 'a symbol is an answer')
 })
 
+t.test('a quoted line without a word of the earlier mail stays', async t => {
+  const first = 'We have read the contract and we do not accept the price that you named in it last week.\nCall me.'
+  const line = first.split('\n')[0] ?? ''
+  t.equal(second(`Noted.\n\n${quoted(first)}`, { first })?.text, 'Noted.')
+  for (const word of ['not ', 'that you ', 'and ']) {
+    const altered = `> ${line.replace(word, '')}`
+    t.equal(second(`Noted.\n\n${altered}`, { first })?.text, `Noted.\n\n${altered}`, word)
+  }
+  const moved = '> that you named in it last week we have read the contract and we do'
+  t.equal(second(`Noted.\n\n${moved}`, { first })?.text, `Noted.\n\n${moved}`, 'another order')
+})
+
 t.test('text below a delimiter stays', async t => {
   const isKept = (text: string, name: string) => t.match(second(text), { text, signature: 0 }, name)
   isKept('--\nNo. The contract is cancelled, and we want our money', 'all text of a mail')
