@@ -14,6 +14,9 @@ type Item = Envelope<MergedWindow>
 /** The largest number of threads per release. */
 export const THREADS_PER_RELEASE = 100
 
+// With texts at their cap, about 25 MB.
+const MESSAGES_AT_ONCE = 100
+
 const nothing: ReadonlyMap<MessageId, Message> = new Map()
 
 /** Groups merged windows into threads, and emits the threads of a run once all their messages are cached. */
@@ -26,7 +29,10 @@ export const threadGroup: Stage<MergedWindow> = {
   async handle(batch, ctx) {
     const grouped = batch.items.filter(({ body }) => !body.release)
     const present = grouped.flatMap(({ body }) => (body.context ? [] : body.items.filter(({ fate }) => isThere(fate))))
-    const cached = present.length > 0 ? await ctx.cache.get(present.map(({ id }) => id)) : nothing
+    const cached = await heads(
+      present.map(({ id }) => id),
+      ctx,
+    )
     const outcomes = await Promise.all(
       batch.items.map(item => (item.body.release ? release(item, ctx) : group(item, cached))),
     )
@@ -91,9 +97,7 @@ function endDeferral(from: Item, { id, thread }: Pick<MergedWindow['items'][numb
 
 async function release(item: Item, ctx: StageContext): Promise<Outcome<MergedWindow>> {
   const pending = await ctx.ledger.pendingThreads(item.run, THREADS_PER_RELEASE)
-  const cached = await ctx.cache.get(pending.flatMap(thread => candidates(thread, ctx.task)))
-  const { mailbox } = item
-  const newest = pending.map(of => ({ of, ...newestOf(of, { mailbox, cached, options: ctx.task }) }))
+  const { newest, cached } = await readNewest(item, pending, ctx)
   const ready = newest.flatMap(one => ('messages' in one ? [one] : []))
   const released = ready.map(one => emitThread(item, one.of, one, ready.length, ctx))
   const lost = newest.flatMap(one => ('lost' in one ? one.lost.map(id => ({ id, thread: one.of.thread })) : []))
@@ -109,11 +113,53 @@ async function release(item: Item, ctx: StageContext): Promise<Outcome<MergedWin
   }
 }
 
+// Texts are dropped a few messages at a time: of a hundred threads they may be hundreds of megabytes.
+async function readNewest(item: Item, pending: readonly PendingThread[], ctx: StageContext) {
+  const newest: ({ of: PendingThread } & Newest)[] = []
+  const cached = new Set<MessageId>()
+  for (const some of inChunks(pending, thread => candidates(thread, ctx.task).length)) {
+    const found = await ctx.cache.get(some.flatMap(thread => candidates(thread, ctx.task)))
+    for (const id of found.keys()) cached.add(id)
+    for (const of of some) {
+      const one = newestOf(of, { mailbox: item.mailbox, cached: found, options: ctx.task })
+      newest.push({ of, ...('messages' in one ? { ...one, messages: one.messages.map(headOf) } : one) })
+    }
+  }
+  return { newest, cached }
+}
+
+async function heads(ids: readonly MessageId[], ctx: StageContext): Promise<ReadonlyMap<MessageId, Message>> {
+  const read = new Map<MessageId, Message>()
+  for (const some of inChunks(ids, () => 1))
+    for (const [id, message] of await ctx.cache.get(some)) read.set(id, headOf(message))
+  return read
+}
+
+function headOf({ body: _, ...head }: Message): Message {
+  return head
+}
+
+// Each chunk reads as many messages at most, or is one thread.
+function inChunks<T>(all: readonly T[], countOf: (one: T) => number): T[][] {
+  const chunks: T[][] = []
+  let left = 0
+  for (const one of all) {
+    const count = countOf(one)
+    if (count > left || chunks.length === 0) {
+      chunks.push([])
+      left = MESSAGES_AT_ONCE
+    }
+    chunks.at(-1)?.push(one)
+    left -= count
+  }
+  return chunks
+}
+
 // Threads that return from a context window are excluded: their lost messages were refetched and say nothing about the cache.
 function countRereads(
   from: Item,
   newest: readonly ({ of: PendingThread } & Newest)[],
-  cached: ReadonlyMap<MessageId, Message>,
+  cached: ReadonlySet<MessageId>,
 ): Fact[] {
   const counted = newest.filter(({ of }) => !of.cameBack)
   const known = counted.flatMap(one => {

@@ -36,6 +36,25 @@ t.test('times in UTC, days, cancellations and calendars without a method are rea
   t.same(await readInvites([day.join('\n')]), [{ method: 'PUBLISH', start: '2026-12-24' }])
 })
 
+t.test('each bound of a calendar holds by itself', async t => {
+  const count = async (...texts: string[]) => (await readInvites(texts)).length
+  const padding = (lines: number, length: number) => Array<string>(lines).fill(`X-A:${'a'.repeat(length)}`)
+  const levels = (most: number) => [
+    ...Array<string>(most).fill('BEGIN:X-A'),
+    ...Array<string>(most).fill('END:X-A'),
+  ]
+  t.equal(await count(calendar([...EVENT, ...padding(190, 1000)])), 1)
+  t.equal(await count(calendar([...EVENT, ...padding(200, 1000)])), 0, 'characters')
+  t.equal(await count(calendar([...EVENT, ...padding(4900, 1)])), 1)
+  t.equal(await count(calendar([...EVENT, ...padding(5000, 1)])), 0, 'lines')
+  t.equal(await count(calendar([...EVENT, ...levels(5)])), 1)
+  t.equal(await count(calendar([...EVENT, ...levels(6)])), 0, 'levels')
+  const four = calendar([...EVENT, ...EVENT, ...EVENT, ...EVENT])
+  t.equal(await count(four, four), 5, 'events of all calendars')
+  const [long] = await readInvites([calendar(['BEGIN:VEVENT', `UID:${'u'.repeat(100)}`, 'END:VEVENT'])])
+  t.equal(long?.uid?.length, 80, 'characters of a word')
+})
+
 t.test('hostile calendars are bounded in time and size, and never throw', async t => {
   const hostile = [
     'BEGIN:VCALENDAR\r\n'.repeat(10_000),
