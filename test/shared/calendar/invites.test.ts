@@ -39,10 +39,7 @@ t.test('times in UTC, days, cancellations and calendars without a method are rea
 t.test('each bound of a calendar holds by itself', async t => {
   const count = async (...texts: string[]) => (await readInvites(texts)).length
   const padding = (lines: number, length: number) => Array<string>(lines).fill(`X-A:${'a'.repeat(length)}`)
-  const levels = (most: number) => [
-    ...Array<string>(most).fill('BEGIN:X-A'),
-    ...Array<string>(most).fill('END:X-A'),
-  ]
+  const levels = (most: number) => [...Array<string>(most).fill('BEGIN:X-A'), ...Array<string>(most).fill('END:X-A')]
   t.equal(await count(calendar([...EVENT, ...padding(190, 1000)])), 1)
   t.equal(await count(calendar([...EVENT, ...padding(200, 1000)])), 0, 'characters')
   t.equal(await count(calendar([...EVENT, ...padding(4900, 1)])), 1)
