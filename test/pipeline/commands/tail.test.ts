@@ -125,7 +125,7 @@ t.test('an unknown stream causes an error with the valid names', async t => {
   const { context } = commandContext(pipeline, false, new AbortController().signal)
   await t.rejects(
     tail(context, 'mergd', { fromStart: false }),
-    /"mergd" is not a stream; the streams are watch-events, message-ids, .*merged, threads, analysis-tasks/,
+    /"mergd" is not a stream; the streams are watch-events, message-ids, .*merged, threads, due-tasks, analysis-tasks/,
   )
 })
 

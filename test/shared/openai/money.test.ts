@@ -164,8 +164,12 @@ t.test('a signal that lives long keeps no listeners of ended requests', async t 
   t.same(getEventListeners(signal, 'abort'), [])
 })
 
-t.test('the flex lane is asked for, and priced as the host says it served', async t => {
-  for (const tier of ['flex', 'default']) {
+t.test('the flex lane is asked for bulk tasks, and priced as the host says it served', async t => {
+  for (const [lane, tier] of [
+    ['bulk', 'flex'],
+    ['bulk', 'default'],
+    ['live', 'default'],
+  ] as const) {
     const message = { content: JSON.stringify(GOOD) }
     const { bodies, ask } = await rawHost(t, () => ({
       text: completion(
@@ -173,8 +177,10 @@ t.test('the flex lane is asked for, and priced as the host says it served', asyn
         { usage: { prompt_tokens: 1000, completion_tokens: 0 }, service_tier: tier },
       ),
     }))
-    const { sent } = await ask({ isFlex: true, costOf: ({ inputTokens }, _, isFlex) => inputTokens / (isFlex ? 2 : 1) })
+    const costOf = ({ inputTokens }: { inputTokens: number }, _: string, isFlex: boolean) =>
+      inputTokens / (isFlex ? 2 : 1)
+    const { sent } = await ask({ isFlex: true, costOf, call: { lane } })
     t.match(sent, { costMicroUsd: tier === 'flex' ? 500 : 1000 })
-    t.equal(bodies[0]?.service_tier, 'flex')
+    t.equal(bodies[0]?.service_tier, lane === 'bulk' ? 'flex' : undefined)
   }
 })
