@@ -7,6 +7,7 @@ import { listMailboxes } from '../../shared/redis/mailboxes.ts'
 import { resumeSink } from '../../shared/redis/sink-state.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
 import { printableLines } from '../base/terminal.ts'
+import { unsent } from '../runtime/sending.ts'
 import { readSink, sinkLines } from '../runtime/sink-facts.ts'
 import { withApp, withReadableApp } from './with-app.ts'
 
@@ -61,7 +62,8 @@ export async function aiApprove(context: CommandContext, mailbox: MailboxId): Pr
 export async function aiResume(context: CommandContext): Promise<void> {
   await withApp(context, async ({ redis, keys, now }) => {
     const resumed = await resumeSink(redis, keys)
-    const tasks = await sendNow(redis, keys, { now: now() })
+    await sendNow(redis, keys, { now: now() })
+    const tasks = await unsent({ redis, keys })
     const text = resumed ? 'The sink is resumed' : 'The sink was not paused'
     context.print(
       context.json

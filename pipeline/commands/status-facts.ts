@@ -15,6 +15,7 @@ import { requestsSet } from '../accounts/quotas.ts'
 import type { AppContext } from '../base/app.ts'
 import { READERS } from '../base/stages.ts'
 import { unmatchedFilters } from '../runtime/findings.ts'
+import { unsent } from '../runtime/sending.ts'
 import { readSink } from '../runtime/sink-facts.ts'
 import { taskLimits } from '../runtime/task-room.ts'
 import { faultyFolders } from './folder-state.ts'
@@ -62,7 +63,20 @@ export async function readStatus(app: AppContext) {
   const narrowed = (
     await Promise.all(records.map(({ mailbox }) => readNarrowing(app, mailbox, requestsSet(mailbox, config))))
   ).filter(narrowing => narrowing !== undefined)
-  return { server, mailboxes, stages: rowsOf(backlog), intake, arrivals, newest, narrowed, unread, messageBody, sink }
+  const stranded = config.AI_SINK === 'stream' ? await unsent(app) : 0
+  return {
+    server,
+    mailboxes,
+    stages: rowsOf(backlog),
+    intake,
+    arrivals,
+    newest,
+    narrowed,
+    unread,
+    messageBody,
+    sink,
+    stranded,
+  }
 }
 
 // Delayed work and dead letters are counted per stage: they keep no lane.

@@ -9,6 +9,7 @@ import { table } from '../base/table.ts'
 import { printableLines } from '../base/terminal.ts'
 import { utcTime } from '../base/times.ts'
 import { withheldCounts } from '../base/withheld.ts'
+import { STRANDED } from '../runtime/sending.ts'
 import { sinkLines } from '../runtime/sink-facts.ts'
 import { unreadLine } from '../runtime/task-room.ts'
 import { faultLine } from './folder-state.ts'
@@ -52,7 +53,19 @@ function asJson({ server, unread, newest, stages: backlog, ...found }: Status, n
 }
 
 function asText(status: Status, now: number) {
-  const { server, mailboxes, stages: rows, intake, arrivals, newest, narrowed, unread, messageBody, sink } = status
+  const {
+    server,
+    mailboxes,
+    stages: rows,
+    intake,
+    arrivals,
+    newest,
+    narrowed,
+    unread,
+    messageBody,
+    sink,
+    stranded,
+  } = status
   const stages = table(['stage', 'lane', 'waiting', 'in work', 'delayed', 'dead'], 2)
   stages.push(['gateway', 'intake', intake.waiting ?? 'unknown', intake.inWork, '', intake.dead])
   for (const row of rows)
@@ -70,6 +83,7 @@ function asText(status: Status, now: number) {
     knownMailLine(cacheHits(newest)),
     unreadLine(unread, now),
     ...(sink ? sinkLines(sink) : []),
+    ...(stranded > 0 ? [`${stranded} ${STRANDED}`] : []),
     bodyLine(messageBody),
     ...withheldLines(newest),
     ...alertLines(newest, now),

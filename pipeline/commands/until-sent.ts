@@ -5,6 +5,7 @@ import { aiSend } from '../../stages/ai-send.ts'
 import type { AppContext } from '../base/app.ts'
 import { MINUTE_MS } from '../base/times.ts'
 import { sleep } from '../base/wait.ts'
+import { unsent } from '../runtime/sending.ts'
 import { readSink } from '../runtime/sink-facts.ts'
 
 const POLL_MS = 100
@@ -22,8 +23,7 @@ export async function untilSent(app: AppContext, signal: AbortSignal): Promise<n
     const delays = keys.partitions.map(partition => keys.delay(partition, SENDER))
     const soon = await Promise.all(delays.map(key => redis.zcount(key, '-inf', now() + MINUTE_MS)))
     const sink = await readSink(app)
-    if (sink?.paused)
-      return rows.reduce((sum, { waiting, inWork, delayed }) => sum + (waiting ?? 0) + inWork + delayed, 0)
+    if (sink?.paused) return unsent(app)
     if (atOnce === 0 && soon.every(count => count === 0)) return rows.reduce((sum, { delayed }) => sum + delayed, 0)
     if (signal.aborted) throw new MailError('unavailable', STOPPED)
     await sleep(POLL_MS, signal, surroundings.machine)

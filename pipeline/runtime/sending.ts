@@ -2,8 +2,10 @@ import type { Sink } from '../../shared/ai/sink.ts'
 import type { Spending } from '../../shared/ai/spending.ts'
 import { asMailError, MailError } from '../../shared/error.ts'
 import type { Call, MailboxId } from '../../shared/mailbox.ts'
+import { readBacklog } from '../../shared/redis/backlog.ts'
 import { createSpending } from '../../shared/redis/spending.ts'
 import type { Sending } from '../../shared/stage.ts'
+import { aiSend } from '../../stages/ai-send.ts'
 import type { AppContext } from '../base/app.ts'
 import type { Log } from '../base/log.ts'
 import { sleep } from '../base/wait.ts'
@@ -20,6 +22,7 @@ export interface OpenSending {
 // A task that waits for the sink keeps its slot so long. Others then wait unread, which costs nothing.
 const HOLD_MS = 60_000
 const ASK_EVERY_MS = 5000
+const LOG_EVERY_MS = 60_000
 
 /**
  * Wraps a sink so that its faults concern it alone and not the tasks. A sink that needs a person pauses for all processes, and so does one that
@@ -33,6 +36,7 @@ export function createSending(
   const { state, approvals } = gate
   const streak = createStreak(config.CIRCUIT_BREAKER_FAILURE_THRESHOLD)
   let isOut = false
+  let logged = { text: '', at: 0 }
 
   return {
     of: (mailbox, { signal }) => ({
@@ -68,7 +72,9 @@ export function createSending(
     const text = isOutage
       ? 'the sink is unavailable; tasks wait'
       : 'the sink is paused until this is mended; tasks wait'
-    log.error({ error: error.message }, text)
+    // Each call in work meets the same fault.
+    if (logged.text !== error.message || now() - logged.at > LOG_EVERY_MS) log.error({ error: error.message }, text)
+    logged = { text: error.message, at: now() }
     await state.pause(error.message, { isOutage })
     throw waiting({ untilMs: now(), why: error.message })
   }
@@ -107,6 +113,15 @@ export function createSending(
   }
 }
 
+/** Says what becomes of tasks that wait for a sink where none is set. */
+export const STRANDED = 'tasks wait for a sink, and AI_SINK is stream: they go once it names a sink again'
+
+/** Returns how many tasks wait for the sink, those in work included. */
+export async function unsent({ redis, keys }: Pick<AppContext, 'redis' | 'keys'>): Promise<number> {
+  const rows = await readBacklog(redis, keys, [aiSend])
+  return rows.reduce((sum, { waiting, inWork, delayed }) => sum + (waiting ?? 0) + inWork + delayed, 0)
+}
+
 /** Opens the configured sink; `undefined` where tasks go to the stream. Throws `misconfigured` for a sink that cannot be opened. */
 export async function openSending(
   app: AppContext,
@@ -114,7 +129,11 @@ export async function openSending(
   sinks: ReadonlyMap<string, OpenSink> = SINKS,
 ): Promise<OpenSending | undefined> {
   const open = sinks.get(app.config.AI_SINK)
-  if (!open) return undefined
+  if (!open) {
+    const left = await unsent(app)
+    if (left > 0) log.warn({ tasks: left }, STRANDED)
+    return undefined
+  }
   return createSending(app, { sink: await open(app), spending: openSpending(app), gate: openSinkGate(app), log })
 }
 

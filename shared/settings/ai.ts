@@ -51,6 +51,9 @@ export function lacksOf(given: AiSettings): [string, string][] {
       'the key of the host, or OPENAI_BASE_URL for a host that needs none',
     ],
   ]
+  const base = OPENAI_BASE_URL === undefined ? undefined : new URL(OPENAI_BASE_URL)
+  if (base && `${base.username}${base.password}` !== '')
+    return [['OPENAI_BASE_URL', 'an address without a user name and a password; the key belongs in OPENAI_API_KEY']]
   const lacking = needed.flatMap(([lacks, name, what]): [string, string][] =>
     lacks ? [[name, `${what}, because AI_SINK is ${AI_SINK}`]] : [],
   )

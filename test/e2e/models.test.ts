@@ -72,6 +72,7 @@ t.test('a spent budget lets tasks wait until the next day, and status says so', 
   t.match(once.stdout, `${6 - asked} tasks wait for the sink`)
   const status = await inTurn(['status'], { ...settings, ...budget })
   t.match(status.stdout, /the budget of the day until \d{4}-\d\d-\d\d 00:00 UTC/)
+  t.match((await inTurn(['status'], environment)).stdout, `${6 - asked} tasks wait for a sink, and AI_SINK is stream`)
   const resumed = await inTurn(['ai', 'resume'], { ...settings, ...budget })
   t.match(resumed.stdout, `${6 - asked} waiting tasks ask again`)
   const raised = { ...budget, AI_BUDGET_USD_PER_DAY: '1' }
