@@ -57,7 +57,6 @@ function personIn(quoted: string | undefined, text: string): Address | undefined
 /** Counts the addresses of a list without reading them. */
 export function countAddresses(list: string): number {
   let count = 0
-  COUNTED.lastIndex = 0
-  while (COUNTED.test(list)) count += 1
+  for (const match of list.matchAll(COUNTED)) count += match.length
   return count
 }
