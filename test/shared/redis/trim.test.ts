@@ -1,5 +1,5 @@
 import t from 'tap'
-import { STAGES } from '../../../pipeline/base/stages.ts'
+import { READERS, STAGES } from '../../../pipeline/base/stages.ts'
 import { startJsRedis } from '../../../pipeline/embedded-redis/js-redis.ts'
 import { connectRedis } from '../../../shared/redis/connect.ts'
 import { createKeys } from '../../../shared/redis/keys.ts'
@@ -149,7 +149,7 @@ t.test('a full Redis is still trimmed', async t => {
 })
 
 t.test('exactly the work streams are trimmed, in both lanes', t => {
-  const found = workStreams(keys, 'p01', STAGES)
+  const found = workStreams(keys, 'p01', READERS)
   t.same(
     found.map(({ key }) => key),
     STREAMS.flatMap(({ name }) => [`test:{p01}:s:${name}`, `test:{p01}:s:${name}:bulk`]),
