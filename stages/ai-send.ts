@@ -10,6 +10,9 @@ import { buildTask } from '../shared/task/task.ts'
 
 type Item = Envelope<DueTask>
 
+// Every provider takes so many in a call (learn.microsoft.com/graph/json-batching#batch-size-limitations).
+const FETCHED_AT_ONCE = 20
+
 /**
  * Builds the task of a waiting thread, sends it to the sink, and records the answer. A version that was sent, or that a newer one overtook,
  * is skipped. Each task is a batch of its own, so that a lost process repeats only the calls it was waiting for.
@@ -30,7 +33,7 @@ export const aiSend: Stage<DueTask> = {
 async function send(item: Item, ctx: StageContext): Promise<Outcome<DueTask>> {
   if (!ctx.sending) return {}
   const { thread, version } = item.body
-  // A newer version may come while this one waits, so the versions are read after it.
+  // A newer version may come during this wait, so the versions are read afterwards.
   await ctx.sending.admit(item.lane)
   const { dispatched, sent } = await ctx.ledger.versions(thread)
   if (sent === version) return record(item)
@@ -48,18 +51,21 @@ async function send(item: Item, ctx: StageContext): Promise<Outcome<DueTask>> {
 async function readMessages({ body: { ids, thread } }: Item, ctx: StageContext): Promise<Message[]> {
   const cached = await ctx.cache.get(ids)
   const lost = ids.filter(id => !cached.has(id))
-  if (lost.length === 0) return ids.flatMap(id => cached.get(id) ?? [])
-  const answers = await ctx.mailbox.fetch(
-    lost.map(id => ({ id, thread })),
-    ctx.call,
-  )
   const fetched = new Map<string, Message>()
-  for (const [id, answer] of answers) {
-    if (answer.outcome === 'failed') throw answer.error
-    if (answer.outcome === 'throttled') throw throttled(answer)
-    if (answer.outcome === 'ok') fetched.set(id, answer.message)
+  for (let left = lost; left.length > 0; ) {
+    const some = left.slice(0, FETCHED_AT_ONCE).map(id => ({ id, thread, ofThread: left.length }))
+    const answers = await ctx.mailbox.fetch(some, ctx.call)
+    const messages = [...answers.values()].flatMap(answer => (answer.outcome === 'ok' ? [answer.message] : []))
+    // Kept before a failure is thrown, so that the next attempt has less to fetch.
+    await ctx.cache.put(messages)
+    for (const message of messages) fetched.set(message.id, message)
+    for (const answer of answers.values()) {
+      if (answer.outcome === 'failed') throw answer.error
+      if (answer.outcome === 'throttled') throw throttled(answer)
+    }
+    // A thread that is fetched whole answers for more than was asked.
+    left = left.slice(FETCHED_AT_ONCE).filter(id => !answers.has(id))
   }
-  await ctx.cache.put([...fetched.values()])
   return ids.flatMap(id => cached.get(id) ?? fetched.get(id) ?? [])
 }
 

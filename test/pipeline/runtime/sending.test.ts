@@ -83,6 +83,27 @@ t.test('what waits is built when it is sent: the newest version alone, with all 
   )
 })
 
+t.test('a long thread that left the cache is fetched in calls of the size that every provider takes', async t => {
+  const { mailbox, pipeline, sink, gate } = await synced(t)
+  gate.waiting = { untilMs: 0, why: 'the sink is paused' }
+  const ids = deliver(
+    mailbox,
+    Array.from({ length: 45 }, () => ({ thread: 't0' })),
+  )
+  await pipeline.request()
+  await until(async () => (await pipeline.read(dueTasks)).length === 1, 'the thread waits')
+  const { redis: client, keys } = pipeline.app
+  for (const id of ids) await client.unlink(keys.message(ANA, id))
+  const sizes: number[] = []
+  mailbox.before = (kind, wanted) => {
+    if (kind === 'fetch') sizes.push(wanted.length)
+  }
+  gate.waiting = undefined
+  await pipeline.quiet()
+  t.same(sizes, [20, 20, 5])
+  t.same(sink.sent[0]?.messages.map(({ id }) => id).sort(), ids.sort())
+})
+
 t.test('mail of versions that were never sent is new in the one that is', async t => {
   const { mailbox, pipeline, sink, gate } = await synced(t)
   deliver(mailbox, [{ thread: 't0' }])
