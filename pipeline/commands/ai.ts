@@ -6,12 +6,11 @@ import { sendNow } from '../../shared/redis/due-now.ts'
 import { listMailboxes } from '../../shared/redis/mailboxes.ts'
 import { resumeSink } from '../../shared/redis/sink-state.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
+import { dollars } from '../base/money.ts'
 import { printableLines } from '../base/terminal.ts'
 import { unsent } from '../runtime/sending.ts'
 import { readSink, sinkLines } from '../runtime/sink-facts.ts'
 import { withApp, withReadableApp } from './with-app.ts'
-
-const MICRO = 1_000_000
 
 /** Adds `approve` and `resume` to `ai`, and its own action. */
 export function define(ai: Command, contextOf: ContextOf): void {
@@ -71,8 +70,4 @@ export async function aiResume(context: CommandContext): Promise<void> {
         : `${text}; ${tasks} waiting tasks ask again within half a minute`,
     )
   })
-}
-
-function dollars(microUsd: number): string {
-  return `$${(microUsd / MICRO).toFixed(4)}`
 }

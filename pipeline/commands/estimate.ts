@@ -2,13 +2,13 @@ import type { Command } from 'commander'
 import { LANES, type Lane } from '../../shared/envelope.ts'
 import { type MailboxId, parseMailboxId } from '../../shared/mailbox.ts'
 import type { CommandContext, ContextOf } from '../base/command-context.ts'
+import { MICRO_USD } from '../base/money.ts'
 import { table } from '../base/table.ts'
 import { type ExpectedCost, expectedCost, inLane, knownThreads, waitingThreads } from '../runtime/expected-cost.ts'
 import { readPrices } from '../runtime/sinks/openai.ts'
 import { checked } from './arguments.ts'
 import { withReadableApp } from './with-app.ts'
 
-const MICRO = 1_000_000
 // A usual answer takes so long.
 const ANSWER_MINUTES = 1 / 12
 
@@ -62,7 +62,7 @@ function minutesOf({ threads, inputTokens, outputTokens }: ExpectedCost, config:
 function report(rows: readonly Row[], model: string | null, asOf: string): string {
   const lines = table(['threads', 'lane', 'count', 'tokens in', 'tokens out', 'US dollars', 'minutes'], 2)
   for (const { what, lane, threads, inputTokens, outputTokens, microUsd, minutes } of rows) {
-    const price = microUsd === undefined ? 'unknown' : (microUsd / MICRO).toFixed(4)
+    const price = microUsd === undefined ? 'unknown' : (microUsd / MICRO_USD).toFixed(4)
     lines.push([what, lane, threads, inputTokens, outputTokens, price, minutes])
   }
   const priced = model === null ? 'Set AI_MODEL for a price.' : `Prices of ${model} as of ${asOf}.`

@@ -4,12 +4,11 @@ import { listMailboxes } from '../../shared/redis/mailboxes.ts'
 import { readResult } from '../../shared/redis/results.ts'
 import type { TaskResult } from '../../shared/task/result.ts'
 import { type CommandContext, type ContextOf, FAILED } from '../base/command-context.ts'
+import { dollars } from '../base/money.ts'
 import { printableLines } from '../base/terminal.ts'
 import { utcTime } from '../base/times.ts'
 import { checked } from './arguments.ts'
 import { withReadableApp } from './with-app.ts'
-
-const MICRO = 1_000_000
 
 /** Adds the arguments and the action of `result`. */
 export function define(command: Command, contextOf: ContextOf): void {
@@ -44,7 +43,7 @@ function linesOf(result: TaskResult): string[] {
   const { mailbox, thread, model, promptVersion, at, finish = 'answered', usage, costMicroUsd, removed = {} } = result
   const tokens =
     usage && `${usage.inputTokens} tokens in (${usage.cachedTokens ?? 0} cached), ${usage.outputTokens} out`
-  const cost = costMicroUsd === undefined ? undefined : `$${(costMicroUsd / MICRO).toFixed(6)}`
+  const cost = costMicroUsd === undefined ? undefined : dollars(costMicroUsd, 6)
   const gone = Object.entries(removed).flatMap(([what, count]) => (count ? [`${what} ${count}`] : []))
   return [
     `${thread} in ${mailbox}, ${finish} by ${model || 'an unnamed model'} at ${utcTime(at, 'minute')} UTC, prompt ${promptVersion}`,

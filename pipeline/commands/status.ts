@@ -34,7 +34,7 @@ export async function status(context: CommandContext): Promise<void> {
 
 function asJson({ server, unread, newest, stages: backlog, ...found }: Status, now: number): string {
   const { streams: _, ...unreadFacts } = unread
-  const { mailboxes, intake, arrivals, narrowed, messageBody, sink } = found
+  const { mailboxes, intake, arrivals, narrowed, messageBody, sink, stranded } = found
   const [knownMail, alerts] = [cacheHits(newest), recentAlerts(newest, now)]
   return JSON.stringify({
     redis: server,
@@ -47,6 +47,7 @@ function asJson({ server, unread, newest, stages: backlog, ...found }: Status, n
     unread: unreadFacts,
     messageBody,
     ...(sink ? { sink } : {}),
+    ...(stranded > 0 ? { stranded } : {}),
     withheld: withheldSum(newest),
     alerts,
   })

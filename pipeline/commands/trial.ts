@@ -4,6 +4,7 @@ import { capped } from '../../shared/ai/capped.ts'
 import { MailError } from '../../shared/error.ts'
 import { type MailboxId, parseMailboxId } from '../../shared/mailbox.ts'
 import { type CommandContext, type ContextOf, FAILED } from '../base/command-context.ts'
+import { dollars, MICRO_USD } from '../base/money.ts'
 import { table } from '../base/table.ts'
 import { type Tried, tryThreads } from '../replay/trial.ts'
 import { trialPage } from '../replay/trial-page.ts'
@@ -12,7 +13,6 @@ import { openOpenAi } from '../runtime/sinks/openai.ts'
 import { checked, wholeNumber, word } from './arguments.ts'
 import { withReadableApp } from './with-app.ts'
 
-const MICRO = 1_000_000
 const SHOWN = 60
 
 /** The options of `mailsluice trial`. */
@@ -28,7 +28,7 @@ export interface TrialCommand {
 /** Adds the options and the action of `trial`. */
 export function define(command: Command, contextOf: ContextOf): void {
   command
-    .requiredOption('--max-usd <amount>', 'spend at most this, in US dollars', checked(dollars))
+    .requiredOption('--max-usd <amount>', 'spend at most this, in US dollars', checked(amountOfDollars))
     .option('--prompt <file>', 'instructions to try; those of the settings by default')
     .option('--model <model>', 'the model to try; that of the settings by default', checked(word))
     .option('--sample <count>', 'how many of the newest threads', checked(wholeNumber(1, 1000)), 50)
@@ -53,7 +53,7 @@ export async function trial(context: CommandContext, options: TrialCommand): Pro
   }
   return withReadableApp({ ...context, config: chosen }, async app => {
     const sink = await openOpenAi(app)
-    const spending = capped(openSpending(app), Math.round(options.maxUsd * MICRO))
+    const spending = capped(openSpending(app), Math.round(options.maxUsd * MICRO_USD))
     const { sample, mailbox } = options
     const tried = await tryThreads(app, { sink, spending, sample, mailbox, signal })
     if (options.html !== undefined) await writeFile(options.html, trialPage(tried, `Trial of ${model.join(', ')}`))
@@ -65,7 +65,7 @@ export async function trial(context: CommandContext, options: TrialCommand): Pro
 
 function report(tried: readonly Tried[], page: string | undefined): string {
   if (tried.length === 0) return 'No thread is recorded: sync a mailbox first, or raise STREAM_RETENTION.'
-  const rows = table(['thread', 'latest answer', 'new answer', 'US dollars'], 3)
+  const rows = table(['thread', 'latest answer', 'new answer', 'cost'], 3)
   for (const { thread, before, after, fault } of tried)
     rows.push([
       thread,
@@ -75,11 +75,11 @@ function report(tried: readonly Tried[], page: string | undefined): string {
     ])
   const sum = tried.reduce((total, { after }) => total + (after?.costMicroUsd ?? 0), 0)
   const written = page === undefined ? '' : ` ${page} has both answers of each.`
-  return `${rows.toString()}\n${tried.length} threads, $${(sum / MICRO).toFixed(4)}.${written}`
+  return `${rows.toString()}\n${tried.length} threads, ${dollars(sum)}.${written}`
 }
 
 function costOf(answer: Tried['after']): string {
-  return answer?.costMicroUsd === undefined ? '' : (answer.costMicroUsd / MICRO).toFixed(6)
+  return answer?.costMicroUsd === undefined ? '' : dollars(answer.costMicroUsd, 6)
 }
 
 // The first text of an answer says the most.
@@ -88,7 +88,7 @@ function brief(output: Record<string, unknown>): string {
   return text.length > SHOWN ? `${text.slice(0, SHOWN - 1)}…` : text
 }
 
-function dollars(text: string): number {
+function amountOfDollars(text: string): number {
   const amount = /^\d{1,6}(?:\.\d{1,6})?$/.test(text) ? Number(text) : 0
   if (!(amount > 0)) throw new InvalidArgumentError('use an amount above 0, such as 1 or 0.50.')
   return amount

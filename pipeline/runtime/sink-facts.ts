@@ -1,6 +1,7 @@
 import { readSinkPause, type SinkPause } from '../../shared/redis/sink-state.ts'
 import { readSpending, type SpendingFacts } from '../../shared/redis/spending-facts.ts'
 import type { AppContext } from '../base/app.ts'
+import { dollars } from '../base/money.ts'
 import { utcTime } from '../base/times.ts'
 import { sinkSettings } from './sink-gate.ts'
 
@@ -11,8 +12,6 @@ export interface SinkFacts {
   spending: SpendingFacts
   dayBudgetMicroUsd: number | undefined
 }
-
-const MICRO = 1_000_000
 
 /** Reads the state of the sink; `undefined` where tasks go to the stream. */
 export async function readSink({ redis, keys, config, now }: AppContext): Promise<SinkFacts | undefined> {
@@ -40,10 +39,6 @@ export function sinkLines({ sink, paused, spending, dayBudgetMicroUsd }: SinkFac
     ...(sink === 'openai' ? [`Models today: ${dollars(spentMicroUsd)}${of} spent${open}`] : []),
     ...(refused ? [`Tasks wait for ${limit} until ${at(refused.untilMs)}`] : []),
   ]
-}
-
-function dollars(microUsd: number): string {
-  return `$${(microUsd / MICRO).toFixed(4)}`
 }
 
 function at(ms: number): string {
